@@ -1,0 +1,1 @@
+"""What the instance HA charms share; knows nothing of Juju."""

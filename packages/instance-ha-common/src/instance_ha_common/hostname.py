@@ -1,0 +1,96 @@
+"""The one name of a hypervisor.
+
+Masakari looks a failed host up by the name of its nova-compute service. The Pacemaker node and the
+`hostname` of the monitors must therefore be that very name, letter by letter. It is the short host
+name on some clouds and the FQDN on others, depending on the release that first deployed
+nova-compute, so it can only be read from Nova's own configuration.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import socket
+
+from instance_ha_common.host import Host
+
+NOVA_CONF = "/etc/nova/nova.conf"
+
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+
+
+class HostNameNotKnownYet(Exception):  # noqa: N818 - a state of the machine, not an error in it
+    """Nova is going to be configured on this machine, but is not yet."""
+
+
+def is_valid(name: str) -> bool:
+    """Whether `name` is usable as a host name: labels of letters, digits, `-` and `_`."""
+    return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in name.split("."))
+
+
+def _nova_defaults(host: Host) -> dict[str, str]:
+    """`[DEFAULT]` of nova.conf; empty when there is no such file."""
+    text = host.read(NOVA_CONF)
+    if text is None:
+        return {}
+    # oslo.config files repeat options and hold raw "%": take the forgiving way through them.
+    parser = configparser.RawConfigParser(default_section="\0", strict=False, allow_no_value=True)
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return {}
+    if not parser.has_section("DEFAULT"):
+        return {}
+    return {key: (value or "").strip() for key, value in parser.items("DEFAULT")}
+
+
+def configured_nova_host(host: Host) -> str | None:
+    """`[DEFAULT] host` of nova.conf; None when there is no such file or option."""
+    return _nova_defaults(host).get("host", "").strip("'\"") or None
+
+
+def nova_is_configured(host: Host) -> bool:
+    """Whether nova.conf is a deployment's, and not the one that the package brings.
+
+    The package's file is there first, and says nothing about the host's name either.
+    """
+    defaults = _nova_defaults(host)
+    return bool(defaults.get("host") or defaults.get("transport_url"))
+
+
+def canonical_name() -> str:
+    """This machine's name as its resolver completes it, like `hostname -f`."""
+    name = socket.gethostname()
+    try:
+        answers = socket.getaddrinfo(name, None, 0, socket.SOCK_DGRAM, 0, socket.AI_CANONNAME)
+    except OSError:
+        return name
+    return next((answer[3] for answer in answers if answer[3]), name)
+
+
+def nova_host_name(host: Host, *, override: str | None = None, expect_nova: bool = False) -> str:
+    """Name by which Nova, Masakari and Pacemaker know this machine.
+
+    In this order: `override`; `host` in nova.conf; the plain host name, which Nova uses where its
+    configuration names none; and on a machine without Nova the canonical name.
+
+    Args:
+        host: the machine.
+        override: the operator's choice, if any.
+        expect_nova: Nova belongs on this machine, so its absence only means "not yet".
+
+    Raises:
+        HostNameNotKnownYet: Nova is expected and not configured yet.
+        ValueError: the name found is no host name.
+    """
+    name = override or configured_nova_host(host)
+    if not name:
+        if nova_is_configured(host):
+            name = socket.gethostname()
+        elif expect_nova:
+            raise HostNameNotKnownYet(f"no {NOVA_CONF} yet")
+        else:
+            name = canonical_name()
+    if not is_valid(name):
+        raise ValueError(f"not a host name: {name!r}")
+    return name

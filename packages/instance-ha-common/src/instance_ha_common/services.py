@@ -1,0 +1,123 @@
+"""System services: what the charms need of systemd, raising one kind of error."""
+
+from __future__ import annotations
+
+import logging
+
+from charmlibs import systemd
+
+from instance_ha_common.commands import Runner
+
+logging.getLogger("charmlibs").setLevel(logging.INFO)  # else four lines for every question
+
+ServiceError = systemd.SystemdError
+"""Raised when systemctl fails; its text has systemctl's own output."""
+
+
+class Systemd:
+    """Services of this machine, by unit name with or without `.service`."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def running(self, name: str) -> bool:
+        """Whether the service is active."""
+        return systemd.service_running(name)
+
+    def failed(self, name: str) -> bool:
+        """Whether the service has failed."""
+        return systemd.service_failed(name)
+
+    def exists(self, name: str) -> bool:
+        """Whether systemd knows a unit file of that name."""
+        return self._runner.run(["systemctl", "cat", "--", name], check=False).returncode == 0
+
+    def enabled(self, name: str) -> bool:
+        """Whether the service starts at boot."""
+        argv = ["systemctl", "is-enabled", "--quiet", name]
+        return self._runner.run(argv, check=False).returncode == 0
+
+    def masked(self, name: str) -> bool:
+        """Whether nothing at all may start the service."""
+        argv = ["systemctl", "is-enabled", name]
+        return self._runner.run(argv, check=False).stdout.strip() == "masked"
+
+    def start(self, name: str) -> None:
+        """Start the service and wait for it.
+
+        Raises:
+            ServiceError: it did not start.
+        """
+        systemd.service_start(name)
+
+    def stop(self, name: str) -> None:
+        """Stop the service and wait for its end.
+
+        Raises:
+            ServiceError: systemctl failed.
+        """
+        systemd.service_stop(name)
+
+    def restart(self, name: str) -> None:
+        """Restart the service and wait for it.
+
+        Raises:
+            ServiceError: it did not start.
+        """
+        systemd.service_restart(name)
+
+    def reload(self, name: str) -> None:
+        """Have the service read its configuration again; restart it where it cannot.
+
+        Raises:
+            ServiceError: neither worked.
+        """
+        systemd.service_reload(name, restart_on_failure=True)
+
+    def enable(self, name: str) -> None:
+        """Start the service at boot.
+
+        Raises:
+            ServiceError: systemctl failed.
+        """
+        systemd.service_enable(name)
+
+    def disable(self, name: str) -> None:
+        """Do not start the service at boot.
+
+        Raises:
+            ServiceError: systemctl failed.
+        """
+        systemd.service_disable(name)
+
+    def pause(self, name: str) -> None:
+        """Stop the service and let nothing start it until it is resumed, not even a reboot.
+
+        Raises:
+            ServiceError: it still runs.
+        """
+        systemd.service_pause(name)
+
+    def unmask(self, name: str) -> None:
+        """Let a paused service be started again, without starting it.
+
+        Raises:
+            CommandError: systemctl failed.
+        """
+        self._runner.run(["systemctl", "unmask", name])
+
+    def resume(self, name: str) -> None:
+        """Start a paused service, now and at boot.
+
+        Raises:
+            ServiceError: it does not run.
+        """
+        systemd.service_resume(name)
+
+    def daemon_reload(self) -> None:
+        """Have systemd read its unit files again.
+
+        Raises:
+            ServiceError: systemctl failed.
+        """
+        systemd.daemon_reload()

@@ -1,0 +1,267 @@
+"""In-memory doubles of a machine, for the unit tests of the charms."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from instance_ha_common.commands import CommandError, Runner
+from instance_ha_common.host import Host
+from instance_ha_common.packages import Apt
+from instance_ha_common.services import ServiceError, Systemd
+
+Answer = str | tuple[int, str] | Callable[[list[str]], "str | tuple[int, str]"]
+"""Output, or exit code and output, or a function of argv that gives one of them."""
+
+
+class FakeRunner(Runner):
+    """Records every command; answers those it was told about, the rest with success.
+
+    Attributes:
+        calls: argv of every command, in order.
+        inputs: standard input of every command, in the same order.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+        self.inputs: list[str | None] = []
+        self._answers: list[tuple[list[str], Answer]] = []
+
+    def answer(self, argv: Sequence[str], answer: Answer) -> None:
+        """Answer commands that begin with `argv`; the last one told wins."""
+        self._answers.insert(0, (list(argv), answer))
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,  # noqa: A002 - as in Runner
+        timeout: float = 60,
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Record the command and give the answer that belongs to it."""
+        argv = list(argv)
+        self.calls.append(argv)
+        self.inputs.append(input)
+        code, output = self._find(argv)
+        if code != 0 and check:
+            raise CommandError(argv, code, output)
+        return subprocess.CompletedProcess(
+            argv, code, output if code == 0 else "", "" if code == 0 else output
+        )
+
+    def _find(self, argv: list[str]) -> tuple[int, str]:
+        for prefix, answer in self._answers:
+            if argv[: len(prefix)] == prefix:
+                found = answer(argv) if callable(answer) else answer
+                return (0, found) if isinstance(found, str) else found
+        return 0, ""
+
+
+class FakeApt(Apt):
+    """Packages that exist in memory only.
+
+    Attributes:
+        archive: what can be installed, name to version.
+        present: what is installed, name to version.
+        log: what was done, as `("update",)`, `("install", name, ...)` or `("remove", name, ...)`.
+        on_install: called with the names after an installation.
+    """
+
+    def __init__(self, archive: Mapping[str, str] | None = None) -> None:
+        self.archive: dict[str, str] = dict(archive or {})
+        self.present: dict[str, str] = {}
+        self.log: list[tuple[str, ...]] = []
+        self.on_install: Callable[[list[str]], None] = lambda names: None
+
+    def installed(self, names: Iterable[str]) -> dict[str, str]:
+        """Versions of those that are installed."""
+        return {name: self.present[name] for name in names if name in self.present}
+
+    def available(self, names: Iterable[str]) -> set[str]:
+        """Those that the archive offers."""
+        return set(names) & set(self.archive)
+
+    def update(self) -> None:
+        """Only recorded."""
+        self.log.append(("update",))
+
+    def install(self, names: Iterable[str], *, upgrade: bool = False) -> bool:
+        """Take packages from the archive; CommandError for one that it lacks."""
+        wanted = sorted(n for n in set(names) if upgrade or n not in self.present)
+        if not wanted:
+            return False
+        for name in wanted:
+            if name not in self.archive:
+                raise CommandError(["apt-get", "install", name], 100, f"no package {name}")
+        self.log.append(("install", *wanted))
+        self.present.update({name: self.archive[name] for name in wanted})
+        self.on_install(wanted)
+        return True
+
+    def remove(self, names: Iterable[str]) -> bool:
+        """Forget packages."""
+        wanted = sorted(self.installed(names))
+        if not wanted:
+            return False
+        self.log.append(("remove", *wanted))
+        for name in wanted:
+            del self.present[name]
+        return True
+
+
+@dataclasses.dataclass
+class FakeService:
+    """State of one service."""
+
+    active: bool = False
+    enabled: bool = False
+    masked: bool = False
+
+
+class FakeSystemd(Systemd):
+    """Services that exist in memory only.
+
+    Attributes:
+        services: state by name; one that is not in it does not exist.
+        log: what was done, as `(verb, name)`; only real changes of state and restarts.
+        broken: names of services that do not start.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.services = {name: FakeService() for name in names}
+        self.log: list[tuple[str, str]] = []
+        self.broken: set[str] = set()
+
+    def _service(self, name: str) -> FakeService:
+        if name not in self.services:
+            raise ServiceError(f"Unit {name} not found.")
+        return self.services[name]
+
+    def running(self, name: str) -> bool:
+        """Whether it is active."""
+        return name in self.services and self.services[name].active
+
+    def failed(self, name: str) -> bool:
+        """Whether it cannot start."""
+        return name in self.broken
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a service."""
+        return name in self.services
+
+    def enabled(self, name: str) -> bool:
+        """Whether it starts at boot."""
+        return name in self.services and self.services[name].enabled
+
+    def masked(self, name: str) -> bool:
+        """Whether nothing may start it."""
+        return name in self.services and self.services[name].masked
+
+    def _up(self, verb: str, name: str) -> None:
+        service = self._service(name)
+        self.log.append((verb, name))
+        if service.masked or name in self.broken:
+            service.active = False
+            raise ServiceError(f"{verb} {name} failed")
+        service.active = True
+
+    def start(self, name: str) -> None:
+        """Start it; recorded when it did not run."""
+        if not self.running(name):
+            self._up("start", name)
+
+    def restart(self, name: str) -> None:
+        """Restart it."""
+        self._up("restart", name)
+
+    def reload(self, name: str) -> None:
+        """Reload it."""
+        self._up("reload", name)
+
+    def stop(self, name: str) -> None:
+        """Stop it; recorded when it ran."""
+        service = self._service(name)
+        if service.active:
+            self.log.append(("stop", name))
+            service.active = False
+
+    def enable(self, name: str) -> None:
+        """Enable it; recorded when it was not."""
+        service = self._service(name)
+        if not service.enabled:
+            self.log.append(("enable", name))
+            service.enabled = True
+
+    def disable(self, name: str) -> None:
+        """Disable it; recorded when it was enabled."""
+        service = self._service(name)
+        if service.enabled:
+            self.log.append(("disable", name))
+            service.enabled = False
+
+    def pause(self, name: str) -> None:
+        """Stop, disable and mask it."""
+        service = self._service(name)
+        self.log.append(("pause", name))
+        service.active, service.enabled, service.masked = False, False, True
+
+    def unmask(self, name: str) -> None:
+        """Unmask it; recorded when it was masked."""
+        service = self._service(name)
+        if service.masked:
+            self.log.append(("unmask", name))
+            service.masked = False
+
+    def resume(self, name: str) -> None:
+        """Unmask, enable and start it."""
+        service = self._service(name)
+        service.masked, service.enabled = False, True
+        self._up("resume", name)
+
+    def daemon_reload(self) -> None:
+        """Only recorded."""
+        self.log.append(("daemon-reload", ""))
+
+
+class RecordedOwnership:
+    """Remembers who ought to own each file, because a test cannot give files away."""
+
+    def __init__(self) -> None:
+        self.owners: dict[Path, tuple[str, str]] = {}
+
+    def set(self, fd: int, path: Path, user: str, group: str) -> None:
+        """Remember the owner."""
+        self.owners[path] = (user, group)
+
+    def matches(self, path: Path, user: str, group: str) -> bool:
+        """Whether that is the owner remembered."""
+        return self.owners.get(path) == (user, group)
+
+
+@dataclasses.dataclass(frozen=True)
+class FakeHost(Host):
+    """A `Host` whose parts are the doubles of this module, with their own types."""
+
+    runner: FakeRunner
+    apt: FakeApt
+    systemd: FakeSystemd
+    ownership: RecordedOwnership = dataclasses.field(default_factory=RecordedOwnership)
+
+    def owner(self, path: str) -> tuple[str, str] | None:
+        """User and group that were asked for when `path` was written."""
+        return self.ownership.owners.get(self.path(path))
+
+    def mode(self, path: str) -> int:
+        """Permission bits of a file."""
+        return self.path(path).stat().st_mode & 0o7777
+
+
+def fake_host(
+    root: Path, *, archive: Mapping[str, str] | None = None, services: Iterable[str] = ()
+) -> FakeHost:
+    """A machine below `root` with an archive of packages and known services."""
+    return FakeHost(root, FakeRunner(), FakeApt(archive), FakeSystemd(services))

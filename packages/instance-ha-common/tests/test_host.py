@@ -1,0 +1,40 @@
+from pathlib import Path
+
+from instance_ha_common.host import Host
+from instance_ha_common.pause import PauseFlag
+from instance_ha_common.testing import fake_host
+
+
+def test_paths_of_the_machine_lie_below_the_root(tmp_path):
+    host = fake_host(tmp_path)
+    assert host.path("/etc", "nova") == tmp_path / "etc/nova"
+    assert Host.local().path("/etc/nova") == Path("/etc/nova")
+
+
+def test_reading_what_is_not_there(tmp_path):
+    host = fake_host(tmp_path)
+    assert host.read("/etc/x") is None
+    host.write("/etc/x", "y")
+    assert host.read("/etc/x") == "y"
+    assert host.read("/etc/x/z") is None
+    assert host.read("/etc") is None
+
+
+def test_write_and_remove(tmp_path):
+    host = fake_host(tmp_path)
+    assert host.write("/etc/key", b"k", mode=0o440, group="haclient")
+    assert host.owner("/etc/key") == ("root", "haclient")
+    assert host.mode("/etc/key") == 0o440
+    assert host.remove("/etc/key")
+    assert not host.remove("/etc/key")
+
+
+def test_pause_flag_outlives_the_object(tmp_path):
+    host = fake_host(tmp_path)
+    assert not PauseFlag(host, "x")
+    PauseFlag(host, "x").set()
+    assert PauseFlag(host, "x")
+    assert not PauseFlag(host, "y")
+    PauseFlag(host, "x").clear()
+    PauseFlag(host, "x").clear()
+    assert not PauseFlag(host, "x")

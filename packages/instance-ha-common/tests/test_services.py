@@ -1,0 +1,82 @@
+"""The real class, with a systemctl of our own on the PATH."""
+
+import pytest
+from instance_ha_common.commands import CommandError, Runner
+from instance_ha_common.services import ServiceError, Systemd
+
+SYSTEMCTL = """#!/bin/sh
+echo "$@" >> {log}
+case "$*" in
+  *bad*) echo "no such unit" >&2; exit 5 ;;
+  "is-enabled masked") echo masked; exit 1 ;;
+  "is-enabled --quiet off" | "--quiet is-active off" | "--quiet is-failed"*) exit 3 ;;
+esac
+"""
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    program = tmp_path / "systemctl"
+    program.write_text(SYSTEMCTL.format(log=log))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return log
+
+
+@pytest.fixture
+def systemd(log):
+    return Systemd(Runner())
+
+
+def test_questions(systemd):
+    assert systemd.running("on")
+    assert not systemd.running("off")
+    assert not systemd.failed("on")
+    assert systemd.enabled("on")
+    assert not systemd.enabled("off")
+    assert systemd.masked("masked")
+    assert not systemd.masked("on")
+    assert systemd.exists("on")
+    assert not systemd.exists("bad")
+
+
+@pytest.mark.parametrize(
+    ("verb", "argv"),
+    [
+        ("start", "start x"),
+        ("stop", "stop x"),
+        ("restart", "restart x"),
+        ("reload", "reload x"),
+        ("enable", "enable x"),
+        ("disable", "disable x"),
+        ("unmask", "unmask x"),
+    ],
+)
+def test_changes(systemd, log, verb, argv):
+    getattr(systemd, verb)("x")
+    assert log.read_text().splitlines() == [argv]
+
+
+def test_daemon_reload(systemd, log):
+    systemd.daemon_reload()
+    assert log.read_text() == "daemon-reload\n"
+
+
+def test_pause_masks_and_resume_unmasks(systemd, log):
+    systemd.pause("off")
+    systemd.resume("x")
+    done = log.read_text()
+    assert "mask off" in done
+    assert "unmask x" in done
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "enable", "disable"])
+def test_failures_raise_with_what_systemctl_said(systemd, verb):
+    with pytest.raises(ServiceError, match="no such unit"):
+        getattr(systemd, verb)("bad")
+
+
+def test_unmask_failure(systemd):
+    with pytest.raises(CommandError):
+        systemd.unmask("bad")
