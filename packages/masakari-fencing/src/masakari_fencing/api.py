@@ -1,0 +1,231 @@
+"""The few requests to the Masakari API that the notifier needs."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+LOG = logging.getLogger(__name__)
+
+CATALOG = "catalog"
+"""Stands for the endpoint in the service catalog among the endpoints to try."""
+
+SERVICE_TYPE = "instance-ha"
+
+PAYLOAD = {"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}
+"""What is reported: the same as Masakari's own host monitor reports for a powered-off host."""
+
+
+class ApiError(Exception):
+    """The API, or Keystone before it, did not do what it was asked; trying again may help."""
+
+
+class UnknownHost(ApiError):  # noqa: N818 - the API's answer, not an accident
+    """The host is in no failover segment."""
+
+
+class Conflict(ApiError):  # noqa: N818 - the API's answer, not an accident
+    """The API refuses the request in the present state of the host."""
+
+
+class Session(Protocol):
+    """What is used of `keystoneauth1.session.Session`."""
+
+    def request(self, url: str, method: str, **options: Any) -> Any:
+        """Send a request; see keystoneauth1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of a failover segment."""
+
+    uuid: str
+    segment: str
+    name: str
+    on_maintenance: bool
+
+
+@dataclass(frozen=True)
+class Notification:
+    """A notification that the API has.
+
+    Attributes:
+        kind: `COMPUTE_HOST`, `PROCESS` or `VM`.
+        event: `STOPPED`, `STARTED`, ...
+        status: `new`, `running`, `error`, `failed`, `ignored` or `finished`.
+        generated: when the failure was noticed, in seconds since the epoch.
+        updated: when its status last changed, in seconds since the epoch.
+    """
+
+    kind: str
+    event: str
+    status: str
+    generated: float
+    updated: float
+
+
+class MasakariApi:
+    """Talks to the first endpoint that answers.
+
+    Args:
+        session: an authenticated session.
+        endpoints: URLs up to and with `/v1`, or `catalog`.
+        timeout: seconds for one request.
+        options: endpoint filter for the catalog: region_name, interface.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        endpoints: Sequence[str],
+        timeout: float,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        self._session = session
+        self._endpoints = list(endpoints)
+        self._timeout = timeout
+        self._filter = {"service_type": SERVICE_TYPE, **(options or {})}
+
+    def notify(self, host: str, generated: float) -> str:
+        """Report that a host has failed.
+
+        Args:
+            host: its name in Masakari.
+            generated: when it failed, in seconds since the epoch.
+
+        Returns:
+            the identifier of the notification.
+
+        Raises:
+            UnknownHost: the host is in no failover segment.
+            Conflict: the host is in maintenance, or an equal notification is there already.
+            ApiError: it was not accepted for another reason.
+        """
+        moment = datetime.datetime.fromtimestamp(int(generated), datetime.timezone.utc)
+        body = {
+            "notification": {
+                "type": "COMPUTE_HOST",
+                "hostname": host,
+                "generated_time": moment.strftime("%Y-%m-%dT%H:%M:%S"),
+                "payload": PAYLOAD,
+            }
+        }
+        answer = self._request("POST", "/notifications", json=body)
+        return str(answer.get("notification", {}).get("notification_uuid", ""))
+
+    def find_host(self, name: str) -> Host:
+        """Look a host up by its name.
+
+        Raises:
+            UnknownHost: no segment has it.
+            ApiError: the API did not answer.
+        """
+        for segment in self._request("GET", "/segments").get("segments", []):
+            uuid = str(segment["uuid"])
+            hosts = self._request("GET", f"/segments/{uuid}/hosts").get("hosts", [])
+            for host in hosts:
+                if str(host["name"]).lower() == name.lower():
+                    return Host(
+                        uuid=str(host["uuid"]),
+                        segment=uuid,
+                        name=str(host["name"]),
+                        on_maintenance=host.get("on_maintenance") is True,
+                    )
+        raise UnknownHost(f"host {name} is in no failover segment")
+
+    def notifications(self, host: Host) -> list[Notification]:
+        """Return what was reported about a host, the latest report first.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        answer = self._request("GET", f"/notifications?source_host_uuid={host.uuid}")
+        found = [_notification(item) for item in answer.get("notifications", [])]
+        return sorted(found, key=lambda item: item.generated, reverse=True)
+
+    def end_maintenance(self, host: Host) -> None:
+        """Make Masakari accept reports about a host again.
+
+        Raises:
+            Conflict: one of its notifications is still being worked on.
+            ApiError: the API did not answer.
+        """
+        path = f"/segments/{host.segment}/hosts/{host.uuid}"
+        self._request("PUT", path, json={"host": {"on_maintenance": False}})
+
+    def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        failure = "no endpoint is configured"
+        for endpoint in self._endpoints:
+            try:
+                answer = self._send(endpoint, method, path, options)
+            except Exception as error:  # keystoneauth1 and requests have many of their own
+                failure = f"{endpoint}: {type(error).__name__}: {error}"
+                LOG.debug("%s %s at %s", method, path, failure)
+                continue
+            if answer.status_code >= 500:
+                failure = f"{endpoint}: HTTP {answer.status_code}"
+                continue
+            return _body(answer, f"{method} {path}")
+        raise ApiError(failure)
+
+    def _send(self, endpoint: str, method: str, path: str, options: dict[str, Any]) -> Any:
+        where: dict[str, Any] = (
+            {"endpoint_filter": self._filter}
+            if endpoint == CATALOG
+            else {"endpoint_override": endpoint}
+        )
+        return self._session.request(
+            path,
+            method,
+            raise_exc=False,
+            authenticated=True,
+            connect_retries=0,
+            timeout=self._timeout,
+            headers={"Accept": "application/json"},
+            **where,
+            **options,
+        )
+
+
+def _body(answer: Any, what: str) -> dict[str, Any]:
+    code = answer.status_code
+    text = str(answer.text or "")[:300]
+    if code == 409:
+        raise Conflict(text)
+    if code in (400, 404) and "could not be found" in text:
+        raise UnknownHost(text)
+    if code >= 400:
+        raise ApiError(f"{what}: HTTP {code}: {text}")
+    if not text:
+        return {}
+    try:
+        data = answer.json()
+    except ValueError:
+        raise ApiError(f"{what}: the answer is not JSON") from None
+    return data if isinstance(data, dict) else {}
+
+
+def _notification(item: Mapping[str, Any]) -> Notification:
+    generated = _epoch(item.get("generated_time"))
+    return Notification(
+        kind=str(item.get("type", "")),
+        event=str((item.get("payload") or {}).get("event", "")).upper(),
+        status=str(item.get("status", "")),
+        generated=generated,
+        updated=max(generated, _epoch(item.get("updated_at"))),
+    )
+
+
+def _epoch(value: object) -> float:
+    """Read the API's time, which is UTC, with or without a zone. 0 where there is none."""
+    try:
+        moment = datetime.datetime.fromisoformat(str(value or "").replace("Z", "+00:00"))
+    except ValueError:
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.timezone.utc)
+    return moment.timestamp()

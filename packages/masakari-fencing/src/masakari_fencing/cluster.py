@@ -1,0 +1,347 @@
+"""What this project needs in the cluster's configuration, applied on top of hacluster's.
+
+hacluster creates each hypervisor's connection once and never changes it again, so these changes
+stay. All new elements have ids that begin with `masakari-fencing-`; everything is written in one
+transaction, and only where it differs.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+
+from masakari_fencing import pacemaker, topology
+from masakari_fencing.commands import Runner
+from masakari_fencing.guard import Guard
+
+__all__ = ["Desired", "Guard", "Tuning", "apply", "record_machine", "remove"]
+
+PREFIX = "masakari-fencing-"
+
+ALERT_ID = f"{PREFIX}alert"
+
+MACHINE_ATTRIBUTE = "juju-machine"
+"""Node attribute with the Juju machine that carries the node."""
+
+PREFERENCE = 1000
+"""Score of a member on another machine: more than hacluster's 200 and the stickiness of 100. The
+member on the same machine stays allowed, for when it is the only one left."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How soon the loss of a hypervisor is noticed. All in seconds.
+
+    Attributes:
+        monitor_interval: between two looks at a connection.
+        monitor_timeout: without an answer, after which the host is lost, and fenced.
+        start_timeout: for one attempt to connect. Where the member that held the connection is
+            lost too, every other one tries this long before the host is fenced.
+        reconnect_interval: before a new attempt to connect to a fenced host.
+    """
+
+    monitor_interval: int = 5
+    monitor_timeout: int = 5
+    start_timeout: int = 5
+    reconnect_interval: int = 60
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1 s, not {value}")
+
+
+HACLUSTER = Tuning(monitor_interval=30, monitor_timeout=20, start_timeout=20)
+"""What hacluster and Pacemaker's defaults amount to."""
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What the configuration must contain.
+
+    Attributes:
+        alert_path: the alert agent; None for no alert.
+        tuning: of the connections to the hypervisors; None to leave them as they are.
+        separate_machines: prefer connections to be held by members on other machines.
+        guard: limits how many hypervisors may be fenced at a time; None for no guard.
+    """
+
+    alert_path: str | None = None
+    tuning: Tuning | None = None
+    separate_machines: bool = True
+    guard: Guard | None = None
+
+
+@dataclass
+class _Plan:
+    """Changes on their way into the cluster."""
+
+    cib: ET.Element
+    configuration: ET.Element = field(default_factory=lambda: ET.Element("configuration"))
+    deletions: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+
+    def section(self, name: str) -> ET.Element:
+        """Return the section of the change, created on first use."""
+        found = self.configuration.find(name)
+        return ET.SubElement(self.configuration, name) if found is None else found
+
+    def want(self, section: str, element: ET.Element, change: str) -> None:
+        """Have an element of ours exist as given."""
+        current = self.cib.find(f"configuration/{section}/*[@id='{element.get('id')}']")
+        if current is None or not _contains(current, element):
+            self.section(section).append(element)
+            self.changes.append(change)
+
+    def drop(self, section: str, tag: str, keep: set[str]) -> None:
+        """Delete our elements of a section that are not to be kept."""
+        for element in self.cib.findall(f"configuration/{section}/{tag}"):
+            name = element.get("id", "")
+            if name.startswith(PREFIX) and name not in keep:
+                self.deletions.append(f"//{tag}[@id='{name}']")
+                self.changes.append(f"removed {name}")
+
+    def clear(self, tag: str) -> None:
+        """Delete everything of ours that is not within something else of ours."""
+        configuration = self.cib.find("configuration")
+        found = [] if configuration is None else list(configuration.iter(tag))
+        for element in found:
+            name = element.get("name", "")
+            if tag == "nvpair" and name.startswith(PREFIX):
+                self.deletions.append(f"//nvpair[@name='{name}']")
+            elif _id(element).startswith(PREFIX) and not (
+                tag == "nvpair" and _id(element).startswith(f"{PREFIX}guard-")
+            ):
+                self.deletions.append(f"//{tag}[@id='{_id(element)}']")
+            else:
+                continue
+            self.changes.append(f"removed {_id(element)}")
+
+
+def apply(runner: Runner, desired: Desired) -> list[str]:
+    """Bring the cluster's configuration to what is desired.
+
+    Returns:
+        what was changed, one line each; empty when all was as it should be.
+
+    Raises:
+        PacemakerError: the cluster did not answer or refused the change.
+    """
+    plan = _Plan(_query(runner))
+    _alert(plan, desired.alert_path)
+    if desired.tuning is not None:
+        for primitive in _remotes(plan.cib):
+            _tune(plan, primitive, desired.tuning)
+    keep = _placement(plan, desired.separate_machines) | _guard(plan, desired.guard)
+    # The primitives last: nothing may refer to what is gone.
+    plan.drop("fencing-topology", "fencing-level", keep)
+    plan.drop("constraints", "rsc_location", keep)
+    plan.drop("resources", "primitive", keep)
+    return _carry_out(runner, plan)
+
+
+def remove(runner: Runner) -> list[str]:
+    """Take everything of ours out, and give the connections hacluster's values again.
+
+    Returns:
+        what was changed.
+
+    Raises:
+        PacemakerError: the cluster did not answer or refused the change.
+    """
+    plan = _Plan(_query(runner))
+    for primitive in _remotes(plan.cib):
+        _tune(plan, primitive, HACLUSTER, create=False)
+    tags = ("alert", "fencing-level", "rsc_location", "op", "cluster_property_set", "nvpair")
+    for tag in (*tags, "primitive"):
+        # In this order: nothing may refer to what is gone.
+        plan.clear(tag)
+    return _carry_out(runner, plan)
+
+
+def record_machine(runner: Runner, node: str, machine: str) -> bool:
+    """Record in the cluster which machine a member runs on.
+
+    Args:
+        runner: runs the commands.
+        node: the member's name in the cluster.
+        machine: Juju's machine, such as `1` or `1/lxd/0`.
+
+    Returns:
+        whether it was not recorded yet.
+
+    Raises:
+        PacemakerError: the cluster did not answer or refused.
+        ValueError: `node` cannot be the name of a node.
+    """
+    pacemaker.check_name(node)
+    argv = ["crm_attribute", "--node", node, "--name", MACHINE_ATTRIBUTE]
+    answer = runner.run([*argv, "--query", "--quiet"], timeout=15, check=False)
+    if answer.returncode == 0 and answer.stdout.strip() == machine:
+        return False
+    pacemaker.run(runner, [*argv, "--update", machine], timeout=15)
+    return True
+
+
+def _query(runner: Runner) -> ET.Element:
+    return pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+
+
+def _carry_out(runner: Runner, plan: _Plan) -> list[str]:
+    if len(plan.configuration):
+        argv = ["cibadmin", "--modify", "--allow-create", "--xml-pipe"]
+        text = ET.tostring(plan.configuration, encoding="unicode")
+        pacemaker.run(runner, argv, timeout=30, text=text)
+    for xpath in plan.deletions:
+        pacemaker.run(runner, ["cibadmin", "--delete", "--xpath", xpath], timeout=30)
+    return plan.changes
+
+
+def _alert(plan: _Plan, path: str | None) -> None:
+    if path is not None:
+        alert = ET.Element("alert", {"id": ALERT_ID, "path": path})
+        ET.SubElement(ET.SubElement(alert, "select"), "select_fencing")
+        plan.want("alerts", alert, f"alert agent {path}")
+    plan.drop("alerts", "alert", {ALERT_ID} if path is not None else set())
+
+
+def _tune(plan: _Plan, primitive: ET.Element, tuning: Tuning, *, create: bool = True) -> None:
+    """Set the operations and the reconnect interval of one connection.
+
+    Without `create`, only what is there and not ours is set.
+    """
+    name = _id(primitive)
+    change = ET.Element("primitive", {"id": name})
+    operations = ET.Element("operations")
+    wanted = {
+        "monitor": {
+            "interval": f"{tuning.monitor_interval}s",
+            "timeout": f"{tuning.monitor_timeout}s",
+        },
+        "start": {"interval": "0s", "timeout": f"{tuning.start_timeout}s"},
+    }
+    for action, values in wanted.items():
+        found = primitive.find(f"operations/op[@name='{action}']")
+        if not create and (found is None or _id(found).startswith(PREFIX)):
+            continue
+        if found is None:
+            own = {"id": f"{PREFIX}{action}-{name}", "name": action, **values}
+            ET.SubElement(operations, "op", own)
+        elif any(found.get(key) != value for key, value in values.items()):
+            ET.SubElement(operations, "op", {"id": _id(found), "name": action, **values})
+    attributes = _reconnect(primitive, tuning.reconnect_interval, create=create)
+    if attributes is not None:
+        change.append(attributes)
+    if len(operations):
+        change.append(operations)
+    if len(change):
+        plan.section("resources").append(change)
+        plan.changes.append(f"connection to {name}: {_words(tuning)}")
+
+
+def _reconnect(primitive: ET.Element, seconds: int, *, create: bool) -> ET.Element | None:
+    """Return the change of the parameter reconnect_interval, which does not restart anything."""
+    path = "instance_attributes/nvpair[@name='reconnect_interval']"
+    found = primitive.find(path)
+    if found is not None and found.get("value") in (str(seconds), f"{seconds}s"):
+        return None
+    if not create and (found is None or _id(found).startswith(PREFIX)):
+        return None
+    block = primitive.find("instance_attributes")
+    if block is None:
+        return None
+    change = ET.Element("instance_attributes", {"id": _id(block)})
+    own = f"{PREFIX}reconnect-{_id(primitive)}"
+    pair = {"id": own if found is None else _id(found)}
+    ET.SubElement(change, "nvpair", {**pair, "name": "reconnect_interval", "value": str(seconds)})
+    return change
+
+
+def _words(tuning: Tuning) -> str:
+    return (
+        f"monitored every {tuning.monitor_interval} s for {tuning.monitor_timeout} s, "
+        f"connected within {tuning.start_timeout} s, again after {tuning.reconnect_interval} s"
+    )
+
+
+def _guard(plan: _Plan, guard: Guard | None) -> set[str]:
+    """Put the guard before the power; return the ids that stay."""
+    if guard is None:
+        return set()
+    remotes = [_id(primitive) for primitive in _remotes(plan.cib)]
+    keep = set()
+    wanted = topology.elements(plan.cib, PREFIX, guard, remotes, _members(plan.cib))
+    for section, element in wanted:
+        keep.add(_id(element))
+        plan.want(section, element, f"guard: {_id(element)}")
+    return keep
+
+
+def _placement(plan: _Plan, wanted: bool) -> set[str]:
+    """Prefer members on other machines, where a member shares a hypervisor's machine.
+
+    Returns:
+        the ids of the constraints that stay.
+    """
+    machines = _machines(plan.cib)
+    members = _members(plan.cib)
+    keep: set[str] = set()
+    for primitive in _remotes(plan.cib) if wanted else []:
+        remote = _id(primitive)
+        machine = machines.get(remote)
+        if machine is None or machine not in [machines.get(member) for member in members]:
+            continue
+        for member in members:
+            if machines.get(member) in (None, machine):
+                continue
+            own = f"{PREFIX}apart-{remote}-{member}"
+            keep.add(own)
+            location = {"id": own, "rsc": remote, "node": member, "score": str(PREFERENCE)}
+            element = ET.Element("rsc_location", location)
+            plan.want("constraints", element, f"{remote} is rather watched by {member}")
+    return keep
+
+
+def _members(cib: ET.Element) -> list[str]:
+    return [_id_name(node) for node in _nodes(cib) if node.get("type") != "remote"]
+
+
+def _machines(cib: ET.Element) -> dict[str, str]:
+    """Return the machine of each node that has it recorded; a container's is its host."""
+    found = {}
+    for node in _nodes(cib):
+        pair = node.find(f"instance_attributes/nvpair[@name='{MACHINE_ATTRIBUTE}']")
+        value = "" if pair is None else pair.get("value", "")
+        if value:
+            found[_id_name(node)] = value.split("/")[0]
+    return found
+
+
+def _nodes(cib: ET.Element) -> list[ET.Element]:
+    return cib.findall("configuration/nodes/node")
+
+
+def _id_name(node: ET.Element) -> str:
+    return node.get("uname", "") or _id(node)
+
+
+def _remotes(cib: ET.Element) -> list[ET.Element]:
+    return [
+        primitive
+        for primitive in cib.iterfind("configuration/resources//primitive")
+        if primitive.get("provider") == "pacemaker" and primitive.get("type") == "remote"
+    ]
+
+
+def _id(element: ET.Element) -> str:
+    return element.get("id", "")
+
+
+def _contains(current: ET.Element, wanted: ET.Element) -> bool:
+    """Whether an element has all attributes and children of another."""
+    if any(current.get(key) != value for key, value in wanted.items()):
+        return False
+    return all(
+        any(child.tag == other.tag and _contains(other, child) for other in current)
+        for child in wanted
+    )

@@ -1,0 +1,69 @@
+"""Hands an interrupted recovery back to Masakari, which then takes it up again by itself.
+
+Masakari never looks again at a notification that is `running`, so one whose engine died in the
+middle would stay that way, and its host's guests down. Nothing but Masakari's own database can
+tell it: this runs as a process of its own, with Masakari's configuration and objects.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+LOG = logging.getLogger("masakari_fencing.giveup")
+
+CONFIGURATION = "/etc/masakari/masakari.conf"
+
+
+def give_up(context: Any, objects: Any, uuid: str) -> bool:
+    """Turn a running notification into a failed one, which Masakari's periodic task retries.
+
+    Args:
+        context: an admin context of Masakari.
+        objects: the module `masakari.objects`.
+        uuid: the notification.
+
+    Returns:
+        whether it was running.
+    """
+    notification = objects.Notification.get_by_uuid(context, uuid)
+    if notification.status != "running":
+        return False
+    # The retry plans its moves anew; those that were planned before would be made twice.
+    if hasattr(objects, "VMoveList"):  # not in the oldest releases
+        for status in ("pending", "ongoing"):
+            for move in objects.VMoveList.get_all_vmoves(context, uuid, status=status):
+                move.status = "ignored"
+                move.message = "The engine died; the recovery was started again."
+                move.save()
+    notification.status = "error"
+    notification.save()
+    return True
+
+
+def main(argv: Sequence[str]) -> int:
+    """Give one notification up.
+
+    Returns:
+        the exit code.
+    """
+    # Masakari patches the standard library with its first import from here.
+    import masakari.cmd  # noqa: F401
+    from masakari import config, context, exception, objects
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    config.parse_args(["masakari-fencing-giveup", "--config-file", CONFIGURATION])
+    objects.register_all()
+    try:
+        done = give_up(context.get_admin_context(), objects, argv[0])
+    except exception.NotFound:
+        return 0
+    if done:
+        LOG.info("Notification %s was interrupted; Masakari takes it up again", argv[0])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,295 @@
+"""Stops a mass power-off before the power is cut.
+
+When many hypervisors vanish at once, a switch has died, not the hosts, and Pacemaker would
+power-cycle them all with every guest on them. So this fence agent stands before the power: it
+counts how many hypervisors are lost at this moment, and refuses above a limit.
+
+It does not wait for Pacemaker to notice all of them: it tries to reach the others by itself, so
+that the first request already sees the whole extent. Nothing is kept between two requests; each
+member comes to the same result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from masakari_fencing import pacemaker
+from masakari_fencing.commands import Runner
+from masakari_fencing.readmission import PORT, answers
+
+ALLOW = "masakari-fencing-allow-until"
+"""Cluster property: until this time, in seconds since the epoch, there is no limit."""
+
+HOLD = "masakari-fencing-hold-until"
+"""Cluster property: until this time nothing is fenced, because hosts are being readmitted."""
+
+HOLD_TIME = 60.0
+"""Seconds for which a readmission holds fencing at most."""
+
+STATE = Path("/var/lib/masakari-fencing/guard/refused.json")
+
+PROBES = 32
+"""How many hypervisors are tried at a time."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """How many hypervisors may be lost at once before fencing stops.
+
+    Attributes:
+        max_hosts: this many; 0 for no limit by number.
+        max_share: this percentage of all hypervisors; 0 for no limit by share. With both, the
+            higher number counts.
+        window: seconds for which a fenced hypervisor counts as lost.
+    """
+
+    max_hosts: int = 2
+    max_share: int = 0
+    window: int = 120
+
+    def __post_init__(self) -> None:
+        if self.max_hosts < 0 or not 0 <= self.max_share <= 100 or self.window < 1:
+            raise ValueError(f"not a sensible limit: {self}")
+
+    def limit(self, total: int) -> float:
+        """Return how many of so many hypervisors may be lost; infinite for no limit."""
+        if not self.max_hosts and not self.max_share:
+            return math.inf
+        return max(self.max_hosts, total * self.max_share // 100)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The guard has stopped fencing on this member.
+
+    Attributes:
+        node: the hypervisor that was to be fenced.
+        text: why it was not.
+        time: when, in seconds since the epoch.
+    """
+
+    node: str
+    text: str
+    time: float
+
+
+def from_options(values: Mapping[str, str]) -> Guard:
+    """Read a limit from the options of the fence agent.
+
+    Raises:
+        ValueError: they are not a sensible limit.
+    """
+    return Guard(
+        max_hosts=int(values.get("max_hosts", 0)),
+        max_share=int(values.get("max_share", 0)),
+        window=int(values.get("window", 120)),
+    )
+
+
+def lost(
+    status: pacemaker.Status,
+    records: dict[str, float],
+    unreachable: Callable[[list[str]], Iterable[str]],
+    *,
+    target: str,
+    window: float,
+    now: float,
+) -> set[str]:
+    """Return the hypervisors that are lost at this moment, the target among them.
+
+    Args:
+        status: the cluster.
+        records: when each hypervisor was fenced that has not come back since.
+        unreachable: tells which of the given hypervisors do not answer.
+        target: the hypervisor that is to be fenced.
+        window: seconds for which a fenced hypervisor counts.
+        now: seconds since the epoch.
+    """
+    found = {target}
+    doubtful = []
+    for node in status.nodes:
+        connection = status.connection(node.name)
+        if node.kind != "remote" or node.name == target or connection is None:
+            continue
+        times = [e.completed or 0 for e in status.fencing_of(node.name) if e.confirmed]
+        if node.unclean or max([*times, records.get(node.name, 0)]) > now - window:
+            found.add(node.name)
+        elif node.name not in records and not connection.stopped_on_purpose:
+            doubtful.append(node.name)
+    return found | set(unreachable(doubtful))
+
+
+def check(
+    runner: Runner,
+    target: str,
+    guard: Guard,
+    *,
+    reachable: Callable[[str, int], bool] = answers,
+    clock: Callable[[], float] = time.time,
+) -> str | None:
+    """Decide whether a hypervisor may be fenced now.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        target: the hypervisor.
+        guard: the limit.
+        reachable: whether something accepts connections at an address and port.
+        clock: seconds since the epoch.
+
+    Returns:
+        None when it may, else why not.
+
+    Raises:
+        PacemakerError: the cluster does not answer. Then nothing may be fenced.
+    """
+    status = pacemaker.status(runner)
+    total = len(_remotes(status))
+    limit = guard.limit(total)
+    cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+    if _property(cib, HOLD) > clock():
+        return "hypervisors are being readmitted"
+    if limit >= total or _property(cib, ALLOW) > clock():
+        return None
+    addresses = _addresses(cib)
+
+    def unreachable(names: list[str]) -> list[str]:
+        if not names:
+            return []
+        with ThreadPoolExecutor(min(PROBES, len(names))) as pool:
+            found = pool.map(lambda name: reachable(*addresses.get(name, (name, PORT))), names)
+            return [name for name, answered in zip(names, found, strict=True) if not answered]
+
+    gone = lost(
+        status, _records(cib), unreachable, target=target, window=guard.window, now=clock()
+    )
+    if len(gone) <= limit:
+        return None
+    names = ", ".join(sorted(gone)[:5]) + (", ..." if len(gone) > 5 else "")
+    return f"{len(gone)} of {total} hypervisors are lost at once ({names}), the limit is {limit:g}"
+
+
+def allow(runner: Runner, seconds: float, *, clock: Callable[[], float] = time.time) -> float:
+    """Lift the limit for a while, on all members: the hosts are really dead.
+
+    Returns:
+        until when, in seconds since the epoch.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    until = clock() + seconds
+    _set(runner, ALLOW, until)
+    return until
+
+
+def readmit(
+    runner: Runner,
+    *,
+    reachable: Callable[[str, int], bool] = answers,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[str]:
+    """Take back, unfenced, the hypervisors that answer again: only the network had died.
+
+    Meanwhile the guard lets nothing through: Pacemaker would go on fencing the first of them as
+    soon as the others no longer count as lost.
+
+    Returns:
+        the hypervisors that are connected again.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+    addresses = _addresses(cib)
+    waiting = {node.name for node in _remotes(pacemaker.status(runner)) if node.unclean}
+    found = sorted(n for n in waiting if reachable(*addresses.get(n, (n, PORT))))
+    if not found:
+        return []
+    end = clock() + HOLD_TIME
+    _set(runner, HOLD, end)
+    try:
+        for name in found:
+            argv = ["crm_resource", "--resource", name, "--cleanup"]
+            pacemaker.run(runner, argv, timeout=60)
+        while True:
+            status = pacemaker.status(runner)
+            back = [name for name in found if _connected(status, name)]
+            if back == found or clock() >= end - 2:
+                return back
+            sleep(0.5)
+    finally:
+        _set(runner, HOLD, 0)
+
+
+def remember(refusal: Refusal | None, path: Path = STATE) -> None:
+    """Keep the refusal for this member's status, or forget the last one."""
+    if refusal is None:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(vars(refusal)), encoding="utf-8")
+    temporary.replace(path)
+
+
+def refusal(path: Path = STATE, *, clock: Callable[[], float] = time.time) -> Refusal | None:
+    """Return the refusal of the last minute on this member: Pacemaker asks every few seconds."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if clock() - float(data["time"]) < 60:
+            return Refusal(str(data["node"]), str(data["text"]), float(data["time"]))
+    return None
+
+
+def _remotes(status: pacemaker.Status) -> list[pacemaker.Node]:
+    return [node for node in status.nodes if node.kind == "remote"]
+
+
+def _connected(status: pacemaker.Status, name: str) -> bool:
+    connection = status.connection(name)
+    return connection is not None and connection.live and not status.named(name)[0].unclean
+
+
+def _set(runner: Runner, name: str, until: float) -> None:
+    argv = ["crm_attribute", "--type=crm_config", f"--name={name}", f"--update={until:.0f}"]
+    pacemaker.run(runner, argv, timeout=15)
+
+
+def _property(cib: ET.Element, name: str) -> float:
+    pair = cib.find(f"configuration/crm_config//nvpair[@name='{name}']")
+    with contextlib.suppress(ValueError):
+        return float("0" if pair is None else pair.get("value", "0"))
+    return 0.0
+
+
+def _records(cib: ET.Element) -> dict[str, float]:
+    found = {}
+    for state in cib.iterfind("status/node_state[@remote_node='true']"):
+        with contextlib.suppress(ValueError):
+            moment = float(state.get("node_fenced", "0"))
+            if moment > 0:
+                found[state.get("uname", "")] = moment
+    return found
+
+
+def _addresses(cib: ET.Element) -> dict[str, tuple[str, int]]:
+    found = {}
+    for primitive in cib.iterfind("configuration/resources//primitive[@type='remote']"):
+        name = primitive.get("id", "")
+        values = {
+            pair.get("name", ""): pair.get("value", "")
+            for pair in primitive.iterfind("instance_attributes/nvpair")
+        }
+        port = values.get("port", "")
+        found[name] = (values.get("server") or name, int(port) if port.isdigit() else PORT)
+    return found

@@ -1,0 +1,199 @@
+"""Can every hypervisor be fenced? What is wrong, and the cure, before the disaster."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from masakari_fencing import guard, pacemaker
+from masakari_fencing.commands import Runner
+from masakari_fencing.maas import Maas, MaasError
+from masakari_fencing.readmission import MARK
+
+ENABLE = "set enable-stonith on pacemaker-remote, and maas_url and maas_credentials on hacluster"
+CREDENTIALS = "check maas_url and maas_credentials on hacluster, and that MAAS is reachable"
+NAMES = "the first label of the node's name must be its host name in MAAS"
+MANAGE = "start pacemaker_remote on it; if it runs: crm_resource -r {0} --cleanup, then "
+MANAGE += "crm_resource -r {0} --meta --delete-parameter is-managed, on a masakari unit"
+
+LIMIT = "if the hosts are dead, run allow-fencing; if the network is back, readmit them"
+
+WAITING = "is waiting to be fenced"
+FAILED = "fencing it failed"
+_UNFENCED = (WAITING, FAILED)
+
+GUARD_AGENT = "fence_masakari_guard"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Something that prevents, or may prevent, a host from being fenced and recovered.
+
+    Attributes:
+        node: the hypervisor, or empty where it concerns the whole cluster.
+        text: what is wrong.
+        cure: what to do about it.
+    """
+
+    node: str
+    text: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class _Device:
+    """A configured fencing device."""
+
+    name: str
+    agent: str
+    parameters: dict[str, str]
+
+
+def inspect(
+    runner: Runner,
+    *,
+    maas: Callable[[str, str], Maas] = Maas,
+    refused: Callable[[], guard.Refusal | None] = guard.refusal,
+) -> list[Problem]:
+    """Look for everything that stands in the way of fencing a hypervisor.
+
+    Takes one look at the cluster, one at its configuration, one command for each hypervisor and
+    one request for each MAAS device.
+
+    Returns:
+        the problems, those of the whole cluster first; empty when all is well.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    status = pacemaker.status(runner)
+    remotes = [node for node in status.nodes if node.kind == "remote"]
+    if not remotes:
+        return []
+    if not status.quorum:
+        return [Problem("", "the cluster has no quorum", "bring the other masakari units back")]
+    if not status.stonith_enabled:
+        text = "STONITH is disabled: no hypervisor can be fenced, so none will be recovered"
+        return [Problem("", text, ENABLE)]
+    cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+    devices = {device.name: device for device in _devices(cib)}
+    problems = _cluster_problems(status, devices, pacemaker.default_action(runner))
+    stopped = _guard_problems(remotes, devices, refused())
+    problems += stopped
+    for device in devices.values():
+        problems += _maas_problems(device, [node.name for node in remotes], maas)
+    for node in remotes:
+        problems += _node_problems(runner, status, node, devices, cib)
+    if stopped:
+        # That they are not fenced has one cause, and it is said.
+        problems = [problem for problem in problems if problem.text not in _UNFENCED]
+    return sorted(set(problems))
+
+
+def _cluster_problems(
+    status: pacemaker.Status, devices: dict[str, _Device], action: str
+) -> list[Problem]:
+    problems = []
+    if status.maintenance_mode:
+        cure = "crm configure property maintenance-mode=false, on a masakari unit"
+        problems.append(Problem("", "the cluster is in maintenance mode", cure))
+    for name in status.failed_devices:
+        text = f"fencing device {name} does not work"
+        problems.append(Problem("", text, CREDENTIALS))
+    if action == "off" and any(device.agent == "external/maas" for device in devices.values()):
+        text = "stonith-action is off: MAAS does not confirm that the power is off"
+        cure = "crm configure property stonith-action=reboot, on a masakari unit"
+        problems.append(Problem("", text, cure))
+    return problems
+
+
+def _guard_problems(
+    remotes: list[pacemaker.Node], devices: dict[str, _Device], refused: guard.Refusal | None
+) -> list[Problem]:
+    """Say when the guard stops fencing, as it said itself or as can be counted."""
+    if refused is not None:
+        return [Problem("", f"fencing has stopped: {refused.text}", LIMIT)]
+    waiting = sum(node.unclean for node in remotes)
+    for device in devices.values():
+        if device.agent != GUARD_AGENT:
+            continue
+        limit = guard.from_options(device.parameters).limit(len(remotes))
+        if waiting > limit:
+            text = f"{waiting} of {len(remotes)} hypervisors are lost, the limit is {limit:g}"
+            return [Problem("", f"fencing has stopped: {text}", LIMIT)]
+    return []
+
+
+def _maas_problems(
+    device: _Device, remotes: list[str], maas: Callable[[str, str], Maas]
+) -> list[Problem]:
+    """Ask MAAS about the hypervisors that a device is to fence.
+
+    The plugin's own check reads nothing that needs the key, so a device with a wrong key or
+    unknown nodes looks healthy until something must be fenced.
+    """
+    if device.agent != "external/maas":
+        return []
+    own = set(device.parameters.get("hostnames", "").lower().split())
+    hosts = [node for node in remotes if node.lower() in own]
+    if not hosts:
+        return []
+    try:
+        client = maas(device.parameters.get("url", ""), device.parameters.get("apikey", ""))
+        known = {machine.hostname: machine.power for machine in client.machines(hosts)}
+    except MaasError as error:
+        return [Problem("", f"fencing device {device.name}: {error}", CREDENTIALS)]
+    problems = []
+    for host in hosts:
+        state = known.get(host.split(".")[0].lower())
+        if state is None:
+            problems.append(Problem(host, "MAAS has no machine of that name", NAMES))
+        elif state == "error":
+            cure = "check the machine's power configuration in MAAS"
+            problems.append(Problem(host, "MAAS cannot control its power", cure))
+    return problems
+
+
+def _node_problems(
+    runner: Runner,
+    status: pacemaker.Status,
+    node: pacemaker.Node,
+    devices: dict[str, _Device],
+    cib: ET.Element,
+) -> list[Problem]:
+    connection = status.connection(node.name)
+    if connection is None:
+        return [Problem(node.name, "the cluster has no connection to it", ENABLE)]
+    if connection.stopped_on_purpose:
+        marked = f".//primitive[@id='{node.name}']//nvpair[@name='{MARK}']"
+        who = "pacemaker_remote was stopped" if cib.find(marked) is not None else "unmanaged"
+        return [Problem(node.name, f"not watched: {who}", MANAGE.format(node.name))]
+    problems = []
+    able = [devices.get(name) for name in _able(runner, node.name)]
+    if not any(device is None or device.agent not in ("null", GUARD_AGENT) for device in able):
+        problems.append(Problem(node.name, "no device can fence it", ENABLE))
+    if node.unclean:
+        problems.append(Problem(node.name, WAITING, CREDENTIALS))
+    latest = next(iter(status.fencing_of(node.name)), None)
+    if latest is not None and latest.status == "failed":
+        problems.append(Problem(node.name, FAILED, CREDENTIALS))
+    return problems
+
+
+def _able(runner: Runner, node: str) -> list[str]:
+    """Return the running devices that say they can fence a node."""
+    pacemaker.check_name(node)
+    argv = ["stonith_admin", "--list", node, "--output-as=xml"]
+    answer = pacemaker.parse(pacemaker.run(runner, argv, timeout=20))
+    return [item.text or "" for item in answer.iter("item")]
+
+
+def _devices(cib: ET.Element) -> list[_Device]:
+    found = []
+    for primitive in cib.iterfind("configuration/resources//primitive[@class='stonith']"):
+        pairs = primitive.iterfind("instance_attributes/nvpair")
+        parameters = {pair.get("name", ""): pair.get("value", "") for pair in pairs}
+        name, agent = primitive.get("id", ""), primitive.get("type", "")
+        found.append(_Device(name, agent, parameters))
+    return found

@@ -1,0 +1,351 @@
+"""Daemon on every masakari unit: reports completed fencings to Masakari until it accepts them.
+
+The alert agent leaves each event in the spool and pokes a socket. The members of the cluster take
+turns: the designated controller reports at once, each of the others a little later, and only if
+nobody has. Events stay in the spool until they are dealt with, whatever dies in between.
+"""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import contextlib
+import logging
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from masakari_fencing import api, pacemaker
+from masakari_fencing.commands import Runner, Subprocess
+from masakari_fencing.delivery import Delivery, Outcome
+from masakari_fencing.devicelists import DeviceLists
+from masakari_fencing.orphans import Orphans
+from masakari_fencing.readmission import INTERVAL, Readmission
+from masakari_fencing.spool import Event, Spool
+
+LOG = logging.getLogger("masakari_fencing.notifier")
+
+CONFIGURATION = Path("/etc/masakari/fencing-notifier.conf")
+
+IDLE = 1.0
+"""Seconds after which the spool is looked at although nobody poked."""
+
+TOKEN_CHECK = 60.0
+"""Seconds between two checks that the token is still good, so that a report need not get one."""
+
+FIRST_RETRY = 1.0
+"""Seconds before the first retry; each further one waits twice as long."""
+
+
+class ConfigurationError(Exception):
+    """The configuration file is missing something."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The `[notifier]` and `[api]` sections; times in seconds."""
+
+    spool: Path = Path("/var/lib/masakari-fencing/spool")
+    socket: Path = Path("/run/masakari-fencing/wake")
+    rank_delay: float = 1.0
+    expiry: float = 14400
+    retry_max: float = 30
+    redrive_within: float = 86400
+    endpoints: tuple[str, ...] = ("http://127.0.0.1:15848/v1", api.CATALOG)
+    timeout: float = 10
+
+
+@dataclass
+class Progress:
+    """What is remembered about an event between two attempts.
+
+    Attributes:
+        due: when the next attempt is due.
+        first: this member is first in rank and has not tried yet.
+        failures: attempts that failed in a row.
+    """
+
+    due: float
+    first: bool
+    failures: int = 0
+
+
+@dataclass
+class Notifier:
+    """The loop's body: one look at the spool.
+
+    Attributes:
+        spool: the events.
+        delivery: reports one event.
+        settings: the operator's choices.
+        rank: returns which place this member has among those that report, 0 being the first,
+            and whether a node is one to report about.
+        clock: seconds since the epoch.
+    """
+
+    spool: Spool
+    delivery: Delivery
+    settings: Settings
+    rank: Callable[[str], int | None]
+    clock: Callable[[], float] = time.time
+    _progress: dict[str, Progress] = field(default_factory=dict)
+
+    def look(self) -> float:
+        """Work on every event that is due.
+
+        Returns:
+            seconds until the next attempt is due, at most `IDLE`.
+        """
+        events = self.spool.events()
+        self._progress = {
+            event.id: self._progress[event.id] for event in events if event.id in self._progress
+        }
+        for event in events:
+            self._work_on(event)
+        dues = [progress.due for progress in self._progress.values()]
+        return max(0.0, min([IDLE, *(due - self.clock() for due in dues)]))
+
+    def _work_on(self, event: Event) -> None:
+        if self.clock() - event.time > self.settings.expiry:
+            LOG.error(
+                "NOT REPORTED: the fencing of %s (%s) is older than %g s; its guests are not "
+                "recovered by it",
+                event.node,
+                event.id,
+                self.settings.expiry,
+            )
+            self._done(event)
+            return
+        progress = self._progress.get(event.id) or self._begin(event)
+        if progress is not None and self.clock() >= progress.due:
+            self._attempt(event, progress)
+
+    def _begin(self, event: Event) -> Progress | None:
+        rank = self.rank(event.node)
+        if rank is None:
+            LOG.info("Fenced node %s is not a hypervisor", event.node)
+            self._done(event)
+            return None
+        LOG.info("%s was fenced (%s); this member is number %d", event.node, event.id, rank + 1)
+        progress = Progress(self.clock() + rank * self.settings.rank_delay, first=rank == 0)
+        self._progress[event.id] = progress
+        return progress
+
+    def _attempt(self, event: Event, progress: Progress) -> None:
+        first, progress.first = progress.first, False
+        try:
+            outcome = self.delivery.deliver(event, first=first)
+        except api.ApiError as error:
+            progress.failures += 1
+            wait = min(self.settings.retry_max, FIRST_RETRY * 2 ** (progress.failures - 1))
+            LOG.warning("Reporting %s again in %g s: %s", event.node, wait, error)
+        else:
+            if outcome is Outcome.DONE:
+                self._done(event)
+                return
+            progress.failures, wait = 0, 2 * FIRST_RETRY
+        progress.due = self.clock() + wait
+
+    def _done(self, event: Event) -> None:
+        self._progress.pop(event.id, None)
+        self.spool.remove(event)
+
+
+class Ranking:
+    """Gives every member its turn: the controller first, the others by their names.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        timeout: seconds for one of them.
+    """
+
+    def __init__(self, runner: Runner, timeout: float = 5) -> None:
+        self._runner = runner
+        self._timeout = timeout
+        self._name = ""
+
+    def __call__(self, node: str) -> int | None:
+        """Return this member's place, or None where the node is a cluster member itself."""
+        try:
+            self._name = self._name or pacemaker.local_name(self._runner)
+            status = pacemaker.status(self._runner, timeout=self._timeout)
+        except pacemaker.PacemakerError as error:
+            LOG.warning("The cluster cannot be asked who reports first: %s", error)
+            return 3
+        if any(found.kind == "member" for found in status.named(node)):
+            return None
+        members = [found for found in status.nodes if found.kind == "member" and found.online]
+        order = sorted(members, key=lambda member: (not member.is_dc, member.name))
+        names = [member.name for member in order]
+        return names.index(self._name) if self._name in names else len(names)
+
+
+def read_configuration(path: Path) -> tuple[Settings, dict[str, str]]:
+    """Read the configuration file.
+
+    Returns:
+        the settings, and the `[keystone]` section.
+
+    Raises:
+        ConfigurationError: the file or something in it is missing or malformed.
+    """
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        with path.open(encoding="utf-8") as stream:
+            parser.read_file(stream)
+        keystone = dict(parser["keystone"])
+        for name in ("auth_url", "username", "password", "project_name"):
+            keystone[name]
+        return _settings(parser), keystone
+    except KeyError as error:
+        raise ConfigurationError(f"{path}: {error} is missing") from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    except configparser.Error as error:
+        # The message of a parser error holds the offending line, which may be the password.
+        raise ConfigurationError(f"{path}: {type(error).__name__}") from None
+
+
+def _settings(parser: configparser.ConfigParser) -> Settings:
+    defaults = Settings()
+    own = parser["notifier"] if parser.has_section("notifier") else {}
+    where = parser["api"] if parser.has_section("api") else {}
+    endpoints = where.get("endpoints", ",".join(defaults.endpoints))
+    return Settings(
+        spool=Path(own.get("spool", str(defaults.spool))),
+        socket=Path(own.get("socket", str(defaults.socket))),
+        rank_delay=float(own.get("rank_delay", defaults.rank_delay)),
+        expiry=float(own.get("expiry", defaults.expiry)),
+        retry_max=float(own.get("retry_max", defaults.retry_max)),
+        redrive_within=float(own.get("redrive_within", defaults.redrive_within)),
+        endpoints=tuple(part.strip() for part in endpoints.split(",") if part.strip()),
+        timeout=float(where.get("timeout", defaults.timeout)),
+    )
+
+
+def make_session(keystone: dict[str, str]) -> Any:
+    """Return a keystoneauth1 session for the `[keystone]` section."""
+    from keystoneauth1 import session
+    from keystoneauth1.identity import v3
+
+    auth = v3.Password(
+        auth_url=keystone["auth_url"],
+        username=keystone["username"],
+        password=keystone["password"],
+        project_name=keystone["project_name"],
+        user_domain_name=keystone.get("user_domain_name", "default"),
+        project_domain_name=keystone.get("project_domain_name", "default"),
+    )
+    return session.Session(auth=auth, verify=keystone.get("cafile") or True)
+
+
+def open_socket(path: Path) -> socket.socket:
+    """Return the socket that the alert agent pokes; members of our group may write to it.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    path.unlink(missing_ok=True)
+    wake = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    wake.bind(str(path))
+    path.chmod(0o660)
+    wake.setblocking(False)
+    return wake
+
+
+def wait(wake: socket.socket, seconds: float) -> None:
+    """Wait until somebody pokes, at most so long."""
+    ready, _, _ = select.select([wake], [], [], seconds)
+    if ready:
+        with contextlib.suppress(BlockingIOError):
+            while wake.recv(16):
+                pass
+
+
+def keep_token(session: Any) -> None:
+    """Have a token ready before it is needed."""
+    try:
+        session.get_token()
+    except Exception as error:  # keystoneauth1 and requests have many of their own
+        LOG.warning("No token from Keystone: %s: %s", type(error).__name__, error)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM.
+
+    Returns:
+        the exit code: 0, or 1 when it cannot run as it is configured.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--config-file", type=Path, default=CONFIGURATION)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    logging.getLogger("keystoneauth").setLevel(logging.WARNING)
+    try:
+        settings, keystone = read_configuration(arguments.config_file)
+        wake = open_socket(settings.socket)
+    except (ConfigurationError, OSError) as error:
+        LOG.error("%s", error)
+        return 1
+    signal.signal(signal.SIGTERM, _stop)
+    with contextlib.suppress(KeyboardInterrupt), wake:
+        run(settings, make_session(keystone), keystone, wake)
+    return 0
+
+
+def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket.socket) -> None:
+    """Look at the spool whenever somebody pokes, and once a second."""
+    options = {
+        "interface": keystone.get("interface", "internal"),
+        **({"region_name": keystone["region_name"]} if keystone.get("region_name") else {}),
+    }
+    masakari = api.MasakariApi(session, settings.endpoints, settings.timeout, options)
+    delivery = Delivery(masakari, redrive_within=settings.redrive_within)
+    spool = Spool(settings.spool)
+    notifier = Notifier(spool, delivery, settings, Ranking(Subprocess()))
+    readmission = Readmission(Subprocess(), Ranking(Subprocess()))
+    # On its own, so that waiting for a daemon's answer never delays a report.
+    threading.Thread(target=look_after_cluster, args=(readmission,), daemon=True).start()
+    checked = 0.0
+    while True:
+        try:
+            pause = notifier.look()
+        except OSError as error:
+            LOG.error("The spool cannot be read: %s", error)
+            pause = IDLE
+        if time.monotonic() - checked > TOKEN_CHECK:
+            keep_token(session)
+            checked = time.monotonic()
+        wait(wake, pause)
+
+
+def look_after_cluster(readmission: Readmission) -> None:
+    """Take hypervisors and recoveries back, and keep the fencer quick. For ever."""
+    told = ""
+    lists = DeviceLists(readmission.runner)
+    orphans = Orphans(readmission.runner)
+    while True:
+        try:
+            readmission.look()
+            lists.refresh()
+            orphans.look()
+            told = ""
+        except (pacemaker.PacemakerError, OSError) as error:
+            if str(error) != told:
+                LOG.warning("Cannot look after the cluster: %s", error)
+            told = str(error)
+        time.sleep(INTERVAL)
+
+
+def _stop(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,128 @@
+"""Finds recoveries whose engine has died in the middle.
+
+Each recovery leaves in the cluster's configuration which engine carries it out (see `turn`). The
+notifier of the same unit knows whether that process still lives; where the whole unit is gone,
+the first of the others steps in.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from masakari_fencing import pacemaker
+from masakari_fencing.commands import Runner
+
+LOG = logging.getLogger(__name__)
+
+GRACE = 20.0
+"""Seconds for which a unit must be gone before others take its recoveries over."""
+
+
+def engine(pid: int | None = None, proc: Path = Path("/proc")) -> str:
+    """Return what identifies a process over restarts of it and of its machine.
+
+    Args:
+        pid: the process; this one by default.
+        proc: where the kernel shows processes.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    number = os.getpid() if pid is None else pid
+    boot = (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8]
+    # The name in parentheses may hold spaces; the start time is field 22 of all.
+    fields = (proc / str(number) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return f"{socket.gethostname()}.{boot}.{number}.{fields[19]}"
+
+
+def lives(identity: str, proc: Path = Path("/proc")) -> bool | None:
+    """Whether a process lives; None when it is not one of this machine."""
+    parts = identity.rsplit(".", 3)
+    if len(parts) != 4 or parts[0] != socket.gethostname():
+        return None
+    try:
+        return engine(int(parts[2]), proc) == identity
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+@dataclass
+class Orphans:
+    """Looks for interrupted recoveries.
+
+    Attributes:
+        runner: runs commands.
+        alive: whether a process of this machine lives; None for another machine's.
+        clock: seconds, only ever compared with each other.
+    """
+
+    runner: Runner
+    alive: Callable[[str], bool | None] = lives
+    clock: Callable[[], float] = time.monotonic
+    _gone: dict[str, float] = field(default_factory=dict)
+    _settled: set[tuple[str, str]] = field(default_factory=set)
+
+    def look(self) -> list[str]:
+        """Hand every interrupted recovery back.
+
+        Returns:
+            the notifications.
+
+        Raises:
+            PacemakerError: the cluster does not answer, or a recovery could not be handed back.
+        """
+        found = [entry for entry in self._entries() if entry not in self._settled]
+        handed = []
+        for uuid, identity in found:
+            if self._dead(identity):
+                argv = [sys.executable or "python3", "-m", "masakari_fencing.giveup", uuid]
+                pacemaker.run(self.runner, argv, timeout=60)
+                self._settled.add((uuid, identity))
+                handed.append(uuid)
+        return handed
+
+    def _entries(self) -> list[tuple[str, str]]:
+        """Return the notification and the engine of each host's last recovery."""
+        xpath = "//cluster_property_set[starts-with(@id,'masakari-fencing-recovery-')]"
+        argv = ["cibadmin", "--query", "--xpath", xpath]
+        answer = self.runner.run(argv, timeout=15, check=False)
+        if answer.returncode == pacemaker.NO_SUCH:
+            return []
+        root = pacemaker.parse(pacemaker.output(argv, answer))
+        found = []
+        for group in root.iter("cluster_property_set"):
+            values = {
+                pair.get("id", "").rpartition("-")[2]: pair.get("value", "")
+                for pair in group.iter("nvpair")
+            }
+            if values.get("by") and values.get("engine"):
+                found.append((values["by"], values["engine"]))
+        return found
+
+    def _dead(self, identity: str) -> bool:
+        here = self.alive(identity)
+        if here is not None:
+            return not here
+        machine = identity.rsplit(".", 3)[0]
+        status = pacemaker.status(self.runner)
+        online = [node for node in status.nodes if node.kind == "member" and node.online]
+        if any(_same(node.name, machine) for node in online) or not status.quorum:
+            self._gone.pop(identity, None)
+            return False
+        since = self._gone.setdefault(identity, self.clock())
+        if self.clock() - since < GRACE:
+            return False
+        mine = next((node.is_dc for node in online if _same(node.name, socket.gethostname())), 0)
+        return bool(mine)
+
+
+def _same(first: str, second: str) -> bool:
+    """Whether two names are of the same machine, with or without a domain."""
+    return first.split(".")[0].lower() == second.split(".")[0].lower()

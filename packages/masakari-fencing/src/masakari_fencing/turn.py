@@ -1,0 +1,151 @@
+"""One recovery of a host at a time, over the engines of all units.
+
+Masakari excludes two recoveries of a host only within one engine. Where two reports of the same
+failure both get in, for example because the first one's message was stuck in a broker that had
+just lost a unit, two engines would evacuate the same guests at once. So a recovery takes its turn
+in the cluster's own configuration, whose changes are atomic over all members, and need quorum.
+
+The turn is never given back: it is free as soon as the notification that holds it is no longer
+being worked on. Which engine works on it stands beside it, for `orphans`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from masakari_fencing import pacemaker
+from masakari_fencing.commands import Runner
+
+PREFIX = "masakari-fencing-recovery-"
+
+EXISTS = 108
+"""Exit code of Pacemaker's tools for something that exists already."""
+
+INTERVAL = 1.0
+"""Seconds between two attempts."""
+
+
+class Busy(Exception):  # noqa: N818 - a state, not an accident
+    """Another recovery of the host has the turn."""
+
+
+class Turn:
+    """The turn to recover one host.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        host: the host.
+        owner: identifier of the notification that wants it; a retry of it has the turn still.
+        active: whether another notification is being worked on.
+        engine: identifies this process; see `orphans.engine`.
+        timeout: seconds for one of Pacemaker's commands.
+
+    Raises:
+        ValueError: one of the texts cannot be put into the configuration.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        host: str,
+        owner: str,
+        active: Callable[[str], bool],
+        engine: str,
+        timeout: float = 15,
+    ) -> None:
+        for text in (host, owner, engine):
+            pacemaker.check_name(text)
+        self._runner = runner
+        self._name = f"{PREFIX}{host.lower()}"
+        self._owner = owner
+        self._active = active
+        self._engine = engine
+        self._timeout = timeout
+
+    def take(
+        self,
+        patience: float,
+        *,
+        waiting: Callable[[str], None] = lambda holder: None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Return with the turn.
+
+        Args:
+            patience: seconds to wait for another recovery to end, or for the cluster to answer.
+            waiting: told whose end is awaited, once for each.
+            sleep: waits for so many seconds.
+            clock: seconds, only ever compared with each other.
+
+        Raises:
+            Busy: the other one has not ended.
+            PacemakerError: the cluster does not answer.
+        """
+        end = clock() + patience
+        told = ""
+        while True:
+            try:
+                holder = self._try()
+            except pacemaker.PacemakerError:
+                if clock() >= end:
+                    raise
+            else:
+                if holder is None:
+                    return
+                if clock() >= end:
+                    raise Busy(holder)
+                if holder != told:
+                    waiting(holder)
+                    told = holder
+            sleep(INTERVAL)
+
+    def held(self) -> bool:
+        """Whether this notification has the turn.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        return self._holder() == self._owner
+
+    def _try(self) -> str | None:
+        """Take the turn if it is free; return who has it instead."""
+        if self._create():
+            return None
+        holder = self._holder()
+        if holder not in (None, self._owner) and self._active(holder):
+            return holder
+        # Only what was seen to be free is removed: who comes second removes nothing. A turn of
+        # our own is taken anew, since another engine may have had it.
+        match = f"[nvpair[@name='{self._name}'][@value='{holder}']]" if holder else ""
+        xpath = f"//cluster_property_set[@id='{self._name}']{match}"
+        argv = ["cibadmin", "--delete", "--xpath", xpath]
+        pacemaker.run(self._runner, argv, timeout=self._timeout)
+        if self._create():
+            return None
+        return self._holder() or "another recovery"
+
+    def _create(self) -> bool:
+        text = (
+            f'<cluster_property_set id="{self._name}"><nvpair id="{self._name}-by" '
+            f'name="{self._name}" value="{self._owner}"/><nvpair id="{self._name}-engine" '
+            f'name="{self._name}-engine" value="{self._engine}"/></cluster_property_set>'
+        )
+        argv = ["cibadmin", "--create", "--scope", "crm_config", "--xml-text", text]
+        answer = self._runner.run(argv, timeout=self._timeout, check=False)
+        if answer.returncode == EXISTS:
+            return False
+        pacemaker.output(argv, answer)
+        return True
+
+    def _holder(self) -> str | None:
+        argv = ["cibadmin", "--query", "--xpath", f"//nvpair[@name='{self._name}']"]
+        answer = self._runner.run(argv, timeout=self._timeout, check=False)
+        if answer.returncode == pacemaker.NO_SUCH:
+            return None
+        found = pacemaker.parse(pacemaker.output(argv, answer))
+        values = [pair.get("value") for pair in found.iter("nvpair")]
+        if len(values) != 1 or not pacemaker.NODE_NAME.fullmatch(values[0] or ""):
+            raise pacemaker.PacemakerError(f"unreadable turn to recover: {self._name}")
+        return values[0]

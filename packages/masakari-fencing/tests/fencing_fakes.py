@@ -1,0 +1,325 @@
+"""Stand-ins for what the package talks to: Pacemaker's commands, and the Masakari API."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def fixture(name: str) -> str:
+    """Return what a command of Pacemaker 2.1.5 printed."""
+    return (FIXTURES / name).read_text(encoding="utf-8")
+
+
+class FakeRunner:
+    """Answers commands by their beginning; the latest rule that fits wins."""
+
+    def __init__(self) -> None:
+        self.rules: list[tuple[str, Any]] = []
+        self.calls: list[list[str]] = []
+        self.inputs: list[str | None] = []
+
+    def on(self, prefix: str, answer: str | int | Callable[[list[str]], Any]) -> FakeRunner:
+        """Answer with a text, an exit code, or what a function makes of the command."""
+        self.rules.append((prefix, answer))
+        return self
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,  # noqa: A002
+        timeout: float = 60,
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        command = list(argv)
+        self.calls.append(command)
+        self.inputs.append(input)
+        line = " ".join(command)
+        for prefix, answer in reversed(self.rules):
+            if line.startswith(prefix):
+                value = answer(command) if callable(answer) else answer
+                if isinstance(value, int):
+                    return subprocess.CompletedProcess(command, value, "", f"failed: {value}")
+                return subprocess.CompletedProcess(command, 0, value, "")
+        raise AssertionError(f"unexpected command: {line}")
+
+    def ran(self, prefix: str) -> list[list[str]]:
+        return [call for call in self.calls if " ".join(call).startswith(prefix)]
+
+
+@dataclass
+class Remote:
+    """A hypervisor in a cluster that the tests make up."""
+
+    name: str = "node1.maas"
+    online: bool = True
+    unclean: bool = False
+    maintenance: bool = False
+    role: str = "Started"
+    target_role: str = ""
+    managed: bool = True
+    failed: bool = False
+    fenced: float = 0
+    connected: float = 1_000_000
+    events: list[tuple[str, str, float | None]] = field(default_factory=list)
+
+
+@dataclass
+class Cluster:
+    """Prints what Pacemaker's commands would, in the form of version 2.1.5."""
+
+    remotes: list[Remote] = field(default_factory=lambda: [Remote()])
+    members: tuple[str, ...] = ("juju-1-lxd-0", "juju-2-lxd-0", "juju-3-lxd-0")
+    dc: str = "juju-2-lxd-0"
+    quorum: bool = True
+    stonith: bool = True
+    maintenance: bool = False
+    device_role: str = "Started"
+    fence: Callable[[str], int] = lambda node: 0
+    runner: FakeRunner = field(default_factory=FakeRunner)
+
+    def __post_init__(self) -> None:
+        self.runner.on("crm_mon", lambda _: self.crm_mon())
+        self.runner.on("cibadmin --query --xpath //node_state", self._node_state)
+        self.runner.on("cibadmin --query --xpath //lrm_resource", self._operations)
+        self.runner.on("crm_attribute --type=crm_config", 105)
+        self.runner.on("stonith_admin --reboot", lambda argv: self.fence(argv[2]) or "")
+        self.runner.on("crm_node --name", f"{self.members[0]}\n")
+
+    def remote(self, name: str) -> Remote | None:
+        return next((r for r in self.remotes if r.name == name), None)
+
+    def crm_mon(self) -> str:
+        nodes = "".join(self._member(name) for name in self.members)
+        nodes += "".join(self._remote(remote) for remote in self.remotes)
+        resources = "".join(self._connection(remote) for remote in self.remotes)
+        resources += (
+            f'<resource id="st-maas" resource_agent="stonith:external/maas" '
+            f'role="{self.device_role}" managed="true" failed="false"/>'
+        )
+        events = "".join(self._event(r, *event) for r in self.remotes for event in r.events)
+        return (
+            '<pacemaker-result api-version="2.25"><summary>'
+            f'<current_dc present="true" name="{self.dc}" with_quorum="{_bool(self.quorum)}"/>'
+            f'<cluster_options stonith-enabled="{_bool(self.stonith)}" '
+            f'maintenance-mode="{_bool(self.maintenance)}"/></summary>'
+            f"<nodes>{nodes}</nodes><resources>{resources}</resources>"
+            f'<fence_history status="0">{events}</fence_history>'
+            '<status code="0" message="OK"/></pacemaker-result>'
+        )
+
+    def _member(self, name: str) -> str:
+        return (
+            f'<node name="{name}" id="{name}" online="true" maintenance="false" unclean="false" '
+            f'is_dc="{_bool(name == self.dc)}" type="member"/>'
+        )
+
+    @staticmethod
+    def _remote(remote: Remote) -> str:
+        return (
+            f'<node name="{remote.name}" id="{remote.name}" online="{_bool(remote.online)}" '
+            f'maintenance="{_bool(remote.maintenance)}" unclean="{_bool(remote.unclean)}" '
+            'is_dc="false" type="remote"/>'
+        )
+
+    @staticmethod
+    def _connection(remote: Remote) -> str:
+        target = f'target_role="{remote.target_role}" ' if remote.target_role else ""
+        return (
+            f'<resource id="{remote.name}" resource_agent="ocf:pacemaker:remote" '
+            f'role="{remote.role}" {target}managed="{_bool(remote.managed)}" '
+            f'failed="{_bool(remote.failed)}"/>'
+        )
+
+    @staticmethod
+    def _event(remote: Remote, action: str, status: str, completed: float | None) -> str:
+        when = ""
+        if completed is not None:
+            moment = datetime.datetime.fromtimestamp(completed, datetime.timezone.utc)
+            when = f'completed="{moment:%Y-%m-%d %H:%M:%S}Z"'
+        return f'<fence_event action="{action}" target="{remote.name}" status="{status}" {when}/>'
+
+    def _node_state(self, argv: list[str]) -> str | int:
+        remote = self.remote(_quoted(argv[3]))
+        if remote is None:
+            return 105
+        return (
+            f'<node_state remote_node="true" id="{remote.name}" uname="{remote.name}" '
+            f'node_fenced="{remote.fenced:.0f}"/>'
+        )
+
+    def _operations(self, argv: list[str]) -> str | int:
+        remote = self.remote(_quoted(argv[3]))
+        if remote is None:
+            return 105
+        return (
+            '<xpath-query><lrm_rsc_op operation="monitor" rc-code="7" last-rc-change="9999999"/>'
+            '<lrm_rsc_op operation="start" rc-code="0" '
+            f'last-rc-change="{remote.connected:.0f}"/></xpath-query>'
+        )
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _quoted(xpath: str) -> str:
+    match = re.search(r"'([^']+)'", xpath)
+    assert match is not None
+    return match.group(1)
+
+
+class FakeMasakari:
+    """The Masakari API with the rules of the real one that matter to a notifier.
+
+    Attributes:
+        duplicate_interval: as the option duplicate_notification_detection_interval.
+        engine: whether an engine takes notifications on: puts the host in maintenance.
+        broken: answer every request with this HTTP status.
+        lose_answer: accept notifications, but break the connection before the answer.
+    """
+
+    def __init__(self, hosts: Sequence[str] = ("node1.maas",)) -> None:
+        self.hosts = {
+            name: {"uuid": str(uuid.uuid4()), "name": name, "on_maintenance": False}
+            for name in hosts
+        }
+        self.notifications: list[dict[str, Any]] = []
+        self.requests: list[str] = []
+        self.duplicate_interval = 30.0
+        self.engine = True
+        self.broken = 0
+        self.lose_answer = False
+        self.lock = threading.Lock()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        self._thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self._thread.join()
+
+    def add(
+        self, host: str, generated: float, status: str, *, kind: str = "COMPUTE_HOST"
+    ) -> dict[str, Any]:
+        """Have a notification as if somebody had sent it."""
+        payload = {"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}
+        if kind == "PROCESS":
+            payload = {"event": "STOPPED", "process_name": "nova-compute"}
+        item = {
+            "notification_uuid": str(uuid.uuid4()),
+            "source_host_uuid": self.hosts[host]["uuid"],
+            "type": kind,
+            "payload": payload,
+            "generated_time": _iso(generated),
+            "updated_at": _iso(generated),
+            "status": status,
+        }
+        self.notifications.append(item)
+        return item
+
+    def handle(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        path, _, query = path.partition("?")
+        if (method, path) == ("POST", "/v3/auth/tokens"):
+            return 201, {"token": {"expires_at": "2999-01-01T00:00:00.000000Z", "methods": []}}
+        if (method, path) == ("POST", "/v1/notifications"):
+            return self._create(body["notification"])
+        if (method, path) == ("GET", "/v1/segments"):
+            return 200, {"segments": [{"uuid": "seg", "name": "rack1"}]}
+        if (method, path) == ("GET", "/v1/segments/seg/hosts"):
+            return 200, {"hosts": list(self.hosts.values())}
+        if (method, path) == ("GET", "/v1/notifications"):
+            wanted = query.removeprefix("source_host_uuid=")
+            found = [n for n in self.notifications if n["source_host_uuid"] == wanted]
+            return 200, {"notifications": found}
+        if method == "PUT" and path.startswith("/v1/segments/seg/hosts/"):
+            return self._update(path.rsplit("/", 1)[1], body["host"])
+        return 404, {"message": f"no such path {path}"}
+
+    def _create(self, item: dict[str, Any]) -> tuple[int, Any]:
+        host = self.hosts.get(item["hostname"])
+        if host is None:
+            text = f"Host with name {item['hostname']} could not be found."
+            return 400, {"badRequest": {"code": 400, "message": text}}
+        if host["on_maintenance"]:
+            return 409, {"conflictingRequest": {"code": 409, "message": "maintenance"}}
+        generated = _epoch(item["generated_time"])
+        for known in self.notifications:
+            if (
+                known["type"] == item["type"]
+                and known["source_host_uuid"] == host["uuid"]
+                and _epoch(known["generated_time"]) >= generated - self.duplicate_interval
+                and known["payload"] == item["payload"]
+            ):
+                return 409, {"conflictingRequest": {"code": 409, "message": "is duplicate"}}
+        host["on_maintenance"] = self.engine
+        status = "running" if self.engine else "new"
+        return 202, {"notification": self.add(item["hostname"], generated, status)}
+
+    def _update(self, wanted: str, changes: dict[str, Any]) -> tuple[int, Any]:
+        host = next(h for h in self.hosts.values() if h["uuid"] == wanted)
+        unfinished = ("new", "running", "error")
+        if any(
+            n["source_host_uuid"] == wanted and n["status"] in unfinished
+            for n in self.notifications
+        ):
+            return 409, {"conflictingRequest": {"code": 409, "message": "in use"}}
+        host.update(changes)
+        return 200, {"host": host}
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        masakari = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *args: object) -> None:
+                pass
+
+            def _answer(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(length) or b"{}")
+                with masakari.lock:
+                    masakari.requests.append(f"{self.command} {self.path}")
+                    if masakari.broken:
+                        code, data = masakari.broken, {}
+                    else:
+                        code, data = masakari.handle(self.command, self.path, body)
+                if masakari.lose_answer:
+                    self.close_connection = True
+                    return
+                text = json.dumps(data).encode()
+                self.send_response(code)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("X-Subject-Token", "token")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = do_PUT = _answer  # noqa: N815
+
+        return Handler
+
+
+def _iso(moment: float) -> str:
+    stamp = datetime.datetime.fromtimestamp(moment, datetime.timezone.utc)
+    return stamp.strftime("%Y-%m-%dT%H:%M:%S.000000")
+
+
+def _epoch(text: str) -> float:
+    moment = datetime.datetime.fromisoformat(text)
+    return moment.replace(tzinfo=datetime.timezone.utc).timestamp()

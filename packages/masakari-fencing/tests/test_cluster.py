@@ -1,0 +1,304 @@
+"""What is written into the cluster's configuration, and taken out of it again."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from fencing_fakes import FakeRunner
+from masakari_fencing import cluster, guard
+from masakari_fencing.cluster import Desired, Tuning
+from masakari_fencing.pacemaker import PacemakerError
+
+# As hacluster leaves it: three members, each on the machine of one hypervisor.
+CIB = """<cib><configuration><crm_config/>
+<nodes>
+  <node id="1000" uname="juju-0"><instance_attributes id="nodes-1000">
+    <nvpair id="nodes-1000-m" name="juju-machine" value="1/lxd/0"/></instance_attributes></node>
+  <node id="1001" uname="juju-1"><instance_attributes id="nodes-1001">
+    <nvpair id="nodes-1001-m" name="juju-machine" value="2/lxd/0"/></instance_attributes></node>
+  <node id="1002" uname="juju-10"><instance_attributes id="nodes-1002">
+    <nvpair id="nodes-1002-m" name="juju-machine" value="3/lxd/0"/></instance_attributes></node>
+  <node id="node1.maas" type="remote" uname="node1.maas"><instance_attributes id="nodes-n1">
+    <nvpair id="nodes-n1-m" name="juju-machine" value="1"/></instance_attributes></node>
+  <node id="node9.maas" type="remote" uname="node9.maas"><instance_attributes id="nodes-n9">
+    <nvpair id="nodes-n9-m" name="juju-machine" value="9"/></instance_attributes></node>
+</nodes>
+<resources>
+  <primitive id="node1.maas" class="ocf" provider="pacemaker" type="remote">
+    <instance_attributes id="node1.maas-instance_attributes">
+      <nvpair name="server" value="10.0.0.1" id="node1.maas-instance_attributes-server"/>
+      <nvpair name="reconnect_interval" value="60" id="node1.maas-instance_attributes-ri"/>
+    </instance_attributes>
+    <operations><op name="monitor" interval="30s" id="node1.maas-monitor-30s"/></operations>
+  </primitive>
+  <primitive id="node9.maas" class="ocf" provider="pacemaker" type="remote">
+    <instance_attributes id="node9.maas-instance_attributes">
+      <nvpair name="server" value="10.0.0.9" id="node9.maas-instance_attributes-server"/>
+    </instance_attributes>
+  </primitive>
+  <group id="grp_masakari_vips">
+    <primitive id="res_masakari_vip" class="ocf" provider="heartbeat" type="IPaddr2"/>
+  </group>
+</resources>
+<constraints>
+  <rsc_location id="loc-node1.maas-juju-0" rsc="node1.maas" score="200" node="juju-0"/>
+</constraints></configuration><status/></cib>"""
+
+ALERT = "/usr/share/masakari-fencing/masakari_fencing/alert.py"
+
+
+class Cib:
+    """A configuration that cibadmin changes: merges by id, deletes by XPath."""
+
+    def __init__(self, text: str = CIB) -> None:
+        self.root = ET.fromstring(text)  # noqa: S314
+        self.runner = FakeRunner()
+        self.runner.on("cibadmin --query", lambda _: ET.tostring(self.root, encoding="unicode"))
+        self.runner.on("cibadmin --modify --allow-create --xml-pipe", self._modify)
+        self.runner.on("cibadmin --delete --xpath", self._delete)
+
+    def _modify(self, argv: list[str]) -> str:
+        change = ET.fromstring(self.runner.inputs[-1] or "")  # noqa: S314
+        configuration = self.root.find("configuration")
+        assert configuration is not None
+        _merge(configuration, change)
+        return ""
+
+    def _delete(self, argv: list[str]) -> str:
+        match = re.fullmatch(r"//([\w-]+)\[@(id|name)='([^']+)'\]", argv[3])
+        assert match is not None
+        for parent in self.root.iter():
+            for child in list(parent):
+                if child.tag == match.group(1) and child.get(match.group(2)) == match.group(3):
+                    parent.remove(child)
+        return ""
+
+    def writes(self) -> int:
+        return len(self.runner.ran("cibadmin --modify")) + len(self.runner.ran("cibadmin --del"))
+
+    def operation(self, remote: str, name: str) -> dict[str, str]:
+        path = f".//primitive[@id='{remote}']/operations/op[@name='{name}']"
+        (found,) = self.root.findall(path)
+        return dict(found.attrib)
+
+    def reconnect(self, remote: str) -> str | None:
+        path = f".//primitive[@id='{remote}']//nvpair[@name='reconnect_interval']"
+        found = self.root.find(path)
+        return None if found is None else found.get("value")
+
+    def preferred(self, remote: str) -> set[str]:
+        return {
+            location.get("node", "")
+            for location in self.root.iter("rsc_location")
+            if location.get("rsc") == remote and location.get("score") == "1000"
+        }
+
+    def ours(self) -> list[str]:
+        ids = [element.get("id", "") for element in self.root.iter()]
+        return [name for name in ids if name.startswith("masakari-fencing-")]
+
+
+def _merge(current: ET.Element, change: ET.Element) -> None:
+    current.attrib.update(change.attrib)
+    for child in change:
+        match = next(
+            (c for c in current if c.tag == child.tag and c.get("id") == child.get("id")), None
+        )
+        if match is None:
+            match = ET.SubElement(current, child.tag)
+        _merge(match, child)
+
+
+@pytest.fixture
+def cib() -> Cib:
+    return Cib()
+
+
+def test_all_of_it(cib: Cib) -> None:
+    tuning = Tuning(monitor_interval=2, monitor_timeout=3, start_timeout=4, reconnect_interval=20)
+    changes = cluster.apply(cib.runner, Desired(alert_path=ALERT, tuning=tuning))
+    assert len(changes) == 5
+    alert = cib.root.find(".//alerts/alert")
+    assert alert is not None
+    assert alert.get("path") == ALERT
+    assert alert.find("select/select_fencing") is not None
+    monitor = cib.operation("node1.maas", "monitor")
+    assert monitor == {
+        "name": "monitor",
+        "interval": "2s",
+        "timeout": "3s",
+        "id": "node1.maas-monitor-30s",
+    }
+    assert cib.operation("node1.maas", "start")["timeout"] == "4s"
+    assert cib.operation("node9.maas", "monitor")["interval"] == "2s"
+    assert [cib.reconnect(name) for name in ("node1.maas", "node9.maas")] == ["20", "20"]
+    assert cib.writes() == 1, "one transaction"
+
+
+def test_a_second_time_changes_nothing(cib: Cib) -> None:
+    desired = Desired(alert_path=ALERT, tuning=Tuning())
+    assert cluster.apply(cib.runner, desired)
+    before = cib.writes()
+    assert cluster.apply(cib.runner, desired) == []
+    assert cib.writes() == before
+
+
+def test_what_is_not_ours_stays_as_it_is(cib: Cib) -> None:
+    cluster.apply(cib.runner, Desired(alert_path=ALERT, tuning=Tuning()))
+    cluster.remove(cib.runner)
+    assert cib.root.find(".//rsc_location[@id='loc-node1.maas-juju-0']") is not None
+    vip = cib.root.find(".//primitive[@id='res_masakari_vip']")
+    assert vip is not None
+    assert list(vip) == []
+
+
+def test_a_connection_is_preferred_away_from_its_own_machine(cib: Cib) -> None:
+    cluster.apply(cib.runner, Desired())
+    assert cib.preferred("node1.maas") == {"juju-1", "juju-10"}
+    assert cib.preferred("node9.maas") == set(), "no member shares its machine"
+
+
+def test_placement_follows_the_machines(cib: Cib) -> None:
+    cluster.apply(cib.runner, Desired())
+    (pair,) = cib.root.findall(".//node[@uname='node1.maas']//nvpair")
+    pair.set("value", "2")
+    assert cluster.apply(cib.runner, Desired())
+    assert cib.preferred("node1.maas") == {"juju-0", "juju-10"}
+    assert cluster.apply(cib.runner, Desired(separate_machines=False))
+    assert cib.preferred("node1.maas") == set()
+
+
+def test_without_known_machines_nothing_is_placed(cib: Cib) -> None:
+    for node in cib.root.iter("node"):
+        node.clear()
+    assert cluster.apply(cib.runner, Desired()) == []
+
+
+def test_options_can_be_taken_back(cib: Cib) -> None:
+    cluster.apply(cib.runner, Desired(alert_path=ALERT, tuning=Tuning()))
+    changed = cluster.apply(cib.runner, Desired(alert_path="/other", tuning=Tuning()))
+    assert changed == ["alert agent /other"]
+    assert cluster.apply(cib.runner, Desired(tuning=Tuning())) == [
+        "removed masakari-fencing-alert"
+    ]
+    assert cib.root.find(".//alert") is None
+
+
+def test_removal_leaves_hacluster_values(cib: Cib) -> None:
+    cluster.apply(cib.runner, Desired(alert_path=ALERT, tuning=Tuning()))
+    assert cluster.remove(cib.runner)
+    monitor = cib.operation("node1.maas", "monitor")
+    assert (monitor["interval"], monitor["timeout"]) == ("30s", "20s")
+    assert cib.reconnect("node1.maas") == "60"
+    assert cib.preferred("node1.maas") == set()
+    assert cib.ours() == []
+    assert cluster.remove(cib.runner) == []
+
+
+def test_removal_takes_the_properties_of_the_guard_along(cib: Cib) -> None:
+    properties = cib.root.find(".//crm_config")
+    assert properties is not None
+    for name in (guard.ALLOW, guard.HOLD, "stonith-enabled"):
+        pair = {"id": f"cib-bootstrap-options-{name}", "name": name, "value": "1"}
+        ET.SubElement(properties, "nvpair", pair)
+    turn = {"id": "masakari-fencing-recovery-node1.maas"}
+    ET.SubElement(properties, "cluster_property_set", turn)
+    cluster.remove(cib.runner)
+    assert [pair.get("name") for pair in properties] == ["stonith-enabled"]
+
+
+@pytest.mark.parametrize("field", ["monitor_interval", "monitor_timeout", "start_timeout"])
+def test_times_that_make_no_sense(field: str) -> None:
+    with pytest.raises(ValueError, match=field):
+        Tuning(**{field: 0})
+
+
+def test_a_refused_change_is_an_error(cib: Cib) -> None:
+    cib.runner.on("cibadmin --modify", 77)
+    with pytest.raises(PacemakerError, match="77"):
+        cluster.apply(cib.runner, Desired(alert_path=ALERT))
+
+
+def test_a_machine_is_recorded_once() -> None:
+    runner = FakeRunner().on("crm_attribute", "").on("crm_attribute --node n --name ju", 105)
+    runner.on("crm_attribute --node n --name juju-machine --update 1/lxd/0", "")
+    assert cluster.record_machine(runner, "n", "1/lxd/0") is True
+    runner.on("crm_attribute --node n --name juju-machine --query", "1/lxd/0\n")
+    assert cluster.record_machine(runner, "n", "1/lxd/0") is False
+    assert len(runner.ran("crm_attribute --node n --name juju-machine --update")) == 1
+
+
+DEVICES = """
+  <primitive id="st-maas" class="stonith" type="external/maas"><instance_attributes id="x">
+    <nvpair id="x-h" name="hostnames" value="node1 Node1.maas"/></instance_attributes></primitive>
+  <primitive id="st-ipmi" class="stonith" type="fence_ipmilan"><instance_attributes id="y">
+    <nvpair id="y-h" name="pcmk_host_list" value="node9.maas,other"/></instance_attributes>
+  </primitive>
+  <primitive id="st-null" class="stonith" type="null"><instance_attributes id="z">
+    <nvpair id="z-h" name="hostlist" value="juju-0 node1.maas"/></instance_attributes></primitive>
+</resources>"""
+
+
+@pytest.fixture
+def guarded() -> Cib:
+    return Cib(CIB.replace("</resources>", DEVICES))
+
+
+def levels(cib: Cib, index: str = "1") -> dict[str, str]:
+    found = [level for level in cib.root.iter("fencing-level") if level.get("index") == index]
+    return {level.get("target", ""): level.get("devices", "") for level in found}
+
+
+def test_the_guard_stands_before_the_power(guarded: Cib) -> None:
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard(max_hosts=3, window=60)))
+    assert levels(guarded) == {
+        # Through MAAS it switches by itself: a level of one device leaves a reboot whole.
+        "node1.maas": "masakari-fencing-guard-st-maas",
+        "node9.maas": "masakari-fencing-guard-st-ipmi,st-ipmi",
+    }
+    own = guarded.root.find(".//primitive[@id='masakari-fencing-guard-st-maas']")
+    assert own is not None
+    values = {pair.get("name"): pair.get("value") for pair in own.iter("nvpair")}
+    assert values == {
+        "max_hosts": "3",
+        "max_share": "0",
+        "window": "60",
+        "device": "st-maas",
+        "pcmk_host_check": "static-list",
+        "pcmk_host_list": "node1.maas",
+    }
+    places = [p for p in guarded.root.iter("rsc_location") if p.get("rsc") == own.get("id")]
+    assert {p.get("node") for p in places} == {"juju-0", "juju-1", "juju-10"}
+
+
+def test_the_guard_follows_its_options_and_the_hosts(guarded: Cib) -> None:
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard(max_hosts=3)))
+    assert cluster.apply(guarded.runner, Desired(guard=cluster.Guard(max_hosts=3))) == []
+    changed = cluster.apply(guarded.runner, Desired(guard=cluster.Guard(max_hosts=4)))
+    assert len(changed) == 2, "one change for each guard"
+    (hosts,) = guarded.root.findall(".//primitive[@id='st-maas']//nvpair[@name='hostnames']")
+    hosts.set("value", "node1.maas node9.maas")
+    assert cluster.apply(guarded.runner, Desired(guard=cluster.Guard(max_hosts=4)))
+    assert levels(guarded)["node9.maas"] == "masakari-fencing-guard-st-maas"
+    second = levels(guarded, "2")
+    assert second == {"node9.maas": "masakari-fencing-guard-st-ipmi,st-ipmi"}
+
+
+def test_a_host_that_no_device_fences_has_no_level(cib: Cib) -> None:
+    assert cluster.apply(cib.runner, Desired(guard=cluster.Guard())) == cluster.apply(
+        Cib().runner, Desired()
+    )
+    assert levels(cib) == {}
+
+
+def test_the_guard_goes_without_a_trace(guarded: Cib) -> None:
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    cluster.remove(guarded.runner)
+    assert levels(guarded) == {}
+    assert guarded.ours() == []
+    order = [call[3].split("[")[0] for call in guarded.runner.ran("cibadmin --delete")]
+    assert order.index("//primitive") > order.index("//fencing-level")
+    assert order[-1] == "//primitive", "nothing refers to what is gone"
+    assert guarded.root.find(".//primitive[@id='st-maas']") is not None

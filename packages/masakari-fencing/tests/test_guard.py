@@ -1,0 +1,266 @@
+"""The limit that stops a mass power-off before the power is cut."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fencing_fakes import Cluster, Remote
+from masakari_fencing import guard
+from masakari_fencing.guard import Guard, Refusal
+from masakari_fencing.pacemaker import PacemakerError
+
+NOW = 2_000_000.0
+
+
+class Rack:
+    """Ten hypervisors, some of which are lost."""
+
+    def __init__(self, count: int = 10) -> None:
+        self.cluster = Cluster([Remote(f"node{number}") for number in range(1, count + 1)])
+        self.properties: dict[str, float] = {}
+        self.silent: set[str] = set()
+        self.tried: set[str] = set()
+        self.cluster.runner.on("cibadmin --query", lambda argv: self.cib())
+
+    def cib(self) -> str:
+        properties = "".join(
+            f'<nvpair name="{k}" value="{v}"/>' for k, v in self.properties.items()
+        )
+        primitives = "".join(
+            f'<primitive id="{remote.name}" class="ocf" provider="pacemaker" type="remote">'
+            f'<instance_attributes><nvpair name="server" value="ip-{remote.name}"/>'
+            "</instance_attributes></primitive>"
+            for remote in self.cluster.remotes
+        )
+        states = "".join(
+            f'<node_state remote_node="true" uname="{remote.name}" '
+            f'node_fenced="{remote.fenced:.0f}"/>'
+            for remote in self.cluster.remotes
+        )
+        return (
+            f"<cib><configuration><crm_config><x>{properties}</x></crm_config>"
+            f"<resources>{primitives}</resources></configuration><status>{states}</status></cib>"
+        )
+
+    def lose(self, *names: str, noticed: bool = True) -> None:
+        for name in names:
+            remote = self.cluster.remote(name)
+            assert remote is not None
+            remote.unclean, remote.online = noticed, not noticed
+            self.silent.add(name)
+
+    def reachable(self, address: str, port: int) -> bool:
+        name = address.removeprefix("ip-")
+        self.tried.add(name)
+        return name not in self.silent
+
+    def check(self, target: str = "node1", **limits: int) -> str | None:
+        limit = Guard(**limits) if limits else Guard(max_hosts=2)
+        return guard.check(
+            self.cluster.runner, target, limit, reachable=self.reachable, clock=lambda: NOW
+        )
+
+
+def test_one_dead_host_is_fenced() -> None:
+    rack = Rack()
+    rack.lose("node1")
+    assert rack.check() is None
+    assert "node1" not in rack.tried, "that it is lost is known"
+
+
+def test_as_many_as_the_limit_allows_are_fenced() -> None:
+    rack = Rack()
+    rack.lose("node1", "node2")
+    assert rack.check("node1") is None
+    assert rack.check("node2") is None
+
+
+def test_the_first_request_already_sees_the_whole_extent() -> None:
+    rack = Rack()
+    rack.lose("node1")
+    rack.lose(*(f"node{number}" for number in range(2, 11)), noticed=False)
+    reason = rack.check()
+    assert reason is not None
+    assert "10 of 10" in reason
+    assert "limit is 2" in reason
+
+
+def test_hosts_that_wait_to_be_fenced_count_even_if_they_answer() -> None:
+    rack = Rack()
+    rack.lose("node1", "node2", "node3")
+    rack.silent.clear()
+    assert rack.check() is not None
+
+
+def test_hosts_that_were_fenced_within_the_window_count() -> None:
+    rack = Rack()
+    for name in ("node2", "node3"):
+        remote = rack.cluster.remote(name)
+        assert remote is not None
+        remote.events = [("reboot", "success", NOW - 60)]
+    assert rack.check(max_hosts=2, window=120) is not None
+    assert rack.check(max_hosts=2, window=30) is None
+
+
+def test_hosts_that_have_long_been_off_do_not_count() -> None:
+    rack = Rack()
+    for name in ("node2", "node3", "node4"):
+        remote = rack.cluster.remote(name)
+        assert remote is not None
+        remote.fenced, remote.online, remote.role = NOW - 86400, False, "Stopped"
+        rack.silent.add(name)
+    assert rack.check(max_hosts=1) is None
+
+
+def test_hosts_whose_daemon_was_stopped_on_purpose_do_not_count() -> None:
+    rack = Rack()
+    for name in ("node2", "node3", "node4"):
+        remote = rack.cluster.remote(name)
+        assert remote is not None
+        remote.managed, remote.online, remote.role = False, False, "Stopped"
+        rack.silent.add(name)
+    assert rack.check(max_hosts=1) is None
+
+
+def test_a_failed_fencing_does_not_count_twice() -> None:
+    rack = Rack()
+    rack.lose("node1", "node2")
+    for name in ("node1", "node2"):
+        remote = rack.cluster.remote(name)
+        assert remote is not None
+        remote.events = [("reboot", "failed", NOW - 5), ("reboot", "success", NOW - 50)]
+    assert rack.check(max_hosts=2) is None
+
+
+@pytest.mark.parametrize(
+    ("hosts", "share", "total", "limit"),
+    [(0, 0, 10, math.inf), (2, 0, 10, 2), (0, 30, 10, 3), (2, 30, 10, 3), (2, 5, 10, 2)],
+)
+def test_limits(hosts: int, share: int, total: int, limit: float) -> None:
+    assert Guard(max_hosts=hosts, max_share=share).limit(total) == limit
+
+
+@pytest.mark.parametrize(
+    "values", [{"max_hosts": -1}, {"max_share": 101}, {"max_share": -1}, {"window": 0}]
+)
+def test_limits_that_make_no_sense(values: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="sensible"):
+        Guard(**values)
+
+
+def test_no_limit_asks_nobody() -> None:
+    rack = Rack()
+    rack.lose(*(f"node{number}" for number in range(1, 11)))
+    assert rack.check(max_hosts=0) is None
+    assert rack.tried == set()
+
+
+def test_the_operator_lifts_the_limit_for_a_while() -> None:
+    rack = Rack()
+    rack.lose("node1", "node2", "node3")
+    rack.cluster.runner.on(f"crm_attribute --type=crm_config --name={guard.ALLOW}", "")
+    until = guard.allow(rack.cluster.runner, 300, clock=lambda: NOW)
+    assert until == NOW + 300
+    assert rack.cluster.runner.calls[-1][-1] == "--update=2000300"
+    rack.properties[guard.ALLOW] = until
+    assert rack.check() is None
+    rack.properties[guard.ALLOW] = NOW - 1
+    assert rack.check() is not None
+
+
+def test_without_an_answer_of_the_cluster_nothing_is_fenced() -> None:
+    rack = Rack()
+    for command in ("cibadmin --query", "crm_mon"):
+        rack.cluster.runner.on(command, 102)
+        with pytest.raises(PacemakerError):
+            rack.check()
+
+
+class Repair(Rack):
+    """A rack whose network is repaired, and a cluster that connects after a cleanup."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.held: list[float] = []
+        runner = self.cluster.runner
+        runner.on("crm_resource --resource", self._cleanup)
+        runner.on(f"crm_attribute --type=crm_config --name={guard.HOLD}", self._hold)
+
+    def _hold(self, argv: list[str]) -> str:
+        self.held.append(float(argv[-1].removeprefix("--update=")))
+        self.properties[guard.HOLD] = self.held[-1]
+        return ""
+
+    def _cleanup(self, argv: list[str]) -> str:
+        remote = self.cluster.remote(argv[2])
+        assert remote is not None
+        assert self.properties[guard.HOLD] > self.now, "nothing is fenced meanwhile"
+        assert self.check("node1") == "hypervisors are being readmitted"
+        remote.unclean, remote.online = False, remote.name not in self.silent
+        return ""
+
+    def readmit(self) -> list[str]:
+        return guard.readmit(
+            self.cluster.runner,
+            reachable=self.reachable,
+            clock=lambda: self.now,
+            sleep=lambda seconds: setattr(self, "now", self.now + seconds),
+        )
+
+
+def test_hosts_that_answer_again_are_readmitted_unfenced() -> None:
+    rack = Repair()
+    rack.lose("node1", "node2", "node3")
+    rack.silent = {"node3"}
+    assert rack.readmit() == ["node1", "node2"]
+    assert [call[2] for call in rack.cluster.runner.ran("crm_resource")] == ["node1", "node2"]
+    assert rack.held == [NOW + guard.HOLD_TIME, 0.0]
+
+
+def test_a_host_that_does_not_connect_ends_the_hold_in_time() -> None:
+    rack = Repair()
+    rack.lose("node1", "node2", "node3")
+    rack.silent.clear()
+    rack.cluster.runner.on("crm_resource --resource node2", "")
+    assert rack.readmit() == ["node1", "node3"]
+    assert rack.now < rack.held[0]
+    assert rack.held[-1] == 0.0
+
+
+def test_nothing_to_readmit_changes_nothing() -> None:
+    rack = Repair()
+    rack.lose("node1", "node2")
+    assert rack.readmit() == []
+    assert rack.held == []
+
+
+def test_a_cleanup_that_fails_ends_the_hold() -> None:
+    rack = Repair()
+    rack.lose("node1")
+    rack.silent.clear()
+    rack.cluster.runner.on("crm_resource --resource", 1)
+    with pytest.raises(PacemakerError):
+        rack.readmit()
+    assert rack.held[-1] == 0.0
+
+
+def test_a_refusal_is_kept_for_a_minute(tmp_path: Path) -> None:
+    path = tmp_path / "guard" / "refused.json"
+    assert guard.refusal(path) is None
+    refusal = Refusal("node1", "too many", NOW)
+    guard.remember(refusal, path)
+    assert guard.refusal(path, clock=lambda: NOW + 59) == refusal
+    assert guard.refusal(path, clock=lambda: NOW + 61) is None
+    guard.remember(None, path)
+    assert guard.refusal(path, clock=lambda: NOW) is None
+    path.write_text("torn")
+    assert guard.refusal(path, clock=lambda: NOW) is None
+
+
+def test_options_of_the_agent() -> None:
+    values: dict[str, Any] = {"max_hosts": "3", "max_share": "20", "window": "60", "plug": "x"}
+    assert guard.from_options(values) == Guard(3, 20, 60)

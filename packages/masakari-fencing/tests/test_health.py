@@ -1,0 +1,239 @@
+"""What is said beforehand about hypervisors that could not be fenced."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from fencing_fakes import Cluster, Remote
+from masakari_fencing import guard, health
+from masakari_fencing.health import Problem
+from masakari_fencing.maas import Maas, MaasError
+
+HOST = "node1.maas"
+KEY = "consumer:token:s3cret"
+
+
+class FakeMaas:
+    """Answers the machines request of MAAS, and only with the right key."""
+
+    def __init__(self) -> None:
+        self.machines = {"node1": "on"}
+        self.status = 200
+        self.requests: list[str] = []
+        maas = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *args: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                maas.requests.append(self.path)
+                right = 'oauth_signature="%26s3cret"' in self.headers["Authorization"]
+                self.send_response(maas.status if right else 401)
+                self.end_headers()
+                found = [
+                    {"hostname": name, "power_state": state}
+                    for name, state in maas.machines.items()
+                    if f"hostname={name}" in self.path
+                ]
+                self.wfile.write(json.dumps(found).encode())
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/MAAS"
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
+
+
+@pytest.fixture
+def maas() -> Iterator[FakeMaas]:
+    server = FakeMaas()
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
+
+
+class Checked:
+    """A cluster whose hypervisor MAAS fences."""
+
+    def __init__(self, maas: FakeMaas, **remote: object) -> None:
+        self.cluster = Cluster([Remote(HOST, **remote)])  # type: ignore[arg-type]
+        self.url, self.key, self.hosts = maas.url, KEY, "node1 node1.maas"
+        self.agent, self.able, self.meta = "external/maas", ["st-maas"], ""
+        self.limit = "0"
+        runner = self.cluster.runner
+        runner.on("cibadmin --query", lambda argv: self._cib())
+        runner.on("stonith_admin --list", lambda argv: self._able())
+
+    def _cib(self) -> str:
+        values = {"url": self.url, "apikey": self.key, "hostnames": self.hosts}
+        pairs = "".join(f'<nvpair name="{name}" value="{v}"/>' for name, v in values.items())
+        return (
+            "<cib><configuration><resources>"
+            f'<primitive id="st-maas" class="stonith" type="{self.agent}">'
+            f"<instance_attributes>{pairs}</instance_attributes></primitive>"
+            '<primitive id="st-null" class="stonith" type="null"/>'
+            '<primitive id="guard" class="stonith" type="fence_masakari_guard">'
+            f'<instance_attributes><nvpair name="max_hosts" value="{self.limit}"/>'
+            "</instance_attributes></primitive>"
+            f'<primitive id="{HOST}" class="ocf" provider="pacemaker" type="remote">'
+            f"<meta_attributes>{self.meta}</meta_attributes></primitive>"
+            "</resources></configuration></cib>"
+        )
+
+    def _able(self) -> str:
+        items = "".join(f'<item name="device">{name}</item>' for name in self.able)
+        return (
+            f'<pacemaker-result><list count="{len(self.able)}">{items}</list></pacemaker-result>'
+        )
+
+    def problems(self) -> list[Problem]:
+        return health.inspect(self.cluster.runner, refused=lambda: None)
+
+    def texts(self) -> list[str]:
+        found = self.problems()
+        assert all(problem.cure for problem in found)
+        assert not any("s3cret" in f"{problem}" for problem in found)
+        return [f"{problem.node}: {problem.text}".lstrip(": ") for problem in found]
+
+
+@pytest.fixture
+def checked(maas: FakeMaas) -> Checked:
+    return Checked(maas)
+
+
+def test_all_is_well(checked: Checked, maas: FakeMaas) -> None:
+    assert checked.texts() == []
+    assert maas.requests == ["/MAAS/api/2.0/machines/?hostname=node1"]
+
+
+def test_without_hypervisors_there_is_nothing_to_fence(checked: Checked) -> None:
+    checked.cluster.remotes.clear()
+    checked.cluster.stonith = False
+    assert checked.texts() == []
+
+
+def test_stonith_off(checked: Checked) -> None:
+    checked.cluster.stonith = False
+    (text,) = checked.texts()
+    assert "STONITH is disabled" in text
+
+
+def test_no_quorum(checked: Checked) -> None:
+    checked.cluster.quorum = False
+    assert checked.texts() == ["the cluster has no quorum"]
+
+
+@pytest.mark.parametrize("able", [[], ["st-null"], ["guard"]])
+def test_no_device_for_a_node(checked: Checked, able: list[str]) -> None:
+    checked.able = able
+    assert checked.texts() == ["node1.maas: no device can fence it"]
+
+
+def test_a_wrong_key_that_the_device_does_not_notice(checked: Checked) -> None:
+    checked.key = "consumer:token:wrong"
+    assert checked.texts() == ["fencing device st-maas: MAAS refuses the API key"]
+
+
+def test_a_key_that_is_none(checked: Checked) -> None:
+    checked.key = "s3cret"
+    (text,) = checked.texts()
+    assert "consumer:token:secret" in text
+
+
+def test_maas_away(checked: Checked, maas: FakeMaas) -> None:
+    maas.status = 503
+    assert "HTTP 503" in checked.texts()[0]
+    checked.url = "http://127.0.0.1:9/MAAS"
+    assert "does not answer" in checked.texts()[0]
+
+
+def test_a_node_that_maas_does_not_know(checked: Checked, maas: FakeMaas) -> None:
+    maas.machines = {"other": "on"}
+    assert checked.texts() == ["node1.maas: MAAS has no machine of that name"]
+
+
+def test_a_node_whose_power_maas_cannot_control(checked: Checked, maas: FakeMaas) -> None:
+    maas.machines = {"node1": "error"}
+    assert checked.texts() == ["node1.maas: MAAS cannot control its power"]
+
+
+def test_a_device_that_has_failed(checked: Checked) -> None:
+    checked.cluster.device_role = "Stopped"
+    assert checked.texts() == ["fencing device st-maas does not work"]
+
+
+def test_an_unconfirmed_power_off(checked: Checked) -> None:
+    checked.cluster.runner.on("crm_attribute --type=crm_config", "off\n")
+    (text,) = checked.texts()
+    assert "stonith-action" in text
+
+
+def test_maintenance_mode(checked: Checked) -> None:
+    checked.cluster.maintenance = True
+    assert checked.texts() == ["the cluster is in maintenance mode"]
+
+
+def test_a_host_that_cannot_be_fenced(checked: Checked) -> None:
+    (remote,) = checked.cluster.remotes
+    remote.unclean, remote.online = True, False
+    remote.events = [("reboot", "failed", 1_795_233_223.0)]
+    assert checked.texts() == [
+        "node1.maas: fencing it failed",
+        "node1.maas: is waiting to be fenced",
+    ]
+
+
+def test_a_failure_before_a_success_is_over(checked: Checked) -> None:
+    (remote,) = checked.cluster.remotes
+    remote.events = [("reboot", "success", 1_795_233_224.0), ("reboot", "failed", 1_795_233_223.0)]
+    assert checked.texts() == []
+
+
+@pytest.mark.parametrize(
+    ("meta", "text"),
+    [
+        ("", "node1.maas: not watched: unmanaged"),
+        (
+            '<nvpair name="instance-ha-guard" value="x"/>',
+            "node1.maas: not watched: pacemaker_remote was stopped",
+        ),
+    ],
+)
+def test_an_unmanaged_connection(checked: Checked, meta: str, text: str) -> None:
+    checked.cluster.remotes[0].managed = False
+    checked.meta = meta
+    assert checked.texts() == [text]
+
+
+def test_other_devices_are_not_asked_of_maas(checked: Checked, maas: FakeMaas) -> None:
+    checked.agent = "fence_ipmilan"
+    assert checked.texts() == []
+    assert maas.requests == []
+
+
+def test_only_web_addresses_are_opened() -> None:
+    with pytest.raises(MaasError, match="http"):
+        Maas("file:///etc/passwd?", KEY).machines(["a"])
+
+
+def test_a_guard_that_has_stopped_fencing(checked: Checked) -> None:
+    (remote,) = checked.cluster.remotes
+    remote.unclean, remote.online = True, False
+    remote.events = [("reboot", "failed", 1_795_233_223.0)]
+    refusal = guard.Refusal(HOST, "3 of 3 hypervisors are lost at once, the limit is 2", 1.0)
+    found = health.inspect(checked.cluster.runner, refused=lambda: refusal)
+    assert [problem.text for problem in found] == [f"fencing has stopped: {refusal.text}"]
+    assert "allow-fencing" in found[0].cure
+
+
+def test_a_guard_on_another_member_is_known_by_counting(checked: Checked) -> None:
+    checked.limit = "1"
+    checked.cluster.remotes.append(Remote("node1b", unclean=True, online=False))
+    checked.cluster.remotes[0].unclean = True
+    found = health.inspect(checked.cluster.runner, refused=lambda: None)
+    assert "2 of 2 hypervisors are lost, the limit is 1" in found[0].text

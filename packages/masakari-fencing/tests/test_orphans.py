@@ -1,0 +1,189 @@
+"""Recoveries whose engine died in the middle are handed back to Masakari."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fencing_fakes import Cluster
+from masakari_fencing import giveup, orphans
+from masakari_fencing.orphans import Orphans
+from masakari_fencing.pacemaker import PacemakerError
+
+HERE = "juju-1-lxd-0"
+
+
+class Bench:
+    """One member's look at a cluster in which engines carry recoveries out."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *entries: tuple[str, str]) -> None:
+        self.entries = list(entries)
+        self.cluster = Cluster(dc=HERE)
+        self.living: set[str] = set()
+        self.now = 0.0
+        monkeypatch.setattr(socket, "gethostname", lambda: HERE)
+        runner = self.cluster.runner
+        runner.on("cibadmin --query --xpath //cluster_property_set", lambda argv: self._turns())
+        runner.on(f"{sys.executable} -m masakari_fencing.giveup", "")
+        self.orphans = Orphans(runner, alive=self._alive, clock=lambda: self.now)
+
+    def _alive(self, identity: str) -> bool | None:
+        return identity in self.living if identity.startswith(f"{HERE}.") else None
+
+    def _turns(self) -> str | int:
+        if not self.entries:
+            return 105
+        groups = "".join(
+            f'<cluster_property_set id="masakari-fencing-recovery-n{number}">'
+            f'<nvpair id="masakari-fencing-recovery-n{number}-by" value="{uuid}"/>'
+            f'<nvpair id="masakari-fencing-recovery-n{number}-engine" value="{identity}"/>'
+            "</cluster_property_set>"
+            for number, (uuid, identity) in enumerate(self.entries)
+        )
+        return f"<xpath-query>{groups}</xpath-query>"
+
+    def given_up(self) -> list[str]:
+        return [call[-1] for call in self.cluster.runner.ran(f"{sys.executable} -m")]
+
+
+def test_a_recovery_whose_engine_lives_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, ("uuid-1", f"{HERE}.b.1.2"))
+    bench.living = {f"{HERE}.b.1.2"}
+    assert bench.orphans.look() == []
+
+
+def test_a_recovery_whose_engine_was_restarted_is_handed_back_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch, ("uuid-1", f"{HERE}.b.1.2"), ("uuid-2", f"{HERE}.b.1.9"))
+    bench.living = {f"{HERE}.b.1.9"}
+    assert bench.orphans.look() == ["uuid-1"]
+    assert bench.orphans.look() == []
+    bench.entries[0] = ("uuid-1", f"{HERE}.b.5.6")
+    assert bench.orphans.look() == ["uuid-1"], "the retry's engine died as well"
+
+
+def test_a_hand_back_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, ("uuid-1", f"{HERE}.b.1.2"))
+    bench.cluster.runner.on(f"{sys.executable} -m masakari_fencing.giveup", 1)
+    for _ in range(2):
+        with pytest.raises(PacemakerError):
+            bench.orphans.look()
+    assert len(bench.given_up()) == 2
+
+
+def test_the_recovery_of_a_unit_that_is_gone_is_taken_over_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch, ("uuid-1", "juju-9-lxd-0.b.1.2"))
+    assert bench.orphans.look() == []
+    bench.now = orphans.GRACE + 1
+    assert bench.orphans.look() == ["uuid-1"]
+
+
+def test_only_the_controller_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, ("uuid-1", "juju-9-lxd-0.b.1.2"))
+    bench.cluster.dc = "juju-2-lxd-0"
+    for now in (0.0, 100.0):
+        bench.now = now
+        assert bench.orphans.look() == []
+
+
+def test_a_unit_that_is_back_in_time_keeps_its_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, ("uuid-1", "juju-3-lxd-0.maas.b.1.2"))
+    bench.cluster.members = (HERE, "juju-2-lxd-0")
+    assert bench.orphans.look() == []
+    bench.cluster.members = (HERE, "juju-2-lxd-0", "juju-3-lxd-0")
+    bench.now = 15.0
+    assert bench.orphans.look() == []
+    bench.cluster.members = (HERE, "juju-2-lxd-0")
+    bench.now = 30.0
+    assert bench.orphans.look() == [], "the time counts anew"
+
+
+def test_without_quorum_nobody_is_known_to_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, ("uuid-1", "juju-9-lxd-0.b.1.2"))
+    bench.cluster.quorum = False
+    for now in (0.0, 100.0):
+        bench.now = now
+        assert bench.orphans.look() == []
+
+
+def test_nothing_recovered_costs_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    assert bench.orphans.look() == []
+    assert len(bench.cluster.runner.calls) == 1
+
+
+def test_processes_are_told_apart() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        identity = orphans.engine(process.pid)
+        assert orphans.lives(identity) is True
+        assert orphans.lives(orphans.engine()) is True
+        assert orphans.engine() != identity
+        earlier = identity.rsplit(".", 1)[0] + ".1"
+        assert orphans.lives(earlier) is False, "another process with the same number"
+        process.kill()
+    assert orphans.lives(identity) is False
+    assert orphans.lives(f"elsewhere.b.{os.getpid()}.1") is None
+    assert orphans.lives("nonsense") is None
+
+
+def test_a_process_with_a_strange_name(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "stat").write_text("7 (a) b) " + " ".join(str(n) for n in range(3, 53)))
+    (tmp_path / "sys/kernel/random").mkdir(parents=True)
+    (tmp_path / "sys/kernel/random/boot_id").write_text("0123456789abcdef\n")
+    assert orphans.engine(7, tmp_path) == f"{socket.gethostname()}.01234567.7.22"
+
+
+class Objects:
+    """Masakari's objects: one notification and its moves."""
+
+    def __init__(self, status: str) -> None:
+        self.notification = self._row(status)
+        self.moves = [self._row(name) for name in ("pending", "ongoing", "succeeded", "failed")]
+        self.Notification = SimpleNamespace(get_by_uuid=lambda context, uuid: self.notification)
+        self.VMoveList = SimpleNamespace(
+            get_all_vmoves=lambda context, uuid, status: [
+                move for move in self.moves if move.status == status
+            ]
+        )
+
+    @staticmethod
+    def _row(status: str) -> Any:
+        row = SimpleNamespace(status=status, saved=None, message=None)
+        row.save = lambda: setattr(row, "saved", row.status)
+        return row
+
+
+def test_a_running_notification_is_retried_and_its_moves_are_planned_anew() -> None:
+    objects = Objects("running")
+    assert giveup.give_up("context", objects, "uuid") is True
+    assert objects.notification.saved == "error"
+    assert [move.status for move in objects.moves] == [
+        "ignored",
+        "ignored",
+        "succeeded",
+        "failed",
+    ]
+
+
+@pytest.mark.parametrize("status", ["new", "error", "failed", "finished", "ignored"])
+def test_any_other_notification_stays_as_it_is(status: str) -> None:
+    objects = Objects(status)
+    assert giveup.give_up("context", objects, "uuid") is False
+    assert objects.notification.saved is None
+    assert objects.moves[0].status == "pending"
+
+
+def test_a_release_without_moves() -> None:
+    objects = Objects("running")
+    del objects.VMoveList
+    assert giveup.give_up("context", objects, "uuid") is True

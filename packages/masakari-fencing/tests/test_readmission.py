@@ -1,0 +1,142 @@
+"""Hypervisors whose daemon was stopped cleanly come back by themselves, and only they."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fencing_fakes import Cluster, Remote
+from masakari_fencing import readmission
+from masakari_fencing.pacemaker import PacemakerError
+from masakari_fencing.readmission import Readmission
+
+HOST = "node1.maas"
+STOPPED: dict[str, Any] = {"online": False, "managed": False, "role": "Stopped"}
+
+
+class Bench:
+    def __init__(self, mark: str | None = "k3y", managed: str = "false", **changes: Any) -> None:
+        self.cluster = Cluster([Remote(HOST, **{**STOPPED, **changes})])
+        self.mark, self.managed = mark, managed
+        self.now, self.rank, self.up = 0.0, 0, True
+        self.tried: list[tuple[str, int]] = []
+        runner = self.cluster.runner
+        runner.on("cibadmin --query --xpath //primitive", lambda argv: self._primitives())
+        runner.on("crm_resource", "")
+        self.readmission = Readmission(
+            runner,
+            lambda node: self.rank,
+            key=lambda: "k3y",
+            reachable=self._reachable,
+            clock=lambda: self.now,
+        )
+
+    def _reachable(self, address: str, port: int) -> bool:
+        self.tried.append((address, port))
+        return self.up
+
+    def _primitives(self) -> str | int:
+        if self.mark is None:
+            return 105
+        return (
+            f'<primitive id="{HOST}" type="remote"><instance_attributes id="a">'
+            '<nvpair name="server" value="10.0.0.1"/></instance_attributes>'
+            f'<meta_attributes id="m"><nvpair name="is-managed" value="{self.managed}"/>'
+            f'<nvpair name="instance-ha-guard" value="{self.mark}"/></meta_attributes></primitive>'
+        )
+
+    def changes(self) -> list[str]:
+        return [" ".join(call[3:]) for call in self.cluster.runner.ran("crm_resource")]
+
+
+def test_a_daemon_that_answers_again_is_taken_back() -> None:
+    bench = Bench()
+    assert bench.readmission.look() == [HOST]
+    assert bench.changes() == [
+        "--cleanup",
+        "--meta --delete-parameter is-managed",
+        "--meta --delete-parameter instance-ha-guard",
+    ]
+    assert bench.tried == [("10.0.0.1", 3121)]
+
+
+def test_nothing_marked_costs_one_command() -> None:
+    bench = Bench(mark=None)
+    assert bench.readmission.look() == []
+    assert len(bench.cluster.runner.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"managed": "true"},
+        {"mark": "0ther"},
+        {"online": True},
+        {"role": "Started"},
+        {"role": "Started", "failed": True},
+    ],
+)
+def test_what_must_be_left_alone(case: dict[str, Any]) -> None:
+    bench = Bench(**case)
+    assert bench.readmission.look() == []
+    assert bench.changes() == []
+    assert bench.tried == []
+
+
+def test_a_daemon_that_does_not_answer_is_left_alone() -> None:
+    bench = Bench()
+    bench.up = False
+    assert bench.readmission.look() == []
+    assert bench.changes() == []
+
+
+def test_an_operators_own_unmanaged_connection_is_left_alone() -> None:
+    bench = Bench(mark=None)
+    bench.readmission.look()
+    assert bench.changes() == []
+
+
+def test_the_second_member_leaves_it_to_the_first_for_a_while() -> None:
+    bench = Bench()
+    bench.rank = 1
+    assert bench.readmission.look() == []
+    bench.now = readmission.RANK_DELAY + 0.1
+    assert bench.readmission.look() == [HOST]
+
+
+def test_the_second_member_counts_anew_when_the_daemon_went_away_again() -> None:
+    bench = Bench()
+    bench.rank = 1
+    bench.readmission.look()
+    bench.up, bench.now = False, 5.0
+    bench.readmission.look()
+    bench.up, bench.now = True, 7.0
+    assert bench.readmission.look() == []
+
+
+def test_an_obstacle_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(mark="0ther")
+    with caplog.at_level("INFO"):
+        for _ in range(3):
+            bench.readmission.look()
+    assert caplog.text.count("another key") == 1
+
+
+def test_a_cluster_that_refuses_is_an_error() -> None:
+    bench = Bench()
+    bench.cluster.runner.on("crm_resource", 1)
+    with pytest.raises(PacemakerError):
+        bench.readmission.look()
+
+
+def test_fingerprint_and_reachability(tmp_path: Path) -> None:
+    key = tmp_path / "authkey"
+    key.write_bytes(b"\x00\xff")
+    assert readmission.fingerprint(key) == hashlib.sha256(b"\x00\xff").hexdigest()[:16]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert readmission.answers("127.0.0.1", port)
+    assert not readmission.answers("127.0.0.1", port)

@@ -1,0 +1,322 @@
+"""The adapter between Masakari's workflow and the decisions, with stand-ins for Masakari.
+
+The real base classes are exercised in the lab, by the masakari-engine of the distribution.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import masakari_fencing
+import pytest
+from fencing_fakes import Cluster, Remote
+from masakari_fencing.compute import ComputeError
+
+HOST = "node1.maas"
+NOW = 1795233223.0
+
+
+class MasakariTask:
+    """What Masakari's base class of tasks does that ours rely on."""
+
+    def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
+        self.context, self.novaclient = context, novaclient
+        self.requires = kwargs.get("requires")
+        self.details: list[tuple[str, float]] = []
+
+    def update_details(self, progress_data: str, progress: float = 0.0) -> None:
+        self.details.append((progress_data, progress))
+
+
+class HostRecoveryFailureException(Exception):  # noqa: N818
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+class NotFound(Exception):  # noqa: N818
+    pass
+
+
+class Masakari:
+    """The modules that the tasks import, and the world behind them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.fencing = SimpleNamespace(
+            allow_unfenced_recovery=False,
+            fence_reported_failed="confirmed",
+            fencing_timeout=1,
+            fence_max_age=600,
+            poll_interval=0.1,
+            command_timeout=15,
+            nova_timeout=1,
+            recovery_timeout=1,
+            refusals_directory=str(directory),
+        )
+        self.notification = SimpleNamespace(
+            generated_time=datetime.datetime.fromtimestamp(NOW, datetime.timezone.utc),
+            payload={"event": "STOPPED", "cluster_status": "OFFLINE"},
+        )
+        self.conf = SimpleNamespace(
+            fencing=self.fencing, register_group=lambda *a: None, register_opts=lambda *a, **k: 0
+        )
+        self.others: dict[str, str] = {}
+        self.clients: list[tuple[Any, float]] = []
+        self.registered: list[str] = []
+
+    def modules(self) -> dict[str, ModuleType]:
+        def module(name: str, **values: Any) -> ModuleType:
+            made = ModuleType(name)
+            made.__dict__.update(values)
+            return made
+
+        objects = module("masakari.objects", Notification=SimpleNamespace(get_by_uuid=self.find))
+        exception = module(
+            "masakari.exception",
+            HostRecoveryFailureException=HostRecoveryFailureException,
+            NotFound=NotFound,
+        )
+        conf = module("masakari.conf", CONF=self.conf)
+        nova = module("masakari.compute.nova", novaclient=self.client)
+        base = module("masakari.engine.drivers.taskflow.base", MasakariTask=MasakariTask)
+        opts = dict.fromkeys(("BoolOpt", "StrOpt", "IntOpt", "FloatOpt"), self._option)
+        cfg = module("oslo_config.cfg", OptGroup=self._option, ConfigOpts=object, **opts)
+        logging = importlib.import_module("logging")
+        taskflow = module("masakari.engine.drivers.taskflow", base=base)
+        compute = module("masakari.compute", nova=nova)
+        return {
+            "masakari": module(
+                "masakari", conf=conf, exception=exception, objects=objects, compute=compute
+            ),
+            "masakari.conf": conf,
+            "masakari.exception": exception,
+            "masakari.objects": objects,
+            "masakari.compute": compute,
+            "masakari.compute.nova": nova,
+            "masakari.engine": module("masakari.engine"),
+            "masakari.engine.drivers": module("masakari.engine.drivers"),
+            "masakari.engine.drivers.taskflow": taskflow,
+            "masakari.engine.drivers.taskflow.base": base,
+            "oslo_config": module("oslo_config", cfg=cfg),
+            "oslo_config.cfg": cfg,
+            "oslo_log": module("oslo_log", log=logging),
+            "oslo_log.log": logging,
+        }
+
+    def find(self, context: Any, uuid: str) -> Any:
+        assert context == "context"
+        if uuid == "uuid":
+            return self.notification
+        if uuid in self.others:
+            return SimpleNamespace(status=self.others[uuid])
+        raise NotFound(uuid)
+
+    def client(self, context: Any, timeout: float) -> Any:
+        self.clients.append((context, timeout))
+        raise ConnectionError("no nova here")
+
+    def _option(self, name: str, **values: Any) -> Any:
+        self.registered.append(name)
+        return SimpleNamespace(name=name, **values)
+
+
+@pytest.fixture
+def masakari(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Masakari:
+    fake = Masakari(tmp_path)
+    for name, module in fake.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return fake
+
+
+@pytest.fixture
+def tasks(masakari: Masakari, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("tasks", "conf"):
+        monkeypatch.delitem(sys.modules, f"masakari_fencing.{name}", raising=False)
+        monkeypatch.delattr(masakari_fencing, name, raising=False)
+    yield importlib.import_module("masakari_fencing.tasks")
+    for name in ("masakari_fencing.tasks", "masakari_fencing.conf"):
+        sys.modules.pop(name, None)
+
+
+def ensure(tasks: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Any:
+    cluster.runner.on("cibadmin --create", "")
+    monkeypatch.setattr(tasks, "Subprocess", lambda: cluster.runner)
+    return tasks.EnsureHostFencedTask("context", "nova", update_host_method=None)
+
+
+def test_a_fenced_host_passes(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / f"{HOST}.json").write_text("{}")
+    remote = Remote(HOST, online=False, role="Stopped", fenced=NOW)
+    task = ensure(tasks, Cluster([remote]), monkeypatch)
+    monkeypatch.setattr(tasks, "_last_seen", lambda service: None)
+    task.execute(HOST, "uuid")
+    assert task.requires == ["host_name", "notification_uuid"]
+    assert task.details[-1][1] == 1.0
+    assert "2026-11-21 03:53:43Z" in task.details[-1][0]
+    assert list(tmp_path.iterdir()) == [], "an earlier refusal is over"
+
+
+def test_a_refusal_is_seen_everywhere(
+    tasks: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    task = ensure(tasks, Cluster([Remote(HOST, online=False, role="Stopped")]), monkeypatch)
+    with pytest.raises(HostRecoveryFailureException, match=HOST) as caught:
+        task.execute(HOST, "uuid")
+    text, progress = task.details[-1]
+    assert progress == 1.0
+    for seen in (text, caplog.text, str(caught.value.message)):
+        assert HOST in seen
+        assert "has not fenced it" in seen
+    assert "has not fenced it" in (tmp_path / f"{HOST}.json").read_text()
+
+
+def test_a_refusal_does_not_depend_on_its_record(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    masakari.fencing.refusals_directory = str(tmp_path / "none")
+    task = ensure(tasks, Cluster([Remote(HOST, online=False, role="Stopped")]), monkeypatch)
+    with pytest.raises(HostRecoveryFailureException):
+        task.execute(HOST, "uuid")
+
+
+def test_the_reports_own_status_counts(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masakari.notification.payload = {"event": "STOPPED", "cluster_status": "online"}
+    masakari.notification.generated_time = datetime.datetime(2026, 11, 21, 3, 53, 43)
+    cluster = Cluster([Remote(HOST)])
+    ensure(tasks, cluster, monkeypatch).execute(HOST, "uuid")
+    assert cluster.runner.ran("stonith_admin --reboot")
+    assert tasks._report("context", HOST, "uuid").generated == NOW, "a bare time is UTC"
+
+
+def turn_of(
+    tasks: Any, owner: str, monkeypatch: pytest.MonkeyPatch, cluster: Cluster | None = None
+) -> Cluster:
+    """A cluster whose turn to recover the host is somebody's."""
+    found = cluster or Cluster([Remote(HOST, online=False, role="Stopped", fenced=NOW)])
+    runner = found.runner
+    runner.on("cibadmin --create", 108)
+    runner.on("cibadmin --query --xpath //nvpair", f'<nvpair name="x" value="{owner}"/>')
+    runner.on("cibadmin --delete", lambda argv: runner.on("cibadmin --create", "") and "")
+    monkeypatch.setattr(tasks, "Subprocess", lambda: runner)
+    return found
+
+
+def test_two_recoveries_of_a_host_exclude_each_other(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masakari.others = {"elder": "running"}
+    turn_of(tasks, "elder", monkeypatch)
+    task = tasks.EnsureHostFencedTask("context", "nova")
+    with pytest.raises(HostRecoveryFailureException, match="elder"):
+        task.execute(HOST, "uuid")
+    assert "Waiting for another recovery" in task.details[0][0]
+
+
+@pytest.mark.parametrize("status", ["finished", "failed", "error", "ignored", None])
+def test_a_recovery_that_has_ended_leaves_the_turn(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch, status: str | None
+) -> None:
+    masakari.others = {"elder": status} if status else {}
+    turn_of(tasks, "elder", monkeypatch)
+    monkeypatch.setattr(tasks, "_last_seen", lambda service: None)
+    task = tasks.EnsureHostFencedTask("context", "nova")
+    task.execute(HOST, "uuid")
+    assert "fenced at" in task.details[-1][0]
+
+
+def test_a_recovery_that_has_lost_its_turn_changes_nothing(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn_of(tasks, "younger", monkeypatch)
+    task = tasks.ForceComputeServiceDownTask("context", "nova")
+    with pytest.raises(HostRecoveryFailureException, match="taken over"):
+        task.execute(HOST, "uuid")
+    assert masakari.clients == []
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_without_a_cluster_only_the_operators_word_lets_a_recovery_go_on(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    masakari.fencing.allow_unfenced_recovery = allowed
+    cluster = Cluster()
+    for command in ("cibadmin", "crm_mon"):
+        cluster.runner.on(command, 102)
+    monkeypatch.setattr(tasks, "Subprocess", lambda: cluster.runner)
+    first = tasks.EnsureHostFencedTask("context", "nova")
+    second = tasks.ForceComputeServiceDownTask("context", "nova")
+    monkeypatch.setattr(
+        tasks, "_service", lambda context, host: SimpleNamespace(force_down=lambda limit: True)
+    )
+    for task in (first, second):
+        if allowed:
+            task.execute(HOST, "uuid")
+        else:
+            with pytest.raises(HostRecoveryFailureException):
+                task.execute(HOST, "uuid")
+
+
+def test_an_unknown_compute_service_stops_the_recovery(
+    tasks: Any,
+    masakari: Masakari,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    turn_of(tasks, "uuid", monkeypatch)
+    task = tasks.ForceComputeServiceDownTask("context", "nova")
+    with pytest.raises(HostRecoveryFailureException, match="no nova here"):
+        task.execute(HOST, "uuid")
+    assert task.requires == ["host_name", "notification_uuid"]
+    assert masakari.clients[0] == ("context", 20)
+    assert "no nova here" in caplog.text
+
+
+def test_forcing_down_is_told(tasks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+    service = SimpleNamespace(force_down=limits.append)
+    monkeypatch.setattr(tasks, "_service", lambda context, host: service)
+    turn_of(tasks, "uuid", monkeypatch)
+    task = tasks.ForceComputeServiceDownTask("context", "nova")
+    task.execute(HOST, "uuid")
+    assert limits == [1]
+    assert "forced down" in task.details[-1][0]
+
+
+def test_nova_that_does_not_answer_is_not_taken_for_a_dead_service(tasks: Any) -> None:
+    def fail() -> float:
+        raise ComputeError("503")
+
+    with pytest.raises(tasks.ComputeUnknown, match="503"):
+        tasks._last_seen(SimpleNamespace(last_seen=fail))
+
+
+def test_every_option_is_registered_once(tasks: Any, masakari: Masakari) -> None:
+    assert sorted(masakari.registered) == sorted(["fencing", *vars(masakari.fencing)])
+    assert tasks.conf.list_opts()[0][0] == "fencing"
+
+
+def test_the_flows_name_the_entry_points(tasks: Any) -> None:
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    points = dict(re.findall(r'(\w+_task) = "masakari_fencing.tasks:(\w+)"', project.read_text()))
+    assert all(hasattr(tasks, name) for name in points.values())
+    assert set(points) == set(masakari_fencing.PRE_TASKS[:2])
+    for flow in (
+        masakari_fencing.AUTO_RECOVERY_TASKS,
+        masakari_fencing.RESERVED_HOST_RECOVERY_TASKS,
+    ):
+        pre = flow.split("],")[0]
+        assert pre == "pre:['" + "','".join(masakari_fencing.PRE_TASKS) + "'"
