@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+"""Charm that makes a hypervisor a Pacemaker remote node which can be fenced."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import socket
+
+import hacluster
+import ops
+from cluster import Cluster, Node, cleanup_commands
+from config import Config
+from guard import Guard
+from instance_ha_common import hostname, relations, status
+from instance_ha_common.commands import CommandError
+from instance_ha_common.host import Host
+from instance_ha_common.services import ServiceError
+from pacemaker_remote import SERVICE, PacemakerRemote
+
+logger = logging.getLogger(__name__)
+
+ENDPOINT = "pacemaker-remote"
+_WAIT_FOR_LISTENER = 10.0
+"""Seconds that a daemon that was just started may take to listen; it first makes DH parameters."""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What Juju tells, as plain values.
+
+    Attributes:
+        related: whether a hacluster application is related.
+        keys: what its units say the key is.
+        published: what this unit has told it already.
+    """
+
+    related: bool
+    keys: hacluster.Keys
+    published: hacluster.Identity | None
+
+
+class PacemakerRemoteCharm(ops.CharmBase):
+    """Wires Juju's events to one reconciliation."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        self._host = self.make_host()
+        self._remote = self.make_remote(self._host)
+        self._guard = Guard(self._host)
+        self._cluster = Cluster(self._host.runner)
+        self._problem: ops.StatusBase | None = None
+        self._node: Node | None = None
+
+        reconcile_on = [
+            self.on.install,
+            self.on.upgrade_charm,
+            self.on.config_changed,
+            self.on.start,
+            self.on.update_status,
+            self.on["juju-info"].relation_joined,
+            self.on["juju-info"].relation_changed,
+            self.on[ENDPOINT].relation_created,
+            self.on[ENDPOINT].relation_joined,
+            self.on[ENDPOINT].relation_changed,
+            self.on[ENDPOINT].relation_departed,
+            self.on[ENDPOINT].relation_broken,
+        ]
+        for event in reconcile_on:
+            framework.observe(event, self._reconcile)
+        framework.observe(self.on.stop, self._on_stop)
+        framework.observe(self.on.remove, self._on_stop)
+        framework.observe(self.on.collect_unit_status, self._on_collect_status)
+        framework.observe(self.on.show_cleanup_action, self._on_show_cleanup)
+
+    make_host = staticmethod(Host.local)
+    """Where the charm gets its machine from; tests put another one here."""
+
+    make_remote = PacemakerRemote
+    """What manages the daemon; tests put one here that opens no sockets."""
+
+    # Event handlers
+
+    def _reconcile(self, _: ops.EventBase) -> None:
+        try:
+            self._apply(self._read_state())
+        except ValueError as error:
+            self._problem = ops.BlockedStatus(str(error))
+        except (CommandError, ServiceError) as error:
+            logger.error("%s", error)
+            self._problem = ops.BlockedStatus(_first_line(error))
+
+    def _on_stop(self, _: ops.EventBase) -> None:
+        if not self._remote.full_member():
+            self._leave()
+
+    def _on_show_cleanup(self, event: ops.ActionEvent) -> None:
+        published = self._read_state().published
+        if published is None:
+            event.fail("This unit has not joined a cluster: there is nothing to clean up.")
+            return
+        event.set_results(
+            {
+                "node": published.hostname,
+                "commands": "\n".join(cleanup_commands(published.hostname)),
+            }
+        )
+
+    def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
+        try:
+            for found in self._statuses():
+                event.add_status(found)
+        except ValueError as error:
+            event.add_status(ops.BlockedStatus(str(error)))
+        event.add_status(ops.ActiveStatus(status.READY))
+
+    # From Juju
+
+    def _read_state(self) -> State:
+        related = self.model.relations[ENDPOINT]
+        own = (hacluster.read_identity(relation.data[self.unit]) for relation in related)
+        return State(
+            related=bool(related),
+            keys=hacluster.read_keys(relations.unit_bags(related)),
+            published=next((identity for identity in own if identity), None),
+        )
+
+    def _expects_nova(self) -> bool:
+        principal = ops.JujuContext.from_environ().principal_unit or ""
+        return principal.startswith("nova-compute") or self._host.path("/etc/nova").is_dir()
+
+    def _current_identity(self) -> hacluster.Identity | None:
+        """Name and address as they are now; None while Nova is not configured or without one."""
+        name = self._current_name()
+        binding = self.model.get_binding(ENDPOINT)
+        address = binding.network.bind_address if binding else None
+        if name is None or address is None:
+            return None
+        return hacluster.Identity(name, str(address))
+
+    def _current_name(self) -> str | None:
+        try:
+            return hostname.nova_host_name(
+                self._host,
+                override=self.load_config(Config).remote_hostname,
+                expect_nova=self._expects_nova(),
+            )
+        except hostname.HostNameNotKnownYet:
+            return None
+
+    # To the machine and back to Juju
+
+    def _apply(self, state: State) -> None:
+        if self._remote.full_member():
+            return  # hands off: whatever is there belongs to that cluster
+        self._remote.install()
+        self._publish_version()
+        config = self.load_config(Config)
+        if not state.related:
+            self._leave()
+            return
+        identity = state.published or self._current_identity()
+        if identity is None:
+            return
+        if state.published:
+            self._guard.install(identity.hostname)
+        changed = state.keys.key is not None and self._remote.write_key(state.keys.key)
+        if not self._remote.has_key():
+            return
+        self._remote.run(restart=changed)
+        # Before the first start with the cluster's key there is no cluster to speak to.
+        self._guard.install(identity.hostname)
+        self.unit.set_ports(hacluster.PORT)
+        self._publish(config, identity, known=state.published is not None)
+        self._tend(identity.hostname)
+
+    def _publish_version(self) -> None:
+        version = self._remote.version()
+        if version:
+            self.unit.set_workload_version(version)
+
+    def _publish(self, config: Config, identity: hacluster.Identity, *, known: bool) -> None:
+        if not known and not self._remote.listens(
+            identity.address, hacluster.PORT, wait=_WAIT_FOR_LISTENER
+        ):
+            return
+        bag = hacluster.encode(
+            identity,
+            stonith=config.enable_stonith and not _is_container(),
+            resources=config.enable_resources,
+        )
+        for relation in self.model.relations[ENDPOINT]:
+            for key, value in bag.items():
+                if relation.data[self.unit].get(key) != value:
+                    relation.data[self.unit][key] = value
+
+    def _tend(self, name: str) -> None:
+        """Keep what the cluster stores about this node as it should be."""
+        self._node = self._cluster.node(name)
+        if not self._node.online:
+            return
+        if self._node.guarded:
+            self._guard.clear()
+            self._node = self._cluster.node(name)
+        if self._node.machine != _machine():
+            self._cluster.set_machine(name, _machine())
+
+    def _leave(self) -> None:
+        """Leave the cluster without being fenced: the guard is the last thing to go."""
+        self._remote.shut_down()
+        self._guard.remove()
+        self.unit.set_ports()
+
+    # Status
+
+    def _statuses(self) -> list[ops.StatusBase]:
+        if self._remote.full_member():
+            return [
+                ops.BlockedStatus(
+                    "This machine is a full Pacemaker member; remove hacluster or this unit"
+                )
+            ]
+        config = self.load_config(Config)
+        if self._problem is not None:
+            return [self._problem]
+        state = self._read_state()
+        if not state.related:
+            return [ops.BlockedStatus(status.missing_relations([ENDPOINT]))]
+        return [
+            *_option_statuses(config),
+            *_key_statuses(state.keys),
+            *self._node_statuses(state),
+        ]
+
+    def _node_statuses(self, state: State) -> list[ops.StatusBase]:
+        if state.published is None:
+            return [ops.WaitingStatus(self._why_not_published())]
+        if not self._remote.running():
+            return [ops.BlockedStatus(status.services_not_running([SERVICE]))]
+        name = state.published.hostname
+        return [
+            *self._drift(state.published),
+            *_cluster_statuses(name, self._node or self._cluster.node(name)),
+        ]
+
+    def _why_not_published(self) -> str:
+        if self._current_name() is None:
+            return "Waiting for Nova to be configured on this machine"
+        if not self._remote.has_key():
+            return status.incomplete_relations([ENDPOINT])
+        return f"Waiting for {SERVICE} to listen on port {hacluster.PORT}"
+
+    def _drift(self, published: hacluster.Identity) -> list[ops.StatusBase]:
+        """What the cluster was told and is not so any more."""
+        current = self._current_identity()
+        if current is None or current == published:
+            return []
+        if current.hostname != published.hostname:
+            what = f"node {published.hostname}, but this host is {current.hostname} now"
+        else:
+            what = f"address {published.address}, but it is {current.address} now"
+        return [ops.BlockedStatus(f"Joined as {what}: see action show-cleanup, then re-deploy")]
+
+
+def _option_statuses(config: Config) -> list[ops.StatusBase]:
+    if config.enable_stonith and _is_container():
+        return [ops.BlockedStatus("enable-stonith: MAAS cannot fence a container")]
+    return []
+
+
+def _key_statuses(keys: hacluster.Keys) -> list[ops.StatusBase]:
+    if keys.disagree:
+        return [ops.WaitingStatus("hacluster units disagree about the key; keeping the old one")]
+    if keys.invalid:
+        return [ops.WaitingStatus(f"Ignoring an invalid key from {', '.join(keys.invalid)}")]
+    return []
+
+
+def _cluster_statuses(name: str, node: Node) -> list[ops.StatusBase]:
+    if node.known is False:
+        return [ops.WaitingStatus(f"Waiting for hacluster to create node {name}")]
+    if not node.online:
+        return [ops.WaitingStatus(f"Node {name} is not connected; if that lasts, see the README")]
+    if not node.managed:
+        return [
+            ops.BlockedStatus(
+                f"Node {name} is unmanaged, so its failure goes unnoticed; run on a hacluster"
+                f" unit: crm resource manage {name}"
+            )
+        ]
+    return []
+
+
+def _machine() -> str:
+    return ops.JujuContext.from_environ().machine_id or socket.gethostname()
+
+
+def _is_container() -> bool:
+    return "/" in _machine()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+if __name__ == "__main__":
+    ops.main(PacemakerRemoteCharm)

@@ -1,0 +1,106 @@
+"""The cluster as this hypervisor sees it: through its own daemon, and only while connected."""
+
+from __future__ import annotations
+
+import dataclasses
+import xml.etree.ElementTree as ET
+
+from guard import MARKER
+from instance_ha_common.commands import Runner
+
+NO_SUCH_OBJECT = 105
+"""Exit code of Pacemaker's tools for an object that the cluster does not have."""
+
+MACHINE_ATTRIBUTE = "juju-machine"
+"""Node attribute that tells on which Juju machine a node runs."""
+
+_TIMEOUT = 5.0
+"""Seconds for one question; a healthy cluster answers within a tenth of one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """This hypervisor's node.
+
+    Attributes:
+        online: connected and known to the cluster under our name.
+        known: the cluster has a connection resource of that name (None: nobody to ask).
+        managed: the cluster looks after the connection.
+        guarded: it does not because our guard said so.
+        machine: value of the attribute `juju-machine`.
+    """
+
+    online: bool = False
+    known: bool | None = None
+    managed: bool = True
+    guarded: bool = False
+    machine: str | None = None
+
+
+class Cluster:
+    """Questions and changes that go through the daemon's connection."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def node(self, name: str) -> Node:
+        """State of the node `name`, in one question that also shows whether we are connected."""
+        query = f"//primitive[@id='{name}']|//node[@id='{name}']"
+        result = self._runner.run(
+            ["cibadmin", "--query", "--xpath", query], timeout=_TIMEOUT, check=False
+        )
+        if result.returncode == NO_SUCH_OBJECT:
+            return Node(known=False)
+        if result.returncode != 0:
+            return Node()
+        try:
+            return _parse(name, result.stdout)
+        except ET.ParseError:
+            return Node()
+
+    def set_machine(self, name: str, machine: str) -> bool:
+        """Record on which Juju machine the node runs; say whether that worked."""
+        argv = ["crm_attribute", "--type", "nodes", "--node", name]
+        argv += ["--name", MACHINE_ATTRIBUTE, "--update", machine]
+        return self._runner.run(argv, timeout=_TIMEOUT, check=False).returncode == 0
+
+
+def _parse(name: str, text: str) -> Node:
+    # One match is printed as it is, several are wrapped in an element.
+    root = ET.fromstring(text)  # noqa: S314 - from the cluster's own tool
+    primitive = next((e for e in root.iter("primitive") if e.get("id") == name), None)
+    if primitive is None:
+        return Node(known=False)
+    meta = {
+        pair.get("name"): pair.get("value", "")
+        for group in primitive.iter("meta_attributes")
+        for pair in group.iter("nvpair")
+    }
+    machine = next(
+        (
+            pair.get("value")
+            for node in root.iter("node")
+            for pair in node.iter("nvpair")
+            if pair.get("name") == MACHINE_ATTRIBUTE
+        ),
+        None,
+    )
+    managed = meta.get("is-managed", "true").lower() not in ("false", "no", "off", "n", "0")
+    return Node(
+        online=True,
+        known=True,
+        managed=managed,
+        guarded=not managed and MARKER in meta,
+        machine=machine,
+    )
+
+
+def cleanup_commands(name: str) -> list[str]:
+    """Commands that remove the node for good, for an operator on a full cluster member."""
+    return [
+        f"crm_resource --resource {name} --meta --set-parameter target-role"
+        " --parameter-value Stopped",
+        f"crm_resource --cleanup --resource {name}",
+        f"crm --force configure delete {name}",
+        f"crm_node --force --remove {name}",
+    ]

@@ -1,0 +1,64 @@
+"""The guard: nobody's clean stop of the daemon gets this hypervisor fenced.
+
+A systemd drop-in runs a small script before the daemon is signalled. The script marks the node's
+connection as unmanaged in the cluster. A member of the cluster has to make it managed again when
+the daemon is back, because an unmanaged connection is not re-established and without it this host
+cannot talk to the cluster; the masakari units do that.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import jinja2
+from instance_ha_common.host import Host
+
+SCRIPT = "/usr/local/sbin/pacemaker-remote-guard"
+DROP_IN = "/etc/systemd/system/pacemaker_remote.service.d/10-guard.conf"
+MARKER = "instance-ha-guard"
+"""Meta attribute that tells our unmanaging from an operator's; its value names the key in use."""
+
+
+class Guard:
+    """Script and drop-in on one machine."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def install(self, node: str) -> bool:
+        """Have the guard speak for the Pacemaker node `node`; say whether anything changed."""
+        changed = self._host.write(SCRIPT, _render("guard.sh", node=node), mode=0o755)
+        if self._host.write(DROP_IN, _render("guard.conf")):
+            self._host.systemd.daemon_reload()
+            changed = True
+        return changed
+
+    def installed(self) -> bool:
+        """Whether systemd runs the guard."""
+        return self._host.path(DROP_IN).exists()
+
+    def clear(self) -> None:
+        """Give this node's connection back to the cluster, unless a stop is under way."""
+        self._host.runner.run([str(self._host.path(SCRIPT)), "clear"], check=False)
+
+    def remove(self) -> None:
+        """Take the guard away. The daemon must have been stopped before."""
+        if self._host.remove(DROP_IN):
+            self._host.systemd.daemon_reload()
+        self._host.remove(SCRIPT)
+
+
+def _render(name: str, **values: str) -> str:
+    template = _templates().get_template(f"{name}.j2")
+    return template.render(marker=MARKER, guard=SCRIPT, **values)
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - shell and systemd, not HTML
+    )

@@ -1,0 +1,54 @@
+"""Fixtures: a hypervisor in a temporary directory, and the charm on it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+
+import charm
+import pytest
+from hypervisor import ARCHIVE, NAME, Daemon, install, make_context
+from instance_ha_common.testing import FakeHost, fake_host
+from ops import testing
+from pacemaker_remote import PacemakerRemote
+
+
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch):
+    """Nothing in these tests may start a process or ask the network."""
+
+    def forbidden(*args, **kwargs):
+        raise AssertionError(f"a test started a process: {args}")
+
+    monkeypatch.setattr(subprocess, "run", forbidden)
+    monkeypatch.setattr(socket, "gethostname", lambda: "kernel-name")
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "canonical.example", None)]
+    )
+
+
+@pytest.fixture
+def host(tmp_path) -> FakeHost:
+    """A hypervisor whose nova-compute is configured."""
+    host = fake_host(tmp_path, archive=ARCHIVE)
+    host.write("/etc/nova/nova.conf", f"[DEFAULT]\nhost = {NAME}\n")
+    host.apt.on_install = lambda names: install(host)
+    host.runner.answer(["cibadmin"], (102, "Could not connect to the CIB"))
+    return host
+
+
+@pytest.fixture
+def daemon() -> Daemon:
+    return Daemon()
+
+
+@pytest.fixture
+def ctx(host, daemon, monkeypatch) -> testing.Context:
+    monkeypatch.setenv("SCENARIO_BARE_CHARM_ERRORS", "true")
+    monkeypatch.setattr(charm.PacemakerRemoteCharm, "make_host", staticmethod(lambda: host))
+    monkeypatch.setattr(
+        charm.PacemakerRemoteCharm,
+        "make_remote",
+        staticmethod(lambda host: PacemakerRemote(host, daemon)),
+    )
+    return make_context()
