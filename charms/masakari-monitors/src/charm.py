@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+"""Charm for the monitors that notify Masakari of failures."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import certificates
+import keystone
+import ops
+from config import Config
+from instance_ha_common import hostname, relations, status
+from instance_ha_common.commands import CommandError
+from instance_ha_common.host import Host
+from instance_ha_common.pause import PauseFlag
+from instance_ha_common.services import ServiceError
+from monitors import Desired, Monitors, PackageMissingError
+
+logger = logging.getLogger(__name__)
+
+CREDENTIALS = "identity-credentials"
+CERTIFICATES = "certificates"
+CONTAINER = "container"
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What Juju tells, as plain values.
+
+    Attributes:
+        related: whether Keystone is related.
+        credentials: its answer, once it is complete.
+        authority: what Vault says is to be trusted.
+        hostname: the name under which Nova knows this machine, once it does.
+    """
+
+    related: bool
+    credentials: keystone.Credentials | None
+    authority: str | None
+    hostname: str | None
+
+
+class MasakariMonitorsCharm(ops.CharmBase):
+    """Wires Juju's events to one reconciliation."""
+
+    _stored = ops.StoredState()
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        # Which Keystone unit spoke last cannot be seen in the databags themselves.
+        self._stored.set_default(newest="")
+        self._host = self.make_host()
+        self._monitors = Monitors(self._host)
+        self._paused = PauseFlag(self._host, "masakari-monitors")
+        self._problem: ops.StatusBase | None = None
+
+        reconcile_on = [
+            self.on.install,
+            self.on.upgrade_charm,
+            self.on.config_changed,
+            self.on.start,
+            self.on.update_status,
+            self.on[CONTAINER].relation_joined,
+            self.on[CONTAINER].relation_changed,
+            self.on[CREDENTIALS].relation_created,
+            self.on[CREDENTIALS].relation_departed,
+            self.on[CREDENTIALS].relation_broken,
+            self.on[CERTIFICATES].relation_changed,
+            self.on[CERTIFICATES].relation_departed,
+            self.on[CERTIFICATES].relation_broken,
+        ]
+        for event in reconcile_on:
+            framework.observe(event, self._reconcile)
+        framework.observe(self.on[CREDENTIALS].relation_changed, self._on_credentials_changed)
+        framework.observe(self.on.stop, self._on_stop)
+        framework.observe(self.on.remove, self._on_stop)
+        framework.observe(self.on.collect_unit_status, self._on_collect_status)
+        framework.observe(self.on.pause_action, self._on_pause)
+        framework.observe(self.on.resume_action, self._on_resume)
+        framework.observe(self.on.restart_services_action, self._on_restart_services)
+
+    make_host = staticmethod(Host.local)
+    """Where the charm gets its machine from; tests put another one here."""
+
+    # Event handlers
+
+    def _on_credentials_changed(self, event: ops.RelationChangedEvent) -> None:
+        if event.unit is not None:  # pragma: no branch - Keystone writes no application data
+            self._stored.newest = event.unit.name
+        self._reconcile(event)
+
+    def _reconcile(self, _: ops.EventBase) -> None:
+        try:
+            self._apply(self.load_config(Config))
+        except ValueError as error:
+            self._problem = ops.BlockedStatus(str(error))
+        except (CommandError, ServiceError, PackageMissingError, LookupError) as error:
+            logger.error("%s", error)
+            self._problem = ops.BlockedStatus(_first_line(error))
+
+    def _on_stop(self, _: ops.EventBase) -> None:
+        self._monitors.remove()
+        self._paused.clear()
+
+    def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
+        try:
+            for found in self._statuses():
+                event.add_status(found)
+        except ValueError as error:
+            event.add_status(ops.BlockedStatus(str(error)))
+        event.add_status(ops.ActiveStatus(status.READY))
+
+    def _on_pause(self, event: ops.ActionEvent) -> None:
+        self._paused.set()
+        try:
+            self._monitors.pause()
+        except ServiceError as error:
+            event.fail(f"Couldn't pause: {_first_line(error)}")
+
+    def _on_resume(self, event: ops.ActionEvent) -> None:
+        self._paused.clear()
+        try:
+            self._monitors.unpause()
+        except CommandError as error:
+            event.fail(f"Couldn't resume: {error}")
+            return
+        self._reconcile(event)
+        if self._problem is not None:
+            event.fail(f"Couldn't resume: {self._problem.message}")
+
+    def _on_restart_services(self, event: ops.ActionEvent) -> None:
+        if self._paused:
+            event.fail("The unit is paused: resume it instead.")
+            return
+        try:
+            self._monitors.restart(self.load_config(Config))
+        except (ServiceError, ValueError) as error:
+            event.fail(f"Couldn't restart: {_first_line(error)}")
+
+    # From Juju
+
+    def _bags(self, endpoint: str) -> dict[str, dict[str, str]]:
+        return relations.unit_bags(self.model.relations[endpoint])
+
+    def _read_state(self, config: Config) -> State:
+        # The operator's authority and Vault's may both be needed while one replaces the other.
+        authority = (config.ca_certificates() or "") + (
+            certificates.authority(self._bags(CERTIFICATES)) or ""
+        )
+        return State(
+            related=bool(self.model.relations[CREDENTIALS]),
+            credentials=keystone.read(self._bags(CREDENTIALS), str(self._stored.newest)),
+            authority=authority or None,
+            hostname=self._hostname(config),
+        )
+
+    def _hostname(self, config: Config) -> str | None:
+        principal = ops.JujuContext.from_environ().principal_unit or ""
+        expect_nova = principal.startswith("nova-compute") or self._host.path("/etc/nova").is_dir()
+        try:
+            return hostname.nova_host_name(
+                self._host, override=config.hostname, expect_nova=expect_nova
+            )
+        except hostname.HostNameNotKnownYet:
+            return None
+
+    # To the machine and back to Juju
+
+    def _apply(self, config: Config) -> None:
+        self._request_credentials()
+        self._monitors.install(config)
+        version = self._monitors.version()
+        if version:
+            self.unit.set_workload_version(version)
+        state = self._read_state(config)
+        if not state.related:
+            self._monitors.shut_down()
+        if state.credentials is None or state.hostname is None:
+            return
+        stale = self._monitors.configure(
+            Desired(config, state.credentials, state.hostname, state.authority)
+        )
+        if not self._paused:
+            self._monitors.run(config, stale)
+
+    def _request_credentials(self) -> None:
+        for relation in self.model.relations[CREDENTIALS]:
+            for key, value in keystone.REQUEST.items():
+                if relation.data[self.unit].get(key) != value:
+                    relation.data[self.unit][key] = value
+
+    # Status
+
+    def _statuses(self) -> list[ops.StatusBase]:
+        config = self.load_config(Config)
+        if self._paused:
+            return [self._paused_status()]
+        if self._problem is not None:
+            return [self._problem]
+        state = self._read_state(config)
+        if not state.related:
+            return [ops.BlockedStatus(status.missing_relations([CREDENTIALS]))]
+        if state.credentials is None:
+            return [ops.WaitingStatus(status.incomplete_relations([CREDENTIALS]))]
+        if state.hostname is None:
+            return [ops.WaitingStatus("Waiting for Nova to be configured on this machine")]
+        return self._service_statuses(config)
+
+    def _paused_status(self) -> ops.StatusBase:
+        running = self._monitors.running()
+        if running:
+            return ops.BlockedStatus(status.services_running_while_paused(running))
+        return ops.MaintenanceStatus(status.PAUSED)
+
+    def _service_statuses(self, config: Config) -> list[ops.StatusBase]:
+        wanted = {monitor.service for monitor in Monitors.enabled(config)}
+        if not wanted:
+            return [ops.BlockedStatus("All monitors are disabled; enable one")]
+        down = wanted - self._monitors.running()
+        if down:
+            return [ops.BlockedStatus(status.services_not_running(down))]
+        if config.enable_host_monitor and not self._monitors.pacemaker_runs():
+            return [
+                ops.WaitingStatus("The host monitor waits for pacemaker-remote on this machine")
+            ]
+        return []
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+if __name__ == "__main__":
+    ops.main(MasakariMonitorsCharm)

@@ -1,0 +1,81 @@
+"""The charm's options, validated."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import process_list
+from instance_ha_common import hostname, options
+
+_SECONDS = (1, 3600)
+_RANGES = {
+    "monitoring_interval": _SECONDS,
+    "monitoring_samples": (1, 60),
+    "process_check_interval": _SECONDS,
+    "process_restart_retries": (0, 100),
+    "process_restart_interval": _SECONDS,
+    "guest_monitoring_interval": _SECONDS,
+    "guest_monitoring_timeout": _SECONDS,
+    "guest_monitoring_failure_threshold": (1, 100),
+    "notification_retries": (0, 10000),
+    "notification_retry_interval": _SECONDS,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options as the charm uses them; intervals are in seconds.
+
+    Raises:
+        ValueError: an option has an impossible value; the text names it and the cure.
+    """
+
+    debug: bool
+    use_syslog: bool
+    region: str
+    use_internal_endpoints: bool
+    keystone_endpoint: str
+    ssl_ca: str
+    hostname: str
+    enable_host_monitor: bool
+    monitoring_interval: int
+    monitoring_samples: int
+    enable_instance_monitor: bool
+    enable_process_monitor: bool
+    process_list: str
+    process_check_interval: int
+    process_restart_retries: int
+    process_restart_interval: int
+    enable_introspective_instance_monitor: bool
+    guest_monitoring_interval: int
+    guest_monitoring_timeout: int
+    guest_monitoring_failure_threshold: int
+    notification_retries: int
+    notification_retry_interval: int
+    config_flags: str
+
+    def __post_init__(self) -> None:
+        for field, (low, high) in _RANGES.items():
+            if not low <= getattr(self, field) <= high:
+                raise ValueError(f"{_option(field)}: must be {low} to {high}")
+        if self.keystone_endpoint not in ("public", "admin"):
+            raise ValueError("keystone-endpoint: must be public or admin")
+        if not self.region.strip() or not self.region.isprintable():
+            raise ValueError("region: must be a name")
+        if self.hostname and not hostname.is_valid(self.hostname):
+            raise ValueError(f"hostname: {self.hostname!r} is not a host name")
+        options.config_flags(self.config_flags)
+        options.base64_certificates("ssl_ca", self.ssl_ca)
+        process_list.parse(self.process_list)
+
+    def flags(self) -> dict[str, str]:
+        """What `config-flags` sets."""
+        return options.config_flags(self.config_flags)
+
+    def ca_certificates(self) -> str | None:
+        """PEM text of `ssl_ca`, if any."""
+        return options.base64_certificates("ssl_ca", self.ssl_ca)
+
+
+def _option(field: str) -> str:
+    return field.replace("_", "-")

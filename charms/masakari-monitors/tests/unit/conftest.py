@@ -1,0 +1,44 @@
+"""Fixtures: a hypervisor in a temporary directory, and the charm on it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+
+import charm
+import pytest
+from hypervisor import ARCHIVE, NAME, install, make_context, usermod
+from instance_ha_common.testing import FakeHost, fake_host
+from ops import testing
+
+
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch):
+    """Nothing in these tests may start a process or ask the network."""
+
+    def forbidden(*args, **kwargs):
+        raise AssertionError(f"a test started a process: {args}")
+
+    monkeypatch.setattr(subprocess, "run", forbidden)
+    monkeypatch.setattr(socket, "gethostname", lambda: "kernel-name")
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "canonical.example", None)]
+    )
+
+
+@pytest.fixture
+def host(tmp_path) -> FakeHost:
+    """A hypervisor whose nova-compute is configured."""
+    host = fake_host(tmp_path, archive=ARCHIVE)
+    host.write("/etc/nova/nova.conf", f"[DEFAULT]\nhost = {NAME}\n")
+    host.write("/etc/group", "root:x:0:\nlibvirt:x:1:nova\n")
+    host.apt.on_install = lambda names: install(host, names)
+    host.runner.answer(["usermod"], lambda argv: usermod(host, argv))
+    return host
+
+
+@pytest.fixture
+def ctx(host, monkeypatch) -> testing.Context:
+    monkeypatch.setenv("SCENARIO_BARE_CHARM_ERRORS", "true")
+    monkeypatch.setattr(charm.MasakariMonitorsCharm, "make_host", staticmethod(lambda: host))
+    return make_context()
