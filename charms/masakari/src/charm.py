@@ -1,0 +1,350 @@
+#!/usr/bin/env python3
+"""Charm for OpenStack Masakari: what Juju's events do."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import ops
+from instance_ha_common import status
+from instance_ha_common.commands import CommandError
+from instance_ha_common.host import Host
+from instance_ha_common.services import ServiceError
+from masakari_fencing.pacemaker import PacemakerError
+
+import databags
+import origin
+import peers
+import services
+import state
+from config import Config
+from haproxy import PUBLIC_PORT
+from problems import Problem, Severity, blocked
+from reconcile import Result, Unit
+from trust import BUNDLE
+
+if TYPE_CHECKING:
+    from cloud import Cloud
+
+logger = logging.getLogger(__name__)
+
+_SEGMENT_ACTIONS = (
+    "create_segment",
+    "list_segments",
+    "show_segment",
+    "update_segment",
+    "delete_segment",
+    "add_hosts",
+    "update_host",
+    "remove_hosts",
+    "return_host",
+)
+
+
+def make_unit() -> Unit:
+    """The workload of this machine; tests put another one in its place."""
+    return Unit(Host.local())
+
+
+class MasakariCharm(ops.CharmBase):
+    """Operates Masakari on one unit."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        self._unit = make_unit()
+        self._problems: list[Problem] | None = None
+        on = self.on
+        for event in (
+            on.config_changed,
+            on.start,
+            on.update_status,
+            on.leader_elected,
+            *(
+                getattr(on[endpoint], f"relation_{kind}")
+                for endpoint in state.ENDPOINTS
+                for kind in ("created", "joined", "changed", "departed", "broken")
+            ),
+        ):
+            framework.observe(event, self._reconcile)
+        framework.observe(on.install, self._on_install)
+        framework.observe(on.upgrade_charm, self._on_install)
+        framework.observe(on.stop, self._on_stop)
+        framework.observe(on.remove, self._on_remove)
+        framework.observe(on.collect_unit_status, self._on_collect_status)
+        for name in _SEGMENT_ACTIONS:
+            framework.observe(on[name].action, self._on_segment_action)
+        framework.observe(on.allow_fencing_action, self._on_allow_fencing)
+        framework.observe(on.readmit_hosts_action, self._on_readmit_hosts)
+        framework.observe(on.pause_action, self._on_pause)
+        framework.observe(on.resume_action, self._on_resume)
+        framework.observe(on.restart_services_action, self._on_restart_services)
+        framework.observe(on.openstack_upgrade_action, self._on_openstack_upgrade)
+        framework.observe(on.package_upgrade_action, self._on_package_upgrade)
+
+    def _on_install(self, event: ops.EventBase) -> None:
+        """Install, or after a refresh install what is new; then as in every hook."""
+        config = self._load_config()
+        if config is not None and self._prepare(config, refresh=True):
+            self._reconcile(event)
+
+    def _reconcile(self, event: ops.EventBase) -> None:
+        """Bring the unit to what Juju asks for."""
+        config = self._load_config()
+        if config is None:
+            return
+        changed = isinstance(event, ops.ConfigChangedEvent)
+        if not self._prepare(config, follow=changed):
+            return
+        reader = state.Reader(self, self._unit.host, event)
+        result = self._unit.reconcile(
+            reader.read(config),
+            os.environ.get("JUJU_MACHINE_ID", ""),
+            look=changed or isinstance(event, ops.UpdateStatusEvent),
+        )
+        self._publish(reader, result)
+        self._problems = result.problems
+
+    def _prepare(self, config: Config, *, refresh: bool = False, follow: bool = False) -> bool:
+        """Have the packages that the options ask for.
+
+        Args:
+            config: the options.
+            refresh: look whether any is missing, although Masakari is there.
+            follow: upgrade if the origin of packages was changed, unless the operator does that.
+
+        Returns:
+            Whether they are there.
+        """
+        sources = origin.Sources(self._unit.host)
+        try:
+            if not self._unit.packages.version:
+                self.unit.status = ops.MaintenanceStatus("Installing packages")
+                sources.apply(config.origin)
+            elif follow and not config.action_managed_upgrade:
+                if sources.differ_from(config.origin):
+                    self._upgrade(config)
+                return True
+            elif not refresh:
+                return True
+        except ValueError as error:
+            self._problems = [blocked(str(error))]
+            return False
+        self._unit.install()
+        self.unit.set_ports(PUBLIC_PORT)
+        self._set_version()
+        return True
+
+    def _upgrade(self, config: Config) -> None:
+        """Bring the packages to what the origin offers.
+
+        Raises:
+            ValueError: the origin is not for this machine.
+            CommandError: apt failed.
+        """
+        self.unit.status = ops.MaintenanceStatus("Upgrading packages")
+        origin.Sources(self._unit.host).apply(config.origin)
+        self._unit.packages.install(self._unit.services, upgrade=True)
+        self._set_version()
+
+    def _publish(self, reader: state.Reader, result: Result) -> None:
+        for endpoint, desired in result.databags.items():
+            if desired is None:
+                continue
+            for relation in reader.active(endpoint):
+                absent = dict.fromkeys(databags.OWNED[endpoint], "")
+                relation.data[self.unit].update({**absent, **desired})
+        if result.migration:
+            for relation in reader.active("cluster"):
+                relation.data[self.app].update({peers.MIGRATED: result.migration.dump()})
+
+    def _set_version(self) -> None:
+        version = self._unit.packages.version
+        if version:
+            self.unit.set_workload_version(version)
+
+    def _load_config(self) -> Config | None:
+        """The options; None when they are unusable, which the status then says."""
+        try:
+            return self.load_config(Config)
+        except ValueError as error:
+            self._problems = [blocked(str(error))]
+            return None
+
+    def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
+        if self._problems is None:
+            return  # an action that changes nothing of what the status is about
+        kinds = {
+            Severity.BLOCKED: ops.BlockedStatus,
+            Severity.WAITING: ops.WaitingStatus,
+            Severity.MAINTENANCE: ops.MaintenanceStatus,
+        }
+        for severity, kind in kinds.items():
+            texts = [problem.text for problem in self._problems if problem.severity is severity]
+            if texts:
+                event.add_status(kind("; ".join(texts)))
+        if not self._problems:
+            event.add_status(ops.ActiveStatus(status.READY))
+
+    def _on_stop(self, event: ops.StopEvent) -> None:
+        """The unit is being removed: no service of it may go on."""
+        ha = bool(self.model.relations["ha"])
+        if not self.app.planned_units():
+            try:
+                self._unit.cluster.remove()
+            except PacemakerError as error:
+                logger.warning("the cluster keeps this charm's configuration: %s", error)
+        self._unit.services.stop(self._unit.managed_services(ha=ha))
+
+    def _on_remove(self, event: ops.RemoveEvent) -> None:
+        self._unit.remove(self.app.name)
+
+    def _on_segment_action(self, event: ops.ActionEvent) -> None:
+        # Not at the top of the module: no hook needs it.
+        import actions
+        from cloud import CloudError
+        from segments import ActionError, Segments
+
+        name = event.handle.kind.removesuffix("_action")
+        try:
+            segments = Segments(self._cloud(event))
+            results = actions.SEGMENT_ACTIONS[name](segments, event.params)
+            if name == "return_host":
+                self._unit.cluster.forget_refusal(event.params["host"])
+        except (ActionError, CloudError, ValueError) as error:
+            event.fail(str(error))
+            return
+        event.set_results(results)
+
+    def _cloud(self, event: ops.ActionEvent) -> Cloud:
+        """Access to the APIs, as the service user.
+
+        Raises:
+            ActionError: this unit cannot do it.
+            ValueError: the options are unusable.
+        """
+        from cloud import Cloud
+        from segments import ActionError
+
+        config = self.load_config(Config)
+        found = state.Reader(self, self._unit.host, event).read(config)
+        if found.identity is None:
+            related = "identity-service" in found.related
+            text = status.incomplete_relations if related else status.missing_relations
+            raise ActionError(text(["identity-service"]))
+        if self._unit.paused:
+            raise ActionError("This unit is paused: run the action resume, or use another unit")
+        if self._unit.services.not_running([services.API]):
+            raise ActionError(
+                f"{services.API} does not run on this unit: see its status, or use another unit"
+            )
+        return Cloud(
+            found.identity,
+            region=config.region,
+            internal=config.use_internal_endpoints,
+            ca_bundle=str(self._unit.host.path(BUNDLE)),
+        )
+
+    def _on_allow_fencing(self, event: ops.ActionEvent) -> None:
+        try:
+            until = self._unit.cluster.allow_fencing(event.params["duration"])
+        except PacemakerError as error:
+            event.fail(f"Pacemaker does not answer: {error}")
+            return
+        moment = datetime.datetime.fromtimestamp(until, datetime.timezone.utc)
+        event.set_results({"outcome": "allowed", "until": f"{moment:%Y-%m-%dT%H:%M:%SZ}"})
+
+    def _on_readmit_hosts(self, event: ops.ActionEvent) -> None:
+        try:
+            back = self._unit.cluster.readmit()
+        except PacemakerError as error:
+            event.fail(f"Pacemaker does not answer: {error}")
+            return
+        event.set_results(
+            {"outcome": "readmitted" if back else "unchanged", "hosts": ",".join(back)}
+        )
+
+    def _on_pause(self, event: ops.ActionEvent) -> None:
+        self._unit.paused.set()
+        ha = bool(self.model.relations["ha"])
+        try:
+            self._unit.services.stop(self._unit.managed_services(ha=ha))
+        except ServiceError as error:
+            event.fail(f"Couldn't pause: {error}")
+        self._reconcile(event)
+
+    def _on_resume(self, event: ops.ActionEvent) -> None:
+        self._unit.paused.clear()
+        self._reconcile(event)
+        ha = bool(self.model.relations["ha"])
+        down = self._unit.services.not_running(self._unit.managed_services(ha=ha))
+        if down:
+            event.fail(f"Couldn't resume: {status.services_not_running(down)}")
+
+    def _on_restart_services(self, event: ops.ActionEvent) -> None:
+        managed = self._unit.managed_services(ha=bool(self.model.relations["ha"]))
+        asked = (event.params.get("services") or "").split(",")
+        wanted = [name.strip() for name in asked if name.strip()] or list(managed)
+        unknown = [name for name in wanted if name not in managed]
+        if unknown:
+            event.fail(
+                f"Not services of this unit: {', '.join(unknown)}; {', '.join(managed)} are"
+            )
+            return
+        if self._unit.paused:
+            event.fail("This unit is paused: run the action resume")
+            return
+        try:
+            self._unit.services.restart(wanted)
+        except ServiceError as error:
+            event.fail(f"Couldn't restart: {error}")
+        else:
+            event.set_results({"restarted": ",".join(wanted)})
+        self._reconcile(event)
+
+    def _on_openstack_upgrade(self, event: ops.ActionEvent) -> None:
+        config = self._load_config()
+        if config is None:
+            event.fail("The options are not usable: see the unit's status")
+        elif not config.action_managed_upgrade:
+            event.set_results(
+                {"outcome": "action-managed-upgrade config is False, skipped upgrade"}
+            )
+        elif not origin.Sources(self._unit.host).differ_from(config.origin):
+            event.set_results({"outcome": "no upgrade available"})
+        else:
+            self._run_upgrade(event, config)
+
+    def _on_package_upgrade(self, event: ops.ActionEvent) -> None:
+        config = self._load_config()
+        if config is None:
+            event.fail("The options are not usable: see the unit's status")
+        elif origin.Sources(self._unit.host).differ_from(config.origin):
+            event.set_results(
+                {"outcome": "upgrade skipped because an openstack upgrade is available"}
+            )
+        else:
+            self._run_upgrade(event, config)
+
+    def _run_upgrade(self, event: ops.ActionEvent, config: Config) -> None:
+        before = self._unit.packages.version
+        try:
+            self._upgrade(config)
+        except (ValueError, CommandError) as error:
+            event.fail(f"Couldn't upgrade: {error}")
+            return
+        self._reconcile(event)
+        after = self._unit.packages.version
+        event.set_results({"outcome": "upgraded", "from": before, "to": after})
+
+
+if __name__ == "__main__":  # pragma: no cover
+    # The charm's own modules must not get in the way of programs that are written in Python.
+    os.environ.pop("PYTHONPATH", None)
+    # Each record is a call of one of Juju's tools, and these libraries are talkative: five records
+    # for one systemctl, whole HTTP conversations.
+    for library in ("charmlibs", "keystoneauth", "urllib3"):
+        logging.getLogger(library).setLevel(logging.INFO)
+    ops.main(MasakariCharm)

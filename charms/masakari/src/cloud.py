@@ -1,0 +1,242 @@
+"""The two OpenStack APIs that the actions use: Masakari's and Nova's."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import haproxy
+from keystone import Identity
+
+_TIMEOUT = 60  # seconds for one request
+_NOVA_VERSION = "2.53"  # compute services by UUID, forced_down in the same request
+_MASAKARI_VERSION = "1.2"  # segments that can be disabled
+
+
+class CloudError(Exception):
+    """A request was not carried out; the text names the API and its reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """A failover segment."""
+
+    uuid: str
+    name: str
+    recovery_method: str
+    description: str
+    enabled: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentHost:
+    """A host of a failover segment; `segment` is the segment's UUID."""
+
+    uuid: str
+    name: str
+    segment: str
+    reserved: bool
+    on_maintenance: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class ComputeService:
+    """A nova-compute.
+
+    Attributes:
+        uuid: of the service.
+        host: host name.
+        enabled: whether Nova places guests there.
+        up: whether Nova thinks that it works.
+        forced_down: whether it has been told that it does not.
+    """
+
+    uuid: str
+    host: str
+    enabled: bool
+    up: bool
+    forced_down: bool
+
+
+class Cloud:
+    """Authenticated access to both APIs."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        region: str,
+        internal: bool,
+        ca_bundle: str | None,
+        masakari_url: str = f"http://127.0.0.1:{haproxy.API_PORT}/v1",
+    ) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            identity: the service user.
+            region: region of the endpoints.
+            internal: prefer internal endpoints.
+            ca_bundle: file of trusted authorities; None for the library's own.
+            masakari_url: the API on this unit, up to its version.
+        """
+        # Not at the top of the module: hooks, unlike actions, need none of it, and it is slow.
+        from keystoneauth1 import adapter, session
+        from keystoneauth1.identity import v3
+
+        auth = v3.Password(
+            auth_url=identity.auth_url(internal=internal),
+            username=identity.username,
+            password=identity.password,
+            project_name=identity.project,
+            user_domain_name=identity.domain,
+            project_domain_name=identity.domain,
+        )
+        shared = session.Session(auth=auth, verify=ca_bundle or True, timeout=_TIMEOUT)
+        self._masakari = adapter.Adapter(
+            shared,
+            service_type="instance-ha",
+            endpoint_override=masakari_url,
+            default_microversion=_MASAKARI_VERSION,
+        )
+        self._nova = adapter.Adapter(
+            shared,
+            service_type="compute",
+            interface="internal" if internal else "public",
+            region_name=region,
+            default_microversion=_NOVA_VERSION,
+        )
+
+    def segments(self) -> list[Segment]:
+        """All failover segments, by name."""
+        found = self._on_masakari("GET", "/segments").get("segments", [])
+        return sorted((_segment(item) for item in found), key=lambda segment: segment.name)
+
+    def create_segment(
+        self, name: str, recovery_method: str, description: str | None, enabled: bool | None
+    ) -> Segment:
+        """Create a failover segment."""
+        body = _given(
+            name=name,
+            recovery_method=recovery_method,
+            service_type="COMPUTE",
+            description=description,
+            enabled=enabled,
+        )
+        return _segment(self._on_masakari("POST", "/segments", {"segment": body})["segment"])
+
+    def update_segment(self, uuid: str, **changes: object) -> Segment:
+        """Change the given properties of a failover segment."""
+        answer = self._on_masakari("PUT", f"/segments/{uuid}", {"segment": changes})
+        return _segment(answer["segment"])
+
+    def delete_segment(self, uuid: str) -> None:
+        """Delete a failover segment and its hosts."""
+        self._on_masakari("DELETE", f"/segments/{uuid}")
+
+    def hosts(self, segment: str) -> list[SegmentHost]:
+        """Hosts of a failover segment, by name."""
+        found = self._on_masakari("GET", f"/segments/{segment}/hosts").get("hosts", [])
+        return sorted((_host(item, segment) for item in found), key=lambda host: host.name)
+
+    def add_host(self, segment: str, name: str, *, reserved: bool) -> SegmentHost:
+        """Put a host into a failover segment."""
+        body = {
+            "name": name,
+            "type": "COMPUTE",
+            "control_attributes": "SSH",
+            "reserved": reserved,
+        }
+        answer = self._on_masakari("POST", f"/segments/{segment}/hosts", {"host": body})
+        return _host(answer["host"], segment)
+
+    def update_host(self, host: SegmentHost, **changes: bool) -> None:
+        """Change the given properties of a host."""
+        path = f"/segments/{host.segment}/hosts/{host.uuid}"
+        self._on_masakari("PUT", path, {"host": changes})
+
+    def remove_host(self, host: SegmentHost) -> None:
+        """Take a host out of its failover segment."""
+        self._on_masakari("DELETE", f"/segments/{host.segment}/hosts/{host.uuid}")
+
+    def compute_services(self) -> list[ComputeService]:
+        """All nova-compute services, by host name."""
+        answer = self._on_nova("GET", "/os-services?binary=nova-compute")
+        found = (_service(item) for item in answer.get("services", []))
+        return sorted(found, key=lambda service: service.host)
+
+    def update_compute_service(self, service: ComputeService, **changes: object) -> None:
+        """Change the given properties: `status`, `disabled_reason`, `forced_down`."""
+        self._on_nova("PUT", f"/os-services/{service.uuid}", changes)
+
+    def _on_masakari(
+        self, method: str, path: str, body: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        return _send("Masakari", self._masakari, method, path, body)
+
+    def _on_nova(
+        self, method: str, path: str, body: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        return _send("Nova", self._nova, method, path, body)
+
+
+def _send(
+    api: str, client: Any, method: str, path: str, body: Mapping[str, object] | None
+) -> dict[str, Any]:
+    from keystoneauth1 import exceptions
+
+    options = {} if body is None else {"json": body}
+    try:
+        answer = client.request(path, method, raise_exc=False, **options)
+    except exceptions.ClientException as error:
+        raise CloudError(f"{api}: {error}") from error
+    if answer.status_code >= 400:
+        raise CloudError(f"{api}: {_message(answer)}")
+    try:
+        data = answer.json() if answer.content else {}
+    except ValueError:
+        raise CloudError(f"{api}: the answer to {method} {path} is not JSON") from None
+    return data if isinstance(data, dict) else {}
+
+
+def _message(answer: Any) -> str:
+    """What an API says in its error document, which has one entry of any name."""
+    try:
+        [error] = answer.json().values()
+        return str(error["message"])
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return f"HTTP status {answer.status_code}"
+
+
+def _segment(item: Mapping[str, Any]) -> Segment:
+    return Segment(
+        uuid=str(item["uuid"]),
+        name=str(item["name"]),
+        recovery_method=str(item["recovery_method"]),
+        description=str(item.get("description") or ""),
+        enabled=item.get("enabled") is not False,
+    )
+
+
+def _host(item: Mapping[str, Any], segment: str) -> SegmentHost:
+    return SegmentHost(
+        uuid=str(item["uuid"]),
+        name=str(item["name"]),
+        segment=segment,
+        reserved=item.get("reserved") is True,
+        on_maintenance=item.get("on_maintenance") is True,
+    )
+
+
+def _service(item: Mapping[str, Any]) -> ComputeService:
+    return ComputeService(
+        uuid=str(item["id"]),
+        host=str(item["host"]),
+        enabled=item.get("status") == "enabled",
+        up=item.get("state") == "up",
+        forced_down=item.get("forced_down") is True,
+    )
+
+
+def _given(**values: object) -> dict[str, object]:
+    return {key: value for key, value in values.items() if value is not None}

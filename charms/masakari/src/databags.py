@@ -1,0 +1,90 @@
+"""What the unit publishes on each relation, computed from the state."""
+
+from __future__ import annotations
+
+import certificates
+import database
+import endpoints
+import hacluster
+import keystone
+import messaging
+import peers
+from state import State
+
+OWNED = {
+    "identity-service": keystone.KEYS,
+    "shared-db": database.KEYS,
+    "amqp": messaging.KEYS,
+    "ha": hacluster.KEYS,
+    "certificates": (*certificates.KEYS, *certificates.LEGACY_KEYS),
+    "cluster": peers.KEYS,
+}
+"""Keys of each relation that this charm writes, and deletes when they have no value."""
+
+
+def compute(state: State, *, tls: bool, serving: bool) -> dict[str, dict[str, str] | None]:
+    """Databag of this unit for each endpoint.
+
+    Args:
+        state: the state.
+        tls: this unit serves with TLS.
+        serving: HAProxy has this charm's configuration.
+
+    Returns:
+        By endpoint; None leaves what was published before as it is.
+    """
+    return {
+        "identity-service": _identity(state, tls) if serving else None,
+        "shared-db": database.request(state.database_hostname),
+        "amqp": messaging.request(),
+        "ha": _ha(state) if serving else None,
+        "certificates": certificates.request(state.unit, state.certificate_names),
+        "cluster": peers.publish(state.own_addresses),
+    }
+
+
+def _identity(state: State, tls: bool) -> dict[str, str] | None:
+    """The endpoints; nothing while they could still be others on other units.
+
+    Keystone handles each unit's databag by itself, so units that publish different URLs rewrite
+    each other's endpoints.
+    """
+    if state.wants_ha and not state.clustered:
+        return None
+    if "certificates" in state.related and not tls:
+        return None
+    hosts = endpoints.hosts(
+        state.config,
+        state.application,
+        state.bindings,
+        state.own_addresses,
+        state.peers,
+        state.unit,
+    )
+    urls = endpoints.service_urls("https" if tls else "http", hosts)
+    return keystone.request(state.config.region, urls)
+
+
+def _ha(state: State) -> dict[str, str] | None:
+    config = state.config
+    if not config.vips and not config.dns_ha:
+        return None
+    vips = [
+        hacluster.Vip(
+            vip,
+            endpoints.interface_for(vip, state.local),
+            config.vip_iface,
+            config.vip_cidr,
+        )
+        for vip in config.vips
+    ]
+    names = config.hostnames(state.application) if config.dns_ha else {}
+    dns_names = [
+        hacluster.DnsName(kind, name, state.own_addresses[kind]) for kind, name in names.items()
+    ]
+    return hacluster.request(
+        vips,
+        dns_names,
+        interface=state.cluster_interface or config.vip_iface,
+        published=state.published_ha,
+    )

@@ -1,0 +1,133 @@
+"""Puts the package `masakari_fencing` where masakari-engine, Pacemaker and systemd find it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from instance_ha_common.host import Host
+
+import services
+
+HOME = "/usr/share/masakari-fencing"
+ALERT_AGENT = f"{HOME}/masakari_fencing/alert.py"
+REFUSALS = "/var/lib/masakari-fencing/refusals"
+GUARD_AGENT = "/usr/sbin/fence_masakari_guard"
+NOTIFIER_UNIT = f"/usr/local/lib/systemd/system/{services.NOTIFIER}.service"
+
+_SPOOL = "/var/lib/masakari-fencing/spool"
+_GUARD_STATE = "/var/lib/masakari-fencing/guard"
+_GROUP = "haclient"
+_USER = "masakari"
+
+
+class Installation:
+    """The fencing package on one machine."""
+
+    def __init__(self, host: Host, source: Path | None = None) -> None:
+        """Take the package from `source`, or from where this charm would import it."""
+        self._host = host
+        self._source = source
+
+    def install(self) -> str:
+        """Install or refresh everything that needs no Pacemaker.
+
+        Returns:
+            What stands for what is installed; see `services.digest`.
+        """
+        contents = dict(self._contents(self._source or _find()))
+        for path, data in contents.items():
+            changed = self._host.write(path, data, mode=0o755 if path in _PROGRAMS else 0o644)
+            if changed and path == NOTIFIER_UNIT:
+                self._host.systemd.daemon_reload()
+        self._remove_others(contents)
+        self._directory(REFUSALS, 0o755, _USER, _USER)
+        self._directory(_GUARD_STATE, 0o755, "root", "root")
+        return services.digest(sorted(contents.items()))
+
+    @property
+    def joined(self) -> bool:
+        """Whether the user masakari may talk to Pacemaker."""
+        return _USER in (self._group_members(_GROUP) or ())
+
+    def join_cluster(self) -> bool:
+        """Let the user masakari talk to Pacemaker, once Pacemaker is installed.
+
+        Returns:
+            Whether it may.
+
+        Raises:
+            CommandError: the user cannot be added to the group.
+        """
+        members = self._group_members(_GROUP)
+        if members is None:
+            return False
+        if _USER not in members:
+            self._host.runner.run(["usermod", "--append", "--groups", _GROUP, _USER])
+        self._directory(_SPOOL, 0o2770, "root", _GROUP)
+        return True
+
+    def remove(self) -> None:
+        """Remove what `install` has put there; spooled events go with it."""
+        self._remove_others({})
+        for path in (GUARD_AGENT, NOTIFIER_UNIT):
+            self._host.remove(path)
+
+    def _contents(self, package: Path) -> Iterator[tuple[str, bytes]]:
+        for path in sorted(package.rglob("*")):
+            relative = path.relative_to(package)
+            if path.is_file() and "__pycache__" not in relative.parts:
+                yield f"{HOME}/{package.name}/{relative}", path.read_bytes()
+        for path in sorted(package.parent.glob(f"{package.name}-*.dist-info/*")):
+            if path.name in ("METADATA", "entry_points.txt"):
+                yield f"{HOME}/{path.parent.name}/{path.name}", path.read_bytes()
+        data = package / "data"
+        yield GUARD_AGENT, (data / Path(GUARD_AGENT).name).read_bytes()
+        yield NOTIFIER_UNIT, (data / Path(NOTIFIER_UNIT).name).read_bytes()
+
+    def _remove_others(self, keep: dict[str, bytes]) -> None:
+        """Remove modules of older versions, which could otherwise still be imported."""
+        kept = {self._host.path(path) for path in keep}
+        home = self._host.path(HOME)
+        for path in sorted(home.rglob("*"), reverse=True):
+            if path.is_dir():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path not in kept and "__pycache__" not in path.parts:
+                path.unlink()
+
+    def _directory(self, path: str, mode: int, user: str, group: str) -> None:
+        directory = self._host.path(path)
+        directory.mkdir(parents=True, exist_ok=True)
+        if not self._host.ownership.matches(directory, user, group):
+            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                self._host.ownership.set(fd, directory, user, group)
+            finally:
+                os.close(fd)
+        if directory.stat().st_mode & 0o7777 != mode:
+            directory.chmod(mode)
+
+    def _group_members(self, group: str) -> list[str] | None:
+        for line in (self._host.read("/etc/group") or "").splitlines():
+            name, _, rest = line.partition(":")
+            if name == group:
+                return rest.rpartition(":")[2].split(",")
+        return None
+
+
+_PROGRAMS = (ALERT_AGENT, GUARD_AGENT)
+
+
+def _find() -> Path:
+    """Directory of the package that this charm was packed with.
+
+    Raises:
+        RuntimeError: it was packed without.
+    """
+    spec = importlib.util.find_spec("masakari_fencing")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the charm was packed without the package masakari_fencing")
+    return Path(spec.origin).parent

@@ -1,0 +1,80 @@
+"""`identity-service`: the service user and the endpoints in Keystone's catalogue."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from instance_ha_common import relations, urls
+
+import values
+
+SERVICE = "masakari"
+KEYS = ("service", "region", "public_url", "admin_url", "internal_url")
+"""All that this charm ever publishes here. Keystone takes any further key that ends in
+`_service` for another service, and fails."""
+
+
+def request(region: str, endpoints: Mapping[str, str]) -> dict[str, str]:
+    """What to publish to have the endpoints registered.
+
+    Args:
+        region: region of the endpoints.
+        endpoints: URL of each endpoint type.
+    """
+    return {
+        "service": SERVICE,
+        "region": region,
+        **{f"{kind}_url": endpoints[kind] for kind in ("public", "admin", "internal")},
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """Where Keystone is, and who this service is there.
+
+    Attributes:
+        public_url: Keystone's public URL, without version.
+        internal_url: the internal one; None from keystone charms of before 2022.
+        username: name of the service user.
+        password: its password.
+        project: project that the service user works in.
+        domain: domain of the user and the project.
+    """
+
+    public_url: str
+    internal_url: str | None
+    username: str
+    password: str = dataclasses.field(repr=False)
+    project: str
+    domain: str
+
+    @classmethod
+    def from_bag(cls, bag: relations.Bag) -> Identity | None:
+        """The answer in one keystone unit's databag; None while it is not complete."""
+        public = _url(bag, "service")
+        username, password = (
+            values.name(bag, "service_username"),
+            values.secret(bag, "service_password"),
+        )
+        project = values.name(bag, "service_tenant")
+        domain = values.name(bag, "service_domain")
+        if bag.get("api_version") == "2":
+            domain = "default"
+        # Keystone writes these in one go with the others; without them the answer is a torso.
+        whole = _url(bag, "auth") and bag.get("service_tenant_id")
+        if not (public and username and password and project and domain and whole):
+            return None
+        return cls(public, _url(bag, "internal"), username, password, project, domain)
+
+    def auth_url(self, *, internal: bool) -> str:
+        """URL to authenticate at, with version; `internal` prefers the internal endpoint."""
+        base = self.internal_url if internal and self.internal_url else self.public_url
+        return f"{base}/v3"
+
+
+def _url(bag: relations.Bag, prefix: str) -> str | None:
+    scheme = values.protocol(bag, f"{prefix}_protocol")
+    host = values.host(bag, f"{prefix}_host")
+    port = values.port(bag, f"{prefix}_port")
+    return urls.url(scheme, host, port) if scheme and host and port else None

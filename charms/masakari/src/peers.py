@@ -1,0 +1,94 @@
+"""`cluster`: what the units tell each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+
+from instance_ha_common import relations
+
+import values
+
+KEYS = ("public-address", "admin-address", "internal-address")
+MIGRATED = "db-sync"
+"""Key in the application's databag: which database the leader has migrated, and to what."""
+
+
+def publish(addresses: Mapping[str, str]) -> dict[str, str]:
+    """What a unit publishes; `addresses` has its own address for each endpoint type."""
+    return {f"{kind}-address": address for kind, address in addresses.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """Another unit.
+
+    Attributes:
+        name: of the unit.
+        address: where its HAProxy is reached.
+        addresses: its address for each endpoint type, as far as it has told.
+    """
+
+    name: str
+    address: str
+    addresses: Mapping[str, str]
+
+
+def read(bags: Mapping[str, relations.Bag]) -> tuple[Peer, ...]:
+    """The other units, in the order of their numbers, from the databag of each."""
+    found = []
+    for name in sorted(bags, key=unit_number):
+        address = values.host(bags[name], "private-address")
+        if address:
+            own = {
+                kind: values.host(bags[name], f"{kind}-address")
+                for kind in ("public", "admin", "internal")
+            }
+            found.append(Peer(name, address, values.without_absent(own)))
+    return tuple(found)
+
+
+def unit_number(name: str) -> int:
+    """Number in a unit's name."""
+    return int(name.rpartition("/")[2])
+
+
+@dataclasses.dataclass(frozen=True)
+class Migration:
+    """A database schema that the leader has brought up to date.
+
+    Attributes:
+        database: `Database.fingerprint` of the database.
+        version: version of the masakari packages that did it.
+    """
+
+    database: str
+    version: str
+
+    def dump(self) -> str:
+        """As it stands in the databag."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def load(cls, text: str | None) -> Migration | None:
+        """From the databag; None if there is none or it is unreadable."""
+        try:
+            data = json.loads(text or "")
+            return cls(str(data["database"]), str(data["version"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def serves(self, database: str, version: str) -> bool:
+        """Whether services of `version` can work with `database` as it was left.
+
+        While units are upgraded one after the other, an older release goes on working with the
+        newer schema; a newer release has to wait for the leader.
+        """
+        return self.database == database and _release(self.version) >= _release(version)
+
+
+def _release(version: str) -> int:
+    """First number of a package version: one per OpenStack release."""
+    digits = version.rpartition(":")[2].partition(".")[0]
+    return int(digits) if digits.isascii() and digits.isdigit() else 0

@@ -1,0 +1,277 @@
+"""Brings a unit to the state that Juju asks for, and says what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from instance_ha_common import status
+from instance_ha_common.host import Host
+from instance_ha_common.pause import PauseFlag
+from masakari_fencing.pacemaker import PacemakerError
+
+import databags
+import debian
+import fencing
+import haproxy
+import legacy
+import peers
+import services
+import state as state_module
+import templating
+import trust
+import workload
+from certificates import Certificate
+from cluster import Cluster
+from problems import Problem, blocked, maintenance, waiting
+from state import State
+
+logger = logging.getLogger(__name__)
+
+_MEMORY = "/var/lib/masakari-charm"
+_START_TIMEOUT = 30.0  # seconds until the API answers
+
+
+@dataclasses.dataclass
+class Result:
+    """Outcome of a run.
+
+    Attributes:
+        databags: what to publish, by endpoint; None leaves it as it is.
+        migration: for the leader to publish, if it is new.
+        problems: why the unit is not ready; empty when it is.
+    """
+
+    databags: dict[str, dict[str, str] | None] = dataclasses.field(default_factory=dict)
+    migration: peers.Migration | None = None
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+
+
+class Unit:
+    """This unit's workload; one `reconcile` per hook."""
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        probe: Callable[[int], bool] = services.listening,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Work on `host`; the rest stands in for the outside world in tests."""
+        self.host = host
+        self.packages = debian.Packages(host)
+        self.services = services.Services(host, probe, sleep)
+        templates = templating.Templates(host)
+        self.masakari = workload.Masakari(host, templates, sleep)
+        self.haproxy = haproxy.HAProxy(host, templates)
+        self.fencing = fencing.Installation(host)
+        self.cluster = Cluster(host, clock)
+        self.paused = PauseFlag(host, "masakari")
+
+    def managed_services(self, *, ha: bool) -> tuple[str, ...]:
+        """The services that the charm starts and stops; `ha` is whether that is related."""
+        if not ha:
+            return (services.API, services.ENGINE, services.HAPROXY)
+        if self.fencing.joined:
+            return services.MASAKARI
+        return (services.API, services.ENGINE)
+
+    def install(self) -> None:
+        """Install what is missing, and take over from an older charm.
+
+        Raises:
+            CommandError: apt failed.
+        """
+        self.packages.install(self.services)
+        legacy.retire_apache(self.host)
+
+    def remove(self, application: str) -> None:
+        """Remove what the charm has put on the machine; nothing must stay that holds a secret.
+
+        Args:
+            application: name of this application, after which its trusted authorities are called.
+        """
+        self.masakari.remove()
+        self.haproxy.remove()
+        self.fencing.remove()
+        trust.install(self.host, application, "")
+        shutil.rmtree(self.host.path(_MEMORY), ignore_errors=True)
+        self.host.systemd.daemon_reload()
+
+    def reconcile(self, state: State, machine: str, *, look: bool = False) -> Result:
+        """Bring the unit to `state`.
+
+        Args:
+            state: what Juju knows.
+            machine: Juju's id of this unit's machine.
+            look: have a fresh look at the health of the cluster.
+
+        Raises:
+            CommandError, OSError: the machine itself is in trouble; the hook is tried again.
+        """
+        result = Result()
+        tls = self._configure_haproxy(state, result)
+        serving = tls is not None and self.haproxy.is_ours
+        result.databags = databags.compute(state, tls=bool(tls), serving=serving)
+        result.problems += relation_problems(state)
+        self._run_masakari(state, result)
+        self._supervise(state, result)
+        self._tend_cluster(state, machine, result, look)
+        return result
+
+    def _configure_haproxy(self, state: State, result: Result) -> bool | None:
+        """Configure HAProxy; say whether it serves with TLS, None if it does not serve."""
+        trust.install(
+            self.host,
+            state.application,
+            (state.authorities or "") + (state.config.authorities or ""),
+        )
+        certificates = _certificates(state)
+        waiting_for_certificate = "certificates" in state.related and not certificates
+        if waiting_for_certificate and self.haproxy.is_ours:
+            return False  # what there is goes on working until the certificate is there
+        units = {state.unit: state.cluster_address}
+        units |= {peer.name: peer.address for peer in state.peers}
+        try:
+            digest = self.haproxy.configure(
+                state.config, units, certificates, serve=not waiting_for_certificate
+            )
+        except haproxy.Refused:
+            result.problems.append(
+                blocked("HAProxy refuses its configuration: check ssl_cert and ssl_key, see log")
+            )
+            return None
+        if not self.paused or state.wants_ha:
+            self.services.ensure_reloaded(services.HAPROXY, digest, managed=state.wants_ha)
+        return bool(certificates)
+
+    def _run_masakari(self, state: State, result: Result) -> None:
+        """Configure Masakari, migrate its database and have its services run."""
+        missing = [name for name in state_module.MANDATORY if name not in state.related]
+        identity, database, messaging = state.identity, state.database, state.messaging
+        if missing:
+            self.services.stop(services.MASAKARI)
+            return
+        if identity is None or database is None or messaging is None:
+            return  # services that run go on with what they have
+        settings = workload.Settings(state.config, identity, database, messaging, _cores())
+        fencing_digest = self.fencing.install()
+        clustered = self._join_cluster(state)
+        self.masakari.configure(settings)
+        self.masakari.install_units()
+        if self._migrate(state, result) and not self.paused:
+            self._start(self.masakari.configurations(fencing_digest, clustered), clustered)
+
+    def _join_cluster(self, state: State) -> bool:
+        return "ha" in state.related and self.fencing.join_cluster()
+
+    def _migrate(self, state: State, result: Result) -> bool:
+        """Have the leader migrate the database; say whether the services can work with it."""
+        version = self.packages.version
+        wanted = peers.Migration(state.database_fingerprint, version)
+        if state.migration == wanted:
+            return True
+        if not state.leader:
+            if state.migration and state.migration.serves(wanted.database, version):
+                return True
+            result.problems.append(waiting("Waiting for the leader to migrate the database"))
+            return False
+        try:
+            self.masakari.migrate()
+        except workload.MigrationFailed as error:
+            result.problems.append(waiting(f"Database migration failed, to be retried: {error}"))
+            return False
+        result.migration = wanted
+        return True
+
+    def _start(self, configurations: Mapping[str, str], clustered: bool) -> None:
+        for name in services.MASAKARI:
+            if name == services.NOTIFIER and not clustered:
+                self.services.stop([name])
+            elif self.services.ensure(name, configurations[name]) and name == services.API:
+                self.services.wait_for_port(haproxy.API_PORT, _START_TIMEOUT)
+
+    def _supervise(self, state: State, result: Result) -> None:
+        """Report services and ports that are not as they should be."""
+        managed = self.managed_services(ha="ha" in state.related)
+        if self.paused:
+            running = self.services.running(managed)
+            if running:
+                text = status.services_running_while_paused(running)
+                result.problems.append(blocked(text))
+            result.problems.append(maintenance(status.PAUSED))
+            return
+        if result.problems:
+            return
+        down = self.services.not_running(managed)
+        if down:
+            result.problems.append(blocked(status.services_not_running(down)))
+            return
+        own = [haproxy.API_PORT]
+        shared = [haproxy.PUBLIC_PORT, haproxy.UNIT_PORT]
+        if "ha" not in state.related:
+            own, shared = own + shared, []
+        closed = self.services.closed(own)
+        if closed:
+            result.problems.append(blocked(status.ports_not_open(closed)))
+        if self.services.closed(shared):
+            result.problems.append(waiting("Waiting for Pacemaker to start HAProxy"))
+
+    def _tend_cluster(self, state: State, machine: str, result: Result, look: bool) -> None:
+        """Keep the cluster's configuration as it must be, and report what fencing lacks."""
+        config = state.config
+        result.problems += [blocked(text) for text in self.cluster.refusals()]
+        if not state.clustered:
+            return
+        try:
+            self.cluster.record_machine(machine)
+            if state.leader:
+                for change in self.cluster.apply(config):
+                    logger.info("cluster: %s", change)
+            if not config.allow_recovery_without_fencing:
+                problems = self.cluster.problems(leader=state.leader, fresh=look)
+                result.problems += [blocked(text) for text in problems]
+        except PacemakerError as error:
+            result.problems.append(waiting(f"Pacemaker does not answer: {error}"))
+
+
+def relation_problems(state: State) -> Iterator[Problem]:
+    """What is missing on the relations."""
+    config = state.config
+    answers = {
+        "identity-service": state.identity,
+        "shared-db": state.database,
+        "amqp": state.messaging,
+        "ha": state.clustered,
+        "certificates": state.issued or config.certificate,
+    }
+    wanted = set(state_module.MANDATORY)
+    # Without Pacemaker no failed host can be fenced, so none would ever be recovered.
+    if state.wants_ha or not config.allow_recovery_without_fencing:
+        wanted.add("ha")
+    missing = [name for name in wanted if name not in state.related]
+    if missing:
+        yield blocked(status.missing_relations(missing))
+    if "ha" in state.related and not config.vips and not config.dns_ha:
+        yield blocked("HA: set vip, or dns-ha and an os-*-hostname")
+        answers["ha"] = True
+    incomplete = [name for name, answer in answers.items() if name in state.related and not answer]
+    if incomplete:
+        yield waiting(status.incomplete_relations(incomplete))
+
+
+def _certificates(state: State) -> tuple[Certificate, ...]:
+    """What to serve with: the operator's certificate, else that of the relation."""
+    if state.config.certificate:
+        certificate, key = state.config.certificate
+        return (Certificate("ssl_cert", certificate, key),)
+    return state.issued.certificates if state.issued else ()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,168 @@
+"""The unit's services: started when their configuration is there, restarted when it changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from instance_ha_common.host import Host
+from instance_ha_common.services import ServiceError
+
+logger = logging.getLogger(__name__)
+
+API = "masakari-api"
+ENGINE = "masakari-engine"
+NOTIFIER = "masakari-fencing-notifier"
+HAPROXY = "haproxy"
+MASAKARI = (API, ENGINE, NOTIFIER)
+"""The services that belong to the charm alone, in the order in which they start."""
+
+_RECORD = "/var/lib/masakari-charm/services.json"
+
+
+def listening(port: int) -> bool:
+    """Whether something accepts connections on a TCP port of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def digest(*parts: object) -> str:
+    """Stands for the configuration that a service was started with."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+class Services:
+    """Starts, reloads and stops services, and remembers what each was started with.
+
+    What counts is not whether a hook has just changed a file, but whether the running process has
+    seen it: a hook that dies between the two is made good by the next one.
+    """
+
+    def __init__(
+        self, host: Host, probe: Callable[[int], bool], sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._host = host
+        self._probe = probe
+        self._sleep = sleep
+        self._seen_running: dict[str, bool] = {}
+
+    def ensure(self, name: str, configuration: str) -> bool:
+        """Have the service run with the configuration that `configuration` stands for.
+
+        Returns:
+            Whether it was started or restarted. A failure is logged; `not_running` tells.
+        """
+        running = self._is_running(name)
+        if running and self._seen(name) == configuration:
+            return False
+        self._seen_running.clear()
+        try:
+            if running:
+                self._host.systemd.restart(name)
+            else:
+                self._host.systemd.resume(name)
+        except ServiceError as error:
+            logger.error("%s does not start: %s", name, error)
+            return False
+        self._remember({name: configuration})
+        return True
+
+    def ensure_reloaded(self, name: str, configuration: str, *, managed: bool) -> None:
+        """The same for a service that reads its configuration again without a restart.
+
+        Args:
+            name: the service.
+            configuration: stands for its configuration.
+            managed: Pacemaker starts and stops it; then it is never started here.
+        """
+        running = self._is_running(name)
+        if running and self._seen(name) == configuration:
+            return
+        self._seen_running.clear()
+        try:
+            if running:
+                self._host.systemd.reload(name)
+            elif managed:
+                return
+            else:
+                self._host.systemd.resume(name)
+        except ServiceError as error:
+            logger.error("%s does not take its configuration: %s", name, error)
+            return
+        self._remember({name: configuration})
+
+    def restart(self, names: Iterable[str]) -> None:
+        """Restart services, whatever they were started with.
+
+        Raises:
+            ServiceError: one does not start.
+        """
+        self._seen_running.clear()
+        for name in names:
+            self._host.systemd.restart(name)
+
+    def stop(self, names: Iterable[str]) -> None:
+        """Stop services and let nothing but the charm start them, not even a reboot.
+
+        Raises:
+            ServiceError: one still runs.
+        """
+        self._seen_running.clear()
+        for name in names:
+            if self._host.systemd.exists(name) and not self._host.systemd.masked(name):
+                self._host.systemd.pause(name)
+
+    def hold_back(self, names: Iterable[str]) -> None:
+        """Keep packages from starting their services before these are configured."""
+        for name in names:
+            if not self._is_running(name):
+                self._host.runner.run(["systemctl", "mask", name])
+
+    def not_running(self, names: Iterable[str]) -> list[str]:
+        """Those of the services that do not run."""
+        return [name for name in names if not self._is_running(name)]
+
+    def running(self, names: Iterable[str]) -> list[str]:
+        """Those of the services that run."""
+        return [name for name in names if self._is_running(name)]
+
+    def wait_for_port(self, port: int, timeout: float) -> bool:
+        """Wait until something listens on a port; `timeout` in seconds."""
+        waited = 0.0
+        while not self._probe(port):
+            if waited >= timeout:
+                return False
+            self._sleep(0.25)
+            waited += 0.25
+        return True
+
+    def closed(self, ports: Iterable[int]) -> list[int]:
+        """Those of the ports that nothing listens on."""
+        return [port for port in ports if not self._probe(port)]
+
+    def _is_running(self, name: str) -> bool:
+        """Asked once per hook, as long as nothing is started or stopped."""
+        if name not in self._seen_running:
+            self._seen_running[name] = self._host.systemd.running(name)
+        return self._seen_running[name]
+
+    def _seen(self, name: str) -> str | None:
+        return self._record().get(name)
+
+    def _record(self) -> Mapping[str, str]:
+        try:
+            record = json.loads(self._host.read(_RECORD) or "{}")
+        except ValueError:
+            record = {}
+        return record if isinstance(record, dict) else {}
+
+    def _remember(self, seen: Mapping[str, str]) -> None:
+        record = {**self._record(), **seen}
+        self._host.write(_RECORD, json.dumps(record, sort_keys=True), mode=0o600)

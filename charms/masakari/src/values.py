@@ -1,0 +1,82 @@
+"""Values from databags, taken only if they are what they ought to be.
+
+Everything that ends up in a configuration file passes through here: a line break in a databag
+must not become another option.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Mapping
+
+from instance_ha_common import hostname, options, relations
+
+_SECRET = re.compile(r"[\x21-\x7e]+")
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?P<kind>[A-Z ]*PRIVATE KEY)-----[^-]+-----END (?P=kind)-----"
+)
+_NAME = re.compile(r"[\w.@-](?:[\w .@-]*[\w.@-])?")
+
+
+def host(bag: relations.Bag, key: str) -> str | None:
+    """An IP address or a host name."""
+    text = bag.get(key, "").strip()
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        return text if hostname.is_valid(text) else None
+
+
+def port(bag: relations.Bag, key: str) -> int | None:
+    """A TCP port."""
+    text = bag.get(key, "").strip()
+    valid = text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536
+    return int(text) if valid else None
+
+
+def protocol(bag: relations.Bag, key: str) -> str | None:
+    """`http` or `https`."""
+    text = bag.get(key, "").strip().lower()
+    return text if text in ("http", "https") else None
+
+
+def secret(bag: relations.Bag, key: str) -> str | None:
+    """A password: printable ASCII without blanks."""
+    text = bag.get(key, "")
+    return text if _SECRET.fullmatch(text) else None
+
+
+def name(bag: relations.Bag, key: str) -> str | None:
+    """The name of a user, project or domain."""
+    text = bag.get(key, "")
+    return text if _NAME.fullmatch(text) and text.isprintable() else None
+
+
+def seconds(bag: relations.Bag, key: str) -> int | None:
+    """A positive number of seconds."""
+    text = bag.get(key, "").strip()
+    valid = text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0
+    return int(text) if valid else None
+
+
+def certificates(bag: relations.Bag, key: str) -> str | None:
+    """PEM certificates, from base64 of them."""
+    try:
+        decoded = base64.b64decode("".join(bag.get(key, "").split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return options.pem_certificates(decoded.decode("ascii", errors="replace"))
+
+
+def private_key(text: str) -> str | None:
+    """The private key in `text`, PEM with a line break at the end."""
+    match = _PRIVATE_KEY.search(text)
+    return f"{match[0]}\n" if match else None
+
+
+def without_absent(data: Mapping[str, str | None]) -> dict[str, str]:
+    """`data` without the entries that have no value."""
+    return {key: value for key, value in data.items() if value}

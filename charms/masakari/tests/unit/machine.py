@@ -1,0 +1,120 @@
+"""A machine for the tests: the charm's real workload on a temporary root."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+from instance_ha_common.testing import FakeHost, FakeService, fake_host
+
+import debian
+import reconcile
+import services
+
+VERSION = "14.0.2"
+OS_RELEASE = 'ID=ubuntu\nVERSION_CODENAME=jammy\nVERSION_ID="22.04"\n'
+GROUPS = "root:x:0:\nmasakari:x:64061:\nhaclient:x:115:masakari\n"
+
+CRM_MON = """
+<pacemaker-result><summary>
+  <current_dc present="true" name="node1" with_quorum="true"/>
+  <cluster_options stonith-enabled="true" maintenance-mode="false"/>
+</summary><nodes><node name="node1" type="member" online="true"/></nodes></pacemaker-result>
+"""
+CIB = """
+<cib><configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>
+"""
+
+
+@dataclasses.dataclass
+class Machine:
+    """Everything around the workload that a test may want to look at or to change."""
+
+    host: FakeHost
+    listening: set[int] = dataclasses.field(default_factory=set)
+    now: float = 1_000_000.0
+    slept: float = 0.0
+
+    def unit(self) -> reconcile.Unit:
+        return reconcile.Unit(self.host, probe=self._probe, sleep=self._sleep, clock=self._clock)
+
+    def _probe(self, port: int) -> bool:
+        systemd = self.host.systemd
+        by_service = {15848: services.API, 15858: services.HAPROXY, 15868: services.HAPROXY}
+        return port in self.listening or systemd.running(by_service[port])
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+    def _clock(self) -> float:
+        return self.now
+
+    def has_run(self, *prefix: str) -> list[list[str]]:
+        """Commands that begin so."""
+        return [argv for argv in self.host.runner.calls if argv[: len(prefix)] == list(prefix)]
+
+    def forget(self) -> None:
+        """Look only at what happens from now on."""
+        self.host.runner.calls.clear()
+        self.host.systemd.log.clear()
+        self.host.apt.log.clear()
+
+    def restarts(self) -> list[tuple[str, str]]:
+        """What was done to services."""
+        verbs = ("start", "restart", "reload", "resume", "stop", "pause")
+        return [entry for entry in self.host.systemd.log if entry[0] in verbs]
+
+    def files(self) -> dict[str, tuple[int, int]]:
+        """Inode and time of every file; a file that is written again has another inode."""
+        found = (path for path in self.host.root.rglob("*") if path.is_file())
+        return {str(p): (p.stat().st_ino, p.stat().st_mtime_ns) for p in found}
+
+    def read(self, path: str) -> str:
+        text = self.host.read(path)
+        assert text is not None, f"no {path}"
+        return text
+
+
+def make(root: Path, *, groups: str = GROUPS, installed: bool = True) -> Machine:
+    host = fake_host(root, archive=dict.fromkeys(debian.PACKAGES, f"{VERSION}-2"))
+    machine = Machine(host)
+    for path, text in (("/etc/os-release", OS_RELEASE), ("/etc/group", groups)):
+        host.path(path).parent.mkdir(parents=True, exist_ok=True)
+        host.path(path).write_text(text)
+    host.apt.on_install = lambda names: _unpack(host, names)
+    host.runner.answer(["crm_mon"], CRM_MON)
+    host.runner.answer(["cibadmin", "--query"], CIB)
+    host.runner.answer(["crm_node", "--name"], "node1\n")
+    host.runner.answer(["ip", "-json", "address"], "[]")
+    host.runner.answer(["systemctl", "mask"], lambda argv: _mask(host, argv[2]))
+    if installed:
+        for name in (services.API, services.ENGINE):  # held back, as the charm installs them
+            _mask(host, name)
+        host.apt.install(debian.PACKAGES)
+        machine.forget()
+    return machine
+
+
+def _unpack(host: FakeHost, names: Iterable[str]) -> None:
+    """What the packages bring: programs, metadata and services that start at once."""
+    if "python3-masakari" not in host.apt.present:
+        return
+    version = host.apt.present["python3-masakari"].partition("-")[0]
+    modules = host.path("/usr/lib/python3/dist-packages")
+    for old in modules.glob("masakari-*"):
+        old.rmdir()
+    (modules / f"masakari-{version}.egg-info").mkdir(parents=True)
+    for program in ("masakari-api", "masakari-engine"):
+        host.path("/usr/bin").mkdir(parents=True, exist_ok=True)
+        host.path("/usr/bin", program).touch()
+    for name in (services.API, services.ENGINE, services.HAPROXY):
+        service = host.systemd.services.setdefault(name, FakeService())
+        if not service.masked:
+            service.active = service.enabled = True
+    host.systemd.services.setdefault(services.NOTIFIER, FakeService())
+
+
+def _mask(host: FakeHost, name: str) -> str:
+    host.systemd.services.setdefault(name, FakeService()).masked = True
+    return ""

@@ -1,0 +1,351 @@
+"""Actions, as Juju runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ops
+import pytest
+import yaml
+from ops import testing
+
+import actions
+import charm
+import cloud as cloud_module
+import model
+from fakecloud import FakeCloud
+from machine import Machine
+from model import complete, with_config
+
+ACTIONS = yaml.safe_load((Path(__file__).parents[2] / "charmcraft.yaml").read_text())["actions"]
+
+
+@pytest.fixture
+def state(
+    ctx: testing.Context, machine: Machine, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> testing.State:
+    """A unit that is ready, next to the cloud of the tests."""
+    original = cloud_module.Cloud.__init__
+
+    def connect(self: Any, identity: Any, **options: Any) -> None:
+        assert options.pop("ca_bundle").endswith("/etc/ssl/certs/ca-certificates.crt")
+        options["masakari_url"] = f"{cloud.url}/v1"
+        original(self, cloud.identity(), ca_bundle=None, **options)
+
+    monkeypatch.setattr(cloud_module.Cloud, "__init__", connect)
+    return ctx.run(ctx.on.config_changed(), complete())
+
+
+def run(
+    ctx: testing.Context, state: testing.State, action: str, /, **params: Any
+) -> dict[str, Any]:
+    declared = ACTIONS[action].get("params", {})
+    given = {name: param["default"] for name, param in declared.items() if "default" in param}
+    given |= {name.replace("_", "-"): value for name, value in params.items()}
+    ctx.run(ctx.on.action(action, params=given), state)
+    assert ctx.action_results is not None
+    return ctx.action_results
+
+
+def fail(ctx: testing.Context, state: testing.State, action: str, /, **params: Any) -> str:
+    with pytest.raises(testing.ActionFailed) as caught:
+        run(ctx, state, action, **params)
+    return caught.value.message
+
+
+def test_metadata() -> None:
+    assert set(charm._SEGMENT_ACTIONS) == set(actions.SEGMENT_ACTIONS)
+    assert {name.replace("-", "_") for name in ACTIONS} >= set(charm._SEGMENT_ACTIONS)
+    for name, action in ACTIONS.items():
+        assert action["additionalProperties"] is False, name
+        for param in action.get("params", {}).values():
+            assert {"type", "description"} <= set(param), name
+
+
+def test_life_of_a_segment(ctx: testing.Context, state: testing.State, cloud: FakeCloud) -> None:
+    result = run(
+        ctx,
+        state,
+        "create-segment",
+        name="rack1",
+        recovery_method="reserved_host",
+        hosts="node1.maas, node2.maas",
+        reserved_hosts="node3.maas",
+    )
+    assert result["outcome"] == "created"
+    assert result["segment"]["reserved-hosts"] == "node3.maas"
+    assert run(ctx, state, "list-segments")["count"] == 1
+    assert run(ctx, state, "show-segment", name="rack1")["segment"]["name"] == "rack1"
+    result = run(ctx, state, "update-segment", name="rack1", recovery_method="auto")
+    assert result["segment"]["recovery-method"] == "auto"
+    result = run(ctx, state, "update-host", host="node3.maas", reserved=False)
+    assert result["host"]["reserved"] == "false"
+    result = run(ctx, state, "remove-hosts", segment="rack1", hosts="node3.maas")
+    assert result["removed"] == "node3.maas"
+    result = run(ctx, state, "add-hosts", segment="rack1", reserved_hosts="node3.maas")
+    assert result["added"] == "node3.maas"
+    assert "rack1 has hosts" in fail(ctx, state, "delete-segment", name="rack1")
+    result = run(ctx, state, "delete-segment", name="rack1", with_hosts=True)
+    assert result["outcome"] == "deleted"
+    assert cloud.segments == {}
+
+
+def test_return_host_forgets_a_refusal(
+    ctx: testing.Context, state: testing.State, machine: Machine
+) -> None:
+    run(ctx, state, "create-segment", name="rack1", hosts="node1.maas")
+    path = "/var/lib/masakari-fencing/refusals/node1.maas.json"
+    machine.host.write(path, '{"host": "node1.maas", "reason": "not fenced", "time": 1}')
+    out = ctx.run(ctx.on.update_status(), state)
+    assert "Recovery of node1.maas refused: not fenced" in out.unit_status.message
+    assert run(ctx, state, "return-host", host="node1.maas")["outcome"] == "returned"
+    assert not machine.host.path(path).exists()
+    out = ctx.run(ctx.on.update_status(), state)
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+
+def test_segment_action_leaves_the_status_alone(
+    ctx: testing.Context, state: testing.State
+) -> None:
+    out = ctx.run(ctx.on.action("list-segments"), state)
+    assert out.unit_status == state.unit_status
+
+
+def test_failure_names_the_api(
+    ctx: testing.Context, state: testing.State, cloud: FakeCloud
+) -> None:
+    cloud.broken = (503, "")
+    assert fail(ctx, state, "list-segments").startswith("Masakari: ")
+
+
+@pytest.mark.parametrize(
+    ("relation", "text"),
+    [
+        (model.identity(u0={}), "Incomplete relations: identity-service"),
+        (None, "Missing relations: identity-service"),
+    ],
+)
+def test_segment_action_without_keystone(
+    ctx: testing.Context, machine: Machine, relation: testing.Relation | None, text: str
+) -> None:
+    state = complete()
+    rest = [r for r in state.relations if r.endpoint != "identity-service"]
+    relations = [*rest, relation] if relation else rest
+    state = testing.State(relations=relations, config=state.config, networks=model.NETWORKS)
+    assert fail(ctx, state, "list-segments") == text
+
+
+def test_segment_action_without_api(
+    ctx: testing.Context, state: testing.State, machine: Machine
+) -> None:
+    machine.host.systemd.services["masakari-api"].active = False
+    assert fail(ctx, state, "list-segments").startswith("masakari-api does not run on this unit")
+
+
+def test_segment_action_with_bad_options(ctx: testing.Context, state: testing.State) -> None:
+    text = fail(ctx, with_config(state, vip="x"), "list-segments")
+    assert text == "vip: 'x' is not an IP address"
+
+
+OURS = ("masakari-api", "masakari-engine", "masakari-fencing-notifier")
+
+
+class TestPause:
+    def test_m21_pause_leaves_pacemakers_haproxy_alone(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        out = ctx.run(ctx.on.action("pause"), state)
+        assert out.unit_status == ops.MaintenanceStatus(
+            "Paused. Use 'resume' action to resume normal service."
+        )
+        for name in OURS:
+            assert machine.host.systemd.masked(name)
+            assert not machine.host.systemd.running(name)
+        assert machine.host.systemd.running("haproxy")
+
+    def test_pause_without_pacemaker_stops_haproxy(
+        self, ctx: testing.Context, machine: Machine
+    ) -> None:
+        state = complete(config={"vip": "", "allow-recovery-without-fencing": True})
+        rest = [relation for relation in state.relations if relation.endpoint != "ha"]
+        state = testing.State(relations=rest, config=state.config, leader=True)
+        out = ctx.run(ctx.on.config_changed(), state)
+        ctx.run(ctx.on.action("pause"), out)
+        assert machine.host.systemd.masked("haproxy")
+        machine.forget()
+        ctx.run(ctx.on.update_status(), out)
+        assert machine.restarts() == []
+        out = ctx.run(ctx.on.action("resume"), out)
+        assert machine.host.systemd.running("haproxy")
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_m23_a_paused_unit_is_configured_but_not_started(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        out = ctx.run(ctx.on.action("pause"), state)
+        machine.forget()
+        out = ctx.run(ctx.on.config_changed(), with_config(out, debug=True))
+        assert "debug = True" in machine.read("/etc/masakari/masakari.conf")
+        assert machine.restarts() == []
+        assert isinstance(out.unit_status, ops.MaintenanceStatus)
+        out = ctx.run(ctx.on.action("resume"), out)
+        assert {name for _, name in machine.restarts()} == set(OURS)
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_segment_action_on_a_paused_unit(
+        self, ctx: testing.Context, state: testing.State
+    ) -> None:
+        out = ctx.run(ctx.on.action("pause"), state)
+        assert fail(ctx, out, "list-segments").startswith("This unit is paused")
+
+    def test_service_that_runs_nevertheless(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        out = ctx.run(ctx.on.action("pause"), state)
+        machine.host.systemd.services["masakari-engine"].active = True
+        out = ctx.run(ctx.on.update_status(), out)
+        assert out.unit_status == ops.BlockedStatus(
+            "Services should be paused but these services running: masakari-engine"
+        )
+
+    def test_failures_are_told(
+        self,
+        ctx: testing.Context,
+        state: testing.State,
+        machine: Machine,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        from instance_ha_common.services import ServiceError
+
+        def refuse(name: str) -> None:
+            raise ServiceError(f"{name} still runs")
+
+        monkeypatch.setattr(machine.host.systemd, "pause", refuse)
+        assert fail(ctx, state, "pause") == "Couldn't pause: masakari-api still runs"
+        machine.host.systemd.broken.add("masakari-engine")
+        machine.host.systemd.services["masakari-engine"].active = False
+        assert fail(ctx, state, "resume") == (
+            "Couldn't resume: Services not running that should be: masakari-engine"
+        )
+
+
+class TestRestart:
+    def test_all(self, ctx: testing.Context, state: testing.State, machine: Machine) -> None:
+        machine.forget()
+        result = run(ctx, state, "restart-services")
+        assert result["restarted"] == "masakari-api,masakari-engine,masakari-fencing-notifier"
+        assert [name for _, name in machine.restarts()] == result["restarted"].split(",")
+
+    def test_some(self, ctx: testing.Context, state: testing.State, machine: Machine) -> None:
+        machine.forget()
+        run(ctx, state, "restart-services", services=" masakari-api,")
+        assert machine.restarts() == [("restart", "masakari-api")]
+
+    def test_m21_pacemakers_haproxy_is_not_ours(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        machine.forget()
+        text = fail(ctx, state, "restart-services", services="haproxy")
+        assert text.startswith("Not services of this unit: haproxy; masakari-api, ")
+        assert machine.restarts() == []
+
+    def test_not_while_paused(self, ctx: testing.Context, state: testing.State) -> None:
+        out = ctx.run(ctx.on.action("pause"), state)
+        assert fail(ctx, out, "restart-services").startswith("This unit is paused")
+
+    def test_failure(self, ctx: testing.Context, state: testing.State, machine: Machine) -> None:
+        machine.host.systemd.broken.add("masakari-engine")
+        assert fail(ctx, state, "restart-services").startswith("Couldn't restart: ")
+
+
+class TestUpgrade:
+    @pytest.fixture(autouse=True)
+    def _archive(self, machine: Machine) -> None:
+        machine.host.apt.archive["software-properties-common"] = "1"
+
+    def offer(self, machine: Machine) -> None:
+        machine.host.apt.archive["python3-masakari"] = "17.0.0-1"
+
+    def test_new_origin_upgrades_at_once(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        self.offer(machine)
+        machine.forget()
+        out = ctx.run(ctx.on.config_changed(), with_config(state, openstack_origin="caracal"))
+        assert out.workload_version == "17.0.0"
+        assert len(machine.has_run("runuser")) == 1
+        assert ("restart", "masakari-engine") in machine.restarts()
+        machine.forget()
+        ctx.run(ctx.on.config_changed(), out)
+        assert machine.host.apt.log == []
+
+    def test_managed_by_action(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        self.offer(machine)
+        options = {"action_managed_upgrade": True, "openstack_origin": "caracal"}
+        machine.forget()
+        out = ctx.run(ctx.on.config_changed(), with_config(state, **options))
+        assert machine.host.apt.log == []
+        assert run(ctx, out, "package-upgrade")["outcome"] == (
+            "upgrade skipped because an openstack upgrade is available"
+        )
+        result = run(ctx, out, "openstack-upgrade")
+        assert result == {"outcome": "upgraded", "from": "14.0.2", "to": "17.0.0"}
+        assert run(ctx, out, "openstack-upgrade") == {"outcome": "no upgrade available"}
+
+    def test_needs_the_option(self, ctx: testing.Context, state: testing.State) -> None:
+        assert run(ctx, state, "openstack-upgrade") == {
+            "outcome": "action-managed-upgrade config is False, skipped upgrade"
+        }
+
+    def test_package_upgrade(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        machine.host.apt.archive["python3-masakari"] = "14.0.3-1"
+        assert run(ctx, state, "package-upgrade")["to"] == "14.0.3"
+
+    def test_failure(self, ctx: testing.Context, state: testing.State, machine: Machine) -> None:
+        del machine.host.apt.archive["haproxy"]
+        assert fail(ctx, state, "package-upgrade").startswith("Couldn't upgrade: apt-get install")
+
+    @pytest.mark.parametrize("name", ["openstack-upgrade", "package-upgrade"])
+    def test_bad_options(self, ctx: testing.Context, state: testing.State, name: str) -> None:
+        text = fail(ctx, with_config(state, vip="x"), name)
+        assert text == "The options are not usable: see the unit's status"
+
+    def test_origin_for_another_series(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        options = {"openstack_origin": "cloud:noble-flamingo"}
+        out = ctx.run(ctx.on.config_changed(), with_config(state, **options))
+        text = "openstack-origin: is for noble, but this machine runs jammy"
+        assert out.unit_status == ops.BlockedStatus(text)
+        managed = with_config(out, action_managed_upgrade=True)
+        assert fail(ctx, managed, "openstack-upgrade") == f"Couldn't upgrade: {text}"
+
+    def test_m9_m20_refresh_installs_what_is_missing_and_knows_every_release(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        del machine.host.apt.present["python3-pymysql"]
+        machine.host.apt.archive["python3-masakari"] = "21.0.0-1"
+        out = ctx.run(ctx.on.upgrade_charm(), state)
+        assert ("install", "python3-pymysql") in machine.host.apt.log
+        assert {port.port for port in out.opened_ports} == {15868}
+
+
+def test_install_for_another_series(ctx: testing.Context, bare_machine: Machine) -> None:
+    state = testing.State(config={"openstack-origin": "cloud:noble-flamingo"})
+    out = ctx.run(ctx.on.install(), state)
+    assert isinstance(out.unit_status, ops.BlockedStatus)
+    assert bare_machine.host.apt.present == {}
+    ctx.run(ctx.on.config_changed(), testing.State())
+    assert bare_machine.host.apt.present
+
+
+def test_install_from_the_origin(ctx: testing.Context, bare_machine: Machine) -> None:
+    bare_machine.host.apt.archive["software-properties-common"] = "1"
+    ctx.run(ctx.on.install(), testing.State(config={"openstack-origin": "caracal"}))
+    assert bare_machine.has_run("add-apt-repository")
+    assert bare_machine.host.apt.present["masakari-engine"]

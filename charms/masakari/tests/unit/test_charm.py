@@ -1,0 +1,429 @@
+"""The charm as a whole: from Juju's events to files, services, databags and statuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import ops
+import pytest
+from ops import testing
+
+import model
+from machine import GROUPS, Machine
+from model import complete, published, replace, with_config
+
+CONF = "/etc/masakari/masakari.conf"
+
+
+def test_install_installs_and_holds_services_back(
+    ctx: testing.Context, bare_machine: Machine
+) -> None:
+    out = ctx.run(ctx.on.install(), testing.State())
+    host = bare_machine.host
+    assert ("install", *sorted(host.apt.archive)) in host.apt.log
+    assert not host.systemd.running("masakari-api")
+    assert not host.systemd.running("masakari-engine")
+    assert out.workload_version == "14.0.2"
+    assert {port.port for port in out.opened_ports} == {15868}
+    assert out.unit_status == ops.BlockedStatus(
+        "Missing relations: amqp, ha, identity-service, shared-db"
+    )
+
+
+def test_bad_option_is_corrected_before_anything_is_installed(
+    ctx: testing.Context, bare_machine: Machine
+) -> None:
+    out = ctx.run(ctx.on.install(), testing.State(config={"vip": "x"}))
+    assert out.unit_status == ops.BlockedStatus("vip: 'x' is not an IP address")
+    assert bare_machine.host.apt.present == {}
+    out = ctx.run(ctx.on.config_changed(), testing.State())
+    assert bare_machine.host.apt.present
+    assert out.workload_version == "14.0.2"
+
+
+def test_complete_unit_is_ready(ctx: testing.Context, machine: Machine) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+    for name in ("masakari-api", "masakari-engine", "masakari-fencing-notifier"):
+        assert machine.host.systemd.running(name), name
+        assert machine.host.systemd.enabled(name), name
+    assert machine.host.owner(CONF) == ("root", "masakari")
+    assert machine.host.mode(CONF) == 0o640
+    assert machine.host.mode("/etc/masakari/fencing-notifier.conf") == 0o640
+
+
+def test_second_run_changes_nothing(ctx: testing.Context, machine: Machine) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    before, databags = machine.files(), {r.id: r.local_unit_data for r in out.relations}
+    machine.forget()
+    again = ctx.run(ctx.on.config_changed(), out)
+    look = str(machine.host.path("/var/lib/masakari-charm/health.json"))
+    after = machine.files()
+    assert {k: v for k, v in after.items() if k != look} == {
+        k: v for k, v in before.items() if k != look
+    }
+    assert machine.restarts() == []
+    assert machine.has_run("runuser") == []
+    assert {r.id: r.local_unit_data for r in again.relations} == databags
+    assert again.unit_status == ops.ActiveStatus("Unit is ready")
+
+
+@pytest.mark.parametrize("event", ["start", "update_status", "leader_elected", "upgrade_charm"])
+def test_other_events_change_nothing_either(
+    ctx: testing.Context, machine: Machine, event: str
+) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    machine.forget()
+    again = ctx.run(getattr(ctx.on, event)(), out)
+    assert machine.restarts() == []
+    assert machine.host.apt.log == []
+    assert again.unit_status == ops.ActiveStatus("Unit is ready")
+
+
+@pytest.mark.parametrize("endpoint", ["identity-service", "shared-db", "amqp", "ha"])
+def test_missing_relation_is_blocked(
+    ctx: testing.Context, machine: Machine, endpoint: str
+) -> None:
+    state = complete()
+    rest = [relation for relation in state.relations if relation.endpoint != endpoint]
+    out = ctx.run(
+        ctx.on.config_changed(),
+        testing.State(relations=rest, config=state.config, leader=True, networks=model.NETWORKS),
+    )
+    assert out.unit_status == ops.BlockedStatus(f"Missing relations: {endpoint}")
+
+
+@pytest.mark.parametrize(
+    "relation", [model.identity(u0={}), model.shared_db({}), model.amqp(u0={}), model.ha({})]
+)
+def test_relation_without_answer_is_waited_for(
+    ctx: testing.Context, machine: Machine, relation: testing.Relation
+) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete(relation))
+    text = f"Incomplete relations: {relation.endpoint}"
+    assert out.unit_status == ops.WaitingStatus(text)
+
+
+def test_services_stop_when_a_relation_is_removed(ctx: testing.Context, machine: Machine) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    relation = model.only(out, "shared-db")
+    out = ctx.run(ctx.on.relation_broken(relation), out)
+    assert out.unit_status == ops.BlockedStatus("Missing relations: shared-db")
+    assert not machine.host.systemd.running("masakari-engine")
+    assert machine.host.systemd.masked("masakari-engine")
+
+
+def test_services_go_on_while_an_answer_is_incomplete(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    text = machine.read(CONF)
+    machine.forget()
+    out = ctx.run(ctx.on.update_status(), replace(out, model.shared_db({})))
+    assert out.unit_status == ops.WaitingStatus("Incomplete relations: shared-db")
+    assert machine.read(CONF) == text
+    assert machine.restarts() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "restarted"),
+    [
+        ({"worker-multiplier": 1.0}, {"masakari-api"}),
+        ({"duplicate-notification-interval": 60}, {"masakari-api"}),
+        ({"evacuation-delay": 30}, {"masakari-engine"}),
+        ({"process-all-instances": True}, {"masakari-engine"}),
+        ({"allow-recovery-without-fencing": True}, {"masakari-engine"}),
+        ({"debug": True}, {"masakari-api", "masakari-engine"}),
+        ({"config-flags": "report_interval=20"}, {"masakari-api", "masakari-engine"}),
+        ({"haproxy-server-timeout": 1000}, set()),
+        ({"remote-monitor-timeout": 9}, set()),
+        ({"vip": "10.77.1.251"}, set()),
+        (
+            {"use-internal-endpoints": True},
+            {"masakari-api", "masakari-engine", "masakari-fencing-notifier"},
+        ),
+    ],
+)
+def test_only_the_concerned_service_is_restarted(
+    ctx: testing.Context, machine: Machine, options: dict[str, object], restarted: set[str]
+) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    machine.forget()
+    ctx.run(ctx.on.config_changed(), with_config(out, **options))
+    assert {name for verb, name in machine.restarts() if verb == "restart"} == restarted
+    reloaded = [("reload", "haproxy")] if "haproxy-server-timeout" in options else []
+    assert [entry for entry in machine.restarts() if entry[0] != "restart"] == reloaded
+
+
+def test_a_restart_that_a_hook_did_not_get_to_is_made_good(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    machine.forget()
+    machine.host.systemd.broken.add("masakari-engine")
+    out = ctx.run(ctx.on.config_changed(), with_config(out, evacuation_delay=30))
+    assert out.unit_status == ops.BlockedStatus(
+        "Services not running that should be: masakari-engine"
+    )
+    machine.host.systemd.broken.clear()
+    machine.host.systemd.services["masakari-engine"].active = True  # with what, who knows
+    machine.forget()
+    out = ctx.run(ctx.on.update_status(), out)
+    assert machine.restarts() == [("restart", "masakari-engine")]
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+
+def test_api_that_does_not_listen_is_blocked(ctx: testing.Context, machine: Machine) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    probe = lambda port: port != 15848  # noqa: E731
+    machine._probe = probe  # type: ignore[method-assign]
+    out = ctx.run(ctx.on.update_status(), out)
+    assert out.unit_status == ops.BlockedStatus("Ports which should be open, but are not: 15848")
+    assert machine.slept == 0  # nothing was started, so there is nothing to wait for
+
+
+def test_start_waits_a_while_for_the_port(ctx: testing.Context, machine: Machine) -> None:
+    machine._probe = lambda port: machine.slept > 2  # type: ignore[method-assign]
+    out = ctx.run(ctx.on.config_changed(), complete())
+    assert 2 < machine.slept < 3
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+
+def test_haproxy_is_pacemakers(ctx: testing.Context, machine: Machine) -> None:
+    haproxy = machine.host.systemd.services["haproxy"]
+    haproxy.active = False
+    out = ctx.run(ctx.on.config_changed(), complete())
+    assert not haproxy.active
+    assert out.unit_status == ops.WaitingStatus("Waiting for Pacemaker to start HAProxy")
+
+
+def test_haproxy_is_ours_without_pacemaker(ctx: testing.Context, machine: Machine) -> None:
+    machine.host.systemd.services["haproxy"].active = False
+    state = complete(config={"vip": "", "allow-recovery-without-fencing": True})
+    rest = [relation for relation in state.relations if relation.endpoint != "ha"]
+    out = ctx.run(
+        ctx.on.config_changed(), testing.State(relations=rest, config=state.config, leader=True)
+    )
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+    assert machine.host.systemd.running("haproxy")
+    assert not machine.host.systemd.running("masakari-fencing-notifier")
+    machine._probe = lambda port: port != 15868  # type: ignore[method-assign]
+    out = ctx.run(ctx.on.update_status(), out)
+    assert out.unit_status == ops.BlockedStatus("Ports which should be open, but are not: 15868")
+
+
+def test_bad_option_is_blocked_and_changes_nothing(ctx: testing.Context, machine: Machine) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    machine.forget()
+    out = ctx.run(ctx.on.config_changed(), with_config(out, vip="10.77.1.256"))
+    assert out.unit_status == ops.BlockedStatus("vip: '10.77.1.256' is not an IP address")
+    assert machine.restarts() == []
+    assert "242d562" not in published(out, "ha")["json_resources"]
+
+
+def test_user_joins_pacemakers_group_once_it_is_there(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    group = machine.host.path("/etc/group")
+    group.write_text("root:x:0:\nmasakari:x:64061:\n")
+    out = ctx.run(ctx.on.config_changed(), complete(model.ha({})))
+    assert machine.has_run("usermod") == []
+    assert not machine.host.systemd.running("masakari-fencing-notifier")
+    group.write_text("root:x:0:\nmasakari:x:64061:\nhaclient:x:115:\n")
+    machine.forget()
+    machine.host.runner.answer(["usermod"], lambda argv: group.write_text(GROUPS) and "")
+    out = ctx.run(ctx.on.update_status(), replace(out, model.ha()))
+    assert machine.has_run("usermod") == [
+        ["usermod", "--append", "--groups", "haclient", "masakari"]
+    ]
+    assert ("restart", "masakari-engine") in machine.restarts()
+    assert machine.host.systemd.running("masakari-fencing-notifier")
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+    assert machine.host.mode("/var/lib/masakari-fencing/spool") == 0o2770
+
+
+class TestMigration:
+    def test_leader_migrates_and_tells(self, ctx: testing.Context, machine: Machine) -> None:
+        out = ctx.run(ctx.on.config_changed(), complete())
+        assert len(machine.has_run("runuser")) == 1
+        assert machine.has_run("runuser")[0][-2:] == ["db", "sync"]
+        mark = json.loads(model.only(out, "cluster").local_app_data["db-sync"])
+        assert mark["version"] == "14.0.2"
+        assert "8Yksecret" not in str(mark)
+
+    def test_others_wait_for_it(self, ctx: testing.Context, machine: Machine) -> None:
+        out = ctx.run(ctx.on.config_changed(), complete(leader=False))
+        assert machine.has_run("runuser") == []
+        assert not machine.host.systemd.running("masakari-engine")
+        assert out.unit_status == ops.WaitingStatus(
+            "Waiting for the leader to migrate the database"
+        )
+
+    def test_others_start_after_it(self, ctx: testing.Context, machine: Machine) -> None:
+        leader = ctx.run(ctx.on.config_changed(), complete())
+        machine.host.systemd.pause("masakari-engine")
+        machine.forget()
+        out = ctx.run(
+            ctx.on.config_changed(),
+            testing.State(
+                relations=leader.relations, config=leader.config, networks=model.NETWORKS
+            ),
+        )
+        assert machine.has_run("runuser") == []
+        assert machine.host.systemd.running("masakari-engine")
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_new_leader_does_not_repeat_it(self, ctx: testing.Context, machine: Machine) -> None:
+        out = ctx.run(ctx.on.config_changed(), complete())
+        machine.forget()
+        ctx.run(ctx.on.leader_elected(), out)
+        assert machine.has_run("runuser") == []
+
+    def test_m12_another_database_is_migrated(
+        self, ctx: testing.Context, machine: Machine
+    ) -> None:
+        out = ctx.run(ctx.on.config_changed(), complete())
+        machine.forget()
+        other = model.shared_db({**model.MYSQL_ROUTER, "password": "another"})
+        ctx.run(ctx.on.config_changed(), replace(out, other))
+        assert len(machine.has_run("runuser")) == 1
+
+    def test_m12_another_package_version_is_migrated(
+        self, ctx: testing.Context, machine: Machine
+    ) -> None:
+        out = ctx.run(ctx.on.config_changed(), complete())
+        machine.forget()
+        machine.host.apt.archive["python3-masakari"] = "17.0.0-1"
+        machine.host.apt.install(["python3-masakari"], upgrade=True)
+        out = ctx.run(ctx.on.upgrade_charm(), out)
+        assert len(machine.has_run("runuser")) == 1
+        assert out.workload_version == "17.0.0"
+        assert ("restart", "masakari-engine") in machine.restarts()
+
+    def test_newer_unit_waits_for_a_newer_leader(
+        self, ctx: testing.Context, machine: Machine
+    ) -> None:
+        leader = ctx.run(ctx.on.config_changed(), complete())
+        machine.host.apt.archive["python3-masakari"] = "17.0.0-1"
+        machine.host.apt.install(["python3-masakari"], upgrade=True)
+        out = ctx.run(
+            ctx.on.update_status(),
+            testing.State(
+                relations=leader.relations, config=leader.config, networks=model.NETWORKS
+            ),
+        )
+        assert out.unit_status == ops.WaitingStatus(
+            "Waiting for the leader to migrate the database"
+        )
+
+    def test_older_unit_goes_on_with_a_newer_schema(
+        self, ctx: testing.Context, machine: Machine
+    ) -> None:
+        leader = ctx.run(ctx.on.config_changed(), complete())
+        mark = json.loads(model.only(leader, "cluster").local_app_data["db-sync"])
+        newer = json.dumps({**mark, "version": "17.0.0"})
+        out = ctx.run(
+            ctx.on.update_status(),
+            testing.State(
+                relations=replace(leader, model.cluster(app={"db-sync": newer})).relations,
+                config=leader.config,
+                networks=model.NETWORKS,
+            ),
+        )
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    @pytest.mark.parametrize("garbage", ["{", "[]", "null", '{"version": "1"}', "1"])
+    def test_unreadable_mark_is_no_mark(
+        self, ctx: testing.Context, machine: Machine, garbage: str
+    ) -> None:
+        state = complete(model.cluster(app={"db-sync": garbage}), leader=False)
+        out = ctx.run(ctx.on.config_changed(), state)
+        assert out.unit_status == ops.WaitingStatus(
+            "Waiting for the leader to migrate the database"
+        )
+
+    def test_access_denied_is_tried_again(self, ctx: testing.Context, machine: Machine) -> None:
+        answers = [(1, 'sqlalchemy.exc.OperationalError: (1045, "Access denied")'), (0, "")]
+        machine.host.runner.answer(["runuser"], lambda argv: answers.pop(0))
+        out = ctx.run(ctx.on.config_changed(), complete())
+        assert len(machine.has_run("runuser")) == 2
+        assert machine.slept == 3.0
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_failure_is_no_hook_error(self, ctx: testing.Context, machine: Machine) -> None:
+        text = (
+            "Traceback ...\n"
+            "OperationalError: (1045, 'no') mysql+pymysql://masakari:8Yksecret@127.0.0.1/masakari\n"
+            "(Background on this error at: https://example.invalid)\n"
+        )
+        machine.host.runner.answer(["runuser"], (1, text))
+        out = ctx.run(ctx.on.config_changed(), complete())
+        assert isinstance(out.unit_status, ops.WaitingStatus)
+        assert out.unit_status.message.startswith("Database migration failed, to be retried: Op")
+        assert "8Yksecret" not in out.unit_status.message
+        assert not machine.host.systemd.running("masakari-engine")
+        assert "db-sync" not in model.only(out, "cluster").local_app_data
+
+
+class TestRemoval:
+    def test_stop_ends_the_services(self, ctx: testing.Context, machine: Machine) -> None:
+        out = ctx.run(ctx.on.config_changed(), complete(planned_units=3))
+        machine.forget()
+        ctx.run(ctx.on.stop(), out)
+        for name in ("masakari-api", "masakari-engine", "masakari-fencing-notifier"):
+            assert not machine.host.systemd.running(name), name
+        assert machine.host.systemd.running("haproxy")  # Pacemaker's
+        assert machine.has_run("cibadmin") == []  # the other units need it
+
+    def test_last_unit_takes_its_configuration_out_of_the_cluster(
+        self, ctx: testing.Context, machine: Machine
+    ) -> None:
+        out = ctx.run(ctx.on.config_changed(), complete())
+        machine.forget()
+        machine.host.runner.answer(["cibadmin", "--query"], CIB_WITH_ALERT)
+        ctx.run(
+            ctx.on.stop(),
+            testing.State(
+                relations=out.relations,
+                config=out.config,
+                networks=model.NETWORKS,
+                planned_units=0,
+            ),
+        )
+        assert any("--delete" in argv for argv in machine.has_run("cibadmin"))
+
+    def test_cluster_that_is_gone_is_no_hook_error(
+        self, ctx: testing.Context, machine: Machine
+    ) -> None:
+        out = ctx.run(ctx.on.config_changed(), complete())
+        machine.host.runner.answer(["cibadmin"], (102, "no cluster"))
+        ctx.run(
+            ctx.on.stop(),
+            testing.State(
+                relations=out.relations,
+                config=out.config,
+                networks=model.NETWORKS,
+                planned_units=0,
+            ),
+        )
+        assert not machine.host.systemd.running("masakari-api")
+
+    def test_remove_leaves_no_secret(self, ctx: testing.Context, machine: Machine) -> None:
+        state = complete(config={"ssl_ca": model.b64(model.PEM)})
+        out = ctx.run(ctx.on.config_changed(), state)
+        ctx.run(ctx.on.stop(), out)
+        ctx.run(ctx.on.remove(), out)
+        assert not machine.host.path("/usr/local/share/ca-certificates/masakari.crt").exists()
+        assert not machine.host.path("/var/lib/masakari-charm").exists()
+        for path in machine.host.root.rglob("*"):
+            if path.is_file():
+                assert b"secret" not in path.read_bytes(), path
+        assert not machine.host.path("/etc/haproxy/haproxy.cfg").exists()
+        assert not list(Path(machine.host.path("/usr/share/masakari-fencing")).glob("*"))
+
+
+CIB_WITH_ALERT = """
+<cib><configuration><nodes/><resources/><constraints/>
+<alerts><alert id="masakari-fencing-alert" path="/x"/></alerts></configuration></cib>
+"""

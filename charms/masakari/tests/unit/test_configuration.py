@@ -1,0 +1,264 @@
+"""masakari.conf and the units: what the charm writes for Masakari."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+import pytest
+from ops import testing
+
+import masakariconf
+import model
+from machine import Machine
+from model import complete, replace
+
+CONF = "/etc/masakari/masakari.conf"
+TEMPLATES = Path(__file__).parents[2] / "src" / "templates"
+
+
+def read(machine: Machine, path: str = CONF) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(default_section="", strict=True)
+    parser.read_string(machine.read(path))
+    return parser
+
+
+def test_defaults(ctx: testing.Context, machine: Machine) -> None:
+    ctx.run(ctx.on.config_changed(), complete())
+    conf = read(machine)
+    default = conf["DEFAULT"]
+    assert default["transport_url"] == "rabbit://masakari:Zqsecret@10.6.0.41:5672/masakari"
+    assert default["masakari_api_listen"] == "127.0.0.1"
+    assert default["masakari_api_listen_port"] == "15848"
+    assert 1 <= int(default["masakari_api_workers"]) <= 4
+    assert default["wait_period_after_service_update"] == "0"
+    assert default["duplicate_notification_detection_interval"] == "30"
+    assert "notifications_expired_interval" not in default
+    assert conf["taskflow"]["connection"] == conf["database"]["connection"]
+    assert int(conf["database"]["connection_recycle_time"]) < 3600
+    assert conf["keystone_authtoken"]["www_authenticate_uri"] == "https://10.5.100.0:5000"
+    assert "auth_uri" not in conf["keystone_authtoken"]
+    tasks = conf["taskflow_driver_recovery_flows"]
+    for option in ("host_auto_failure_recovery_tasks", "host_rh_failure_recovery_tasks"):
+        assert tasks[option].startswith("pre:['ensure_host_fenced_task','force_compute_service_")
+    assert conf["fencing"]["allow_unfenced_recovery"] == "False"
+
+
+def test_m4_project_is_keystones(ctx: testing.Context, machine: Machine) -> None:
+    keystone = model.identity(u0={**model.KEYSTONE, "service_tenant": "admin-services"})
+    ctx.run(ctx.on.config_changed(), complete(keystone))
+    assert read(machine)["DEFAULT"]["os_privileged_user_tenant"] == "admin-services"
+
+
+@pytest.mark.parametrize(
+    ("internal", "interface", "host"),
+    [(False, "public", "10.5.100.0"), (True, "internal", "10.6.100.0")],
+)
+def test_m5_endpoints_of_other_services(
+    ctx: testing.Context, machine: Machine, internal: bool, interface: str, host: str
+) -> None:
+    ctx.run(ctx.on.config_changed(), complete(config={"use-internal-endpoints": internal}))
+    conf = read(machine)
+    assert conf["DEFAULT"]["nova_catalog_admin_info"] == f"compute:nova:{interface}URL"
+    url = f"https://{host}:5000/v3"
+    assert conf["DEFAULT"]["os_privileged_user_auth_url"] == url
+    assert conf["keystone_authtoken"]["auth_url"] == url
+    assert conf["keystone_authtoken"]["interface"] == interface
+    notifier = read(machine, "/etc/masakari/fencing-notifier.conf")
+    assert notifier["keystone"]["interface"] == interface
+    assert notifier["keystone"]["auth_url"] == url
+
+
+def test_m7_password_stands_in_the_transport_url_only(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    ctx.run(ctx.on.config_changed(), complete())
+    assert machine.read(CONF).count("Zqsecret") == 1
+    assert "rabbit_" not in machine.read(CONF)
+
+
+def test_m8_proxy_headers_are_believed(ctx: testing.Context, machine: Machine) -> None:
+    ctx.run(ctx.on.config_changed(), complete())
+    assert read(machine)["oslo_middleware"]["enable_proxy_headers_parsing"] == "True"
+    assert "X-Forwarded-Proto http\n" in machine.read("/etc/haproxy/haproxy.cfg")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "section", "name", "text"),
+    [
+        ("evacuation-delay", 0, "DEFAULT", "wait_period_after_service_update", "0"),
+        ("evacuate-all-instances", False, "host_failure", "evacuate_all_instances", "False"),
+        (
+            "ignore-instances-in-error-state",
+            True,
+            "host_failure",
+            "ignore_instances_in_error_state",
+            "True",
+        ),
+        (
+            "add-reserved-host-to-aggregate",
+            True,
+            "host_failure",
+            "add_reserved_host_to_aggregate",
+            "True",
+        ),
+        ("host-recovery-threads", 7, "DEFAULT", "host_failure_recovery_threads", "7"),
+        ("host-ha-metadata-key", "K", "host_failure", "ha_enabled_instance_metadata_key", "K"),
+        (
+            "instance-ha-metadata-key",
+            "K$",
+            "instance_failure",
+            "ha_enabled_instance_metadata_key",
+            "K$$",
+        ),
+        ("process-all-instances", True, "instance_failure", "process_all_instances", "True"),
+        ("notification-expiration", 600, "DEFAULT", "notifications_expired_interval", "600"),
+        ("check-expired-interval", 60, "DEFAULT", "check_expired_notifications_interval", "60"),
+        ("use-syslog", True, "DEFAULT", "use_syslog", "True"),
+        ("worker-multiplier", 0.001, "DEFAULT", "masakari_api_workers", "1"),
+        ("config-flags", "report_interval=7", "DEFAULT", "report_interval", "7"),
+        ("region", "RegionTwo", "DEFAULT", "os_region_name", "RegionTwo"),
+        ("fencing-timeout", 5, "fencing", "fencing_timeout", "5"),
+        ("fence-reported-failed", "always", "fencing", "fence_reported_failed", "always"),
+        ("allow-recovery-without-fencing", True, "fencing", "allow_unfenced_recovery", "True"),
+    ],
+)
+def test_m16_each_option_takes_effect_and_zero_and_false_do_too(
+    ctx: testing.Context,
+    machine: Machine,
+    option: str,
+    value: object,
+    section: str,
+    name: str,
+    text: str,
+) -> None:
+    ctx.run(ctx.on.config_changed(), complete(config={option: value}))
+    assert read(machine)[section][name] == text
+
+
+def test_dollar_in_a_password_is_no_reference(ctx: testing.Context, machine: Machine) -> None:
+    keystone = model.identity(u0={**model.KEYSTONE, "service_password": "a$b%c"})
+    ctx.run(ctx.on.config_changed(), complete(keystone))
+    assert read(machine)["DEFAULT"]["os_privileged_user_password"] == "a$$b%c"
+    notifier = read(machine, "/etc/masakari/fencing-notifier.conf")
+    assert notifier["keystone"]["password"] == "a$b%c"
+
+
+def test_lost_engine_is_noticed_soon(ctx: testing.Context, machine: Machine) -> None:
+    ctx.run(ctx.on.config_changed(), complete())
+    rabbit = read(machine)["oslo_messaging_rabbit"]
+    assert int(rabbit["heartbeat_timeout_threshold"]) <= 10
+    assert "ssl" not in rabbit
+
+
+def test_file_that_somebody_changed_is_put_right(ctx: testing.Context, machine: Machine) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    text = machine.read(CONF)
+    machine.host.path(CONF).write_text(text + "[fencing]\nallow_unfenced_recovery = true\n")
+    machine.host.path("/var/lib/masakari-charm/rendered.json").write_text("[")
+    ctx.run(ctx.on.update_status(), out)
+    assert machine.read(CONF) == text
+
+
+def test_engine_reads_this_file_on_every_distribution(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    ctx.run(ctx.on.config_changed(), complete())
+    drop_in = machine.read("/etc/systemd/system/masakari-engine.service.d/juju.conf")
+    assert "ExecStart=\nExecStart=/usr/bin/masakari-engine --config-file /etc/masakari/" in drop_in
+    assert "PYTHONPATH=/usr/share/masakari-fencing" in drop_in
+
+
+def test_m3_api_needs_no_wsgi_script(ctx: testing.Context, machine: Machine) -> None:
+    ctx.run(ctx.on.config_changed(), complete())
+    unit = "/usr/local/lib/systemd/system/masakari-api.service"
+    assert "ExecStart=/usr/bin/masakari-api --config-file" in machine.read(unit)
+    machine.host.path("/usr/bin/masakari-api").unlink()
+    ctx.run(ctx.on.upgrade_charm(), complete())
+    assert "from masakari.cmd.api import main" in machine.read(unit)
+
+
+def test_m6_m18_configuration_is_only_where_it_is_the_charms(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    ctx.run(ctx.on.config_changed(), complete())
+    assert not machine.host.path("/etc/apache2").exists()
+
+
+def test_own_options_are_those_of_the_template() -> None:
+    text = (TEMPLATES / "masakari.conf.j2").read_text()
+    found = masakariconf.settings(text)
+    default = {option for section, option in found if section == "DEFAULT"}
+    assert default - {"{{ key }}"} == masakariconf.OWN_OPTIONS
+
+
+def test_every_setting_concerns_a_service() -> None:
+    text = (TEMPLATES / "masakari.conf.j2").read_text()
+    both = {**masakariconf.for_api(text), **masakariconf.for_engine(text)}
+    assert both == masakariconf.settings(text)
+
+
+OLD = model.KEYSTONE
+NEW = {**model.KEYSTONE, "service_password": "newsecret"}
+
+
+class TestStaleKeystone:
+    """The answers of two keystone units, one of which was the leader before."""
+
+    def password(self, machine: Machine) -> str:
+        return read(machine)["DEFAULT"]["os_privileged_user_password"]
+
+    def test_newer_answer_wins(self, ctx: testing.Context, machine: Machine) -> None:
+        out = ctx.run(ctx.on.config_changed(), complete(model.identity(u0=OLD, u1={})))
+        assert self.password(machine) == "Wx4secret"
+        both = model.identity(u0=OLD, u1=NEW)
+        out = ctx.run(ctx.on.relation_changed(both, remote_unit=1), replace(out, both))
+        assert self.password(machine) == "newsecret"
+        out = ctx.run(ctx.on.update_status(), out)
+        out = ctx.run(
+            ctx.on.relation_changed(model.only(out, "identity-service"), remote_unit=0), out
+        )
+        assert self.password(machine) == "newsecret"
+
+    def test_rotation_on_the_old_leader_wins_again(
+        self, ctx: testing.Context, machine: Machine
+    ) -> None:
+        both = model.identity(u0=OLD, u1=NEW)
+        out = ctx.run(ctx.on.relation_changed(both, remote_unit=1), complete(both))
+        assert self.password(machine) == "newsecret"
+        rotated = model.identity(u0={**OLD, "service_password": "third"}, u1=NEW)
+        ctx.run(ctx.on.update_status(), replace(out, rotated))
+        assert self.password(machine) == "third"
+
+    def test_leaver_is_forgotten(self, ctx: testing.Context, machine: Machine) -> None:
+        both = model.identity(u0=OLD, u1=NEW)
+        out = ctx.run(ctx.on.relation_changed(both, remote_unit=1), complete(both))
+        both = model.only(out, "identity-service")
+        ctx.run(ctx.on.relation_departed(both, remote_unit=1, departing_unit=1), out)
+        assert self.password(machine) == "Wx4secret"
+
+    def test_null_is_absent(self, ctx: testing.Context, machine: Machine) -> None:
+        bag = {**NEW, "service_password": "__null__"}
+        both = model.identity(u0=OLD, u1=bag)
+        ctx.run(ctx.on.relation_changed(both, remote_unit=1), complete(both))
+        assert self.password(machine) == "Wx4secret"
+
+    @pytest.mark.parametrize("garbage", ["{", "[]", '{"identity-service": 1}'])
+    def test_unreadable_memory_is_none(
+        self, ctx: testing.Context, machine: Machine, garbage: str
+    ) -> None:
+        machine.host.write("/var/lib/masakari-charm/responders.json", garbage)
+        machine.host.write("/var/lib/masakari-charm/services.json", garbage)
+        ctx.run(ctx.on.config_changed(), complete())
+        assert self.password(machine) == "Wx4secret"
+
+
+def test_rabbitmq_unit_that_left_is_left_out(ctx: testing.Context, machine: Machine) -> None:
+    both = model.amqp(u0=model.RABBITMQ, u1={**model.RABBITMQ, "private-address": "10.6.0.42"})
+    out = ctx.run(ctx.on.config_changed(), complete(both))
+    assert "10.6.0.42" in machine.read(CONF)
+    machine.forget()
+    both = model.only(out, "amqp")
+    ctx.run(ctx.on.relation_departed(both, remote_unit=1, departing_unit=1), out)
+    assert "10.6.0.42" not in machine.read(CONF)
+    assert ("restart", "masakari-engine") in machine.restarts()
