@@ -1,0 +1,188 @@
+"""Machines of the bundle and machines of the model: which is which, and what gets which number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .data import Application, Bundle, Machine
+from .errors import BundleError, Origin
+from .names import is_machine
+from .placement import NEW, MachineMap
+from .view import ModelView, UnitView
+
+
+def top_machine(machine_id: str) -> str:
+    """Return the machine that carries a container, or the machine itself."""
+    return machine_id.partition("/")[0]
+
+
+def container_type(machine_id: str) -> str:
+    """Return the type of a container, `lxd` for `1/lxd/0`; empty for a machine."""
+    return machine_id.split("/")[-2] if "/" in machine_id else ""
+
+
+def parent_machine(machine_id: str) -> str:
+    """Return the machine directly below a container: `1` for `1/lxd/0`."""
+    return machine_id.rsplit("/", 2)[0]
+
+
+def natural(machine_id: str) -> tuple[tuple[int, str], ...]:
+    """Return a sort key that has `2` before `10`."""
+    return tuple((int(p), "") if p.isdigit() else (-1, p) for p in machine_id.split("/"))
+
+
+class Sequences:
+    """The next numbers of machines, containers and units; none is used twice."""
+
+    def __init__(self, model: ModelView) -> None:
+        numbers = [int(top_machine(machine)) for machine in model.machines]
+        self._machine = _next(model.next_machine, numbers)
+        self._model = model
+        self._containers: dict[tuple[str, str], int] = {}
+        self._units: dict[str, int] = {}
+
+    def machine(self) -> str:
+        """Return the id of the next machine."""
+        self._machine += 1
+        return str(self._machine - 1)
+
+    def container(self, parent: str, kind: str) -> str:
+        """Return the id of the next container of a type on a machine."""
+        key = (parent, kind)
+        if key not in self._containers:
+            prefix = f"{parent}/{kind}/"
+            used = [
+                int(machine.removeprefix(prefix))
+                for machine in self._model.machines
+                if machine.startswith(prefix) and is_machine(machine.removeprefix(prefix))
+            ]
+            view = self._model.machines.get(parent)
+            self._containers[key] = _next(view.next_containers.get(kind) if view else None, used)
+        self._containers[key] += 1
+        return f"{parent}/{kind}/{self._containers[key] - 1}"
+
+    def unit(self, application: str) -> str:
+        """Return the name of the next unit of an application."""
+        if application not in self._units:
+            view = self._model.applications.get(application)
+            used = [unit_number(unit.name) for unit in view.units] if view else []
+            self._units[application] = _next(view.next_unit if view else None, used)
+        self._units[application] += 1
+        return f"{application}/{self._units[application] - 1}"
+
+
+def _next(known: int | None, used: Iterable[int]) -> int:
+    return known if known is not None else max(used, default=-1) + 1
+
+
+def unit_number(name: str) -> int:
+    """Return the number in the name of a unit."""
+    return int(name.partition("/")[2])
+
+
+def map_machines(bundle: Bundle, model: ModelView, wanted: MachineMap) -> dict[str, str]:
+    """Find the machine of the model for machines of the bundle.
+
+    What the operator did not map is inferred from where units of the applications are already.
+
+    Returns:
+        Id in the bundle -> id in the model; what is not in it needs a new machine.
+
+    Raises:
+        BundleError: An explicit mapping names a machine that does not exist.
+    """
+    mapping = _wanted(bundle, model, wanted)
+    inference = _Inference(bundle, model, mapping)
+    inference.same_numbers()
+    inference.by_units()
+    return mapping
+
+
+def _wanted(bundle: Bundle, model: ModelView, wanted: MachineMap) -> dict[str, str]:
+    origin = Origin(key="--map-machines")
+    for ours, theirs in wanted.explicit.items():
+        if ours not in bundle.machines:
+            raise BundleError.of(f"the bundle has no machine {ours}", origin)
+        if theirs not in model.machines:
+            raise BundleError.of(f"the model has no machine {theirs} (for {ours})", origin)
+    existing = {m: m for m in bundle.machines if m in model.machines} if wanted.existing else {}
+    return {**existing, **wanted.explicit}
+
+
+class _Inference:
+    """Juju's two passes that guess the rest of the mapping from units that are placed already."""
+
+    def __init__(self, bundle: Bundle, model: ModelView, mapping: dict[str, str]) -> None:
+        self._bundle = bundle
+        self._model = model
+        self._mapping = mapping
+        taken = set(mapping.values())
+        self._units: dict[str, list[UnitView]] = {}
+        self._left: dict[str, list[str]] = {}
+        for name, view in model.applications.items():
+            units = sorted(view.units, key=lambda unit: unit_number(unit.name))
+            self._units[name] = [u for u in units if top_machine(u.machine) not in taken]
+
+    def same_numbers(self) -> None:
+        """Map a machine to its namesake where that has the unit that the bundle puts there."""
+        for application in self._bundle.applications.values():
+            left = []
+            for placement in application.to:
+                machine = placement.machine
+                if not machine or machine == NEW:
+                    continue
+                unit = None
+                if machine not in self._mapping:
+                    unit = unit_on(self._model, application.name, machine, placement.container)
+                if unit is None:
+                    left.append(machine)
+                    continue
+                self._mapping[machine] = machine
+                self._use(application, unit)
+            self._left[application.name] = sorted(left)
+
+    def by_units(self) -> None:
+        """Map other machines to where a unit is that has no machine in the bundle yet."""
+        for machine in sorted(self._bundle.machines, key=natural):
+            if machine in self._mapping:
+                continue
+            for name in sorted(self._bundle.applications):
+                units = self._units.get(name)
+                if units and machine in self._left[name]:
+                    self._mapping[machine] = top_machine(units[0].machine)
+                    self._use(self._bundle.applications[name], units[0])
+                    break
+
+    def _use(self, application: Application, unit: UnitView) -> None:
+        units = self._units.get(application.name, [])
+        self._units[application.name] = [other for other in units if other != unit]
+
+
+def unit_on(model: ModelView, application: str, machine: str, container: str) -> UnitView | None:
+    """Return a unit of an application on a machine of the model, or in a container on it."""
+    view = model.applications.get(application)
+    for unit in view.units if view else ():
+        kind = container_type(unit.machine)
+        place = parent_machine(unit.machine) if kind else unit.machine
+        if kind == container and place == machine:
+            return unit
+    return None
+
+
+def unused_machine_error(
+    machine: Machine, bundle: Bundle, model: ModelView, mapping: dict[str, str]
+) -> BundleError:
+    """Return the error for a machine that would be new although nothing new goes there."""
+    free = {m for m in model.machines if not container_type(m)} - set(mapping.values())
+    names = [
+        application.name
+        for application in bundle.applications.values()
+        if any(placement.machine == machine.name for placement in application.to)
+    ]
+    candidates = ", ".join(sorted(free, key=natural))
+    hint = f", perhaps to one of the model's machines {candidates}" if candidates else ""
+    return BundleError.of(
+        "bundle and machine mapping are inconsistent: need an explicit entry in --map-machines "
+        f"for machine {machine.name} of the bundle{hint}; it should host {', '.join(names)}",
+        machine.origin,
+    )

@@ -1,0 +1,214 @@
+"""Verification of relations: both ends exist, fit together, and are named once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from jujulab.engine.charm import CharmEndpoint
+
+from .data import Application, BundleSpec, Relation, RelationSpec
+from .errors import BundleError, Origin, Problem
+from .names import APPLICATION, ENDPOINT, is_application
+
+_ENDPOINT = re.compile(rf"({APPLICATION})(?::({ENDPOINT}))?")
+
+
+@dataclass(frozen=True)
+class _End:
+    """One end of a relation; `endpoint` is None until it is inferred."""
+
+    application: str
+    endpoint: str | None
+
+    def __str__(self) -> str:
+        return f"{self.application}:{self.endpoint}" if self.endpoint else self.application
+
+
+def verify_relations(
+    spec: BundleSpec, applications: Mapping[str, Application]
+) -> tuple[tuple[Relation, ...], list[Problem]]:
+    """Verify the relations of a bundle.
+
+    Args:
+        spec: The bundle.
+        applications: Those whose charm was found; relations of others are checked less.
+
+    Returns:
+        The relations with complete endpoints, and what is wrong.
+    """
+    relations: list[Relation] = []
+    problems: list[Problem] = []
+    seen: dict[frozenset[str], Origin] = {}
+    for written in spec.relations:
+        try:
+            relation = _verify_relation(written, spec, applications)
+        except BundleError as error:
+            problems += error.problems
+            continue
+        pair = frozenset((relation.endpoint1, relation.endpoint2))
+        if pair in seen:
+            rule = f"{_shown(written)} is defined more than once; the first is at {seen[pair]}"
+            problems.append(Problem(rule, written.origin))
+            continue
+        seen[pair] = written.origin
+        relations.append(relation)
+    problems += _limit_problems(relations, applications)
+    return tuple(relations), problems
+
+
+def _shown(written: RelationSpec) -> str:
+    return f"relation [{', '.join(written.endpoints)}]"
+
+
+def _verify_relation(
+    written: RelationSpec, spec: BundleSpec, applications: Mapping[str, Application]
+) -> Relation:
+    ends = _parse(written, spec)
+    both = [applications.get(end.application) for end in ends]
+    first, second = both
+    if first is not None and second is not None:
+        if None in (ends[0].endpoint, ends[1].endpoint):
+            ends = _infer(ends, first, second, written)
+        _check_fit(ends, first, second, written)
+    return Relation(str(ends[0]), str(ends[1]), written.origin)
+
+
+def _parse(written: RelationSpec, spec: BundleSpec) -> tuple[_End, _End]:
+    """Parse both ends and check that their applications are there."""
+    count = len(written.endpoints)
+    if count != 2:
+        raise BundleError.of(
+            f"{_shown(written)} has {count} endpoint{'' if count == 1 else 's'}, not 2",
+            written.origin,
+        )
+    problems = []
+    ends = []
+    for text in written.endpoints:
+        match = _ENDPOINT.fullmatch(text)
+        if match is None or not is_application(match[1]):
+            rule = f'"{text}" is not an endpoint; write application:endpoint'
+            problems.append(Problem(rule, written.origin))
+            continue
+        end = _End(match[1], match[2])
+        ends.append(end)
+        if end.application not in spec.applications and end.application not in spec.saas:
+            problems.append(
+                Problem(
+                    f'{_shown(written)} refers to the application "{end.application}", which is '
+                    "not in the bundle",
+                    written.origin,
+                )
+            )
+    if not problems and ends[0].application == ends[1].application:
+        problems.append(
+            Problem(f"{_shown(written)} relates an application to itself", written.origin)
+        )
+    if problems:
+        raise BundleError(problems)
+    return ends[0], ends[1]
+
+
+def _infer(
+    ends: tuple[_End, _End], first: Application, second: Application, written: RelationSpec
+) -> tuple[_End, _End]:
+    """Complete endpoints that are not written; exactly one pair must be possible."""
+    candidates = [
+        (one, other)
+        for one in _possible(ends[0], first)
+        for other in _possible(ends[1], second)
+        if one.interface == other.interface and {one.role, other.role} == {"provider", "requirer"}
+    ]
+    if len(candidates) > 1:
+        explicit = [pair for pair in candidates if not (pair[0].implicit or pair[1].implicit)]
+        candidates = explicit if len(explicit) == 1 else candidates
+    if not candidates:
+        raise BundleError.of(
+            f"{_shown(written)}: no endpoints of {ends[0].application} and "
+            f"{ends[1].application} fit together",
+            written.origin,
+        )
+    pairs = [
+        (_End(ends[0].application, one.name), _End(ends[1].application, other.name))
+        for one, other in candidates
+    ]
+    if len(pairs) > 1:
+        could = "; ".join(sorted(f"{one} {other}" for one, other in pairs))
+        raise BundleError.of(
+            f"ambiguous relation: {ends[0]} {ends[1]} could refer to {could}", written.origin
+        )
+    return pairs[0]
+
+
+def _possible(end: _End, application: Application) -> list[CharmEndpoint]:
+    return [
+        endpoint
+        for endpoint in application.meta.endpoints.values()
+        if endpoint.role != "peer" and end.endpoint in (None, endpoint.name)
+    ]
+
+
+def _check_fit(
+    ends: tuple[_End, _End], first: Application, second: Application, written: RelationSpec
+) -> None:
+    endpoints = []
+    missing = []
+    for end, application in zip(ends, (first, second), strict=True):
+        endpoint = application.meta.endpoints.get(end.endpoint or "")
+        if endpoint is None:
+            rule = f'charm "{application.meta.name}" has no endpoint "{end.endpoint}"'
+            missing.append(Problem(f"{_shown(written)}: {rule}", written.origin))
+        else:
+            endpoints.append(endpoint)
+    if missing:
+        raise BundleError(missing)
+    one, other = endpoints
+    problems = [
+        *_role_and_interface(one, other),
+        *_container_scope(one, other, first, second),
+    ]
+    if problems:
+        shown = _shown(written)
+        raise BundleError(Problem(f"{shown} {rule}", written.origin) for rule in problems)
+
+
+def _role_and_interface(one: CharmEndpoint, other: CharmEndpoint) -> Iterator[str]:
+    if "peer" in (one.role, other.role):
+        yield "names an endpoint for peers; Juju makes those relations itself"
+    elif one.role == other.role:
+        yield f"relates {one.role} to {other.role}"
+    elif one.interface != other.interface:
+        yield f"has mismatched interfaces: {one.interface} and {other.interface}"
+
+
+def _container_scope(
+    one: CharmEndpoint, other: CharmEndpoint, first: Application, second: Application
+) -> Iterator[str]:
+    if "container" not in (one.scope, other.scope):
+        return
+    if not (first.meta.subordinate or second.meta.subordinate):
+        yield "is container-scoped, and requires at least one subordinate application"
+    elif first.base and second.base and first.base != second.base:
+        yield (
+            f"is container-scoped, and the bases differ: {first.name} runs on {first.base}, "
+            f"{second.name} on {second.base}"
+        )
+
+
+def _limit_problems(
+    relations: list[Relation], applications: Mapping[str, Application]
+) -> Iterator[Problem]:
+    """Check that no endpoint has more relations than its charm allows."""
+    counts: Counter[str] = Counter()
+    for relation in relations:
+        for text in (relation.endpoint1, relation.endpoint2):
+            counts[text] += 1
+            name, _, endpoint = text.partition(":")
+            application = applications.get(name)
+            known = application.meta.endpoints.get(endpoint) if application else None
+            if known is not None and known.limit and counts[text] == known.limit + 1:
+                yield Problem(
+                    f"{text} would exceed its limit of {known.limit} relations", relation.origin
+                )
