@@ -1,0 +1,125 @@
+"""Stand-in for mysql-innodb-cluster: MariaDB behind the `shared-db` protocol.
+
+MariaDB has no group replication like MySQL's, and the lab needs the protocol, not the redundancy:
+the unit that leads first holds the database for good. The other units are idle and publish
+nothing, as those of the real charm that do not lead.
+"""
+
+from __future__ import annotations
+
+import re
+
+import workload
+from standin import JUJU_KEYS, NotReady, Relation, Unit, main
+
+SETTINGS = "etc/mysql/mariadb.conf.d/99-charm.cnf"
+REQUEST = {"database", "username", "hostname"}
+
+
+def reconcile(unit: Unit) -> list[str]:
+    """Operate the database and let the related units in."""
+    if primary(unit) != unit.name:
+        return []
+    workload.write(unit.root / SETTINGS, settings(unit))
+    services = workload.serve(unit, ["mariadb"], SETTINGS)
+    for relation in unit.related("shared-db"):
+        relation.publish(answer(unit, relation))
+    return services
+
+
+def primary(unit: Unit) -> str:
+    """The name of the unit that holds the database, for ever the first leader.
+
+    Raises:
+        NotReady: it is not known yet.
+    """
+    peers = unit.related("cluster")
+    if not peers:
+        raise NotReady("maintenance", "Waiting for the peer relation")
+    bag = peers[0].app_data | peers[0].published_app
+    if "primary" not in bag:
+        if not unit.leader:
+            raise NotReady("waiting", "Waiting for the leader")
+        peers[0].publish_app({"primary": unit.name})
+        return unit.name
+    return bag["primary"]
+
+
+def settings(unit: Unit) -> str:
+    """The server's configuration file."""
+    options = {
+        "bind-address": "*",
+        "max_connections": unit.config["max-connections"],
+        "wait_timeout": unit.config["wait-timeout"],
+        # A commit reaches the page cache, which outlives a power cut of a container, and need
+        # not wait for the disk.
+        "innodb_flush_log_at_trx_commit": 2,
+        "performance_schema": "OFF",
+        "skip-name-resolve": "ON",
+    }
+    return workload.ini({"mysqld": options})
+
+
+def requests(bag: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Split a client's databag into its requests by the prefix of their keys ('' for none).
+
+    Raises:
+        ValueError: a key that belongs to no request; the real charm's hook fails on it, too.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for key, value in bag.items():
+        if key in JUJU_KEYS:
+            continue
+        prefix, _, name = ("", "", key) if key in REQUEST else key.partition("_")
+        found.setdefault(prefix, {})[name] = value
+    for prefix, request in found.items():
+        if not set(request) <= REQUEST:
+            odd = ", ".join(sorted(set(request) - REQUEST))
+            raise ValueError(f"shared-db: unknown key {odd!r} with prefix {prefix!r}")
+    return {prefix: found[prefix] for prefix in sorted(found) if set(found[prefix]) == REQUEST}
+
+
+def answer(unit: Unit, relation: Relation) -> dict[str, object]:
+    """Let the units of a relation in, and return what to publish to them."""
+    allowed: dict[str, list[str]] = {}
+    users: dict[str, str] = {}
+    for name, bag in relation.units.items():
+        for prefix, request in requests(bag).items():
+            grant(unit, **request)
+            users[prefix] = request["username"]
+            allowed.setdefault(prefix, []).append(name)
+    if not users:
+        return {}
+    data: dict[str, object] = {
+        "db_host": unit.address("shared-db"),
+        "wait_timeout": unit.config["wait-timeout"],
+    }
+    for prefix, user in users.items():
+        stem = f"{prefix}_" if prefix else ""
+        units = sorted(allowed[prefix], key=lambda name: int(name.rpartition("/")[2]))
+        data[f"{stem}password"] = unit.secret(f"password of {user}")
+        data[f"{stem}allowed_units"] = " ".join(units)
+    return data
+
+
+def grant(unit: Unit, database: str, username: str, hostname: str) -> None:
+    """Make a database and let a user in from one address.
+
+    Raises:
+        ValueError: a name that cannot stand in an SQL statement.
+    """
+    for value in (database, username, hostname):
+        if not re.fullmatch(r"[\w.:%-]+", value):
+            raise ValueError(f"shared-db: {value!r} is not a name")
+    user = f"'{username}'@'{hostname}'"
+    password = unit.secret(f"password of {username}")
+    sql = (
+        f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb3;\n"
+        f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}';\n"
+        f"GRANT ALL PRIVILEGES ON `{database}`.* TO {user};\n"
+    )
+    unit.keep(f"grant {database} {user}", lambda: workload.run("mysql", stdin=sql))
+
+
+if __name__ == "__main__":
+    main(reconcile, version_of="mariadb-server")

@@ -1,0 +1,1 @@
+"""One-machine Juju: system containers as machines, real services, Juju's own commands."""

@@ -1,0 +1,1 @@
+"""The command line: Juju's commands for the model of the lab."""

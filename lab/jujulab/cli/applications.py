@@ -1,0 +1,322 @@
+"""Deploying, changing and removing applications, units and relations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jujulab.cli.command import CommandError, Invocation, command, key_values, say
+from jujulab.cli.output import emit, format_flag
+from jujulab.gnuflag import Flag, UsageError
+
+_FORCE = Flag("force", kind="bool")
+_NO_PROMPT = Flag("no-prompt", kind="bool")
+_DESTROY_STORAGE = Flag("destroy-storage", kind="bool")
+_TO = Flag("to", kind="list")
+_CONFIG = Flag("config", kind="list")
+
+
+def _split(values: list[str]) -> list[str]:
+    """Return the parts of flags that take lists with commas and may be repeated."""
+    return [part for value in values for part in value.split(",") if part]
+
+
+def _is_bundle(path: Path) -> bool:
+    if path.is_dir():
+        return (path / "bundle.yaml").exists() and not (path / "charmcraft.yaml").exists()
+    return path.suffix in (".yaml", ".yml")
+
+
+def _options(words: list[str], app: str) -> dict[str, Any]:
+    """Return options from ``--config``: ``key=value``, or a YAML file, maybe by application."""
+    options: dict[str, Any] = {}
+    for word in words:
+        if "=" in word:
+            key, _, value = word.partition("=")
+            options[key] = _at_file(value)
+            continue
+        loaded = _load_yaml(word)
+        options |= loaded.get(app, loaded) if isinstance(loaded.get(app), dict) else loaded
+    return options
+
+
+def _at_file(value: str) -> str:
+    """Return what a file holds for ``@file``, any other value as it is."""
+    if not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"cannot read option value: {error}") from error
+
+
+def _load_yaml(path: str) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise CommandError(f"cannot read {path}: {error}") from error
+    if not isinstance(loaded or {}, dict):
+        raise CommandError(f"{path}: not a mapping")
+    return loaded or {}
+
+
+def _bindings(text: str) -> dict[str, str]:
+    """Read ``--bind``: ``space endpoint=space ...``."""
+    bindings = {}
+    for word in text.split():
+        endpoint, equals, space = word.rpartition("=")
+        bindings[endpoint if equals else ""] = space
+    return bindings
+
+
+@command(
+    "deploy",
+    "<charm or bundle> [<application name>]",
+    Flag("base", default=""),
+    Flag("bind", default=""),
+    Flag("channel", default=""),
+    _CONFIG,
+    Flag("constraints", kind="list"),
+    Flag("dry-run", kind="bool"),
+    Flag("map-machines", default=""),
+    Flag("num-units", short="n", kind="int"),
+    Flag("overlay", kind="list"),
+    Flag("revision", kind="int"),
+    _TO,
+    Flag("trust", kind="bool"),
+)
+def deploy(call: Invocation) -> None:
+    """Deploy a charm or a bundle."""
+    call.expect(1, 2, "charm or bundle")
+    reference = call.args[0]
+    path = Path(reference)
+    if reference.startswith((".", "/", "~")) and not path.expanduser().exists():
+        if path.suffix != ".charm":
+            raise CommandError(f'no charm or bundle was found at "{reference}"')
+    elif path.suffix in (".yaml", ".yml") or _is_bundle(path.expanduser()):
+        _deploy_bundle(call, path.expanduser())
+        return
+    for name in ("overlay", "map-machines", "dry-run"):
+        if call.flags[name]:
+            raise UsageError(
+                f"options provided but not supported when deploying a charm: --{name}"
+            )
+    name = call.args[1] if len(call.args) > 1 else ""
+    call.client.call(
+        "deploy_charm",
+        charm=str(path.expanduser().absolute()) if reference[0] in "./~" else reference,
+        name=name,
+        channel=call.flags["channel"],
+        revision=call.flags["revision"],
+        base=call.flags["base"],
+        options=_options(call.flags["config"], name),
+        bindings=_bindings(call.flags["bind"]),
+        constraints=" ".join(call.flags["constraints"]),
+        trust=call.flags["trust"],
+        units=call.flags["num-units"],
+        to=_split(call.flags["to"]),
+    )
+
+
+def _deploy_bundle(call: Invocation, path: Path) -> None:
+    call.expect(1, 1, "bundle")
+    for name in (
+        "base",
+        "bind",
+        "channel",
+        "config",
+        "constraints",
+        "num-units",
+        "revision",
+        "to",
+    ):
+        if call.flags[name]:
+            raise UsageError(
+                f"options provided but not supported when deploying a bundle: --{name}"
+            )
+    call.client.call(
+        "deploy_bundle",
+        bundle=str(path.absolute()),
+        overlays=[str(Path(overlay).expanduser().absolute()) for overlay in call.flags["overlay"]],
+        map_machines=call.flags["map-machines"],
+        dry_run=call.flags["dry-run"],
+    )
+
+
+@command(
+    "refresh",
+    "<application>",
+    Flag("channel", default=""),
+    _CONFIG,
+    Flag("path", default=""),
+    Flag("revision", kind="int"),
+    Flag("switch", default=""),
+    Flag("trust", kind="bool"),
+    aliases=("upgrade-charm",),
+)
+def refresh(call: Invocation) -> None:
+    """Refresh an application's charm."""
+    app = call.one("application")
+    if call.flags["path"] and call.flags["switch"]:
+        raise UsageError("--path and --switch are mutually exclusive")
+    path = call.flags["path"] or call.flags["switch"]
+    if path.startswith((".", "/", "~")):
+        path = str(Path(path).expanduser().absolute())
+    call.client.call(
+        "refresh",
+        app=app,
+        path=path,
+        channel=call.flags["channel"],
+        revision=call.flags["revision"],
+        options=_options(call.flags["config"], app),
+    )
+    if call.flags["trust"]:
+        call.client.call("trust", app=app, trusted=True)
+
+
+@command("add-unit", "<application>", Flag("num-units", short="n", kind="int", default=1), _TO)
+def add_unit(call: Invocation) -> None:
+    """Add one or more units to an application."""
+    app = call.one("application")
+    if call.flags["num-units"] < 1:
+        raise UsageError("--num-units must be a positive integer")
+    to = _split(call.flags["to"])
+    call.client.call("add_unit", app=app, units=call.flags["num-units"], to=to)
+
+
+@command(
+    "remove-unit",
+    "<unit> [...] | <application>",
+    Flag("num-units", kind="int"),
+    _DESTROY_STORAGE,
+    _FORCE,
+    _NO_PROMPT,
+)
+def remove_unit(call: Invocation) -> None:
+    """Remove units from the model."""
+    call.expect(1, None, "units or application")
+    count = call.flags["num-units"]
+    if count is None and any("/" not in name for name in call.args):
+        raise CommandError("--num-units must be specified to remove units of an application")
+    _confirm(call, "remove-unit")
+    call.client.call("remove_unit", names=call.args, count=count, force=call.flags["force"])
+
+
+@command(
+    "remove-application",
+    "<application> [...]",
+    _DESTROY_STORAGE,
+    _FORCE,
+    _NO_PROMPT,
+)
+def remove_application(call: Invocation) -> None:
+    """Remove applications from the model."""
+    call.expect(1, None, "application")
+    _confirm(call, "remove-application")
+    call.client.call("remove_application", names=call.args, force=call.flags["force"])
+
+
+def _confirm(call: Invocation, what: str) -> None:
+    """Ask whether to go on, unless the flags or the model's owner have answered."""
+    if call.flags["no-prompt"] or call.flags["force"]:
+        return
+    say(f"WARNING This command will perform {what} on: {', '.join(call.args)}")
+    try:
+        answer = input("Continue [y/N]? ")
+    except EOFError:
+        answer = ""
+    if answer.lower() not in ("y", "yes"):
+        raise CommandError(f"{what}: aborted")
+
+
+@command("integrate", "<application>[:<endpoint>] <application>[:<endpoint>]", aliases=("relate",))
+def integrate(call: Invocation) -> None:
+    """Integrate two applications."""
+    if len(call.args) != 2:
+        raise UsageError("an integration must involve two applications")
+    call.client.call("integrate", first=call.args[0], second=call.args[1])
+
+
+@command("remove-relation", "<application>[:<endpoint>] <application>[:<endpoint>]", _FORCE)
+def remove_relation(call: Invocation) -> None:
+    """Remove an existing relation between two applications."""
+    if len(call.args) != 2:
+        raise UsageError("a relation must involve two applications")
+    call.client.call(
+        "remove_relation", first=call.args[0], second=call.args[1], force=call.flags["force"]
+    )
+
+
+@command(
+    "config",
+    "<application> [--reset <key>[,...]] [<key>[=<value>] ...]",
+    Flag("file", default=""),
+    Flag("reset", kind="list"),
+    format_flag("", "json", "yaml", "smart"),
+)
+def config(call: Invocation) -> None:
+    """Get, set, or reset configuration for a deployed application."""
+    call.expect(1, None, "application name")
+    app, words = call.args[0], call.args[1:]
+    reset = _split(call.flags["reset"])
+    assignments = [word for word in words if "=" in word]
+    if assignments or reset or call.flags["file"]:
+        if len(assignments) != len(words):
+            raise UsageError("cannot set and retrieve values simultaneously")
+        values: dict[str, Any] = {k: _at_file(v) for k, v in key_values(assignments).items()}
+        if call.flags["file"]:
+            values = _options([call.flags["file"]], app) | values
+        twice = sorted(set(values) & set(reset))
+        if twice:
+            raise UsageError(f'key "{twice[0]}" cannot be both set and reset')
+        call.client.call("set_config", app=app, values=values, reset=reset)
+        return
+    info = call.client.call("get_config", app=app)
+    if not words:
+        emit(info, call.flags["format"] or "yaml")
+        return
+    if len(words) > 1:
+        raise UsageError("can only retrieve a single value, or all values")
+    if words[0] not in info["settings"]:
+        raise CommandError(
+            f'key "{words[0]}" not found in "{app}" application config or charm settings.'
+        )
+    emit(info["settings"][words[0]].get("value", ""), call.flags["format"] or "smart")
+
+
+@command("trust", "<application>", Flag("remove", kind="bool"), Flag("scope", default=""))
+def trust(call: Invocation) -> None:
+    """Set whether an application is trusted with cloud credentials."""
+    call.client.call("trust", app=call.one("application"), trusted=not call.flags["remove"])
+
+
+@command("expose", "<application>")
+def expose(call: Invocation) -> None:
+    """Make an application publicly available over the network."""
+    call.client.call("expose", app=call.one("application"), exposed=True)
+
+
+@command("unexpose", "<application>")
+def unexpose(call: Invocation) -> None:
+    """Remove public availability over the network for an application."""
+    call.client.call("expose", app=call.one("application"), exposed=False)
+
+
+@command(
+    "resolved",
+    "[<unit> ...]",
+    Flag("all", kind="bool"),
+    Flag("no-retry", kind="bool"),
+    aliases=("resolve",),
+)
+def resolved(call: Invocation) -> None:
+    """Mark unit errors resolved and re-execute failed hooks."""
+    if bool(call.args) == call.flags["all"]:
+        raise UsageError(
+            "specify units, or --all" if not call.args else "specifying units with --all"
+        )
+    call.client.call(
+        "resolve", names=call.args, everything=call.flags["all"], retry=not call.flags["no-retry"]
+    )

@@ -1,0 +1,134 @@
+"""Commands: how they are declared, and what they are run with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from jujulab.client import Client
+from jujulab.engine.names import CONTROLLER, MODEL
+from jujulab.gnuflag import Flag, UsageError
+
+MODEL_FLAG = Flag("model", short="m", default="")
+_MODELS = {MODEL, f"admin/{MODEL}"}
+
+
+class CommandError(Exception):
+    """A command that failed; the text is printed after ``ERROR``, the exit code is 1."""
+
+
+@dataclass
+class Invocation:
+    """One run of a command.
+
+    Attributes:
+        flags: The values of its flags.
+        args: Its arguments.
+    """
+
+    flags: dict[str, Any]
+    args: list[str]
+    client: Client = field(default_factory=lambda: Client(progress=say))
+
+    def one(self, what: str) -> str:
+        """Return the only argument."""
+        self.expect(1, 1, what)
+        return self.args[0]
+
+    def expect(self, least: int, most: int | None, what: str) -> None:
+        """Check the number of arguments.
+
+        Raises:
+            UsageError: There are too few or too many.
+        """
+        if len(self.args) < least:
+            raise UsageError(f"no {what} specified")
+        if most is not None and len(self.args) > most:
+            extra = ", ".join(f'"{word}"' for word in self.args[most:])
+            raise UsageError(f"unrecognized args: [{extra}]")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        usage: Its arguments, for its help.
+        interspersed: Whether flags may follow arguments.
+    """
+
+    name: str
+    run: Callable[[Invocation], int | None]
+    usage: str
+    summary: str
+    flags: tuple[Flag, ...]
+    interspersed: bool = True
+
+
+COMMANDS: dict[str, Command] = {}
+ALIASES: dict[str, str] = {}
+
+
+def command(
+    name: str,
+    usage: str = "",
+    *flags: Flag,
+    aliases: tuple[str, ...] = (),
+    model: bool = True,
+    interspersed: bool = True,
+) -> Callable[[Callable[[Invocation], int | None]], Callable[[Invocation], int | None]]:
+    """Declare a function to be a command; its docstring is the command's summary.
+
+    Args:
+        name: Its name.
+        usage: The arguments, as the help shows them.
+        *flags: Its flags.
+        aliases: Other names.
+        model: Whether the command takes ``-m``.
+        interspersed: Whether flags may follow arguments.
+    """
+
+    def register(
+        function: Callable[[Invocation], int | None],
+    ) -> Callable[[Invocation], int | None]:
+        every = (*flags, MODEL_FLAG) if model else flags
+        summary = (function.__doc__ or "").strip().splitlines()[0]
+        COMMANDS[name] = Command(name, function, usage, summary, every, interspersed)
+        for alias in aliases:
+            ALIASES[alias] = name
+        return function
+
+    return register
+
+
+def check_model(name: str) -> None:
+    """Check that a model is the lab's.
+
+    Raises:
+        CommandError: It is another one.
+    """
+    controller, _, model = name.rpartition(":")
+    if model not in _MODELS or controller not in ("", CONTROLLER):
+        raise CommandError(f'model "{name}" not found: the lab has one model, "{MODEL}"')
+
+
+def say(text: str) -> None:
+    """Print a line of progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def key_values(words: list[str]) -> dict[str, str]:
+    """Return ``key=value`` arguments as a dict.
+
+    Raises:
+        UsageError: A word is something else.
+    """
+    pairs = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f'expected "key=value", got "{word}"')
+        pairs[key] = value
+    return pairs

@@ -1,0 +1,101 @@
+"""Finds the command and runs it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from jujulab.cli.command import ALIASES, COMMANDS, Command, CommandError, Invocation, check_model
+from jujulab.engine.errors import JujuError
+from jujulab.gnuflag import UsageError, dashed, parse
+
+_MODULES = {
+    "applications": (
+        "add-unit config deploy expose integrate refresh relate remove-application "
+        "remove-relation remove-unit resolve resolved trust unexpose upgrade-charm"
+    ),
+    "debuglog": "debug-log",
+    "inspection": "actions list-actions show-application show-unit",
+    "machines": "add-machine remove-machine",
+    "models": (
+        "add-model destroy-model list-models model-config model-constraints models "
+        "set-model-constraints show-model switch version whoami"
+    ),
+    "operations": ("cancel-task exec list-operations operations run show-operation show-task"),
+    "remote": "scp ssh",
+    "showstatus": "list-machines machines status",
+    "waitfor": "wait-for",
+}
+"""Where each command is. Only the one that is run is loaded: most calls are `status`."""
+
+
+def _load(name: str) -> None:
+    """Import the module that declares a command; all of them for an empty name."""
+    for module, names in _MODULES.items():
+        if not name or name in names.split():
+            importlib.import_module(f"jujulab.cli.{module}")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code: 0, 1 for failure, 2 for wrong usage."""
+    if not argv or argv[0] in ("help", "--help", "-h"):
+        return _help(list(argv[1:]))
+    _load(argv[0])
+    name = ALIASES.get(argv[0], argv[0])
+    if name not in COMMANDS:
+        return _complain(f'juju: "{argv[0]}" is not a juju command. See "juju --help".', 2)
+    command = COMMANDS[name]
+    if any(word in ("--help", "-h") for word in _before_dashes(argv[1:])) and command.interspersed:
+        return _help([name])
+    try:
+        flags, arguments = parse(command.flags, argv[1:], interspersed=command.interspersed)
+        if flags.get("model") or os.environ.get("JUJU_MODEL"):
+            check_model(flags.get("model") or os.environ["JUJU_MODEL"])
+        return command.run(Invocation(flags, arguments)) or 0
+    except UsageError as error:
+        return _complain(str(error), 2)
+    except (CommandError, JujuError) as error:
+        return _complain(str(error), 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+
+
+def _before_dashes(words: Sequence[str]) -> Sequence[str]:
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"ERROR {text}", file=sys.stderr)
+    return code
+
+
+def _help(topics: list[str]) -> int:
+    _load("")
+    if topics and topics[0] != "commands":
+        name = ALIASES.get(topics[0], topics[0])
+        if name not in COMMANDS:
+            return _complain(f'unknown command or topic for "{topics[0]}"', 1)
+        _describe(COMMANDS[name])
+        return 0
+    print("The lab's juju knows these of Juju's commands:\n")
+    width = max(len(name) for name in COMMANDS)
+    for name, command in sorted(COMMANDS.items()):
+        print(f"    {name.ljust(width)}  {command.summary}")
+    return 0
+
+
+def _describe(command: Command) -> None:
+    print(f"Usage: juju {command.name} [options] {command.usage}".rstrip())
+    print(f"\nSummary:\n{command.summary}\n\nOptions:")
+    for flag in sorted(command.flags, key=lambda flag: flag.name):
+        names = ", ".join(dashed(name) for name in (flag.short, flag.name) if name)
+        value = "" if flag.kind == "bool" else f" ({flag.default})" if flag.default else ' (= "")'
+        print(f"{names}{value}")
+    aliases = [alias for alias, name in ALIASES.items() if name == command.name]
+    if aliases:
+        print(f"\nAliases: {', '.join(aliases)}")

@@ -1,0 +1,255 @@
+"""Actions and commands on units and machines."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jujulab.cli.command import CommandError, Invocation, command, say
+from jujulab.cli.output import emit, format_flag, table, to_yaml
+from jujulab.engine.errors import JujuError
+from jujulab.engine.names import natural, seconds
+from jujulab.gnuflag import Flag, UsageError
+
+_FORMAT = format_flag("plain", "json", "plain", "yaml")
+_WAIT = Flag("wait", default="")
+_BACKGROUND = Flag("background", kind="bool")
+_UTC = Flag("utc", kind="bool")
+_ACTION_WAIT, _EXEC_WAIT, _LONG_POLL = 60.0, 300.0, 5.0
+_DONE = ("completed", "failed", "cancelled", "aborted", "error")
+
+
+@command(
+    "run",
+    "<unit> [...] <action> [<key>=<value> ...]",
+    _FORMAT,
+    _WAIT,
+    _BACKGROUND,
+    _UTC,
+    Flag("params", default=""),
+    Flag("string-args", kind="bool"),
+)
+def run(call: Invocation) -> int:
+    """Run an action on one or more units."""
+    units = [word for word in call.args if "/" in word.partition("=")[0]]
+    rest = call.args[len(units) :]
+    if not units or call.args[: len(units)] != units:
+        raise UsageError("no unit specified")
+    if not rest:
+        raise UsageError("no action specified")
+    params = _params_file(call.flags["params"])
+    for word in rest[1:]:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f'argument "{word}" must be of the form key.key.key...=value')
+        _set(params, key.split("."), value if call.flags["string-args"] else _typed(value))
+    return _start(call, units, rest[0], params, "", _ACTION_WAIT)
+
+
+def _params_file(name: str) -> dict[str, Any]:
+    if not name:
+        return {}
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        params = yaml.safe_load(text) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise CommandError(f"cannot read {name}: {error}") from error
+    if not isinstance(params, dict):
+        raise CommandError("params must contain a YAML map with string keys")
+    return params
+
+
+def _typed(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"cannot parse {text!r}: {error}") from error
+
+
+def _set(params: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set a value at a dotted key."""
+    for part in path[:-1]:
+        inner = params.get(part)
+        params[part] = params = dict(inner) if isinstance(inner, dict) else {}
+    params[path[-1]] = value
+
+
+@command(
+    "exec",
+    "[--unit <unit>[,...] | --machine <machine>[,...] | --application <app>[,...] | --all] "
+    "-- <command>",
+    Flag("unit", short="u", kind="list"),
+    Flag("machine", kind="list"),
+    Flag("application", short="a", kind="list"),
+    Flag("app", kind="list"),
+    Flag("all", kind="bool"),
+    _FORMAT,
+    _WAIT,
+    _BACKGROUND,
+    _UTC,
+)
+def exec_(call: Invocation) -> int:
+    """Run the commands on the remote targets specified."""
+    if not call.args:
+        raise UsageError("no commands specified")
+    apps = _split(call.flags["application"] + call.flags["app"])
+    targets = _split(call.flags["unit"] + call.flags["machine"])
+    if not (apps or targets or call.flags["all"]):
+        raise UsageError(
+            "You must specify a target with --all, --machine, --application or --unit"
+        )
+    if call.flags["all"] and (apps or targets):
+        raise UsageError("You cannot specify --all and individual machines, applications or units")
+    targets += call.client.call("receivers", apps=apps, everywhere=call.flags["all"])
+    if not targets:
+        raise CommandError("no targets found")
+    line = call.args[0] if len(call.args) == 1 else shlex.join(call.args)
+    return _start(call, targets, "juju-exec", {}, line, _EXEC_WAIT)
+
+
+def _split(values: list[str]) -> list[str]:
+    return [part for value in values for part in value.split(",") if part]
+
+
+def _start(
+    call: Invocation,
+    receivers: list[str],
+    action: str,
+    params: dict[str, Any],
+    line: str,
+    wait: float,
+) -> int:
+    """Queue an operation, wait for its tasks and print what they bring."""
+    if call.flags["wait"]:
+        wait = seconds(call.flags["wait"])
+    started = call.client.call(
+        "enqueue", receivers=receivers, action=action, params=params, command=line
+    )
+    tasks, number = started["tasks"], started["operation"]
+    if call.flags["background"]:
+        ids = ", ".join(tasks)
+        say(
+            f"Scheduled operation {number} with task {ids}\n"
+            f"Check operation status with 'juju show-operation {number}'\n"
+            f"Check task status with 'juju show-task {ids}'"
+        )
+        return 0
+    plural = "" if len(tasks) == 1 else "s"
+    say(f"Running operation {number} with {len(tasks)} task{plural}")
+    for task, receiver in tasks.items():
+        kind = "unit" if "/" in receiver and "lxd" not in receiver else "machine"
+        say(f"  - task {task} on {kind}-{receiver.replace('/', '-')}")
+    say("")
+    deadline = time.monotonic() + wait
+    results, late = {}, []
+    for task, receiver in tasks.items():
+        say(f"Waiting for task {task}...")
+        info = _wait(call, task, deadline)
+        if info["status"] not in _DONE:
+            late.append(receiver)
+        else:
+            results[receiver] = info
+    _show(call, results)
+    return _outcome(results, late)
+
+
+def _wait(call: Invocation, task: str, deadline: float) -> dict[str, Any]:
+    """Wait for a task, printing its log as it grows."""
+    info: dict[str, Any] = {"status": "pending"}
+    seen, left = 0, 0.0
+    while info["status"] not in _DONE and left >= 0:
+        left = deadline - time.monotonic()
+        timeout = max(0.0, min(left, _LONG_POLL))
+        info = call.client.call("wait_task", task=task, seen=seen, timeout=timeout)
+        for message in info.get("log", [])[seen:]:
+            say(message)
+        seen = len(info.get("log", []))
+    return info
+
+
+def _show(call: Invocation, results: dict[str, Any]) -> None:
+    if call.flags["format"] != "plain":
+        emit(results, call.flags["format"])
+        return
+    if len(results) != 1:
+        emit(results, "yaml") if results else None
+        return
+    info = next(iter(results.values()))
+    values = dict(info.get("results", {}))
+    if info["status"] != "completed":
+        print(f"Action id {info['id']} {info['status']}: {info.get('message', '')}")
+    values.pop("return-code", None)
+    out, err = values.pop("stdout", ""), values.pop("stderr", "")
+    if values:
+        print(to_yaml(values), end="")
+    sys.stdout.write(out)
+    sys.stderr.write(err)
+
+
+def _outcome(results: dict[str, Any], late: list[str]) -> int:
+    """Return the exit code, after telling of tasks that failed or have not ended."""
+    failed = [info for info in results.values() if info["status"] != "completed" or _code(info)]
+    if failed:
+        plural = ("", "s")[len(failed) > 1]
+        lines = "\n".join(
+            f' - id "{info["id"]}" with return code {_code(info)}' for info in failed
+        )
+        say(
+            f"ERROR the following task{plural} failed:\n{lines}\n\n"
+            "use 'juju show-task' to inspect the failure" + plural
+        )
+    if late:
+        say(f"ERROR timed out waiting for results from: {', '.join(late)}")
+    return 1 if failed or late else 0
+
+
+def _code(info: dict[str, Any]) -> int:
+    """Return a task's exit code."""
+    return int(info.get("results", {}).get("return-code", 0))
+
+
+@command("show-task", "<task>", format_flag("yaml", "json", "yaml"), _WAIT, _UTC)
+def show_task(call: Invocation) -> None:
+    """Show the results of a task by ID."""
+    task = call.one("task ID")
+    wait = seconds(call.flags["wait"]) if call.flags["wait"] else 0.0
+    info = _wait(call, task, time.monotonic() + wait)
+    emit(info, call.flags["format"])
+
+
+@command("show-operation", "<operation>", format_flag("yaml", "json", "yaml"), _UTC)
+def show_operation(call: Invocation) -> None:
+    """Show the results of an operation by ID."""
+    emit(call.client.call("operation", operation=call.one("operation ID")), call.flags["format"])
+
+
+@command(
+    "operations", "", format_flag("plain", "json", "plain", "yaml"), aliases=("list-operations",)
+)
+def operations(call: Invocation) -> None:
+    """List pending, running, or completed operations."""
+    found = call.client.call("operations")
+    if call.flags["format"] != "plain":
+        emit(found, call.flags["format"])
+        return
+    rows = [["ID", "Summary"], *([i, found[i]] for i in sorted(found, key=natural))]
+    print(table(rows), end="")
+
+
+@command("cancel-task", "<task> [...]", format_flag("yaml", "json", "yaml"))
+def cancel_task(call: Invocation) -> int:
+    """Cancel pending tasks."""
+    call.expect(1, None, "task IDs")
+    code = 0
+    for task in call.args:
+        try:
+            emit({task: call.client.call("cancel_task", task=task)}, call.flags["format"])
+        except JujuError as error:
+            say(f"ERROR {error}")
+            code = 1
+    return code

@@ -1,0 +1,78 @@
+"""What commands print: JSON, YAML and tables in Juju's layouts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from jujulab.gnuflag import Flag
+
+
+def format_flag(default: str, *choices: str) -> Flag:
+    """Return the ``--format`` flag of a command."""
+    return Flag("format", default=default, choices=choices)
+
+
+OUTPUT_FLAG = Flag("output", short="o", default="")
+
+
+def to_yaml(value: Any) -> str:
+    """Return `value` as YAML; several lines of text become a block."""
+    import yaml  # as slow to load as all the rest, and seldom needed
+
+    class Dumper(yaml.SafeDumper):
+        """Leaves other users of the library alone."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+        style = "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(
+        value,
+        Dumper=Dumper,
+        default_flow_style=False,
+        sort_keys=False,
+        allow_unicode=True,
+        width=1000,
+    )
+
+
+def to_json(value: Any) -> str:
+    """Return `value` as one line of JSON."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def emit(value: Any, kind: str) -> None:
+    """Print `value` as ``json`` or ``yaml``; ``smart`` prints text and numbers as they are."""
+    if kind == "json":
+        print(to_json(value), end="")
+    elif kind == "smart" and isinstance(value, str | int | float):
+        print(json.dumps(value) if isinstance(value, bool) else value)
+    else:
+        print(to_yaml(value), end="")
+
+
+def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """Return rows, the first one being the heading, in columns two blanks apart.
+
+    Args:
+        rows: The cells.
+        right: The columns that are aligned to the right.
+    """
+    lines = [[str(cell) for cell in row] for row in rows]
+    count = max((len(line) for line in lines), default=0)
+    widths = [
+        max((len(line[column]) for line in lines if column < len(line)), default=0)
+        for column in range(count)
+    ]
+    text = ""
+    for line in lines:
+        cells = [
+            cell.rjust(widths[column]) if column in right else cell.ljust(widths[column])
+            for column, cell in enumerate(line)
+        ]
+        cells[-1] = line[-1]
+        text += "  ".join(cells) + "\n"
+    return text

@@ -1,0 +1,235 @@
+"""`juju status` and its table."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jujulab.cli.command import Invocation, command
+from jujulab.cli.output import OUTPUT_FLAG, emit, format_flag, table, to_json, to_yaml
+from jujulab.engine.names import natural, sorted_names
+from jujulab.gnuflag import Flag
+
+_MAX_VERSION = 15
+_COLOURS = {
+    "active": "32",
+    "idle": "32",
+    "started": "32",
+    "executing": "32",
+    "running": "32",
+    "maintenance": "33",
+    "waiting": "33",
+    "pending": "33",
+    "allocating": "33",
+    "blocked": "31",
+    "error": "31",
+    "down": "31",
+    "lost": "31",
+    "unknown": "33",
+}
+
+
+@command(
+    "status",
+    "[<selector> ...]",
+    format_flag("tabular", "json", "tabular", "yaml"),
+    OUTPUT_FLAG,
+    Flag("relations", kind="bool"),
+    Flag("integrations", kind="bool"),
+    Flag("color", kind="bool"),
+    Flag("no-color", kind="bool"),
+    Flag("utc", kind="bool"),
+    Flag("watch", default=""),
+)
+def status(call: Invocation) -> None:
+    """Report the status of the model, its machines, applications and units."""
+    while True:
+        answer = call.client.call("status", patterns=call.args)
+        text = _render(call, answer)
+        if call.flags["output"]:
+            Path(call.flags["output"]).write_text(text, encoding="utf-8")
+            return
+        if not call.flags["watch"]:
+            print(text, end="")
+            return
+        print("\033[H\033[2J" + text, end="", flush=True)
+        time.sleep(max(0.5, float(call.flags["watch"].rstrip("s"))))
+
+
+def _render(call: Invocation, answer: dict[str, Any]) -> str:
+    kind = call.flags["format"]
+    if kind == "json":
+        return to_json(answer["status"])
+    if kind == "yaml":
+        return to_yaml(answer["status"])
+    relations = call.flags["relations"] or call.flags["integrations"]
+    text = tabular(answer["status"], answer["relations"] if relations else [])
+    wanted = call.flags["color"] or (sys.stdout.isatty() and not call.flags["no-color"])
+    return _colour(text) if wanted else text
+
+
+def _colour(text: str) -> str:
+    """Colour the words of statuses where they stand alone in a column."""
+    lines = []
+    for line in text.splitlines():
+        name, blank, rest = line.partition("  ")
+        for word, code in _COLOURS.items():
+            rest = rest.replace(f" {word} ", f" \033[{code}m{word}\033[0m ", 1)
+        lines.append(name + blank + rest)
+    return "\n".join(lines) + "\n"
+
+
+def tabular(status: dict[str, Any], relations: list[dict[str, str]]) -> str:
+    """Return the status as Juju's default table.
+
+    Args:
+        status: What ``--format json`` prints.
+        relations: Rows of the section for relations; none leaves it out.
+    """
+    model = status["model"]
+    header = [
+        ["Model", "Controller", "Cloud/Region", "Version", "Timestamp"],
+        [
+            model["name"],
+            model["controller"],
+            model["cloud"],
+            model["version"],
+            status["controller"]["timestamp"],
+        ],
+    ]
+    sections = [table(header)]
+    if status["applications"]:
+        sections.append(table(_application_rows(status["applications"]), right=(3, 6)))
+    units = _unit_rows(status["applications"])
+    if len(units) > 1:
+        sections.append(table(units))
+    if status["machines"]:
+        sections.append(table(machine_rows(status["machines"])))
+    if relations:
+        sections.append(table(_relation_rows(relations)))
+    if not status["applications"] and not status["machines"]:
+        sections.append(f'Model "admin/{model["name"]}" is empty.\n')
+    return "\n".join(sections)
+
+
+def _application_rows(applications: dict[str, Any]) -> list[list[str]]:
+    rows = [["App", "Version", "Status", "Scale", "Charm", "Channel", "Rev", "Exposed", "Message"]]
+    for name, app in applications.items():
+        info = app["application-status"]
+        version = app.get("version", "").split("\n")[0]
+        if len(version) > _MAX_VERSION:
+            version = version[: _MAX_VERSION - 3] + "..."
+        rows.append(
+            [
+                name,
+                version,
+                info.get("current", ""),
+                _scale(name, applications),
+                app["charm-name"],
+                app.get("charm-channel", ""),
+                str(app["charm-rev"]),
+                "yes" if app["exposed"] else "no",
+                info.get("message", ""),
+            ]
+        )
+    return rows
+
+
+def _scale(name: str, applications: dict[str, Any]) -> str:
+    """Return how many units are there; with how many should be, where these differ."""
+    units = [
+        unit
+        for unit_name, unit in all_units(applications).items()
+        if unit_name.partition("/")[0] == name
+    ]
+    present = sum(u["juju-status"].get("current") in ("idle", "executing") for u in units)
+    return str(present) if present == len(units) else f"{present}/{len(units)}"
+
+
+def all_units(applications: dict[str, Any]) -> dict[str, Any]:
+    """Return all units of a status, subordinates included, by name."""
+    units: dict[str, Any] = {}
+    for app in applications.values():
+        for name, unit in app.get("units", {}).items():
+            units[name] = unit
+            units |= unit.get("subordinates", {})
+    return units
+
+
+def _unit_rows(applications: dict[str, Any]) -> list[list[str]]:
+    rows = [["Unit", "Workload", "Agent", "Machine", "Public address", "Ports", "Message"]]
+    principals = {n: u for app in applications.values() for n, u in app.get("units", {}).items()}
+    for name in sorted_names(principals):
+        rows.append(_unit_row(name, principals[name], ""))
+        subordinates = principals[name].get("subordinates", {})
+        rows += [_unit_row(n, subordinates[n], "  ") for n in sorted_names(subordinates)]
+    return rows
+
+
+def _unit_row(name: str, unit: dict[str, Any], indent: str) -> list[str]:
+    workload, agent = unit["workload-status"], unit["juju-status"]
+    message = workload.get("message", "")
+    doing = agent.get("message", "").removeprefix("running ")
+    if agent.get("current") == "executing" and doing:
+        doing = doing.removeprefix("action ").removesuffix(" hook")
+        message = f"({doing}) {message}"
+    return [
+        indent + name + ("*" if unit.get("leader") else ""),
+        workload.get("current", ""),
+        agent.get("current", ""),
+        unit.get("machine", ""),
+        unit.get("public-address", ""),
+        ",".join(unit.get("open-ports", [])),
+        message,
+    ]
+
+
+def machine_rows(machines: dict[str, Any]) -> list[list[str]]:
+    """Return the rows of the table of machines, containers after their hosts."""
+    rows = [["Machine", "State", "Address", "Inst id", "Base", "AZ", "Message"]]
+    for name in sorted(machines, key=natural):
+        rows += _machine_rows(name, machines[name])
+    return rows
+
+
+def _machine_rows(name: str, machine: dict[str, Any]) -> list[list[str]]:
+    info, base = machine["juju-status"], machine["base"]
+    message = machine["machine-status"].get("message", "")
+    if info.get("current") == "down":
+        message = info.get("message", "")
+    rows = [
+        [
+            name,
+            info.get("current", ""),
+            machine.get("dns-name", ""),
+            machine.get("instance-id", "pending"),
+            f"{base['name']}@{base['channel']}",
+            "default" if "hostname" in machine else "",
+            message,
+        ]
+    ]
+    for container, inner in machine.get("containers", {}).items():
+        rows += _machine_rows(container, inner)
+    return rows
+
+
+def _relation_rows(relations: list[dict[str, str]]) -> list[list[str]]:
+    rows = [["Integration provider", "Requirer", "Interface", "Type", "Message"]]
+    for row in relations:
+        rows.append([row[k] for k in ("provider", "requirer", "interface", "type", "message")])
+    return rows
+
+
+@command(
+    "machines", "", format_flag("tabular", "json", "tabular", "yaml"), aliases=("list-machines",)
+)
+def machines(call: Invocation) -> None:
+    """List machines in the model."""
+    call.expect(0, 0, "machine")
+    found = call.client.call("status", patterns=[])["status"]["machines"]
+    if call.flags["format"] == "tabular":
+        print(table(machine_rows(found)), end="")
+    else:
+        emit({"model": "lab", "machines": found}, call.flags["format"])

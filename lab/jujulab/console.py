@@ -1,0 +1,152 @@
+"""What the lab's longer programs print, and the Juju commands that they run and show."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+JUJU = REPOSITORY / "lab" / "juju"
+
+_QUIET = 10.0
+"""Seconds between two lines about what is waited for."""
+
+
+class StepError(Exception):
+    """A step did not reach its goal; the text says which, and what to look at."""
+
+
+class Console:
+    """Prints steps with the time since the start."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    def say(self, text: str) -> None:
+        """Print one line (or several) under the current step."""
+        for line in text.splitlines():
+            print(f"[{self.elapsed:6.1f} s]   {line}", flush=True)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Announce a step, and how long it took when it is done."""
+        print(f"\n[{self.elapsed:6.1f} s] {title}", flush=True)
+        started = time.monotonic()
+        yield
+        self.say(f"done in {time.monotonic() - started:.1f} s")
+
+    def juju(self, *arguments: str, timeout: float = 600, show: bool = True) -> str:
+        """Run a Juju command in the lab and return its standard output.
+
+        Args:
+            arguments: as on the command line.
+            timeout: seconds.
+            show: print the command and what it says.
+
+        Raises:
+            StepError: it failed or took too long.
+        """
+        if show:
+            shown = [a.replace(f"{REPOSITORY}/", "./") for a in arguments]
+            self.say("$ juju " + " ".join(shown))
+        try:
+            result = subprocess.run(
+                [str(JUJU), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+                cwd=REPOSITORY,
+                stdin=subprocess.DEVNULL,
+                env=os.environ.copy(),
+            )
+        except subprocess.TimeoutExpired:
+            raise StepError(f"`juju {arguments[0]}` took more than {timeout:g} s") from None
+        if result.returncode:
+            complaint = result.stderr.strip() or result.stdout.strip()
+            raise StepError(f"`juju {' '.join(arguments)}` failed:\n{complaint}")
+        if show and result.stdout.strip():
+            self.say(result.stdout.rstrip())
+        return result.stdout
+
+    def status(self) -> dict[str, Any]:
+        """Return `juju status --format json`."""
+        return dict(json.loads(self.juju("status", "--format", "json", show=False)))
+
+    def run_action(self, unit: str, action: str, *parameters: str) -> dict[str, Any]:
+        """Run an action and return its results.
+
+        Raises:
+            StepError: the action failed.
+        """
+        self.say(f"$ juju run {unit} {action} {' '.join(parameters)}".rstrip())
+        output = self.juju("run", unit, action, *parameters, "--format", "json", show=False)
+        (task,) = json.loads(output).values()
+        return dict(task.get("results", {}))
+
+    def wait_active(self, what: str, timeout: float) -> None:
+        """Wait until every unit is active and idle, showing what it waits for.
+
+        Raises:
+            StepError: not within the timeout (seconds), or a unit is in error.
+        """
+        deadline = time.monotonic() + timeout
+        quiet_until = 0.0
+        while time.monotonic() < deadline:
+            waiting = [line for line in unit_lines(self.status()) if not line.endswith(" ok")]
+            if not waiting:
+                return
+            if time.monotonic() >= quiet_until:
+                quiet_until = time.monotonic() + _QUIET
+                self.say(f"waiting for {len(waiting)} units, such as {waiting[0]}")
+            time.sleep(1)
+        details = "\n  ".join(unit_lines(self.status()))
+        raise StepError(f"{what} was not active within {timeout:g} s:\n  {details}")
+
+
+def unit_lines(status: dict[str, Any]) -> list[str]:
+    """Return one line a unit: `name: workload (agent) message`, ending in ` ok` when ready."""
+    lines = []
+    for name, unit in sorted(_units(status)):
+        workload, agent = unit["workload-status"], unit["juju-status"]
+        # update-status comes round all the time; any other hook may still change something.
+        quiet = agent["current"] == "idle" or "update-status" in agent.get("message", "")
+        ready = workload["current"] == "active" and quiet
+        message = f" {workload['message']}" if workload.get("message") else ""
+        line = f"{name}: {workload['current']} ({agent['current']}){message}"
+        lines.append(line + (" ok" if ready else ""))
+    return lines
+
+
+def _units(status: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for application in status["applications"].values():
+        for name, unit in (application.get("units") or {}).items():
+            yield name, unit
+            yield from (unit.get("subordinates") or {}).items()
+
+
+def fail(text: str) -> None:
+    """End the program with an error message."""
+    sys.exit(f"\nFAILED: {text}")
+
+
+def poll(done: Callable[[], bool], timeout: float, interval: float = 0.5) -> bool:
+    """Call `done` until it is true or `timeout` seconds have passed; return which."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(interval)
+    return True

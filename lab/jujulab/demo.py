@@ -1,0 +1,351 @@
+"""The demo: a running cloud, the overlay on top of it, a hypervisor lost, the guests back.
+
+Every Juju command that it runs is shown, and can be typed by hand with `lab/juju`. It can be
+interrupted and run again: what is there already is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jujulab import pack, timeline
+from jujulab.cloud import Cloud, CloudError
+from jujulab.console import REPOSITORY, Console, StepError, poll
+from jujulab.guests import Guests, wait_for_api
+from jujulab.machines import Lab, Machine
+from jujulab.observe import Event, Observer, parse_crm_mon
+
+CHARMS = ("masakari", "masakari-monitors", "pacemaker-remote")
+HYPERVISORS = ("1", "2", "3")
+SEGMENT = "rack1"
+PREFIX = "demo-"
+VIPS = "10.77.1.250 10.77.2.250 10.77.3.250"
+MAAS_URL = "http://10.77.2.1:5240/MAAS"
+
+BASE = "./bundles/base.yaml"
+LAB_OVERLAY = "./lab/overlays/cloud.yaml"
+OVERLAY = "./overlays/masakari.yaml"
+
+RECOVERY_TIMEOUT = 240.0
+"""Seconds until a recovery counts as failed; the upstream defaults needed up to 286."""
+
+
+class Demo:
+    """The steps, each of which can be run again.
+
+    Args:
+        lab: where the machines are.
+        console: where it shows what it does.
+    """
+
+    def __init__(self, lab: Lab, console: Console) -> None:
+        self.lab = lab
+        self.console = console
+        self._cloud: Cloud | None = None
+
+    @property
+    def cloud(self) -> Cloud:
+        """The administrator's connection, made when first needed.
+
+        Raises:
+            StepError: Keystone gives no password, or Nova does not answer.
+        """
+        if self._cloud is None:
+            results = self.console.run_action("keystone/leader", "get-admin-password")
+            status = self.console.status()
+            keystone = next(iter(status["applications"]["keystone"]["units"].values()))
+            auth = {
+                "auth_url": f"http://{keystone['public-address']}:5000/v3",
+                "username": "admin",
+                "password": str(results["admin-password"]),
+                "project_name": "admin",
+                "user_domain_name": "admin_domain",
+                "project_domain_name": "admin_domain",
+            }
+            self._cloud = Cloud(self.lab.machine("0"), auth)
+            wait_for_api(self._cloud)
+        return self._cloud
+
+    def close(self) -> None:
+        """Close the connection into the lab."""
+        if self._cloud is not None:
+            self._cloud.close()
+            self._cloud = None
+
+    def deploy_cloud(self) -> None:
+        """Bring up the lab with the cloud of bundles/base.yaml, before this project is in it."""
+        with self.console.step("The lab, and a running cloud in it"):
+            self.lab.up()
+            if "nova-compute" not in self.console.status()["applications"]:
+                self.console.juju("deploy", BASE, "--overlay", LAB_OVERLAY)
+            self.console.wait_active("the cloud", timeout=420)
+
+    def restore(self, timeout: float = 240) -> None:
+        """Undo every fault, and bring every hypervisor back to duty.
+
+        Raises:
+            StepError: a hypervisor is not back within the timeout, in seconds.
+        """
+        with self.console.step("Every hypervisor back to duty"):
+            for number in HYPERVISORS:
+                machine = self.lab.machine(number)
+                machine.thaw()
+                machine.restore()
+                if machine.state == "off":
+                    self.console.say(f"{machine.hostname} is off: power on")
+                    machine.power_on()
+            hosts = [self.lab.machine(number).fqdn for number in HYPERVISORS]
+            if not poll(lambda: self._offline(hosts) == set(), timeout):
+                raise StepError(f"Pacemaker does not see {sorted(self._offline(hosts))} again")
+            for host in self._hosts_off_duty():
+                self._action("return-host", f"host={host}")
+            if not poll(lambda: set(hosts) <= set(self._hosts_in_duty()), timeout):
+                raise StepError(f"in duty are only {self._hosts_in_duty()}")
+
+    def _offline(self, hosts: list[str]) -> set[str]:
+        member = self._member()
+        if member is None:
+            return set(hosts)
+        reply = member.run(["crm_mon", "--output-as=xml"], timeout=20, check=False)
+        if reply.returncode:
+            return set(hosts)
+        nodes = parse_crm_mon(reply.stdout).nodes
+        return {host for host in hosts if nodes.get(host) != "online"}
+
+    def _member(self, avoid: Machine | None = None) -> Machine | None:
+        """Return a machine with a cluster member that a fault of `avoid` does not take away."""
+        units = self.console.status()["applications"]["masakari"]["units"].values()
+        members = [self.lab.machine(str(unit["machine"])) for unit in units]
+        safe = [m for m in members if avoid is None or m.id not in avoid.children]
+        return next((machine for machine in safe if machine.state == "on"), None)
+
+    def _hosts_in_duty(self) -> list[str]:
+        services = self.cloud.compute_services()
+        return [s["host"] for s in services if (s["state"], s["status"]) == ("up", "enabled")]
+
+    def boot_guests(self, count: int) -> str:
+        """Boot fresh guests on one hypervisor; return its name in Nova."""
+        with self.console.step(f"{count} guests that write their heartbeat to their disks"):
+            guests = Guests(self.lab, self.cloud)
+            guests.prepare()
+            guests.delete(PREFIX)
+            host = self._roomy_host()
+            names = [f"{PREFIX}{number}" for number in range(1, count + 1)]
+            guests.boot(names, host, ha_enabled=names[:1])
+            for server in guests.find(PREFIX).values():
+                self.console.say(f"{server['name']}: ACTIVE and beating on {host}")
+        return host
+
+    def _roomy_host(self) -> str:
+        if not poll(lambda: bool(self._hosts_in_duty()), timeout=60):
+            raise StepError(f"no hypervisor is up and enabled: {self.cloud.compute_services()}")
+        return min(self._hosts_in_duty())
+
+    def deploy_overlay(self) -> None:
+        """Add this project to the cloud that runs."""
+        with self.console.step("The overlay: instance HA for the cloud that is running"):
+            overlay = self._site_overlay()
+            before = self._stable_facts()
+            command = ["deploy", BASE, "--overlay", OVERLAY, "--overlay", str(overlay)]
+            self.console.juju(*command, "--map-machines=existing")
+            if lost := before - self._stable_facts():
+                raise StepError(f"the overlay changed what was running: {sorted(lost)}")
+            self.console.wait_active("the overlay", timeout=420)
+
+    def _stable_facts(self) -> set[tuple[str, str]]:
+        """Return the units and their machines, none of which the overlay may touch."""
+        applications = self.console.status()["applications"].values()
+        units = [unit for app in applications for unit in (app.get("units") or {}).items()]
+        return {(name, str(unit.get("machine"))) for name, unit in units}
+
+    def _site_overlay(self) -> Path:
+        """Write what Appendix L leaves to the site: MAAS, the VIPs, the charms packed here."""
+        directory = self.lab.home / "demo"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        applications: dict[str, Any] = {
+            name: {
+                "charm": str(pack.pack(REPOSITORY / "charms" / name, self.lab.cache / "charms"))
+            }
+            for name in CHARMS
+        }
+        applications["masakari"]["options"] = {"vip": VIPS}
+        credentials = (self.lab.home / "maas-credentials").read_text().strip()
+        options = {"maas_url": MAAS_URL, "maas_credentials": credentials}
+        applications["hacluster"] = {"options": options}
+        overlay = directory / "site.yaml"
+        overlay.touch(mode=0o600)
+        overlay.write_text(yaml.safe_dump({"applications": applications}))
+        return overlay
+
+    def create_segment(self) -> None:
+        """Put all hypervisors into one failover segment."""
+        with self.console.step("A failover segment, by an action"):
+            hosts = sorted(service["host"] for service in self.cloud.compute_services())
+            self._action("create-segment", f"name={SEGMENT}", f"hosts={','.join(hosts)}")
+
+    def _action(self, name: str, *parameters: str) -> None:
+        results = self.console.run_action("masakari/leader", name, *parameters)
+        results.pop("return-code", None)
+        self.console.say(yaml.safe_dump(results, sort_keys=False).rstrip())
+
+    def _hosts_off_duty(self) -> list[str]:
+        """Return the hosts that an earlier run took out of duty."""
+        segments = self.cloud.get("instance-ha", "/segments")["segments"]
+        hosts: list[dict[str, Any]] = []
+        for segment in segments:
+            hosts += self.cloud.get("instance-ha", f"/segments/{segment['uuid']}/hosts")["hosts"]
+        return sorted(host["name"] for host in hosts if host["on_maintenance"])
+
+    def lose_hypervisor(self, host: str) -> list[str]:
+        """Cut the power of a hypervisor and follow its guests; return what went wrong."""
+        machine = self.lab.find(host)
+        dead = ", ".join([machine.hostname, *machine.children])
+        return self.follow(host, machine.power_off, f"power cut: {dead}")
+
+    def isolate_hypervisor(self, host: str) -> list[str]:
+        """Cut all networks of a hypervisor, which runs on; return what went wrong."""
+        machine = self.lab.find(host)
+        return self.follow(host, machine.cut, f"all networks cut: {machine.hostname}")
+
+    def follow(self, host: str, fault: Callable[[], None], what: str) -> list[str]:
+        """Make a fault and follow the guests of a hypervisor until they beat elsewhere.
+
+        Args:
+            host: Nova's and Pacemaker's name of the hypervisor.
+            fault: what to do to it.
+            what: the same in words.
+
+        Returns:
+            What went wrong: guests that did not come up, ran twice, or were evacuated too early.
+        """
+        machine = self.lab.find(host)
+        guests = Guests(self.lab, self.cloud)
+        victims = [n for n, s in guests.find(PREFIX).items() if s["OS-EXT-SRV-ATTR:host"] == host]
+        with self.console.step(f"{what}, with {len(victims)} guests on {host}"):
+            observer = self._observer(guests, avoid=machine)
+            observer.start()
+            since = time.time()
+            fault()
+            observer.add("fault", "fault", host, what, at=since)
+
+            def recovered() -> bool:
+                beating = {e.subject for e in observer.events if e.kind == "beats"}
+                return set(victims) <= beating and self._moved(guests, victims, host)
+
+            complete = observer.wait(recovered, RECOVERY_TIMEOUT)
+            observer.stop()
+        recovery = timeline.summarise(observer.events, since=since, guests=victims, host=host)
+        print("\n" + timeline.render(f"{what}: timeline", observer.events, since=since))
+        print("\n  " + timeline.render_phases(recovery))
+        problems = timeline.judge_lives(guests.lives(PREFIX))
+        if not complete:
+            left = [f"{n}: {s['status']}" for n, s in guests.find(PREFIX).items()]
+            problems.append(f"not recovered within {RECOVERY_TIMEOUT:g} s: {', '.join(left)}")
+        fenced, evacuating = recovery.phases["fenced"], recovery.phases["evacuating"]
+        if fenced is None or (evacuating is not None and evacuating < fenced):
+            problems.append(f"evacuation at {evacuating} s, but the host was fenced at {fenced} s")
+        return problems
+
+    @staticmethod
+    def _moved(guests: Guests, names: list[str], host: str) -> bool:
+        try:
+            found = guests.find(PREFIX)
+        except CloudError:
+            return False  # asked again
+        return all(
+            found[name]["status"] == "ACTIVE"
+            and found[name]["OS-EXT-STS:task_state"] is None
+            and found[name]["OS-EXT-SRV-ATTR:host"] != host
+            for name in names
+        )
+
+    def _observer(self, guests: Guests, avoid: Machine | None = None) -> Observer:
+        member = self._member(avoid)
+
+        def show(event: Event) -> None:
+            self.console.say(event.text)
+
+        journal = self.lab.run_dir / "maas.jsonl"
+        return Observer(self.cloud, lambda: member, journal, guests.pulses(PREFIX), show)
+
+    def kill_guest(self) -> list[str]:
+        """Kill the QEMU of the guest tagged HA_Enabled; return what went wrong."""
+        guests = Guests(self.lab, self.cloud)
+        name = f"{PREFIX}1"
+        server = guests.find(PREFIX)[name]
+        host = server["OS-EXT-SRV-ATTR:host"]
+        with self.console.step(f"Death of {name}'s QEMU on {host} (HA_Enabled=True)"):
+            observer = self._observer(guests)
+            observer.start()
+            since = time.time()
+            pid = self._kill_qemu(self.lab.find(host), server["OS-EXT-SRV-ATTR:instance_name"])
+            observer.add("fault", "killed", name, f"kill -9 {pid} (qemu of {name})", at=since)
+
+            def recovered() -> bool:
+                beating = {e.subject for e in observer.events if e.kind == "beats"}
+                return name in beating and self._moved(guests, [name], host="")
+
+            complete = observer.wait(recovered, RECOVERY_TIMEOUT)
+            observer.stop()
+        recovery = timeline.summarise(observer.events, since=since, guests=[name])
+        print("\n" + timeline.render(f"{name}'s QEMU died", observer.events, since=since))
+        print("\n  " + timeline.render_phases(recovery))
+        problems = timeline.judge_lives(guests.lives(PREFIX))
+        if not complete:
+            problems.append(f"{name} does not run again after {RECOVERY_TIMEOUT:g} s")
+        return problems
+
+    @staticmethod
+    def _kill_qemu(machine: Machine, domain: str) -> str:
+        """Kill the process of a guest inside its hypervisor; return its number there."""
+        reply = machine.run(["pgrep", "-f", f"guest={domain},"], check=False)
+        pids = reply.stdout.split()
+        if len(pids) != 1:
+            raise StepError(f"{machine.hostname} has {len(pids)} QEMU processes of {domain}")
+        machine.run(["kill", "-9", pids[0]])
+        return pids[0]
+
+    def run(self, count: int) -> list[str]:
+        """Run all steps and return what went wrong."""
+        self.deploy_cloud()
+        if "masakari" in self.console.status()["applications"]:
+            self.restore()  # an earlier run has left its mark
+        host = self.boot_guests(count)
+        self.deploy_overlay()
+        self.create_segment()
+        problems = self.lose_hypervisor(host)
+        if not problems:
+            problems = self.kill_guest()
+        return problems
+
+
+def main() -> None:
+    """Run the demo; the exit status is 0 when every guest recovered and none ran twice."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--guests", type=int, default=3, help="how many (default 3)")
+    arguments = parser.parse_args()
+    console = Console()
+    demo = Demo(Lab(), console)
+    try:
+        problems = demo.run(arguments.guests)
+    except (StepError, CloudError, pack.PackError) as error:
+        sys.exit(f"\nFAILED after {console.elapsed:.0f} s: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted; `make demo` goes on from here, `make clean` removes everything")
+    finally:
+        demo.close()
+    if problems:
+        sys.exit("\nFAILED:\n  " + "\n  ".join(problems))
+    print(f"\nAll guests recovered and none ran twice. ({console.elapsed:.0f} s in all)")
+    print("The lab is still up: try `lab/juju status`; `make clean` removes it.")
+
+
+if __name__ == "__main__":
+    main()

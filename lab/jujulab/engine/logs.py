@@ -1,0 +1,53 @@
+"""Logs: one file for each unit, as on a Juju machine, and one record of everything for debug-log.
+
+All are below `$LAB_HOME/logs`. Charms decide what they log; nothing else of a hook is kept here
+but what it prints.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+DEBUG_LOG = "debug-log.jsonl"
+_LIMIT = 64 * 2**20
+_LEVELS = {"TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+
+
+class Logs:
+    """Writes the logs of agents and charms; any thread may."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def write(self, entity: str, level: str, module: str, message: str) -> None:
+        """Add a message, each of its lines a record.
+
+        Args:
+            entity: Who says it: ``unit-keystone-0``, ``machine-0``.
+            level: A level of Juju's; others count as INFO.
+            module: Where it comes from: ``unit.keystone/0.juju-log``.
+            message: What is said.
+        """
+        level = {"WARN": "WARNING"}.get(level, level)
+        level = level if level in _LEVELS else "INFO"
+        now = time.time()
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now))
+        lines = message.splitlines() or [""]
+        text = "".join(f"{stamp} {level} {module} {line}\n" for line in lines)
+        records = "".join(
+            json.dumps([round(now, 3), entity, level, module, line]) + "\n" for line in lines
+        )
+        with self._lock:
+            self._append(self._directory / f"{entity}.log", text)
+            self._append(self._directory / DEBUG_LOG, records)
+
+    def _append(self, path: Path, text: str) -> None:
+        if path.exists() and path.stat().st_size > _LIMIT:
+            path.replace(path.with_suffix(path.suffix + ".1"))
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(text)

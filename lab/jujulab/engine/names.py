@@ -1,0 +1,39 @@
+"""Names and notations that the controller and the command line share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from jujulab.engine.errors import JujuError
+
+MODEL, CONTROLLER, CLOUD, VERSION = "lab", "lab", "lab", "3.6.14"
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(duration: str) -> float:
+    """Return a duration such as ``1m30s`` in seconds.
+
+    Raises:
+        JujuError: It is not one.
+    """
+    parts = _DURATION.findall(duration)
+    if "".join(number + unit for number, unit in parts) != duration or not parts:
+        raise JujuError(f'invalid duration "{duration}"')
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """Sort key that puts ``unit/10`` after ``unit/9``."""
+    return [
+        (0, int(part)) if part.isdigit() else (1, part)
+        for part in re.split(r"(\d+)", name)
+        if part
+    ]
+
+
+def sorted_names(names: Iterable[str]) -> list[str]:
+    """Return names in natural order."""
+    return sorted(names, key=natural)

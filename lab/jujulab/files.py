@@ -1,0 +1,15 @@
+"""Files that several processes read and write at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file, mode 0644, so that readers see the old or the new text and never less."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
+    temporary.write_text(text)
+    temporary.chmod(0o644)
+    temporary.replace(path)

@@ -1,0 +1,229 @@
+"""The machine layer for real: containers that boot, lose power, hang and are cut off.
+
+python -m pytest -m lab lab/tests/test_lab_smoke.py
+"""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from jujulab.addresses import SPACES
+from jujulab.machines import Lab, LabError
+from jujulab.network import NAMESPACES
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+PLUGIN = Path(__file__).parents[1] / "charms/hacluster/files/external_maas.py"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    lab = Lab(tmp_path_factory.mktemp("lab") / "home")
+    lab.up()
+    for identifier in ("0", "1", "1/lxd/0"):
+        lab.create(identifier)
+    yield lab
+    lab.clean()
+    names = {path.name for path in NAMESPACES.iterdir()}
+    assert not [n for n in names if n.split(".")[0] == lab.name]
+    assert str(lab.home) not in Path("/proc/self/mountinfo").read_text()
+    assert lab.maas.pid is None
+
+
+@pytest.fixture
+def watcher(lab):
+    """A node that looks at the others."""
+    lab.machine("0").start()
+    return lab.machine("0")
+
+
+@pytest.fixture
+def node(lab):
+    lab.machine("1").start()
+    return lab.machine("1")
+
+
+@pytest.fixture
+def container(lab, node):
+    lab.machine("1/lxd/0").start()
+    return lab.machine("1/lxd/0")
+
+
+def reaches(machine, address, *, within=3.0):
+    """Whether a ping gets through; a cable that was plugged in takes a moment."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        ping = machine.run(["ping", "-c1", "-W1", str(address)], check=False)
+        if ping.returncode == 0:
+            return True
+    return False
+
+
+def test_machines_know_their_names_and_each_other(watcher, node, container):
+    for machine in (node, container):
+        assert machine.run(["hostname", "--fqdn"]).stdout.strip() == machine.fqdn
+        assert reaches(watcher, machine.fqdn)
+        for space in SPACES:
+            assert reaches(watcher, machine.addresses[space].ip)
+    assert not reaches(watcher, "192.0.2.1", within=1)
+
+
+def test_a_command_gets_a_clean_environment_and_its_input(container):
+    os.environ["LAB_TEST_LEAK"] = "1"
+    result = container.run(["sh", "-c", "env; pwd; cat"], env={"JUJU": "a b"}, input="text")
+    assert "LAB_TEST_LEAK" not in result.stdout
+    assert "JUJU=a b\n" in result.stdout
+    assert result.stdout.endswith("/\ntext")
+    with pytest.raises(subprocess.CalledProcessError):
+        container.run(["false"])
+
+
+def test_a_command_that_takes_too_long_is_killed_with_its_children(node):
+    with pytest.raises(subprocess.TimeoutExpired):
+        node.run(["sh", "-c", "sleep 4711 & sleep 4712"], timeout=0.5)
+    deadline = time.monotonic() + 5
+    while node.run(["pgrep", "-f", "sleep 471"], check=False).stdout:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_power_cut_takes_everything_along_and_nothing_comes_back(node, container):
+    node.run(["ip", "addr", "add", "10.77.3.250/24", "dev", "internal"])
+    node.run(["sh", "-c", "echo kept >/root/file"])
+    command = container.popen(["sleep", "4713"])
+    boots = node.boot_id, container.boot_id
+    started = time.monotonic()
+    node.power_off()
+    elapsed = time.monotonic() - started
+    assert (node.state, container.state) == ("off", "off")
+    assert command.wait(5) != 0
+    with pytest.raises(LabError, match="node 1 is off"):
+        container.start()
+    node.power_on()
+    node.start()
+    container.start()
+    assert (node.boot_id, container.boot_id) != boots
+    assert None not in (node.boot_id, container.boot_id)
+    assert "10.77.3.250" not in node.run(["ip", "addr"]).stdout
+    assert node.run(["cat", "/root/file"]).stdout == "kept\n"
+    assert elapsed < 3, "generous: a loaded machine takes more than the usual 0.1 s"
+
+
+def test_a_cut_cable_stays_cut_over_a_power_cycle(watcher, node, container):
+    node.cut("internal")
+    assert not reaches(watcher, node.addresses["internal"].ip, within=1)
+    assert not reaches(watcher, container.addresses["internal"].ip, within=1)
+    assert reaches(watcher, node.addresses["admin"].ip)
+    node.power_off()
+    node.power_on()
+    node.start()
+    assert not reaches(watcher, node.addresses["internal"].ip, within=1)
+    node.restore()
+    assert reaches(watcher, node.addresses["internal"].ip)
+
+
+def test_a_frozen_machine_stands_still_and_can_be_switched_off(node, container):
+    node.run(["sh", "-c", "(while :; do date +%N >/run/beat; sleep 0.02; done) & "], timeout=10)
+    node.freeze()
+    assert node.frozen
+    assert container.frozen
+    beat = node.root.parent  # the file is on a tmpfs that only the machine sees
+    init = node.container.init
+    path = Path(f"/proc/{init}/root/run/beat")
+    before = path.read_text()
+    time.sleep(0.3)
+    assert path.read_text() == before, beat
+    with pytest.raises(subprocess.TimeoutExpired):
+        container.run(["true"], timeout=0.3)
+    node.thaw()
+    assert not container.frozen
+    container.run(["true"], timeout=10)
+    node.freeze()
+    node.power_off()
+    assert (node.state, container.state) == ("off", "off")
+
+
+def test_a_reboot_from_inside_is_seen(node):
+    before = node.boot_id
+    node.run(["systemctl", "reboot", "--force"], check=False)
+    deadline = time.monotonic() + 30
+    while node.boot_id in (before, None):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    node.start()
+    assert node.state == "on"
+
+
+def test_a_clean_stop_runs_the_services_stop_commands(node):
+    unit = (
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\nExecStop=touch /root/bye\n"
+    )
+    (node.root / "etc/systemd/system/goodbye.service").write_text(unit)
+    node.run(["systemctl", "daemon-reload"])
+    node.run(["systemctl", "start", "goodbye"])
+    node.stop()
+    assert node.state == "off"
+    assert (node.root / "root/bye").exists()
+
+
+def test_up_cleans_after_a_container_whose_supervisor_was_killed(lab, node):
+    supervisor = node.container.supervisor
+    os.kill(supervisor, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while node.state == "on":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(lab.maas.pid, signal.SIGKILL)
+    lab.up()
+    assert node.slug not in lab.network.machines()
+    assert lab.maas.pid is not None
+    node.start()
+    assert node.state == "on"
+
+
+def test_the_stonith_plugin_switches_a_node_through_maas(lab, watcher, node):
+    (lab.run_dir / "boot-delay").write_text("0.5")
+    key = (lab.home / "maas-credentials").read_text().strip()
+    (watcher.root / "root/plugin").write_text(PLUGIN.read_text())
+    environment = {"url": "http://10.77.2.1:5240/MAAS", "hostnames": "node1 node1.maas"}
+
+    def plugin(action, apikey=key):
+        argv = ["python3", "/root/plugin", action, "node1.maas"]
+        return watcher.run(argv, env=environment | {"apikey": apikey}, check=False).returncode
+
+    before = node.boot_id
+    assert plugin("off", f"{key}x") == 1
+    assert (plugin("status"), node.boot_id) == (0, before)
+    assert plugin("reset") == 0
+    deadline = time.monotonic() + 30
+    while node.boot_id in (before, None):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert plugin("off") == 0
+    assert node.state == "off"
+    (lab.run_dir / "maas-outage").touch()
+    assert plugin("status") == 1
+    (lab.run_dir / "maas-outage").unlink()
+
+
+@pytest.mark.parametrize(
+    "packages",
+    [
+        ["pacemaker", "corosync", "crmsh", "haproxy", "masakari-api", "masakari-engine"],
+        ["pacemaker-remote", "masakari-host-monitor", "masakari-instance-monitor"],
+    ],
+)
+def test_packages_install_from_the_local_repository(lab, packages):
+    machine = lab.create("2")
+    machine.start()
+    try:
+        machine.run(["apt-get", "-q", "update"], timeout=60)
+        install = ["apt-get", "-q", "-y", "install", *packages]
+        machine.run(install, env={"DEBIAN_FRONTEND": "noninteractive"}, timeout=180)
+        state = machine.run(["dpkg-query", "-W", "-f=${db:Status-Status}\n", *packages]).stdout
+        assert state.split() == ["installed"] * len(packages)
+    finally:
+        machine.destroy()
