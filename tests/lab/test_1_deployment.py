@@ -1,0 +1,114 @@
+"""The overlay on a running cloud, as an operator sees it with the `juju` command."""
+
+from __future__ import annotations
+
+import time
+
+import jubilant
+import pytest
+from jujulab.console import StepError
+from jujulab.demo import BASE, OVERLAY, SEGMENT, Demo
+
+OURS = {
+    "masakari": ["haproxy", "masakari-api", "masakari-engine"],
+    "masakari-monitors": ["masakari-host-monitor", "masakari-instance-monitor"],
+    "pacemaker-remote": ["pacemaker_remote"],
+}
+HOOK_LIMIT = 1.0
+"""Seconds of a hook that changes nothing, on two cores that run a whole cloud."""
+
+
+def unit_of(juju: jubilant.Juju, application: str) -> str:
+    """Return a unit's name; subordinates are below their principals."""
+    units = juju.status().get_units(application)
+    return sorted(units)[0]
+
+
+def started(juju: jubilant.Juju, unit: str, services: list[str]) -> str:
+    """Return when the services were started: a restart changes it."""
+    names = " ".join(services)
+    command = f"systemctl show -p Id,InvocationID {names}"
+    return juju.exec(command, unit=unit).stdout
+
+
+@pytest.mark.parametrize("application", OURS)
+def test_every_unit_is_ready(demo: Demo, juju: jubilant.Juju, application: str) -> None:
+    units = juju.status().get_units(application)
+    assert len(units) == 3
+    states = {(u.workload_status.current, u.workload_status.message) for u in units.values()}
+    assert states == {("active", "Unit is ready")}
+
+
+def test_deploying_again_changes_nothing(demo: Demo, juju: jubilant.Juju) -> None:
+    site = str(demo.lab.home / "demo" / "site.yaml")
+    output = juju.cli(
+        "deploy", BASE, "--overlay", OVERLAY, "--overlay", site, "--map-machines=existing"
+    )
+    assert "No changes to apply." in output
+
+
+@pytest.mark.parametrize("application", OURS)
+def test_a_hook_without_a_change_is_quick_and_restarts_nothing(
+    demo: Demo, juju: jubilant.Juju, application: str
+) -> None:
+    unit = unit_of(juju, application)
+    hook = "JUJU_DISPATCH_PATH=hooks/update-status ./dispatch"
+    juju.exec(hook, unit=unit)
+    before = started(juju, unit, OURS[application])
+    times = []
+    for _ in range(3):
+        begin = time.monotonic()
+        juju.exec(hook, unit=unit)
+        times.append(time.monotonic() - begin)
+    assert started(juju, unit, OURS[application]) == before
+    assert min(times) < HOOK_LIMIT, f"{application}: {times}"
+
+
+def test_a_wrong_option_is_blocked_with_the_cure(demo: Demo, juju: jubilant.Juju) -> None:
+    juju.config("masakari", {"evacuation-delay": "-1"})
+
+    def blocked(status: jubilant.Status) -> bool:
+        units = status.apps["masakari"].units.values()
+        return all(
+            unit.workload_status.current == "blocked"
+            and "evacuation-delay" in unit.workload_status.message
+            for unit in units
+        )
+
+    try:
+        juju.wait(blocked, timeout=60)
+    finally:
+        juju.config("masakari", reset="evacuation-delay")
+    juju.wait(lambda status: jubilant.all_active(status, "masakari"), timeout=60)
+
+
+def test_a_bundle_error_names_the_file_and_changes_nothing(
+    demo: Demo, juju: jubilant.Juju, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    overlay = tmp_path_factory.mktemp("overlay") / "wrong.yaml"
+    overlay.write_text("applications:\n  masakari-monitors:\n    num_units: 2\n")
+    before = set(juju.status().apps)
+    site = str(demo.lab.home / "demo" / "site.yaml")
+    with pytest.raises(jubilant.CLIError) as error:
+        juju.cli(
+            *("deploy", BASE, "--overlay", OVERLAY, "--overlay", site),
+            *("--overlay", str(overlay), "--map-machines=existing"),
+        )
+    assert "masakari-monitors" in error.value.stderr
+    assert set(juju.status().apps) == before
+
+
+def test_creating_a_segment_again_is_no_error(demo: Demo) -> None:
+    hosts = sorted(service["host"] for service in demo.cloud.compute_services())
+    demo.console.run_action(
+        "masakari/leader", "create-segment", f"name={SEGMENT}", f"hosts={','.join(hosts)}"
+    )
+    segments = demo.cloud.get("instance-ha", "/segments")["segments"]
+    assert [segment["name"] for segment in segments] == [SEGMENT]
+
+
+def test_an_unknown_host_is_named_by_the_failing_action(demo: Demo) -> None:
+    with pytest.raises(StepError, match=r"nosuch\.maas"):
+        demo.console.run_action(
+            "masakari/leader", "add-hosts", f"segment={SEGMENT}", "hosts=nosuch.maas"
+        )

@@ -1,0 +1,79 @@
+"""Runs the unit tests of every charm and package, each with its own settings, two at a time.
+
+The charms have modules of the same names (`charm`, `config`, ...), so each gets a process of its
+own. A failure of one does not hide the others'; the exit status is non-zero if any failed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TIMEOUT = 600
+CHARM_COVERAGE = 90
+"""Percent of the branches of a charm that its unit tests must reach."""
+
+
+def projects() -> dict[str, list[str]]:
+    """Return project -> pytest's arguments for it."""
+    found: dict[str, list[str]] = {}
+    for settings in sorted(REPOSITORY.glob("*/*/pyproject.toml")):
+        project = settings.parent
+        arguments = ["-c", str(settings), f"--rootdir={project}", str(project / "tests")]
+        arguments += [f"--cov={project / 'src'}", "--cov-branch"]
+        arguments.append(f"--cov-config={REPOSITORY / 'pyproject.toml'}")
+        if project.parent.name == "charms":
+            arguments.append(f"--cov-fail-under={CHARM_COVERAGE}")
+        found[f"{project.parent.name}/{project.name}"] = arguments
+    common = ["-c", str(REPOSITORY / "pyproject.toml")]
+    found["lab"] = [*common, "-m", "not lab", str(REPOSITORY / "lab" / "tests")]
+    found["tests"] = [*common, f"--ignore={REPOSITORY / 'tests/lab'}", str(REPOSITORY / "tests")]
+    return found
+
+
+def run(name: str, arguments: list[str], extra: list[str]) -> tuple[str, int, str, float]:
+    """Run one project's tests; return its name, exit status, output and seconds."""
+    started = time.monotonic()
+    coverage = REPOSITORY / ".cache" / f"coverage-{name.replace('/', '-')}"
+    coverage.parent.mkdir(exist_ok=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, *extra],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+        cwd=REPOSITORY,
+        env={**os.environ, "COVERAGE_FILE": str(coverage)},
+    )
+    return name, result.returncode, result.stdout, time.monotonic() - started
+
+
+def main() -> int:
+    """Run all, or only those projects whose names are given."""
+    wanted = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    extra = [argument for argument in sys.argv[1:] if argument.startswith("-")]
+    chosen = {n: a for n, a in projects().items() if not wanted or n in wanted}
+    failed, passed = [], 0
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        jobs = [pool.submit(run, name, arguments, extra) for name, arguments in chosen.items()]
+        for job in jobs:
+            name, status, output, seconds = job.result()
+            print(f"===== {name} ({seconds:.1f} s)\n{output}", flush=True)
+            passed += sum(int(n) for n in re.findall(r"\b(\d+) passed", output))
+            if status:
+                failed.append(name)
+    print(f"===== unit: {passed} tests passed in {len(chosen)} projects", flush=True)
+    if failed:
+        print(f"===== FAILED: {', '.join(failed)}", flush=True)
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
