@@ -15,6 +15,7 @@ from keystoneauth1 import session
 from keystoneauth1.identity import v3
 
 _TIMEOUT = 30
+_READ_TIMEOUT = 5  # a dead host answers nothing; whoever only looks asks again
 _output = threading.Lock()
 
 
@@ -43,6 +44,7 @@ def serve(connection, request):
             headers=headers,
             raise_exc=False,
             connect_retries=0,
+            timeout=_READ_TIMEOUT if request["method"] == "GET" else _TIMEOUT,
             **arguments,
         )
         try:
