@@ -126,16 +126,18 @@ def test_a_cut_cable_stays_cut_over_a_power_cycle(watcher, node, container):
 
 
 def test_a_frozen_machine_stands_still_and_can_be_switched_off(node, container):
-    node.run(["sh", "-c", "(while :; do date +%N >/run/beat; sleep 0.02; done) & "], timeout=10)
+    node.run(
+        ["sh", "-c", "(while :; do date +%N >/run/beat; sleep 0.02; done) >/dev/null 2>&1 &"],
+        timeout=10,
+    )
     node.freeze()
     assert node.frozen
     assert container.frozen
-    beat = node.root.parent  # the file is on a tmpfs that only the machine sees
-    init = node.container.init
-    path = Path(f"/proc/{init}/root/run/beat")
-    before = path.read_text()
+    # The file is on a tmpfs that only the machine sees.
+    beat = Path(f"/proc/{node.container.init}/root/run/beat")
+    before = beat.read_text()
     time.sleep(0.3)
-    assert path.read_text() == before, beat
+    assert beat.read_text() == before
     with pytest.raises(subprocess.TimeoutExpired):
         container.run(["true"], timeout=0.3)
     node.thaw()
@@ -146,15 +148,25 @@ def test_a_frozen_machine_stands_still_and_can_be_switched_off(node, container):
     assert (node.state, container.state) == ("off", "off")
 
 
-def test_a_reboot_from_inside_is_seen(node):
-    before = node.boot_id
-    node.run(["systemctl", "reboot", "--force"], check=False)
+@pytest.mark.parametrize("words", [["reboot"], ["reboot", "--force"]])
+def test_a_reboot_from_inside_takes_the_containers_along(node, container, words):
+    node.run(["ip", "addr", "add", "10.77.3.250/24", "dev", "internal"])
+    before = node.boot_id, container.boot_id
+    node.run(["systemctl", *words], check=False)
     deadline = time.monotonic() + 30
-    while node.boot_id in (before, None):
+    while node.boot_id in (before[0], None) or container.boot_id in (before[1], None):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     node.start()
-    assert node.state == "on"
+    assert "10.77.3.250" not in node.run(["ip", "addr"]).stdout
+
+
+def test_a_poweroff_from_inside_switches_the_containers_off(lab, node, container):
+    node.run(["systemctl", "poweroff"], check=False)
+    deadline = time.monotonic() + 30
+    while (node.state, container.state) != ("off", "off") or lab.network.machines() & {"1"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_clean_stop_runs_the_services_stop_commands(node):
@@ -169,14 +181,26 @@ def test_a_clean_stop_runs_the_services_stop_commands(node):
     assert (node.root / "root/bye").exists()
 
 
-def test_up_cleans_after_a_container_whose_supervisor_was_killed(lab, node):
-    supervisor = node.container.supervisor
-    os.kill(supervisor, signal.SIGKILL)
+def test_a_container_without_its_supervisor_is_still_a_machine(node):
+    os.kill(node.container.supervisor, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while node.container.supervisor is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert node.state == "on"
+    assert node.run(["hostname"]).stdout.strip() == "node1"
+    node.power_off()
+    assert node.state == "off"
+
+
+def test_up_cleans_after_what_died_by_itself(lab, node):
+    os.kill(node.container.init, signal.SIGKILL)
+    os.kill(lab.maas.pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
     while node.state == "on":
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    os.kill(lab.maas.pid, signal.SIGKILL)
+    assert node.slug in lab.network.machines()
     lab.up()
     assert node.slug not in lab.network.machines()
     assert lab.maas.pid is not None

@@ -2,7 +2,7 @@ import json
 
 import pytest
 from jujulab.addresses import SPACES, addresses
-from jujulab.network import Network, NetworkError, port
+from jujulab.network import Network, NetworkError, group, port
 
 
 class Iproute:
@@ -48,6 +48,11 @@ def test_port_names_fit_the_kernel():
     assert len({port("0", space) for space in SPACES}) == len(SPACES)
 
 
+def test_every_machine_has_a_group_of_its_own():
+    slugs = ["0", "1", "10", "0-lxd-0", "0-lxd-1", "1-lxd-0", "10-lxd-0", "1-lxd-998"]
+    assert len({group(slug) for slug in slugs} | {0}) == len(slugs) + 1
+
+
 def test_up_makes_a_bridge_with_an_address_per_space(network, iproute):
     network.up()
     lines = iproute.batches["lab"]
@@ -76,8 +81,11 @@ def test_attach_connects_every_space_but_the_cut_ones(network, iproute):
     network.up()
     network.attach("1", addresses(11), cut={"storage"})
     outside, inside = iproute.batches["lab"], iproute.batches["lab.1"]
-    assert "link add 1.int type veth peer name internal netns lab.1" in outside
-    assert "link set 1.sto master storage" in outside
+    assert (
+        "link add 1.int type veth peer name internal address 02:00:0a:4d:03:0b netns lab.1"
+        in outside
+    )
+    assert f"link set 1.sto master storage group {group('1')}" in outside
     assert "link set 1.int up" in outside
     assert "link set 1.sto up" not in outside
     assert "addr add 10.77.3.11/24 dev internal" in inside
@@ -90,7 +98,12 @@ def test_detach_frees_the_names_of_the_cables_at_once(network, iproute):
     iproute.interfaces |= {"1.int", "1.pub", "11.pub", "internal"}
     iproute.batches.clear()
     network.detach("1")
-    assert iproute.batches["lab"] == ["link del 1.int", "link del 1.pub"]
+    number = group("1")
+    assert iproute.batches["lab"] == [
+        f"link set 1.int group {number}",
+        f"link set 1.pub group {number}",
+        f"link del group {number}",
+    ]
     assert network.machines() == set()
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 
 import jubilant
 import pytest
-from jujulab.console import JUJU, Console, StepError
-from jujulab.demo import HYPERVISORS, PREFIX, Demo
+from jujulab.client import Client
+from jujulab.console import JUJU, Console
+from jujulab.demo import PREFIX, Demo
 from jujulab.guests import Guests
 from jujulab.machines import Lab
 
@@ -28,8 +30,13 @@ def lab() -> Lab:
 
 @pytest.fixture(scope="session")
 def demo(lab: Lab) -> Iterator[Demo]:
-    """A cloud with the overlay, deployed from nothing."""
-    lab.clean()
+    """A cloud with the overlay, deployed from nothing.
+
+    With LAB_KEEP set in the environment, what is there already is used, and stays.
+    """
+    keep = bool(os.environ.get("LAB_KEEP"))
+    if not keep:
+        _clean(lab)
     demo = Demo(lab, Console())
     try:
         demo.deploy_cloud()
@@ -39,7 +46,14 @@ def demo(lab: Lab) -> Iterator[Demo]:
     finally:
         demo.close()
         _keep_logs(lab)
-        lab.clean()
+        if not keep:
+            _clean(lab)
+
+
+def _clean(lab: Lab) -> None:
+    """Remove the lab, its controller first."""
+    Client(lab.home).stop_controller()
+    lab.clean()
 
 
 def _keep_logs(lab: Lab) -> None:
@@ -63,6 +77,3 @@ def guests_on(on_duty: Demo) -> Iterator[tuple[str, Guests]]:
     guests = Guests(on_duty.lab, on_duty.cloud)
     yield host, guests
     guests.delete(PREFIX)
-
-
-__all__ = ["GUESTS", "HYPERVISORS", "StepError"]

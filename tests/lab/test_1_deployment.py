@@ -33,10 +33,12 @@ def started(juju: jubilant.Juju, unit: str, services: list[str]) -> str:
 
 @pytest.mark.parametrize("application", OURS)
 def test_every_unit_is_ready(demo: Demo, juju: jubilant.Juju, application: str) -> None:
-    units = juju.status().get_units(application)
-    assert len(units) == 3
-    states = {(u.workload_status.current, u.workload_status.message) for u in units.values()}
-    assert states == {("active", "Unit is ready")}
+    def states(status: jubilant.Status) -> list[tuple[str, str]]:
+        units = status.get_units(application).values()
+        return [(u.workload_status.current, u.workload_status.message) for u in units]
+
+    ready = [("active", "Unit is ready")] * 3
+    juju.wait(lambda status: states(status) == ready, timeout=90)
 
 
 def test_deploying_again_changes_nothing(demo: Demo, juju: jubilant.Juju) -> None:

@@ -87,6 +87,7 @@ class Cluster:
     stonith: bool = True
     maintenance: bool = False
     device_role: str = "Started"
+    device_failed: bool = False
     fence: Callable[[str], int] = lambda node: 0
     runner: FakeRunner = field(default_factory=FakeRunner)
 
@@ -97,6 +98,11 @@ class Cluster:
         self.runner.on("crm_attribute --type=crm_config", 105)
         self.runner.on("stonith_admin --reboot", lambda argv: self.fence(argv[2]) or "")
         self.runner.on("crm_node --name", f"{self.members[0]}\n")
+
+    def _failures(self) -> str:
+        if not self.device_failed:
+            return ""
+        return '<failures><failure op_key="st-maas_start_0" task="start"/></failures>'
 
     def remote(self, name: str) -> Remote | None:
         return next((r for r in self.remotes if r.name == name), None)
@@ -116,6 +122,7 @@ class Cluster:
             f'<cluster_options stonith-enabled="{_bool(self.stonith)}" '
             f'maintenance-mode="{_bool(self.maintenance)}"/></summary>'
             f"<nodes>{nodes}</nodes><resources>{resources}</resources>"
+            f"{self._failures()}"
             f'<fence_history status="0">{events}</fence_history>'
             '<status code="0" message="OK"/></pacemaker-result>'
         )

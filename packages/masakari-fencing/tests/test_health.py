@@ -164,7 +164,13 @@ def test_a_node_whose_power_maas_cannot_control(checked: Checked, maas: FakeMaas
 
 def test_a_device_that_has_failed(checked: Checked) -> None:
     checked.cluster.device_role = "Stopped"
+    checked.cluster.device_failed = True
     assert checked.texts() == ["fencing device st-maas does not work"]
+
+
+def test_a_device_that_is_about_to_start_is_no_problem(checked: Checked) -> None:
+    checked.cluster.device_role = "Stopped"
+    assert checked.texts() == []
 
 
 def test_an_unconfirmed_power_off(checked: Checked) -> None:

@@ -181,15 +181,23 @@ def parse_status(text: str) -> Status:
             _connection(element) for element in resources if _agent(element) == REMOTE_AGENT
         ),
         fence_events=tuple(_fence_event(element) for element in root.iter("fence_event")),
-        failed_devices=tuple(
-            sorted(
-                element.get("id", "")
-                for element in resources
-                if _agent(element).startswith("stonith:")
-                and (_flag(element, "failed") or element.get("role") == "Stopped")
-            )
-        ),
+        failed_devices=_failed_devices(root, resources),
     )
+
+
+def _failed_devices(root: ET.Element, resources: list[ET.Element]) -> tuple[str, ...]:
+    """Return the fencing devices that failed; one that is about to start did not."""
+    failures = [failure.get("op_key", "") for failure in root.iter("failure")]
+
+    def failed(element: ET.Element) -> bool:
+        name = element.get("id", "")
+        stopped = element.get("role") == "Stopped"
+        return _flag(element, "failed") or (
+            stopped and any(key.rsplit("_", 2)[0] == name for key in failures)
+        )
+
+    devices = [element for element in resources if _agent(element).startswith("stonith:")]
+    return tuple(sorted(element.get("id", "") for element in devices if failed(element)))
 
 
 def remote_record(runner: Runner, node: str, *, timeout: float = 15) -> RemoteRecord:
