@@ -14,7 +14,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ when one is left of a container whose supervisor was killed."""
 
 _POWEROFF_SIGNAL = signal.SIGRTMIN + 4
 """What makes systemd power off cleanly."""
+
+
+POWEROFF, REBOOT = 0, 133
+"""Exit statuses of systemd-nspawn after a container ended by itself."""
 
 
 class ContainerError(LabError):
@@ -71,14 +75,22 @@ class Container:
     def init(self) -> int | None:
         """The host's identifier of the container's process 1; None while there is none."""
         supervisor = self.supervisor
+        candidates: Iterable[int] = ()
         if supervisor is None:
-            return None
-        with contextlib.suppress(OSError):
-            children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text()
-            for pid in map(int, children.split()):
-                if _inner_pid(pid) == 1:
-                    return pid
-        return None
+            # A container outlives its supervisor when that alone is killed.
+            candidates = self.cgroup.pids()
+        else:
+            with contextlib.suppress(OSError):
+                children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text()
+                candidates = map(int, children.split())
+        return next((pid for pid in candidates if _inner_pid(pid) == 1), None)
+
+    def was_supervised_by(self, pid: int) -> bool:
+        """Whether this process, which has ended, is the last supervisor that was started."""
+        try:
+            return int(self._pid_file.read_text()) == pid
+        except (OSError, ValueError):
+            return False
 
     @property
     def running(self) -> bool:
@@ -93,7 +105,13 @@ class Container:
         return None if started is None else f"{started}-{init}"
 
     def launch(
-        self, *, hostname: str, network: Path, binds: Mapping[Path, str], console: Path
+        self,
+        *,
+        hostname: str,
+        network: Path,
+        binds: Mapping[Path, str],
+        console: Path,
+        on_end: Sequence[str],
     ) -> None:
         """Start the container; return when systemd-nspawn runs, long before it has booted.
 
@@ -102,6 +120,8 @@ class Container:
             network: the file of its network namespace.
             binds: what of the host is seen where in the container.
             console: the file to which its console output is appended.
+            on_end: a command to run when the container has powered itself off or wants to
+                reboot; it gets the supervisor's process identifier and `POWEROFF` or `REBOOT`.
 
         Raises:
             ContainerError: systemd-nspawn did not start.
@@ -115,13 +135,18 @@ class Container:
             "--capability=all", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
             "--console=pipe", *(f"--bind={source}:{target}" for source, target in binds.items()),
         ]  # fmt: skip
-        script = (
+        supervise = (
             f"{self.cgroup.join_script(leaf=False)}"
             f' echo $$ >{shlex.quote(str(self._pid_file))}; exec "$@"'
         )
+        # This shell stays out of the control group, so that it sees the end of everything in it.
+        script = (
+            f'sh -ec {shlex.quote(supervise)} sh "$@" & wait $! && status=$? || status=$?;'
+            f" case $status in {POWEROFF}|{REBOOT}) exec {shlex.join(on_end)} $! $status;; esac"
+        )
         with console.open("ab") as output:
             subprocess.run(
-                ["setsid", "--fork", "sh", "-ec", script, "sh", *argv], check=True,
+                ["setsid", "--fork", "sh", "-c", script, "sh", *argv], check=True,
                 env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         deadline = time.monotonic() + 10

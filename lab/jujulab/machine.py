@@ -6,8 +6,9 @@ import contextlib
 import json
 import shutil
 import subprocess
+import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -183,19 +184,26 @@ class Machine:
 
     def power_off(self) -> None:
         """Cut the power of the machine and the containers on it; return when all are dead."""
-        family = self._family()
-        with contextlib.ExitStack() as locks:
-            for machine in family:
-                locks.enter_context(self.lab.lock(machine.slug))
-            # The network goes first: nothing that dies may say goodbye to its peers.
-            # A machine whose start was interrupted may lack cables; it still has to die.
-            with contextlib.suppress(NetworkError):
-                self.lab.network.plug([m.slug for m in family], tuple(SPACES), connected=False)
-            for machine in family:
-                machine._firmware.unlink(missing_ok=True)
-                machine.container.signal_kill()
-            for machine in family:
-                machine._finish_off()
+        with self._family_lock() as family:
+            self._cut_power(family)
+
+    def ended(self, supervisor: int) -> bool:
+        """Tidy up after the machine powered itself off or wants to reboot.
+
+        The containers on a node lose their power with it.
+
+        Args:
+            supervisor: the process identifier of the systemd-nspawn that ended.
+
+        Returns:
+            Whether it was the machine's; False when it has been started again since, or its
+            power been cut.
+        """
+        with self._family_lock() as family:
+            if not self.container.was_supervised_by(supervisor):
+                return False
+            self._cut_power(family)
+        return True
 
     def stop(self) -> None:
         """Shut the machine and the containers on it down cleanly; cut the power if that hangs."""
@@ -276,6 +284,29 @@ class Machine:
             return [self]
         return [self, *(m for m in self.lab.machines() if m.parent == self.id)]
 
+    @contextlib.contextmanager
+    def _family_lock(self) -> Iterator[list[Machine]]:
+        """Keep others from switching the machine and the containers on it."""
+        family = self._family()
+        with contextlib.ExitStack() as locks:
+            for machine in family:
+                locks.enter_context(self.lab.lock(machine.slug))
+            yield family
+
+    def _cut_power(self, family: Sequence[Machine]) -> None:
+        # The network goes first: nothing that dies may say goodbye to its peers. A machine
+        # whose start was interrupted may lack cables; it still has to die.
+        with contextlib.suppress(NetworkError):
+            self.lab.network.plug([m.slug for m in family], tuple(SPACES), connected=False)
+        for machine in family:
+            machine._firmware.unlink(missing_ok=True)
+            machine.container.signal_kill()
+        for machine in family:
+            machine.container.kill()
+            # What was set up in the namespace at run time, virtual addresses above all, must
+            # not come back with the power.
+            self.lab.network.detach(machine.slug)
+
     def _launch(self) -> None:
         with contextlib.ExitStack() as locks:
             if self.parent is not None:
@@ -296,7 +327,13 @@ class Machine:
                 network=self.lab.network.path(self.slug),
                 binds=self._binds(),
                 console=self.dir / "console.log",
+                on_end=self._on_end(),
             )
+
+    def _on_end(self) -> list[str]:
+        package = Path(__file__).resolve().parents[1]
+        python = ["env", f"PYTHONPATH={package}", sys.executable, "-m", "jujulab.ended"]
+        return [*python, str(self.lab.home), self.id]
 
     def _binds(self) -> dict[Path, str]:
         binds = {self.juju_dir: "/var/lib/juju"}
@@ -307,17 +344,8 @@ class Machine:
                     binds[device] = str(device)
         return binds
 
-    def _finish_off(self) -> None:
-        self.container.kill()
-        # What was set up in the namespace at run time, virtual addresses above all, must not
-        # come back with the power.
-        self.lab.network.detach(self.slug)
-
     def _set_cuts(self, spaces: Sequence[str], *, connected: bool) -> None:
-        family = self._family()
-        with contextlib.ExitStack() as locks:
-            for machine in family:
-                locks.enter_context(self.lab.lock(machine.slug))
+        with self._family_lock() as family:
             for machine in family:
                 cuts = machine.cuts - set(spaces) if connected else machine.cuts | set(spaces)
                 replace_text(machine._cuts, " ".join(sorted(cuts)))

@@ -60,6 +60,7 @@ class MachineAgent(threading.Thread):
         self._boot = ""
         self._record = shared.run_dir / f"hook-{machine_id.replace('/', '-')}.pid"
         self._provision_after = 0.0
+        self._served = ""
 
     # The loop.
 
@@ -108,9 +109,10 @@ class MachineAgent(threading.Thread):
         if task:
             return lambda: self._run_task(task), now
         due = now + _POLL
-        for unit in self._model.units_on(self._id):
+        for unit in self._in_turn(self._model.units_on(self._id)):
             hook = resolver.next_hook(self._model, unit, boot, now)
             if hook:
+                self._served = unit.name
                 return lambda: self._run_hook(unit, hook, boot), now  # noqa: B023 - used at once
             if unit.removed and not unit.subordinates:
                 lifecycle.drop_unit(self._model, unit)
@@ -119,6 +121,16 @@ class MachineAgent(threading.Thread):
                 return self._nothing, now
             due = min(due, resolver.next_due(self._model, unit))
         return None, due
+
+    def _in_turn(self, units: list[Unit]) -> list[Unit]:
+        """Return the units, the one after the unit served last first.
+
+        The units of a machine contend for one lock; a principal with much to do must not keep
+        its subordinates from being installed.
+        """
+        names = [unit.name for unit in units]
+        start = names.index(self._served) + 1 if self._served in names else 0
+        return units[start:] + units[:start]
 
     def _nothing(self) -> None:
         """Look again at once."""

@@ -16,7 +16,4 @@ from fake_juju import FakeJuju  # noqa: E402  (found on the path that was just s
 @pytest.fixture
 def juju(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeJuju:
     """A Juju for one unit, whose tools come first on PATH."""
-    fake = FakeJuju(tmp_path / "juju", tmp_path / "machine")
-    for name, value in fake.environ.items():
-        monkeypatch.setenv(name, value)
-    return fake
+    return FakeJuju(tmp_path / "juju", tmp_path / "machine", monkeypatch)

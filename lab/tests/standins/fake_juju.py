@@ -1,7 +1,8 @@
 """A Juju for one unit, in a file: what the stand-in charms' hooks see in unit tests.
 
 The hook tools and the system's commands are small programs first on PATH; what they are told, and
-what they answer, is in a file that the test looks into.
+what they answer, is in a file that the test looks into. Tests of a whole charm call the hook tools
+in this process, which is the same code and ten times as quick.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import types
 from pathlib import Path
 from typing import Any
 
+import fake_tool
+import pytest
 import standin
 import yaml
 
@@ -37,8 +40,9 @@ class FakeJuju:
         environ: the environment in which hooks find the tools.
     """
 
-    def __init__(self, folder: Path, root: Path) -> None:
+    def __init__(self, folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root
+        self._monkeypatch = monkeypatch
         self._file = folder / "state.json"
         tools = folder / "bin"
         tools.mkdir(parents=True)
@@ -48,7 +52,16 @@ class FakeJuju:
             (tools / name).chmod(0o755)
         path = f"{tools}{os.pathsep}{os.environ['PATH']}"
         self.environ = {"PATH": path, "FAKE_JUJU": str(self._file)}
+        for name, value in self.environ.items():
+            monkeypatch.setenv(name, value)
         self.set(config={}, leader=True, addresses={}, relations={}, calls=[], down=[], failing=[])
+
+    def answer_in_process(self) -> None:
+        """Call hook tools without a process for each."""
+        self._monkeypatch.setattr(standin, "tool", self._tool)
+
+    def _tool(self, *argv: str, stdin: str | None = None) -> str:
+        return fake_tool.perform(argv[0], list(argv[1:]), stdin or "", self._file)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -86,6 +99,7 @@ class Charm:
 
     def __init__(self, juju: FakeJuju, name: str, unit: str = "") -> None:
         self.juju = juju
+        juju.answer_in_process()
         self.unit = unit or f"{name}/0"
         folder = CHARMS / name
         sources = str(folder / "src")
@@ -172,5 +186,6 @@ def _load(path: Path) -> types.ModuleType:
     spec = importlib.util.spec_from_file_location(f"charm_{path.parents[1].name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module

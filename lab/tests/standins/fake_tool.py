@@ -27,7 +27,7 @@ def answer(tool: str, argv: list[str], stdin: str, state: dict[str, Any]) -> Any
         return relation["app_data"] if "--app" in argv else relation["units"][argv[-1]]
     if tool == "relation-set":
         if "--app" in argv and not state["leader"]:
-            sys.exit("ERROR cannot write relation settings")
+            raise RuntimeError("relation-set: ERROR cannot write relation settings")
         relation = state["relations"][argv[argv.index("-r") + 1]]
         bag = relation["local_app" if "--app" in argv else "local"]
         bag.update(json.loads(stdin))
@@ -36,25 +36,35 @@ def answer(tool: str, argv: list[str], stdin: str, state: dict[str, Any]) -> Any
     return None
 
 
-def main() -> None:
-    """Answer, and keep a record of the call."""
-    tool, *argv = sys.argv[1:]
-    file = Path(os.environ["FAKE_JUJU"])
+def perform(tool: str, argv: list[str], stdin: str, file: Path) -> str:
+    """Answer, and keep a record of the call.
+
+    Raises:
+        RuntimeError: it fails, as the test wishes or Juju would.
+    """
     state = json.loads(file.read_text())
-    fed = tool in ("mysql", "relation-set") or {"import_definitions", "python3"} & set(argv)
-    stdin = sys.stdin.read() if fed else ""
     state["calls"].append({"tool": tool, "argv": argv, "stdin": stdin})
+    file.write_text(json.dumps(state))
     if tool in state["failing"]:
-        file.write_text(json.dumps(state))
-        sys.exit(f"{tool} fails, as the test wishes")
+        raise RuntimeError(f"{tool}: fails, as the test wishes")
     said = answer(tool, argv, stdin, state)
     file.write_text(json.dumps(state))
     if tool == "systemctl" and argv[0] == "is-active":
-        print("\n".join("inactive" if name in state["down"] else "active" for name in argv[1:]))
-    elif tool == "dpkg-query":
-        print("2:26.2.2-1~deb12u3", end="")
-    elif said is not None:
-        print(json.dumps(said))
+        return "\n".join("inactive" if name in state["down"] else "active" for name in argv[1:])
+    if tool == "dpkg-query":
+        return "2:26.2.2-1~deb12u3"
+    return "" if said is None else json.dumps(said)
+
+
+def main() -> None:
+    """Run as the program of that name."""
+    tool, *argv = sys.argv[1:]
+    fed = tool in ("mysql", "relation-set") or {"import_definitions", "python3"} & set(argv)
+    stdin = sys.stdin.read() if fed else ""
+    try:
+        print(perform(tool, argv, stdin, Path(os.environ["FAKE_JUJU"])))
+    except RuntimeError as exc:
+        sys.exit(str(exc).partition(": ")[2])
 
 
 if __name__ == "__main__":

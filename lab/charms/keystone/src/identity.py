@@ -17,7 +17,7 @@ START = 60
 class Identity:
     """Keystone's v3 API, as the charm's own administrator.
 
-    Every method finds or makes one thing and returns its id.
+    Its methods find or make one thing and return its id.
     """
 
     def __init__(self, url: str, user: str, password: str) -> None:
@@ -36,6 +36,17 @@ class Identity:
     def domain(self, name: str) -> str:
         """A domain."""
         return self._ensure("domain", {"name": name})
+
+    def known_domain(self, name: str) -> str:
+        """A domain that exists.
+
+        Raises:
+            LookupError: it does not.
+        """
+        found = self._find("domain", {"name": name})
+        if not found:
+            raise LookupError(f"Keystone has no domain {name!r}")
+        return str(found["id"])
 
     def project(self, name: str, domain: str) -> str:
         """A project in the domain with that id."""

@@ -71,11 +71,9 @@ def requests(bag: dict[str, str]) -> dict[str, dict[str, str]]:
         if key in JUJU_KEYS:
             continue
         prefix, _, name = ("", "", key) if key in REQUEST else key.partition("_")
+        if name not in REQUEST:
+            raise ValueError(f"shared-db: {key!r} is not a key of the protocol")
         found.setdefault(prefix, {})[name] = value
-    for prefix, request in found.items():
-        if not set(request) <= REQUEST:
-            odd = ", ".join(sorted(set(request) - REQUEST))
-            raise ValueError(f"shared-db: unknown key {odd!r} with prefix {prefix!r}")
     return {prefix: found[prefix] for prefix in sorted(found) if set(found[prefix]) == REQUEST}
 
 

@@ -129,6 +129,7 @@ def driver_settings(unit: Unit, virt_type: str) -> workload.Ini:
             "virt_type": virt_type,
             "cpu_mode": unit.config.get("cpu-mode", "none"),
             "images_type": unit.config.get("libvirt-image-backend") or "qcow2",
+            "disk_cachemodes": unit.config.get("disk-cachemodes"),
         },
     }
 
