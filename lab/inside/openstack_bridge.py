@@ -29,6 +29,7 @@ def serve(connection, request):
     """Pass one request on; whatever goes wrong is an answer too."""
     try:
         headers = {}
+        looks = request["method"] == "GET"
         if request.get("microversion"):
             headers["OpenStack-API-Version"] = "compute " + request["microversion"]
             headers["X-OpenStack-Nova-API-Version"] = request["microversion"]
@@ -43,8 +44,8 @@ def serve(connection, request):
             endpoint_filter={"service_type": request["service"], "interface": "public"},
             headers=headers,
             raise_exc=False,
-            connect_retries=0,
-            timeout=_READ_TIMEOUT if request["method"] == "GET" else _TIMEOUT,
+            connect_retries=2 if looks else 0,
+            timeout=_READ_TIMEOUT if looks else _TIMEOUT,
             **arguments,
         )
         try:

@@ -66,7 +66,8 @@ class Guests:
             self._cloud.post("compute", f"{path}/action", {"os-resetState": {"state": "active"}})
             self._cloud.request("DELETE", "compute", path)
         if not poll(lambda: not self.find(prefix), timeout):
-            raise StepError(f"guests are not deleted after {timeout:g} s: {self.find(prefix)}")
+            left = ", ".join(self.find(prefix))
+            raise StepError(f"guests are not deleted after {timeout:g} s: {left}")
 
     def boot(
         self,

@@ -42,6 +42,8 @@ def demo(lab: Lab) -> Iterator[Demo]:
         demo.deploy_cloud()
         demo.deploy_overlay()
         demo.create_segment()
+        # A fenced host is back in a third of the time, so that the tests are.
+        demo.console.juju("config", "masakari", "remote-reconnect-interval=20")
         yield demo
     finally:
         demo.close()

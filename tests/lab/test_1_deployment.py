@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 
 import jubilant
 import pytest
-from jujulab.console import StepError
+from jujulab.console import JUJU, REPOSITORY, StepError
 from jujulab.demo import BASE, OVERLAY, SEGMENT, Demo
 
 OURS = {
@@ -43,10 +44,16 @@ def test_every_unit_is_ready(demo: Demo, juju: jubilant.Juju, application: str) 
 
 def test_deploying_again_changes_nothing(demo: Demo, juju: jubilant.Juju) -> None:
     site = str(demo.lab.home / "demo" / "site.yaml")
-    output = juju.cli(
-        "deploy", BASE, "--overlay", OVERLAY, "--overlay", site, "--map-machines=existing"
+    command = ["deploy", BASE, "--overlay", OVERLAY, "--overlay", site, "--map-machines=existing"]
+    before = juju.status()
+    result = subprocess.run(
+        [str(JUJU), *command], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
     )
-    assert "No changes to apply." in output
+    assert result.returncode == 0
+    assert "No changes to apply." in result.stdout + result.stderr
+    after = juju.status()
+    assert set(after.apps) == set(before.apps)
+    assert set(after.machines) == set(before.machines)
 
 
 @pytest.mark.parametrize("application", OURS)
