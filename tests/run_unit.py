@@ -55,14 +55,21 @@ def run(name: str, arguments: list[str], extra: list[str]) -> tuple[str, int, st
     return name, result.returncode, result.stdout, time.monotonic() - started
 
 
+def _weight(name: str) -> int:
+    """Return the size of a project's tests: a fair guess at how long they take."""
+    tests = (REPOSITORY / name / "tests") if name != "tests" else REPOSITORY / "tests" / "bundles"
+    return sum(len(path.read_bytes()) for path in tests.rglob("test_*.py"))
+
+
 def main() -> int:
     """Run all, or only those projects whose names are given."""
     wanted = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     extra = [argument for argument in sys.argv[1:] if argument.startswith("-")]
     chosen = {n: a for n, a in projects().items() if not wanted or n in wanted}
     failed, passed = [], 0
+    longest_first = sorted(chosen.items(), key=lambda item: -_weight(item[0]))
     with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = [pool.submit(run, name, arguments, extra) for name, arguments in chosen.items()]
+        jobs = [pool.submit(run, name, arguments, extra) for name, arguments in longest_first]
         for job in jobs:
             name, status, output, seconds = job.result()
             print(f"===== {name} ({seconds:.1f} s)\n{output}", flush=True)

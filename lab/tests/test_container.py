@@ -1,7 +1,10 @@
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from jujulab import container
@@ -23,7 +26,18 @@ def supervisor(tmp_path):
         "import time; time.sleep(60)",
         f"--directory={tmp_path / 'root'}",
     ]
+    with started(argv) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def started(argv):
+    """Start a process and wait until its command line can be read, a moment after the exec."""
     with subprocess.Popen(argv) as process:
+        deadline = time.monotonic() + 10
+        while not Path(f"/proc/{process.pid}/cmdline").read_bytes():
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
         yield process
         process.kill()
 
@@ -48,10 +62,9 @@ def test_a_number_that_another_process_has_now_is_not_believed(subject, tmp_path
 
 def test_a_container_in_a_longer_path_is_another_one(subject, tmp_path):
     argv = [sys.executable, "-c", "import time; time.sleep(60)", f"--directory={tmp_path}/root2"]
-    with subprocess.Popen(argv) as process:
+    with started(argv) as process:
         (tmp_path / "1.pid").write_text(f"{process.pid}\n")
         assert subject.supervisor is None
-        process.kill()
 
 
 def test_a_zombie_is_dead(subject, supervisor, tmp_path):
