@@ -104,6 +104,11 @@ def write(
     return True
 
 
+_CLOSES = "add-header = Connection: close"
+"""uwsgi's HTTP socket closes each connection after one answer without saying so. A client that
+keeps connections would then, once in a while, send its next request into a closed one."""
+
+
 def tune_uwsgi(path: Path, processes: int, threads: int, *more: str) -> bool:
     """Set how many processes and threads a packaged uwsgi service runs.
 
@@ -119,9 +124,9 @@ def tune_uwsgi(path: Path, processes: int, threads: int, *more: str) -> bool:
     lines = [
         line
         for line in path.read_text().splitlines()
-        if not re.match(r"(processes|threads) *=", line) and line not in more
+        if not re.match(r"(processes|threads) *=", line) and line not in (_CLOSES, *more)
     ]
-    lines += [f"processes = {processes}", f"threads = {threads}", *more]
+    lines += [f"processes = {processes}", f"threads = {threads}", _CLOSES, *more]
     return write(path, "\n".join(lines) + "\n")
 
 

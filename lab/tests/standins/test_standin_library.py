@@ -266,7 +266,8 @@ class TestWorkload:
         path.write_text("[uwsgi]\nprocesses = 8\nmaster = true\nthreads=32\n")
         assert workload.tune_uwsgi(path, 2, 1, "http-socket = :35357")
         expected = ["[uwsgi]", "master = true", "processes = 2", "threads = 1"]
-        assert path.read_text().splitlines() == [*expected, "http-socket = :35357"]
+        expected += ["add-header = Connection: close", "http-socket = :35357"]
+        assert path.read_text().splitlines() == expected
         assert not workload.tune_uwsgi(path, 2, 1, "http-socket = :35357")
 
     def test_config_flags(self) -> None:
