@@ -84,12 +84,34 @@ class Cluster:
         """
         if not machine or self._host.read(_RECORD) == machine:
             return
+        masakari_fencing.cluster.record_machine(self._host.runner, self._member(), machine)
+        self._host.write(_RECORD, machine)
+
+    def recheck(self, resource: str) -> None:
+        """Have Pacemaker look anew whether a resource runs on this member.
+
+        It can hold one for running that is not: where a failure expires while the cluster is
+        busy, it is forgotten, and a check that goes on failing is not reported a second time.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        command = ["crm_resource", "--refresh", "--resource", resource, "--node", self._member()]
         try:
-            node = self._host.runner.run(["crm_node", "--name"], timeout=15).stdout.strip()
+            self._host.runner.run(command, timeout=30)
         except CommandError as error:
             raise PacemakerError(str(error)) from error
-        masakari_fencing.cluster.record_machine(self._host.runner, node, machine)
-        self._host.write(_RECORD, machine)
+
+    def _member(self) -> str:
+        """The name of this member.
+
+        Raises:
+            PacemakerError: no cluster runs here.
+        """
+        try:
+            return self._host.runner.run(["crm_node", "--name"], timeout=15).stdout.strip()
+        except CommandError as error:
+            raise PacemakerError(str(error)) from error
 
     def problems(self, *, leader: bool, fresh: bool) -> list[str]:
         """Why a hypervisor could not be fenced, each with its cure.

@@ -17,7 +17,7 @@ from config import Address
 
 _META = 'meta migration-threshold="INFINITY" failure-timeout="5s"'
 _VIP_MONITOR = 'op monitor timeout="20s" interval="10s" depth="0"'
-_HAPROXY = "res_masakari_haproxy"
+HAPROXY_RESOURCE = "res_masakari_haproxy"
 _HAPROXY_CLONE = "cl_res_masakari_haproxy"
 _VIP_GROUP = "grp_masakari_vips"
 _HOSTNAME_GROUP = "grp_masakari_hostnames"
@@ -101,7 +101,7 @@ def request(
             to be deleted.
     """
     resources: dict[str, tuple[str, str]] = {
-        _HAPROXY: ("lsb:haproxy", f'  {_META}  op monitor interval="5s"')
+        HAPROXY_RESOURCE: ("lsb:haproxy", f'  {_META}  op monitor interval="5s"')
     }
     groups: dict[str, str] = {}
     members = _add_vips(resources, vips)
@@ -111,7 +111,7 @@ def request(
         groups[_HOSTNAME_GROUP] = " ".join(sorted(_add_dns_names(resources, dns_names)))
     delete = _obsolete(published) | _legacy_names(vips)
     data: dict[str, object] = {
-        "clones": {_HAPROXY_CLONE: _HAPROXY},
+        "clones": {_HAPROXY_CLONE: HAPROXY_RESOURCE},
         "colocations": {},
         "delete_resources": sorted(delete - set(resources)),
         "groups": groups,

@@ -17,6 +17,7 @@ from masakari_fencing.pacemaker import PacemakerError
 import databags
 import debian
 import fencing
+import hacluster
 import haproxy
 import legacy
 import peers
@@ -120,7 +121,7 @@ class Unit:
         result.databags = databags.compute(state, tls=bool(tls), serving=serving)
         result.problems += relation_problems(state)
         self._run_masakari(state, result)
-        self._supervise(state, result)
+        self._supervise(state, result, look)
         self._tend_cluster(state, machine, result, look)
         return result
 
@@ -196,7 +197,7 @@ class Unit:
             elif self.services.ensure(name, configurations[name]) and name == services.API:
                 self.services.wait_for_port(haproxy.API_PORT, _START_TIMEOUT)
 
-    def _supervise(self, state: State, result: Result) -> None:
+    def _supervise(self, state: State, result: Result, look: bool) -> None:
         """Report services and ports that are not as they should be."""
         managed = self.managed_services(ha="ha" in state.related)
         if self.paused:
@@ -221,6 +222,14 @@ class Unit:
             result.problems.append(blocked(status.ports_not_open(closed)))
         if self.services.closed(shared):
             result.problems.append(waiting("Waiting for Pacemaker to start HAProxy"))
+            if look and state.clustered:
+                self._recheck_haproxy()
+
+    def _recheck_haproxy(self) -> None:
+        try:
+            self.cluster.recheck(hacluster.HAPROXY_RESOURCE)
+        except PacemakerError as error:
+            logger.warning("Pacemaker cannot be asked to look at HAProxy: %s", error)
 
     def _tend_cluster(self, state: State, machine: str, result: Result, look: bool) -> None:
         """Keep the cluster's configuration as it must be, and report what fencing lacks."""

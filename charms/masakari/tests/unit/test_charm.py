@@ -198,6 +198,20 @@ def test_haproxy_is_pacemakers(ctx: testing.Context, machine: Machine) -> None:
     assert out.unit_status == ops.WaitingStatus("Waiting for Pacemaker to start HAProxy")
 
 
+def test_pacemaker_is_asked_to_look_at_an_haproxy_that_is_down(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    recheck = ("crm_resource", "--refresh", "--resource", "res_masakari_haproxy", "--node")
+    out = ctx.run(ctx.on.update_status(), complete())
+    assert not machine.has_run(*recheck)
+    machine.host.systemd.services["haproxy"].active = False
+    out = ctx.run(ctx.on.update_status(), out)
+    assert len(machine.has_run(*recheck, "node1")) == 1
+    machine.host.runner.answer(["crm_resource"], (1, "no cluster"))
+    out = ctx.run(ctx.on.update_status(), out)
+    assert out.unit_status == ops.WaitingStatus("Waiting for Pacemaker to start HAProxy")
+
+
 def test_haproxy_is_ours_without_pacemaker(ctx: testing.Context, machine: Machine) -> None:
     machine.host.systemd.services["haproxy"].active = False
     state = complete(config={"vip": "", "allow-recovery-without-fencing": True})
