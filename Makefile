@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := lab
 
-.PHONY: help venv demo test lint unit lab bundles format pack lock clean
+.PHONY: help venv demo test lint unit lab bundles format lock clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -43,9 +43,6 @@ bundles: venv ## verify the bundle with each overlay by Juju's rules
 
 format: venv ## format the code
 	$(BIN)/tox run -e format
-
-pack: venv ## pack the charms with charmcraft, for a real controller
-	$(BIN)/tox run -e pack
 
 lock: venv ## compile requirements.in to the one lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
