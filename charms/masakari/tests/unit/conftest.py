@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from instance_ha_common.testing import write_yaml_quickly
 from ops import testing
 
 import charm
@@ -19,9 +19,7 @@ import machine as machine_module
 from fakecloud import FakeCloud
 from machine import Machine
 
-# ops.testing writes the charm's metadata anew for every event; libyaml does it in a tenth of the
-# time that makes up a third of these tests.
-yaml.safe_dump = functools.partial(yaml.dump, Dumper=yaml.CSafeDumper)
+write_yaml_quickly()
 
 CHARM_ROOT = Path(__file__).parents[2]
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import socket
 import subprocess
 
 import charm
 import pytest
-import yaml
 from hypervisor import ARCHIVE, NAME, Daemon, install, make_context
-from instance_ha_common.testing import FakeHost, fake_host
+from instance_ha_common.testing import FakeHost, fake_host, write_yaml_quickly
 from ops import testing
 from pacemaker_remote import PacemakerRemote
 
-# ops.testing writes the charm's metadata anew for every event; libyaml does it in a tenth of the
-# time that makes up a third of these tests.
-yaml.safe_dump = functools.partial(yaml.dump, Dumper=yaml.CSafeDumper)
+write_yaml_quickly()
 
 
 @pytest.fixture(autouse=True)
