@@ -11,11 +11,16 @@ from keystone import Identity
 
 _TIMEOUT = 60  # seconds for one request
 _NOVA_VERSION = "2.53"  # compute services by UUID, forced_down in the same request
+_UNFINISHED = ("new", "running", "error")  # states of a notification; `error` is retried
 _MASAKARI_VERSION = "1.2"  # segments that can be disabled
 
 
 class CloudError(Exception):
     """A request was not carried out; the text names the API and its reason."""
+
+
+class ConflictError(CloudError):
+    """A request does not fit what goes on there at the moment (status 409)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +164,12 @@ class Cloud:
         """Take a host out of its failover segment."""
         self._on_masakari("DELETE", f"/segments/{host.segment}/hosts/{host.uuid}")
 
+    def is_recovering(self, host: SegmentHost) -> bool:
+        """Whether a failure of the host itself is still worked on, or will be tried again."""
+        query = f"/notifications?source_host_uuid={host.uuid}&type=COMPUTE_HOST"
+        found = self._on_masakari("GET", query).get("notifications", [])
+        return any(item["status"] in _UNFINISHED for item in found)
+
     def compute_services(self) -> list[ComputeService]:
         """All nova-compute services, by host name."""
         answer = self._on_nova("GET", "/os-services?binary=nova-compute")
@@ -191,7 +202,8 @@ def _send(
     except exceptions.ClientException as error:
         raise CloudError(f"{api}: {error}") from error
     if answer.status_code >= 400:
-        raise CloudError(f"{api}: {_message(answer)}")
+        refused = ConflictError if answer.status_code == 409 else CloudError
+        raise refused(f"{api}: {_message(answer)}")
     try:
         data = answer.json() if answer.content else {}
     except ValueError:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from cloud import Cloud, CloudError, ComputeService, Segment, SegmentHost
+from cloud import Cloud, ComputeService, ConflictError, Segment, SegmentHost
 
 Results = dict[str, Any]
 """Nested; keys are lower-case words with hyphens, or UUIDs."""
@@ -175,14 +175,23 @@ class Segments:
         )
 
     def return_host(self, name: str, *, reserved: bool, timeout: float) -> Results:
-        """Take a recovered hypervisor back into service."""
+        """Take a recovered hypervisor back into service.
+
+        Nothing changes while its guests are still being recovered: Nova evacuates only from a
+        host that is down.
+        """
         host = self._find_host(name)
         service = self._services().get(name)
         if service is None:
             raise ActionError(self._unknown([name], self._services()))
+        if not self._wait(lambda: not self._cloud.is_recovering(host), timeout):
+            raise ActionError(
+                f"the recovery of {name} still goes on (see `openstack notification list`); run"
+                " this action again when its notifications are finished or failed"
+            )
         if service.forced_down:
             self._cloud.update_compute_service(service, forced_down=False)
-        if not self._wait_until_up(name, timeout):
+        if not self._wait(lambda: self._is_up(name), timeout):
             if service.forced_down:  # its guests may be running elsewhere: as it was
                 self._cloud.update_compute_service(service, forced_down=True)
             raise ActionError(
@@ -193,27 +202,46 @@ class Segments:
         if reserved:
             changes = {"status": "disabled", "disabled_reason": _RESERVED}
         self._cloud.update_compute_service(service, **changes)
-        try:
-            self._cloud.update_host(host, on_maintenance=False, reserved=reserved)
-        except CloudError as error:
-            raise ActionError(
-                f"{name} works again, but its maintenance cannot end yet: {error}. Run this action"
-                " again when its notifications are finished or failed"
-            ) from error
+        self._end_maintenance(host, reserved=reserved, timeout=timeout)
         return _result(
             "returned", host=_describe_host(self._find_host(name), self._services().get(name))
         )
 
-    def _wait_until_up(self, name: str, timeout: float) -> bool:
+    def _end_maintenance(self, host: SegmentHost, *, reserved: bool, timeout: float) -> None:
+        """Clear the maintenance flag as soon as Masakari lets it be cleared.
+
+        It changes no host of a segment in which a notification of any host is worked on.
+        """
+        refusal: ConflictError | None = None
+
+        def ended() -> bool:
+            nonlocal refusal
+            try:
+                self._cloud.update_host(host, on_maintenance=False, reserved=reserved)
+            except ConflictError as error:
+                refusal = error
+                return False
+            return True
+
+        if not self._wait(ended, timeout):
+            raise ActionError(
+                f"{host.name} works again, but its maintenance cannot end yet: {refusal}. Run"
+                " this action again when the segment's notifications are finished or failed"
+            ) from refusal
+
+    def _is_up(self, name: str) -> bool:
+        service = self._services().get(name)
+        return service is not None and service.up
+
+    def _wait(self, done: Callable[[], bool], timeout: float) -> bool:
+        """Ask until it is so, or the timeout, in seconds, has passed; return which."""
         waited = 0.0
-        while True:
-            service = self._services().get(name)
-            if service is not None and service.up:
-                return True
+        while not done():
             if waited >= timeout:
                 return False
             self._sleep(_POLL)
             waited += _POLL
+        return True
 
     def _find_or_none(self, name: str) -> Segment | None:
         segments = self._cloud.segments()

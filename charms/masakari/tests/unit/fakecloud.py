@@ -32,6 +32,7 @@ class FakeCloud:
         segments: by UUID.
         hosts: by UUID.
         busy: UUIDs of segments whose hosts have unfinished notifications.
+        notifications: of failed hosts.
         log: requests that changed something.
         reports: hosts whose nova-compute reports once it is not forced down.
         broken: status and body that every request is answered with.
@@ -41,6 +42,7 @@ class FakeCloud:
     segments: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     hosts: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     busy: set[str] = dataclasses.field(default_factory=set)
+    notifications: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     log: list[tuple[str, str, Any]] = dataclasses.field(default_factory=list)
     reports: set[str] = dataclasses.field(default_factory=set)
     broken: tuple[int, str] | None = None
@@ -159,6 +161,12 @@ class FakeCloud:
         del self.hosts[host]
         return 204, None
 
+    def list_notifications(self, body: Any, host: str, kind: str) -> tuple[int, Any]:
+        wanted = {"source_host_uuid": host, "type": kind}
+        return 200, {
+            "notifications": [n for n in self.notifications if wanted.items() <= n.items()]
+        }
+
     def _not_busy(self, segment: str) -> None:
         if segment in self.busy:
             message = "Host can't be updated as it is in-use to process notifications."
@@ -179,6 +187,10 @@ _ROUTES: list[tuple[str, Any]] = [
     (f"POST /v1/segments/{_ID}/hosts", FakeCloud.create_host),
     (f"PUT /v1/segments/{_ID}/hosts/{_ID}", FakeCloud.update_host),
     (f"DELETE /v1/segments/{_ID}/hosts/{_ID}", FakeCloud.delete_host),
+    (
+        rf"GET /v1/notifications\?source_host_uuid={_ID}&type=([A-Z_]+)",
+        FakeCloud.list_notifications,
+    ),
 ]
 
 

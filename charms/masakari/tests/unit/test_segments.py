@@ -326,6 +326,37 @@ class TestReturnHost:
         ):
             failed.return_host(ONE, reserved=False, timeout=10)
 
+    def test_unfinished_notification_is_waited_for(
+        self, failed: Segments, cloud: FakeCloud
+    ) -> None:
+        cloud.busy |= set(cloud.segments)
+        patient = Segments(connect(cloud), sleep=lambda seconds: cloud.busy.clear())
+        result = patient.return_host(ONE, reserved=False, timeout=10)
+        assert result["host"]["on-maintenance"] == "false"
+
+    def notify(self, cloud: FakeCloud, status: str, kind: str = "COMPUTE_HOST") -> dict[str, str]:
+        [uuid] = [u for u, host in cloud.hosts.items() if host["name"] == ONE]
+        cloud.notifications.append({"source_host_uuid": uuid, "type": kind, "status": status})
+        return cloud.notifications[-1]
+
+    @pytest.mark.parametrize("status", ["new", "running", "error"])
+    def test_nothing_changes_while_its_guests_are_recovered(
+        self, failed: Segments, cloud: FakeCloud, status: str
+    ) -> None:
+        self.notify(cloud, status)
+        with pytest.raises(ActionError, match=f"the recovery of {ONE} still goes on"):
+            failed.return_host(ONE, reserved=False, timeout=10)
+        assert [entry for entry in cloud.log if entry[0] == "PUT"] == []
+
+    def test_the_end_of_its_recovery_is_waited_for(
+        self, failed: Segments, cloud: FakeCloud
+    ) -> None:
+        running = self.notify(cloud, "running")
+        self.notify(cloud, "failed")
+        self.notify(cloud, "running", kind="VM")
+        patient = Segments(connect(cloud), sleep=lambda seconds: running.update(status="finished"))
+        assert patient.return_host(ONE, reserved=False, timeout=10)["outcome"] == "returned"
+
     def test_unknown_to_nova(self, failed: Segments, cloud: FakeCloud) -> None:
         del cloud.services[ONE]
         with pytest.raises(ActionError, match=f"Nova has no nova-compute on {ONE}"):
