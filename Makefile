@@ -7,10 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := lab
 
-.PHONY: help venv demo test lint unit lab bundles format lock clean
+.PHONY: help venv demo test lint unit packing pack libjuju bench-hooks lab faults matrix bench operations methods bundles format lock clean
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 venv: $(VENV)/.installed
 
@@ -26,7 +26,7 @@ demo: venv ## lose a hypervisor and get the guests back, for real
 	$(BIN)/python -m jujulab.demo
 
 test: venv ## everything that must pass
-	$(BIN)/tox run -e lint,unit,lab
+	$(BIN)/tox run -e lint,unit,packing,libjuju,lab
 
 lint: venv ## ruff, codespell, mypy
 	$(BIN)/tox run -e lint
@@ -34,20 +34,48 @@ lint: venv ## ruff, codespell, mypy
 unit: venv ## unit tests with coverage
 	$(BIN)/tox run -e unit
 
+packing: venv ## charmcraft accepts the charms, and their environments can be built
+	$(BIN)/tox run -e packing
+
+pack: venv ## pack the charms with charmcraft (LXD, or Ubuntu)
+	$(BIN)/tox run -e pack
+
+libjuju: venv ## python-libjuju's parsers read the bundles with every combination of overlays
+	$(BIN)/tox run -e libjuju
+
+bench-hooks: venv ## seconds of a hook that changes nothing, next to ops alone
+	$(BIN)/python tests/benchmarks/hooks.py
+
 lab: venv ## the lab end to end
 	$(BIN)/tox run -e lab
 
-bundles: venv ## verify the bundle with each overlay by Juju's rules
-	$(BIN)/python -m jujulab.bundle verify bundles/base.yaml
-	$(BIN)/python -m jujulab.bundle verify bundles/base.yaml --overlay overlays/masakari.yaml
+faults: venv ## every fault of the list, one after the other: more than an hour
+	$(BIN)/tox run -e faults
+
+matrix: venv ## the network matrix under Consul, row by row: about half an hour
+	$(BIN)/tox run -e matrix
+
+operations: venv ## the known commands, passwords, addresses, TLS: about half an hour
+	$(BIN)/tox run -e operations
+
+methods: venv ## each recovery method and instance failure in the lab: half an hour
+	$(BIN)/tox run -e methods
+
+bench: venv ## how soon guests come back, next to what upstream's settings give: two hours
+	$(BIN)/python -m jujulab.bench
+
+bundles: venv ## verify the bundle with every combination of overlays by Juju's rules
+	$(BIN)/python tests/bundles/combinations.py
 
 format: venv ## format the code
 	$(BIN)/tox run -e format
 
-lock: venv ## compile requirements.in to the one lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make lock" --output-file requirements.txt requirements.in
+lock: venv ## compile requirements*.in to the locks
+	for name in requirements requirements-libjuju; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+			--output-file $$name.txt $$name.in || exit 1; \
+	done
 
 clean: venv ## remove the lab: machines, networks, mounts, state (keeps the cached image)
 	$(BIN)/python -m jujulab.labcli clean

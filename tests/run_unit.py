@@ -10,13 +10,17 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+CACHE = REPOSITORY / ".cache"
+MEMORY = 1 << 30
+"""Bytes that must be free in memory before the tests' files are put there."""
 TIMEOUT = 600
-CHARM_COVERAGE = 90
+CHARM_COVERAGE = 95
 """Percent of the branches of a charm that its unit tests must reach."""
 
 
@@ -33,15 +37,16 @@ def projects() -> dict[str, list[str]]:
         found[f"{project.parent.name}/{project.name}"] = arguments
     common = ["-c", str(REPOSITORY / "pyproject.toml")]
     found["lab"] = [*common, "-m", "not lab", str(REPOSITORY / "lab" / "tests")]
-    found["tests"] = [*common, f"--ignore={REPOSITORY / 'tests/lab'}", str(REPOSITORY / "tests")]
+    found["tests"] = [*common, str(REPOSITORY / "tests" / "bundles")]
     return found
 
 
-def run(name: str, arguments: list[str], extra: list[str]) -> tuple[str, int, str, float]:
+def run(
+    name: str, arguments: list[str], extra: list[str], scratch: str
+) -> tuple[str, int, str, float]:
     """Run one project's tests; return its name, exit status, output and seconds."""
     started = time.monotonic()
-    coverage = REPOSITORY / ".cache" / f"coverage-{name.replace('/', '-')}"
-    coverage.parent.mkdir(exist_ok=True)
+    CACHE.mkdir(exist_ok=True)
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, *extra],
         stdout=subprocess.PIPE,
@@ -50,9 +55,33 @@ def run(name: str, arguments: list[str], extra: list[str]) -> tuple[str, int, st
         timeout=TIMEOUT,
         check=False,
         cwd=REPOSITORY,
-        env={**os.environ, "COVERAGE_FILE": str(coverage)},
+        env=_environment(name, scratch),
     )
     return name, result.returncode, result.stdout, time.monotonic() - started
+
+
+def _environment(name: str, scratch: str) -> dict[str, str]:
+    """Return a project's environment: compiled modules and coverage stay out of the sources.
+
+    Compiling every module anew, in every process that the lab's tests start, took a third of the
+    time of all tests.
+    """
+    environment = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(CACHE / "pycache")
+    environment["COVERAGE_FILE"] = str(CACHE / f"coverage-{name.replace('/', '-')}")
+    environment["TMPDIR"] = scratch
+    return environment
+
+
+def _memory() -> str | None:
+    """Return a folder in memory for the tests' many small files; None means the usual one."""
+    shared = "/dev/shm"
+    try:
+        system = os.statvfs(shared)
+    except OSError:
+        return None
+    roomy = system.f_bavail * system.f_frsize >= MEMORY
+    return shared if roomy and not system.f_flag & os.ST_NOEXEC else None
 
 
 def _weight(name: str) -> int:
@@ -68,8 +97,11 @@ def main() -> int:
     chosen = {n: a for n, a in projects().items() if not wanted or n in wanted}
     failed, passed = [], 0
     longest_first = sorted(chosen.items(), key=lambda item: -_weight(item[0]))
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = [pool.submit(run, name, arguments, extra) for name, arguments in longest_first]
+    with (
+        tempfile.TemporaryDirectory(prefix="unit-", dir=_memory()) as scratch,
+        ThreadPoolExecutor(max_workers=2) as pool,
+    ):
+        jobs = [pool.submit(run, name, args, extra, scratch) for name, args in longest_first]
         for job in jobs:
             name, status, output, seconds = job.result()
             print(f"===== {name} ({seconds:.1f} s)\n{output}", flush=True)

@@ -1,0 +1,133 @@
+"""Charmcraft accepts the charms, and what it would pack can be built and runs."""
+
+import json
+import os
+import subprocess
+
+import pack
+import pytest
+import workspace
+import yaml
+from packaging.utils import canonicalize_name
+
+IMPORT = """
+import importlib.metadata, json, sys
+import charm
+installed = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
+files = [sys.modules[name].__file__ for name in ("ops", "instance_ha_common")]
+print(json.dumps({"installed": installed, "files": files}))
+"""
+
+
+@pytest.mark.parametrize("charm", workspace.CHARMS)
+def test_charmcraft_accepts_its_file(charm, tmp_path):
+    directory = workspace.REPOSITORY / "charms" / charm
+    done = subprocess.run(
+        ["charmcraft", "expand-extensions"],
+        cwd=directory,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    expanded = yaml.safe_load(done.stdout)
+    written = yaml.safe_load((directory / "charmcraft.yaml").read_text())
+    assert set(expanded["platforms"]) == set(written["platforms"])
+    assert expanded["parts"]["charm"]["plugin"] == "uv"
+    assert expanded["config"]["options"].keys() == written["config"]["options"].keys()
+
+
+def test_charmcraft_refuses_what_it_does_not_know(tmp_path):
+    text = (workspace.REPOSITORY / "charms/masakari/charmcraft.yaml").read_text()
+    (tmp_path / "charmcraft.yaml").write_text(f"{text}\nunheard-of: true\n")
+    done = subprocess.run(
+        ["charmcraft", "expand-extensions"],
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "unheard-of" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pack") / "workspace"
+    workspace.stage(path)
+    return path
+
+
+@pytest.mark.parametrize("charm", workspace.CHARMS)
+def test_the_packed_environment_runs_the_charm(staged, charm, tmp_path):
+    """As Charmcraft's uv plugin builds it: locked releases, and our packages as wheels."""
+    python = workspace.sync(staged, charm, tmp_path / "venv")
+    source = staged / "charms" / charm / "src"
+    done = subprocess.run(
+        [python, "-c", IMPORT],
+        env={"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert all(file.startswith(str(tmp_path / "venv")) for file in answer["files"])
+    locked = {line.partition(";")[0] for line in workspace.pinned()}
+    ours = {path.name for path in (workspace.REPOSITORY / "packages").iterdir()}
+    for name, version in answer["installed"].items():
+        assert name in ours or f"{canonicalize_name(name)}=={version}" in locked
+
+
+@pytest.mark.parametrize("charm", workspace.CHARMS)
+def test_parts_pack_from_the_repositorys_root(charm):
+    """The monorepo mode mounts the Git root; the part has to point there and back."""
+    parts = yaml.safe_load(
+        (workspace.REPOSITORY / "charms" / charm / "charmcraft.yaml").read_text()
+    )["parts"]
+    directory = workspace.REPOSITORY / "charms" / charm
+    root = (directory / parts["charm"]["source"]).resolve()
+    assert root == workspace.REPOSITORY
+    assert (root / parts["charm"]["source-subdir"]).resolve() == directory
+    for file in parts["files"]["prime"]:
+        assert (directory / file).is_file()
+
+
+def test_without_lxd_it_says_what_is_needed(monkeypatch, capsys):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert pack.main([]) == 1
+    assert "LXD" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("release", "machine", "name"),
+    [
+        ('ID=ubuntu\nVERSION_ID="22.04"\n', "x86_64", "ubuntu@22.04:amd64"),
+        ("ID=ubuntu\nVERSION_ID=24.04\n", "aarch64", "ubuntu@24.04:arm64"),
+    ],
+)
+def test_the_platform_of_this_machine(release, machine, name):
+    assert pack.platform_here(release, machine) == name
+    for charm in workspace.CHARMS:
+        path = workspace.REPOSITORY / "charms" / charm / "charmcraft.yaml"
+        assert name in yaml.safe_load(path.read_text())["platforms"]
+
+
+@pytest.mark.parametrize(
+    ("release", "machine", "text"),
+    [
+        ("ID=debian\nVERSION_ID=12\nPRETTY_NAME=Debian", "x86_64", "not Debian"),
+        ("ID=ubuntu\nVERSION_ID=20.04", "x86_64", "needs Ubuntu 22.04 or 24.04"),
+        ("ID=ubuntu\nVERSION_ID=24.04", "riscv64", "riscv64"),
+    ],
+)
+def test_another_machine_cannot_build(release, machine, text):
+    with pytest.raises(workspace.WorkspaceError, match=text):
+        pack.platform_here(release, machine)
+
+
+def test_an_unknown_charm_is_refused(capsys):
+    assert pack.main(["mascara"]) == 1
+    assert "no such charm: mascara" in capsys.readouterr().err
