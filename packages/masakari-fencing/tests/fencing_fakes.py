@@ -1,4 +1,4 @@
-"""Stand-ins for what the package talks to: Pacemaker's commands, and the Masakari API."""
+"""Stand-ins for what the package talks to: Pacemaker's commands, and the two APIs."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Cluster:
     def __post_init__(self) -> None:
         self.runner.on("crm_mon", lambda _: self.crm_mon())
         self.runner.on("cibadmin --query --xpath //node_state", self._node_state)
-        self.runner.on("cibadmin --query --xpath //lrm_resource", self._operations)
+        self.runner.on("cibadmin --query --xpath //lrm_resource", self.operations)
         self.runner.on("crm_attribute --type=crm_config", 105)
         self.runner.on("stonith_admin --reboot", lambda argv: self.fence(argv[2]) or "")
         self.runner.on("crm_node --name", f"{self.members[0]}\n")
@@ -167,7 +167,8 @@ class Cluster:
             f'node_fenced="{remote.fenced:.0f}"/>'
         )
 
-    def _operations(self, argv: list[str]) -> str | int:
+    def operations(self, argv: list[str]) -> str | int:
+        """Answer a query of the operations on a remote node's connection."""
         remote = self.remote(_quoted(argv[3]))
         if remote is None:
             return 105
@@ -192,6 +193,7 @@ class FakeMasakari:
     """The Masakari API with the rules of the real one that matter to a notifier.
 
     Attributes:
+        forced_down: hosts that Nova, which answers at the same address, holds for down.
         duplicate_interval: as the option duplicate_notification_detection_interval.
         engine: whether an engine takes notifications on: puts the host in maintenance.
         broken: answer every request with this HTTP status.
@@ -203,6 +205,7 @@ class FakeMasakari:
             name: {"uuid": str(uuid.uuid4()), "name": name, "on_maintenance": False}
             for name in hosts
         }
+        self.forced_down: set[str] = set()
         self.notifications: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.duplicate_interval = 30.0
@@ -244,7 +247,9 @@ class FakeMasakari:
     def handle(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         path, _, query = path.partition("?")
         if (method, path) == ("POST", "/v3/auth/tokens"):
-            return 201, {"token": {"expires_at": "2999-01-01T00:00:00.000000Z", "methods": []}}
+            return 201, {"token": self._token()}
+        if (method, path) == ("GET", "/v1/os-services"):
+            return 200, {"services": self._services()}
         if (method, path) == ("POST", "/v1/notifications"):
             return self._create(body["notification"])
         if (method, path) == ("GET", "/v1/segments"):
@@ -258,6 +263,17 @@ class FakeMasakari:
         if method == "PUT" and path.startswith("/v1/segments/seg/hosts/"):
             return self._update(path.rsplit("/", 1)[1], body["host"])
         return 404, {"message": f"no such path {path}"}
+
+    def _token(self) -> dict[str, Any]:
+        catalog = [
+            {"type": kind, "name": kind, "endpoints": [{"interface": "internal", "url": self.url}]}
+            for kind in ("instance-ha", "compute")
+        ]
+        return {"expires_at": "2999-01-01T00:00:00.000000Z", "methods": [], "catalog": catalog}
+
+    def _services(self) -> list[dict[str, Any]]:
+        names = sorted({*self.hosts, *self.forced_down})
+        return [{"host": name, "forced_down": name in self.forced_down} for name in names]
 
     def _create(self, item: dict[str, Any]) -> tuple[int, Any]:
         host = self.hosts.get(item["hostname"])

@@ -186,6 +186,24 @@ def test_options_can_be_taken_back(cib: Cib) -> None:
     assert cib.root.find(".//alert") is None
 
 
+def test_without_tuning_hacluster_values_return(cib: Cib) -> None:
+    cluster.apply(cib.runner, Desired(alert_path=ALERT, tuning=Tuning()))
+    changes = cluster.apply(cib.runner, Desired(alert_path=ALERT))
+    monitor = cib.operation("node1.maas", "monitor")
+    assert (monitor["interval"], monitor["timeout"]) == ("30s", "20s")
+    assert cib.reconnect("node1.maas") == "60"
+    assert "removed masakari-fencing-start-node1.maas" in changes
+    assert cib.reconnect("node9.maas") is None
+    assert cib.root.find(".//primitive[@id='node9.maas']//op") is None
+    assert cluster.apply(cib.runner, Desired(alert_path=ALERT)) == []
+
+
+def test_what_hacluster_left_to_pacemaker_stays_so(cib: Cib) -> None:
+    before = ET.tostring(cib.root)
+    assert cluster.apply(cib.runner, Desired(separate_machines=False)) == []
+    assert ET.tostring(cib.root) == before
+
+
 def test_removal_leaves_hacluster_values(cib: Cib) -> None:
     cluster.apply(cib.runner, Desired(alert_path=ALERT, tuning=Tuning()))
     assert cluster.remove(cib.runner)
@@ -265,6 +283,7 @@ def test_the_guard_stands_before_the_power(guarded: Cib) -> None:
         "max_hosts": "3",
         "max_share": "0",
         "window": "60",
+        "matrix": "false",
         "device": "st-maas",
         "pcmk_host_check": "static-list",
         "pcmk_host_list": "node1.maas",

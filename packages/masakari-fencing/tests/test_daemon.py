@@ -13,7 +13,7 @@ from pathlib import Path
 import masakari_fencing
 import pytest
 from fencing_fakes import Cluster, FakeMasakari, Remote
-from masakari_fencing import alert
+from masakari_fencing import alert, outofservice
 from masakari_fencing.commands import NOT_FOUND, TIMED_OUT, Subprocess
 
 HOST = "node1.maas"
@@ -22,7 +22,8 @@ REF = "b0482eb9-efed-4a5e-8705-bf354f86c07f"
 
 @pytest.fixture
 def masakari() -> Iterator[FakeMasakari]:
-    server = FakeMasakari([HOST])
+    server = FakeMasakari([HOST, "node2.maas"])
+    server.hosts["node2.maas"]["on_maintenance"] = True
     yield server
     server.close()
 
@@ -55,6 +56,7 @@ endpoints = {masakari.url}
 [notifier]
 spool = {directory}/spool
 socket = {directory}/wake
+out_of_service = {directory}/out-of-service
 """
         )
         self.log = directory / "log"
@@ -102,9 +104,12 @@ def test_an_alert_becomes_a_notification(tmp_path: Path, masakari: FakeMasakari)
         daemon.alert()
         wait_for(lambda: masakari.notifications)
         wait_for(lambda: not list((tmp_path / "spool").iterdir()))
+        wait_for(lambda: (tmp_path / "out-of-service").exists())
     finally:
         code = daemon.stop()
     assert code == 0
+    found = outofservice.read(tmp_path / "out-of-service", time.time())
+    assert found.maintenance == ("node2.maas",)
     tokens = [request for request in masakari.requests if "auth/tokens" in request]
     assert len(tokens) == 1, "the token was ready before it was needed"
     assert REF in daemon.log.read_text()

@@ -361,3 +361,42 @@ def test_every_verdict_needs_quorum() -> None:
                 bench.policy = replace(Policy(), fence_reported_failed=setting, fencing_timeout=1)
                 assert "quorum" in bench.refusal(Report(HOST, NOW, status))
     assert bench.fenced_by_us == 0
+
+
+def limited(bench: Bench, excess: list[str | None]) -> HostFence:
+    """An attempt that has to ask whether the host may be fenced because of reports."""
+    return HostFence(
+        bench.cluster.runner,
+        bench.policy,
+        compute_seen=lambda: None,
+        progress=bench.progress.append,
+        excess=lambda: excess.pop(0),
+        sleep=bench.clock.sleep,
+        clock=bench.clock,
+    )
+
+
+def reported() -> Bench:
+    """A healthy host that a monitor has reported failed, where every report is believed."""
+    return Bench(Policy(fence_reported_failed="always", report_settle=5), connected=NOW - 3600)
+
+
+def test_a_reported_host_is_fenced_once_the_other_reports_have_come_in() -> None:
+    bench = reported()
+    begun: list[float] = []
+    bench.cluster.fence = lambda node: begun.append(bench.clock()) or 0  # type: ignore[func-returns-value]
+    assert "fenced on request" in limited(bench, [None]).ensure(Report(HOST, NOW))
+    assert begun == [NOW + 5]
+    assert any("other reports may follow" in text for text in bench.progress)
+
+
+def test_above_the_limit_of_reports_nothing_is_fenced() -> None:
+    bench = reported()
+    with pytest.raises(Refused, match="3 of the 4 hosts"):
+        limited(bench, ["3 of the 4 hosts of segment rack1"]).ensure(Report(HOST, NOW))
+    assert not bench.cluster.runner.ran("stonith_admin")
+
+
+def test_a_fenced_host_is_not_counted_again() -> None:
+    bench = Bench(online=False, role="Stopped", fenced=NOW)
+    assert limited(bench, []).ensure(Report(HOST, NOW)).startswith("fenced at")

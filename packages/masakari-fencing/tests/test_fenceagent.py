@@ -212,7 +212,7 @@ def test_metadata_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
     assert fenceagent.main([], io.StringIO("action=metadata\n")) == 0
     root = ET.fromstring(capsys.readouterr().out)  # noqa: S314
     names = {parameter.get("name") for parameter in root.iter("parameter")}
-    assert names == {"action", "plug", "max_hosts", "max_share", "window", "device"}
+    assert names == {"action", "plug", "max_hosts", "max_share", "window", "matrix", "device"}
     assert {"off", "reboot", "on", "monitor"} <= {a.get("name") for a in root.iter("action")}
 
 

@@ -23,6 +23,8 @@ class Rack:
         self.properties: dict[str, float] = {}
         self.silent: set[str] = set()
         self.tried: set[str] = set()
+        self.objection: str | None = None
+        self.asked: list[tuple[str, list[str]]] = []
         self.cluster.runner.on("cibadmin --query", lambda argv: self.cib())
 
     def cib(self) -> str:
@@ -60,8 +62,17 @@ class Rack:
     def check(self, target: str = "node1", **limits: int) -> str | None:
         limit = Guard(**limits) if limits else Guard(max_hosts=2)
         return guard.check(
-            self.cluster.runner, target, limit, reachable=self.reachable, clock=lambda: NOW
+            self.cluster.runner,
+            target,
+            limit,
+            reachable=self.reachable,
+            objection=self.object,
+            clock=lambda: NOW,
         )
+
+    def object(self, addresses: list[str], host: str) -> str | None:
+        self.asked.append((host, addresses))
+        return self.objection
 
 
 def test_one_dead_host_is_fenced() -> None:
@@ -186,6 +197,7 @@ class Repair(Rack):
         super().__init__()
         self.now = NOW
         self.held: list[float] = []
+        self.slowness = 0.0
         runner = self.cluster.runner
         runner.on("crm_resource --resource", self._cleanup)
         runner.on(f"crm_attribute --type=crm_config --name={guard.HOLD}", self._hold)
@@ -201,6 +213,7 @@ class Repair(Rack):
         assert self.properties[guard.HOLD] > self.now, "nothing is fenced meanwhile"
         assert self.check("node1") == "hypervisors are being readmitted"
         remote.unclean, remote.online = False, remote.name not in self.silent
+        self.now += self.slowness
         return ""
 
     def readmit(self) -> list[str]:
@@ -219,6 +232,16 @@ def test_hosts_that_answer_again_are_readmitted_unfenced() -> None:
     assert rack.readmit() == ["node1", "node2"]
     assert [call[2] for call in rack.cluster.runner.ran("crm_resource")] == ["node1", "node2"]
     assert rack.held == [NOW + guard.HOLD_TIME, 0.0]
+
+
+def test_nothing_is_fenced_before_the_last_of_many_hosts_is_back() -> None:
+    rack = Repair()
+    rack.lose("node1", "node2", "node3")
+    rack.silent.clear()
+    rack.slowness = guard.HOLD_TIME / 2 + 5
+    assert rack.readmit() == ["node1", "node2", "node3"]
+    assert rack.now > NOW + guard.HOLD_TIME
+    assert rack.held[-1] == 0.0
 
 
 def test_a_host_that_does_not_connect_ends_the_hold_in_time() -> None:
@@ -264,3 +287,64 @@ def test_a_refusal_is_kept_for_a_minute(tmp_path: Path) -> None:
 def test_options_of_the_agent() -> None:
     values: dict[str, Any] = {"max_hosts": "3", "max_share": "20", "window": "60", "plug": "x"}
     assert guard.from_options(values) == Guard(3, 20, 60)
+
+
+def test_the_others_may_object_to_fencing_a_host_that_pacemaker_lost() -> None:
+    rack = Rack(3)
+    rack.lose("node1")
+    rack.objection = "node1 still answers"
+    assert rack.check(max_hosts=2, matrix=True) == "node1 still answers"
+    assert rack.asked == [("node1", ["ip-node2", "ip-node3"])]
+
+
+def test_without_an_objection_the_limit_decides() -> None:
+    rack = Rack(3)
+    rack.lose("node1", "node2")
+    assert rack.check(max_hosts=2, matrix=True) is None
+    assert "limit is 1" in str(rack.check(max_hosts=1, matrix=True))
+
+
+def test_nobody_is_asked_where_no_matrix_is_in_use() -> None:
+    rack = Rack(3)
+    rack.lose("node1")
+    rack.objection = "node1 still answers"
+    assert rack.check() is None
+    assert not rack.asked
+
+
+def test_a_fencing_that_somebody_asked_for_is_not_objected_to() -> None:
+    rack = Rack(3)
+    rack.objection = "node1 still answers"
+    assert rack.check(matrix=True) is None
+
+
+def test_the_operators_permission_overrules_an_objection() -> None:
+    rack = Rack(3)
+    rack.lose("node1")
+    rack.objection = "node1 still answers"
+    rack.properties[guard.ALLOW] = NOW + 60
+    assert rack.check(matrix=True) is None
+
+
+def test_the_matrix_is_an_option_of_the_agent() -> None:
+    assert guard.from_options({"max_hosts": "2", "matrix": "true"}).matrix
+    assert not guard.from_options({"max_hosts": "2", "matrix": "false"}).matrix
+
+
+@pytest.mark.parametrize(("until", "lifted"), [(NOW + 1, True), (NOW - 1, False), (None, False)])
+def test_whether_the_limits_are_lifted(until: float | None, lifted: bool) -> None:
+    rack = Rack(1)
+    if until is not None:
+        rack.properties[guard.ALLOW] = until
+    assert guard.lifted(rack.cluster.runner, clock=lambda: NOW) is lifted
+
+
+def test_only_some_are_readmitted() -> None:
+    rack = Rack(3)
+    rack.lose("node1", "node2")
+    rack.silent.clear()
+    found = guard.readmit(
+        rack.cluster.runner, only=["node3"], reachable=rack.reachable, clock=lambda: NOW
+    )
+    assert found == [], "a host that is not lost needs no readmission"
+    assert not rack.cluster.runner.ran("crm_resource")

@@ -64,10 +64,13 @@ class Checked:
         self.cluster = Cluster([Remote(HOST, **remote)])  # type: ignore[arg-type]
         self.url, self.key, self.hosts = maas.url, KEY, "node1 node1.maas"
         self.agent, self.able, self.meta = "external/maas", ["st-maas"], ""
-        self.limit = "0"
+        self.limit, self.matrix = "0", "false"
         runner = self.cluster.runner
-        runner.on("cibadmin --query", lambda argv: self._cib())
+        runner.on("cibadmin --query", self._query)
         runner.on("stonith_admin --list", lambda argv: self._able())
+
+    def _query(self, argv: list[str]) -> str | int:
+        return self.cluster.operations(argv) if "--xpath" in argv else self._cib()
 
     def _cib(self) -> str:
         values = {"url": self.url, "apikey": self.key, "hostnames": self.hosts}
@@ -79,6 +82,7 @@ class Checked:
             '<primitive id="st-null" class="stonith" type="null"/>'
             '<primitive id="guard" class="stonith" type="fence_masakari_guard">'
             f'<instance_attributes><nvpair name="max_hosts" value="{self.limit}"/>'
+            f'<nvpair name="matrix" value="{self.matrix}"/>'
             "</instance_attributes></primitive>"
             f'<primitive id="{HOST}" class="ocf" provider="pacemaker" type="remote">'
             f"<meta_attributes>{self.meta}</meta_attributes></primitive>"
@@ -194,6 +198,16 @@ def test_a_host_that_cannot_be_fenced(checked: Checked) -> None:
     ]
 
 
+def test_a_failure_is_over_when_the_host_has_connected_again(checked: Checked) -> None:
+    """The history keeps it until an operator clears it."""
+    (remote,) = checked.cluster.remotes
+    remote.events = [("reboot", "failed", 1_795_233_223.0)]
+    remote.connected = 1_795_233_222.0
+    assert checked.texts() == ["node1.maas: fencing it failed"]
+    remote.connected = 1_795_233_224.0
+    assert checked.texts() == []
+
+
 def test_a_failure_before_a_success_is_over(checked: Checked) -> None:
     (remote,) = checked.cluster.remotes
     remote.events = [("reboot", "success", 1_795_233_224.0), ("reboot", "failed", 1_795_233_223.0)]
@@ -234,7 +248,8 @@ def test_a_guard_that_has_stopped_fencing(checked: Checked) -> None:
     refusal = guard.Refusal(HOST, "3 of 3 hypervisors are lost at once, the limit is 2", 1.0)
     found = health.inspect(checked.cluster.runner, refused=lambda: refusal)
     assert [problem.text for problem in found] == [f"fencing has stopped: {refusal.text}"]
-    assert "allow-fencing" in found[0].cure
+    # Both ways on are named by the actions that an operator has to run.
+    assert all(action in found[0].cure for action in ("allow-fencing", "readmit-hosts"))
 
 
 def test_a_guard_on_another_member_is_known_by_counting(checked: Checked) -> None:
@@ -243,3 +258,30 @@ def test_a_guard_on_another_member_is_known_by_counting(checked: Checked) -> Non
     checked.cluster.remotes[0].unclean = True
     found = health.inspect(checked.cluster.runner, refused=lambda: None)
     assert "2 of 2 hypervisors are lost, the limit is 1" in found[0].text
+
+
+def test_the_guard_counts_the_recently_fenced_too(checked: Checked) -> None:
+    """The one that is still to be fenced waits for the limit, not for MAAS."""
+    checked.limit = "1"
+    fenced, waiting = checked.cluster.remotes[0], Remote("node1b", unclean=True, online=False)
+    fenced.events = [("reboot", "success", 1_000_000.0)]
+    checked.cluster.remotes.append(waiting)
+
+    def texts(now: float) -> list[str]:
+        found = health.inspect(checked.cluster.runner, refused=lambda: None, clock=lambda: now)
+        return [problem.text for problem in found if problem.node in ("", "node1b")]
+
+    stopped = "fencing has stopped: 2 of 2 hypervisors are lost, the limit is 1"
+    assert texts(1_000_060) == [stopped]
+    assert health.WAITING in texts(1_000_130)
+
+
+@pytest.mark.parametrize(("matrix", "cure"), [("false", "credentials"), ("true", "mend its net")])
+def test_a_host_that_the_others_may_have_spared_has_another_cure(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch, matrix: str, cure: str
+) -> None:
+    remote = checked.cluster.remotes[0]
+    remote.unclean, remote.online = True, False
+    checked.matrix = matrix
+    (problem,) = [p for p in checked.problems() if p.text == health.WAITING]
+    assert cure in problem.cure

@@ -17,10 +17,13 @@ from typing import Any
 import masakari_fencing
 import pytest
 from fencing_fakes import Cluster, Remote
+from masakari_fencing import compute, turn
 from masakari_fencing.compute import ComputeError
 
 HOST = "node1.maas"
 NOW = 1795233223.0
+SEGMENT = SimpleNamespace(uuid="s1", name="rack1")
+HOSTS = [SimpleNamespace(uuid=f"u{n}", name=f"node{n}.maas") for n in (1, 2, 3)]
 
 
 class MasakariTask:
@@ -52,12 +55,15 @@ class Masakari:
         self.fencing = SimpleNamespace(
             allow_unfenced_recovery=False,
             fence_reported_failed="confirmed",
-            fencing_timeout=1,
+            fencing_timeout=0.05,
             fence_max_age=600,
-            poll_interval=0.1,
+            poll_interval=0.02,
             command_timeout=15,
-            nova_timeout=1,
-            recovery_timeout=1,
+            nova_timeout=0.05,
+            recovery_timeout=0.05,
+            report_limit_hosts=2,
+            report_limit_window=120,
+            report_settle=0,
             refusals_directory=str(directory),
         )
         self.notification = SimpleNamespace(
@@ -68,6 +74,7 @@ class Masakari:
             fencing=self.fencing, register_group=lambda *a: None, register_opts=lambda *a, **k: 0
         )
         self.others: dict[str, str] = {}
+        self.reports: list[Any] = []
         self.clients: list[tuple[Any, float]] = []
         self.registered: list[str] = []
 
@@ -77,7 +84,15 @@ class Masakari:
             made.__dict__.update(values)
             return made
 
-        objects = module("masakari.objects", Notification=SimpleNamespace(get_by_uuid=self.find))
+        objects = module(
+            "masakari.objects",
+            Notification=SimpleNamespace(get_by_uuid=self.find),
+            NotificationList=SimpleNamespace(get_all=lambda context, filters: self.reports),
+            Host=SimpleNamespace(
+                get_by_name=lambda context, name: SimpleNamespace(failover_segment=SEGMENT)
+            ),
+            HostList=SimpleNamespace(get_all=lambda context, filters: HOSTS),
+        )
         exception = module(
             "masakari.exception",
             HostRecoveryFailureException=HostRecoveryFailureException,
@@ -140,6 +155,8 @@ def tasks(masakari: Masakari, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("tasks", "conf"):
         monkeypatch.delitem(sys.modules, f"masakari_fencing.{name}", raising=False)
         monkeypatch.delattr(masakari_fencing, name, raising=False)
+    monkeypatch.setattr(turn, "INTERVAL", 0.02)
+    monkeypatch.setattr(compute, "RETRY_INTERVAL", 0.02)
     yield importlib.import_module("masakari_fencing.tasks")
     for name in ("masakari_fencing.tasks", "masakari_fencing.conf"):
         sys.modules.pop(name, None)
@@ -292,8 +309,54 @@ def test_forcing_down_is_told(tasks: Any, monkeypatch: pytest.MonkeyPatch) -> No
     turn_of(tasks, "uuid", monkeypatch)
     task = tasks.ForceComputeServiceDownTask("context", "nova")
     task.execute(HOST, "uuid")
-    assert limits == [1]
+    assert limits == [0.05]
     assert "forced down" in task.details[-1][0]
+
+
+class Guests:
+    """As much of novaclient as has to do with guests and their evacuations."""
+
+    def __init__(self, *servers: SimpleNamespace) -> None:
+        self.found = servers
+        self.reset: list[tuple[str, str]] = []
+        self.servers = SimpleNamespace(list=self._list, reset_state=self._reset)
+        self.migrations = SimpleNamespace(list=self._migrations)
+
+    def _list(self, detailed: bool, search_opts: dict[str, object]) -> list[SimpleNamespace]:
+        assert detailed
+        assert search_opts == {"host": HOST, "all_tenants": True}
+        return list(self.found)
+
+    def _migrations(self, host: str) -> list[SimpleNamespace]:
+        times = {"created_at": "2026-11-21T03:53:50", "updated_at": "2026-11-21T03:53:52"}
+        kind = {"migration_type": "evacuation", "source_compute": host, "status": "error"}
+        return [SimpleNamespace(instance_uuid=guest.id, **times, **kind) for guest in self.found]
+
+    def _reset(self, server: str, state: str) -> None:
+        self.reset.append((server, state))
+
+
+def test_what_a_failed_evacuation_did_to_a_guest_is_undone(
+    tasks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiled = SimpleNamespace(id="guest", fault={"created": "2026-11-21T03:53:51Z"})
+    vars(spoiled).update({"OS-EXT-STS:vm_state": "error", "OS-EXT-STS:power_state": 1})
+    client = Guests(spoiled)
+    monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: client)
+    task = tasks.RestoreGuestStatesTask("context", "nova", update_host_method=None)
+    task.execute(HOST)
+    assert task.requires == ["host_name"]
+    assert client.reset == [("guest", "active")]
+    assert task.details == [("Guests whose evacuation failed before: guest", 1.0)]
+
+
+def test_states_that_cannot_be_restored_stop_no_recovery(
+    tasks: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = tasks.RestoreGuestStatesTask("context", "nova")
+    task.execute(HOST)
+    assert "no nova here" in caplog.text
+    assert "no nova here" in task.details[0][0]
 
 
 def test_nova_that_does_not_answer_is_not_taken_for_a_dead_service(tasks: Any) -> None:
@@ -313,10 +376,32 @@ def test_the_flows_name_the_entry_points(tasks: Any) -> None:
     project = Path(__file__).parents[1] / "pyproject.toml"
     points = dict(re.findall(r'(\w+_task) = "masakari_fencing.tasks:(\w+)"', project.read_text()))
     assert all(hasattr(tasks, name) for name in points.values())
-    assert set(points) == set(masakari_fencing.PRE_TASKS[:2])
+    assert set(points) == {*masakari_fencing.PRE_TASKS[:2], masakari_fencing.RESTORE_TASK}
     for flow in (
         masakari_fencing.AUTO_RECOVERY_TASKS,
         masakari_fencing.RESERVED_HOST_RECOVERY_TASKS,
     ):
         pre = flow.split("],")[0]
         assert pre == "pre:['" + "','".join(masakari_fencing.PRE_TASKS) + "'"
+        # Before the guests are listed: of those in ERROR, some may be told to stay where they are.
+        assert "main:['restore_guest_states_task','prepare_HA_enabled_instances_task'" in flow
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_when_every_host_is_reported_none_is_fenced_unless_the_operator_allows_it(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    masakari.notification.payload = {"event": "STOPPED", "cluster_status": "ONLINE"}
+    masakari.reports = [
+        SimpleNamespace(source_host_uuid=host.uuid, payload={"event": "STOPPED"}, status="new")
+        for host in HOSTS
+    ]
+    cluster = Cluster([Remote(HOST)])
+    task = ensure(tasks, cluster, monkeypatch)
+    monkeypatch.setattr(tasks.guard, "lifted", lambda runner: allowed)
+    if allowed:
+        task.execute(HOST, "uuid")
+    else:
+        with pytest.raises(HostRecoveryFailureException, match="3 of the 3 hosts"):
+            task.execute(HOST, "uuid")
+    assert bool(cluster.runner.ran("stonith_admin")) is allowed

@@ -11,14 +11,26 @@ The service is forced down before it is disabled: Nova calls the compute service
 and that call to a dead host would only end with the RPC timeout.
 """
 
-_PRE = ",".join(f"'{task}'" for task in PRE_TASKS)
+RESTORE_TASK = "restore_guest_states_task"
+"""Entry point name of the task that each attempt to evacuate the guests begins with."""
 
-AUTO_RECOVERY_TASKS = (
-    f"pre:[{_PRE}],main:['prepare_HA_enabled_instances_task'],post:['evacuate_instances_task']"
-)
+_PRE = ",".join(f"'{task}'" for task in PRE_TASKS)
+_PREPARE = f"'{RESTORE_TASK}','prepare_HA_enabled_instances_task'"
+
+AUTO_RECOVERY_TASKS = f"pre:[{_PRE}],main:[{_PREPARE}],post:['evacuate_instances_task']"
 """Value of `[taskflow_driver_recovery_flows] host_auto_failure_recovery_tasks`."""
 
-RESERVED_HOST_RECOVERY_TASKS = (
-    f"pre:[{_PRE}],main:['prepare_HA_enabled_instances_task','evacuate_instances_task'],post:[]"
+RESERVED_HOST_RECOVERY_TASKS = f"pre:[{_PRE}],main:[{_PREPARE},'evacuate_instances_task'],post:[]"
+"""Value of `[taskflow_driver_recovery_flows] host_rh_failure_recovery_tasks`.
+
+Masakari repeats `main` for each reserved host.
+"""
+
+INSTANCE_RECOVERY_TASKS = (
+    "pre:['stop_instance_promptly_task'],main:['start_instance_task'],"
+    "post:['confirm_instance_active_task']"
 )
-"""Value of `[taskflow_driver_recovery_flows] host_rh_failure_recovery_tasks`."""
+"""Value of `[taskflow_driver_recovery_flows] instance_failure_recovery_tasks`."""
+
+SHARED_LOGIN = "masakari_shared_password"
+"""Value of `[keystone_authtoken] auth_type` for masakari-engine; see `identity`."""

@@ -1,12 +1,14 @@
-"""The few requests to the Masakari API that the notifier needs."""
+"""The few requests to the APIs of Masakari and Nova that the notifier needs."""
 
 from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from masakari_fencing import times
 
 LOG = logging.getLogger(__name__)
 
@@ -68,14 +70,14 @@ class Notification:
     updated: float
 
 
-class MasakariApi:
-    """Talks to the first endpoint that answers.
+class Client:
+    """Talks to the first endpoint of a service that answers.
 
     Args:
         session: an authenticated session.
-        endpoints: URLs up to and with `/v1`, or `catalog`.
+        endpoints: URLs up to and with the API's version, or `catalog`.
         timeout: seconds for one request.
-        options: endpoint filter for the catalog: region_name, interface.
+        options: endpoint filter for the catalog: service_type, region_name, interface.
     """
 
     def __init__(
@@ -83,79 +85,12 @@ class MasakariApi:
         session: Session,
         endpoints: Sequence[str],
         timeout: float,
-        options: Mapping[str, str] | None = None,
+        options: Mapping[str, str],
     ) -> None:
         self._session = session
         self._endpoints = list(endpoints)
         self._timeout = timeout
-        self._filter = {"service_type": SERVICE_TYPE, **(options or {})}
-
-    def notify(self, host: str, generated: float) -> str:
-        """Report that a host has failed.
-
-        Args:
-            host: its name in Masakari.
-            generated: when it failed, in seconds since the epoch.
-
-        Returns:
-            the identifier of the notification.
-
-        Raises:
-            UnknownHost: the host is in no failover segment.
-            Conflict: the host is in maintenance, or an equal notification is there already.
-            ApiError: it was not accepted for another reason.
-        """
-        moment = datetime.datetime.fromtimestamp(int(generated), datetime.timezone.utc)
-        body = {
-            "notification": {
-                "type": "COMPUTE_HOST",
-                "hostname": host,
-                "generated_time": moment.strftime("%Y-%m-%dT%H:%M:%S"),
-                "payload": PAYLOAD,
-            }
-        }
-        answer = self._request("POST", "/notifications", json=body)
-        return str(answer.get("notification", {}).get("notification_uuid", ""))
-
-    def find_host(self, name: str) -> Host:
-        """Look a host up by its name.
-
-        Raises:
-            UnknownHost: no segment has it.
-            ApiError: the API did not answer.
-        """
-        for segment in self._request("GET", "/segments").get("segments", []):
-            uuid = str(segment["uuid"])
-            hosts = self._request("GET", f"/segments/{uuid}/hosts").get("hosts", [])
-            for host in hosts:
-                if str(host["name"]).lower() == name.lower():
-                    return Host(
-                        uuid=str(host["uuid"]),
-                        segment=uuid,
-                        name=str(host["name"]),
-                        on_maintenance=host.get("on_maintenance") is True,
-                    )
-        raise UnknownHost(f"host {name} is in no failover segment")
-
-    def notifications(self, host: Host) -> list[Notification]:
-        """Return what was reported about a host, the latest report first.
-
-        Raises:
-            ApiError: the API did not answer.
-        """
-        answer = self._request("GET", f"/notifications?source_host_uuid={host.uuid}")
-        found = [_notification(item) for item in answer.get("notifications", [])]
-        return sorted(found, key=lambda item: item.generated, reverse=True)
-
-    def end_maintenance(self, host: Host) -> None:
-        """Make Masakari accept reports about a host again.
-
-        Raises:
-            Conflict: one of its notifications is still being worked on.
-            ApiError: the API did not answer.
-        """
-        path = f"/segments/{host.segment}/hosts/{host.uuid}"
-        self._request("PUT", path, json={"host": {"on_maintenance": False}})
+        self._filter = dict(options)
 
     def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         failure = "no endpoint is configured"
@@ -191,6 +126,121 @@ class MasakariApi:
         )
 
 
+class MasakariApi(Client):
+    """The Masakari API; see `Client`."""
+
+    def __init__(
+        self,
+        session: Session,
+        endpoints: Sequence[str],
+        timeout: float,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(
+            session, endpoints, timeout, {"service_type": SERVICE_TYPE, **(options or {})}
+        )
+
+    def notify(self, host: str, generated: float) -> str:
+        """Report that a host has failed.
+
+        Args:
+            host: its name in Masakari.
+            generated: when it failed, in seconds since the epoch.
+
+        Returns:
+            the identifier of the notification.
+
+        Raises:
+            UnknownHost: the host is in no failover segment.
+            Conflict: the host is in maintenance, or an equal notification is there already.
+            ApiError: it was not accepted for another reason.
+        """
+        moment = datetime.datetime.fromtimestamp(int(generated), datetime.timezone.utc)
+        body = {
+            "notification": {
+                "type": "COMPUTE_HOST",
+                "hostname": host,
+                "generated_time": moment.strftime("%Y-%m-%dT%H:%M:%S"),
+                "payload": PAYLOAD,
+            }
+        }
+        answer = self._request("POST", "/notifications", json=body)
+        return str(answer.get("notification", {}).get("notification_uuid", ""))
+
+    def find_host(self, name: str) -> Host:
+        """Look a host up by its name.
+
+        Raises:
+            UnknownHost: no segment has it.
+            ApiError: the API did not answer.
+        """
+        for host in self.hosts():
+            if host.name.lower() == name.lower():
+                return host
+        raise UnknownHost(f"host {name} is in no failover segment")
+
+    def hosts(self) -> Iterator[Host]:
+        """Yield the hosts of all segments; a segment is asked for when its turn comes.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        for segment in self._request("GET", "/segments").get("segments", []):
+            uuid = str(segment["uuid"])
+            for host in self._request("GET", f"/segments/{uuid}/hosts").get("hosts", []):
+                yield Host(
+                    uuid=str(host["uuid"]),
+                    segment=uuid,
+                    name=str(host["name"]),
+                    on_maintenance=host.get("on_maintenance") is True,
+                )
+
+    def notifications(self, host: Host) -> list[Notification]:
+        """Return what was reported about a host, the latest report first.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        answer = self._request("GET", f"/notifications?source_host_uuid={host.uuid}")
+        found = [_notification(item) for item in answer.get("notifications", [])]
+        return sorted(found, key=lambda item: item.generated, reverse=True)
+
+    def end_maintenance(self, host: Host) -> None:
+        """Make Masakari accept reports about a host again.
+
+        Raises:
+            Conflict: one of its notifications is still being worked on.
+            ApiError: the API did not answer.
+        """
+        path = f"/segments/{host.segment}/hosts/{host.uuid}"
+        self._request("PUT", path, json={"host": {"on_maintenance": False}})
+
+
+class NovaApi(Client):
+    """The one request to Nova's API; see `Client`."""
+
+    def __init__(
+        self, session: Session, timeout: float, options: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(
+            session, [CATALOG], timeout, {"service_type": "compute", **(options or {})}
+        )
+
+    def forced_down(self) -> list[str]:
+        """Return the hosts whose nova-compute Nova was told to hold for down.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        # The first version that says it; a lower one is assumed where none is asked for.
+        answer = self._request("GET", "/os-services?binary=nova-compute", microversion="2.11")
+        return [
+            str(service["host"])
+            for service in answer.get("services", [])
+            if service.get("forced_down") is True
+        ]
+
+
 def _body(answer: Any, what: str) -> dict[str, Any]:
     code = answer.status_code
     text = str(answer.text or "")[:300]
@@ -210,22 +260,11 @@ def _body(answer: Any, what: str) -> dict[str, Any]:
 
 
 def _notification(item: Mapping[str, Any]) -> Notification:
-    generated = _epoch(item.get("generated_time"))
+    generated = times.epoch(item.get("generated_time")) or 0.0
     return Notification(
         kind=str(item.get("type", "")),
         event=str((item.get("payload") or {}).get("event", "")).upper(),
         status=str(item.get("status", "")),
         generated=generated,
-        updated=max(generated, _epoch(item.get("updated_at"))),
+        updated=max(generated, times.epoch(item.get("updated_at")) or 0.0),
     )
-
-
-def _epoch(value: object) -> float:
-    """Read the API's time, which is UTC, with or without a zone. 0 where there is none."""
-    try:
-        moment = datetime.datetime.fromisoformat(str(value or "").replace("Z", "+00:00"))
-    except ValueError:
-        return 0.0
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.timezone.utc)
-    return moment.timestamp()

@@ -61,7 +61,7 @@ class Desired:
 
     Attributes:
         alert_path: the alert agent; None for no alert.
-        tuning: of the connections to the hypervisors; None to leave them as they are.
+        tuning: of the connections to the hypervisors; None for hacluster's own values.
         separate_machines: prefer connections to be held by members on other machines.
         guard: limits how many hypervisors may be fenced at a time; None for no guard.
     """
@@ -98,8 +98,14 @@ class _Plan:
         for element in self.cib.findall(f"configuration/{section}/{tag}"):
             name = element.get("id", "")
             if name.startswith(PREFIX) and name not in keep:
-                self.deletions.append(f"//{tag}[@id='{name}']")
-                self.changes.append(f"removed {name}")
+                self.delete(tag, "id", name)
+
+    def delete(self, tag: str, attribute: str, value: str) -> None:
+        """Delete an element, once."""
+        xpath = f"//{tag}[@{attribute}='{value}']"
+        if xpath not in self.deletions:
+            self.deletions.append(xpath)
+            self.changes.append(f"removed {value}")
 
     def clear(self, tag: str) -> None:
         """Delete everything of ours that is not within something else of ours."""
@@ -108,14 +114,11 @@ class _Plan:
         for element in found:
             name = element.get("name", "")
             if tag == "nvpair" and name.startswith(PREFIX):
-                self.deletions.append(f"//nvpair[@name='{name}']")
+                self.delete(tag, "name", name)
             elif _id(element).startswith(PREFIX) and not (
                 tag == "nvpair" and _id(element).startswith(f"{PREFIX}guard-")
             ):
-                self.deletions.append(f"//{tag}[@id='{_id(element)}']")
-            else:
-                continue
-            self.changes.append(f"removed {_id(element)}")
+                self.delete(tag, "id", _id(element))
 
 
 def apply(runner: Runner, desired: Desired) -> list[str]:
@@ -129,8 +132,10 @@ def apply(runner: Runner, desired: Desired) -> list[str]:
     """
     plan = _Plan(_query(runner))
     _alert(plan, desired.alert_path)
-    if desired.tuning is not None:
-        for primitive in _remotes(plan.cib):
+    for primitive in _remotes(plan.cib):
+        if desired.tuning is None:
+            _untune(plan, primitive)
+        else:
             _tune(plan, primitive, desired.tuning)
     keep = _placement(plan, desired.separate_machines) | _guard(plan, desired.guard)
     # The primitives last: nothing may refer to what is gone.
@@ -151,8 +156,8 @@ def remove(runner: Runner) -> list[str]:
     """
     plan = _Plan(_query(runner))
     for primitive in _remotes(plan.cib):
-        _tune(plan, primitive, HACLUSTER, create=False)
-    tags = ("alert", "fencing-level", "rsc_location", "op", "cluster_property_set", "nvpair")
+        _untune(plan, primitive)
+    tags = ("alert", "fencing-level", "rsc_location", "cluster_property_set", "nvpair")
     for tag in (*tags, "primitive"):
         # In this order: nothing may refer to what is gone.
         plan.clear(tag)
@@ -208,7 +213,7 @@ def _alert(plan: _Plan, path: str | None) -> None:
 def _tune(plan: _Plan, primitive: ET.Element, tuning: Tuning, *, create: bool = True) -> None:
     """Set the operations and the reconnect interval of one connection.
 
-    Without `create`, only what is there and not ours is set.
+    Without `create`, only what is there already and not ours is set.
     """
     name = _id(primitive)
     change = ET.Element("primitive", {"id": name})
@@ -227,7 +232,9 @@ def _tune(plan: _Plan, primitive: ET.Element, tuning: Tuning, *, create: bool = 
         if found is None:
             own = {"id": f"{PREFIX}{action}-{name}", "name": action, **values}
             ET.SubElement(operations, "op", own)
-        elif any(found.get(key) != value for key, value in values.items()):
+        elif any(
+            found.get(key, None if create else value) != value for key, value in values.items()
+        ):
             ET.SubElement(operations, "op", {"id": _id(found), "name": action, **values})
     attributes = _reconnect(primitive, tuning.reconnect_interval, create=create)
     if attributes is not None:
@@ -237,6 +244,15 @@ def _tune(plan: _Plan, primitive: ET.Element, tuning: Tuning, *, create: bool = 
     if len(change):
         plan.section("resources").append(change)
         plan.changes.append(f"connection to {name}: {_words(tuning)}")
+
+
+def _untune(plan: _Plan, primitive: ET.Element) -> None:
+    """Give one connection the values again with which hacluster created it."""
+    _tune(plan, primitive, HACLUSTER, create=False)
+    for tag in ("op", "nvpair"):
+        for element in primitive.iter(tag):
+            if _id(element).startswith(PREFIX):
+                plan.delete(tag, "id", _id(element))
 
 
 def _reconnect(primitive: ET.Element, seconds: int, *, create: bool) -> ET.Element | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Callable
 from typing import Any
+
+from masakari_fencing import times
 
 BINARY = "nova-compute"
 
@@ -54,7 +55,7 @@ class ComputeService:
             raise ComputeError(_text(error)) from error
         if str(getattr(service, "state", "")).lower() != "up":
             return None
-        return _epoch(str(getattr(service, "updated_at", "") or ""))
+        return times.epoch(getattr(service, "updated_at", None))
 
     def force_down(self, timeout: float) -> bool:
         """Have Nova hold the service for down, and check that it does.
@@ -103,17 +104,6 @@ def _is_down(service: Any) -> bool:
     return bool(getattr(service, "forced_down", False)) and (
         str(getattr(service, "state", "")).lower() == "down"
     )
-
-
-def _epoch(text: str) -> float | None:
-    """Read Nova's time, which is UTC without a zone."""
-    try:
-        moment = datetime.datetime.fromisoformat(text.rstrip("Z"))
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.timezone.utc)
-    return moment.timestamp()
 
 
 def _text(error: Exception) -> str:

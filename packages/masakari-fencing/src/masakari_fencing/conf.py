@@ -49,6 +49,26 @@ OPTIONS = [
         min=1,
         help="Seconds to wait for the end of another recovery of the same host.",
     ),
+    cfg.IntOpt(
+        "report_limit_hosts",
+        default=2,
+        min=0,
+        help="Hosts of a segment that may be fenced because they were reported failed. When more "
+        "are reported within report_limit_window, none is fenced. 0 for no limit.",
+    ),
+    cfg.IntOpt(
+        "report_limit_window",
+        default=120,
+        min=1,
+        help="Seconds for which a report counts for report_limit_hosts.",
+    ),
+    cfg.FloatOpt(
+        "report_settle",
+        default=5,
+        min=0,
+        help="Seconds to wait for reports about other hosts before a host is fenced because it "
+        "was reported failed, so that the limit is known to be kept.",
+    ),
     cfg.FloatOpt(
         "poll_interval",
         default=0.5,
@@ -90,6 +110,7 @@ def policy(conf: cfg.ConfigOpts) -> Policy:
         fencing_timeout=group.fencing_timeout,
         fence_max_age=group.fence_max_age,
         poll_interval=group.poll_interval,
+        report_settle=group.report_settle,
         command_timeout=group.command_timeout,
     )
 

@@ -77,6 +77,7 @@ class Policy:
     fence_max_age: float = 600
     poll_interval: float = 0.5
     command_timeout: float = 15
+    report_settle: float = 5
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,8 @@ def _again(policy: Policy, text: str) -> Judgement:
 def _believe(seen: Observation, report: Report, policy: Policy, text: str) -> Judgement:
     """Have it fenced only where every report is believed that is newer than its connection."""
     if policy.fence_reported_failed != "always":
-        return Judgement(Verdict.WAIT, text)
+        choice = f"fence_reported_failed is '{policy.fence_reported_failed}'"
+        return Judgement(Verdict.WAIT, f"{text}; {choice}")
     if seen.connected is not None and seen.connected > report.generated - CLOCK_TOLERANCE:
         return Judgement(Verdict.WAIT, f"{text}, and it has connected since it was reported")
     return Judgement(Verdict.FENCE, text)
@@ -195,6 +197,9 @@ class HostFence:
             the epoch, or None while Nova holds it for down; raises ComputeUnknown. Only asked
             about a fence that is long enough ago for the host to have booted again.
         progress: told every new state in words.
+        excess: returns why no host may be fenced now because it was reported failed, or None;
+            asked once the reports about other hosts have had `report_settle` seconds to come in.
+            Without it there is no limit.
         sleep: waits for so many seconds.
         clock: seconds since the epoch.
     """
@@ -206,6 +211,7 @@ class HostFence:
         *,
         compute_seen: Callable[[], float | None],
         progress: Callable[[str], None],
+        excess: Callable[[], str | None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -213,10 +219,12 @@ class HostFence:
         self._policy = policy
         self._compute_seen = compute_seen
         self._progress = progress
+        self._excess = excess
         self._sleep = sleep
         self._clock = clock
         self._told = ""
         self._node = ""
+        self._settled: float | None = None
         self._next_fence = 0.0
         self._failure = ""
 
@@ -286,6 +294,12 @@ class HostFence:
         now, host = self._clock(), self._node
         if now < self._next_fence:
             return Judgement(Verdict.WAIT, self._failure)
+        if self._excess is not None:
+            self._settled = self._settled or now + self._policy.report_settle
+            if now < self._settled:
+                return Judgement(Verdict.WAIT, f"{why}; other reports may follow")
+            if (reason := self._excess()) is not None:
+                return Judgement(Verdict.REFUSE, reason)
         self._tell(f"Having Pacemaker fence host '{host}': {why}")
         LOG.warning("Having Pacemaker fence host %s: %s", host, why)
         try:

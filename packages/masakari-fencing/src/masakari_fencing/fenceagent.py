@@ -27,6 +27,7 @@ _PARAMETERS = {
     "max_hosts": "Nodes that may be lost at once; 0 for no limit by number",
     "max_share": "Percentage of the nodes that may be lost at once; 0 for no limit by share",
     "window": "Seconds for which a fenced node counts as lost",
+    "matrix": "Whether other nodes may object that they can reach it: true or false",
     "device": "MAAS device whose url and apikey to use; without it, nothing is switched",
 }
 

@@ -17,12 +17,12 @@ import math
 import os
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from masakari_fencing import pacemaker
+from masakari_fencing import pacemaker, testimony
 from masakari_fencing.commands import Runner
 from masakari_fencing.readmission import PORT, answers
 
@@ -33,7 +33,7 @@ HOLD = "masakari-fencing-hold-until"
 """Cluster property: until this time nothing is fenced, because hosts are being readmitted."""
 
 HOLD_TIME = 60.0
-"""Seconds for which a readmission holds fencing at most."""
+"""Seconds for which a readmission holds fencing at most, after its last progress."""
 
 STATE = Path("/var/lib/masakari-fencing/guard/refused.json")
 
@@ -50,11 +50,14 @@ class Guard:
         max_share: this percentage of all hypervisors; 0 for no limit by share. With both, the
             higher number counts.
         window: seconds for which a fenced hypervisor counts as lost.
+        matrix: let the other hypervisors object to fencing one that Pacemaker has lost, because
+            they can reach it in other networks; see `testimony`.
     """
 
     max_hosts: int = 2
     max_share: int = 0
     window: int = 120
+    matrix: bool = False
 
     def __post_init__(self) -> None:
         if self.max_hosts < 0 or not 0 <= self.max_share <= 100 or self.window < 1:
@@ -92,6 +95,7 @@ def from_options(values: Mapping[str, str]) -> Guard:
         max_hosts=int(values.get("max_hosts", 0)),
         max_share=int(values.get("max_share", 0)),
         window=int(values.get("window", 120)),
+        matrix=values.get("matrix") == "true",
     )
 
 
@@ -128,12 +132,20 @@ def lost(
     return found | set(unreachable(doubtful))
 
 
+def counted(
+    status: pacemaker.Status, cib: ET.Element, target: str, window: float, now: float
+) -> set[str]:
+    """Return the hypervisors that are lost by the cluster's own records, as `lost` does."""
+    return lost(status, _records(cib), lambda names: (), target=target, window=window, now=now)
+
+
 def check(
     runner: Runner,
     target: str,
     guard: Guard,
     *,
     reachable: Callable[[str, int], bool] = answers,
+    objection: Callable[[list[str], str], str | None] = testimony.objection,
     clock: Callable[[], float] = time.time,
 ) -> str | None:
     """Decide whether a hypervisor may be fenced now.
@@ -143,6 +155,7 @@ def check(
         target: the hypervisor.
         guard: the limit.
         reachable: whether something accepts connections at an address and port.
+        objection: why the other hypervisors object, if they do.
         clock: seconds since the epoch.
 
     Returns:
@@ -157,15 +170,22 @@ def check(
     cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
     if _property(cib, HOLD) > clock():
         return "hypervisors are being readmitted"
-    if limit >= total or _property(cib, ALLOW) > clock():
+    if _property(cib, ALLOW) > clock():
         return None
-    addresses = _addresses(cib)
+    known = addresses(cib)
+    # Only what Pacemaker itself wants can be objected to: who asks for a fencing has reasons.
+    if guard.matrix and any(node.unclean for node in status.named(target)):
+        others = [address for name, (address, _) in known.items() if name != target]
+        if text := objection(others, target):
+            return text
+    if limit >= total:
+        return None
 
     def unreachable(names: list[str]) -> list[str]:
         if not names:
             return []
         with ThreadPoolExecutor(min(PROBES, len(names))) as pool:
-            found = pool.map(lambda name: reachable(*addresses.get(name, (name, PORT))), names)
+            found = pool.map(lambda name: reachable(*known.get(name, (name, PORT))), names)
             return [name for name, answered in zip(names, found, strict=True) if not answered]
 
     gone = lost(
@@ -194,6 +214,7 @@ def allow(runner: Runner, seconds: float, *, clock: Callable[[], float] = time.t
 def readmit(
     runner: Runner,
     *,
+    only: Collection[str] | None = None,
     reachable: Callable[[str, int], bool] = answers,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
@@ -203,6 +224,13 @@ def readmit(
     Meanwhile the guard lets nothing through: Pacemaker would go on fencing the first of them as
     soon as the others no longer count as lost.
 
+    Args:
+        runner: runs Pacemaker's commands.
+        only: consider only these; None for all.
+        reachable: whether something accepts connections at an address and port.
+        clock: seconds since the epoch.
+        sleep: waits for so many seconds.
+
     Returns:
         the hypervisors that are connected again.
 
@@ -210,25 +238,67 @@ def readmit(
         PacemakerError: the cluster does not answer.
     """
     cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
-    addresses = _addresses(cib)
-    waiting = {node.name for node in _remotes(pacemaker.status(runner)) if node.unclean}
-    found = sorted(n for n in waiting if reachable(*addresses.get(n, (n, PORT))))
+    known = addresses(cib)
+    lost = {node.name for node in _remotes(pacemaker.status(runner)) if node.unclean}
+    waiting = lost if only is None else lost & set(only)
+    found = sorted(n for n in waiting if reachable(*known.get(n, (n, PORT))))
     if not found:
         return []
-    end = clock() + HOLD_TIME
-    _set(runner, HOLD, end)
+    hold = _Hold(runner, clock)
     try:
         for name in found:
+            hold.renew()
             argv = ["crm_resource", "--resource", name, "--cleanup"]
             pacemaker.run(runner, argv, timeout=60)
+        back: list[str] = []
         while True:
             status = pacemaker.status(runner)
-            back = [name for name in found if _connected(status, name)]
-            if back == found or clock() >= end - 2:
+            before, back = back, [name for name in found if _connected(status, name)]
+            if len(back) > len(before):
+                hold.renew()
+            if back == found or hold.ending:
                 return back
             sleep(0.5)
     finally:
-        _set(runner, HOLD, 0)
+        hold.end()
+
+
+@dataclass
+class _Hold:
+    """For as long as this is renewed, and some time longer, nothing is fenced.
+
+    The cluster connects to one hypervisor after the other, so how long it takes depends on how
+    many there are: what counts is that it goes on.
+    """
+
+    runner: Runner
+    clock: Callable[[], float]
+    until: float = 0.0
+
+    def renew(self) -> None:
+        """Something was achieved: there is more time again."""
+        if self.until < self.clock() + HOLD_TIME / 2:
+            self.until = self.clock() + HOLD_TIME
+            _set(self.runner, HOLD, self.until)
+
+    @property
+    def ending(self) -> bool:
+        """Nothing was achieved for too long."""
+        return self.clock() >= self.until - 2
+
+    def end(self) -> None:
+        """Let Pacemaker fence again."""
+        _set(self.runner, HOLD, 0)
+
+
+def lifted(runner: Runner, *, clock: Callable[[], float] = time.time) -> bool:
+    """Whether the operator has lifted the limits for now; see `allow`.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+    return _property(cib, ALLOW) > clock()
 
 
 def remember(refusal: Refusal | None, path: Path = STATE) -> None:
@@ -282,7 +352,8 @@ def _records(cib: ET.Element) -> dict[str, float]:
     return found
 
 
-def _addresses(cib: ET.Element) -> dict[str, tuple[str, int]]:
+def addresses(cib: ET.Element) -> dict[str, tuple[str, int]]:
+    """Return where each hypervisor's pacemaker_remote listens: address and port."""
     found = {}
     for primitive in cib.iterfind("configuration/resources//primitive[@type='remote']"):
         name = primitive.get("id", "")

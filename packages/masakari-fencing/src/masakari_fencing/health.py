@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,11 @@ NAMES = "the first label of the node's name must be its host name in MAAS"
 MANAGE = "start pacemaker_remote on it; if it runs: crm_resource -r {0} --cleanup, then "
 MANAGE += "crm_resource -r {0} --meta --delete-parameter is-managed, on a masakari unit"
 
-LIMIT = "if the hosts are dead, run allow-fencing; if the network is back, readmit them"
+LIMIT = "run readmit-hosts if only the network had died and is back, "
+LIMIT += "allow-fencing if the hosts are dead"
+
+SPARED = "mend its network, it is then taken back by itself; if it is dead, run allow-fencing; "
+SPARED += "if neither helps, " + CREDENTIALS
 
 WAITING = "is waiting to be fenced"
 FAILED = "fencing it failed"
@@ -55,6 +60,7 @@ def inspect(
     *,
     maas: Callable[[str, str], Maas] = Maas,
     refused: Callable[[], guard.Refusal | None] = guard.refusal,
+    clock: Callable[[], float] = time.time,
 ) -> list[Problem]:
     """Look for everything that stands in the way of fencing a hypervisor.
 
@@ -79,7 +85,7 @@ def inspect(
     cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
     devices = {device.name: device for device in _devices(cib)}
     problems = _cluster_problems(status, devices, pacemaker.default_action(runner))
-    stopped = _guard_problems(remotes, devices, refused())
+    stopped = _guard_problems(status, cib, devices, refused(), clock())
     problems += stopped
     for device in devices.values():
         problems += _maas_problems(device, [node.name for node in remotes], maas)
@@ -109,18 +115,25 @@ def _cluster_problems(
 
 
 def _guard_problems(
-    remotes: list[pacemaker.Node], devices: dict[str, _Device], refused: guard.Refusal | None
+    status: pacemaker.Status,
+    cib: ET.Element,
+    devices: dict[str, _Device],
+    refused: guard.Refusal | None,
+    now: float,
 ) -> list[Problem]:
-    """Say when the guard stops fencing, as it said itself or as can be counted."""
+    """Say when the guard stops fencing, as it said itself or, on another member, counts."""
     if refused is not None:
         return [Problem("", f"fencing has stopped: {refused.text}", LIMIT)]
-    waiting = sum(node.unclean for node in remotes)
+    remotes = [node for node in status.nodes if node.kind == "remote"]
+    waiting = [node.name for node in remotes if node.unclean]
     for device in devices.values():
-        if device.agent != GUARD_AGENT:
+        if device.agent != GUARD_AGENT or not waiting:
             continue
-        limit = guard.from_options(device.parameters).limit(len(remotes))
-        if waiting > limit:
-            text = f"{waiting} of {len(remotes)} hypervisors are lost, the limit is {limit:g}"
+        options = guard.from_options(device.parameters)
+        limit = options.limit(len(remotes))
+        gone = guard.counted(status, cib, waiting[0], options.window, now)
+        if len(gone) > limit:
+            text = f"{len(gone)} of {len(remotes)} hypervisors are lost, the limit is {limit:g}"
             return [Problem("", f"fencing has stopped: {text}", LIMIT)]
     return []
 
@@ -174,11 +187,25 @@ def _node_problems(
     if not any(device is None or device.agent not in ("null", GUARD_AGENT) for device in able):
         problems.append(Problem(node.name, "no device can fence it", ENABLE))
     if node.unclean:
-        problems.append(Problem(node.name, WAITING, CREDENTIALS))
+        problems.append(
+            Problem(node.name, WAITING, SPARED if _by_matrix(devices) else CREDENTIALS)
+        )
     latest = next(iter(status.fencing_of(node.name)), None)
-    if latest is not None and latest.status == "failed":
+    if latest is not None and latest.status == "failed" and not _returned(runner, latest):
         problems.append(Problem(node.name, FAILED, CREDENTIALS))
     return problems
+
+
+def _returned(runner: Runner, failure: pacemaker.FenceEvent) -> bool:
+    """Whether the cluster has connected to a node since it could not be fenced."""
+    connected, failed = pacemaker.connected_since(runner, failure.target), failure.completed
+    return connected is not None and failed is not None and connected > failed
+
+
+def _by_matrix(devices: dict[str, _Device]) -> bool:
+    """Whether other hypervisors may object to a fencing."""
+    guards = (device for device in devices.values() if device.agent == GUARD_AGENT)
+    return any(guard.from_options(device.parameters).matrix for device in guards)
 
 
 def _able(runner: Runner, node: str) -> list[str]:

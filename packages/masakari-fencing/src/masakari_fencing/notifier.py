@@ -21,12 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from masakari_fencing import api, pacemaker
+from masakari_fencing import api, outofservice, pacemaker
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.delivery import Delivery, Outcome
 from masakari_fencing.devicelists import DeviceLists
 from masakari_fencing.orphans import Orphans
 from masakari_fencing.readmission import INTERVAL, Readmission
+from masakari_fencing.reprieve import Reprieve
+from masakari_fencing.retry import Retry
 from masakari_fencing.spool import Event, Spool
 
 LOG = logging.getLogger("masakari_fencing.notifier")
@@ -53,6 +55,7 @@ class Settings:
 
     spool: Path = Path("/var/lib/masakari-fencing/spool")
     socket: Path = Path("/run/masakari-fencing/wake")
+    out_of_service: Path = outofservice.RECORD
     rank_delay: float = 1.0
     expiry: float = 14400
     retry_max: float = 30
@@ -220,6 +223,7 @@ def _settings(parser: configparser.ConfigParser) -> Settings:
     return Settings(
         spool=Path(own.get("spool", str(defaults.spool))),
         socket=Path(own.get("socket", str(defaults.socket))),
+        out_of_service=Path(own.get("out_of_service", str(defaults.out_of_service))),
         rank_delay=float(own.get("rank_delay", defaults.rank_delay)),
         expiry=float(own.get("expiry", defaults.expiry)),
         retry_max=float(own.get("retry_max", defaults.retry_max)),
@@ -312,6 +316,9 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     readmission = Readmission(Subprocess(), Ranking(Subprocess()))
     # On its own, so that waiting for a daemon's answer never delays a report.
     threading.Thread(target=look_after_cluster, args=(readmission,), daemon=True).start()
+    nova = api.NovaApi(session, settings.timeout, options)
+    watch = outofservice.Watch(masakari, nova, settings.out_of_service)
+    threading.Thread(target=outofservice.keep_watching, args=(watch,), daemon=True).start()
     checked = 0.0
     while True:
         try:
@@ -326,15 +333,19 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
 
 
 def look_after_cluster(readmission: Readmission) -> None:
-    """Take hypervisors and recoveries back, and keep the fencer quick. For ever."""
+    """Take hypervisors and recoveries back, and keep the fencer quick and stubborn. For ever."""
     told = ""
+    reprieve = Reprieve(readmission.runner, readmission.rank)
     lists = DeviceLists(readmission.runner)
     orphans = Orphans(readmission.runner)
+    retry = Retry(readmission.runner)
     while True:
         try:
             readmission.look()
+            reprieve.look()
             lists.refresh()
             orphans.look()
+            retry.look()
             told = ""
         except (pacemaker.PacemakerError, OSError) as error:
             if str(error) != told:

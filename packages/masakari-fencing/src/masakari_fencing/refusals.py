@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from masakari_fencing import pacemaker
+from masakari_fencing import files, pacemaker
 
 DIRECTORY = Path("/var/lib/masakari-fencing/refusals")
 
@@ -37,16 +35,8 @@ def record(directory: Path, host: str, reason: str) -> None:
         OSError: it cannot be written.
         ValueError: `host` cannot be the name of a host.
     """
-    path = _path(directory, host)
-    handle, temporary = tempfile.mkstemp(dir=directory, prefix=".new-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(asdict(Refusal(host, reason, time.time())), stream)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
+    text = json.dumps(asdict(Refusal(host, reason, time.time())))
+    files.replace(_path(directory, host), text, mode=0o644)
 
 
 def forget(directory: Path, host: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,11 +18,12 @@ from masakari.compute import nova
 from masakari.engine.drivers.taskflow import base
 from oslo_log import log as logging
 
-from masakari_fencing import conf, orphans, refusals
+from masakari_fencing import attempts, conf, guard, orphans, refusals
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.compute import ComputeError, ComputeService
 from masakari_fencing.fence import ComputeUnknown, HostFence, Refused, Report
 from masakari_fencing.pacemaker import PacemakerError
+from masakari_fencing.reports import Limit
 from masakari_fencing.turn import Busy, Turn
 
 CONF = masakari.conf.CONF
@@ -72,6 +74,7 @@ class EnsureHostFencedTask(base.MasakariTask):
             conf.policy(CONF),
             compute_seen=lambda: _last_seen(service),
             progress=self.update_details,
+            excess=lambda: _excess(self.context, host_name),
         )
         try:
             proof = gate.ensure(_report(self.context, host_name, notification_uuid))
@@ -121,6 +124,34 @@ class ForceComputeServiceDownTask(base.MasakariTask):
             _refuse(self, host_name, message, message)
 
 
+class RestoreGuestStatesTask(base.MasakariTask):
+    """Has Nova forget what earlier attempts of a recovery did to the guests' states."""
+
+    def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
+        kwargs["requires"] = ["host_name"]
+        super().__init__(context, novaclient, **kwargs)
+
+    def execute(self, host_name: str) -> None:
+        """Put guests whose evacuation has failed back to active; see `attempts`.
+
+        What cannot be put back is no reason to recover nothing.
+        """
+        try:
+            client = nova.novaclient(self.context, timeout=REQUEST_TIMEOUT)
+            options = {"host": host_name, "all_tenants": True}
+            servers = client.servers.list(detailed=True, search_opts=options)
+            migrations = client.migrations.list(host=host_name)
+            found = [server.id for server in attempts.find(servers, migrations, host_name)]
+            for server in found:
+                client.servers.reset_state(server, "active")
+        except Exception as error:  # whatever a client library raises
+            message = f"The states of guests of host '{host_name}' may be wrong: {error}"
+            LOG.warning("%s", message)
+        else:
+            message = f"Guests whose evacuation failed before: {', '.join(found) or 'none'}"
+        self.update_details(message, 1.0)
+
+
 def _refuse(task: Any, host_name: str, message: str, reason: str) -> NoReturn:
     """End the recovery, and say so wherever an operator looks."""
     LOG.error("%s", message)
@@ -143,6 +174,16 @@ def _turn(context: Any, host_name: str, notification_uuid: str) -> Turn:
 
 def _service(context: Any, host_name: str) -> ComputeService:
     return ComputeService(lambda: nova.novaclient(context, timeout=REQUEST_TIMEOUT), host_name)
+
+
+def _excess(context: Any, host_name: str) -> str | None:
+    """Return why the host must not be fenced because of reports; None when it may."""
+    limit = Limit(CONF.fencing.report_limit_hosts, CONF.fencing.report_limit_window)
+    reason = limit.excess(context, objects, host_name, time.time())
+    if reason is not None and guard.lifted(Subprocess()):
+        LOG.warning("Fencing %s all the same, as the operator allowed: %s", host_name, reason)
+        return None
+    return reason
 
 
 def _last_seen(service: ComputeService) -> float | None:

@@ -58,6 +58,7 @@ def _primitive(own: str, guard: Guard, hosts: list[str], device: str) -> ET.Elem
         "max_hosts": str(guard.max_hosts),
         "max_share": str(guard.max_share),
         "window": str(guard.window),
+        "matrix": "true" if guard.matrix else "false",
         "device": device,
         "pcmk_host_check": "static-list",
         "pcmk_host_list": " ".join(hosts),

@@ -1,0 +1,63 @@
+"""Guests that Nova calls broken only because an attempt to evacuate them failed.
+
+Nova puts a guest in ERROR when no host has room for it. Masakari then tries the next reserved
+host, or any host, and takes the ERROR for the state in which the guest was before the failure:
+it stops the guest after its evacuation and puts it in ERROR again, or leaves it where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from masakari_fencing import times
+
+RUNNING = 1
+"""Nova's power state of a guest that ran when its host was last heard of."""
+
+FAILED = frozenset({"error", "failed"})
+"""States of Nova's record of an evacuation that did not come about."""
+
+TOLERANCE = 60.0
+"""Seconds by which the clocks of Nova's services may differ."""
+
+
+def find(servers: Iterable[Any], migrations: Iterable[Any], host: str) -> list[Any]:
+    """Return the guests that ran on a host and are in ERROR because of a failed evacuation.
+
+    An error that is older than Nova's attempt, or younger, is the guest's own. One that was in
+    ERROR while it ran, and whose evacuation failed too, cannot be told from the others.
+
+    Args:
+        servers: novaclient's servers of the host.
+        migrations: novaclient's migrations from the host or to it (microversion 2.23).
+        host: Nova's name of the host.
+    """
+    failed = [
+        migration
+        for migration in migrations
+        if migration.source_compute == host
+        and migration.migration_type == "evacuation"
+        and migration.status in FAILED
+    ]
+    return [server for server in servers if _spoiled(server, failed)]
+
+
+def _spoiled(server: Any, failed: Iterable[Any]) -> bool:
+    if getattr(server, "OS-EXT-STS:vm_state", "") != "error":
+        return False
+    if getattr(server, "OS-EXT-STS:power_state", None) != RUNNING:
+        return False
+    error = times.epoch((getattr(server, "fault", None) or {}).get("created"))
+    if error is None:
+        return False
+    return any(
+        migration.instance_uuid == server.id and _within(error, migration) for migration in failed
+    )
+
+
+def _within(moment: float, migration: Any) -> bool:
+    begun, ended = times.epoch(migration.created_at), times.epoch(migration.updated_at)
+    if begun is None:
+        return False
+    return begun - TOLERANCE <= moment <= (ended or begun) + TOLERANCE

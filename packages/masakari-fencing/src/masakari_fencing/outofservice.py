@@ -1,0 +1,164 @@
+"""The hypervisors that are out of service, kept in a small file for the charm's status.
+
+A hook must not ask the APIs for them: it would wait for Keystone, Masakari and Nova each time, and
+loading the client library alone takes longer than a whole hook. The notifier is there anyway.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Protocol
+
+from masakari_fencing import files
+from masakari_fencing.api import ApiError, Host, Notification
+
+LOG = logging.getLogger(__name__)
+
+RECORD = Path("/run/masakari-fencing/out-of-service.json")
+"""In a directory that goes with the notifier: nobody reads what nobody keeps up to date."""
+
+INTERVAL = 20.0
+"""Seconds between two looks."""
+
+MAX_AGE = 90.0
+"""Seconds after which a record is no longer believed."""
+
+
+@dataclass(frozen=True)
+class OutOfService:
+    """Hypervisors of failover segments on which no guest is placed or recovered.
+
+    Attributes:
+        maintenance: those that Masakari holds in maintenance.
+        failed: those of them whose last recovery Masakari has given up.
+        forced_down: others that Nova was told to hold for down, and still does.
+    """
+
+    maintenance: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    forced_down: tuple[str, ...] = ()
+
+
+def write(path: Path, found: OutOfService, now: float) -> None:
+    """Keep what was seen at a time, in seconds since the epoch.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    files.replace(path, json.dumps({"time": now, **asdict(found)}), mode=0o640)
+
+
+def read(path: Path, now: float) -> OutOfService:
+    """Return what the file says; nothing where it is missing, unreadable or out of date."""
+    seen, found = _load(path)
+    return found if 0 <= now - seen < MAX_AGE else OutOfService()
+
+
+def forget(path: Path, host: str) -> None:
+    """Drop a host that was just taken back, ahead of the next look.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    seen, found = _load(path)
+    others = {k: [name for name in names if name != host] for k, names in asdict(found).items()}
+    left = _parse(others)
+    if left != found:
+        write(path, left, seen)
+
+
+def _load(path: Path) -> tuple[float, OutOfService]:
+    """Return what the file says, and from when that is."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return float(data["time"]), _parse(data)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0, OutOfService()
+
+
+def _parse(data: Mapping[str, object]) -> OutOfService:
+    return OutOfService(**{kind.name: _names(data[kind.name]) for kind in fields(OutOfService)})
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError("not a list of names")
+    return tuple(str(name) for name in value)
+
+
+class Masakari(Protocol):
+    """What is used of `api.MasakariApi`."""
+
+    def hosts(self) -> Iterable[Host]: ...  # noqa: D102
+    def notifications(self, host: Host) -> Sequence[Notification]: ...  # noqa: D102
+
+
+class Nova(Protocol):
+    """What is used of `api.NovaApi`."""
+
+    def forced_down(self) -> Iterable[str]: ...  # noqa: D102
+
+
+class Watch:
+    """Keeps the file up to date.
+
+    Args:
+        masakari: says which hosts are in maintenance.
+        nova: says whose nova-compute is forced down.
+        path: the file.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        masakari: Masakari,
+        nova: Nova,
+        path: Path = RECORD,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._masakari = masakari
+        self._nova = nova
+        self._path = path
+        self._clock = clock
+        self._told = ""
+
+    def look(self) -> None:
+        """Ask once. Without an answer the file stays as it is, and is soon too old."""
+        now = self._clock()
+        try:
+            write(self._path, self._ask(), now)
+        except (ApiError, OSError) as error:
+            if str(error) != self._told:
+                LOG.warning("Cannot tell which hypervisors are out of service: %s", error)
+            self._told = str(error)
+        else:
+            self._told = ""
+
+    def _ask(self) -> OutOfService:
+        hosts = sorted(self._masakari.hosts(), key=lambda host: host.name)
+        down = {name.lower() for name in self._nova.forced_down()}
+        held = [host for host in hosts if host.on_maintenance]
+        others = [host for host in hosts if host not in held and host.name.lower() in down]
+        return OutOfService(
+            maintenance=tuple(host.name for host in held),
+            failed=tuple(host.name for host in held if self._given_up(host)),
+            forced_down=tuple(host.name for host in others),
+        )
+
+    def _given_up(self, host: Host) -> bool:
+        """Whether the last recovery of a host has failed for good."""
+        reports = (r for r in self._masakari.notifications(host) if r.kind == "COMPUTE_HOST")
+        latest = next((r for r in reports if r.event == "STOPPED"), None)
+        return latest is not None and latest.status == "failed"
+
+
+def keep_watching(watch: Watch) -> None:
+    """Look again and again, for ever."""
+    while True:
+        watch.look()
+        time.sleep(INTERVAL)

@@ -1,0 +1,69 @@
+"""How many hosts of a segment have been reported failed, so that not all of them are fenced.
+
+Where every host of a segment loses its storage, the storage has failed, not the hosts, and there
+is nowhere to recover guests to. All of that is in Masakari's own database, which every engine
+sees, so the first recovery already sees the whole extent.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many hosts of a segment may be fenced because of reports.
+
+    Attributes:
+        hosts: this many; 0 for no limit.
+        window: seconds for which a report counts.
+    """
+
+    hosts: int = 2
+    window: float = 120
+
+    def excess(self, context: Any, objects: Any, host_name: str, now: float) -> str | None:
+        """Return why a host must not be fenced; None when it may.
+
+        Args:
+            context: an admin context of Masakari.
+            objects: the module `masakari.objects`.
+            host_name: the host.
+            now: seconds since the epoch.
+        """
+        if not self.hosts:
+            return None
+        segment = objects.Host.get_by_name(context, host_name).failover_segment
+        names = {
+            host.uuid: host.name
+            for host in objects.HostList.get_all(
+                context, filters={"failover_segment_id": segment.uuid}
+            )
+        }
+        reported = sorted(
+            {
+                names[notification.source_host_uuid]
+                for notification in self._notifications(context, objects, now)
+                if notification.source_host_uuid in names
+            }
+        )
+        if len(reported) <= self.hosts:
+            return None
+        return (
+            f"{len(reported)} of the {len(names)} hosts of segment {segment.name} were reported"
+            f" failed within {self.window:g} s ({', '.join(reported[:5])}), the limit is"
+            f" {self.hosts}"
+        )
+
+    def _notifications(self, context: Any, objects: Any, now: float) -> list[Any]:
+        since = datetime.datetime.fromtimestamp(now - self.window, datetime.timezone.utc)
+        filters = {"generated-since": since, "type": "COMPUTE_HOST"}
+        found = objects.NotificationList.get_all(context, filters=filters)
+        return [
+            notification
+            for notification in found
+            if str((notification.payload or {}).get("event", "")).upper() == "STOPPED"
+            and notification.status != "ignored"
+        ]

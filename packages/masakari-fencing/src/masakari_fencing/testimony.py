@@ -1,0 +1,81 @@
+"""What the other hypervisors say about one that Pacemaker has lost.
+
+Pacemaker sees a hypervisor in one network only. Where a network matrix is in use, a witness runs
+on every hypervisor (the package `network_matrix`, by the masakari-monitors charm): asked for a
+host, it tries to reach that in every network, and says whether the matrix calls for a recovery.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import quote
+
+PORT = 8509
+"""Where witnesses answer; `network_matrix.witness.PORT`."""
+
+TIMEOUT = 4.0
+"""Seconds for an answer. A witness needs one to find out that a host is silent."""
+
+WITNESSES = 8
+"""How many are asked."""
+
+
+@dataclass(frozen=True)
+class Testimony:
+    """What one witness says.
+
+    Attributes:
+        health: `up`, `down` or `unknown` for each network.
+        recovery: whether the matrix calls for a recovery; None where that cannot be said.
+    """
+
+    health: dict[str, str]
+    recovery: bool | None
+
+
+def ask(address: str, host: str) -> Testimony | None:
+    """Ask one witness about a host; None where there is none, or it makes no sense."""
+    connection = http.client.HTTPConnection(address, PORT, timeout=TIMEOUT)
+    try:
+        connection.request("GET", f"/v1/hosts/{quote(host)}")
+        response = connection.getresponse()
+        data = json.loads(response.read(65536))
+        health = {str(name): str(state) for name, state in data["health"].items()}
+        recovery = data["recovery"]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    finally:
+        connection.close()
+    return Testimony(health, recovery if isinstance(recovery, bool) else None)
+
+
+def objection(
+    addresses: Iterable[str],
+    host: str,
+    *,
+    ask: Callable[[str, str], Testimony | None] = ask,
+) -> str | None:
+    """Return why a host must not be fenced although Pacemaker has lost it; None: nobody objects.
+
+    One witness that has reached the host is enough: the dead do not answer. Where nobody can say
+    anything, Pacemaker's own judgement stands.
+
+    Args:
+        addresses: of the other hypervisors.
+        host: the host.
+        ask: asks one witness.
+    """
+    asked = list(addresses)[:WITNESSES]
+    if not asked:
+        return None
+    with ThreadPoolExecutor(len(asked)) as pool:
+        answers = list(pool.map(lambda address: ask(address, host), asked))
+    for answer in answers:
+        if answer is not None and answer.recovery is False:
+            states = ", ".join(f"{name} {state}" for name, state in answer.health.items())
+            return f"{host} still answers ({states}), and the matrix asks for no recovery"
+    return None

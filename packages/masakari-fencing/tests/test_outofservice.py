@@ -1,0 +1,147 @@
+"""The hypervisors that are out of service: from the APIs to the file that the charm reads."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fencing_fakes import FakeMasakari
+from keystoneauth1 import session as ks
+from keystoneauth1.token_endpoint import Token
+from masakari_fencing import outofservice
+from masakari_fencing.api import CATALOG, MasakariApi, NovaApi
+from masakari_fencing.outofservice import MAX_AGE, OutOfService, Watch
+
+ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
+
+
+@pytest.fixture
+def cloud() -> Iterator[FakeMasakari]:
+    server = FakeMasakari([THREE, ONE, TWO])
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def watch(cloud: FakeMasakari, tmp_path: Path) -> Watch:
+    session = ks.Session(auth=Token(cloud.url, "token"))
+    masakari, nova = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
+    return Watch(masakari, nova, tmp_path / "record", clock=lambda: 1000.0)
+
+
+def test_hosts_in_maintenance_and_others_forced_down(
+    watch: Watch, cloud: FakeMasakari, tmp_path: Path
+) -> None:
+    cloud.hosts[THREE]["on_maintenance"] = True
+    cloud.hosts[ONE]["on_maintenance"] = True
+    cloud.forced_down = {ONE, "NODE2.maas", "in-no-segment.maas"}
+    watch.look()
+    record = tmp_path / "record"
+    assert outofservice.read(record, 1001) == OutOfService((ONE, THREE), (), (TWO,))
+    assert record.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in tmp_path.iterdir()] == ["record"]
+    cloud.hosts[THREE]["on_maintenance"] = False
+    watch.look()
+    assert outofservice.read(record, 1001).maintenance == (ONE,)
+
+
+@pytest.mark.parametrize(
+    ("reports", "failed"),
+    [
+        ([], False),
+        (["failed"], True),
+        (["error"], False),
+        (["failed", "finished"], False),
+        (["finished", "failed"], True),
+    ],
+)
+def test_the_last_recovery_counts(
+    watch: Watch, cloud: FakeMasakari, tmp_path: Path, reports: list[str], failed: bool
+) -> None:
+    cloud.hosts[ONE]["on_maintenance"] = True
+    cloud.add(TWO, 1, "failed")
+    for number, status in enumerate(reports):
+        cloud.add(ONE, number, status)
+    cloud.add(ONE, 100, "failed", kind="PROCESS")
+    cloud.add(ONE, 101, "failed")["payload"]["event"] = "STARTED"
+    watch.look()
+    assert (outofservice.read(tmp_path / "record", 1000).failed == (ONE,)) == failed
+
+
+def test_only_what_is_recent_counts(watch: Watch, tmp_path: Path, cloud: FakeMasakari) -> None:
+    cloud.hosts[ONE]["on_maintenance"] = True
+    watch.look()
+    record = tmp_path / "record"
+    assert outofservice.read(record, 1000 + MAX_AGE - 1) == OutOfService((ONE,))
+    assert outofservice.read(record, 1000 + MAX_AGE) == OutOfService()
+    assert outofservice.read(record, 999) == OutOfService(), "the clock was put back"
+
+
+def test_an_api_that_is_away_is_said_once(
+    watch: Watch, cloud: FakeMasakari, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def warnings() -> int:
+        return sum(record.levelno == logging.WARNING for record in caplog.records)
+
+    watch.look()
+    before = (tmp_path / "record").read_text()
+    cloud.hosts[ONE]["on_maintenance"] = True
+    cloud.broken = 503
+    watch.look()
+    watch.look()
+    assert warnings() == 1
+    assert (tmp_path / "record").read_text() == before
+    cloud.broken = 0
+    watch.look()
+    assert outofservice.read(tmp_path / "record", 1000) == OutOfService((ONE,))
+    cloud.broken = 503
+    watch.look()
+    assert warnings() == 2
+
+
+def test_a_directory_that_is_not_there(watch: Watch, tmp_path: Path) -> None:
+    tmp_path.rmdir()
+    watch.look()
+    assert outofservice.read(tmp_path / "record", 1000) == OutOfService()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"time": "now", "maintenance": ["node1.maas"], "failed": [], "forced_down": []}',
+        '{"time": 1000, "maintenance": "node1.maas", "failed": [], "forced_down": []}',
+        '{"time": 1000, "maintenance": ["node1.maas"], "failed": [], "forced_down": null}',
+        '{"time": 1000, "maintenance": ["node1.maas"]}',
+    ],
+)
+def test_a_damaged_file_says_nothing(tmp_path: Path, text: str) -> None:
+    record = tmp_path / "record"
+    record.write_text(text)
+    assert outofservice.read(record, 1000) == OutOfService()
+    outofservice.forget(record, ONE)
+    assert record.read_text() == text
+
+
+def test_a_host_that_was_taken_back_is_dropped(tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    outofservice.write(record, OutOfService((ONE, TWO), (TWO,), (THREE,)), 1000)
+    outofservice.forget(record, TWO)
+    assert outofservice.read(record, 1000) == OutOfService((ONE,), (), (THREE,))
+    outofservice.forget(record, THREE)
+    assert outofservice.read(record, 1000) == OutOfService((ONE,))
+    assert json.loads(record.read_text())["time"] == 1000, "it is no newer for that"
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    record.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        outofservice.write(record, OutOfService(), 1000)
+    assert list(tmp_path.iterdir()) == [record]

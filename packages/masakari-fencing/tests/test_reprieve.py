@@ -1,0 +1,114 @@
+"""Lost hypervisors whose fencing was objected to are taken back when they answer again."""
+
+from __future__ import annotations
+
+import pytest
+from fencing_fakes import Cluster, Remote
+from masakari_fencing import pacemaker
+from masakari_fencing.readmission import RANK_DELAY
+from masakari_fencing.reprieve import Reprieve
+
+
+class Bench:
+    """Three hypervisors, the first of which is lost, and what the others say."""
+
+    def __init__(self) -> None:
+        remotes = [Remote(f"node{n}") for n in (1, 2, 3)]
+        remotes[0].unclean, remotes[0].online = True, False
+        self.cluster = Cluster(remotes)
+        self.cluster.runner.on("cibadmin --query", self._cib())
+        self.cluster.runner.on(
+            "cibadmin --query --xpath //primitive[@type='fence_masakari_guard']",
+            lambda argv: "<nvpair/>" if self.asks else pacemaker.NO_SUCH,
+        )
+        self.asks = True
+        self.objection: str | None = "it still answers"
+        self.answering = {"ip-node1"}
+        self.rank: int | None = 0
+        self.readmitted: list[list[str]] = []
+        self.now = 0.0
+        self.reprieve = Reprieve(
+            self.cluster.runner,
+            lambda node: self.rank,
+            objection=self._objection,
+            reachable=lambda address, port: address in self.answering,
+            readmit=self._readmit,
+            clock=lambda: self.now,
+        )
+
+    @staticmethod
+    def _cib() -> str:
+        primitives = "".join(
+            f'<primitive id="node{n}" type="remote"><instance_attributes>'
+            f'<nvpair name="server" value="ip-node{n}"/></instance_attributes></primitive>'
+            for n in (1, 2, 3)
+        )
+        return f"<cib><configuration><resources>{primitives}</resources></configuration></cib>"
+
+    def _objection(self, addresses: list[str], host: str) -> str | None:
+        assert addresses == ["ip-node2", "ip-node3"] and host == "node1"
+        return self.objection
+
+    def _readmit(self, runner: object, *, only: list[str]) -> list[str]:
+        self.readmitted.append(only)
+        return only
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_host_that_answers_again_is_taken_back(bench: Bench) -> None:
+    assert bench.reprieve.look() == ["node1"]
+    assert bench.readmitted == [["node1"]]
+
+
+def test_a_host_that_is_still_cut_off_waits(bench: Bench) -> None:
+    bench.answering.clear()
+    assert bench.reprieve.look() == []
+
+
+def test_a_host_that_is_to_be_fenced_is_left_to_pacemaker(bench: Bench) -> None:
+    bench.objection = None
+    assert bench.reprieve.look() == []
+    assert not bench.readmitted
+
+
+def test_healthy_hosts_are_left_alone(bench: Bench) -> None:
+    bench.cluster.remotes[0].unclean = False
+    assert bench.reprieve.look() == []
+
+
+def test_without_a_matrix_the_cluster_is_not_even_looked_at(bench: Bench) -> None:
+    bench.asks = False
+    assert bench.reprieve.look() == []
+    assert not bench.cluster.runner.ran("crm_mon")
+
+
+def test_the_members_take_turns(bench: Bench) -> None:
+    bench.rank = 1
+    assert bench.reprieve.look() == []
+    bench.now = RANK_DELAY
+    assert bench.reprieve.look() == ["node1"]
+
+
+def test_the_turn_begins_anew_when_the_host_was_gone_meanwhile(bench: Bench) -> None:
+    bench.rank = 1
+    bench.reprieve.look()
+    bench.answering.clear()
+    bench.reprieve.look()
+    bench.answering.add("ip-node1")
+    bench.now = RANK_DELAY
+    assert bench.reprieve.look() == []
+
+
+def test_who_has_no_turn_does_nothing(bench: Bench) -> None:
+    bench.rank = None
+    assert bench.reprieve.look() == []
+
+
+def test_a_cluster_that_does_not_answer_is_an_error(bench: Bench) -> None:
+    bench.cluster.runner.on("cibadmin", 102)
+    with pytest.raises(pacemaker.PacemakerError):
+        bench.reprieve.look()

@@ -1,0 +1,100 @@
+"""What the other hypervisors say about one that Pacemaker has lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from masakari_fencing import testimony
+from masakari_fencing.testimony import objection
+
+HOST = "node1.maas"
+HEALTH = {"manage": "down", "tenant": "up", "storage": "up"}
+
+
+def answers(**said: bool | None) -> Callable[[str, str], testimony.Testimony | None]:
+    def ask(address: str, host: str) -> testimony.Testimony | None:
+        assert host == HOST
+        return testimony.Testimony(HEALTH, said[address]) if address in said else None
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{}, {"a": True}, {"a": None}, {"a": True, "b": None}],
+    ids=["nobody answers", "recover", "cannot tell", "both"],
+)
+def test_who_does_not_know_better_leaves_it_to_pacemaker(said: dict[str, bool | None]) -> None:
+    assert objection(["a", "b"], HOST, ask=answers(**said)) is None
+
+
+def test_one_that_reached_the_host_is_enough() -> None:
+    text = objection(["a", "b", "c"], HOST, ask=answers(a=True, b=False))
+    assert text is not None
+    assert HOST in text and "storage up" in text and "no recovery" in text
+
+
+def test_without_other_hypervisors_there_is_nobody_to_ask() -> None:
+    assert objection([], HOST, ask=answers()) is None
+
+
+def test_not_all_of_a_large_cloud_are_asked() -> None:
+    asked: list[str] = []
+
+    def ask(address: str, host: str) -> None:
+        asked.append(address)
+
+    objection([str(number) for number in range(100)], HOST, ask=ask)
+    assert len(asked) == testimony.WITNESSES
+
+
+@pytest.fixture
+def witness(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """A real server: `body` is what it answers, `path` what it was asked."""
+    said: dict[str, bytes] = {"body": b"{}"}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            said["path"] = self.path.encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(said["body"])
+
+        def log_message(self, *args: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    monkeypatch.setattr(testimony, "PORT", server.server_port)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield said
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_witness_is_asked_over_http(witness: dict[str, bytes]) -> None:
+    witness["body"] = json.dumps({"health": HEALTH, "recovery": False}).encode()
+    assert testimony.ask("127.0.0.1", HOST) == testimony.Testimony(HEALTH, False)
+    assert witness["path"] == b"/v1/hosts/node1.maas"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"health": 1, "recovery": false}', b'"not found"']
+)
+def test_what_makes_no_sense_is_no_testimony(witness: dict[str, bytes], body: bytes) -> None:
+    witness["body"] = body
+    assert testimony.ask("127.0.0.1", HOST) is None
+
+
+def test_an_unknown_decision_is_none(witness: dict[str, bytes]) -> None:
+    witness["body"] = b'{"health": {}, "recovery": "false"}'
+    assert testimony.ask("127.0.0.1", HOST) == testimony.Testimony({}, None)
+
+
+def test_where_no_witness_is_there_is_no_testimony(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(testimony, "PORT", 1)
+    assert testimony.ask("127.0.0.1", HOST) is None

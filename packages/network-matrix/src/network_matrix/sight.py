@@ -1,0 +1,148 @@
+"""One network, as seen through its Consul agents and by knocking at its members' doors.
+
+Masakari's driver believes one agent, and takes every member that is not alive for one whose
+network is down. But an agent that is itself cut off sees everybody else failed, and a member
+whose agent was merely stopped looks like one whose network died. Either would cost healthy
+hypervisors. So agents are asked together, those on the wrong side of a split do not count, and
+who is reported gone is tried once more before it is believed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from network_matrix.consul import (
+    Agent,
+    AgentError,
+    Answer,
+    Member,
+    Status,
+    knock,
+    members,
+)
+from network_matrix.matrix import DOWN, UNKNOWN, UP
+
+WITNESSES = 8
+"""Other members that are tried to tell a host that is cut off from being cut off oneself."""
+
+
+class Blind(Exception):  # noqa: N818 - a state, not an accident
+    """Nothing can be said about the network at this moment; the text says why."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A network at one moment.
+
+    Attributes:
+        members: every member, by name; `status` is ALIVE or FAILED.
+        silent: members whose agent is gone, although their machine answers in that network.
+        deaf: agents that did not answer or did not count, and why; others did.
+    """
+
+    members: dict[str, Member]
+    silent: frozenset[str] = frozenset()
+    deaf: tuple[str, ...] = ()
+
+
+class Sight:
+    """Looks at one network.
+
+    Args:
+        agents: who is asked.
+        ask: asks one; see `consul.members`.
+        knock: tries a member; see `consul.knock`.
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[Agent],
+        *,
+        ask: Callable[[Agent], dict[str, Member]] = members,
+        knock: Callable[[Member], Answer] = knock,
+    ) -> None:
+        self._agents = tuple(agents)
+        self._ask = ask
+        self._knock = knock
+        self._lock = threading.Lock()
+        self._known: dict[str, Member] = {}
+
+    def look(self) -> View:
+        """Ask the agents who is there.
+
+        Raises:
+            Blind: none of them answers, or none that is not itself cut off.
+        """
+        views, deaf = self._ask_all()
+        if not views:
+            raise Blind("; ".join(deaf))
+        names = dict.fromkeys(name for view in views for name in view)
+        merged = [_merge([view[name] for view in views if name in view]) for name in names]
+        gone = [member for member in merged if member.status is not Status.ALIVE]
+        answers = self._knock_all(gone)
+        silent = {m.name for m in gone if answers[m.name] is Answer.REFUSED}
+        found = {
+            m.name: replace(m, status=Status.ALIVE) if m.name in silent else m for m in merged
+        }
+        with self._lock:
+            self._known = found
+        return View(found, frozenset(silent), tuple(deaf))
+
+    def state(self, host: str) -> str:
+        """Return whether a host can be reached in this network right now: up, down or unknown.
+
+        For a decision that cannot wait until the agents have noticed a failure. Down means that
+        others were reached and it was not.
+        """
+        with self._lock:
+            known = dict(self._known)
+        target = next((m for name, m in known.items() if name.lower() == host.lower()), None)
+        if target is None:
+            return UNKNOWN
+        others = [m for m in known.values() if m is not target and m.status is Status.ALIVE]
+        answers = self._knock_all([target, *others[:WITNESSES]])
+        answer = answers.pop(target.name)
+        # The kernel of a hung machine still accepts connections, so where the agents have given
+        # a member up, only a refusal shows that there is life.
+        if answer is Answer.REFUSED or (
+            answer is Answer.ACCEPTED and target.status is Status.ALIVE
+        ):
+            return UP
+        if any(other is not Answer.SILENT for other in answers.values()):
+            return DOWN
+        return UNKNOWN
+
+    def _ask_all(self) -> tuple[list[dict[str, Member]], list[str]]:
+        def ask(agent: Agent) -> dict[str, Member] | str:
+            try:
+                view = self._ask(agent)
+            except AgentError as error:
+                return str(error)
+            counted = [m for m in view.values() if m.status is not Status.LEFT]
+            alive = sum(m.status in (Status.ALIVE, Status.LEAVING) for m in counted)
+            if alive * 2 < len(counted) or not counted:
+                return f"{agent} sees only {alive} of {len(counted)} members: it is cut off"
+            return view
+
+        with ThreadPoolExecutor(max(1, len(self._agents))) as pool:
+            answers = list(pool.map(ask, self._agents))
+        views = [answer for answer in answers if not isinstance(answer, str)]
+        return views, [answer for answer in answers if isinstance(answer, str)]
+
+    def _knock_all(self, members: Iterable[Member]) -> dict[str, Answer]:
+        found = list(members)
+        if not found:
+            return {}
+        with ThreadPoolExecutor(min(32, len(found))) as pool:
+            answers = pool.map(self._knock, found)
+            return {m.name: answer for m, answer in zip(found, answers, strict=True)}
+
+
+def _merge(opinions: list[Member]) -> Member:
+    """Return what the majority of the agents think of a member; a tie counts as alive."""
+    gone = sum(m.status not in (Status.ALIVE, Status.LEAVING) for m in opinions)
+    status = Status.FAILED if gone * 2 > len(opinions) else Status.ALIVE
+    return replace(opinions[0], status=status)
