@@ -8,8 +8,11 @@ import logging
 
 import certificates
 import keystone
+import networks
 import ops
+import witness
 from config import Config
+from consul_cluster import ENDPOINTS
 from instance_ha_common import hostname, relations, status
 from instance_ha_common.commands import CommandError
 from instance_ha_common.host import Host
@@ -33,12 +36,23 @@ class State:
         credentials: its answer, once it is complete.
         authority: what Vault says is to be trusted.
         hostname: the name under which Nova knows this machine, once it does.
+        consul: what the provider of each related network's Consul has published.
     """
 
     related: bool
     credentials: keystone.Credentials | None
     authority: str | None
     hostname: str | None
+    consul: dict[str, dict[str, str]]
+
+    def watch(self, config: Config) -> networks.Watch | None:
+        """The networks that Consul watches.
+
+        Raises:
+            networks.NotYetError: a provider has not answered.
+            ValueError: an option or an answer is unusable.
+        """
+        return networks.watch(config.consul_agents(), config.network_matrix, self.consul)
 
 
 class MasakariMonitorsCharm(ops.CharmBase):
@@ -70,6 +84,9 @@ class MasakariMonitorsCharm(ops.CharmBase):
             self.on[CERTIFICATES].relation_departed,
             self.on[CERTIFICATES].relation_broken,
         ]
+        for endpoint in ENDPOINTS.values():
+            found = self.on[endpoint]
+            reconcile_on += [found.relation_changed, found.relation_broken]
         for event in reconcile_on:
             framework.observe(event, self._reconcile)
         framework.observe(self.on[CREDENTIALS].relation_changed, self._on_credentials_changed)
@@ -83,6 +100,9 @@ class MasakariMonitorsCharm(ops.CharmBase):
     make_host = staticmethod(Host.local)
     """Where the charm gets its machine from; tests put another one here."""
 
+    ask_witness = staticmethod(witness.ask)
+    """How the charm learns what Consul sees; tests put another one here."""
+
     # Event handlers
 
     def _on_credentials_changed(self, event: ops.RelationChangedEvent) -> None:
@@ -95,6 +115,8 @@ class MasakariMonitorsCharm(ops.CharmBase):
             self._apply(self.load_config(Config))
         except ValueError as error:
             self._problem = ops.BlockedStatus(str(error))
+        except networks.NotYetError as error:
+            self._problem = ops.WaitingStatus(status.incomplete_relations(error.endpoints))
         except (CommandError, ServiceError, PackageMissingError, LookupError) as error:
             logger.error("%s", error)
             self._problem = ops.BlockedStatus(_first_line(error))
@@ -153,7 +175,17 @@ class MasakariMonitorsCharm(ops.CharmBase):
             credentials=keystone.read(self._bags(CREDENTIALS), str(self._stored.newest)),
             authority=authority or None,
             hostname=self._hostname(config),
+            consul=self._consul(),
         )
+
+    def _consul(self) -> dict[str, dict[str, str]]:
+        """What Consul's providers have published, by network."""
+        return {
+            network: relations.bag(relation.data[relation.app])
+            for network, endpoint in ENDPOINTS.items()
+            for relation in self.model.relations[endpoint]
+            if relation.active
+        }
 
     def _hostname(self, config: Config) -> str | None:
         principal = ops.JujuContext.from_environ().principal_unit or ""
@@ -178,11 +210,12 @@ class MasakariMonitorsCharm(ops.CharmBase):
             self._monitors.shut_down()
         if state.credentials is None or state.hostname is None:
             return
+        watch = state.watch(config) if config.enable_host_monitor else None
         stale = self._monitors.configure(
-            Desired(config, state.credentials, state.hostname, state.authority)
+            Desired(config, state.credentials, state.hostname, state.authority, watch)
         )
         if not self._paused:
-            self._monitors.run(config, stale)
+            self._monitors.run(config, stale, witness=watch is not None)
 
     def _request_credentials(self) -> None:
         for relation in self.model.relations[CREDENTIALS]:
@@ -205,7 +238,7 @@ class MasakariMonitorsCharm(ops.CharmBase):
             return [ops.WaitingStatus(status.incomplete_relations([CREDENTIALS]))]
         if state.hostname is None:
             return [ops.WaitingStatus("Waiting for Nova to be configured on this machine")]
-        return self._service_statuses(config)
+        return self._service_statuses(config, state)
 
     def _paused_status(self) -> ops.StatusBase:
         running = self._monitors.running()
@@ -213,18 +246,30 @@ class MasakariMonitorsCharm(ops.CharmBase):
             return ops.BlockedStatus(status.services_running_while_paused(running))
         return ops.MaintenanceStatus(status.PAUSED)
 
-    def _service_statuses(self, config: Config) -> list[ops.StatusBase]:
+    def _service_statuses(self, config: Config, state: State) -> list[ops.StatusBase]:
         wanted = {monitor.service for monitor in Monitors.enabled(config)}
         if not wanted:
             return [ops.BlockedStatus("All monitors are disabled; enable one")]
         down = wanted - self._monitors.running()
         if down:
             return [ops.BlockedStatus(status.services_not_running(down))]
-        if config.enable_host_monitor and not self._monitors.pacemaker_runs():
+        if not config.enable_host_monitor:
+            return []
+        if state.watch(config) is not None:
+            return self._network_statuses(state.hostname or "")
+        if not self._monitors.pacemaker_runs():
             return [
                 ops.WaitingStatus("The host monitor waits for pacemaker-remote on this machine")
             ]
         return []
+
+    def _network_statuses(self, name: str) -> list[ops.StatusBase]:
+        """What keeps Consul from judging the networks of this machine."""
+        seen = self.ask_witness()
+        if not seen:
+            return [ops.WaitingStatus("The network witness does not answer yet")]
+        found = witness.problems(seen, name)
+        return [ops.BlockedStatus("; ".join(found))] if found else []
 
 
 def _first_line(error: Exception) -> str:

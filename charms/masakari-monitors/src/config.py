@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import networks
 import process_list
 from instance_ha_common import hostname, options
 
@@ -40,6 +41,10 @@ class Config:
     enable_host_monitor: bool
     monitoring_interval: int
     monitoring_samples: int
+    consul_management_agents: str
+    consul_tenant_agents: str
+    consul_storage_agents: str
+    network_matrix: str
     enable_instance_monitor: bool
     enable_process_monitor: bool
     process_list: str
@@ -67,6 +72,16 @@ class Config:
         options.config_flags(self.config_flags)
         options.base64_certificates("ssl_ca", self.ssl_ca)
         process_list.parse(self.process_list)
+        for network, addresses in self.consul_agents().items():
+            networks.parse_option(network, addresses)
+
+    def consul_agents(self) -> dict[str, str]:
+        """Addresses of each network's Consul agents, by Masakari's names of the networks."""
+        return {
+            "manage": self.consul_management_agents,
+            "tenant": self.consul_tenant_agents,
+            "storage": self.consul_storage_agents,
+        }
 
     def flags(self) -> dict[str, str]:
         """What `config-flags` sets."""

@@ -14,6 +14,8 @@ import process_list
 from config import Config
 from instance_ha_common.host import Host
 from keystone import Credentials
+from networks import Watch
+from witness import MATRIX, Witness, driver_agent
 
 CONF = "/etc/masakarimonitors/masakarimonitors.conf"
 CA = "/etc/masakarimonitors/ca.pem"
@@ -51,7 +53,7 @@ MONITORS = (
         "enable_host_monitor",
         "masakari-host-monitor",
         "/usr/bin/masakari-hostmonitor",
-        frozenset({"host"}),
+        frozenset({"host", "consul"}),
     ),
     Monitor(
         "enable_instance_monitor",
@@ -85,12 +87,14 @@ class Desired:
         credentials: the account for notifications.
         hostname: the name under which Nova knows this machine.
         authority: certificates to trust (PEM), or None for the system's.
+        watch: the networks that Consul watches, or None where Pacemaker is polled.
     """
 
     config: Config
     credentials: Credentials
     hostname: str
     authority: str | None = None
+    watch: Watch | None = None
 
 
 class PackageMissingError(Exception):
@@ -102,6 +106,8 @@ class Monitors:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self.witness = Witness(host)
+        self._witness_stale = False
 
     @staticmethod
     def enabled(config: Config) -> list[Monitor]:
@@ -167,6 +173,8 @@ class Monitors:
         self._host.write(SUDOERS, _render("sudoers", user=user, conf=CONF), mode=0o440)
         self._host.write(AS_HOST, _render("as-host.sh"), mode=0o755)
         stale |= self._write_drop_ins(desired.hostname, user)
+        if self._configure_witness(desired.watch, user):
+            stale.add("masakari-host-monitor")
         if self._join_groups(user):
             stale |= everything
         return stale
@@ -192,6 +200,14 @@ class Monitors:
         if authority is None:
             return self._host.remove(CA)
         return self._host.write(CA, authority)
+
+    def _configure_witness(self, watch: Watch | None, user: str) -> bool:
+        """Write what Consul needs, or remove it; say whether the host monitor has to restart."""
+        if watch is None:
+            self.witness.remove()
+            return False
+        self._witness_stale = self.witness.configure(watch, user)
+        return self.witness.write_matrix(watch)
 
     def _process_list(self, config: Config) -> str:
         chosen = process_list.parse(config.process_list)
@@ -235,18 +251,21 @@ class Monitors:
 
     # Services
 
-    def run(self, config: Config, stale: Collection[str]) -> None:
+    def run(self, config: Config, stale: Collection[str], *, witness: bool = False) -> None:
         """Have the enabled monitors run, and no others.
 
         Args:
             config: the options.
             stale: services that have to be restarted if they run.
+            witness: whether the network witness runs, too.
 
         Raises:
             ServiceError: one does not start.
         """
         wanted = self.enabled(config)
         systemd = self._host.systemd
+        if witness:
+            self.witness.run(stale=self._witness_stale)
         for monitor in MONITORS:
             if monitor not in wanted:
                 self._stop(monitor)
@@ -277,6 +296,7 @@ class Monitors:
         Raises:
             ServiceError: one still runs.
         """
+        self.witness.stop()
         for monitor in MONITORS:
             if self._host.systemd.exists(monitor.service):
                 self._host.systemd.pause(monitor.service)
@@ -298,6 +318,7 @@ class Monitors:
 
     def shut_down(self) -> None:
         """Stop the monitors and remove their configuration, the password with it."""
+        self.witness.stop()
         for monitor in MONITORS:
             self._stop(monitor)
         for path in (CONF, CA):
@@ -307,6 +328,7 @@ class Monitors:
         """Remove everything that `configure` wrote, too."""
         self.unpause()
         self.shut_down()
+        self.witness.remove()
         drop_ins = [_drop_in(monitor) for monitor in MONITORS]
         removed = {path for path in drop_ins if self._host.remove(path)}
         for path in (PROCESS_LIST, SUDOERS, AS_HOST):
@@ -342,6 +364,10 @@ def render_conf(desired: Desired) -> str:
         config=config,
         cafile=CA if desired.authority else None,
         process_list=PROCESS_LIST,
+        agents={name: driver_agent(name) for name in desired.watch.agents}
+        if desired.watch
+        else {},
+        matrix=MATRIX,
     )
 
 

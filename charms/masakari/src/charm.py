@@ -27,7 +27,7 @@ from reconcile import Result, Unit
 from trust import BUNDLE
 
 if TYPE_CHECKING:
-    from cloud import Cloud
+    from segments import Segments
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class MasakariCharm(ops.CharmBase):
         super().__init__(framework)
         self._unit = make_unit()
         self._problems: list[Problem] | None = None
+        self._note = ""
         on = self.on
         for event in (
             on.config_changed,
@@ -106,6 +107,7 @@ class MasakariCharm(ops.CharmBase):
         )
         self._publish(reader, result)
         self._problems = result.problems
+        self._note = result.note
 
     def _prepare(self, config: Config, *, refresh: bool = False, follow: bool = False) -> bool:
         """Have the packages that the options ask for.
@@ -181,12 +183,13 @@ class MasakariCharm(ops.CharmBase):
             Severity.WAITING: ops.WaitingStatus,
             Severity.MAINTENANCE: ops.MaintenanceStatus,
         }
+        note = f" ({self._note})" if self._note else ""
         for severity, kind in kinds.items():
             texts = [problem.text for problem in self._problems if problem.severity is severity]
             if texts:
-                event.add_status(kind("; ".join(texts)))
+                event.add_status(kind("; ".join(texts) + note))
         if not self._problems:
-            event.add_status(ops.ActiveStatus(status.READY))
+            event.add_status(ops.ActiveStatus(status.READY + note))
 
     def _on_stop(self, event: ops.StopEvent) -> None:
         """The unit is being removed: no service of it may go on."""
@@ -205,28 +208,29 @@ class MasakariCharm(ops.CharmBase):
         # Not at the top of the module: no hook needs it.
         import actions
         from cloud import CloudError
-        from segments import ActionError, Segments
+        from segments import ActionError
 
         name = event.handle.kind.removesuffix("_action")
         try:
-            segments = Segments(self._cloud(event))
-            results = actions.SEGMENT_ACTIONS[name](segments, event.params)
+            results = actions.SEGMENT_ACTIONS[name](self._segments(event), event.params)
             if name == "return_host":
-                self._unit.cluster.forget_refusal(event.params["host"])
+                self._unit.cluster.returned(event.params["host"])
         except (ActionError, CloudError, ValueError) as error:
             event.fail(str(error))
             return
         event.set_results(results)
+        if name == "return_host":
+            self._reconcile(event)  # the status has named the host
 
-    def _cloud(self, event: ops.ActionEvent) -> Cloud:
-        """Access to the APIs, as the service user.
+    def _segments(self, event: ops.ActionEvent) -> Segments:
+        """Failover segments, as the service user and as this unit's cluster see them.
 
         Raises:
             ActionError: this unit cannot do it.
             ValueError: the options are unusable.
         """
         from cloud import Cloud
-        from segments import ActionError
+        from segments import ActionError, Segments
 
         config = self.load_config(Config)
         found = state.Reader(self, self._unit.host, event).read(config)
@@ -240,12 +244,15 @@ class MasakariCharm(ops.CharmBase):
             raise ActionError(
                 f"{services.API} does not run on this unit: see its status, or use another unit"
             )
-        return Cloud(
+        cloud = Cloud(
             found.identity,
             region=config.region,
             internal=config.use_internal_endpoints,
             ca_bundle=str(self._unit.host.path(BUNDLE)),
         )
+        if not found.clustered:
+            return Segments(cloud)
+        return Segments(cloud, absence=self._unit.cluster.absence)
 
     def _on_allow_fencing(self, event: ops.ActionEvent) -> None:
         try:

@@ -10,6 +10,8 @@ import haproxy
 from keystone import Identity
 
 _TIMEOUT = 60  # seconds for one request
+_CONNECT_RETRIES = 15  # an API that has just been started accepts connections some seconds later
+_CONNECT_DELAY = 2.0  # seconds between them
 _NOVA_VERSION = "2.53"  # compute services by UUID, forced_down in the same request
 _UNFINISHED = ("new", "running", "error")  # states of a notification; `error` is retried
 _MASAKARI_VERSION = "1.2"  # segments that can be disabled
@@ -98,14 +100,20 @@ class Cloud:
             project_domain_name=identity.domain,
         )
         shared = session.Session(auth=auth, verify=ca_bundle or True, timeout=_TIMEOUT)
+        patience: dict[str, Any] = {
+            "connect_retries": _CONNECT_RETRIES,
+            "connect_retry_delay": _CONNECT_DELAY,
+        }
         self._masakari = adapter.Adapter(
             shared,
+            **patience,
             service_type="instance-ha",
             endpoint_override=masakari_url,
             default_microversion=_MASAKARI_VERSION,
         )
         self._nova = adapter.Adapter(
             shared,
+            **patience,
             service_type="compute",
             interface="internal" if internal else "public",
             region_name=region,

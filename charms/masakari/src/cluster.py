@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import masakari_fencing.cluster
 import masakari_fencing.refusals
 from instance_ha_common.commands import CommandError, Runner
 from instance_ha_common.host import Host
-from masakari_fencing import pacemaker
+from masakari_fencing import outofservice, pacemaker
+from masakari_fencing.outofservice import OutOfService
 from masakari_fencing.pacemaker import PacemakerError
 
 from config import Config
@@ -20,6 +21,8 @@ from fencing import ALERT_AGENT, REFUSALS
 _RECORD = "/var/lib/masakari-charm/machine"
 _LOOK = "/var/lib/masakari-charm/health.json"
 _MAX_AGE = 60.0  # seconds
+_NAMED = 5
+"""Hosts that a status names; it is one line of a table."""
 
 
 def desired(config: Config) -> masakari_fencing.cluster.Desired:
@@ -33,11 +36,12 @@ def desired(config: Config) -> masakari_fencing.cluster.Desired:
             reconnect_interval=config.remote_reconnect_interval,
         )
     guard = None
-    if config.fencing_limit_hosts or config.fencing_limit_share:
+    if config.fencing_limit_hosts or config.fencing_limit_share or config.fence_by_matrix:
         guard = masakari_fencing.cluster.Guard(
             max_hosts=config.fencing_limit_hosts,
             max_share=config.fencing_limit_share,
             window=config.fencing_limit_window,
+            matrix=config.fence_by_matrix,
         )
     return masakari_fencing.cluster.Desired(
         alert_path=ALERT_AGENT if config.fencing_notifications else None,
@@ -145,16 +149,67 @@ class Cluster:
 
     def refusals(self) -> list[str]:
         """Recoveries that were refused on this unit."""
-        found = masakari_fencing.refusals.read(self._host.path(REFUSALS))
         return [
             f"Recovery of {refusal.host} refused: {refusal.reason} (when it works again, run"
             f" return-host host={refusal.host})"
-            for refusal in found
+            for refusal in self._refusals()
         ]
 
-    def forget_refusal(self, hypervisor: str) -> None:
-        """The operator has dealt with a refused recovery."""
+    def _refusals(self) -> list[masakari_fencing.refusals.Refusal]:
+        return masakari_fencing.refusals.read(self._host.path(REFUSALS))
+
+    def failures(self) -> list[str]:
+        """Recoveries that Masakari has given up, other than those refused on this unit."""
+        refused = {refusal.host for refusal in self._refusals()}
+        return [
+            f"Recovery of {name} failed: see `openstack notification list` (when it works again,"
+            f" run return-host host={name})"
+            for name in self._out_of_service().failed
+            if name not in refused
+        ]
+
+    def out_of_service(self) -> str:
+        """The hypervisors that take no guests, and the cure, in words; empty when all do."""
+        found = self._out_of_service()
+        parts = [
+            f"{what}: {_enumerate(names)}"
+            for what, names in (
+                ("in maintenance", found.maintenance),
+                ("forced down", found.forced_down),
+            )
+            if names
+        ]
+        return f"{', '.join(parts)}; when it works again, run return-host" if parts else ""
+
+    def _out_of_service(self) -> OutOfService:
+        return outofservice.read(self._host.path(str(outofservice.RECORD)), self._clock())
+
+    def returned(self, hypervisor: str) -> None:
+        """The operator has taken a hypervisor back: nothing is to be said about it any more.
+
+        Raises:
+            OSError: that cannot be written down.
+        """
         masakari_fencing.refusals.forget(self._host.path(REFUSALS), hypervisor)
+        outofservice.forget(self._host.path(str(outofservice.RECORD)), hypervisor)
+
+    def absence(self, hypervisor: str) -> str | None:
+        """Why the cluster does not have a hypervisor back; None when it has.
+
+        None, too, for one that the cluster does not know: it never will.
+        """
+        try:
+            status = pacemaker.status(self._host.runner)
+        except PacemakerError as error:
+            return f"Pacemaker does not answer: {error}"
+        connection = status.connection(hypervisor)
+        if connection is None or connection.live:
+            return None
+        if any(node.unclean for node in status.named(hypervisor)):
+            return "Pacemaker has lost it, and not fenced it yet"
+        if connection.stopped_on_purpose:
+            return "Pacemaker's connection to it is stopped or unmanaged"
+        return "Pacemaker does not reach it"
 
     def allow_fencing(self, seconds: float) -> float:
         """Lift the limit of hypervisors that may be fenced, on all members.
@@ -189,6 +244,12 @@ def _inspect(runner: Runner) -> list[str]:
 
     found = health.inspect(runner)
     return [f"{': '.join(filter(None, (p.node, p.text)))} ({p.cure})" for p in found]
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _check_member(runner: Runner) -> list[str]:

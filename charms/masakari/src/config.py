@@ -24,7 +24,10 @@ ENDPOINT_TYPES = ("public", "admin", "internal")
 
 _PLAIN_WORD = re.compile(r"[\x21-\x7e]+")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
-_FENCE_REPORTED_FAILED = ("never", "confirmed", "always")
+_CHOICES = {
+    "fence_reported_failed": ("never", "confirmed", "always"),
+    "recovery_workflow": ("fence-first", "stock"),
+}
 
 _AT_LEAST = {
     "vip_cidr": 1,
@@ -45,6 +48,8 @@ _AT_LEAST = {
     "fencing_limit_hosts": 0,
     "fencing_limit_share": 0,
     "fencing_limit_window": 1,
+    "report_limit_hosts": 0,
+    "report_limit_window": 1,
 }
 _AT_MOST = {"vip_cidr": 128, "fencing_limit_share": 100}
 
@@ -94,12 +99,16 @@ class Config:
     notification_expiration: int | None = None
     check_expired_interval: int | None = None
     allow_recovery_without_fencing: bool = False
+    recovery_workflow: str = "fence-first"
     fencing_timeout: int = 120
     fence_reported_failed: str = "confirmed"
+    report_limit_hosts: int = 2
+    report_limit_window: int = 120
+    fence_by_matrix: bool = False
     fencing_notifications: bool = True
     remote_monitor_interval: int = 2
     remote_monitor_timeout: int = 4
-    remote_start_timeout: int = 5
+    remote_start_timeout: int = 4
     remote_reconnect_interval: int = 60
     fencing_limit_hosts: int = 2
     fencing_limit_share: int = 0
@@ -131,6 +140,11 @@ class Config:
         """Network of each endpoint type that has one by option."""
         found = ((kind, getattr(self, f"os_{kind}_network")) for kind in ENDPOINT_TYPES)
         return {kind: ipaddress.ip_network(text.strip()) for kind, text in found if text}
+
+    @property
+    def stock_workflow(self) -> bool:
+        """Whether Masakari's own recovery workflow is wanted, and its danger accepted."""
+        return self.recovery_workflow == "stock" and self.allow_recovery_without_fencing
 
     def hostnames(self, application: str) -> dict[str, str]:
         """Host name of each endpoint type that has one; `application` is the charm's own name."""
@@ -219,10 +233,9 @@ class Config:
                 raise ValueError(f"{name.replace('_', '-')}: must be one word, is {value!r}")
         if not _INTERFACE.fullmatch(self.vip_iface):
             raise ValueError(f"vip_iface: {self.vip_iface!r} is not an interface")
-        if self.fence_reported_failed not in _FENCE_REPORTED_FAILED:
-            raise ValueError(
-                f"fence-reported-failed: must be one of {', '.join(_FENCE_REPORTED_FAILED)}"
-            )
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{_option(name)}: must be one of {', '.join(choices)}")
 
     def _check_ha(self) -> None:
         if self.vip.strip() and self.dns_ha:

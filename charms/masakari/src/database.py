@@ -63,6 +63,14 @@ class Database:
         authority = values.certificates(bag, "ssl_ca")
         return cls(host, port, password, authority, values.seconds(bag, "wait_timeout"))
 
+    @property
+    def is_router(self) -> bool:
+        """Whether a router on this machine answered rather than the database itself."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
     def url(self, authority_path: str) -> str:
         """SQLAlchemy URL; `authority_path` is where the authority's certificate lies."""
         password = urllib.parse.quote(self.password, safe="")

@@ -45,11 +45,13 @@ class Result:
         databags: what to publish, by endpoint; None leaves it as it is.
         migration: for the leader to publish, if it is new.
         problems: why the unit is not ready; empty when it is.
+        note: what the operator should know although it keeps no unit from being ready.
     """
 
     databags: dict[str, dict[str, str] | None] = dataclasses.field(default_factory=dict)
     migration: peers.Migration | None = None
     problems: list[Problem] = dataclasses.field(default_factory=list)
+    note: str = ""
 
 
 class Unit:
@@ -164,7 +166,7 @@ class Unit:
         fencing_digest = self.fencing.install()
         clustered = self._join_cluster(state)
         self.masakari.configure(settings)
-        self.masakari.install_units()
+        self.masakari.install_units(state.config)
         if self._migrate(state, result) and not self.paused:
             self._start(self.masakari.configurations(fencing_digest, clustered), clustered)
 
@@ -235,6 +237,9 @@ class Unit:
         """Keep the cluster's configuration as it must be, and report what fencing lacks."""
         config = state.config
         result.problems += [blocked(text) for text in self.cluster.refusals()]
+        if state.leader:
+            result.problems += [blocked(text) for text in self.cluster.failures()]
+            result.note = self.cluster.out_of_service()
         if not state.clustered:
             return
         try:
@@ -259,6 +264,11 @@ def relation_problems(state: State) -> Iterator[Problem]:
         "ha": state.clustered,
         "certificates": state.issued or config.certificate,
     }
+    if config.recovery_workflow == "stock" and not config.stock_workflow:
+        yield blocked(
+            "recovery-workflow: stock is used only with allow-recovery-without-fencing=true; set"
+            " recovery-workflow=fence-first"
+        )
     wanted = set(state_module.MANDATORY)
     # Without Pacemaker no failed host can be fenced, so none would ever be recovered.
     if state.wants_ha or not config.allow_recovery_without_fencing:

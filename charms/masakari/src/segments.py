@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from cloud import Cloud, ComputeService, ConflictError, Segment, SegmentHost
+from cloud import Cloud, CloudError, ComputeService, ConflictError, Segment, SegmentHost
 
 Results = dict[str, Any]
 """Nested; keys are lower-case words with hyphens, or UUIDs."""
@@ -24,11 +25,24 @@ def split(text: str | None) -> list[str]:
 
 
 class Segments:
-    """Failover segments and their hosts."""
+    """Failover segments and their hosts.
 
-    def __init__(self, cloud: Cloud, sleep: Callable[[float], None] = time.sleep) -> None:
+    Args:
+        cloud: access to the APIs.
+        sleep: waits for so many seconds.
+        absence: says why a host is not in the cluster yet; None when it is, or where nothing
+            but Nova can tell.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        sleep: Callable[[float], None] = time.sleep,
+        absence: Callable[[str], str | None] = lambda name: None,
+    ) -> None:
         self._cloud = cloud
         self._sleep = sleep
+        self._absence = absence
 
     def list_all(self) -> Results:
         """All segments with their hosts."""
@@ -178,7 +192,8 @@ class Segments:
         """Take a recovered hypervisor back into service.
 
         Nothing changes while its guests are still being recovered: Nova evacuates only from a
-        host that is down.
+        host that is down. Neither does it before the cluster has the host back: it could not be
+        fenced if it failed again.
         """
         host = self._find_host(name)
         service = self._services().get(name)
@@ -189,8 +204,13 @@ class Segments:
                 f"the recovery of {name} still goes on (see `openstack notification list`); run"
                 " this action again when its notifications are finished or failed"
             )
+        if not self._wait(lambda: self._absence(name) is None, timeout):
+            raise ActionError(
+                f"{name} is not back: {self._absence(name)}; start the host and its"
+                " pacemaker_remote, then run this action again"
+            )
         if service.forced_down:
-            self._cloud.update_compute_service(service, forced_down=False)
+            self._end_forced_down(service, timeout)
         if not self._wait(lambda: self._is_up(name), timeout):
             if service.forced_down:  # its guests may be running elsewhere: as it was
                 self._cloud.update_compute_service(service, forced_down=True)
@@ -207,27 +227,49 @@ class Segments:
             "returned", host=_describe_host(self._find_host(name), self._services().get(name))
         )
 
+    def _end_forced_down(self, service: ComputeService, timeout: float) -> None:
+        """Have Nova believe the compute service again, as soon as Nova lets it.
+
+        It does not before the host's nova-compute has been started again and has cleaned up after
+        the guests that were evacuated.
+        """
+        change = functools.partial(self._cloud.update_compute_service, service, forced_down=False)
+        if refusal := self._refusal(change, CloudError, timeout):
+            raise ActionError(
+                f"{service.host} is not back ({refusal}); start its nova-compute, then run this"
+                " action again"
+            ) from refusal
+
     def _end_maintenance(self, host: SegmentHost, *, reserved: bool, timeout: float) -> None:
         """Clear the maintenance flag as soon as Masakari lets it be cleared.
 
         It changes no host of a segment in which a notification of any host is worked on.
         """
-        refusal: ConflictError | None = None
-
-        def ended() -> bool:
-            nonlocal refusal
-            try:
-                self._cloud.update_host(host, on_maintenance=False, reserved=reserved)
-            except ConflictError as error:
-                refusal = error
-                return False
-            return True
-
-        if not self._wait(ended, timeout):
+        change = functools.partial(
+            self._cloud.update_host, host, on_maintenance=False, reserved=reserved
+        )
+        if refusal := self._refusal(change, ConflictError, timeout):
             raise ActionError(
                 f"{host.name} works again, but its maintenance cannot end yet: {refusal}. Run"
                 " this action again when the segment's notifications are finished or failed"
             ) from refusal
+
+    def _refusal(
+        self, change: Callable[[], None], expected: type[CloudError], timeout: float
+    ) -> CloudError | None:
+        """Ask for a change until it is accepted; return why it is not, after the timeout."""
+        refusal: CloudError | None = None
+
+        def accepted() -> bool:
+            nonlocal refusal
+            try:
+                change()
+            except expected as error:
+                refusal = error
+                return False
+            return True
+
+        return None if self._wait(accepted, timeout) else refusal
 
     def _is_up(self, name: str) -> bool:
         service = self._services().get(name)

@@ -6,7 +6,6 @@ import dataclasses
 import ipaddress
 import json
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 import ops
 from instance_ha_common import hostname, relations
@@ -23,7 +22,6 @@ from keystone import Identity
 from responders import Responders
 
 MANDATORY = ("identity-service", "shared-db", "amqp")
-_Answer = TypeVar("_Answer")
 ENDPOINTS = (*MANDATORY, "ha", "certificates", "cluster")
 
 
@@ -154,16 +152,17 @@ class Reader:
         self,
         endpoint: str,
         bags: Mapping[str, relations.Bag],
-        parse: Callable[[relations.Bag], _Answer | None],
-    ) -> _Answer | None:
-        """The newest complete answer of a leader among several units."""
-        chosen = Responders(self._host).choose(
+        parse: Callable[[relations.Bag], object],
+    ) -> str | None:
+        """The unit with the newest complete answer of a leader among several units."""
+        return Responders(self._host).choose(
             endpoint, bags, lambda bag: parse(bag) is not None, self._event_unit
         )
-        return parse(bags[chosen]) if chosen else None
 
     def _identity(self) -> Identity | None:
-        return self._choose("identity-service", self._bags("identity-service"), Identity.from_bag)
+        bags = self._bags("identity-service")
+        chosen = self._choose("identity-service", bags, Identity.from_bag)
+        return Identity.from_bag(bags[chosen]) if chosen else None
 
     def _database(self, config: Config) -> tuple[database.Database | None, str, str]:
         """The answer, what tells that database from others, and the address to be reached from."""
@@ -171,9 +170,15 @@ class Reader:
         if not found:
             return None, "", ""
         bags = self._bags("shared-db")
-        answer = self._choose(
-            "shared-db", bags, lambda bag: database.Database.from_bag(bag, self._unit.name)
-        )
+
+        def parse(bag: relations.Bag) -> database.Database | None:
+            return database.Database.from_bag(bag, self._unit.name)
+
+        # A router comes beside the database that it is to stand before, and stays when that goes.
+        routers = {unit: bag for unit, bag in bags.items() if (db := parse(bag)) and db.is_router}
+        chosen = self._choose("shared-db", routers or bags, parse)
+        answer = parse(bags[chosen]) if chosen else None
+        relation = next((r for r in found if chosen in {unit.name for unit in r.units}), found[0])
         binding = self._binding("shared-db", config)
         demanded = (database.access_network(bag) for bag in bags.values())
         network = next((network for network in demanded if network), None)
@@ -182,7 +187,7 @@ class Reader:
             local = (*binding.interfaces, *self._all_addresses(config))
             inside = (str(entry.address) for entry in local if entry.address in network)
             address = next(inside, address)
-        return answer, answer.fingerprint(found[0].id) if answer else "", address
+        return answer, answer.fingerprint(relation.id) if answer else "", address
 
     def _ha(self) -> tuple[bool, Mapping[str, str]]:
         """Whether Pacemaker is set up on this unit, and what the unit has published for it."""

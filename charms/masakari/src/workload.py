@@ -99,17 +99,23 @@ class Masakari:
             text = self._templates.render(path, template, context)
             self._host.write(path, text, mode=0o640, group=_GROUP)
 
-    def install_units(self) -> None:
+    def install_units(self, config: Config) -> None:
         """Write the systemd units.
 
         Raises:
             ServiceError: systemd cannot read them.
         """
+        login = "" if config.stock_workflow else masakari_fencing.SHARED_LOGIN
         changed = [
-            self._host.write(path, self._templates.render(path, template, {"program": program}))
-            for path, template, program in (
-                (API_UNIT, "masakari-api.service", self._program("api")),
-                (ENGINE_DROP_IN, "masakari-engine.conf", self._program("engine")),
+            self._host.write(
+                path,
+                self._templates.render(
+                    path, template, {"program": self._program(name), "shared_login": login}
+                ),
+            )
+            for path, template, name in (
+                (API_UNIT, "masakari-api.service", "api"),
+                (ENGINE_DROP_IN, "masakari-engine.conf", "engine"),
             )
         ]
         if any(changed):
@@ -208,6 +214,7 @@ def _context(settings: Settings) -> dict[str, object]:
         "api_port": haproxy.API_PORT,
         "auto_recovery_tasks": masakari_fencing.AUTO_RECOVERY_TASKS,
         "reserved_host_recovery_tasks": masakari_fencing.RESERVED_HOST_RECOVERY_TASKS,
+        "instance_recovery_tasks": masakari_fencing.INSTANCE_RECOVERY_TASKS,
     }
 
 

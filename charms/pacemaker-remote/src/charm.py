@@ -17,6 +17,7 @@ from instance_ha_common.commands import CommandError
 from instance_ha_common.host import Host
 from instance_ha_common.services import ServiceError
 from pacemaker_remote import SERVICE, PacemakerRemote
+from unblock import Unblocker
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class PacemakerRemoteCharm(ops.CharmBase):
         self._host = self.make_host()
         self._remote = self.make_remote(self._host)
         self._guard = Guard(self._host)
+        self._unblocker = Unblocker(self._host)
         self._cluster = Cluster(self._host.runner)
         self._problem: ops.StatusBase | None = None
         self._node: Node | None = None
@@ -170,6 +172,7 @@ class PacemakerRemoteCharm(ops.CharmBase):
         self._remote.run(restart=changed)
         # Before the first start with the cluster's key there is no cluster to speak to.
         self._guard.install(identity.hostname)
+        self._unblocker.install()
         self.unit.set_ports(hacluster.PORT)
         self._publish(config, identity, known=state.published is not None)
         self._tend(identity.hostname)
@@ -209,6 +212,7 @@ class PacemakerRemoteCharm(ops.CharmBase):
         """Leave the cluster without being fenced: the guard is the last thing to go."""
         self._remote.shut_down()
         self._guard.remove()
+        self._unblocker.remove()
         self.unit.set_ports()
 
     # Status

@@ -8,10 +8,7 @@ cannot talk to the cluster; the masakari units do that.
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
-
-import jinja2
+import templating
 from instance_ha_common.host import Host
 
 SCRIPT = "/usr/local/sbin/pacemaker-remote-guard"
@@ -50,15 +47,4 @@ class Guard:
 
 
 def _render(name: str, **values: str) -> str:
-    template = _templates().get_template(f"{name}.j2")
-    return template.render(marker=MARKER, guard=SCRIPT, **values)
-
-
-@functools.cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - shell and systemd, not HTML
-    )
+    return templating.render(name, marker=MARKER, guard=SCRIPT, **values)

@@ -8,10 +8,10 @@ import subprocess
 import charm
 import pytest
 from hypervisor import ARCHIVE, NAME, install, make_context, usermod
-from instance_ha_common.testing import FakeHost, fake_host, write_yaml_quickly
+from instance_ha_common.testing import FakeHost, convert_metadata_once, fake_host
 from ops import testing
 
-write_yaml_quickly()
+convert_metadata_once()
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ import configparser
 from pathlib import Path
 
 import charm
+import instance_ha_common.testing as common
 from instance_ha_common.testing import FakeHost, FakeService
 from monitors import CONF, MONITORS
 from ops import testing
 
-CHARM_ROOT = Path(__file__).parents[2]
 NAME = "node1.maas"
 HOST, INSTANCE = "masakari-host-monitor", "masakari-instance-monitor"
 PROCESS, INTROSPECTIVE = "masakari-process-monitor", "masakari-introspective-instance-monitor"
@@ -70,9 +70,7 @@ def usermod(host: FakeHost, argv: list[str]) -> str:
 
 
 def make_context(principal: str = "nova-compute/0") -> testing.Context:
-    return testing.Context(
-        charm.MasakariMonitorsCharm, charm_root=CHARM_ROOT, principal_unit=principal
-    )
+    return common.make_context(charm.MasakariMonitorsCharm, principal_unit=principal)
 
 
 def keystone(*bags: dict[str, str]) -> testing.Relation:

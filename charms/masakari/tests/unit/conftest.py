@@ -6,11 +6,9 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from instance_ha_common.testing import write_yaml_quickly
+from instance_ha_common.testing import convert_metadata_once, make_context
 from ops import testing
 
 import charm
@@ -19,9 +17,7 @@ import machine as machine_module
 from fakecloud import FakeCloud
 from machine import Machine
 
-write_yaml_quickly()
-
-CHARM_ROOT = Path(__file__).parents[2]
+convert_metadata_once()
 
 
 @pytest.fixture(autouse=True)
@@ -56,25 +52,8 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.fixture(scope="session")
 def ctx() -> testing.Context:
-    """The charm under test, with its own metadata.
-
-    Without the descriptions: the library writes and reads it all again for every single event.
-    """
-    data = _without_descriptions(yaml.safe_load((CHARM_ROOT / "charmcraft.yaml").read_text()))
-    parts = {key: data.pop(key) for key in ("config", "actions")}
-    kept = ("name", "summary", "description", "requires", "peers", "extra-bindings")
-    meta = {"summary": "", "description": "", **{key: data[key] for key in kept if key in data}}
-    return testing.Context(charm.MasakariCharm, meta=meta, machine_id="1/lxd/0", **parts)
-
-
-def _without_descriptions(data: Any) -> Any:
-    if not isinstance(data, dict):
-        return data
-    return {
-        key: _without_descriptions(value)
-        for key, value in data.items()
-        if not (key == "description" and isinstance(value, str))
-    }
+    """The charm under test."""
+    return make_context(charm.MasakariCharm, machine_id="1/lxd/0")
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ class FakeCloud:
         notifications: of failed hosts.
         log: requests that changed something.
         reports: hosts whose nova-compute reports once it is not forced down.
+        unclean: hosts whose nova-compute has yet to clean up after evacuated guests.
         broken: status and body that every request is answered with.
     """
 
@@ -45,6 +46,7 @@ class FakeCloud:
     notifications: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     log: list[tuple[str, str, Any]] = dataclasses.field(default_factory=list)
     reports: set[str] = dataclasses.field(default_factory=set)
+    unclean: set[str] = dataclasses.field(default_factory=set)
     broken: tuple[int, str] | None = None
     url: str = ""
 
@@ -110,6 +112,9 @@ class FakeCloud:
 
     def update_service(self, body: Any, uuid_: str) -> tuple[int, Any]:
         [service] = [s for s in self.services.values() if s["id"] == uuid_]
+        if body.get("forced_down") is False and service["host"] in self.unclean:
+            text = f"Unable to force up host {service['host']} as `done` evacuation migration"
+            raise RefusedError(400, "badRequest", f"{text} records remain associated")
         service.update(body)
         return 200, {"service": self._service(service)}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import ops
 import pytest
 import yaml
+from masakari_fencing import outofservice
 from ops import testing
 
 import actions
@@ -91,18 +93,51 @@ def test_life_of_a_segment(ctx: testing.Context, state: testing.State, cloud: Fa
     assert cloud.segments == {}
 
 
-def test_return_host_forgets_a_refusal(
+def test_return_host_clears_the_status(
     ctx: testing.Context, state: testing.State, machine: Machine
 ) -> None:
     run(ctx, state, "create-segment", name="rack1", hosts="node1.maas")
     path = "/var/lib/masakari-fencing/refusals/node1.maas.json"
     machine.host.write(path, '{"host": "node1.maas", "reason": "not fenced", "time": 1}')
+    found = outofservice.OutOfService(("node1.maas",), (), ("node2.maas",))
+    record = machine.host.path(str(outofservice.RECORD))
+    record.parent.mkdir(parents=True)
+    outofservice.write(record, found, machine.now)
     out = ctx.run(ctx.on.update_status(), state)
     assert "Recovery of node1.maas refused: not fenced" in out.unit_status.message
-    assert run(ctx, state, "return-host", host="node1.maas")["outcome"] == "returned"
+    assert "in maintenance: node1.maas, forced down: node2.maas;" in out.unit_status.message
+    params = {"host": "node1.maas", "reserved": False, "timeout": 10}
+    out = ctx.run(ctx.on.action("return-host", params=params), state)
+    assert ctx.action_results is not None
+    assert ctx.action_results["outcome"] == "returned"
     assert not machine.host.path(path).exists()
-    out = ctx.run(ctx.on.update_status(), state)
-    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+    assert out.unit_status == ops.ActiveStatus(
+        "Unit is ready (forced down: node2.maas; when it works again, run return-host)"
+    )
+
+
+def test_a_host_that_pacemaker_does_not_reach_is_not_returned(
+    ctx: testing.Context,
+    state: testing.State,
+    machine: Machine,
+    cloud: FakeCloud,
+) -> None:
+    run(ctx, state, "create-segment", name="rack1", hosts="node1.maas")
+    cloud.services["node1.maas"].update(status="disabled", forced_down=True)
+    machine.host.runner.answer(["crm_mon"], (102, "error: not connected"))
+    text = fail(ctx, state, "return-host", host="node1.maas", timeout=0)
+    assert text.startswith("node1.maas is not back: Pacemaker does not answer: ")
+    assert cloud.services["node1.maas"]["forced_down"] is True
+
+
+def test_without_a_cluster_nova_alone_says_whether_a_host_is_back(
+    ctx: testing.Context, state: testing.State, machine: Machine
+) -> None:
+    run(ctx, state, "create-segment", name="rack1", hosts="node1.maas")
+    machine.host.runner.answer(["crm_mon"], (102, "error: not connected"))
+    relations = [found for found in state.relations if found.endpoint != "ha"]
+    alone = dataclasses.replace(state, relations=relations)
+    assert run(ctx, alone, "return-host", host="node1.maas")["outcome"] == "returned"
 
 
 def test_segment_action_leaves_the_status_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import stat
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import ops
 import pytest
+from masakari_fencing import outofservice
 from ops import testing
 
 import cluster
@@ -85,6 +87,10 @@ def test_options() -> None:
     desired = cluster.desired(Config(fencing_limit_hosts=0, fencing_limit_share=20))
     assert desired.guard is not None
     assert desired.guard.max_share == 20
+    assert not desired.guard.matrix
+    desired = cluster.desired(Config(fencing_limit_hosts=0, fence_by_matrix=True))
+    assert desired.guard is not None, "the guard asks, even where it does not limit"
+    assert desired.guard.matrix
 
 
 def test_machine_is_recorded_once(ctx: testing.Context, machine: Machine) -> None:
@@ -299,6 +305,107 @@ def test_status_of_a_refused_recovery(ctx: testing.Context, machine: Machine) ->
         "Recovery of hv1.maas refused: merely offline (when it works again, run return-host"
         " host=hv1.maas)"
     )
+
+
+class TestOutOfService:
+    @pytest.fixture
+    def ready(self, ctx: testing.Context, machine: Machine) -> testing.State:
+        return with_config(ctx.run(ctx.on.config_changed(), complete()))
+
+    def record(
+        self,
+        machine: Machine,
+        maintenance: list[str],
+        down: list[str],
+        failed: tuple[str, ...] = (),
+    ) -> None:
+        seen = {"time": machine.now, "maintenance": maintenance, "forced_down": down}
+        machine.host.write(str(outofservice.RECORD), json.dumps({**seen, "failed": failed}))
+
+    def test_the_leader_names_them(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, ["hv1.maas", "hv2.maas"], ["hv3.maas"])
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert out.unit_status == ops.ActiveStatus(
+            "Unit is ready (in maintenance: hv1.maas, hv2.maas, forced down: hv3.maas; when it"
+            " works again, run return-host)"
+        )
+        out = ctx.run(ctx.on.update_status(), dataclasses.replace(ready, leader=False))
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_also_when_something_else_is_wrong(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, [], ["hv3.maas"])
+        with_remote(machine, stonith=False)
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert isinstance(out.unit_status, ops.BlockedStatus)
+        assert out.unit_status.message.startswith("STONITH is disabled")
+        assert out.unit_status.message.endswith(
+            " (forced down: hv3.maas; when it works again, run return-host)"
+        )
+
+    def test_of_many_the_first_are_named(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, [f"hv{number}" for number in range(1, 10)], [])
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert "in maintenance: hv1, hv2, hv3, hv4, hv5 and 4 more;" in out.unit_status.message
+
+    def test_a_recovery_that_failed_is_blocked(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, ["hv1.maas", "hv2.maas"], [], failed=("hv1.maas", "hv2.maas"))
+        refusal = {"host": "hv2.maas", "reason": "merely offline", "time": 1.0}
+        machine.host.write(f"{fencing.REFUSALS}/hv2.maas.json", json.dumps(refusal))
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert isinstance(out.unit_status, ops.BlockedStatus)
+        message = out.unit_status.message
+        assert "Recovery of hv1.maas failed: see `openstack notification list`" in message
+        assert "Recovery of hv2.maas refused: merely offline" in message
+        assert "hv2.maas failed" not in message
+        out = ctx.run(ctx.on.update_status(), dataclasses.replace(ready, leader=False))
+        assert "hv1.maas" not in out.unit_status.message
+
+    def test_an_old_record_says_nothing(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, ["hv1.maas"], [])
+        machine.now += outofservice.MAX_AGE
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+
+class TestAbsence:
+    @pytest.mark.parametrize(
+        ("node", "resource", "reason"),
+        [
+            ('online="true"', 'role="Started" managed="true"', None),
+            ('online="true"', 'role="Starting" managed="true"', "does not reach it"),
+            ('online="false"', 'role="Started" managed="true" failed="true"', "does not reach"),
+            ('online="false" unclean="true"', 'role="Stopped" managed="true"', "not fenced it"),
+            ('online="false"', 'role="Stopped" managed="false"', "stopped or unmanaged"),
+        ],
+    )
+    def test_reasons(self, machine: Machine, node: str, resource: str, reason: str | None) -> None:
+        text = REMOTE.format(stonith="true", quorum="true")
+        text = text.replace('type="remote" online="true"', f'type="remote" {node}')
+        text = text.replace('role="Started" managed="true"', resource)
+        machine.host.runner.answer(["crm_mon"], text)
+        found = cluster.Cluster(machine.host).absence("hv1.maas")
+        assert (found is None) == (reason is None)
+        assert (reason or "") in (found or "")
+
+    def test_a_host_that_the_cluster_does_not_know(self, machine: Machine) -> None:
+        with_remote(machine)
+        assert cluster.Cluster(machine.host).absence("other.maas") is None
+
+    def test_a_cluster_that_does_not_answer(self, machine: Machine) -> None:
+        machine.host.runner.answer(["crm_mon"], (102, "error: not connected"))
+        found = cluster.Cluster(machine.host).absence("hv1.maas")
+        assert found is not None
+        assert found.startswith("Pacemaker does not answer: ")
 
 
 def test_group_line_without_members(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
+import ops
 import pytest
 from ops import testing
 
@@ -41,6 +42,7 @@ def test_defaults(ctx: testing.Context, machine: Machine) -> None:
     tasks = conf["taskflow_driver_recovery_flows"]
     for option in ("host_auto_failure_recovery_tasks", "host_rh_failure_recovery_tasks"):
         assert tasks[option].startswith("pre:['ensure_host_fenced_task','force_compute_service_")
+    assert tasks["instance_failure_recovery_tasks"].startswith("pre:['stop_instance_promptly_")
     assert conf["fencing"]["allow_unfenced_recovery"] == "False"
 
 
@@ -119,6 +121,8 @@ def test_m8_proxy_headers_are_believed(ctx: testing.Context, machine: Machine) -
         ("config-flags", "report_interval=7", "DEFAULT", "report_interval", "7"),
         ("region", "RegionTwo", "DEFAULT", "os_region_name", "RegionTwo"),
         ("fencing-timeout", 5, "fencing", "fencing_timeout", "5"),
+        ("report-limit-hosts", 5, "fencing", "report_limit_hosts", "5"),
+        ("report-limit-window", 60, "fencing", "report_limit_window", "60"),
         ("fence-reported-failed", "always", "fencing", "fence_reported_failed", "always"),
         ("allow-recovery-without-fencing", True, "fencing", "allow_unfenced_recovery", "True"),
     ],
@@ -134,6 +138,28 @@ def test_m16_each_option_takes_effect_and_zero_and_false_do_too(
 ) -> None:
     ctx.run(ctx.on.config_changed(), complete(config={option: value}))
     assert read(machine)[section][name] == text
+
+
+def test_the_stock_workflow_has_none_of_our_tasks(ctx: testing.Context, machine: Machine) -> None:
+    options = {"recovery-workflow": "stock", "allow-recovery-without-fencing": True}
+    out = ctx.run(ctx.on.config_changed(), complete(config=options))
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+    assert "taskflow_driver_recovery_flows" not in read(machine)
+    drop_in = machine.read("/etc/systemd/system/masakari-engine.service.d/juju.conf")
+    assert "AUTH_TYPE" not in drop_in
+    machine.forget()
+    ctx.run(ctx.on.config_changed(), complete(config={}))
+    assert machine.restarts() == [("restart", "masakari-engine")]
+    assert "ensure_host_fenced_task" in machine.read(CONF)
+
+
+def test_the_stock_workflow_needs_its_danger_accepted(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete(config={"recovery-workflow": "stock"}))
+    assert isinstance(out.unit_status, ops.BlockedStatus)
+    assert "allow-recovery-without-fencing=true" in out.unit_status.message
+    assert "ensure_host_fenced_task" in machine.read(CONF)
 
 
 def test_dollar_in_a_password_is_no_reference(ctx: testing.Context, machine: Machine) -> None:
@@ -167,6 +193,7 @@ def test_engine_reads_this_file_on_every_distribution(
     drop_in = machine.read("/etc/systemd/system/masakari-engine.service.d/juju.conf")
     assert "ExecStart=\nExecStart=/usr/bin/masakari-engine --config-file /etc/masakari/" in drop_in
     assert "PYTHONPATH=/usr/share/masakari-fencing" in drop_in
+    assert "OS_KEYSTONE_AUTHTOKEN__AUTH_TYPE=masakari_shared_password\nRestart" in drop_in
 
 
 def test_m3_api_needs_no_wsgi_script(ctx: testing.Context, machine: Machine) -> None:

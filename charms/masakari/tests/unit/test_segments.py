@@ -319,6 +319,33 @@ class TestReturnHost:
         assert slow.return_host(ONE, reserved=False, timeout=60)["outcome"] == "returned"
         assert len(waits) == 3
 
+    def test_nova_is_asked_again_until_nova_compute_has_cleaned_up(
+        self, failed: Segments, cloud: FakeCloud
+    ) -> None:
+        cloud.unclean.add(ONE)
+        patient = Segments(connect(cloud), lambda seconds: cloud.unclean.clear())
+        assert patient.return_host(ONE, reserved=False, timeout=60)["outcome"] == "returned"
+
+    def test_a_host_that_nova_does_not_take_back(self, failed: Segments, cloud: FakeCloud) -> None:
+        cloud.unclean.add(ONE)
+        with pytest.raises(ActionError, match=r"`done` evacuation.*start its nova-compute"):
+            failed.return_host(ONE, reserved=False, timeout=10)
+        assert cloud.services[ONE]["status"] == "disabled"
+
+    def test_nothing_changes_before_the_cluster_has_it_back(
+        self, failed: Segments, cloud: FakeCloud
+    ) -> None:
+        absent = Segments(connect(cloud), lambda seconds: None, lambda name: f"{name} is lost")
+        with pytest.raises(ActionError, match=f"{ONE} is not back: {ONE} is lost; start the host"):
+            absent.return_host(ONE, reserved=False, timeout=10)
+        assert [entry for entry in cloud.log if entry[0] == "PUT"] == []
+
+    def test_the_cluster_is_waited_for(self, failed: Segments, cloud: FakeCloud) -> None:
+        reasons: list[str | None] = ["not reached", "not reached", None]
+        patient = Segments(connect(cloud), lambda seconds: None, lambda name: reasons.pop(0))
+        assert patient.return_host(ONE, reserved=False, timeout=10)["outcome"] == "returned"
+        assert reasons == []
+
     def test_unfinished_notification(self, failed: Segments, cloud: FakeCloud) -> None:
         cloud.busy |= set(cloud.segments)
         with pytest.raises(
@@ -398,10 +425,15 @@ class TestCloud:
         cloud.broken = (200, "[]")
         assert client.segments() == []
 
-    def test_nobody_answers(self, cloud: FakeCloud) -> None:
+    def test_an_api_that_does_not_listen_yet_is_waited_for(
+        self, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits: list[float] = []
+        monkeypatch.setattr("keystoneauth1.session.time.sleep", waits.append)
         client = connect(cloud, masakari_url="http://127.0.0.1:9/v1")
         with pytest.raises(CloudError, match="Masakari: Unable to establish connection"):
             client.segments()
+        assert 20 <= sum(waits) <= 60
 
     def test_wrong_password(self, cloud: FakeCloud, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)

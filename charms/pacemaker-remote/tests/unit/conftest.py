@@ -8,11 +8,11 @@ import subprocess
 import charm
 import pytest
 from hypervisor import ARCHIVE, NAME, Daemon, install, make_context
-from instance_ha_common.testing import FakeHost, fake_host, write_yaml_quickly
+from instance_ha_common.testing import FakeHost, convert_metadata_once, fake_host
 from ops import testing
 from pacemaker_remote import PacemakerRemote
 
-write_yaml_quickly()
+convert_metadata_once()
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,8 @@ import dataclasses
 from pathlib import Path
 
 import charm
+import instance_ha_common.testing as common
+import unblock
 from guard import DROP_IN, SCRIPT
 from instance_ha_common.testing import FakeHost, FakeService
 from ops import testing
@@ -25,6 +27,7 @@ def install(host: FakeHost) -> None:
         host.write(f"/usr/sbin/{program}", "")
     host.write(KEY, b"random", mode=0o640, group="haclient")
     host.systemd.services[SERVICE] = FakeService(active=True, enabled=True)
+    host.systemd.services[unblock.SERVICE] = FakeService()  # whose unit the charm will write
 
 
 def connect(host: FakeHost, *, name: str = NAME, meta: str = "", machine: str = "") -> None:
@@ -52,11 +55,8 @@ class Daemon:
 
 
 def make_context(machine: str = "3", principal: str = "nova-compute/0") -> testing.Context:
-    return testing.Context(
-        charm.PacemakerRemoteCharm,
-        charm_root=CHARM_ROOT,
-        machine_id=machine,
-        principal_unit=principal,
+    return common.make_context(
+        charm.PacemakerRemoteCharm, machine_id=machine, principal_unit=principal
     )
 
 

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 
 import pytest
+import unblock
 import yaml
 from hacluster import PORT
 from hypervisor import (
@@ -375,7 +376,9 @@ def test_leaving_stops_the_daemon_under_guard_and_forgets_the_key(ctx, host, eve
         setattr(host.systemd.services[name], "active", False),
     )
     out = ctx.run(getattr(ctx.on, event)(), dataclasses.replace(out, relations=[]))
-    assert seen == [(SERVICE, True, True, True)], "the guard and the key must still be there"
+    assert seen[0] == (SERVICE, True, True, True), "the guard and the key must still be there"
+    assert [name for name, *_ in seen] == [SERVICE, unblock.SERVICE]
+    assert not host.path(unblock.UNIT).exists()
     assert not host.systemd.enabled(SERVICE)
     assert not host.path(KEY).exists()
     assert guard_files(host) == [False, False]

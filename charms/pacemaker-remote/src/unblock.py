@@ -1,0 +1,52 @@
+"""The unblocker: a member that dies in the middle of a message does not cost this host its power.
+
+pacemaker_remote waits up to a minute for the rest of a message, and lets nobody in meanwhile. The
+cluster, which wants to connect from another member, takes the host for dead and fences it. A
+small service notices that somebody waits, and resets the connection of the dead member.
+"""
+
+from __future__ import annotations
+
+import templating
+from instance_ha_common.host import Host
+
+SERVICE = "pacemaker-remote-unblock"
+SCRIPT = f"/usr/local/sbin/{SERVICE}"
+UNIT = f"/etc/systemd/system/{SERVICE}.service"
+
+
+class Unblocker:
+    """Script and systemd unit on one machine."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def install(self) -> None:
+        """Have the service run whenever the daemon does, and now.
+
+        Raises:
+            ServiceError: it does not start.
+        """
+        changed = self._host.write(SCRIPT, templating.render("unblock.sh"), mode=0o755)
+        systemd = self._host.systemd
+        if self._host.write(UNIT, templating.render("unblock.service", script=SCRIPT)):
+            systemd.daemon_reload()
+            changed = True
+        if not systemd.enabled(SERVICE):
+            systemd.enable(SERVICE)
+        if changed or not systemd.running(SERVICE):
+            systemd.restart(SERVICE)
+
+    def remove(self) -> None:
+        """Take the service away.
+
+        Raises:
+            ServiceError: it does not stop.
+        """
+        if not self._host.path(UNIT).exists():
+            return
+        self._host.systemd.stop(SERVICE)
+        self._host.systemd.disable(SERVICE)
+        self._host.remove(UNIT)
+        self._host.remove(SCRIPT)
+        self._host.systemd.daemon_reload()
