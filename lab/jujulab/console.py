@@ -61,8 +61,17 @@ class Console:
         if show:
             shown = [a.replace(f"{REPOSITORY}/", "./") for a in arguments]
             self.say("$ juju " + " ".join(shown))
+        result = self._run(*arguments, timeout=timeout)
+        if result.returncode:
+            complaint = result.stderr.strip() or result.stdout.strip()
+            raise StepError(f"`juju {' '.join(arguments)}` failed:\n{complaint}")
+        if show and result.stdout.strip():
+            self.say(result.stdout.rstrip())
+        return result.stdout
+
+    def _run(self, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
         try:
-            result = subprocess.run(
+            return subprocess.run(
                 [str(JUJU), *arguments],
                 capture_output=True,
                 text=True,
@@ -74,12 +83,6 @@ class Console:
             )
         except subprocess.TimeoutExpired:
             raise StepError(f"`juju {arguments[0]}` took more than {timeout:g} s") from None
-        if result.returncode:
-            complaint = result.stderr.strip() or result.stdout.strip()
-            raise StepError(f"`juju {' '.join(arguments)}` failed:\n{complaint}")
-        if show and result.stdout.strip():
-            self.say(result.stdout.rstrip())
-        return result.stdout
 
     def status(self) -> dict[str, Any]:
         """Return `juju status --format json`."""
@@ -92,8 +95,13 @@ class Console:
             StepError: the action failed.
         """
         self.say(f"$ juju run {unit} {action} {' '.join(parameters)}".rstrip())
-        output = self.juju("run", unit, action, *parameters, "--format", "json", show=False)
-        (task,) = json.loads(output).values()
+        result = self._run("run", unit, action, *parameters, "--format", "json", timeout=600)
+        tasks = json.loads(result.stdout) if result.stdout.strip() else {}
+        if result.returncode:
+            messages = [str(task.get("message")) for task in tasks.values()]
+            reason = "; ".join(messages) or result.stderr.strip()
+            raise StepError(f"the action {action} of {unit} failed: {reason}")
+        (task,) = tasks.values()
         return dict(task.get("results", {}))
 
     def wait_active(self, what: str, timeout: float) -> None:

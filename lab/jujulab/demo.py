@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from jujulab.machines import Lab, Machine
 from jujulab.observe import Event, Observer, parse_crm_mon
 
 CHARMS = ("masakari", "masakari-monitors", "pacemaker-remote")
-HYPERVISORS = ("1", "2", "3")
 SEGMENT = "rack1"
 PREFIX = "demo-"
 VIPS = "10.77.1.250 10.77.2.250 10.77.3.250"
@@ -35,6 +35,20 @@ OVERLAY = "./overlays/masakari.yaml"
 
 RECOVERY_TIMEOUT = 240.0
 """Seconds until a recovery counts as failed; the upstream defaults needed up to 286."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a fault.
+
+    Attributes:
+        recovery: its phases.
+        problems: guests that did not come up, ran twice, or were evacuated too early, each in a
+            sentence.
+    """
+
+    recovery: timeline.Recovery
+    problems: list[str]
 
 
 class Demo:
@@ -94,20 +108,25 @@ class Demo:
             StepError: a hypervisor is not back within the timeout, in seconds.
         """
         with self.console.step("Every hypervisor back to duty"):
-            for number in HYPERVISORS:
-                machine = self.lab.machine(number)
+            machines = self.hypervisors()
+            for machine in machines:
                 machine.thaw()
                 machine.restore()
                 if machine.state == "off":
                     self.console.say(f"{machine.hostname} is off: power on")
                     machine.power_on()
-            hosts = [self.lab.machine(number).fqdn for number in HYPERVISORS]
+            hosts = [machine.fqdn for machine in machines]
             if not poll(lambda: self._offline(hosts) == set(), timeout):
                 raise StepError(f"Pacemaker does not see {sorted(self._offline(hosts))} again")
             for host in self._hosts_off_duty():
                 self._action("return-host", f"host={host}")
             if not poll(lambda: set(hosts) <= set(self._hosts_in_duty()), timeout):
                 raise StepError(f"in duty are only {self._hosts_in_duty()}")
+
+    def hypervisors(self) -> list[Machine]:
+        """Return the machines of nova-compute."""
+        units = self.console.status()["applications"]["nova-compute"]["units"].values()
+        return [self.lab.machine(str(unit["machine"])) for unit in units]
 
     def _offline(self, hosts: list[str]) -> set[str]:
         member = self._member()
@@ -130,13 +149,18 @@ class Demo:
         services = self.cloud.compute_services()
         return [s["host"] for s in services if (s["state"], s["status"]) == ("up", "enabled")]
 
-    def boot_guests(self, count: int) -> str:
-        """Boot fresh guests on one hypervisor; return its name in Nova."""
+    def boot_guests(self, count: int, host: str | None = None) -> str:
+        """Boot fresh guests on one hypervisor; return its name in Nova.
+
+        Args:
+            count: how many.
+            host: Nova's name of the hypervisor; any where none is given.
+        """
         with self.console.step(f"{count} guests that write their heartbeat to their disks"):
             guests = Guests(self.lab, self.cloud)
             guests.prepare()
             guests.delete(PREFIX)
-            host = self._roomy_host()
+            host = host or self._roomy_host()
             names = [f"{PREFIX}{number}" for number in range(1, count + 1)]
             guests.boot(names, host, ha_enabled=names[:1])
             for server in guests.find(PREFIX).values():
@@ -215,15 +239,23 @@ class Demo:
         return self.follow(host, machine.cut, f"all networks cut: {machine.hostname}")
 
     def follow(self, host: str, fault: Callable[[], None], what: str) -> list[str]:
+        """Make a fault and return what went wrong; see `measure`."""
+        return self.measure(host, fault, what).problems
+
+    def measure(
+        self,
+        host: str,
+        fault: Callable[[], None],
+        what: str,
+        timeout: float = RECOVERY_TIMEOUT,
+    ) -> Outcome:
         """Make a fault and follow the guests of a hypervisor until they beat elsewhere.
 
         Args:
             host: Nova's and Pacemaker's name of the hypervisor.
             fault: what to do to it.
             what: the same in words.
-
-        Returns:
-            What went wrong: guests that did not come up, ran twice, or were evacuated too early.
+            timeout: seconds until the recovery counts as failed.
         """
         machine = self.lab.find(host)
         guests = Guests(self.lab, self.cloud)
@@ -239,7 +271,7 @@ class Demo:
                 beating = {e.subject for e in observer.events if e.kind == "beats"}
                 return set(victims) <= beating and self._moved(guests, victims, host)
 
-            complete = observer.wait(recovered, RECOVERY_TIMEOUT)
+            complete = observer.wait(recovered, timeout)
             observer.stop()
         recovery = timeline.summarise(observer.events, since=since, guests=victims, host=host)
         print("\n" + timeline.render(f"{what}: timeline", observer.events, since=since))
@@ -247,11 +279,11 @@ class Demo:
         problems = timeline.judge_lives(guests.lives(PREFIX))
         if not complete:
             left = [f"{n}: {s['status']}" for n, s in guests.find(PREFIX).items()]
-            problems.append(f"not recovered within {RECOVERY_TIMEOUT:g} s: {', '.join(left)}")
+            problems.append(f"not recovered within {timeout:g} s: {', '.join(left)}")
         fenced, evacuating = recovery.phases["fenced"], recovery.phases["evacuating"]
         if fenced is None or (evacuating is not None and evacuating < fenced):
             problems.append(f"evacuation at {evacuating} s, but the host was fenced at {fenced} s")
-        return problems
+        return Outcome(recovery, problems)
 
     @staticmethod
     def _moved(guests: Guests, names: list[str], host: str) -> bool:
@@ -277,6 +309,10 @@ class Demo:
 
     def kill_guest(self) -> list[str]:
         """Kill the QEMU of the guest tagged HA_Enabled; return what went wrong."""
+        return self.measure_guest().problems
+
+    def measure_guest(self) -> Outcome:
+        """Kill the QEMU of the guest tagged HA_Enabled, and follow it until it beats again."""
         guests = Guests(self.lab, self.cloud)
         name = f"{PREFIX}1"
         server = guests.find(PREFIX)[name]
@@ -284,8 +320,10 @@ class Demo:
         with self.console.step(f"Death of {name}'s QEMU on {host} (HA_Enabled=True)"):
             observer = self._observer(guests)
             observer.start()
+            machine = self.lab.find(host)
+            pid = self._qemu(machine, server["OS-EXT-SRV-ATTR:instance_name"])
             since = time.time()
-            pid = self._kill_qemu(self.lab.find(host), server["OS-EXT-SRV-ATTR:instance_name"])
+            machine.run(["kill", "-9", pid])
             observer.add("fault", "killed", name, f"kill -9 {pid} (qemu of {name})", at=since)
 
             def recovered() -> bool:
@@ -300,16 +338,15 @@ class Demo:
         problems = timeline.judge_lives(guests.lives(PREFIX))
         if not complete:
             problems.append(f"{name} does not run again after {RECOVERY_TIMEOUT:g} s")
-        return problems
+        return Outcome(recovery, problems)
 
     @staticmethod
-    def _kill_qemu(machine: Machine, domain: str) -> str:
-        """Kill the process of a guest inside its hypervisor; return its number there."""
+    def _qemu(machine: Machine, domain: str) -> str:
+        """Return the number of a guest's process inside its hypervisor."""
         reply = machine.run(["pgrep", "-f", f"guest={domain},"], check=False)
         pids = reply.stdout.split()
         if len(pids) != 1:
             raise StepError(f"{machine.hostname} has {len(pids)} QEMU processes of {domain}")
-        machine.run(["kill", "-9", pids[0]])
         return pids[0]
 
     def run(self, count: int) -> list[str]:

@@ -10,6 +10,9 @@ from jujulab.errors import LabError
 from jujulab.machines import Lab, Machine
 from jujulab.power import Journal, Settings
 
+_QEMU = "/usr/bin/qemu-system-x86_64"
+_WITHOUT_LOCKS = Path(__file__).resolve().parents[1] / "inside" / "qemu_without_locks.py"
+
 
 class Faults:
     """Injects faults into a lab and takes them back.
@@ -40,10 +43,10 @@ class Faults:
         machine.power_on()
         self._journal.write("power-on", machine.hostname, "")
 
-    def cut(self, machine: Machine, *spaces: str) -> None:
-        """Unplug network cables, of all spaces when none is named."""
+    def cut(self, machine: Machine, *spaces: str, containers: bool = True) -> None:
+        """Unplug network cables, of all spaces when none is named; see `Machine.cut`."""
         self._journal.write("cut", machine.hostname, " ".join(check_spaces(spaces)))
-        machine.cut(*spaces)
+        machine.cut(*spaces, containers=containers)
 
     def restore(self, machine: Machine, *spaces: str) -> None:
         """Plug network cables in again, of all spaces when none is named."""
@@ -81,7 +84,58 @@ class Faults:
         machine.run(["kill", f"-{number}", "--", *found], check=False)
         return [int(pid) for pid in found]
 
+    def service(self, machine: Machine, action: str, unit: str, timeout: float = 120) -> None:
+        """Have systemd do something to a service, such as ``restart``, within some seconds.
+
+        Raises:
+            LabError: systemd could not.
+        """
+        self._journal.write(action, machine.hostname, unit)
+        result = machine.run(["systemctl", action, unit], timeout=timeout, check=False)
+        if result.returncode:
+            raise LabError(f"systemctl {action} {unit}: {result.stderr.strip()}")
+
+    def take_away(self, machine: Machine, unit: str) -> None:
+        """Stop a service, so that nobody can start it before it is given back.
+
+        Raises:
+            LabError: systemd could not.
+        """
+        self.service(machine, "mask", f"{unit}.service")
+        self.service(machine, "stop", unit)
+
+    def give_back(self, machine: Machine, unit: str) -> None:
+        """Start a service that was taken away.
+
+        Raises:
+            LabError: systemd could not.
+        """
+        self.service(machine, "unmask", f"{unit}.service")
+        self.service(machine, "start", unit)
+
+    def reboot(self, machine: Machine) -> None:
+        """Have a machine reboot in an orderly way, as its administrator would."""
+        self._journal.write("reboot", machine.hostname, "")
+        machine.run(["systemctl", "reboot"], check=False)
+
     def maas_outage(self, down: bool) -> None:
         """Make the power API answer every request with status 503, or work again."""
         self._journal.write("maas-outage", "", "on" if down else "off")
         self._settings.outage = down
+
+    def maas_forget(self, *hostnames: str) -> None:
+        """Have the power API know no node of these names; without any, all are known again."""
+        self._journal.write("maas-forget", " ".join(hostnames), "")
+        self._settings.forgotten = frozenset(hostnames)
+
+    def image_locks(self, machine: Machine, kept: bool) -> None:
+        """Have QEMU lock its disks' files or not, from the next start of a guest on.
+
+        Without locks the shared storage is as one that knows none: what runs twice, writes twice.
+        """
+        self._journal.write("image-locks", machine.hostname, "kept" if kept else "off")
+        if kept:
+            script = 'test ! -e "$0.real" || mv -f "$0.real" "$0"'
+        else:
+            script = 'test -e "$0.real" || mv "$0" "$0.real"; cat >"$0"; chmod 755 "$0"'
+        machine.run(["sh", "-ec", script, _QEMU], input=_WITHOUT_LOCKS.read_text())

@@ -31,8 +31,10 @@ class Guests:
         self._cloud = cloud
 
     def prepare(self) -> None:
-        """Make sure that the image and the flavor exist."""
+        """Make sure that the image and the flavor exist, and that no quota is in the way."""
         self._image()
+        quotas = {"quota_class_set": dict.fromkeys(("instances", "cores", "ram"), -1)}
+        self._cloud.request("PUT", "compute", "/os-quota-class-sets/default", body=quotas)
         flavors = self._cloud.get("compute", "/flavors")["flavors"]
         if not any(flavor["name"] == FLAVOR for flavor in flavors):
             flavor = {"name": FLAVOR, "ram": _MEMORY, "vcpus": 1, "disk": 0}

@@ -103,16 +103,20 @@ class Api:
             raise ApiError(HTTPStatus.NOT_FOUND, f"Unknown API endpoint: {API}{path}.")
         return self._machine(method, match["system_id"], match["op"] or operation)
 
+    def _nodes(self) -> list[Machine]:
+        forgotten = self._power.settings.forgotten
+        return [node for node in self._power.nodes() if node.hostname not in forgotten]
+
     def _list(self, hostnames: list[str] | None) -> list[dict[str, Any]]:
         # MAAS knows a machine by its short name only; a fully qualified one matches nothing.
         return [
             self._describe(node)
-            for node in self._power.nodes()
+            for node in self._nodes()
             if hostnames is None or node.hostname in hostnames
         ]
 
     def _machine(self, method: str, system_id: str, operation: str) -> Any:
-        node = next((n for n in self._power.nodes() if _system_id(n) == system_id), None)
+        node = next((n for n in self._nodes() if _system_id(n) == system_id), None)
         if node is None:
             raise ApiError(HTTPStatus.NOT_FOUND, "No Machine matches the given query.")
         if (method, operation) == ("GET", ""):

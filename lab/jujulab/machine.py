@@ -214,16 +214,18 @@ class Machine:
             machine.container.wait_dead(STOP_TIMEOUT)
         self.power_off()
 
-    def cut(self, *spaces: str) -> None:
+    def cut(self, *spaces: str, containers: bool = True) -> None:
         """Unplug the machine's and its containers' network cables in some spaces.
 
         Args:
             spaces: which; all of them when none is given.
+            containers: also those of the containers; without, it is as if a network failed that
+                only the nodes are in.
 
         Raises:
             ValueError: there is no such space.
         """
-        self._set_cuts(check_spaces(spaces), connected=False)
+        self._set_cuts(check_spaces(spaces), connected=False, containers=containers)
 
     def restore(self, *spaces: str) -> None:
         """Plug network cables in again; see `cut`."""
@@ -344,8 +346,11 @@ class Machine:
                     binds[device] = str(device)
         return binds
 
-    def _set_cuts(self, spaces: Sequence[str], *, connected: bool) -> None:
-        with self._family_lock() as family:
+    def _set_cuts(
+        self, spaces: Sequence[str], *, connected: bool, containers: bool = True
+    ) -> None:
+        with self._family_lock() as locked:
+            family = locked if containers else [self]
             for machine in family:
                 cuts = machine.cuts - set(spaces) if connected else machine.cuts | set(spaces)
                 replace_text(machine._cuts, " ".join(sorted(cuts)))

@@ -21,8 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from jujulab.cloud import Cloud, CloudError
+from jujulab.errors import LabError
 from jujulab.heartbeat import Pulse
 from jujulab.machines import Machine
+
+_OVERLAP = 3.0
+"""Seconds by which two questions for changes overlap: Nova's times are in whole seconds, and a
+change is visible only a moment after the time that it bears."""
 
 
 @dataclass(frozen=True, order=True)
@@ -151,9 +156,13 @@ class Observer:
 
     def _watch_servers(self) -> Iterator[None]:
         known: dict[str, tuple[str, str, str | None]] = {}
+        asked: float | None = None
         while True:
             with contextlib.suppress(CloudError):
-                for server in self.cloud.servers():
+                moment = time.time()
+                changed = self.cloud.servers(None if asked is None else asked - _OVERLAP)
+                asked = moment
+                for server in changed:
                     name = server["name"]
                     host = server["OS-EXT-SRV-ATTR:host"]
                     now = (server["status"], host, server["OS-EXT-STS:task_state"])
@@ -194,7 +203,8 @@ class Observer:
         while True:
             machine = self.member()
             if machine is not None:
-                with contextlib.suppress(subprocess.SubprocessError, OSError, ValueError):
+                trouble = (subprocess.SubprocessError, OSError, ValueError, LabError)
+                with contextlib.suppress(*trouble):
                     reply = machine.run(["crm_mon", "--output-as=xml"], timeout=10)
                     now = parse_crm_mon(reply.stdout)
                     if before is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ class Settings:
         self._boot_delay = run_dir / "boot-delay"
         self._power_delay = run_dir / "power-delay"
         self._outage = run_dir / "maas-outage"
+        self._forgotten = run_dir / "maas-forgotten"
 
     @property
     def boot_delay(self) -> float:
@@ -65,6 +67,18 @@ class Settings:
             self._outage.touch()
         else:
             self._outage.unlink(missing_ok=True)
+
+    @property
+    def forgotten(self) -> frozenset[str]:
+        """Short names of nodes that the API denies to know, as if they were named otherwise."""
+        try:
+            return frozenset(self._forgotten.read_text().split())
+        except FileNotFoundError:
+            return frozenset()
+
+    @forgotten.setter
+    def forgotten(self, hostnames: Iterable[str]) -> None:
+        replace_text(self._forgotten, " ".join(sorted(hostnames)))
 
 
 class Journal:

@@ -139,6 +139,15 @@ def test_an_outage_hits_everything_and_ends(request_, power):
     assert request_("POST", "machines/lab001/?op=power_off")[0] == HTTPStatus.OK
 
 
+def test_a_forgotten_node_is_neither_listed_nor_switched(request_, power):
+    power.settings.forgotten = {"node1"}
+    assert request_("GET", "machines/?hostname=node1")[1] == []
+    assert request_("POST", "machines/lab001/?op=power_off")[0] == HTTPStatus.NOT_FOUND
+    assert power.nodes()[0].state == "on"
+    power.settings.forgotten = ()
+    assert request_("POST", "machines/lab001/?op=power_off")[0] == HTTPStatus.OK
+
+
 def test_one_machines_trouble_is_an_error_not_the_servers_end(request_):
     status, text = request_("POST", "machines/lab002/?op=power_off")
     assert (status, text) == (HTTPStatus.INTERNAL_SERVER_ERROR, "RuntimeError: stuck")

@@ -94,6 +94,8 @@ def test_cuts_are_kept_and_include_containers(lab):
     assert Lab(lab.home).machine("1").cuts == {"internal", "public"}
     node.restore()
     assert container.cuts == frozenset()
+    node.cut("internal", containers=False)
+    assert (node.cuts, container.cuts) == ({"internal"}, frozenset())
     with pytest.raises(ValueError, match="no space dmz"):
         node.cut("dmz")
 

@@ -4,11 +4,11 @@ The metadata is that of this repository's charms and of the lab's stand-ins, who
 options are those of the Charmhub charms.
 """
 
-import itertools
 import re
 from pathlib import Path
 
 import pytest
+from combinations import BUNDLES, MASAKARI, REPOSITORY, combinations
 from jujulab.bundle import (
     AddApplication,
     AddMachine,
@@ -25,9 +25,7 @@ from jujulab.bundle import (
 )
 from jujulab.bundle.verify import placeholders
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 BASE = REPOSITORY / "bundles" / "base.yaml"
-MASAKARI = REPOSITORY / "overlays" / "masakari.yaml"
 SPACES = frozenset({"public", "admin", "internal", "storage", "tenant"})
 
 APPENDIX_L = {
@@ -42,21 +40,12 @@ APPENDIX_L = {
 }
 
 
-def combinations():
-    """Every set of overlays, each applied after masakari.yaml, which they extend."""
-    others = sorted(set((REPOSITORY / "overlays").glob("*.yaml")) - {MASAKARI})
-    yield ()
-    for size in range(len(others) + 1):
-        for chosen in itertools.combinations(others, size):
-            yield (MASAKARI, *chosen)
-
-
 @pytest.fixture(scope="module")
 def charms():
     return LocalCharms()
 
 
-@pytest.mark.parametrize("bundle", sorted((REPOSITORY / "bundles").glob("*.yaml")), ids=str)
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.stem)
 @pytest.mark.parametrize(
     "overlays", list(combinations()), ids=lambda c: "+".join(p.stem for p in c)
 )
@@ -64,10 +53,15 @@ def test_every_combination_is_right(bundle, overlays, charms):
     assert load(bundle, overlays, charms=charms).applications
 
 
-@pytest.mark.parametrize("project", [(), (MASAKARI,)], ids=["base", "masakari"])
-def test_the_labs_own_overlays_fit(project, charms):
-    overlays = [*project, *sorted((REPOSITORY / "lab" / "overlays").glob("*.yaml"))]
-    assert load(BASE, overlays, charms=charms).applications
+LAB_OVERLAYS = {path.stem: path for path in (REPOSITORY / "lab" / "overlays").glob("*.yaml")}
+
+
+@pytest.mark.parametrize("name", sorted(LAB_OVERLAYS))
+def test_the_labs_own_overlays_fit(name, charms):
+    """`cloud` extends the base alone, the others masakari.yaml and the overlay of their name."""
+    wanted = [] if name == "cloud" else [MASAKARI, MASAKARI.with_name(f"{name}.yaml")]
+    project = [path for path in wanted if path.exists()]
+    assert load(BASE, [*project, LAB_OVERLAYS[name]], charms=charms).applications
 
 
 @pytest.fixture
@@ -188,3 +182,84 @@ def test_local_charms_are_named_as_charmcraft_names_them(charms):
             name = application.meta.name
             assert path.parent == REPOSITORY / "charms" / name
             assert re.fullmatch(rf"{name}_ubuntu@22\.04-amd64\.charm", path.name)
+
+
+def variant(charms, *names):
+    """The bundle with masakari.yaml and further overlays, by name and in that order."""
+    overlays = [MASAKARI.with_name(f"{name}.yaml") for name in names]
+    return load(BASE, [MASAKARI, *overlays], charms=charms)
+
+
+def relations_of(bundle, name):
+    """The relations that name an application, as pairs of endpoints."""
+    pairs = {tuple(sorted((found.endpoint1, found.endpoint2))) for found in bundle.relations}
+    return {pair for pair in pairs if any(end.partition(":")[0] == name for end in pair)}
+
+
+def test_further_overlays_combine_in_any_order(charms):
+    names = [path.stem for overlays in combinations() for path in overlays[1:]]
+    others = sorted(set(names))
+    assert {"dns-ha", "mysql-router", "vault"} <= set(others)
+    forward, backward = variant(charms, *others), variant(charms, *reversed(others))
+    for name, application in forward.applications.items():
+        assert backward.applications[name].options == application.options
+        assert relations_of(backward, name) == relations_of(forward, name)
+
+
+def test_the_router_comes_beside_the_direct_relation(charms):
+    bundle = variant(charms, "mysql-router")
+    assert bundle.applications["masakari-mysql-router"].meta.subordinate
+    assert relations_of(bundle, "masakari-mysql-router") == {
+        ("masakari-mysql-router:db-router", "mysql:db-router"),
+        ("masakari-mysql-router:shared-db", "masakari:shared-db"),
+    }
+
+
+def test_the_database_sees_router_and_masakari_in_one_space(charms):
+    applications = variant(charms, "mysql-router").applications
+    router = applications["masakari-mysql-router"].spec.bindings["db-router"]
+    assert router == applications["masakari"].spec.bindings["shared-db"]
+
+
+def test_vault_gives_certificates_to_the_api_and_an_authority_to_the_monitors(charms):
+    bundle = variant(charms, "vault")
+    assert relations_of(bundle, "vault") == {
+        ("masakari:certificates", "vault:certificates"),
+        ("masakari-monitors:certificates", "vault:certificates"),
+    }
+
+
+def test_names_take_the_place_of_virtual_addresses(charms):
+    bundle = variant(charms, "dns-ha")
+    options = bundle.applications["masakari"].options
+    assert options["dns-ha"] is True and "vip" not in options
+    assert {problem.origin.key.rpartition(".")[2] for problem in placeholders(bundle)} == {
+        "maas_url",
+        "maas_credentials",
+        "os-public-hostname",
+        "os-admin-hostname",
+        "os-internal-hostname",
+    }
+
+
+def test_the_matrix_decides_and_its_agents_are_to_be_filled_in(charms):
+    bundle = variant(charms, "consul")
+    options = bundle.applications["masakari"].options
+    assert options["fence-reported-failed"] == "always" and options["fence-by-matrix"] is True
+    found = {problem.origin.key.rpartition(".")[2] for problem in placeholders(bundle)}
+    assert {key for key in found if key.startswith("consul-")} == {
+        "consul-management-agents",
+        "consul-tenant-agents",
+        "consul-storage-agents",
+    }
+
+
+def test_in_the_lab_relations_take_the_place_of_the_agents_addresses(charms):
+    overlays = [MASAKARI, MASAKARI.with_name("consul.yaml"), LAB_OVERLAYS["consul"]]
+    bundle = load(BASE, overlays, charms=charms)
+    options = bundle.applications["masakari-monitors"].options
+    for network in ("management", "tenant", "storage"):
+        assert options[f"consul-{network}-agents"] == ""
+        assert relations_of(bundle, f"consul-{network}") == {
+            (f"consul-{network}:consul-cluster", f"masakari-monitors:consul-{network}")
+        }

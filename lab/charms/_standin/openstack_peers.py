@@ -63,7 +63,9 @@ def transport_url(unit: Unit) -> str:
     return f"rabbit://{','.join(hosts)}/{vhost}" if hosts else ""
 
 
-def ask_identity(unit: Unit, service: str, port: int, path: str = "", prefix: str = "") -> None:
+def ask_identity(
+    unit: Unit, service: str, port: int, path: str = "", prefix: str = "", scheme: str = "http"
+) -> None:
     """Register an API in the catalog, at this unit's public, internal and admin addresses.
 
     Args:
@@ -72,11 +74,12 @@ def ask_identity(unit: Unit, service: str, port: int, path: str = "", prefix: st
         port: the API's port.
         path: what follows the port in its URLs.
         prefix: of the keys; '' for keys without prefix.
+        scheme: of its URLs, `http` or `https`.
     """
     stem = f"{prefix}_" if prefix else ""
     request = {f"{stem}service": service, f"{stem}region": unit.config["region"]}
     for interface in ("public", "internal", "admin"):
-        request[f"{stem}{interface}_url"] = f"http://{unit.address(interface)}:{port}{path}"
+        request[f"{stem}{interface}_url"] = f"{scheme}://{unit.address(interface)}:{port}{path}"
     unit.publish("identity-service", request)
 
 

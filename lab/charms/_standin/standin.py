@@ -191,6 +191,10 @@ class Unit:
             self._kept["status"] = [state, message]
             self._write(self._kept_file, self._kept)
 
+    def parameter(self, name: str) -> str:
+        """A parameter of the action that runs; '' without a value."""
+        return str(tool_json("action-get", name) or "")
+
     # -- what the unit keeps ------------------------------------------------------------------
 
     def secret(self, name: str, length: int = 32) -> str:
@@ -204,6 +208,11 @@ class Unit:
             return "".join(secrets.choice(alphabet) for _ in range(length))
 
         return str(self.keep(name, make))
+
+    def renew(self, name: str, length: int = 32) -> str:
+        """Replace a password of this deployment by another one, and return that."""
+        self._kept.pop(name, None)
+        return self.secret(name, length)
 
     def keep(self, name: str, make: Callable[[], Any], key: object = None) -> Any:
         """A value that is made once and then kept, also when the hook fails later.
@@ -244,7 +253,7 @@ class Unit:
             relation.app_data = bag or {}
 
     def commit(self) -> None:
-        """Remember what was seen and published; only after a hook that succeeds.
+        """Remember what was seen and published; only after a hook or action that succeeds.
 
         Juju drops what a failed hook published, so it must not be remembered as published.
         """
@@ -349,6 +358,7 @@ def _run_action(unit: Unit, action: Callable[[Unit], Mapping[str, object]]) -> N
     if results:
         # action-set takes results as arguments only, also the password that was asked for.
         tool("action-set", *(f"{key}={value}" for key, value in results.items()))
+    unit.commit()
 
 
 def _show_version(package: str) -> None:

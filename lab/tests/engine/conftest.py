@@ -105,12 +105,12 @@ class LabJuju(jubilant.Juju):
         return jubilant.Status._from_dict(answer["status"])
 
     def until(self, ready: Callable[[jubilant.Status], bool]) -> jubilant.Status:
-        """Wait until a status satisfies `ready`, and return the command's."""
+        """Wait until a status satisfies `ready`, and return it."""
         deadline = time.monotonic() + 30
-        while not ready(self.peek()):
-            assert time.monotonic() < deadline, self.peek()
+        while not ready(status := self.peek()):
+            assert time.monotonic() < deadline, status
             time.sleep(0.02)
-        return self.status()
+        return status
 
     def settled(self, *apps: str) -> jubilant.Status:
         """Wait until all units are active and idle."""
@@ -143,7 +143,7 @@ def lab_juju() -> Iterator[LabJuju]:
 @pytest.fixture
 def juju(lab_juju: LabJuju) -> Iterator[LabJuju]:
     yield lab_juju
-    lab_juju.destroy_model("lab", destroy_storage=True)
+    Client(lab_juju.home).call("destroy_model")
 
 
 @pytest.fixture

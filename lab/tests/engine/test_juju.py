@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jubilant
 import pytest
+from jujulab.cli import main as cli
 
 
 def test_deploy_relate_configure(juju, charm):
@@ -280,8 +281,25 @@ def test_scp(juju, charm, tmp_path):
         (["model-config", "leadership-lease=soon"], 1, "invalid duration"),
     ],
 )
-def test_mistakes_are_refused_like_juju_does(juju, words, code, text):
-    result = juju.refused(*words)
-    assert result.returncode == code
-    assert result.stderr.startswith("ERROR ")
-    assert text in result.stderr
+def test_mistakes_are_refused_like_juju_does(lab_juju, capsys, words, code, text):
+    assert cli.main(words) == code
+    said = capsys.readouterr()
+    assert said.err.startswith("ERROR ")
+    assert text in said.err
+    assert not said.out
+    assert not lab_juju.peek().apps, "refused before anything changes"
+
+
+def test_the_commands_exit_code_and_complaint_are_the_processs(juju):
+    for words, code in ((["frobnicate"], 2), (["add-unit", "ghost"], 1)):
+        result = juju.refused(*words)
+        assert result.returncode == code
+        assert result.stderr.startswith("ERROR ")
+
+
+def test_a_model_is_destroyed_with_all_that_is_in_it(juju, charm):
+    juju.deploy(charm, "web")
+    juju.settled("web")
+    juju.destroy_model("lab", destroy_storage=True)
+    assert not juju.status().apps
+    assert not juju.status().machines

@@ -1,8 +1,8 @@
 """A Juju for one unit, in a file: what the stand-in charms' hooks see in unit tests.
 
 The hook tools and the system's commands are small programs first on PATH; what they are told, and
-what they answer, is in a file that the test looks into. Tests of a whole charm call the hook tools
-in this process, which is the same code and ten times as quick.
+what they answer, is in a file that the test looks into. Tests of a whole charm call them in this
+process, which is the same code and ten times as quick.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,12 @@ import standin
 import yaml
 
 CHARMS = Path(standin.__file__).resolve().parents[1]
+_run_process = subprocess.run
 FAKE_TOOL = Path(__file__).with_name("fake_tool.py")
 
 TOOLS = (
-    "action-fail", "action-set", "application-version-set", "config-get", "is-leader",
-    "network-get", "relation-get", "relation-set", "status-set",
+    "action-fail", "action-get", "action-set", "application-version-set", "config-get",
+    "is-leader", "network-get", "relation-get", "relation-set", "status-set",
 )  # fmt: skip
 COMMANDS = (
     "dpkg-query", "mysql", "prlimit", "rabbitmqctl", "setpriv", "systemctl",
@@ -57,11 +60,23 @@ class FakeJuju:
         self.set(config={}, leader=True, addresses={}, relations={}, calls=[], down=[], failing=[])
 
     def answer_in_process(self) -> None:
-        """Call hook tools without a process for each."""
+        """Call hook tools and commands without a process for each."""
         self._monkeypatch.setattr(standin, "tool", self._tool)
+        self._monkeypatch.setattr(subprocess, "run", self._run)
 
     def _tool(self, *argv: str, stdin: str | None = None) -> str:
         return fake_tool.perform(argv[0], list(argv[1:]), stdin or "", self._file)
+
+    def _run(
+        self, argv: Sequence[str], *, check: bool = False, **options: Any
+    ) -> subprocess.CompletedProcess[Any]:
+        if argv[0] not in COMMANDS:
+            return _run_process(argv, check=check, **options)
+        code, out, err = fake_tool.run(list(argv), options.get("input") or "", self._file)
+        done = subprocess.CompletedProcess(argv, code, out, err)
+        if check:
+            done.check_returncode()
+        return done
 
     @property
     def state(self) -> dict[str, Any]:
@@ -137,6 +152,16 @@ class Charm:
         unit = standin.Unit(context, self.juju.root)
         actions = getattr(self.module, "ACTIONS", {})
         standin.main(self.module.reconcile, actions=actions, unit=unit)
+
+    def action(self, name: str, **parameters: str) -> dict[str, str]:
+        """Run an action and return its results; those of a failed one are `{"failure": text}`."""
+        self.juju.set(parameters={key.replace("_", "-"): v for key, v in parameters.items()})
+        self.juju.forget()
+        self.hook("", JUJU_DISPATCH_PATH=f"actions/{name}", JUJU_ACTION_NAME=name)
+        for call in self.juju.calls("action-fail"):
+            return {"failure": call["argv"][-1]}
+        words = [word for call in self.juju.calls("action-set") for word in call["argv"]]
+        return dict(word.split("=", 1) for word in words)
 
     def relate(self, rid: str, app: str, data: dict[str, Any] | None = None) -> None:
         """Create a relation; ``data`` are the bags of remote units, by unit number."""

@@ -17,6 +17,8 @@ def answer(tool: str, argv: list[str], stdin: str, state: dict[str, Any]) -> Any
     argv = [arg for arg in argv if arg != "--format=json"]
     if tool == "config-get":
         return state["config"]
+    if tool == "action-get":
+        return state["parameters"].get(argv[0])
     if tool == "is-leader":
         return state["leader"]
     if tool == "network-get":
@@ -56,15 +58,23 @@ def perform(tool: str, argv: list[str], stdin: str, file: Path) -> str:
     return "" if said is None else json.dumps(said)
 
 
+def run(argv: list[str], stdin: str, file: Path) -> tuple[int, str, str]:
+    """Run as the program ``argv[0]``; return its exit code, output and complaint."""
+    try:
+        return 0, perform(argv[0], argv[1:], stdin, file) + "\n", ""
+    except RuntimeError as exc:
+        return 1, "", str(exc).partition(": ")[2] + "\n"
+
+
 def main() -> None:
     """Run as the program of that name."""
-    tool, *argv = sys.argv[1:]
-    fed = tool in ("mysql", "relation-set") or {"import_definitions", "python3"} & set(argv)
+    argv = sys.argv[1:]
+    fed = argv[0] in ("mysql", "relation-set") or {"import_definitions", "python3"} & set(argv)
     stdin = sys.stdin.read() if fed else ""
-    try:
-        print(perform(tool, argv, stdin, Path(os.environ["FAKE_JUJU"])))
-    except RuntimeError as exc:
-        sys.exit(str(exc).partition(": ")[2])
+    code, out, complaint = run(argv, stdin, Path(os.environ["FAKE_JUJU"]))
+    sys.stdout.write(out)
+    sys.stderr.write(complaint)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

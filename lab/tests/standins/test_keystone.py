@@ -110,6 +110,29 @@ class TestKeystone:
             "systemctl",
         }
 
+    def test_a_rotated_password_reaches_keystone_and_its_service(
+        self, juju: FakeJuju, api: FakeKeystone, keystone: Charm
+    ) -> None:
+        keystone.relate("identity-service:2", "masakari", {0: MASAKARI})
+        old = juju.published("identity-service:2")
+        assert keystone.action("list-service-usernames") == {"usernames": "masakari"}
+        assert keystone.action("rotate-service-user-password", service_user="masakari") == {}
+        new = juju.published("identity-service:2")
+        assert {key for key in new if new[key] != old[key]} == {"service_password"}
+        user = next(u for u in api.things["users"].values() if u["name"] == "masakari")
+        assert user["password"] == new["service_password"]
+        keystone.hook("update-status")
+        assert juju.published("identity-service:2") == new
+
+    def test_only_users_of_services_can_be_rotated(self, juju: FakeJuju, keystone: Charm) -> None:
+        account = {"username": "masakari-monitors", "project": "services"}
+        keystone.relate("identity-credentials:3", "masakari-monitors", {0: account})
+        before = juju.published("identity-credentials:3")
+        user = "masakari-monitors"
+        result = keystone.action("rotate-service-user-password", service_user=user)
+        assert "Invalid service requested: 'masakari-monitors'" in result["failure"]
+        assert juju.published("identity-credentials:3") == before
+
     def test_requested_roles_are_made_and_granted(
         self, juju: FakeJuju, api: FakeKeystone, keystone: Charm
     ) -> None:

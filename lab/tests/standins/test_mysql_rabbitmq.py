@@ -11,6 +11,12 @@ from fake_juju import Charm, FakeJuju
 
 DATABASE = {"database": "masakari", "username": "masakari", "hostname": "10.77.3.31"}
 ACCOUNT = {"username": "masakari", "vhost": "masakari"}
+ROUTER = {
+    "mysqlrouter_username": "mysqlrouteruser",
+    "mysqlrouter_hostname": "10.77.3.31",
+    "private-address": "10.77.3.31",
+}
+PASSED_ON = {f"MRUP_{key}": value for key, value in DATABASE.items()}
 
 
 def argv(juju: FakeJuju, tool: str) -> list[str]:
@@ -114,6 +120,48 @@ class TestMysql:
         assert juju.calls("systemctl") == []
 
 
+class TestRouters:
+    @pytest.fixture
+    def mysql(self, juju: FakeJuju) -> Charm:
+        charm = Charm(juju, "mysql-innodb-cluster", "mysql/0")
+        charm.relate("cluster:0", "mysql")
+        return charm
+
+    def test_a_router_gets_its_own_account_first(self, juju: FakeJuju, mysql: Charm) -> None:
+        mysql.relate("db-router:1", "masakari-mysql-router", {0: ROUTER})
+        answer = {k: json.loads(v) for k, v in juju.published("db-router:1").items()}
+        assert re.fullmatch(r"[A-Za-z0-9]{32}", answer.pop("mysqlrouter_password"))
+        assert answer == {
+            "db_host": "10.77.3.105",
+            "wait_timeout": 3600,
+            "mysqlrouter_allowed_units": "masakari-mysql-router/0",
+        }
+        (call,) = juju.calls("mysql")
+        assert "CREATE USER IF NOT EXISTS 'mysqlrouteruser'@'10.77.3.31'" in call["stdin"]
+        assert "GRANT" not in call["stdin"] and "DATABASE" not in call["stdin"]
+
+    def test_what_routers_pass_on_is_answered_in_both_databags(
+        self, juju: FakeJuju, mysql: Charm
+    ) -> None:
+        request = {**ROUTER, **PASSED_ON}
+        mysql.relate("db-router:1", "masakari-mysql-router", {0: request, 1: request})
+        answer = juju.published("db-router:1")
+        assert juju.published("db-router:1", app=True) == answer
+        units = "masakari-mysql-router/0 masakari-mysql-router/1"
+        assert json.loads(answer["MRUP_allowed_units"]) == units
+        assert answer["MRUP_password"].startswith('"')
+        said = "".join(call["stdin"] for call in juju.calls("mysql"))
+        assert "GRANT ALL PRIVILEGES ON `masakari`.* TO 'masakari'@'10.77.3.31'" in said
+
+    def test_a_unit_that_does_not_lead_leaves_the_application_databag_alone(
+        self, juju: FakeJuju, mysql: Charm
+    ) -> None:
+        juju.set(leader=False)
+        mysql.relate("db-router:1", "masakari-mysql-router", {0: ROUTER})
+        assert "db_host" in juju.published("db-router:1")
+        assert juju.published("db-router:1", app=True) == {}
+
+
 class TestRabbitmq:
     @pytest.fixture
     def rabbit(self, juju: FakeJuju) -> Charm:
@@ -188,3 +236,38 @@ class TestRabbitmq:
             "private-address": "10.77.3.105",
             "password": "secret",
         }
+
+    def test_a_rotated_password_reaches_the_broker_and_the_clients_of_that_user(
+        self, juju: FakeJuju, rabbit: Charm
+    ) -> None:
+        rabbit.relate("amqp:1", "masakari", {0: ACCOUNT})
+        rabbit.relate("amqp:2", "nova", {0: {"username": "nova", "vhost": "openstack"}})
+        old = {rid: juju.published(rid)["password"] for rid in ("amqp:1", "amqp:2")}
+        assert json.loads(rabbit.action("list-service-usernames")["usernames"]) == [
+            "masakari",
+            "nova",
+        ]
+        assert rabbit.action("rotate-service-user-password", service_user="masakari") == {}
+        new = juju.published("amqp:1")["password"]
+        assert new != old["amqp:1"] and re.fullmatch(r"[A-Za-z0-9]{64}", new)
+        assert juju.published("amqp:2")["password"] == old["amqp:2"]
+        assert juju.published("cluster:0", app=True)["masakari.passwd"] == new
+        (user,) = self.definitions(juju)["users"]
+        raw = base64.b64decode(str(user["password_hash"]))
+        assert raw[4:] == hashlib.sha256(raw[:4] + new.encode()).digest()
+        rabbit.hook("update-status")
+        assert juju.published("amqp:1")["password"] == new
+
+    @pytest.mark.parametrize(
+        ("user", "leader", "reason"),
+        [("glance", True, "not valid"), ("", True, "required"), ("masakari", False, "leader")],
+    )
+    def test_what_cannot_be_rotated(
+        self, juju: FakeJuju, rabbit: Charm, user: str, leader: bool, reason: str
+    ) -> None:
+        rabbit.relate("amqp:1", "masakari", {0: ACCOUNT})
+        before = juju.published("amqp:1")
+        juju.set(leader=leader)
+        result = rabbit.action("rotate-service-user-password", service_user=user)
+        assert reason in result["failure"]
+        assert juju.published("amqp:1") == before

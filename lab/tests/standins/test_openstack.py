@@ -194,6 +194,30 @@ class TestNovaCloudController:
         url = config(ncc.file("etc/nova/nova.conf"))["DEFAULT"]["transport_url"]
         assert url == "rabbit://nova:a@10.77.3.101:5672,nova:b@10.77.3.9:5672/openstack"
 
+    def test_it_serves_with_a_certificate_as_long_as_it_has_one(
+        self, juju: FakeJuju, ncc: Charm, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("socket.getfqdn", lambda: "nova.maas")
+        ncc.relate("identity-service:7", "keystone", {0: IDENTITY})
+        ncc.relate("certificates:8", "vault", {0: {"ca": "CA"}})
+        request = juju.published("certificates:8")
+        assert request["unit_name"] == "nova-cloud-controller_0"
+        assert json.loads(request["cert_requests"]) == {
+            "nova.maas": {"sans": ["10.77.1.105", "10.77.2.105", "10.77.3.105"]}
+        }
+        url = "nova_internal_url"
+        assert juju.published("identity-service:7")[url] == "http://10.77.3.105:8774/v2.1"
+        issued = json.dumps({"nova.maas": {"cert": "CERT", "key": "KEY"}})
+        answer = {"ca": "CA", "nova-cloud-controller_0.processed_requests": issued}
+        ncc.change("certificates:8", "vault/0", answer)
+        assert juju.published("identity-service:7")[url] == "https://10.77.3.105:8774/v2.1"
+        assert ncc.file("etc/nova/ssl/public/charm.crt") == "CERT"
+        key = juju.root / "etc/nova/ssl/private/charm.pem"
+        assert key.read_text() == "KEY" and stat.S_IMODE(key.stat().st_mode) == 0o640
+        ncc.leave("certificates:8", "vault")
+        assert juju.published("identity-service:7")[url] == "http://10.77.3.105:8774/v2.1"
+        assert not key.exists()
+
     def test_it_says_what_is_missing(self, juju: FakeJuju, ncc: Charm) -> None:
         state, message = juju.status()
         assert state == "blocked"

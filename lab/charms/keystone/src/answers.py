@@ -67,6 +67,24 @@ def service(unit: Unit, relation: Relation, ids: dict[str, str]) -> dict[str, ob
     return answer
 
 
+def service_users(unit: Unit) -> list[str]:
+    """The users of the services that are registered, whose passwords can be rotated.
+
+    As with the real charm, those of `identity-credentials` are not among them.
+    """
+    published = (relation.published for relation in unit.related("identity-service"))
+    return sorted({bag["service_username"] for bag in published if "service_username" in bag})
+
+
+def rotate(unit: Unit, user: str, ids: dict[str, str]) -> None:
+    """Give a service's user another password and tell the service."""
+    password = unit.renew(f"password of {user}", 64)
+    api(unit).user(user, ids["service_domain"], password)
+    for relation in unit.related("identity-service"):
+        if relation.published.get("service_username") == user:
+            relation.publish({**relation.published, "service_password": password})
+
+
 def request(bag: dict[str, str]) -> dict[str, str]:
     """What a client itself has put in its databag."""
     return {key: bag[key] for key in sorted(bag) if key not in JUJU_KEYS}

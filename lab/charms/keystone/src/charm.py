@@ -11,7 +11,7 @@ from pathlib import Path
 import answers
 import openstack_peers
 import workload
-from standin import Unit, main, require
+from standin import ActionFailed, Unit, main, require
 
 SETTINGS = "etc/keystone/keystone.conf"
 UWSGI = "etc/keystone/keystone-uwsgi.ini"
@@ -111,7 +111,29 @@ def get_admin_password(unit: Unit) -> dict[str, str]:
     return {"admin-password": admin_password(unit)}
 
 
-ACTIONS = {"get-admin-password": get_admin_password}
+def list_service_usernames(unit: Unit) -> dict[str, str]:
+    """The action of that name."""
+    return {"usernames": ",".join(answers.service_users(unit))}
+
+
+def rotate_service_user_password(unit: Unit) -> dict[str, str]:
+    """The action of that name."""
+    user = unit.parameter("service-user")
+    known = answers.service_users(unit)
+    if not unit.leader:
+        raise ActionFailed("This unit is not the leader and therefore can't rotate the password")
+    if user not in known:
+        services = ", ".join(known)
+        raise ActionFailed(f"Invalid service requested: '{user}' not one of {services} services.")
+    answers.rotate(unit, user, unit.keep("identity", lambda: first_things(unit)))
+    return {}
+
+
+ACTIONS = {
+    "get-admin-password": get_admin_password,
+    "list-service-usernames": list_service_usernames,
+    "rotate-service-user-password": rotate_service_user_password,
+}
 
 if __name__ == "__main__":
     main(reconcile, version_of="keystone", actions=ACTIONS)

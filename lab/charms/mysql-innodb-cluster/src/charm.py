@@ -1,4 +1,4 @@
-"""Stand-in for mysql-innodb-cluster: MariaDB behind the `shared-db` protocol.
+"""Stand-in for mysql-innodb-cluster: MariaDB behind `shared-db` and, for routers, `db-router`.
 
 MariaDB has no group replication like MySQL's, and the lab needs the protocol, not the redundancy:
 the unit that leads first holds the database for good. The other units are idle and publish
@@ -7,13 +7,14 @@ nothing, as those of the real charm that do not lead.
 
 from __future__ import annotations
 
+import json
 import re
 
 import workload
-from standin import JUJU_KEYS, NotReady, Relation, Unit, main
+from mysql_protocol import ACCOUNT, REQUEST, requests
+from standin import NotReady, Relation, Unit, main
 
 SETTINGS = "etc/mysql/mariadb.conf.d/99-charm.cnf"
-REQUEST = {"database", "username", "hostname"}
 
 
 def reconcile(unit: Unit) -> list[str]:
@@ -24,6 +25,8 @@ def reconcile(unit: Unit) -> list[str]:
     services = workload.serve(unit, ["mariadb"], SETTINGS)
     for relation in unit.related("shared-db"):
         relation.publish(answer(unit, relation))
+    for relation in unit.related("db-router"):
+        answer_routers(unit, relation)
     return services
 
 
@@ -60,36 +63,29 @@ def settings(unit: Unit) -> str:
     return workload.ini({"mysqld": options})
 
 
-def requests(bag: dict[str, str]) -> dict[str, dict[str, str]]:
-    """Split a client's databag into its requests by the prefix of their keys ('' for none).
-
-    Raises:
-        ValueError: a key that belongs to no request; the real charm's hook fails on it, too.
-    """
-    found: dict[str, dict[str, str]] = {}
-    for key, value in bag.items():
-        if key in JUJU_KEYS:
-            continue
-        prefix, _, name = ("", "", key) if key in REQUEST else key.partition("_")
-        if name not in REQUEST:
-            raise ValueError(f"shared-db: {key!r} is not a key of the protocol")
-        found.setdefault(prefix, {})[name] = value
-    return {prefix: found[prefix] for prefix in sorted(found) if set(found[prefix]) == REQUEST}
+def answer_routers(unit: Unit, relation: Relation) -> None:
+    """Let routers in, and whom they ask for; each value is JSON, also in the application's bag."""
+    data = {key: json.dumps(value) for key, value in answer(unit, relation).items()}
+    relation.publish(data)
+    if unit.leader:
+        relation.publish_app(data)
 
 
 def answer(unit: Unit, relation: Relation) -> dict[str, object]:
     """Let the units of a relation in, and return what to publish to them."""
+    # A router has an account of its own, which needs no database.
+    needed = ACCOUNT if relation.endpoint == "db-router" else REQUEST
     allowed: dict[str, list[str]] = {}
     users: dict[str, str] = {}
     for name, bag in relation.units.items():
-        for prefix, request in requests(bag).items():
+        for prefix, request in requests(bag, needed).items():
             grant(unit, **request)
             users[prefix] = request["username"]
             allowed.setdefault(prefix, []).append(name)
     if not users:
         return {}
     data: dict[str, object] = {
-        "db_host": unit.address("shared-db"),
+        "db_host": unit.address(relation.endpoint),
         "wait_timeout": unit.config["wait-timeout"],
     }
     for prefix, user in users.items():
@@ -100,22 +96,21 @@ def answer(unit: Unit, relation: Relation) -> dict[str, object]:
     return data
 
 
-def grant(unit: Unit, database: str, username: str, hostname: str) -> None:
-    """Make a database and let a user in from one address.
+def grant(unit: Unit, username: str, hostname: str, database: str = "") -> None:
+    """Let a user in from one address, and into a database that is made where it is missing.
 
     Raises:
         ValueError: a name that cannot stand in an SQL statement.
     """
-    for value in (database, username, hostname):
+    for value in filter(None, (database, username, hostname)):
         if not re.fullmatch(r"[\w.:%-]+", value):
             raise ValueError(f"shared-db: {value!r} is not a name")
     user = f"'{username}'@'{hostname}'"
     password = unit.secret(f"password of {username}")
-    sql = (
-        f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb3;\n"
-        f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}';\n"
-        f"GRANT ALL PRIVILEGES ON `{database}`.* TO {user};\n"
-    )
+    sql = f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}';\n"
+    if database:
+        sql = f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb3;\n{sql}"
+        sql += f"GRANT ALL PRIVILEGES ON `{database}`.* TO {user};\n"
     unit.keep(f"grant {database} {user}", lambda: workload.run("mysql", stdin=sql))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import openstack_peers
+import tls
 import workload
 from standin import Unit, main, require
 
@@ -21,9 +22,12 @@ def reconcile(unit: Unit) -> list[str]:
     user = unit.config["database-user"]
     openstack_peers.ask_database(unit, user, **{**DATABASES, "nova": unit.config["database"]})
     openstack_peers.ask_messaging(unit)
-    openstack_peers.ask_identity(unit, "nova", PORT, "/v2.1", prefix="nova")
+    certificates = tls.serve(unit, "nova")
+    scheme = "https" if certificates else "http"
+    openstack_peers.ask_identity(unit, "nova", PORT, "/v2.1", "nova", scheme)
     unit.publish("placement", {"nova_placement_disabled": True})
-    unit.publish("neutron-api", {"nova_url": f"http://{unit.address('internal')}:{PORT}/v2.1"})
+    url = f"{scheme}://{unit.address('internal')}:{PORT}/v2.1"
+    unit.publish("neutron-api", {"nova_url": url})
     peers = Peers(unit)
     # Nova's API is imported eventlet-patched and hangs under several threads of uwsgi. Two
     # processes, so that one request that waits for a dead hypervisor does not stop all others.
@@ -43,7 +47,7 @@ def reconcile(unit: Unit) -> list[str]:
         "compute": ("cloud-compute", True),
     }
     require(unit, needs)
-    services = workload.serve(unit, SERVICES, SETTINGS, UWSGI)
+    services = workload.serve(unit, SERVICES, SETTINGS, UWSGI, *certificates)
     unit.publish("cloud-compute", for_hypervisors(unit, peers))
     return services
 

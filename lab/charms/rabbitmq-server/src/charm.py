@@ -13,7 +13,7 @@ import socket
 from dataclasses import dataclass, field
 
 import workload
-from standin import NotReady, Relation, Unit, main
+from standin import ActionFailed, NotReady, Relation, Unit, main
 
 SERVICE = "rabbitmq-server"
 ENVIRONMENT = "etc/rabbitmq/rabbitmq-env.conf"
@@ -111,12 +111,14 @@ def admit(unit: Unit, users: dict[str, User], cluster: dict[str, str]) -> None:
         for name, user in users.items()
     }
 
-    def load() -> None:
-        text = json.dumps(definitions(users, cluster))
-        workload.run("rabbitmqctl", "import_definitions", stdin=text)
-
-    unit.keep("users", load, key=asked)
+    unit.keep("users", lambda: load(users, cluster), key=asked)
     unit.related("cluster")[0].publish_app(cluster)
+
+
+def load(users: dict[str, User], cluster: dict[str, str]) -> None:
+    """Make users, virtual hosts and rights in the broker as they should be."""
+    text = json.dumps(definitions(users, cluster))
+    workload.run("rabbitmqctl", "import_definitions", stdin=text)
 
 
 def definitions(users: dict[str, User], cluster: dict[str, str]) -> dict[str, object]:
@@ -158,5 +160,35 @@ def answer(unit: Unit, relation: Relation, cluster: dict[str, str]) -> dict[str,
     return {}
 
 
+def list_service_usernames(unit: Unit) -> dict[str, str]:
+    """The action of that name."""
+    return {"usernames": json.dumps(list(requests(unit)))}
+
+
+def rotate_service_user_password(unit: Unit) -> dict[str, str]:
+    """The action of that name: the broker first, then the clients; other units follow."""
+    name = unit.parameter("service-user")
+    if not name:
+        raise ActionFailed("The 'service-user' parameter was not passed and is required.")
+    if not unit.leader:
+        raise ActionFailed(
+            "This unit either isn't the leader or is not ready to do leader actions."
+        )
+    users, cluster = requests(unit), cluster_bag(unit)
+    if name not in users:
+        raise ActionFailed(f"Service username {name} is not valid for password rotation.")
+    cluster[f"{name}.passwd"] = unit.renew(f"password of {name}", 64)
+    load({name: users[name]}, cluster)
+    unit.related("cluster")[0].publish_app(cluster)
+    for relation in unit.related("amqp"):
+        relation.publish(answer(unit, relation, cluster))
+    return {}
+
+
+ACTIONS = {
+    "list-service-usernames": list_service_usernames,
+    "rotate-service-user-password": rotate_service_user_password,
+}
+
 if __name__ == "__main__":
-    main(reconcile, version_of=SERVICE)
+    main(reconcile, version_of=SERVICE, actions=ACTIONS)

@@ -1,0 +1,127 @@
+"""The Pacemaker cluster of the masakari units, asked on whichever member can answer."""
+
+from __future__ import annotations
+
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from datetime import datetime
+from functools import cached_property
+
+from jujulab.console import Console
+from jujulab.errors import LabError
+from jujulab.machines import Lab, Machine
+
+_REMOTE = "ocf:pacemaker:remote"
+_ADDRESS = "ocf:heartbeat:IPaddr2"
+_CONFIRMED = frozenset({"off", "reboot"})
+
+
+class Cluster:
+    """What the cluster says about itself, and who in it has which role.
+
+    Args:
+        lab: where the machines are.
+        console: knows Juju's units.
+    """
+
+    def __init__(self, lab: Lab, console: Console) -> None:
+        self._lab = lab
+        self._console = console
+
+    @cached_property
+    def members(self) -> list[Machine]:
+        """The machines of the masakari units."""
+        units = self._console.status()["applications"]["masakari"]["units"].values()
+        return [self._lab.machine(str(unit["machine"])) for unit in units]
+
+    def answering(self) -> Machine | None:
+        """Return a member that no fault keeps from answering for the whole cluster."""
+        able = (m for m in self.members if m.state == "on" and not m.frozen and not m.cuts)
+        return next(able, None)
+
+    def look(self) -> ElementTree.Element:
+        """Return what `crm_mon --output-as=xml --inactive` prints.
+
+        Raises:
+            LabError: no member answers.
+        """
+        member = self.answering()
+        if member is None:
+            raise LabError("no member of the cluster can answer")
+        try:
+            reply = member.run(["crm_mon", "--output-as=xml", "--inactive"], timeout=20)
+            return ElementTree.fromstring(reply.stdout)  # noqa: S314 - our own cluster member
+        except (subprocess.SubprocessError, ElementTree.ParseError) as error:
+            raise LabError(f"{member.hostname} has no answer: {error}") from error
+
+    def controller(self) -> Machine:
+        """Return the member that is the designated controller."""
+        return self._machine(self.look().find("summary/current_dc"), "a controller")
+
+    def watcher(self, node: str) -> Machine:
+        """Return the member that holds the connection to a remote node."""
+        path = f".//resource[@id='{node}']/node"
+        return self._machine(self.look().find(path), f"a connection to {node}")
+
+    def address_holder(self) -> Machine:
+        """Return the member that holds the API's virtual addresses."""
+        addresses = (r for r in self.look().iter("resource") if _agent(r) == _ADDRESS)
+        holders = (address.find("node") for address in addresses)
+        return self._machine(next(holders, None), "a virtual address")
+
+    def leader(self) -> Machine:
+        """Return the machine of the masakari unit that is Juju's leader."""
+        units = self._console.status()["applications"]["masakari"]["units"].values()
+        leaders = [unit for unit in units if unit.get("leader")]
+        if not leaders:
+            raise LabError("masakari has no leader")
+        return self._lab.machine(str(leaders[0]["machine"]))
+
+    def _machine(self, element: ElementTree.Element | None, what: str) -> Machine:
+        if element is None:
+            raise LabError(f"the cluster has not {what}")
+        return self._lab.find(element.get("name", ""))
+
+    def fences(self, since: float) -> list[tuple[str, float]]:
+        """Return the confirmed fencings of remote nodes since a time, in epoch seconds.
+
+        Returns:
+            node and time; Pacemaker's times are whole seconds, cut off.
+        """
+        root = self.look()
+        remotes = {n.get("name") for n in root.iterfind("nodes/node[@type='remote']")}
+        found = []
+        for event in root.iter("fence_event"):
+            confirmed = event.get("status") == "success" and event.get("action") in _CONFIRMED
+            if confirmed and event.get("target") in remotes:
+                text = event.get("completed", "").replace("Z", "+00:00").replace(" +", "+")
+                completed = datetime.fromisoformat(text).timestamp()
+                if completed >= int(since):
+                    found.append((event.get("target", ""), completed))
+        return found
+
+    def unsettled(self) -> str:
+        """Return why the cluster is not whole and at rest; empty when it is."""
+        if any(member.state == "off" for member in self.members):
+            return "a member is off"
+        try:
+            root = self.look()
+        except LabError as error:
+            return str(error)
+        controller = root.find("summary/current_dc")
+        if controller is None or controller.get("with_quorum") != "true":
+            return "no quorum"
+        for node in root.iterfind("nodes/node"):
+            if node.get("online") != "true" or node.get("unclean") == "true":
+                return f"{node.get('name')} is not online"
+        for resource in root.iter("resource"):
+            if _agent(resource) in (_REMOTE, _ADDRESS):
+                started = resource.get("role") == "Started" and resource.get("failed") != "true"
+                if not started or resource.get("managed") != "true":
+                    return f"{resource.get('id')} is {resource.get('role')}"
+        return ""
+
+
+def _agent(resource: ElementTree.Element) -> str:
+    """Return a resource's agent; before Pacemaker 2.1 with a double colon."""
+    return resource.get("resource_agent", "").replace("::", ":")

@@ -1,0 +1,296 @@
+"""A trial: guests on hypervisors, something that happens to these, and the judgement from outside.
+
+See `verdict` for what is judged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from jujulab import timeline, verdict
+from jujulab.addresses import DOMAIN
+from jujulab.cloud import CloudError
+from jujulab.cluster import Cluster
+from jujulab.console import poll
+from jujulab.demo import Demo
+from jujulab.faults import Faults
+from jujulab.guests import Guests
+from jujulab.heartbeat import Pulse
+from jujulab.machines import Machine
+from jujulab.observe import Event, Observer
+from jujulab.verdict import Evacuation, Sighting
+
+PREFIX = "trial-"
+
+RECOVERY_TIMEOUT = 300.0
+"""Seconds until a recovery counts as failed, on a machine that does much else besides."""
+
+WITHOUT_CAUSE = 25.0
+"""Seconds in which a fencing without cause would have happened: it takes about 10."""
+
+
+class TrialError(AssertionError):
+    """What had to happen did not, or what must never happen did."""
+
+
+def _insist(reached: bool, problem: object) -> None:
+    if not reached:
+        raise TrialError(problem)
+
+
+class Trial:
+    """One fault and what comes of it.
+
+    Args:
+        demo: the deployment, with every hypervisor on duty.
+    """
+
+    def __init__(self, demo: Demo) -> None:
+        self.demo = demo
+        self.lab = demo.lab
+        self.cloud = demo.cloud
+        self.say = demo.console.say
+        self.cluster = Cluster(demo.lab, demo.console)
+        self.faults = Faults(demo.lab)
+        self.guests = Guests(demo.lab, demo.cloud)
+        self.repairs = contextlib.ExitStack()
+        """What has to be undone at the end, whatever comes of the trial."""
+        self._homes: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._pulses: dict[str, Pulse] = {}
+        self._observer: Observer | None = None
+        self._since = time.time()
+
+    def machine(self, host: str) -> Machine:
+        """Return the machine of a hypervisor."""
+        return self.lab.find(host)
+
+    def hypervisors(self) -> list[str]:
+        """Return Nova's and Pacemaker's names of all hypervisors."""
+        return sorted(machine.fqdn for machine in self.demo.hypervisors())
+
+    def populate(self, *hosts: str, count: int = 2) -> None:
+        """Boot guests on some hypervisors, and one on another one that nothing may happen to."""
+        wanted = dict.fromkeys(hosts, count)
+        others = [host for host in self.hypervisors() if host not in hosts]
+        wanted |= dict.fromkeys(others[-1:], 1)
+        self.boot(
+            {
+                f"{PREFIX}{host.split('.')[0]}-{n}": host
+                for host, number in wanted.items()
+                for n in range(1, number + 1)
+            }
+        )
+
+    def boot(self, homes: Mapping[str, str], ha_enabled: Collection[str] = ()) -> None:
+        """Boot guests, and follow them from now on; those of earlier trials go.
+
+        Args:
+            homes: name, beginning with `PREFIX` -> hypervisor.
+            ha_enabled: the guests that get the property HA_Enabled=True.
+        """
+        self.guests.prepare()
+        self.guests.delete(PREFIX)
+        for host in dict.fromkeys(homes.values()):
+            names = [name for name, home in homes.items() if home == host]
+            self.guests.boot(names, host, ha_enabled=ha_enabled)
+        self._homes = dict(homes)
+        self._names = {s["id"]: name for name, s in self.guests.find(PREFIX).items()}
+        self._pulses = self.guests.pulses(PREFIX)
+        self.say(f"guests: {self._homes}")
+
+    @contextlib.contextmanager
+    def watched(self, what: str) -> Iterator[None]:
+        """Watch while something happens, and show the timeline; the first fault is expected now.
+
+        Args:
+            what: the fault in words.
+        """
+        journal = self.lab.run_dir / "maas.jsonl"
+
+        def show(event: Event) -> None:
+            self.say(event.text)
+
+        with self.demo.console.step(what):
+            observer = Observer(
+                self.cloud, self.cluster.answering, journal, dict(self._pulses), show
+            )
+            observer.start()
+            self._observer, self._since = observer, time.time()
+            observer.add("fault", "fault", "", what, at=self._since)
+            try:
+                yield
+            finally:
+                observer.stop()
+                print("\n" + timeline.render(what, observer.events, since=self._since))
+
+    def await_event(self, kind: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until something of this kind was seen (see `observe`).
+
+        Raises:
+            TrialError: it was not, within the timeout in seconds.
+        """
+        seen = poll(lambda: bool(self._seen(kind)), timeout, 0.05)
+        _insist(seen, f"no {kind} within {timeout:g} s")
+
+    def _seen(self, kind: str) -> set[str]:
+        """Return the subjects of the events of a kind so far."""
+        events = self._observer.events if self._observer else []
+        return {event.subject for event in list(events) if event.kind == kind}
+
+    def victims(self, lost: Collection[str]) -> set[str]:
+        """Return the guests that were booted on some hypervisors."""
+        return {name for name, host in self._homes.items() if host in lost}
+
+    def await_recovery(self, *lost: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until all guests of the lost hypervisors are ACTIVE elsewhere and beat again.
+
+        Raises:
+            TrialError: they are not, within the timeout in seconds.
+        """
+        names = self.victims(lost)
+
+        def recovered() -> bool:
+            return names <= self._seen("beats") and not self._astray(names, lost)
+
+        if not poll(recovered, timeout, 0.1):
+            beating = sorted(names & self._seen("beats"))
+            state = self._astray(names, lost)
+            raise TrialError(f"not recovered within {timeout:g} s: {state}; beating: {beating}")
+        took = time.time() - self._since
+        self.say(f"all {len(names)} guests of {', '.join(lost)} recovered after {took:.1f} s")
+
+    def _astray(self, names: Collection[str], lost: Collection[str]) -> dict[str, str]:
+        """Return the guests of these that are not ACTIVE on another hypervisor."""
+        try:
+            found = self.guests.find(PREFIX)
+        except CloudError as error:
+            return {"nova": str(error)}
+        return {
+            name: f"{server['status']}, {task} on {host}"
+            for name in sorted(names)
+            for server in (found[name],)
+            for host, task in ((_host(server), server["OS-EXT-STS:task_state"]),)
+            if server["status"] != "ACTIVE" or task or host in lost
+        }
+
+    def await_nothing(self, seconds: float = WITHOUT_CAUSE) -> None:
+        """Let so many seconds pass in which nothing may be fenced, moved or restarted.
+
+        Raises:
+            TrialError: something was.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(1)
+            off = self.switched_off()
+            _insist(not off, f"switched off without cause: {off}")
+        self.verify()
+
+    def settle(self, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until the cluster is whole and at rest.
+
+        Raises:
+            TrialError: it is not, within the timeout in seconds.
+        """
+        settled = poll(lambda: not self.cluster.unsettled(), timeout, 1)
+        _insist(settled, self.cluster.unsettled())
+
+    def await_calm(self, window: float) -> None:
+        """Wait until no hypervisor was fenced in the last `window` seconds."""
+        poll(lambda: not self.cluster.fences(time.time() - window), window + 30, 1)
+
+    def await_status(
+        self, application: str, *texts: str, present: bool = True, timeout: float = 180
+    ) -> None:
+        """Wait until the status of one of an application's units says all of these, or none does.
+
+        Raises:
+            TrialError: not within the timeout in seconds.
+        """
+
+        def messages() -> list[str]:
+            found = self.demo.console.status()["applications"][application]["units"].values()
+            return [str(unit["workload-status"].get("message", "")) for unit in found]
+
+        def said() -> bool:
+            return any(all(text in message for text in texts) for message in messages())
+
+        _insist(poll(lambda: said() == present, timeout, 1), f"{application}: {messages()}")
+        if present:
+            told = next(m for m in messages() if all(text in m for text in texts))
+            self.say(f"juju status: {application}: {told}")
+
+    def switched_off(self) -> set[str]:
+        """Return the hypervisors that MAAS switched off since the fault."""
+        return {host for host, _ in self._power_cuts()}
+
+    def _power_cuts(self) -> list[tuple[str, float]]:
+        journal = self.lab.run_dir / "maas.jsonl"
+        lines = journal.read_text().splitlines() if journal.exists() else []
+        return verdict.read_power_cuts(map(json.loads, lines), DOMAIN, self._since)
+
+    def evacuations(self) -> list[Evacuation]:
+        """Return Nova's evacuations of the trial's guests since the fault."""
+        path = "/os-migrations?migration_type=evacuation"
+        records = self.cloud.get("compute", path, microversion="2.59")["migrations"]
+        return verdict.read_evacuations(records, self._names, self._since)
+
+    def verify(self, *lost: str, interrupted: Collection[str] = ()) -> None:
+        """Judge everything that happened since the fault.
+
+        Args:
+            lost: the hypervisors that had to be fenced, and their guests to be recovered.
+            interrupted: hypervisors whose guests may have stopped, or been started again.
+
+        Raises:
+            TrialError: with a sentence for everything that went wrong.
+        """
+        problems = self._unsafe(lost)
+        problems += verdict.out_of_service(self.cloud.compute_services(), lost)
+        problems += verdict.disturbed(self._sightings(), lost, interrupted)
+        _insist(not problems, "\n".join(problems))
+
+    def _unsafe(self, lost: Collection[str]) -> list[str]:
+        """Return what must never be: guests twice, evacuations before a fence, needless fences."""
+        fences = {"Pacemaker": self.cluster.fences(self._since), "MAAS": self._power_cuts()}
+        problems = timeline.judge_lives(self.guests.lives(PREFIX))
+        problems += verdict.too_early(self.evacuations(), fences)
+        return problems + verdict.without_cause(fences, lost)
+
+    def _sightings(self) -> Iterator[Sighting]:
+        found = self.guests.find(PREFIX)
+        for name, pulse in self._pulses.items():
+            pulse.poll()
+            silent = time.time() - pulse.last_beat
+            host = _host(found[name])
+            yield Sighting(name, self._homes[name], host, len(pulse.outages), silent)
+
+    def processes(self, host: str) -> list[str]:
+        """Return the QEMU processes that run on a hypervisor, as command lines."""
+        reply = self.machine(host).run(["pgrep", "--full", "--list-full", "guest="], check=False)
+        return [line for line in reply.stdout.splitlines() if "qemu" in line]
+
+    def await_no_process(self, host: str, seconds: float) -> None:
+        """See to it that a hypervisor that is on runs no guest for so many seconds.
+
+        Raises:
+            TrialError: it runs one.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = self.processes(host)
+            _insist(not found, f"{host} runs guests that were evacuated: {found}")
+            time.sleep(1)
+
+    def repair(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have something called at the end of the trial, whatever comes of it."""
+        self.repairs.callback(function, *arguments)
+
+
+def _host(server: dict[str, Any]) -> str:
+    return str(server["OS-EXT-SRV-ATTR:host"])

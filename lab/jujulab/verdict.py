@@ -1,0 +1,152 @@
+"""What must hold after any fault, judged from records: each function returns what went wrong.
+
+None of the records is written by this project's programs: they are Nova's migrations and compute
+services, the journal of the MAAS look-alike, Pacemaker's history of fencing, and the heartbeat of
+the guests on their own disks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+SILENCE = 5.0
+"""Seconds without a heartbeat after which a guest counts as silent; it beats several a second."""
+
+Fences = Mapping[str, Iterable[tuple[str, float]]]
+"""Who says so -> the hypervisors that were fenced, each with the time in epoch seconds."""
+
+
+@dataclass(frozen=True)
+class Evacuation:
+    """Nova's record of an evacuation.
+
+    Attributes:
+        guest: its name.
+        source: the hypervisor that it was on.
+        begun: epoch seconds, whole ones, cut off.
+    """
+
+    guest: str
+    source: str
+    begun: float
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A guest as it was found at the end.
+
+    Attributes:
+        guest: its name.
+        home: the hypervisor on which it was booted.
+        host: the hypervisor on which Nova has it now.
+        restarts: how often it was started again.
+        silent: seconds since its last heartbeat.
+    """
+
+    guest: str
+    home: str
+    host: str
+    restarts: int
+    silent: float
+
+
+def read_evacuations(
+    migrations: Iterable[Mapping[str, Any]], names: Mapping[str, str], since: float
+) -> list[Evacuation]:
+    """Read the answer to `GET /os-migrations?migration_type=evacuation`.
+
+    Args:
+        migrations: its entries.
+        names: UUID -> name of the guests that matter.
+        since: epoch seconds; what is older is left out.
+    """
+    found = []
+    for record in migrations:
+        begun = datetime.fromisoformat(record["created_at"].removesuffix("Z"))
+        seconds = begun.replace(tzinfo=timezone.utc).timestamp()
+        guest = names.get(record["instance_uuid"])
+        if guest is not None and seconds >= int(since):
+            found.append(Evacuation(guest, record["source_compute"], seconds))
+    return found
+
+
+def read_power_cuts(
+    entries: Iterable[Mapping[str, Any]], domain: str, since: float
+) -> list[tuple[str, float]]:
+    """Read the journal of the MAAS look-alike: which hosts it switched off, and when.
+
+    Args:
+        entries: its lines.
+        domain: that its short host names belong to.
+        since: epoch seconds; what is older is left out.
+    """
+    return [
+        (f"{entry['node']}.{domain}", float(entry["time"]))
+        for entry in entries
+        if (entry["action"], entry["result"]) == ("power_off", "off") and entry["time"] >= since
+    ]
+
+
+def too_early(evacuations: Iterable[Evacuation], fences: Fences) -> list[str]:
+    """Every evacuation must come after a fence of its source that everybody has on record."""
+    problems = []
+    for evacuation in evacuations:
+        for source, records in fences.items():
+            first = min((t for node, t in records if node == evacuation.source), default=None)
+            if first is None or int(first) > evacuation.begun:
+                when = "never" if first is None else f"at {first:.0f}"
+                problems.append(
+                    f"{evacuation.guest} was evacuated at {evacuation.begun:.0f}, but "
+                    f"{evacuation.source} was fenced {when}, says {source}"
+                )
+    return problems
+
+
+def without_cause(fences: Fences, lost: Collection[str]) -> list[str]:
+    """Every lost hypervisor must be fenced, and no other."""
+    problems = []
+    for source, records in fences.items():
+        fenced = {node for node, _ in records}
+        problems += [f"{source}: {n} was fenced without cause" for n in sorted(fenced - {*lost})]
+        problems += [f"{source}: {node} was not fenced" for node in sorted({*lost} - fenced)]
+    return problems
+
+
+def out_of_service(services: Iterable[Mapping[str, Any]], lost: Collection[str]) -> list[str]:
+    """No hypervisor but the lost ones may be disabled or forced down in Nova."""
+    return [
+        f"nova-compute of {service['host']} is {service['status']}"
+        + (" and forced down" if service["forced_down"] else "")
+        for service in services
+        if service["host"] not in lost
+        and (service["status"] != "enabled" or service["forced_down"])
+    ]
+
+
+def disturbed(
+    sightings: Iterable[Sighting], lost: Collection[str], interrupted: Collection[str] = ()
+) -> list[str]:
+    """Guests of lost hypervisors must beat elsewhere; all others as if nothing had happened.
+
+    Args:
+        sightings: the guests.
+        lost: the lost hypervisors.
+        interrupted: hypervisors whose guests may have stopped, or been started again.
+    """
+    problems = []
+    for seen in sightings:
+        if seen.home in lost:
+            if seen.host == seen.home:
+                problems.append(f"{seen.guest} is still on {seen.home}")
+        elif seen.host != seen.home:
+            problems.append(f"{seen.guest} was moved from {seen.home} to {seen.host}")
+        if seen.home in interrupted:
+            continue
+        if seen.restarts and seen.home not in lost:
+            problems.append(f"{seen.guest} was restarted")
+        if seen.silent > SILENCE:
+            problems.append(f"{seen.guest} has been silent for {seen.silent:.0f} s")
+    return problems

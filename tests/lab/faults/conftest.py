@@ -1,0 +1,36 @@
+"""The lab of the other end-to-end tests, with a fourth hypervisor whose machine has no member."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from jujulab.demo import SEGMENT, Demo
+from jujulab.trial import Trial
+
+WINDOW = 60
+"""Seconds for which a fenced hypervisor counts towards the fencing limit: half of the default, so
+that one test does not have to wait for long until those before it no longer count."""
+
+
+@pytest.fixture(scope="session")
+def plain(demo: Demo) -> str:
+    """A hypervisor whose machine carries nothing else."""
+    if len(demo.hypervisors()) < 4:
+        demo.console.juju("add-unit", "nova-compute")
+        demo.console.wait_active("the fourth hypervisor", timeout=420)
+    demo.console.juju("config", "masakari", f"fencing-limit-window={WINDOW}")
+    host = max(machine.fqdn for machine in demo.hypervisors())
+    demo.console.run_action("masakari/leader", "add-hosts", f"segment={SEGMENT}", f"hosts={host}")
+    return host
+
+
+@pytest.fixture
+def trial(demo: Demo, plain: str) -> Iterator[Trial]:
+    """A trial in a deployment that is whole; what it broke is repaired afterwards."""
+    demo.restore()
+    trial = Trial(demo)
+    trial.settle()
+    trial.await_calm(WINDOW)
+    with trial.repairs:
+        yield trial

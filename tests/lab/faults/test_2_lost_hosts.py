@@ -1,0 +1,158 @@
+"""A hypervisor fails in one of many ways: it is fenced, and its guests come up elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+from jujulab.console import poll
+from jujulab.machines import Machine
+from jujulab.trial import Trial
+
+COMES_BACK = 120.0
+"""Seconds in which a fenced hypervisor has booted again: 20 of them are its firmware's."""
+
+STAYS_DOWN = 20.0
+"""Seconds after its boot in which a hypervisor would start guests that it takes for its own."""
+
+
+def carrier(trial: Trial, role: str) -> str:
+    """Return a hypervisor whose machine carries the member with a role in the cluster."""
+    if role == "watcher":
+        return watched_at_home(trial)
+    roles: dict[str, Callable[[], Machine]] = {
+        "controller": trial.cluster.controller,
+        "address": trial.cluster.address_holder,
+        "leader": trial.cluster.leader,
+    }
+    member = roles[role]()
+    return trial.lab.machine(str(member.parent)).fqdn
+
+
+def watched_at_home(trial: Trial) -> str:
+    """Have the member on a hypervisor's own machine watch it, which the charm avoids."""
+    member = trial.cluster.members[0]
+    host = trial.lab.machine(str(member.parent)).fqdn
+    crm_resource = ["crm_resource", "--resource", host]
+    member.run([*crm_resource, "--move", "--node", member.hostname], timeout=60)
+    trial.repair(
+        lambda: trial.cluster.members[0].run([*crm_resource, "--clear"], timeout=60, check=False)
+    )
+    moved = poll(lambda: trial.cluster.watcher(host).id == member.id, 60, 1)
+    assert moved, f"{host} is watched by {trial.cluster.watcher(host).hostname}"
+    trial.settle()
+    return host
+
+
+@pytest.mark.parametrize("role", ["plain", "watcher", "controller", "address", "leader"])
+def test_power_cut(trial: Trial, plain: str, role: str) -> None:
+    host = plain if role == "plain" else carrier(trial, role)
+    machine = trial.machine(host)
+    trial.populate(host)
+    with trial.watched(f"power cut ({role}): {host} {' '.join(machine.children)}"):
+        trial.faults.power_off(machine)
+        trial.await_recovery(host)
+    trial.verify(host)
+
+
+@contextlib.contextmanager
+def half_a_message(watched: Machine, member: Machine) -> Iterator[None]:
+    """Let only the first half of a message from a member arrive; enter when it has.
+
+    A message is two segments, and only the first is short.
+    """
+    rule = ["-p", "tcp", "--dport", "3121", "-s", str(member.addresses["internal"].ip)]
+    rule += ["-m", "length", "--length", "160:65535", "-j", "DROP"]
+    watched.run(["iptables", "-I", "INPUT", *rule])
+
+    def dropped() -> bool:
+        reply = watched.run(["iptables", "-nvxL", "INPUT", "1"])
+        return int(reply.stdout.split()[0]) > 0
+
+    try:
+        assert poll(dropped, 10, 0.1), "no message was sent"
+        yield
+    finally:
+        watched.run(["iptables", "-D", "INPUT", *rule])
+
+
+def test_a_member_that_dies_in_the_middle_of_a_message(trial: Trial, plain: str) -> None:
+    """The daemon that it was talking to must not cost its own, healthy host the power."""
+    member = trial.cluster.watcher(plain)
+    home = trial.lab.machine(str(member.parent))
+    trial.populate(home.fqdn)
+    with trial.watched(f"{home.fqdn} dies, its member in the middle of a message to {plain}"):
+        with half_a_message(trial.machine(plain), member):
+            trial.faults.power_off(home)
+        trial.await_recovery(home.fqdn)
+        trial.settle()
+    trial.verify(home.fqdn)
+
+
+def cut_management(trial: Trial, machine: Machine) -> None:
+    trial.faults.cut(machine, "internal")
+
+
+def cut_everything(trial: Trial, machine: Machine) -> None:
+    trial.faults.cut(machine)
+
+
+def freeze(trial: Trial, machine: Machine) -> None:
+    trial.faults.freeze(machine)
+
+
+def kill_remote(trial: Trial, machine: Machine) -> None:
+    trial.faults.kill(machine, "^/usr/sbin/pacemaker.remoted")
+
+
+@pytest.mark.parametrize("with_member", [False, True], ids=["plain", "with-member"])
+@pytest.mark.parametrize("fault", [cut_management, cut_everything, freeze, kill_remote])
+def test_a_host_that_runs_on_is_fenced_before_its_guests_move(
+    trial: Trial, plain: str, fault: Callable[[Trial, Machine], None], with_member: bool
+) -> None:
+    host = trial.hypervisors()[1] if with_member else plain
+    trial.populate(host)
+    with trial.watched(f"{fault.__name__}: {host}"):
+        fault(trial, trial.machine(host))
+        trial.await_recovery(host)
+    trial.verify(host)
+
+
+def test_a_frozen_host_that_thaws_before_it_can_be_fenced(trial: Trial, plain: str) -> None:
+    """Its guests run on, unaware of the time that has passed, until the power API is back."""
+    trial.populate(plain)
+    trial.repair(trial.faults.maas_outage, False)
+    with trial.watched(f"{plain} frozen while MAAS is away, thawed, MAAS back"):
+        trial.faults.maas_outage(True)
+        trial.faults.freeze(trial.machine(plain))
+        trial.await_event("fence-failed")
+        trial.faults.thaw(trial.machine(plain))
+        trial.await_nothing()
+        trial.faults.maas_outage(False)
+        trial.await_recovery(plain)
+    trial.verify(plain)
+
+
+@pytest.mark.parametrize("isolated", [False, True], ids=["connected", "isolated"])
+def test_a_host_that_came_back_does_not_start_its_former_guests(
+    trial: Trial, plain: str, isolated: bool
+) -> None:
+    machine = trial.machine(plain)
+    trial.populate(plain)
+    with trial.watched(f"{plain} is lost, fenced, and comes back"):
+        first_boot = machine.boot_id
+        if isolated:
+            trial.faults.cut(machine)
+        else:
+            kill_remote(trial, machine)
+        trial.await_recovery(plain)
+        back = poll(lambda: machine.boot_id not in (None, first_boot), COMES_BACK, 0.5)
+        assert back, f"{plain} has not booted again"
+        machine.wait_booted(COMES_BACK)
+        trial.await_no_process(plain, STAYS_DOWN)
+        trial.faults.restore(machine)
+        trial.await_no_process(plain, STAYS_DOWN)
+        trial.demo.restore()
+        trial.await_no_process(plain, STAYS_DOWN)
+    trial.verify(plain)

@@ -1,0 +1,46 @@
+"""The lab of the other end-to-end tests, with a fourth hypervisor whose machine has no member."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from jujulab.console import StepError
+from jujulab.demo import SEGMENT, Demo
+from jujulab.failover import Failover
+
+WINDOW = 30
+"""Seconds for which a fenced hypervisor counts towards the fencing limit: less than a test takes,
+so that none has to wait for those before it."""
+
+
+@pytest.fixture(scope="session")
+def four(demo: Demo) -> Iterator[Demo]:
+    """The deployment with a hypervisor to spare: one fails, one is full, one is in reserve."""
+    if len(demo.hypervisors()) < 4:
+        demo.console.juju("add-unit", "nova-compute")
+        demo.console.wait_active("the fourth hypervisor", timeout=420)
+    options = (f"fencing-limit-window={WINDOW}", "remote-reconnect-interval=20")
+    demo.console.juju("config", "masakari", *options)
+    host = max(machine.fqdn for machine in demo.hypervisors())
+    demo.console.run_action("masakari/leader", "add-hosts", f"segment={SEGMENT}", f"hosts={host}")
+    yield demo
+    with contextlib.suppress(StepError):  # the next run may find the lab as this one did
+        failover = Failover(demo)
+        failover.settle()
+        failover.arrange("auto")
+
+
+@pytest.fixture
+def failover(four: Demo) -> Iterator[Failover]:
+    """A deployment that is whole: every hypervisor runs and is in the cluster."""
+    for machine in four.hypervisors():
+        machine.thaw()
+        machine.restore()
+        if machine.state == "off":
+            machine.power_on()
+    failover = Failover(four)
+    failover.settle()
+    with failover.repairs:
+        yield failover
