@@ -1,6 +1,6 @@
 # Two commands do everything, on a fresh Debian 12 or Ubuntu machine as root:
 #   make demo   the main job: a cloud in the lab, a hypervisor dies, its guests recover
-#   make test   lint, unit tests, bundle verification and the lab end to end
+#   make test   lint, unit tests, packing, bundle verification and the lab end to end
 
 PYTHON ?= python3
 VENV := .venv
