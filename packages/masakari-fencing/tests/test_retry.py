@@ -1,4 +1,4 @@
-"""Hypervisors whose fencing failed until Pacemaker gave up are fenced as soon as that works."""
+"""Hypervisors that Pacemaker lost and left unfenced are fenced as soon as that works."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from fencing_fakes import Cluster, Remote
-from masakari_fencing.retry import INTERVAL, Retry
+from masakari_fencing.retry import FORGOTTEN, INTERVAL, Retry
 
 NOW = 2_000_000.0
 OWN, OTHER = "juju-1-lxd-0", "juju-2-lxd-0"
@@ -20,23 +20,59 @@ def lost(**changes: object) -> Remote:
     return remote
 
 
-def watch(remote: Remote, dc: str = OWN, **changes: object) -> tuple[Cluster, Retry]:
-    cluster = Cluster(remotes=[remote], dc=dc, **changes)  # type: ignore[arg-type]
-    return cluster, Retry(cluster.runner, clock=lambda: NOW)
+def forgotten(**changes: object) -> Remote:
+    """As after a fencing that was decided on, and lost with the transition that it was part of."""
+    return lost(**{"unclean": False, "events": [], **changes})
+
+
+class Watch:
+    def __init__(self, remote: Remote, dc: str = OWN, **changes: object) -> None:
+        self.now = NOW
+        self.cluster = Cluster(remotes=[remote], dc=dc, **changes)  # type: ignore[arg-type]
+        self.retry = Retry(self.cluster.runner, clock=lambda: self.now)
+
+    def look_twice(self) -> list[str]:
+        """Look, and again when a fencing that Pacemaker forgot has to be taken for it."""
+        found = self.retry.look()
+        self.now += FORGOTTEN
+        return found + self.retry.look()
+
+    @property
+    def requests(self) -> int:
+        return len(self.cluster.runner.ran("stonith_admin"))
 
 
 def test_what_pacemaker_gave_up_is_fenced() -> None:
-    cluster, retry = watch(lost())
-    assert retry.look() == ["node1.maas"]
-    assert len(cluster.runner.ran("stonith_admin --reboot node1.maas")) == 1
+    watch = Watch(lost())
+    assert watch.retry.look() == ["node1.maas"]
+    assert watch.cluster.runner.ran("stonith_admin --reboot node1.maas")
+
+
+def test_what_pacemaker_forgot_is_fenced() -> None:
+    watch = Watch(forgotten())
+    assert watch.retry.look() == []  # it may just be about to
+    watch.now += FORGOTTEN
+    assert watch.retry.look() == ["node1.maas"]
+
+
+def test_a_fencing_of_an_earlier_loss_is_no_excuse() -> None:
+    watch = Watch(forgotten(events=[("reboot", "success", NOW - 86400)]))
+    assert watch.look_twice() == ["node1.maas"]
 
 
 @pytest.mark.parametrize(
     "remote",
     [
         pytest.param(Remote(), id="healthy"),
-        pytest.param(lost(unclean=False), id="fenced, or cleaned up by hand"),
-        pytest.param(lost(maintenance=True), id="in maintenance"),
+        pytest.param(forgotten(fenced=NOW - 3), id="fenced"),
+        pytest.param(forgotten(failed=False), id="cleaned up by hand"),
+        pytest.param(forgotten(managed=False), id="out of Pacemaker's hands"),
+        pytest.param(forgotten(target_role="Stopped"), id="stopped by an operator"),
+        pytest.param(forgotten(role="Starting"), id="being connected to"),
+        pytest.param(forgotten(online=True), id="connected again"),
+        pytest.param(forgotten(maintenance=True), id="in maintenance"),
+        pytest.param(forgotten(events=[("reboot", "pending", None)]), id="being fenced"),
+        pytest.param(lost(maintenance=True), id="unclean in maintenance"),
         pytest.param(lost(events=[]), id="Pacemaker has not begun"),
         pytest.param(
             lost(events=[("reboot", "pending", None), ("reboot", "failed", NOW - 60)]),
@@ -49,31 +85,46 @@ def test_what_pacemaker_gave_up_is_fenced() -> None:
     ],
 )
 def test_nothing_else_is_touched(remote: Remote) -> None:
-    cluster, retry = watch(remote)
-    assert retry.look() == []
-    assert cluster.runner.ran("stonith_admin") == []
+    watch = Watch(remote)
+    assert watch.look_twice() == []
+    assert watch.requests == 0
 
 
 @pytest.mark.parametrize(
-    "changes", [{"dc": OTHER}, {"quorum": False}, {"stonith": False}], ids=lambda c: next(iter(c))
+    "changes",
+    [{"dc": OTHER}, {"quorum": False}, {"stonith": False}, {"maintenance": True}],
+    ids=lambda changes: next(iter(changes)),
 )
-def test_only_the_controller_of_a_working_cluster_acts(changes: dict[str, object]) -> None:
-    cluster, retry = watch(lost(), **changes)
-    assert retry.look() == []
-    assert cluster.runner.ran("stonith_admin") == []
+@pytest.mark.parametrize("state", [lost, forgotten])
+def test_only_the_controller_of_a_working_cluster_acts(
+    changes: dict[str, object], state: type[Remote]
+) -> None:
+    watch = Watch(state(), **changes)
+    assert watch.look_twice() == []
+    assert watch.requests == 0
+
+
+def test_a_connection_that_comes_back_in_between_counts_anew() -> None:
+    remote = forgotten()
+    watch = Watch(remote)
+    watch.retry.look()
+    remote.online, remote.role = True, "Started"
+    watch.now += FORGOTTEN
+    watch.retry.look()
+    remote.online, remote.role = False, "Stopped"
+    assert watch.retry.look() == []
+    assert watch.requests == 0
 
 
 def test_failures_are_told_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    remote, now = lost(), [NOW]
-    cluster = Cluster(remotes=[remote], dc=OWN, fence=lambda node: 1)
-    retry = Retry(cluster.runner, clock=lambda: now[0])
+    watch = Watch(lost(), fence=lambda node: 1)
     for _ in range(3):
-        assert retry.look() == []
-        assert retry.look() == []  # too soon
-        now[0] += INTERVAL
-    assert len(cluster.runner.ran("stonith_admin --reboot")) == 3
+        assert watch.retry.look() == []
+        assert watch.retry.look() == []  # too soon
+        watch.now += INTERVAL
+    assert watch.requests == 3
     assert caplog.text.count("cannot be fenced") == 1
-    cluster.fence = lambda node: 0
-    assert retry.look() == ["node1.maas"]
-    assert "is fenced, after Pacemaker had given up" in caplog.text
+    watch.cluster.fence = lambda node: 0
+    assert watch.retry.look() == ["node1.maas"]
+    assert "Pacemaker had lost it" in caplog.text

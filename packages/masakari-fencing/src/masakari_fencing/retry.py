@@ -1,8 +1,13 @@
-"""Has hypervisors fenced that Pacemaker has given up on.
+"""Has hypervisors fenced that Pacemaker lost and did not fence.
 
 After `stonith-max-attempts` failures, 10 by default, Pacemaker does not try again until something
 else happens in the cluster. Where the power controller is away, that is a matter of seconds; when
 it is back, the hypervisor would stay unfenced, and its guests down, for an unknown time.
+
+It also forgets a fencing that it has decided on: where a hypervisor dies together with the member
+that watched it, the others try to connect in turn, and the last failure schedules the fencing,
+behind the stop of the connection. If the transition is aborted between the two, the stopped
+connection looks clean (seen with 2.1.5), and nothing happens until the next attempt to reconnect.
 """
 
 from __future__ import annotations
@@ -18,8 +23,12 @@ from masakari_fencing.commands import Runner
 LOG = logging.getLogger(__name__)
 
 INTERVAL = 10.0
-"""Seconds without an attempt after which Pacemaker is taken to have given up; also the time
-between two looks. Its own attempts follow each other at once."""
+"""Seconds without an attempt after which Pacemaker is taken to have given up. Its own attempts
+follow each other at once."""
+
+FORGOTTEN = 2.0
+"""Seconds for which a connection must have been lost, without a fencing, to be forgotten. What
+Pacemaker has decided it begins at once."""
 
 TIMEOUT = 30.0
 """Seconds for one attempt."""
@@ -37,11 +46,11 @@ class Retry:
     runner: Runner
     clock: Callable[[], float] = time.time
     _name: str = ""
-    _looked: float = 0.0
-    _told: set[str] = field(default_factory=set)
+    _failed: dict[str, float] = field(default_factory=dict)
+    _lost: dict[str, float] = field(default_factory=dict)
 
     def look(self) -> list[str]:
-        """Try again what Pacemaker has given up.
+        """Have fenced what should be.
 
         Returns:
             the nodes that were fenced now.
@@ -49,33 +58,51 @@ class Retry:
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        if abs(self.clock() - self._looked) < INTERVAL:
-            return []
-        self._looked = self.clock()
         self._name = self._name or pacemaker.local_name(self.runner)
         status = pacemaker.status(self.runner)
-        given_up = []
-        if status.dc == self._name and status.quorum and status.stonith_enabled:
-            given_up = [node.name for node in status.nodes if self._is_given_up(status, node)]
-        self._told &= set(given_up)
-        return [node for node in given_up if self._fence(node)]
+        if status.dc != self._name or not status.quorum or not status.stonith_enabled:
+            self._lost.clear()
+            return []
+        remotes = [node for node in status.nodes if node.kind == "remote"]
+        due = [node.name for node in remotes if self._is_due(status, node)]
+        return [name for name in due if self._fence(name)]
 
-    def _is_given_up(self, status: pacemaker.Status, node: pacemaker.Node) -> bool:
-        if node.kind != "remote" or not node.unclean or node.maintenance:
-            return False
+    def _is_due(self, status: pacemaker.Status, node: pacemaker.Node) -> bool:
         events = status.fencing_of(node.name)
-        if not events or any(event.status == "pending" for event in events):
+        pending = any(event.status == "pending" for event in events)
+        if node.maintenance or status.maintenance_mode or pending:
+            self._lost.pop(node.name, None)
             return False
-        ended = [event.completed for event in events if event.completed is not None]
-        return bool(ended) and self.clock() - max(ended) >= INTERVAL
+        if node.unclean:
+            ended = [event.completed for event in events if event.completed is not None]
+            return bool(ended) and self.clock() - max(ended) >= INTERVAL
+        if not self._is_forgotten(status, node):
+            self._lost.pop(node.name, None)
+            return False
+        since = self._lost.setdefault(node.name, self.clock())
+        return self.clock() - since >= FORGOTTEN
+
+    def _is_forgotten(self, status: pacemaker.Status, node: pacemaker.Node) -> bool:
+        """Whether its connection failed for good, and neither an operator nor a fence did it."""
+        connection = status.connection(node.name)
+        if connection is None or node.online or not connection.failed:
+            return False
+        if connection.role != "Stopped" or connection.stopped_on_purpose:
+            return False
+        return pacemaker.remote_record(self.runner, node.name).fenced is None
 
     def _fence(self, node: str) -> bool:
+        last = self._failed.get(node)
+        if last is not None and self.clock() - last < INTERVAL:
+            return False
         try:
             pacemaker.fence(self.runner, node, timeout=TIMEOUT)
         except pacemaker.PacemakerError as error:
-            if node not in self._told:
+            if last is None:
                 LOG.warning("%s cannot be fenced; it is tried again and again: %s", node, error)
-                self._told.add(node)
+            self._failed[node] = self.clock()
             return False
-        LOG.info("%s is fenced, after Pacemaker had given up", node)
+        self._failed.pop(node, None)
+        self._lost.pop(node, None)
+        LOG.info("%s is fenced; Pacemaker had lost it and left it at that", node)
         return True
