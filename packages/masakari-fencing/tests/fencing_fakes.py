@@ -72,6 +72,7 @@ class Remote:
     managed: bool = True
     failed: bool = False
     fenced: float = 0
+    start_failed: bool = False
     connected: float = 1_000_000
     events: list[tuple[str, str, float | None]] = field(default_factory=list)
 
@@ -100,9 +101,10 @@ class Cluster:
         self.runner.on("crm_node --name", f"{self.members[0]}\n")
 
     def _failures(self) -> str:
-        if not self.device_failed:
-            return ""
-        return '<failures><failure op_key="st-maas_start_0" task="start"/></failures>'
+        failed = ["st-maas"] if self.device_failed else []
+        failed += [remote.name for remote in self.remotes if remote.start_failed]
+        lines = [f'<failure op_key="{name}_start_0" task="start"/>' for name in failed]
+        return f"<failures>{''.join(lines)}</failures>" if lines else ""
 
     def remote(self, name: str) -> Remote | None:
         return next((r for r in self.remotes if r.name == name), None)

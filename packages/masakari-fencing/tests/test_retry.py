@@ -22,7 +22,8 @@ def lost(**changes: object) -> Remote:
 
 def forgotten(**changes: object) -> Remote:
     """As after a fencing that was decided on, and lost with the transition that it was part of."""
-    return lost(**{"unclean": False, "events": [], **changes})
+    state = {"unclean": False, "failed": False, "start_failed": True, "events": []}
+    return lost(**{**state, **changes})
 
 
 class Watch:
@@ -65,7 +66,7 @@ def test_a_fencing_of_an_earlier_loss_is_no_excuse() -> None:
     [
         pytest.param(Remote(), id="healthy"),
         pytest.param(forgotten(fenced=NOW - 3), id="fenced"),
-        pytest.param(forgotten(failed=False), id="cleaned up by hand"),
+        pytest.param(forgotten(start_failed=False), id="cleaned up by hand"),
         pytest.param(forgotten(managed=False), id="out of Pacemaker's hands"),
         pytest.param(forgotten(target_role="Stopped"), id="stopped by an operator"),
         pytest.param(forgotten(role="Starting"), id="being connected to"),

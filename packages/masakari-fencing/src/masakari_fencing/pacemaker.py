@@ -111,7 +111,10 @@ class FenceEvent:
 
 @dataclass(frozen=True)
 class Status:
-    """The cluster at one moment, as one of its members sees it."""
+    """The cluster at one moment, as one of its members sees it.
+
+    Operations are named as Pacemaker does, such as `node1.maas_start_0`.
+    """
 
     quorum: bool
     dc: str
@@ -121,6 +124,7 @@ class Status:
     connections: tuple[Connection, ...]
     fence_events: tuple[FenceEvent, ...]
     failed_devices: tuple[str, ...]
+    failed_operations: tuple[str, ...]
 
     def named(self, name: str) -> list[Node]:
         """Return the nodes of exactly this name, whatever its case."""
@@ -182,6 +186,7 @@ def parse_status(text: str) -> Status:
         ),
         fence_events=tuple(_fence_event(element) for element in root.iter("fence_event")),
         failed_devices=_failed_devices(root, resources),
+        failed_operations=tuple(failure.get("op_key", "") for failure in root.iter("failure")),
     )
 
 

@@ -85,9 +85,11 @@ class Retry:
     def _is_forgotten(self, status: pacemaker.Status, node: pacemaker.Node) -> bool:
         """Whether its connection failed for good, and neither an operator nor a fence did it."""
         connection = status.connection(node.name)
-        if connection is None or node.online or not connection.failed:
+        if connection is None or node.online or connection.stopped_on_purpose:
             return False
-        if connection.role != "Stopped" or connection.stopped_on_purpose:
+        # Not `connection.failed`: the stop after the last failure succeeded.
+        failed = f"{node.name}_start_0" in status.failed_operations
+        if connection.role != "Stopped" or not failed:
             return False
         return pacemaker.remote_record(self.runner, node.name).fenced is None
 
