@@ -78,7 +78,9 @@ def test_the_same_sources_are_packed_once(charm: Path, tmp_path: Path) -> None:
 def test_a_dependency_outside_the_lock_is_refused(charm: Path, tmp_path: Path) -> None:
     project = charm / "pyproject.toml"
     project.write_text(project.read_text().replace("jinja2", "unheard-of"))
-    with pytest.raises(pack.PackError, match=r"(not in requirements.txt: unheard-of|not installed)"):
+    with pytest.raises(
+        pack.PackError, match=r"(not in requirements.txt: unheard-of|not installed)"
+    ):
         pack.pack(charm, tmp_path / "out")
 
 
