@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
-import importlib.util
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from instance_ha_common import packed
 from instance_ha_common.host import Host
 from network_matrix.witness import AGENT_PORTS, PORT
 from networks import Watch
@@ -64,7 +64,7 @@ class Witness:
         """
         changed = [
             self._host.write(path, content)
-            for path, content in self._modules(self._source or _find())
+            for path, content in self._modules(self._source or packed.directory("network_matrix"))
         ]
         agents = {name: " ".join(map(str, found)) for name, found in watch.agents.items()}
         settings = {"agents": agents, "matrix": watch.matrix.data()}
@@ -89,13 +89,7 @@ class Witness:
         Raises:
             ServiceError: it does not start.
         """
-        systemd = self._host.systemd
-        if not systemd.enabled(SERVICE):
-            systemd.enable(SERVICE)
-        if not systemd.running(SERVICE):
-            systemd.start(SERVICE)
-        elif stale:
-            systemd.restart(SERVICE)
+        self._host.systemd.keep_running(SERVICE, restart=stale)
 
     def stop(self) -> None:
         """Stop it, and let it stay so."""
@@ -164,18 +158,6 @@ def _networks(data: Mapping[str, Mapping[str, Any]]) -> dict[str, Network]:
         name: Network(tuple(found["members"]), tuple(found["silent"]), tuple(found["problems"]))
         for name, found in data.items()
     }
-
-
-def _find() -> Path:
-    """Directory of the package that this charm was packed with.
-
-    Raises:
-        RuntimeError: it was packed without.
-    """
-    spec = importlib.util.find_spec("network_matrix")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("the charm was packed without the package network_matrix")
-    return Path(spec.origin).parent
 
 
 _UNIT = """\

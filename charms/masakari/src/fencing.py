@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from instance_ha_common import packed
 from instance_ha_common.host import Host
 
 import services
@@ -37,7 +37,7 @@ class Installation:
         Returns:
             What stands for what is installed; see `services.digest`.
         """
-        contents = dict(self._contents(self._source or _find()))
+        contents = dict(self._contents(self._source or packed.directory("masakari_fencing")))
         for path, data in contents.items():
             changed = self._host.write(path, data, mode=0o755 if path in _PROGRAMS else 0o644)
             if changed and path == NOTIFIER_UNIT:
@@ -119,15 +119,3 @@ class Installation:
 
 
 _PROGRAMS = (ALERT_AGENT, GUARD_AGENT)
-
-
-def _find() -> Path:
-    """Directory of the package that this charm was packed with.
-
-    Raises:
-        RuntimeError: it was packed without.
-    """
-    spec = importlib.util.find_spec("masakari_fencing")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("the charm was packed without the package masakari_fencing")
-    return Path(spec.origin).parent

@@ -107,13 +107,7 @@ class PacemakerRemote:
         Raises:
             ServiceError: it does not start.
         """
-        systemd = self._host.systemd
-        if not systemd.enabled(SERVICE):
-            systemd.enable(SERVICE)
-        if not systemd.running(SERVICE):
-            systemd.start(SERVICE)
-        elif restart:
-            systemd.restart(SERVICE)
+        self._host.systemd.keep_running(SERVICE, restart=restart)
 
     def listens(self, address: str, port: int, *, wait: float = 0) -> bool:
         """Whether the daemon accepts connections at `address` within `wait` seconds.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 
 import charm
@@ -11,6 +12,7 @@ import pytest
 import witness
 import yaml
 from hypervisor import HOST, NAME, READY, cluster, conf, files, keystone, state
+from instance_ha_common import packed
 from instance_ha_common.testing import FakeService
 from monitors import CONF
 from network_matrix import matrix
@@ -343,9 +345,9 @@ def test_the_witness_is_asked(monkeypatch):
 
 
 def test_a_charm_packed_without_the_package(monkeypatch):
-    monkeypatch.setattr(witness.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match="network_matrix"):
-        witness._find()
+        packed.directory("network_matrix")
 
 
 def test_the_options_are_named_like_the_endpoints():

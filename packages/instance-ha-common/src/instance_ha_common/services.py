@@ -50,6 +50,23 @@ class Systemd:
         """
         systemd.service_start(name)
 
+    def keep_running(self, name: str, *, restart: bool) -> None:
+        """Have the service run, now and at boot.
+
+        Args:
+            name: the service.
+            restart: what it has read is stale; one that does not run is only started.
+
+        Raises:
+            ServiceError: it does not start.
+        """
+        if not self.enabled(name):
+            self.enable(name)
+        if not self.running(name):
+            self.start(name)
+        elif restart:
+            self.restart(name)
+
     def stop(self, name: str) -> None:
         """Stop the service and wait for its end.
 
