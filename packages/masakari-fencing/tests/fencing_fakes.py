@@ -94,7 +94,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self.runner.on("crm_mon", lambda _: self.crm_mon())
-        self.runner.on("cibadmin --query --xpath //node_state", self._node_state)
+        self.runner.on("cibadmin --query --xpath //node_state", self.node_state)
         self.runner.on("cibadmin --query --xpath //lrm_resource", self.operations)
         self.runner.on("crm_attribute --type=crm_config", 105)
         self.runner.on("stonith_admin --reboot", lambda argv: self.fence(argv[2]) or "")
@@ -160,7 +160,8 @@ class Cluster:
             when = f'completed="{moment:%Y-%m-%d %H:%M:%S}Z"'
         return f'<fence_event action="{action}" target="{remote.name}" status="{status}" {when}/>'
 
-    def _node_state(self, argv: list[str]) -> str | int:
+    def node_state(self, argv: list[str]) -> str | int:
+        """Answer a query of the record of a remote node."""
         remote = self.remote(_quoted(argv[3]))
         if remote is None:
             return 105
@@ -196,6 +197,8 @@ class FakeMasakari:
 
     Attributes:
         forced_down: hosts that Nova, which answers at the same address, holds for down.
+        disabled: hosts on which Nova places no guests.
+        refuse_up: whether Nova refuses to end a forced-down state.
         duplicate_interval: as the option duplicate_notification_detection_interval.
         engine: whether an engine takes notifications on: puts the host in maintenance.
         broken: answer every request with this HTTP status.
@@ -208,6 +211,8 @@ class FakeMasakari:
             for name in hosts
         }
         self.forced_down: set[str] = set()
+        self.disabled: set[str] = set()
+        self.refuse_up = False
         self.notifications: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.duplicate_interval = 30.0
@@ -252,6 +257,11 @@ class FakeMasakari:
             return 201, {"token": self._token()}
         if (method, path) == ("GET", "/v1/os-services"):
             return 200, {"services": self._services()}
+        if method == "PUT" and path.startswith("/v1/os-services/uuid-of-"):
+            if self.refuse_up:
+                return 400, {"badRequest": {"message": "evacuation migration records remain"}}
+            self.forced_down.discard(path.removeprefix("/v1/os-services/uuid-of-"))
+            return 200, {"service": {"forced_down": body["forced_down"]}}
         if (method, path) == ("POST", "/v1/notifications"):
             return self._create(body["notification"])
         if (method, path) == ("GET", "/v1/segments"):
@@ -275,7 +285,15 @@ class FakeMasakari:
 
     def _services(self) -> list[dict[str, Any]]:
         names = sorted({*self.hosts, *self.forced_down})
-        return [{"host": name, "forced_down": name in self.forced_down} for name in names]
+        return [
+            {
+                "id": f"uuid-of-{name}",
+                "host": name,
+                "status": "disabled" if name in self.disabled else "enabled",
+                "forced_down": name in self.forced_down,
+            }
+            for name in names
+        ]
 
     def _create(self, item: dict[str, Any]) -> tuple[int, Any]:
         host = self.hosts.get(item["hostname"])

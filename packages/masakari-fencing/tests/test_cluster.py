@@ -273,10 +273,10 @@ def test_the_guard_stands_before_the_power(guarded: Cib) -> None:
     cluster.apply(guarded.runner, Desired(guard=cluster.Guard(max_hosts=3, window=60)))
     assert levels(guarded) == {
         # Through MAAS it switches by itself: a level of one device leaves a reboot whole.
-        "node1.maas": "masakari-fencing-guard-st-maas",
+        "node1.maas": "masakari-fencing-guard-st-maas-node1.maas",
         "node9.maas": "masakari-fencing-guard-st-ipmi,st-ipmi",
     }
-    own = guarded.root.find(".//primitive[@id='masakari-fencing-guard-st-maas']")
+    own = guarded.root.find(".//primitive[@id='masakari-fencing-guard-st-maas-node1.maas']")
     assert own is not None
     values = {pair.get("name"): pair.get("value") for pair in own.iter("nvpair")}
     assert values == {
@@ -288,8 +288,40 @@ def test_the_guard_stands_before_the_power(guarded: Cib) -> None:
         "pcmk_host_check": "static-list",
         "pcmk_host_list": "node1.maas",
     }
-    places = [p for p in guarded.root.iter("rsc_location") if p.get("rsc") == own.get("id")]
-    assert {p.get("node") for p in places} == {"juju-0", "juju-1", "juju-10"}
+
+
+def places(cib: Cib, own: str) -> dict[str | None, str | None]:
+    found = [place for place in cib.root.iter("rsc_location") if place.get("rsc") == own]
+    return {place.get("node"): place.get("score") for place in found}
+
+
+def test_a_member_does_not_fence_the_machine_that_carries_it(guarded: Cib) -> None:
+    """It would die in the middle of it, and the others wait for its answer."""
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    own = "masakari-fencing-guard-st-maas-node1.maas"
+    assert places(guarded, own) == {"juju-0": "-INFINITY", "juju-1": "0", "juju-10": "0"}
+    others = places(guarded, "masakari-fencing-guard-st-ipmi")
+    assert set(others.values()) == {"0"}
+
+
+def test_the_only_member_fences_even_its_own_machine(guarded: Cib) -> None:
+    nodes = guarded.root.find(".//nodes")
+    assert nodes is not None
+    for node in [node for node in nodes if node.get("uname") in ("juju-1", "juju-10")]:
+        nodes.remove(node)
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    assert places(guarded, "masakari-fencing-guard-st-maas") == {"juju-0": "0"}
+
+
+def test_a_hypervisor_that_gets_a_member_gets_its_own_guard(guarded: Cib) -> None:
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    (machine,) = guarded.root.findall(".//nvpair[@id='nodes-1001-m']")
+    machine.set("value", "9/lxd/0")
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    own = "masakari-fencing-guard-st-ipmi-node9.maas"
+    assert levels(guarded)["node9.maas"] == f"{own},st-ipmi"
+    assert places(guarded, own)["juju-1"] == "-INFINITY"
+    assert places(guarded, "masakari-fencing-guard-st-ipmi") == {}, "nothing uses it any more"
 
 
 def test_the_guard_follows_its_options_and_the_hosts(guarded: Cib) -> None:

@@ -17,6 +17,7 @@ from masakari_fencing import notifier
 from masakari_fencing.api import CATALOG, ApiError, MasakariApi, UnknownHost
 from masakari_fencing.delivery import Delivery, Outcome
 from masakari_fencing.notifier import Notifier, Ranking, Settings
+from masakari_fencing.pacemaker import PacemakerError
 from masakari_fencing.spool import Event, Spool
 
 HOST = "node1.maas"
@@ -452,3 +453,17 @@ def test_delivery_without_an_api_is_an_error_not_a_loss() -> None:
     with pytest.raises(ApiError, match="no endpoint"):
         Delivery(api, redrive_within=1).deliver(Event("r", HOST, 1.0), first=True)
     assert Outcome.DONE is not Outcome.AGAIN
+
+
+def test_a_look_that_fails_keeps_no_other_from_theirs(caplog: pytest.LogCaptureFixture) -> None:
+    told: dict[Callable[[], object], str] = {}
+    failures = ["no answer", "no answer", "refused", None, "refused"]
+
+    def look() -> None:
+        if (text := failures.pop(0)) is not None:
+            raise PacemakerError(text)
+
+    while failures:
+        notifier.attend(look, told)
+    texts = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
+    assert texts == ["no answer", "refused", "refused"], "once for each trouble"

@@ -29,14 +29,15 @@ class Bench:
         self.now = 0.0
         monkeypatch.setattr(socket, "gethostname", lambda: HERE)
         runner = self.cluster.runner
-        runner.on("cibadmin --query --xpath //cluster_property_set", lambda argv: self._turns())
+        runner.on("cibadmin --query", "<cib/>")
+        runner.on("cibadmin --query --xpath //cluster_property_set", self.turns)
         runner.on(f"{sys.executable} -m masakari_fencing.giveup", "")
         self.orphans = Orphans(runner, alive=self._alive, clock=lambda: self.now)
 
     def _alive(self, identity: str) -> bool | None:
         return identity in self.living if identity.startswith(f"{HERE}.") else None
 
-    def _turns(self) -> str | int:
+    def turns(self, argv: list[str]) -> str | int:
         if not self.entries:
             return 105
         groups = "".join(
@@ -85,6 +86,30 @@ def test_the_recovery_of_a_unit_that_is_gone_is_taken_over_after_a_while(
     assert bench.orphans.look() == []
     bench.now = orphans.GRACE + 1
     assert bench.orphans.look() == ["uuid-1"]
+
+
+def on_one_machine(member: str, hypervisor: str) -> str:
+    """Return a configuration that records both as carried by machine 3."""
+    return "<cib><configuration><nodes>{}</nodes></configuration></cib>".format(
+        "".join(
+            f'<node id="{name}" uname="{name}"><instance_attributes id="{name}-a"><nvpair '
+            f'id="{name}-m" name="juju-machine" value="{machine}"/></instance_attributes></node>'
+            for name, machine in ((member, "3/lxd/0"), (hypervisor, "3"))
+        )
+    )
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+def test_a_unit_that_was_fenced_with_its_machine_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, fenced: bool
+) -> None:
+    bench = Bench(monkeypatch, ("uuid-1", "juju-9-lxd-0.b.1.2"))
+    bench.cluster.remotes[0].fenced = 1_000_000 if fenced else 0
+    cib = on_one_machine("juju-9-lxd-0", bench.cluster.remotes[0].name)
+    bench.cluster.runner.on("cibadmin --query", cib)
+    bench.cluster.runner.on("cibadmin --query --xpath //node_state", bench.cluster.node_state)
+    bench.cluster.runner.on("cibadmin --query --xpath //cluster_property_set", bench.turns)
+    assert bench.orphans.look() == (["uuid-1"] if fenced else [])
 
 
 def test_only_the_controller_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +173,7 @@ class Objects:
 
     def __init__(self, status: str) -> None:
         self.notification = self._row(status)
+        self.told: list[str] = []
         self.moves = [self._row(name) for name in ("pending", "ongoing", "succeeded", "failed")]
         self.Notification = SimpleNamespace(get_by_uuid=lambda context, uuid: self.notification)
         self.VMoveList = SimpleNamespace(
@@ -156,6 +182,10 @@ class Objects:
             ]
         )
 
+    def process_notification(self, context: object, notification: Any) -> None:
+        """As `masakari.engine.rpcapi.EngineAPI`; engines look the notification up themselves."""
+        self.told.append(notification.saved)
+
     @staticmethod
     def _row(status: str) -> Any:
         row = SimpleNamespace(status=status, saved=None, message=None)
@@ -163,10 +193,15 @@ class Objects:
         return row
 
 
+def give_up(objects: Objects) -> bool:
+    return giveup.give_up("context", objects, objects, "uuid")
+
+
 def test_a_running_notification_is_retried_and_its_moves_are_planned_anew() -> None:
     objects = Objects("running")
-    assert giveup.give_up("context", objects, "uuid") is True
-    assert objects.notification.saved == "error"
+    assert give_up(objects) is True
+    assert objects.notification.saved == "new"
+    assert objects.told == ["new"], "an engine takes it up at once"
     assert [move.status for move in objects.moves] == [
         "ignored",
         "ignored",
@@ -178,12 +213,13 @@ def test_a_running_notification_is_retried_and_its_moves_are_planned_anew() -> N
 @pytest.mark.parametrize("status", ["new", "error", "failed", "finished", "ignored"])
 def test_any_other_notification_stays_as_it_is(status: str) -> None:
     objects = Objects(status)
-    assert giveup.give_up("context", objects, "uuid") is False
+    assert give_up(objects) is False
     assert objects.notification.saved is None
+    assert objects.told == []
     assert objects.moves[0].status == "pending"
 
 
 def test_a_release_without_moves() -> None:
     objects = Objects("running")
     del objects.VMoveList
-    assert giveup.give_up("context", objects, "uuid") is True
+    assert give_up(objects) is True

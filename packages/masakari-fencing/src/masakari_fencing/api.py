@@ -52,6 +52,23 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Service:
+    """The nova-compute of a host, as Nova sees it.
+
+    Attributes:
+        uuid: Nova's identifier.
+        host: Nova's name of the host.
+        enabled: guests may be placed there.
+        forced_down: Nova was told to hold it for down.
+    """
+
+    uuid: str
+    host: str
+    enabled: bool
+    forced_down: bool
+
+
+@dataclass(frozen=True)
 class Notification:
     """A notification that the API has.
 
@@ -217,7 +234,7 @@ class MasakariApi(Client):
 
 
 class NovaApi(Client):
-    """The one request to Nova's API; see `Client`."""
+    """The few requests to Nova's API; see `Client`."""
 
     def __init__(
         self, session: Session, timeout: float, options: Mapping[str, str] | None = None
@@ -226,19 +243,35 @@ class NovaApi(Client):
             session, [CATALOG], timeout, {"service_type": "compute", **(options or {})}
         )
 
-    def forced_down(self) -> list[str]:
-        """Return the hosts whose nova-compute Nova was told to hold for down.
+    def services(self) -> list[Service]:
+        """Return the nova-compute of every host.
 
         Raises:
             ApiError: the API did not answer.
         """
-        # The first version that says it; a lower one is assumed where none is asked for.
-        answer = self._request("GET", "/os-services?binary=nova-compute", microversion="2.11")
+        answer = self._ask("GET", "/os-services?binary=nova-compute")
         return [
-            str(service["host"])
-            for service in answer.get("services", [])
-            if service.get("forced_down") is True
+            Service(
+                uuid=str(item.get("id", "")),
+                host=str(item["host"]),
+                enabled=item.get("status") == "enabled",
+                forced_down=item.get("forced_down") is True,
+            )
+            for item in answer.get("services", [])
         ]
+
+    def end_forced_down(self, service: Service) -> None:
+        """Have Nova believe a nova-compute again.
+
+        Raises:
+            ApiError: Nova refuses, as it does until a nova-compute whose guests were evacuated
+                has been started again; or it did not answer.
+        """
+        self._ask("PUT", f"/os-services/{service.uuid}", json={"forced_down": False})
+
+    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        # The first version in which services have UUIDs, and this request changes them.
+        return self._request(method, path, microversion="2.53", **options)
 
 
 def _body(answer: Any, what: str) -> dict[str, Any]:

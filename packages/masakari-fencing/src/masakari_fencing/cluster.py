@@ -10,7 +10,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 
-from masakari_fencing import pacemaker, topology
+from masakari_fencing import machines, pacemaker, topology
 from masakari_fencing.commands import Runner
 from masakari_fencing.guard import Guard
 
@@ -19,9 +19,6 @@ __all__ = ["Desired", "Guard", "Tuning", "apply", "record_machine", "remove"]
 PREFIX = "masakari-fencing-"
 
 ALERT_ID = f"{PREFIX}alert"
-
-MACHINE_ATTRIBUTE = "juju-machine"
-"""Node attribute with the Juju machine that carries the node."""
 
 PREFERENCE = 1000
 """Score of a member on another machine: more than hacluster's 200 and the stickiness of 100. The
@@ -180,7 +177,7 @@ def record_machine(runner: Runner, node: str, machine: str) -> bool:
         ValueError: `node` cannot be the name of a node.
     """
     pacemaker.check_name(node)
-    argv = ["crm_attribute", "--node", node, "--name", MACHINE_ATTRIBUTE]
+    argv = ["crm_attribute", "--node", node, "--name", machines.ATTRIBUTE]
     answer = runner.run([*argv, "--query", "--quiet"], timeout=15, check=False)
     if answer.returncode == 0 and answer.stdout.strip() == machine:
         return False
@@ -299,16 +296,16 @@ def _placement(plan: _Plan, wanted: bool) -> set[str]:
     Returns:
         the ids of the constraints that stay.
     """
-    machines = _machines(plan.cib)
+    carriers = machines.recorded(plan.cib)
     members = _members(plan.cib)
     keep: set[str] = set()
     for primitive in _remotes(plan.cib) if wanted else []:
         remote = _id(primitive)
-        machine = machines.get(remote)
-        if machine is None or machine not in [machines.get(member) for member in members]:
+        machine = carriers.get(remote)
+        if machine is None or machine not in [carriers.get(member) for member in members]:
             continue
         for member in members:
-            if machines.get(member) in (None, machine):
+            if carriers.get(member) in (None, machine):
                 continue
             own = f"{PREFIX}apart-{remote}-{member}"
             keep.add(own)
@@ -320,17 +317,6 @@ def _placement(plan: _Plan, wanted: bool) -> set[str]:
 
 def _members(cib: ET.Element) -> list[str]:
     return [_id_name(node) for node in _nodes(cib) if node.get("type") != "remote"]
-
-
-def _machines(cib: ET.Element) -> dict[str, str]:
-    """Return the machine of each node that has it recorded; a container's is its host."""
-    found = {}
-    for node in _nodes(cib):
-        pair = node.find(f"instance_attributes/nvpair[@name='{MACHINE_ATTRIBUTE}']")
-        value = "" if pair is None else pair.get("value", "")
-        if value:
-            found[_id_name(node)] = value.split("/")[0]
-    return found
 
 
 def _nodes(cib: ET.Element) -> list[ET.Element]:

@@ -1,8 +1,11 @@
-"""Hands an interrupted recovery back to Masakari, which then takes it up again by itself.
+"""Hands an interrupted recovery back to Masakari, as if its notification had just arrived.
 
 Masakari never looks again at a notification that is `running`, so one whose engine died in the
 middle would stay that way, and its host's guests down. Nothing but Masakari's own database can
 tell it: this runs as a process of its own, with Masakari's configuration and objects.
+
+The engines are told at once. Should that fail, one of them finds the notification by itself
+within `process_unfinished_notifications_interval`.
 """
 
 from __future__ import annotations
@@ -17,12 +20,13 @@ LOG = logging.getLogger("masakari_fencing.giveup")
 CONFIGURATION = "/etc/masakari/masakari.conf"
 
 
-def give_up(context: Any, objects: Any, uuid: str) -> bool:
-    """Turn a running notification into a failed one, which Masakari's periodic task retries.
+def give_up(context: Any, objects: Any, engines: Any, uuid: str) -> bool:
+    """Turn a running notification into a new one.
 
     Args:
         context: an admin context of Masakari.
         objects: the module `masakari.objects`.
+        engines: a `masakari.engine.rpcapi.EngineAPI`.
         uuid: the notification.
 
     Returns:
@@ -38,8 +42,9 @@ def give_up(context: Any, objects: Any, uuid: str) -> bool:
                 move.status = "ignored"
                 move.message = "The engine died; the recovery was started again."
                 move.save()
-    notification.status = "error"
+    notification.status = "new"
     notification.save()
+    engines.process_notification(context, notification)
     return True
 
 
@@ -52,16 +57,17 @@ def main(argv: Sequence[str]) -> int:
     # Masakari patches the standard library with its first import from here.
     import masakari.cmd  # noqa: F401
     from masakari import config, context, exception, objects
+    from masakari.engine import rpcapi
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     config.parse_args(["masakari-fencing-giveup", "--config-file", CONFIGURATION])
     objects.register_all()
     try:
-        done = give_up(context.get_admin_context(), objects, argv[0])
+        done = give_up(context.get_admin_context(), objects, rpcapi.EngineAPI(), argv[0])
     except exception.NotFound:
         return 0
     if done:
-        LOG.info("Notification %s was interrupted; Masakari takes it up again", argv[0])
+        LOG.info("Notification %s was interrupted; it is started again", argv[0])
     return 0
 
 

@@ -16,12 +16,13 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from masakari_fencing import api, outofservice, pacemaker
+from masakari_fencing.comeback import Comeback
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.delivery import Delivery, Outcome
 from masakari_fencing.devicelists import DeviceLists
@@ -37,6 +38,12 @@ CONFIGURATION = Path("/etc/masakari/fencing-notifier.conf")
 
 IDLE = 1.0
 """Seconds after which the spool is looked at although nobody poked."""
+
+SERVICE_INTERVAL = 20.0
+"""Seconds between two looks at which hypervisors are out of service."""
+
+Look = Callable[[], object]
+"""A look at something; it may raise PacemakerError, ApiError and OSError."""
 
 TOKEN_CHECK = 60.0
 """Seconds between two checks that the token is still good, so that a report need not get one."""
@@ -313,12 +320,16 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     delivery = Delivery(masakari, redrive_within=settings.redrive_within)
     spool = Spool(settings.spool)
     notifier = Notifier(spool, delivery, settings, Ranking(Subprocess()))
-    readmission = Readmission(Subprocess(), Ranking(Subprocess()))
-    # On its own, so that waiting for a daemon's answer never delays a report.
-    threading.Thread(target=look_after_cluster, args=(readmission,), daemon=True).start()
     nova = api.NovaApi(session, settings.timeout, options)
     watch = outofservice.Watch(masakari, nova, settings.out_of_service)
-    threading.Thread(target=outofservice.keep_watching, args=(watch,), daemon=True).start()
+    comeback = Comeback(Subprocess(), masakari, nova)
+    for looks, interval in (
+        # The cluster's on their own, so that waiting for an API never delays them, nor these a
+        # report.
+        (cluster_looks(Subprocess()), INTERVAL),
+        ((comeback.look, watch.look), SERVICE_INTERVAL),
+    ):
+        threading.Thread(target=keep_looking, args=(looks, interval), daemon=True).start()
     checked = 0.0
     while True:
         try:
@@ -332,26 +343,38 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         wait(wake, pause)
 
 
-def look_after_cluster(readmission: Readmission) -> None:
-    """Take hypervisors and recoveries back, and keep the fencer quick and stubborn. For ever."""
-    told = ""
-    reprieve = Reprieve(readmission.runner, readmission.rank)
-    lists = DeviceLists(readmission.runner)
-    orphans = Orphans(readmission.runner)
-    retry = Retry(readmission.runner)
+def cluster_looks(runner: Runner) -> tuple[Look, ...]:
+    """Return what sees to interrupted recoveries, lost hypervisors, and the fencer's readiness."""
+    rank = Ranking(runner)
+    return (
+        # What guests wait for comes first.
+        Retry(runner).look,
+        Orphans(runner).look,
+        Readmission(runner, rank).look,
+        Reprieve(runner, rank).look,
+        DeviceLists(runner).refresh,
+    )
+
+
+def keep_looking(looks: Iterable[Look], interval: float) -> None:
+    """Take all looks again and again, for ever."""
+    told: dict[Look, str] = {}
     while True:
-        try:
-            readmission.look()
-            reprieve.look()
-            lists.refresh()
-            orphans.look()
-            retry.look()
-            told = ""
-        except (pacemaker.PacemakerError, OSError) as error:
-            if str(error) != told:
-                LOG.warning("Cannot look after the cluster: %s", error)
-            told = str(error)
-        time.sleep(INTERVAL)
+        for look in looks:
+            attend(look, told)
+        time.sleep(interval)
+
+
+def attend(look: Look, told: dict[Look, str]) -> None:
+    """Take one look; its failure keeps no other from theirs, and is told once."""
+    try:
+        look()
+    except (pacemaker.PacemakerError, api.ApiError, OSError) as error:
+        if told.get(look) != str(error):
+            LOG.warning("Cannot look after the cluster and its hosts: %s", error)
+        told[look] = str(error)
+    else:
+        told.pop(look, None)
 
 
 def _stop(signum: int, frame: object) -> None:

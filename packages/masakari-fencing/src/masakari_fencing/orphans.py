@@ -2,7 +2,7 @@
 
 Each recovery leaves in the cluster's configuration which engine carries it out (see `turn`). The
 notifier of the same unit knows whether that process still lives; where the whole unit is gone,
-the first of the others steps in.
+the first of the others steps in: at once if the unit's machine is the hypervisor that was fenced.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from masakari_fencing import pacemaker
+from masakari_fencing import machines, pacemaker, turn
 from masakari_fencing.commands import Runner
 
 LOG = logging.getLogger(__name__)
@@ -78,33 +78,15 @@ class Orphans:
         Raises:
             PacemakerError: the cluster does not answer, or a recovery could not be handed back.
         """
-        found = [entry for entry in self._entries() if entry not in self._settled]
+        turns = [(entry.holder, entry.engine) for entry in turn.taken(self.runner)]
         handed = []
-        for uuid, identity in found:
+        for uuid, identity in (entry for entry in turns if entry not in self._settled):
             if self._dead(identity):
                 argv = [sys.executable or "python3", "-m", "masakari_fencing.giveup", uuid]
                 pacemaker.run(self.runner, argv, timeout=60)
                 self._settled.add((uuid, identity))
                 handed.append(uuid)
         return handed
-
-    def _entries(self) -> list[tuple[str, str]]:
-        """Return the notification and the engine of each host's last recovery."""
-        xpath = "//cluster_property_set[starts-with(@id,'masakari-fencing-recovery-')]"
-        argv = ["cibadmin", "--query", "--xpath", xpath]
-        answer = self.runner.run(argv, timeout=15, check=False)
-        if answer.returncode == pacemaker.NO_SUCH:
-            return []
-        root = pacemaker.parse(pacemaker.output(argv, answer))
-        found = []
-        for group in root.iter("cluster_property_set"):
-            values = {
-                pair.get("id", "").rpartition("-")[2]: pair.get("value", "")
-                for pair in group.iter("nvpair")
-            }
-            if values.get("by") and values.get("engine"):
-                found.append((values["by"], values["engine"]))
-        return found
 
     def _dead(self, identity: str) -> bool:
         here = self.alive(identity)
@@ -117,10 +99,21 @@ class Orphans:
             self._gone.pop(identity, None)
             return False
         since = self._gone.setdefault(identity, self.clock())
-        if self.clock() - since < GRACE:
+        if not any(node.is_dc and _same(node.name, socket.gethostname()) for node in online):
             return False
-        mine = next((node.is_dc for node in online if _same(node.name, socket.gethostname())), 0)
-        return bool(mine)
+        return self.clock() - since >= GRACE or self._fenced(status, machine)
+
+    def _fenced(self, status: pacemaker.Status, unit: str) -> bool:
+        """Whether the machine that carries a unit was fenced, and is not back."""
+        cib = pacemaker.parse(pacemaker.run(self.runner, ["cibadmin", "--query"], timeout=30))
+        carriers = machines.recorded(cib)
+        carrier = next((m for node, m in carriers.items() if _same(node, unit)), None)
+        hypervisors = [n.name for n in status.nodes if n.kind == "remote"]
+        return carrier is not None and any(
+            pacemaker.remote_record(self.runner, name).fenced is not None
+            for name in hypervisors
+            if carriers.get(name) == carrier
+        )
 
 
 def _same(first: str, second: str) -> bool:

@@ -7,7 +7,6 @@ loading the client library alone takes longer than a whole hook. The notifier is
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -15,15 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from masakari_fencing import files
-from masakari_fencing.api import ApiError, Host, Notification
-
-LOG = logging.getLogger(__name__)
+from masakari_fencing.api import Host, Notification, Service
 
 RECORD = Path("/run/masakari-fencing/out-of-service.json")
 """In a directory that goes with the notifier: nobody reads what nobody keeps up to date."""
-
-INTERVAL = 20.0
-"""Seconds between two looks."""
 
 MAX_AGE = 90.0
 """Seconds after which a record is no longer believed."""
@@ -101,7 +95,7 @@ class Masakari(Protocol):
 class Nova(Protocol):
     """What is used of `api.NovaApi`."""
 
-    def forced_down(self) -> Iterable[str]: ...  # noqa: D102
+    def services(self) -> Iterable[Service]: ...  # noqa: D102
 
 
 class Watch:
@@ -125,23 +119,20 @@ class Watch:
         self._nova = nova
         self._path = path
         self._clock = clock
-        self._told = ""
 
     def look(self) -> None:
-        """Ask once. Without an answer the file stays as it is, and is soon too old."""
+        """Ask once. Without an answer the file stays as it is, and is soon too old.
+
+        Raises:
+            ApiError: there was no answer.
+            OSError: the file cannot be written.
+        """
         now = self._clock()
-        try:
-            write(self._path, self._ask(), now)
-        except (ApiError, OSError) as error:
-            if str(error) != self._told:
-                LOG.warning("Cannot tell which hypervisors are out of service: %s", error)
-            self._told = str(error)
-        else:
-            self._told = ""
+        write(self._path, self._ask(), now)
 
     def _ask(self) -> OutOfService:
         hosts = sorted(self._masakari.hosts(), key=lambda host: host.name)
-        down = {name.lower() for name in self._nova.forced_down()}
+        down = {service.host.lower() for service in self._nova.services() if service.forced_down}
         held = [host for host in hosts if host.on_maintenance]
         others = [host for host in hosts if host not in held and host.name.lower() in down]
         return OutOfService(
@@ -155,10 +146,3 @@ class Watch:
         reports = (r for r in self._masakari.notifications(host) if r.kind == "COMPUTE_HOST")
         latest = next((r for r in reports if r.event == "STOPPED"), None)
         return latest is not None and latest.status == "failed"
-
-
-def keep_watching(watch: Watch) -> None:
-    """Look again and again, for ever."""
-    while True:
-        watch.look()
-        time.sleep(INTERVAL)

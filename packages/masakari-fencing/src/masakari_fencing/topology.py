@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
+from masakari_fencing import machines
 from masakari_fencing.guard import Guard
 
 MAAS_AGENT = "external/maas"
@@ -16,20 +17,25 @@ def elements(
     """Return what the configuration must contain for a guard.
 
     Each MAAS device gets a guard of its own, which switches through it and is then the only
-    device of the level; before other devices, the guard only guards.
+    device of the level; before other devices, the guard only guards. A hypervisor whose machine
+    carries a member has its own guards, which that member cannot use: it would die in the middle
+    of the fencing, and nobody would hear of the result.
 
     Returns:
         sections and elements: the guards, where they may run, and a level for each hypervisor
         that a device can fence.
     """
     devices = _devices(cib, prefix)
-    able: dict[str, list[str]] = {}
+    every = sorted(members)
+    carried = _carried(cib, every)
+    able: dict[tuple[str, str], list[str]] = {}
     levels = []
     for remote in sorted(remotes):
         found = [name for name, (_, hosts) in devices.items() if remote.lower() in hosts]
+        suffix = f"-{remote}" if carried.get(remote) else ""
         for index, device in enumerate(found, start=1):
-            own = f"{prefix}guard-{device}"
-            able.setdefault(device, []).append(remote)
+            own = f"{prefix}guard-{device}{suffix}"
+            able.setdefault((device, own), []).append(remote)
             maas = devices[device][0] == MAAS_AGENT
             level = {
                 "id": f"{prefix}level-{index}-{remote}",
@@ -39,14 +45,25 @@ def elements(
             }
             levels.append(("fencing-topology", ET.Element("fencing-level", level)))
     result = []
-    for device, hosts in able.items():
-        own = f"{prefix}guard-{device}"
+    for (device, own), hosts in able.items():
         maas = devices[device][0] == MAAS_AGENT
         result.append(("resources", _primitive(own, guard, hosts, device if maas else "")))
-        for member in sorted(members):
-            place = {"id": f"{own}-on-{member}", "rsc": own, "node": member, "score": "0"}
+        banned = carried.get(hosts[0], set())
+        for member in every:
+            score = "-INFINITY" if member in banned else "0"
+            place = {"id": f"{own}-on-{member}", "rsc": own, "node": member, "score": score}
             result.append(("constraints", ET.Element("rsc_location", place)))
     return [*result, *levels]
+
+
+def _carried(cib: ET.Element, members: list[str]) -> dict[str, set[str]]:
+    """Return the members on each hypervisor's machine, unless these are all that there are."""
+    carriers = machines.recorded(cib)
+    found = {
+        node: {member for member in members if carriers.get(member) == machine}
+        for node, machine in carriers.items()
+    }
+    return {node: there for node, there in found.items() if there < set(members)}
 
 
 def _primitive(own: str, guard: Guard, hosts: list[str], device: str) -> ET.Element:

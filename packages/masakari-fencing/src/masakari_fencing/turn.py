@@ -5,14 +5,16 @@ failure both get in, for example because the first one's message was stuck in a 
 just lost a unit, two engines would evacuate the same guests at once. So a recovery takes its turn
 in the cluster's own configuration, whose changes are atomic over all members, and need quorum.
 
-The turn is never given back: it is free as soon as the notification that holds it is no longer
-being worked on. Which engine works on it stands beside it, for `orphans`.
+The turn is not given back at the end: it is free as soon as the notification that holds it is no
+longer being worked on. It stays until the host is in service again, for `comeback`; which engine
+works on it stands beside it, for `orphans`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from masakari_fencing import pacemaker
 from masakari_fencing.commands import Runner
@@ -24,6 +26,21 @@ EXISTS = 108
 
 INTERVAL = 1.0
 """Seconds between two attempts."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A turn that was taken, as everybody can see it.
+
+    Attributes:
+        host: the host, in lower case.
+        holder: the notification that has or had it.
+        engine: the process that took it; see `orphans.engine`.
+    """
+
+    host: str
+    holder: str
+    engine: str
 
 
 class Busy(Exception):  # noqa: N818 - a state, not an accident
@@ -118,10 +135,7 @@ class Turn:
             return holder
         # Only what was seen to be free is removed: who comes second removes nothing. A turn of
         # our own is taken anew, since another engine may have had it.
-        match = f"[nvpair[@name='{self._name}'][@value='{holder}']]" if holder else ""
-        xpath = f"//cluster_property_set[@id='{self._name}']{match}"
-        argv = ["cibadmin", "--delete", "--xpath", xpath]
-        pacemaker.run(self._runner, argv, timeout=self._timeout)
+        _delete(self._runner, self._name, holder, self._timeout)
         if self._create():
             return None
         return self._holder() or "another recovery"
@@ -149,3 +163,48 @@ class Turn:
         if len(values) != 1 or not pacemaker.NODE_NAME.fullmatch(values[0] or ""):
             raise pacemaker.PacemakerError(f"unreadable turn to recover: {self._name}")
         return values[0]
+
+
+def taken(runner: Runner, *, timeout: float = 15) -> list[Taken]:
+    """Return the turn of each host's last recovery.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    xpath = f"//cluster_property_set[starts-with(@id,'{PREFIX}')]"
+    argv = ["cibadmin", "--query", "--xpath", xpath]
+    answer = runner.run(argv, timeout=timeout, check=False)
+    if answer.returncode == pacemaker.NO_SUCH:
+        return []
+    found = []
+    for group in pacemaker.parse(pacemaker.output(argv, answer)).iter("cluster_property_set"):
+        name = group.get("id", "")
+        values = {pair.get("id", ""): pair.get("value", "") for pair in group.iter("nvpair")}
+        holder, engine = values.get(f"{name}-by"), values.get(f"{name}-engine")
+        if holder and engine:
+            found.append(Taken(name.removeprefix(PREFIX), holder, engine))
+    return found
+
+
+def forget(runner: Runner, host: str, holder: str, *, timeout: float = 15) -> None:
+    """Remove the last trace of a recovery, unless there has been another one since.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        host: the host.
+        holder: the notification that had the turn.
+        timeout: seconds for the command.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+        ValueError: one of the texts cannot be in the configuration.
+    """
+    for text in (host, holder):
+        pacemaker.check_name(text)
+    _delete(runner, f"{PREFIX}{host.lower()}", holder, timeout)
+
+
+def _delete(runner: Runner, name: str, holder: str | None, timeout: float) -> None:
+    match = f"[nvpair[@name='{name}'][@value='{holder}']]" if holder else ""
+    argv = ["cibadmin", "--delete", "--xpath", f"//cluster_property_set[@id='{name}']{match}"]
+    pacemaker.run(runner, argv, timeout=timeout)

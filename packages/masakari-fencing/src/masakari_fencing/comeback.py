@@ -1,0 +1,104 @@
+"""Ends the forced-down state of a hypervisor that was taken back by the clouds' own commands.
+
+Operators of Masakari know how to take a repaired host back: `openstack compute service set
+--enable` and `openstack segment host update --on_maintenance=False`. A recovery here has also
+forced the host's nova-compute down, which those two commands leave alone, and of which their
+documentation says nothing. So whoever has given them gets the rest done.
+
+Only what a recovery forced down is touched: the turn that it took (see `turn`) is kept until then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from masakari_fencing import pacemaker, turn
+from masakari_fencing.api import ApiError, Host, Service
+from masakari_fencing.commands import Runner
+
+LOG = logging.getLogger(__name__)
+
+
+class Masakari(Protocol):
+    """What is used of `api.MasakariApi`."""
+
+    def hosts(self) -> Iterable[Host]: ...  # noqa: D102
+
+
+class Nova(Protocol):
+    """What is used of `api.NovaApi`."""
+
+    def services(self) -> Iterable[Service]: ...  # noqa: D102
+    def end_forced_down(self, service: Service) -> None: ...  # noqa: D102
+
+
+@dataclass
+class Comeback:
+    """Looks for such hypervisors; only the cluster's controller does.
+
+    Attributes:
+        runner: runs Pacemaker's commands.
+        masakari: says which hosts are in maintenance.
+        nova: says which are enabled, and forced down.
+    """
+
+    runner: Runner
+    masakari: Masakari
+    nova: Nova
+    _name: str = ""
+    _told: dict[str, str] = field(default_factory=dict)
+
+    def look(self) -> list[str]:
+        """Finish every return that was begun.
+
+        Returns:
+            the hosts that are back now.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+            ApiError: Masakari or Nova does not answer.
+        """
+        turns = {entry.host: entry.holder for entry in turn.taken(self.runner)}
+        if not turns:
+            return []
+        self._name = self._name or pacemaker.local_name(self.runner)
+        status = pacemaker.status(self.runner)
+        if status.dc != self._name or not status.quorum:
+            return []
+        services = {service.host.lower(): service for service in self.nova.services()}
+        back = []
+        for host in self.masakari.hosts():
+            service = services.get(host.name.lower())
+            holder = turns.get(host.name.lower())
+            if holder is None or service is None or host.on_maintenance or not service.enabled:
+                continue
+            if _connected(status, host.name) and self._believe(service):
+                turn.forget(self.runner, host.name, holder)
+                back.append(host.name)
+        return back
+
+    def _believe(self, service: Service) -> bool:
+        """Have Nova believe the host's nova-compute again; return whether it does."""
+        if not service.forced_down:
+            return True
+        try:
+            self.nova.end_forced_down(service)
+        except ApiError as error:
+            if self._told.get(service.host) != str(error):
+                LOG.warning("%s is enabled, and still forced down: %s", service.host, error)
+            self._told[service.host] = str(error)
+            return False
+        self._told.pop(service.host, None)
+        LOG.info("%s was taken back: its nova-compute is no longer forced down", service.host)
+        return True
+
+
+def _connected(status: pacemaker.Status, host: str) -> bool:
+    """Whether the cluster could fence the host if it failed again."""
+    return any(
+        connection is not None and connection.live
+        for connection in (status.connection(node.name) for node in status.named(host))
+    )
