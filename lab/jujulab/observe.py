@@ -16,7 +16,7 @@ import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ from jujulab.machines import Machine
 _OVERLAP = 3.0
 """Seconds by which two questions for changes overlap: Nova's times are in whole seconds, and a
 change is visible only a moment after the time that it bears."""
+
+
+_RUNNING = 1
+"""Nova's power state of a guest that runs: nova.compute.power_state."""
 
 
 @dataclass(frozen=True, order=True)
@@ -155,7 +159,7 @@ class Observer:
             self.add("maas", kind, node, f"MAAS: {action} {node}: {result}", at=entry["time"])
 
     def _watch_servers(self) -> Iterator[None]:
-        known: dict[str, tuple[str, str, str | None]] = {}
+        known: dict[str, ServerView] = {}
         asked: float | None = None
         while True:
             with contextlib.suppress(CloudError):
@@ -163,25 +167,26 @@ class Observer:
                 changed = self.cloud.servers(None if asked is None else asked - _OVERLAP)
                 asked = moment
                 for server in changed:
-                    name = server["name"]
-                    host = server["OS-EXT-SRV-ATTR:host"]
-                    now = (server["status"], host, server["OS-EXT-STS:task_state"])
+                    name, now = server["name"], ServerView.of(server)
                     before = known.get(name)
                     known[name] = now
                     if before is not None and now != before:
                         self._server_changed(name, before, now)
             yield
 
-    def _server_changed(
-        self, name: str, before: tuple[str, str, str | None], now: tuple[str, str, str | None]
-    ) -> None:
-        status, host, task = now
-        if task and task.startswith("rebuild") and not (before[2] or "").startswith("rebuild"):
+    def _server_changed(self, name: str, before: ServerView, now: ServerView) -> None:
+        if now.rebuilding and not before.rebuilding:
             self.add("nova", "evacuating", name, f"Nova: evacuating {name}")
-        if status == "ACTIVE" and task is None:
-            self.add("nova", "active", name, f"Nova: {name} is ACTIVE on {host}")
-        elif status != before[0]:
-            self.add("nova", "status", name, f"Nova: {name} is {status} on {host}")
+        if now.runs:
+            text = f"Nova: {name} is ACTIVE on {now.host}"
+            if before.same_but_for_time(now):
+                # It was stopped and started between two looks, which only the time shows.
+                if any((e.kind, e.subject) == ("active", name) for e in self.events):
+                    return
+                text += " again"
+            self.add("nova", "active", name, text)
+        elif now.status != before.status:
+            self.add("nova", "status", name, f"Nova: {name} is {now.status} on {now.host}")
 
     def _watch_notifications(self) -> Iterator[None]:
         known: dict[str, str] = {}
@@ -223,6 +228,50 @@ class Observer:
         for failed in sorted(now.fence_failed - before.fence_failed):
             text = f"Pacemaker: fencing of {failed[0]} ({failed[1]}) FAILED"
             self.add("pacemaker", "fence-failed", failed[0], text)
+
+
+@dataclass(frozen=True)
+class ServerView:
+    """What Nova says about a guest at one moment.
+
+    Attributes:
+        status: such as `ACTIVE`.
+        host: the hypervisor.
+        task: what Nova is doing with it; None for nothing.
+        powered: the hypervisor said, the last time, that it runs.
+        updated: when the record changed, in whole seconds as text.
+    """
+
+    status: str
+    host: str
+    task: str | None
+    powered: bool
+    updated: str
+
+    @classmethod
+    def of(cls, server: dict[str, Any]) -> ServerView:
+        """Read a server as Nova's API shows it to an administrator."""
+        return cls(
+            status=server["status"],
+            host=server["OS-EXT-SRV-ATTR:host"],
+            task=server["OS-EXT-STS:task_state"],
+            powered=server["OS-EXT-STS:power_state"] == _RUNNING,
+            updated=server["updated"],
+        )
+
+    @property
+    def rebuilding(self) -> bool:
+        """Whether it is being evacuated."""
+        return (self.task or "").startswith("rebuild")
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is where it should be, and nothing has to be done any more."""
+        return self.status == "ACTIVE" and self.task is None and self.powered
+
+    def same_but_for_time(self, other: ServerView) -> bool:
+        """Whether only the time of the last change differs."""
+        return replace(self, updated=other.updated) == other
 
 
 @dataclass(frozen=True)

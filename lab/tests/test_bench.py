@@ -158,6 +158,7 @@ class Recorder(Bench):
 
     def __init__(self, results: Results) -> None:
         self.log: list[str] = []
+        self.roles: list[str] = []
         self._results = results
         run_dir = results._path.parent
         self._lab: Any = SimpleNamespace(run_dir=run_dir)
@@ -179,6 +180,7 @@ class Recorder(Bench):
     def _run(self, name: str, mode: str) -> None:
         assert self.delay.boot_delay == bench.BOOT_DELAY
         self.log.append(f"{name} {mode}")
+        self._results.add(Run(name, mode, 0.0, 0.0, {}, [], self.roles))
 
 
 def test_only_what_is_missing_is_measured(results: Results) -> None:
@@ -186,6 +188,13 @@ def test_only_what_is_missing_is_measured(results: Results) -> None:
     recorder.measure(["power", "qemu", "many"], [OURS], 3)
     assert recorder.log[-5:] == ["qemu ours"] * 2 + ["many ours"] * 3
     assert recorder.delay.boot_delay == BOOT_DELAY
+
+
+def test_a_run_that_counted_for_another_role_is_not_repeated(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.roles = ["dc", "vip"]
+    recorder.measure(["dc", "vip"], [OURS], 3)
+    assert "vip ours" not in recorder.log
 
 
 def test_upstreams_configuration_is_taken_back(results: Results) -> None:

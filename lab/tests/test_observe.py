@@ -1,9 +1,12 @@
-"""What the observer makes of crm_mon, and the timeline of what it saw."""
+"""What the observer makes of crm_mon and of Nova, and the timeline of what it saw."""
+
+from pathlib import Path
+from typing import Any
 
 import pytest
 from jujulab import timeline
 from jujulab.heartbeat import Beat, Boot
-from jujulab.observe import Event, parse_crm_mon
+from jujulab.observe import Event, Observer, parse_crm_mon
 
 CRM_MON = """<pacemaker-result api-version="2.25" request="crm_mon --output-as=xml">
   <nodes>
@@ -41,6 +44,55 @@ def test_only_completed_fencing_counts() -> None:
 def test_what_is_no_xml_is_refused() -> None:
     with pytest.raises(ValueError, match="crm_mon"):
         parse_crm_mon("crm_mon: Error: cluster is not available on this node")
+
+
+class FakeCloud:
+    """Nova with one guest, whose state is what the test says next."""
+
+    def __init__(self, *states: dict[str, Any]) -> None:
+        self.states = list(states)
+
+    def servers(self, since: float | None = None) -> list[dict[str, Any]]:
+        return [self.states.pop(0) if len(self.states) > 1 else self.states[0]]
+
+    def notifications(self) -> list[dict[str, Any]]:
+        return []
+
+
+def guest(status: str, second: int, *, task: str | None = None, power: int = 1) -> dict[str, Any]:
+    return {
+        "name": "demo-1",
+        "status": status,
+        "updated": f"2026-11-21T08:00:{second:02}Z",
+        "OS-EXT-SRV-ATTR:host": "node1.maas",
+        "OS-EXT-STS:task_state": task,
+        "OS-EXT-STS:power_state": power,
+    }
+
+
+@pytest.mark.parametrize(
+    ("states", "kinds"),
+    [
+        ([guest("SHUTOFF", 2, power=4), guest("ACTIVE", 3)], ["status", "active"]),
+        # Stopped and started again between two looks: only the time tells.
+        ([guest("ACTIVE", 3)], ["active"]),
+        # Its QEMU is gone, and Nova has just been told.
+        ([guest("ACTIVE", 2, power=4), guest("ACTIVE", 3)], ["active"]),
+        # What changes later is not the recovery.
+        ([guest("ACTIVE", 3), guest("ACTIVE", 9)], ["active"]),
+        ([guest("REBUILD", 2, task="rebuilding"), guest("ACTIVE", 3)], ["evacuating"]),
+    ],
+)
+def test_a_guest_that_is_active_again_is_seen(
+    tmp_path: Path, states: list[dict[str, Any]], kinds: list[str]
+) -> None:
+    cloud = FakeCloud(guest("ACTIVE", 1), *states)
+    observer = Observer(cloud, lambda: None, tmp_path / "journal", {})  # type: ignore[arg-type]
+    observer.start()
+    observer.wait(lambda: len(cloud.states) == 1, 5)
+    observer.wait(lambda: len(observer.events) >= len(kinds), 5)
+    observer.stop()
+    assert [event.kind for event in observer.events][: len(kinds)] == kinds
 
 
 T0 = 1_000_000.0

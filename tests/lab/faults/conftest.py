@@ -8,9 +8,9 @@ import pytest
 from jujulab.demo import SEGMENT, Demo
 from jujulab.trial import Trial
 
-WINDOW = 60
-"""Seconds for which a fenced hypervisor counts towards the fencing limit: half of the default, so
-that one test does not have to wait for long until those before it no longer count."""
+WINDOW = 30
+"""Seconds for which a fenced hypervisor counts towards the fencing limit: less than a test takes,
+so that none has to wait for those before it."""
 
 
 @pytest.fixture(scope="session")
