@@ -7,6 +7,7 @@ can be interrupted and goes on where it was: each run is kept as soon as it is o
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import subprocess
 import sys
@@ -38,6 +39,10 @@ and the third within two minutes would be taken for a dead switch."""
 UPSTREAM_TIMEOUT = 420.0
 """Seconds until a recovery with upstream's settings counts as failed; most need about 200."""
 
+STAYS = 180.0
+"""Seconds after which guests that lost their storage are taken to stay where they are, with
+upstream's settings: those put the host into maintenance within 90."""
+
 BOOT_DELAY = 600.0
 """Seconds that a fenced hypervisor stays in its firmware, or until the run is over. With
 upstream's settings Nova refuses the evacuation from a host that is back before it, as one whose
@@ -59,12 +64,14 @@ class Scenario:
         guests: how many are on the hypervisor.
         role: what its machine carries besides; empty for nothing.
         modes: with which configurations it is measured.
+        matrix: Consul watches the networks, and only that of the storage is cut.
     """
 
     title: str
     guests: int = 3
     role: str = ""
     modes: tuple[str, ...] = (OURS,)
+    matrix: bool = False
 
 
 SCENARIOS = {
@@ -75,6 +82,9 @@ SCENARIOS = {
     "leader": Scenario("... with Juju's leader", role="leader"),
     "many": Scenario("power cut, 20 guests", guests=20),
     "qemu": Scenario("a guest's QEMU killed", modes=(OURS, UPSTREAM)),
+    "storage": Scenario(
+        "storage network cut, 3 guests", role="member", modes=(OURS, UPSTREAM), matrix=True
+    ),
 }
 
 
@@ -129,11 +139,16 @@ class Bench:
             StepError, LabError, CloudError: the lab is not what it should be.
         """
         names = list(scenarios)
-        for mode in modes:
-            wanted = [name for name in names if mode in SCENARIOS[name].modes]
+        # Consul last: it takes its share of the machine's time.
+        for matrix, mode in itertools.product((False, True), modes):
+            wanted = [
+                name
+                for name in names
+                if SCENARIOS[name].matrix == matrix and mode in SCENARIOS[name].modes
+            ]
             if all(len(self._results.of(name, mode)) >= runs for name in wanted):
                 continue
-            with self._configured(mode), self._slow_firmware():
+            with self._configured(mode, matrix), self._slow_firmware():
                 for name in wanted:
                     # Anew each time: the run of another role may have counted for this one.
                     while len(self._results.of(name, mode)) < runs:
@@ -149,22 +164,23 @@ class Bench:
             power.boot_delay = before
 
     @contextmanager
-    def _configured(self, mode: str) -> Iterator[None]:
+    def _configured(self, mode: str, matrix: bool) -> Iterator[None]:
         """Have the options of a mode; ours are the defaults, but for the window of the limit."""
-        self._configure(upstream=mode == UPSTREAM)
+        self._configure(upstream=mode == UPSTREAM, matrix=matrix)
         try:
             yield
         finally:
             if mode == UPSTREAM:
-                self._configure(upstream=False)
+                self._configure(upstream=False, matrix=matrix)
 
-    def _configure(self, *, upstream: bool) -> None:
+    def _configure(self, *, upstream: bool, matrix: bool) -> None:
         with self._console.step(f"The {UPSTREAM if upstream else 'default'} configuration"):
             for application, options in settings().items():
-                if upstream:
-                    pairs = [f"{name}={_text(value)}" for name, value in options.items()]
-                else:
-                    pairs = ["--reset", ",".join(options)]
+                self._console.juju("config", application, "--reset", ",".join(options))
+            if matrix:
+                self._demo.deploy_consul()  # whose overlay has options, too
+            for application, options in settings().items() if upstream else ():
+                pairs = [f"{name}={_text(value)}" for name, value in options.items()]
                 self._console.juju("config", application, *pairs)
             window = f"fencing-limit-window={FENCING_WINDOW}"
             self._console.juju("config", "masakari", window)
@@ -188,6 +204,13 @@ class Bench:
     def _fault(self, name: str, mode: str, host: str, machine: Machine) -> Outcome:
         if name == "qemu":
             return self._demo.measure_guest()
+        if SCENARIOS[name].matrix:
+            limit = {"timeout": STAYS} if mode == UPSTREAM else {}
+            try:
+                what = f"storage network cut: {machine.hostname}"
+                return self._demo.measure(host, lambda: _cut_storage(machine), what, **limit)
+            finally:
+                machine.restore()
         dead = ", ".join([machine.hostname, *machine.children])
         limit = {"timeout": UPSTREAM_TIMEOUT} if mode == UPSTREAM else {}
         return self._demo.measure(host, machine.power_off, f"power cut: {dead}", **limit)
@@ -249,6 +272,8 @@ class Bench:
             machine = self._parent(member)
             with self._moved(machine.fqdn, member):
                 yield machine
+        elif scenario.role == "member":
+            yield next(m for m in self._demo.hypervisors() if m.children)
         elif scenario.role:
             yield self._parent(self._carriers()[scenario.role])
         else:
@@ -281,6 +306,11 @@ class Bench:
             "vip": self._cluster.address_holder(),
             "leader": self._cluster.leader(),
         }
+
+
+def _cut_storage(machine: Machine) -> None:
+    """Cut a hypervisor off its guests' disks; the member on its machine needs none."""
+    machine.cut("storage", containers=False)
 
 
 def _serves(machine: Machine) -> bool:

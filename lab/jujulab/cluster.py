@@ -40,19 +40,33 @@ class Cluster:
         return next(able, None)
 
     def look(self) -> ElementTree.Element:
-        """Return what `crm_mon --output-as=xml --inactive` prints.
+        """Return what `crm_mon --output-as=xml --inactive` prints where there is a quorum.
+
+        Without one anywhere, what the first member says. One that has just booted knows little.
 
         Raises:
             LabError: no member answers.
         """
-        member = self.answering()
-        if member is None:
-            raise LabError("no member of the cluster can answer")
-        try:
-            reply = member.run(["crm_mon", "--output-as=xml", "--inactive"], timeout=20)
-            return ElementTree.fromstring(reply.stdout)  # noqa: S314 - our own cluster member
-        except (subprocess.SubprocessError, ElementTree.ParseError) as error:
-            raise LabError(f"{member.hostname} has no answer: {error}") from error
+        return self._looks()[0]
+
+    def _looks(self) -> list[ElementTree.Element]:
+        """Return what all members say that can answer, those with a quorum first.
+
+        Raises:
+            LabError: none does.
+        """
+        found, trouble = [], "no member of the cluster can answer"
+        for member in self.members:
+            if member.state != "on" or member.frozen or member.cuts:
+                continue
+            try:
+                reply = member.run(["crm_mon", "--output-as=xml", "--inactive"], timeout=20)
+                found.append(ElementTree.fromstring(reply.stdout))  # noqa: S314 - our own member
+            except (subprocess.SubprocessError, ElementTree.ParseError) as error:
+                trouble = f"{member.hostname} has no answer: {error}"
+        if not found:
+            raise LabError(trouble)
+        return sorted(found, key=lambda root: not _has_quorum(root))
 
     def controller(self) -> Machine:
         """Return the member that is the designated controller."""
@@ -85,32 +99,39 @@ class Cluster:
     def fences(self, since: float) -> list[tuple[str, float]]:
         """Return the confirmed fencings of remote nodes since a time, in epoch seconds.
 
+        All members are asked: one that has booted in the meantime remembers none.
+
         Returns:
             node and time; Pacemaker's times are whole seconds, cut off.
+
+        Raises:
+            LabError: no member answers.
         """
-        root = self.look()
-        remotes = {n.get("name") for n in root.iterfind("nodes/node[@type='remote']")}
-        found = []
-        for event in root.iter("fence_event"):
+        roots = self._looks()
+        remotes = {n.get("name") for n in roots[0].iterfind("nodes/node[@type='remote']")}
+        found = set()
+        for event in (event for root in roots for event in root.iter("fence_event")):
             confirmed = event.get("status") == "success" and event.get("action") in _CONFIRMED
             if confirmed and event.get("target") in remotes:
                 text = event.get("completed", "").replace("Z", "+00:00").replace(" +", "+")
                 completed = datetime.fromisoformat(text).timestamp()
                 if completed >= int(since):
-                    found.append((event.get("target", ""), completed))
-        return found
+                    found.add((event.get("target", ""), completed))
+        return sorted(found)
 
     def unsettled(self) -> str:
         """Return why the cluster is not whole and at rest; empty when it is."""
         if any(member.state == "off" for member in self.members):
             return "a member is off"
         try:
-            root = self.look()
+            roots = self._looks()
         except LabError as error:
             return str(error)
-        controller = root.find("summary/current_dc")
-        if controller is None or controller.get("with_quorum") != "true":
+        if len(roots) < len(self.members):
+            return "a member has no answer"
+        if not all(map(_has_quorum, roots)):
             return "no quorum"
+        root = roots[0]
         for node in root.iterfind("nodes/node"):
             if node.get("online") != "true" or node.get("unclean") == "true":
                 return f"{node.get('name')} is not online"
@@ -120,6 +141,11 @@ class Cluster:
                 if not started or resource.get("managed") != "true":
                     return f"{resource.get('id')} is {resource.get('role')}"
         return ""
+
+
+def _has_quorum(root: ElementTree.Element) -> bool:
+    controller = root.find("summary/current_dc")
+    return controller is not None and controller.get("with_quorum") == "true"
 
 
 def _agent(resource: ElementTree.Element) -> str:

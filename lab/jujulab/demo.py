@@ -32,6 +32,7 @@ MAAS_URL = "http://10.77.2.1:5240/MAAS"
 BASE = "./bundles/base.yaml"
 LAB_OVERLAY = "./lab/overlays/cloud.yaml"
 OVERLAY = "./overlays/masakari.yaml"
+CONSUL_OVERLAYS = ("./overlays/consul.yaml", "./lab/overlays/consul.yaml")
 
 RECOVERY_TIMEOUT = 240.0
 """Seconds until a recovery counts as failed; the upstream defaults needed up to 286."""
@@ -183,6 +184,14 @@ class Demo:
                 raise StepError(f"the overlay changed what was running: {sorted(lost)}")
             self.console.wait_active("the overlay", timeout=420)
 
+    def deploy_consul(self) -> None:
+        """Add Consul on three networks, and the network matrix, to this project's overlay."""
+        with self.console.step("Consul on three networks, and the matrix"):
+            files = (OVERLAY, str(self._site_overlay()), *CONSUL_OVERLAYS)
+            arguments = [part for file in files for part in ("--overlay", file)]
+            self.console.juju("deploy", BASE, *arguments, "--map-machines=existing")
+            self.console.wait_active("Consul", timeout=420)
+
     def _stable_facts(self) -> set[tuple[str, str]]:
         """Return the units and their machines, none of which the overlay may touch."""
         applications = self.console.status()["applications"].values()
@@ -298,14 +307,17 @@ class Demo:
             for name in names
         )
 
-    def _observer(self, guests: Guests, avoid: Machine | None = None) -> Observer:
+    def _observer(
+        self, guests: Guests, avoid: Machine | None = None, *, in_place: bool = False
+    ) -> Observer:
         member = self._member(avoid)
 
         def show(event: Event) -> None:
             self.console.say(event.text)
 
         journal = self.lab.run_dir / "maas.jsonl"
-        return Observer(self.cloud, lambda: member, journal, guests.pulses(PREFIX), show)
+        pulses = guests.pulses(PREFIX)
+        return Observer(self.cloud, lambda: member, journal, pulses, show, in_place)
 
     def kill_guest(self) -> list[str]:
         """Kill the QEMU of the guest tagged HA_Enabled; return what went wrong."""
@@ -318,7 +330,7 @@ class Demo:
         server = guests.find(PREFIX)[name]
         host = server["OS-EXT-SRV-ATTR:host"]
         with self.console.step(f"Death of {name}'s QEMU on {host} (HA_Enabled=True)"):
-            observer = self._observer(guests)
+            observer = self._observer(guests, in_place=True)
             observer.start()
             machine = self.lab.find(host)
             pid = self._qemu(machine, server["OS-EXT-SRV-ATTR:instance_name"])

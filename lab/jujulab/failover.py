@@ -19,6 +19,9 @@ IN_DUTY = SegmentHost(reserved=False, on_maintenance=False)
 IN_RESERVE = SegmentHost(reserved=True, on_maintenance=False)
 IN_MAINTENANCE = SegmentHost(reserved=False, on_maintenance=True)
 
+HOST, GUEST = "COMPUTE_HOST", "VM"
+"""Masakari's kinds of notifications."""
+
 ENDED = frozenset({"finished", "failed", "ignored"})
 """States in which Masakari leaves a notification alone."""
 
@@ -134,8 +137,12 @@ class Failover(Trial):
             raise TrialError(f"not so within {timeout:g} s: {lists}; {self.notifications()}")
         return lists
 
-    def await_end(self, timeout: float = RECOVERY_TIMEOUT) -> list[str]:
-        """Wait until Masakari has dealt with all notifications since the fault.
+    def await_end(self, kind: str = HOST, timeout: float = RECOVERY_TIMEOUT) -> list[str]:
+        """Wait until Masakari has dealt with all notifications of a kind since the fault.
+
+        Args:
+            kind: `HOST` or `GUEST`.
+            timeout: seconds.
 
         Returns:
             their states, the first notification's first.
@@ -145,26 +152,34 @@ class Failover(Trial):
         """
 
         def ended() -> bool:
-            found = self.states()
+            found = self.states(kind)
             return bool(found) and ENDED.issuperset(found)
 
         if not poll(ended, timeout):
             raise TrialError(f"Masakari is still at it after {timeout:g} s")
-        return self.states()
+        return self.states(kind)
 
-    def states(self) -> list[str]:
-        """Return the states of the notifications since the fault, the first one's first."""
-        return [str(entry["status"]) for entry in self.notifications()]
+    def states(self, kind: str) -> list[str]:
+        """Return the states of a kind's notifications since the fault, the first one's first."""
+        found = (entry for entry in self.notifications() if entry["type"] == kind)
+        return [str(entry["status"]) for entry in found]
 
     def notifications(self) -> list[dict[str, Any]]:
-        """Return Masakari's notifications since the fault, the first one first."""
+        """Return Masakari's notifications of failures since the fault, the first one first.
+
+        That a host is there again is reported, too, at any time, and means nothing here.
+        """
         since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self._since - 1))
         try:
             found = self.cloud.notifications()
         except CloudError:
             return []
         return sorted(
-            (entry for entry in found if entry["created_at"] >= since),
+            (
+                entry
+                for entry in found
+                if entry["created_at"] >= since and entry["payload"].get("event") != "STARTED"
+            ),
             key=lambda entry: str(entry["created_at"]),
         )
 

@@ -30,6 +30,9 @@ _OVERLAP = 3.0
 change is visible only a moment after the time that it bears."""
 
 
+_SHARE = 2.0
+"""How much longer the pause after a look is than the look itself, at least."""
+
 _RUNNING = 1
 """Nova's power state of a guest that runs: nova.compute.power_state."""
 
@@ -63,6 +66,8 @@ class Observer:
         journal: the power journal of the MAAS look-alike.
         pulses: guest name -> its disk's pulse.
         on_event: called with each event as it is seen, for live output.
+        in_place: guests are stopped and started where they are, which may be over between two
+            looks.
     """
 
     cloud: Cloud
@@ -70,6 +75,7 @@ class Observer:
     journal: Path
     pulses: dict[str, Pulse]
     on_event: Callable[[Event], None] = lambda event: None
+    in_place: bool = False
     events: list[Event] = field(default_factory=list)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -115,8 +121,12 @@ class Observer:
         return done()
 
     def _repeat(self, interval: float, watcher: Iterator[None]) -> None:
-        while not self._stopped.wait(interval):
+        """Look again and again; what is slow is asked less often, so as not to slow it further."""
+        took = 0.0
+        while not self._stopped.wait(max(interval, _SHARE * took)):
+            begun = time.monotonic()
             next(watcher)
+            took = time.monotonic() - begun
 
     def _watch_guests(self) -> Iterator[None]:
         silent: dict[str, bool] = {}
@@ -180,10 +190,10 @@ class Observer:
         if now.runs:
             text = f"Nova: {name} is ACTIVE on {now.host}"
             if before.same_but_for_time(now):
-                # It was stopped and started between two looks, which only the time shows.
-                if any((e.kind, e.subject) == ("active", name) for e in self.events):
+                # Perhaps stopped and started between two looks, which only the time shows.
+                known = any((e.kind, e.subject) == ("active", name) for e in self.events)
+                if known or not self.in_place:
                     return
-                text += " again"
             self.add("nova", "active", name, text)
         elif now.status != before.status:
             self.add("nova", "status", name, f"Nova: {name} is {now.status} on {now.host}")

@@ -163,6 +163,7 @@ class Recorder(Bench):
         run_dir = results._path.parent
         self._lab: Any = SimpleNamespace(run_dir=run_dir)
         self.delay = Settings(run_dir)
+        self._demo: Any = SimpleNamespace(deploy_consul=lambda: self.log.append("consul"))
         console = SimpleNamespace(
             juju=lambda *words: self.log.append(" ".join(words)),
             wait_active=lambda *_a, **_k: None,
@@ -209,6 +210,18 @@ def test_upstreams_configuration_is_taken_back(results: Results) -> None:
     assert "config masakari-monitors --reset monitoring-interval,monitoring-samples" in after
 
 
+def test_consul_comes_last_and_leaves_upstreams_settings_as_they_are(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.measure(["storage", "many"], [OURS, UPSTREAM], 1)
+    measured = [line for line in recorder.log if line.endswith((" ours", " upstream"))]
+    assert measured == ["many ours", "storage ours", "storage upstream"]
+    last = max(n for n, line in enumerate(recorder.log) if line == "storage upstream")
+    before = recorder.log[:last]
+    assert "many ours" in before[: before.index("consul")]
+    settings = next(n for n, line in enumerate(before) if "recovery-workflow=stock" in line)
+    assert settings > max(n for n, line in enumerate(before) if line == "consul")
+
+
 def test_nothing_is_configured_where_nothing_is_missing(results: Results) -> None:
     recorder = Recorder(results)
     recorder.measure(["power"], [OURS, UPSTREAM], 2)
@@ -237,6 +250,13 @@ def test_the_connection_is_moved_to_its_own_machine_for_the_run(
     with made._victim(Scenario("", role="connection")):
         assert made.log == ["crm_resource --resource node2 --move --node m2"]
     assert made.log[1:] == ["crm_resource --resource node2 --clear"]
+
+
+def test_a_member_is_on_the_machine_whose_storage_is_cut(
+    results: Results, victims: Callable[[Results], Bench]
+) -> None:
+    with victims(results)._victim(SCENARIOS["storage"]) as machine:
+        assert machine.id == "1"
 
 
 def test_the_plain_victim_carries_nothing(

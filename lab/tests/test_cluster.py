@@ -45,11 +45,12 @@ class Member:
         self.values = {"quorum": "true", "unclean": "false"}
         self.values |= {"role": "Started", "managed": "true"}
         self.status = 0
+        self.text = CRM_MON
 
     def run(self, argv, timeout):
         if self.status:
             raise subprocess.CalledProcessError(self.status, argv)
-        return SimpleNamespace(stdout=CRM_MON.format(**self.values))
+        return SimpleNamespace(stdout=self.text.format(**self.values))
 
 
 class FakeLab:
@@ -103,6 +104,16 @@ def test_only_a_member_without_a_fault_is_asked(cluster, lab, attribute, value):
 
 
 def test_only_confirmed_fencings_of_hypervisors_since_then_count(cluster):
+    assert cluster.fences(since=100.9) == [("node1.maas", 100.0)]
+
+
+def test_a_member_that_has_just_booted_is_not_believed(cluster, lab):
+    """It may remember no fencing, and be alone for a moment."""
+    lab.members[0].values["quorum"] = "false"
+    lab.members[0].text = CRM_MON.replace("fence_event", "forgotten").replace("2-lxd", "1-lxd")
+    assert cluster.fences(since=100.9) == [("node1.maas", 100.0)]
+    assert cluster.controller().id == "2/lxd/0"
+    lab.members[0].status = 102
     assert cluster.fences(since=100.9) == [("node1.maas", 100.0)]
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 
 from jujulab.failover import IN_DUTY, IN_MAINTENANCE, Failover
+from jujulab.power import Settings
 from jujulab.trial import PREFIX
 
 GUEST = f"{PREFIX}1"
+
+FIRMWARE = 60.0
+"""Seconds until it boots: its guests have long been recovered by then."""
 
 STAYS_DOWN = 20.0
 """Seconds after its return in which a hypervisor would start guests that it takes for its own."""
@@ -17,6 +21,9 @@ def test_a_host_comes_back_but_takes_no_guests_until_it_is_told_to(failover: Fai
     first, *_ = failover.hypervisors()
     failover.arrange("auto")
     failover.boot({GUEST: first})
+    firmware = Settings(failover.lab.run_dir)
+    failover.repair(setattr, firmware, "boot_delay", firmware.boot_delay)
+    firmware.boot_delay = FIRMWARE
     with failover.watched(f"power cut: {first}, and its return"):
         failover.faults.power_off(failover.machine(first))
         assert failover.await_end() == ["finished"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from jujulab.failover import Failover
+from jujulab.failover import GUEST, Failover
 from jujulab.trial import PREFIX
 
 TAGGED, PLAIN = f"{PREFIX}tagged", f"{PREFIX}plain"
@@ -47,7 +47,7 @@ def test_a_killed_guest_is_started_again_if_it_is_tagged(failover: Failover, hom
         assert failover.beats(TAGGED)
         failover.await_status_of(TAGGED, "ACTIVE")
         failover.await_status_of(PLAIN, "SHUTOFF")
-        assert failover.await_end() == ["finished", "finished"]
+        assert failover.await_end(GUEST) == ["finished", "finished"]
         assert failover.silent(PLAIN, seconds=NOTICED)
     failover.judge()
 
@@ -60,7 +60,7 @@ def test_every_killed_guest_is_started_again_if_all_are_to_be(
         kill(failover, PLAIN)
         assert failover.beats(PLAIN)
         failover.await_status_of(PLAIN, "ACTIVE")
-        assert failover.await_end() == ["finished"]
+        assert failover.await_end(GUEST) == ["finished"]
     failover.judge()
 
 
@@ -76,7 +76,7 @@ def test_a_guest_that_dies_while_nova_compute_is_down(failover: Failover, home: 
         machine.run(start, timeout=120)
         assert failover.beats(TAGGED, within=120)
         failover.await_status_of(TAGGED, "ACTIVE")
-        assert failover.await_end() == ["finished"]
+        assert failover.await_end(GUEST) == ["finished"]
     assert failover.show().servers[TAGGED].host == home
     failover.judge()
 
@@ -116,5 +116,5 @@ def test_what_is_no_failure_of_qemu_is_left_alone(
         virsh(failover, command, TAGGED, *arguments)
         time.sleep(1)
         assert failover.beats(TAGGED) if runs else failover.silent(TAGGED, seconds=NOTICED)
-        assert set(failover.states()) <= {"ignored"}
+        assert set(failover.states(GUEST)) <= {"ignored"}
     failover.judge()
