@@ -22,6 +22,8 @@ MEMORY = 1 << 30
 TIMEOUT = 600
 CHARM_COVERAGE = 95
 """Percent of the branches of a charm that its unit tests must reach."""
+CROSSING = ("bundles", "contracts")
+"""Folders in tests/ whose tests cross charms and need nothing but the repository."""
 
 
 def projects() -> dict[str, list[str]]:
@@ -37,7 +39,7 @@ def projects() -> dict[str, list[str]]:
         found[f"{project.parent.name}/{project.name}"] = arguments
     common = ["-c", str(REPOSITORY / "pyproject.toml")]
     found["lab"] = [*common, "-m", "not lab", str(REPOSITORY / "lab" / "tests")]
-    found["tests"] = [*common, str(REPOSITORY / "tests" / "bundles")]
+    found["tests"] = [*common, *(str(REPOSITORY / "tests" / name) for name in CROSSING)]
     return found
 
 
@@ -86,8 +88,9 @@ def _memory() -> str | None:
 
 def _weight(name: str) -> int:
     """Return the size of a project's tests: a fair guess at how long they take."""
-    tests = (REPOSITORY / name / "tests") if name != "tests" else REPOSITORY / "tests" / "bundles"
-    return sum(len(path.read_bytes()) for path in tests.rglob("test_*.py"))
+    folders = CROSSING if name == "tests" else [f"../{name}/tests"]
+    tests = (path for f in folders for path in (REPOSITORY / "tests" / f).rglob("test_*.py"))
+    return sum(len(path.read_bytes()) for path in tests)
 
 
 def main() -> int:

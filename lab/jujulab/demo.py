@@ -120,9 +120,21 @@ class Demo:
             if not poll(lambda: self._offline(hosts) == set(), timeout):
                 raise StepError(f"Pacemaker does not see {sorted(self._offline(hosts))} again")
             for host in self._hosts_off_duty():
-                self._action("return-host", f"host={host}")
+                self._return(host)
             if not poll(lambda: set(hosts) <= set(self._hosts_in_duty()), timeout):
                 raise StepError(f"in duty are only {self._hosts_in_duty()}")
+
+    def _return(self, host: str) -> None:
+        """Take a hypervisor back, as its operator would."""
+        arguments = ("return-host", f"host={host}", "--wait=5m")
+        try:
+            self._action(*arguments)
+        except StepError as error:
+            if "restart its nova-compute" not in str(error):
+                raise
+            self.console.say(str(error))
+            self.lab.find(host).run(["systemctl", "restart", "nova-compute"], timeout=120)
+            self._action(*arguments)
 
     def hypervisors(self) -> list[Machine]:
         """Return the machines of nova-compute."""

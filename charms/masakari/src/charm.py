@@ -121,10 +121,10 @@ class MasakariCharm(ops.CharmBase):
             Whether they are there.
         """
         sources = origin.Sources(self._unit.host)
+        new = not self._unit.packages.version
         try:
-            if not self._unit.packages.version:
-                self.unit.status = ops.MaintenanceStatus("Installing packages")
-                sources.apply(config.origin)
+            if new:
+                sources.check(config.origin)
             elif follow and not config.action_managed_upgrade:
                 if sources.differ_from(config.origin):
                     self._upgrade(config)
@@ -134,6 +134,10 @@ class MasakariCharm(ops.CharmBase):
         except ValueError as error:
             self._problems = [blocked(str(error))]
             return False
+        if self._unit.packages.missing:
+            self.unit.status = ops.MaintenanceStatus("Installing packages")
+        if new:
+            sources.apply(config.origin)
         self._unit.install()
         self.unit.set_ports(PUBLIC_PORT)
         self._set_version()
@@ -146,8 +150,10 @@ class MasakariCharm(ops.CharmBase):
             ValueError: the origin is not for this machine.
             CommandError: apt failed.
         """
+        sources = origin.Sources(self._unit.host)
+        sources.check(config.origin)
         self.unit.status = ops.MaintenanceStatus("Upgrading packages")
-        origin.Sources(self._unit.host).apply(config.origin)
+        sources.apply(config.origin)
         self._unit.packages.install(self._unit.services, upgrade=True)
         self._set_version()
 

@@ -33,6 +33,11 @@ class Packages:
         found = (match for name in names if (match := _METADATA.fullmatch(name)))
         return next((match[1] for match in found), "")
 
+    @property
+    def missing(self) -> bool:
+        """Whether any of them is not installed."""
+        return len(self._host.apt.installed(PACKAGES)) < len(PACKAGES)
+
     def install(self, supervisor: services.Services, *, upgrade: bool = False) -> bool:
         """Install what is missing; the services stay down until they are configured.
 
@@ -46,7 +51,7 @@ class Packages:
         Raises:
             CommandError: apt failed.
         """
-        if not upgrade and len(self._host.apt.installed(PACKAGES)) == len(PACKAGES):
+        if not upgrade and not self.missing:
             return False
         supervisor.hold_back((services.API, services.ENGINE))
         self._host.apt.update()

@@ -79,6 +79,17 @@ class Sources:
         """Whether another origin is in use than `wanted`."""
         return self.current != self._usable(wanted).repository
 
+    def check(self, wanted: Origin) -> None:
+        """Refuse an origin that is not for this machine.
+
+        Raises:
+            ValueError: `wanted` is for another series than the machine's.
+        """
+        series = self._os_release("VERSION_CODENAME")
+        needed = self._usable(wanted).series
+        if needed and needed != series:
+            raise ValueError(f"openstack-origin: is for {needed}, but this machine runs {series}")
+
     def apply(self, wanted: Origin) -> bool:
         """Make `wanted` the origin of packages; refresh the package lists if that is a change.
 
@@ -92,11 +103,7 @@ class Sources:
         if self._usable(wanted) != wanted:
             logger.warning("%s is for Ubuntu only: not used", wanted.repository)
         wanted = self._usable(wanted)
-        series = self._os_release("VERSION_CODENAME")
-        if wanted.series and wanted.series != series:
-            raise ValueError(
-                f"openstack-origin: is for {wanted.series}, but this machine runs {series}"
-            )
+        self.check(wanted)
         if not self.differ_from(wanted):
             return False
         if self.current:

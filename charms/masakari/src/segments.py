@@ -231,13 +231,14 @@ class Segments:
         """Have Nova believe the compute service again, as soon as Nova lets it.
 
         It does not before the host's nova-compute has been started again and has cleaned up after
-        the guests that were evacuated.
+        the guests that were evacuated. One that came back before all of them were evacuated, as
+        where a recovery is interrupted and taken up again, has to be restarted by hand.
         """
         change = functools.partial(self._cloud.update_compute_service, service, forced_down=False)
         if refusal := self._refusal(change, CloudError, timeout):
             raise ActionError(
-                f"{service.host} is not back ({refusal}); start its nova-compute, then run this"
-                " action again"
+                f"{service.host} is not back ({refusal}); restart its nova-compute (`systemctl"
+                " restart nova-compute` there), then run this action again"
             ) from refusal
 
     def _end_maintenance(self, host: SegmentHost, *, reserved: bool, timeout: float) -> None:

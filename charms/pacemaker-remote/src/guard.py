@@ -31,10 +31,6 @@ class Guard:
             changed = True
         return changed
 
-    def installed(self) -> bool:
-        """Whether systemd runs the guard."""
-        return self._host.path(DROP_IN).exists()
-
     def clear(self) -> None:
         """Give this node's connection back to the cluster, unless a stop is under way."""
         self._host.runner.run([str(self._host.path(SCRIPT)), "clear"], check=False)

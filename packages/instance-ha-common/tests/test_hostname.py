@@ -60,6 +60,14 @@ def test_a_machine_without_nova_has_its_canonical_name(host):
     assert hostname.nova_host_name(host) == CANONICAL
 
 
+def test_pythons_guess_of_the_full_name_is_not_believed(host, monkeypatch):
+    """Nova does not ask `getfqdn`, and where that differs, Nova is right."""
+    monkeypatch.setattr(socket, "getfqdn", lambda *args: "guess.example")
+    assert hostname.nova_host_name(host) == CANONICAL
+    nova(host, "[DEFAULT]\ntransport_url = rabbit://x\n")
+    assert hostname.nova_host_name(host) == KERNEL
+
+
 def test_canonical_name_without_a_resolver(host, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("no resolver")

@@ -41,6 +41,7 @@ def restarted(host):
 
 
 def test_install_brings_the_monitors_but_runs_none_unconfigured(ctx, host):
+    """The host monitor calls Pacemaker's tools, whoever else may install them."""
     out = ctx.run(ctx.on.install(), state())
     assert {HOST, INSTANCE, "pacemaker-cli-utils"} <= host.apt.present.keys()
     assert up(host) == set()
@@ -58,6 +59,7 @@ def test_the_request_is_exactly_the_shared_account(ctx, host):
 
 
 def test_complete_credentials_configure_and_start(ctx, host):
+    """Keystone's public address, since hypervisors often reach no other."""
     out = running(ctx, host)
     assert up(host) == {HOST, INSTANCE}
     assert out.unit_status == READY
@@ -100,6 +102,7 @@ def test_half_an_answer_is_incomplete(ctx, host, missing):
 
 
 def test_the_reported_name_is_novas(ctx, host):
+    """Under another name Masakari refuses what the monitors report."""
     running(ctx, host)
     assert conf(host)["DEFAULT"]["hostname"] == NAME
 
@@ -129,6 +132,7 @@ def test_another_principal_does_not_wait_for_nova(ctx, host):
 
 
 def test_the_unit_that_spoke_last_is_believed(ctx, host):
+    """An old leader's answer stays in its databag, with the password of then."""
     out = running(ctx, host)
     relation = out.get_relations("identity-credentials")[0]
     new = {**KEYSTONE, "credentials_password": "new"}
@@ -154,10 +158,13 @@ def test_a_second_run_changes_nothing(ctx, host):
     assert again.unit_status == READY
 
 
-def test_upgrade_charm_renders_again(ctx, host):
+def test_upgrade_charm_installs_what_is_missing_and_renders_again(ctx, host):
+    """A refresh alone brings the new charm's packages and files."""
     out = running(ctx, host)
     host.write(CONF, "[DEFAULT]\nold = charm\n")
+    del host.apt.present["pacemaker-cli-utils"]
     ctx.run(ctx.on.upgrade_charm(), out)
+    assert "pacemaker-cli-utils" in host.apt.present
     assert "auth_url" in conf(host)["api"]
     assert restarted(host) == {HOST, INSTANCE}
 
@@ -239,7 +246,18 @@ def test_an_option_takes_effect_and_restarts_whom_it_concerns(
     assert restarted(host) == services
 
 
+@pytest.mark.parametrize("version", ["9.0.0", "18.0.0", "99.0.0"])
+def test_no_release_is_too_new_to_be_known(ctx, host, version):
+    """Neither a list of releases nor a template for each of them ends before the cloud does."""
+    host.apt.archive = dict.fromkeys(host.apt.archive, version)
+    out = running(ctx, host, config_flags="tempdir=/x")
+    assert out.workload_version == version
+    assert out.unit_status == READY
+    assert conf(host)["DEFAULT"]["tempdir"] == "/x"
+
+
 def test_config_flags_win_over_the_charms_own(ctx, host):
+    """What the operator sets by hand is not lost in a template that knows nothing of it."""
     running(ctx, host, config_flags="debug=yes")
     assert conf(host)["DEFAULT"]["debug"] == "yes"
 
@@ -386,6 +404,13 @@ def test_vaults_authority_is_trusted_for_keystone_and_masakari(ctx, host):
     assert "cafile" not in conf(host)["api"]
 
 
+def test_the_operators_authority_alone_is_trusted(ctx, host):
+    """`ssl_ca` is no option without an effect."""
+    running(ctx, host, ssl_ca=b64(PEM))
+    assert conf(host)["api"]["cafile"] == CA
+    assert host.read(CA) == PEM
+
+
 def test_the_operators_authority_adds_to_vaults(ctx, host):
     own = PEM.replace("QUJD", "T1dO")
     running(ctx, host)
@@ -397,6 +422,7 @@ def test_the_operators_authority_adds_to_vaults(ctx, host):
 
 
 def test_without_keystone_nothing_runs_and_the_password_is_gone(ctx, host):
+    """Nothing goes on with the account of a relation that has ended."""
     out = running(ctx, host)
     relation = out.get_relations("identity-credentials")[0]
     out = ctx.run(ctx.on.relation_broken(relation), out)

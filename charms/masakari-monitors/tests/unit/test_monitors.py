@@ -39,6 +39,7 @@ def test_where_the_names_agree_they_run_as_usual(ctx, host, monkeypatch):
 
 
 def test_only_the_hypervisors_are_watched_and_pacemaker_fences(ctx, host):
+    """No interface of somebody else's machines is written into the configuration."""
     running(ctx, host)
     section = conf(host)["host"]
     assert section["pacemaker_node_type"] == "remote"
@@ -53,6 +54,7 @@ def test_one_bad_sample_is_not_enough_by_default(ctx, host):
 
 
 def test_the_default_list_watches_what_runs_here(ctx, host):
+    """The process monitor has a list to read, which names what is there."""
     running(ctx, host, enable_process_monitor=True)
     assert conf(host)["process"]["process_list_path"] == PROCESS_LIST
     found = processes(host)
@@ -85,6 +87,7 @@ def test_the_operators_list(ctx, host):
 
 
 def test_privileges_are_for_the_monitors_own_helper_only(ctx, host):
+    """The rule without which the monitors may not ask Pacemaker is really written."""
     running(ctx, host)
     assert host.mode(SUDOERS) == 0o440
     rule = host.read(SUDOERS).splitlines()[-1]

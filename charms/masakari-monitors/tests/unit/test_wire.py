@@ -23,8 +23,10 @@ def test_a_whole_answer():
 
 
 def test_ipv6_is_bracketed():
-    credentials = keystone.read({"k/0": {**KEYSTONE, "credentials_host": "fd00::10"}})
+    bag = {**KEYSTONE, "credentials_host": "fd00::10", "auth_host": "fd00::11"}
+    credentials = keystone.read({"k/0": bag})
     assert credentials.public_url == "https://[fd00::10]:5000/v3"
+    assert credentials.admin_url == "https://[fd00::11]:35357/v3"
 
 
 def test_domains_that_an_old_keystone_does_not_send():

@@ -187,9 +187,10 @@ OURS = ("masakari-api", "masakari-engine", "masakari-fencing-notifier")
 
 
 class TestPause:
-    def test_m21_pause_leaves_pacemakers_haproxy_alone(
+    def test_pause_leaves_pacemakers_haproxy_alone(
         self, ctx: testing.Context, state: testing.State, machine: Machine
     ) -> None:
+        """Masking what Pacemaker manages makes it fail there, and its address with it."""
         out = ctx.run(ctx.on.action("pause"), state)
         assert out.unit_status == ops.MaintenanceStatus(
             "Paused. Use 'resume' action to resume normal service."
@@ -198,6 +199,17 @@ class TestPause:
             assert machine.host.systemd.masked(name)
             assert not machine.host.systemd.running(name)
         assert machine.host.systemd.running("haproxy")
+
+    def test_leaving_pacemakers_haproxy_out_once_does_not_leave_it_out_for_ever(
+        self, machine: Machine
+    ) -> None:
+        """A list of services that all share must not be changed by the one who asks for it."""
+        unit = machine.unit()
+        alone = unit.managed_services(ha=False)
+        assert "haproxy" in alone
+        assert "haproxy" not in unit.managed_services(ha=True)
+        assert unit.managed_services(ha=False) == alone
+        assert machine.unit().managed_services(ha=False) == alone
 
     def test_pause_without_pacemaker_stops_haproxy(
         self, ctx: testing.Context, machine: Machine
@@ -215,9 +227,10 @@ class TestPause:
         assert machine.host.systemd.running("haproxy")
         assert out.unit_status == ops.ActiveStatus("Unit is ready")
 
-    def test_m23_a_paused_unit_is_configured_but_not_started(
+    def test_a_paused_unit_is_configured_but_not_started(
         self, ctx: testing.Context, state: testing.State, machine: Machine
     ) -> None:
+        """A hook that writes new configuration does not end the pause."""
         out = ctx.run(ctx.on.action("pause"), state)
         machine.forget()
         out = ctx.run(ctx.on.config_changed(), with_config(out, debug=True))
@@ -277,7 +290,7 @@ class TestRestart:
         run(ctx, state, "restart-services", services=" masakari-api,")
         assert machine.restarts() == [("restart", "masakari-api")]
 
-    def test_m21_pacemakers_haproxy_is_not_ours(
+    def test_pacemakers_haproxy_is_not_restarted_by_the_action(
         self, ctx: testing.Context, state: testing.State, machine: Machine
     ) -> None:
         machine.forget()
@@ -360,12 +373,12 @@ class TestUpgrade:
         managed = with_config(out, action_managed_upgrade=True)
         assert fail(ctx, managed, "openstack-upgrade") == f"Couldn't upgrade: {text}"
 
-    def test_m9_m20_refresh_installs_what_is_missing_and_knows_every_release(
+    def test_refresh_installs_what_is_missing_and_opens_the_port(
         self, ctx: testing.Context, state: testing.State, machine: Machine
     ) -> None:
+        """A newer charm needs packages that the older one did not know of."""
         del machine.host.apt.present["python3-pymysql"]
-        machine.host.apt.archive["python3-masakari"] = "21.0.0-1"
-        out = ctx.run(ctx.on.upgrade_charm(), state)
+        out = ctx.run(ctx.on.upgrade_charm(), dataclasses.replace(state, opened_ports=set()))
         assert ("install", "python3-pymysql") in machine.host.apt.log
         assert {port.port for port in out.opened_ports} == {15868}
 

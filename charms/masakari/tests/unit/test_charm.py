@@ -14,16 +14,25 @@ from machine import GROUPS, Machine
 from model import complete, published, replace, with_config
 
 CONF = "/etc/masakari/masakari.conf"
+OWN = ("masakari-api", "masakari-engine")
 
 
 def test_install_installs_and_holds_services_back(
     ctx: testing.Context, bare_machine: Machine
 ) -> None:
-    out = ctx.run(ctx.on.install(), testing.State())
+    """Packages start their services at once, without a configuration."""
     host = bare_machine.host
+    unpack, started = host.apt.on_install, []
+
+    def install(names: list[str]) -> None:
+        unpack(names)
+        started.extend(name for name in OWN if host.systemd.running(name))
+
+    host.apt.on_install = install
+    out = ctx.run(ctx.on.install(), testing.State())
+    assert started == []
     assert ("install", *sorted(host.apt.archive)) in host.apt.log
-    assert not host.systemd.running("masakari-api")
-    assert not host.systemd.running("masakari-engine")
+    assert not [name for name in OWN if host.systemd.running(name)]
     assert out.workload_version == "14.0.2"
     assert {port.port for port in out.opened_ports} == {15868}
     assert out.unit_status == ops.BlockedStatus(
@@ -40,6 +49,63 @@ def test_bad_option_is_corrected_before_anything_is_installed(
     out = ctx.run(ctx.on.config_changed(), testing.State())
     assert bare_machine.host.apt.present
     assert out.workload_version == "14.0.2"
+
+
+@pytest.fixture
+def history(ctx: testing.Context) -> list[ops.StatusBase]:
+    """The statuses that the unit has had on its way to the present one."""
+    ctx.unit_status_history.clear()
+    return ctx.unit_status_history
+
+
+INSTALLING = ops.MaintenanceStatus("Installing packages")
+
+
+def test_status_says_so_while_packages_are_installed(
+    ctx: testing.Context, bare_machine: Machine, history: list[ops.StatusBase]
+) -> None:
+    out = ctx.run(ctx.on.install(), testing.State())
+    assert INSTALLING in history
+    history.clear()
+    del bare_machine.host.apt.present["python3-pymysql"]
+    ctx.run(ctx.on.upgrade_charm(), out)
+    assert INSTALLING in history
+
+
+@pytest.mark.parametrize("event", ["config_changed", "update_status", "upgrade_charm"])
+def test_status_does_not_flap_where_nothing_is_to_be_installed(
+    ctx: testing.Context, machine: Machine, history: list[ops.StatusBase], event: str
+) -> None:
+    """A hook that has all packages does not claim to install any, whatever Masakari's version."""
+    for metadata in machine.host.path("/usr/lib/python3/dist-packages").iterdir():
+        metadata.rmdir()
+    out = ctx.run(ctx.on.config_changed(), complete())
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+    ctx.run(getattr(ctx.on, event)(), out)
+    assert not [status for status in history if isinstance(status, ops.MaintenanceStatus)]
+    assert machine.host.apt.log == []
+
+
+def test_status_does_not_flap_where_nothing_can_be_installed(
+    ctx: testing.Context, bare_machine: Machine, history: list[ops.StatusBase]
+) -> None:
+    state = testing.State(config={"openstack-origin": "cloud:noble-flamingo"})
+    for _ in range(2):
+        state = ctx.run(ctx.on.config_changed(), state)
+    assert isinstance(state.unit_status, ops.BlockedStatus)
+    assert not [status for status in history if isinstance(status, ops.MaintenanceStatus)]
+
+
+@pytest.mark.parametrize("version", ["9.0.0", "14.0.2", "21.0.0", "99.0.0"])
+def test_no_release_is_too_new_to_be_known(
+    ctx: testing.Context, bare_machine: Machine, version: str
+) -> None:
+    """A charm with a list of releases cannot operate those that come after its end."""
+    bare_machine.host.apt.archive["python3-masakari"] = f"{version}-1"
+    out = ctx.run(ctx.on.install(), testing.State())
+    assert out.workload_version == version
+    out = ctx.run(ctx.on.config_changed(), complete())
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
 
 
 def test_complete_unit_is_ready(ctx: testing.Context, machine: Machine) -> None:
@@ -294,18 +360,18 @@ class TestMigration:
         ctx.run(ctx.on.leader_elected(), out)
         assert machine.has_run("runuser") == []
 
-    def test_m12_another_database_is_migrated(
-        self, ctx: testing.Context, machine: Machine
-    ) -> None:
+    def test_another_database_is_migrated(self, ctx: testing.Context, machine: Machine) -> None:
+        """That a database was migrated once says nothing about the one that replaces it."""
         out = ctx.run(ctx.on.config_changed(), complete())
         machine.forget()
         other = model.shared_db({**model.MYSQL_ROUTER, "password": "another"})
         ctx.run(ctx.on.config_changed(), replace(out, other))
         assert len(machine.has_run("runuser")) == 1
 
-    def test_m12_another_package_version_is_migrated(
+    def test_another_package_version_is_migrated(
         self, ctx: testing.Context, machine: Machine
     ) -> None:
+        """A refresh that brings newer packages does not leave the old schema behind."""
         out = ctx.run(ctx.on.config_changed(), complete())
         machine.forget()
         machine.host.apt.archive["python3-masakari"] = "17.0.0-1"
@@ -358,6 +424,7 @@ class TestMigration:
         )
 
     def test_access_denied_is_tried_again(self, ctx: testing.Context, machine: Machine) -> None:
+        """mysql-router says that a unit is admitted when another one of a longer name is."""
         answers = [(1, 'sqlalchemy.exc.OperationalError: (1045, "Access denied")'), (0, "")]
         machine.host.runner.answer(["runuser"], lambda argv: answers.pop(0))
         out = ctx.run(ctx.on.config_changed(), complete())

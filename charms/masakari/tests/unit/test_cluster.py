@@ -261,7 +261,7 @@ class TestInstallation:
 
 
 class TestApache:
-    """M1, M6 and M18: what an older charm or the distribution's package left to Apache."""
+    """What an older charm or the distribution's package left to Apache."""
 
     def site(self, machine: Machine, name: str) -> None:
         machine.host.write(f"/etc/apache2/sites-enabled/{name}", "Listen 15868")

@@ -162,11 +162,12 @@ class TestOrigin:
     @pytest.mark.parametrize(
         "text", ["cloud:jammy", "ppa:", "deb x", "deb x\ny z", "Caracal", "caracal/x", "deb a b|K"]
     )
-    def test_m15_other_forms_are_refused(self, text: str) -> None:
+    def test_other_forms_are_refused(self, text: str) -> None:
         with pytest.raises(ValueError, match="openstack-origin"):
             parse(text)
 
-    def test_m15_the_default_is_the_distribution(self) -> None:
+    def test_the_default_is_the_distribution(self) -> None:
+        """A default that names one release upgrades or breaks clouds of all others."""
         assert CHARMCRAFT["config"]["options"]["openstack-origin"]["default"] == "distro"
 
     def test_apply_and_change(self, machine: Machine) -> None:

@@ -46,7 +46,8 @@ def test_defaults(ctx: testing.Context, machine: Machine) -> None:
     assert conf["fencing"]["allow_unfenced_recovery"] == "False"
 
 
-def test_m4_project_is_keystones(ctx: testing.Context, machine: Machine) -> None:
+def test_project_is_keystones(ctx: testing.Context, machine: Machine) -> None:
+    """The service project has another name than `services` where Keystone is told so."""
     keystone = model.identity(u0={**model.KEYSTONE, "service_tenant": "admin-services"})
     ctx.run(ctx.on.config_changed(), complete(keystone))
     assert read(machine)["DEFAULT"]["os_privileged_user_tenant"] == "admin-services"
@@ -56,9 +57,10 @@ def test_m4_project_is_keystones(ctx: testing.Context, machine: Machine) -> None
     ("internal", "interface", "host"),
     [(False, "public", "10.5.100.0"), (True, "internal", "10.6.100.0")],
 )
-def test_m5_endpoints_of_other_services(
+def test_endpoints_of_other_services(
     ctx: testing.Context, machine: Machine, internal: bool, interface: str, host: str
 ) -> None:
+    """`use-internal-endpoints` decides how Nova and Keystone are reached."""
     ctx.run(ctx.on.config_changed(), complete(config={"use-internal-endpoints": internal}))
     conf = read(machine)
     assert conf["DEFAULT"]["nova_catalog_admin_info"] == f"compute:nova:{interface}URL"
@@ -71,15 +73,15 @@ def test_m5_endpoints_of_other_services(
     assert notifier["keystone"]["auth_url"] == url
 
 
-def test_m7_password_stands_in_the_transport_url_only(
-    ctx: testing.Context, machine: Machine
-) -> None:
+def test_password_stands_in_the_transport_url_only(ctx: testing.Context, machine: Machine) -> None:
+    """RabbitMQ is not configured a second time by the deprecated `rabbit_` options."""
     ctx.run(ctx.on.config_changed(), complete())
     assert machine.read(CONF).count("Zqsecret") == 1
     assert "rabbit_" not in machine.read(CONF)
 
 
-def test_m8_proxy_headers_are_believed(ctx: testing.Context, machine: Machine) -> None:
+def test_proxy_headers_are_believed(ctx: testing.Context, machine: Machine) -> None:
+    """Otherwise the links in the API's answers say http behind TLS."""
     ctx.run(ctx.on.config_changed(), complete())
     assert read(machine)["oslo_middleware"]["enable_proxy_headers_parsing"] == "True"
     assert "X-Forwarded-Proto http\n" in machine.read("/etc/haproxy/haproxy.cfg")
@@ -89,6 +91,14 @@ def test_m8_proxy_headers_are_believed(ctx: testing.Context, machine: Machine) -
     ("option", "value", "section", "name", "text"),
     [
         ("evacuation-delay", 0, "DEFAULT", "wait_period_after_service_update", "0"),
+        (
+            "duplicate-notification-interval",
+            0,
+            "DEFAULT",
+            "duplicate_notification_detection_interval",
+            "0",
+        ),
+        ("report-limit-hosts", 0, "fencing", "report_limit_hosts", "0"),
         ("evacuate-all-instances", False, "host_failure", "evacuate_all_instances", "False"),
         (
             "ignore-instances-in-error-state",
@@ -127,7 +137,7 @@ def test_m8_proxy_headers_are_believed(ctx: testing.Context, machine: Machine) -
         ("allow-recovery-without-fencing", True, "fencing", "allow_unfenced_recovery", "True"),
     ],
 )
-def test_m16_each_option_takes_effect_and_zero_and_false_do_too(
+def test_each_option_takes_effect_and_zero_and_false_do_too(
     ctx: testing.Context,
     machine: Machine,
     option: str,
@@ -136,6 +146,7 @@ def test_m16_each_option_takes_effect_and_zero_and_false_do_too(
     name: str,
     text: str,
 ) -> None:
+    """A zero is not dropped like a value that is not there."""
     ctx.run(ctx.on.config_changed(), complete(config={option: value}))
     assert read(machine)[section][name] == text
 
@@ -196,7 +207,8 @@ def test_engine_reads_this_file_on_every_distribution(
     assert "OS_KEYSTONE_AUTHTOKEN__AUTH_TYPE=masakari_shared_password\nRestart" in drop_in
 
 
-def test_m3_api_needs_no_wsgi_script(ctx: testing.Context, machine: Machine) -> None:
+def test_api_needs_no_wsgi_script(ctx: testing.Context, machine: Machine) -> None:
+    """Newer releases of Masakari no longer have a script for WSGI servers."""
     ctx.run(ctx.on.config_changed(), complete())
     unit = "/usr/local/lib/systemd/system/masakari-api.service"
     assert "ExecStart=/usr/bin/masakari-api --config-file" in machine.read(unit)
@@ -205,11 +217,17 @@ def test_m3_api_needs_no_wsgi_script(ctx: testing.Context, machine: Machine) -> 
     assert "from masakari.cmd.api import main" in machine.read(unit)
 
 
-def test_m6_m18_configuration_is_only_where_it_is_the_charms(
-    ctx: testing.Context, machine: Machine
-) -> None:
+def test_apache_gets_no_site(ctx: testing.Context, machine: Machine) -> None:
+    """A site put straight among the enabled ones also answers on Apache's port 80."""
     ctx.run(ctx.on.config_changed(), complete())
     assert not machine.host.path("/etc/apache2").exists()
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.j2")), ids=lambda path: path.name)
+def test_no_setting_is_commented_out(template: Path) -> None:
+    """An example that was left in, password and all, looks like one that somebody disabled."""
+    comments = [line for line in template.read_text().splitlines() if line.startswith("#")]
+    assert not [line for line in comments if "=" in line or "password" in line.lower()]
 
 
 def test_own_options_are_those_of_the_template() -> None:
@@ -230,7 +248,7 @@ NEW = {**model.KEYSTONE, "service_password": "newsecret"}
 
 
 class TestStaleKeystone:
-    """The answers of two keystone units, one of which was the leader before."""
+    """An old leader's answer stays in its databag, with the password of then."""
 
     def password(self, machine: Machine) -> str:
         return read(machine)["DEFAULT"]["os_privileged_user_password"]

@@ -53,7 +53,8 @@ def test_host_name_wins() -> None:
     assert hosts(config)["public"] == "masakari.example.com"
 
 
-def test_m13_units_without_vip_all_name_the_first_one() -> None:
+def test_units_without_vip_all_name_the_first_one() -> None:
+    """Units that register different addresses rewrite each other's endpoints."""
     first = Peer("masakari/0", "10.3.0.10", {"public": "10.1.0.10", "admin": "10.2.0.10"})
     last = Peer("masakari/10", "10.3.0.20", {"public": "10.1.0.20"})
     silent = Peer("masakari/00", "10.3.0.20", {})

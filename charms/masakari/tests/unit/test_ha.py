@@ -6,8 +6,10 @@ import json
 
 import ops
 import pytest
+from instance_ha_common.testing import make_context
 from ops import testing
 
+import charm
 import model
 from machine import Machine
 from model import complete, published, replace, with_config
@@ -36,9 +38,10 @@ def test_endpoints_at_the_vip_of_each_space(ctx: testing.Context, machine: Machi
     ]
 
 
-def test_m13_nothing_is_registered_before_the_cluster_is_there(
+def test_nothing_is_registered_before_the_cluster_is_there(
     ctx: testing.Context, machine: Machine
 ) -> None:
+    """An endpoint at an address that nobody has yet makes every client wait."""
     out = ctx.run(ctx.on.config_changed(), complete(model.ha({})))
     assert published(out, "identity-service") == {}
     assert published(out, "ha")["json_groups"] == (
@@ -46,6 +49,21 @@ def test_m13_nothing_is_registered_before_the_cluster_is_there(
     )
     out = ctx.run(ctx.on.update_status(), replace(out, model.ha()))
     assert urls(out)["public_url"] == "http://10.77.1.250:15868/v1/%(tenant_id)s"
+
+
+def test_all_units_publish_the_same(machine: Machine) -> None:
+    """The last of several different answers would win, another one each time."""
+    found = []
+    for number, address in ((0, "10.77.1.11/24"), (1, "10.77.1.12/24")):
+        networks = {n for n in model.NETWORKS if n.binding_name != "public"}
+        networks.add(model.network("public", address, "public"))
+        other = make_context(charm.MasakariCharm, unit_id=number)
+        database = {**model.MYSQL_ROUTER, "allowed_units": f"masakari/{number}"}
+        state = complete(model.shared_db(database), networks=networks)
+        out = other.run(other.on.config_changed(), state)
+        found.append([published(out, endpoint) for endpoint in ("identity-service", "ha")])
+    assert found[0] == found[1]
+    assert all(found[0])
 
 
 def test_vip_without_cluster_is_blocked_and_registers_nothing(
@@ -60,22 +78,24 @@ def test_vip_without_cluster_is_blocked_and_registers_nothing(
     assert published(out, "identity-service") == {}
 
 
-def test_m14_cluster_without_vip_is_blocked(ctx: testing.Context, machine: Machine) -> None:
+def test_cluster_without_vip_or_dns_ha_is_blocked(ctx: testing.Context, machine: Machine) -> None:
+    """Related to hacluster, but with nothing for it to make highly available."""
     out = ctx.run(ctx.on.config_changed(), complete(model.ha({}), config={"vip": ""}))
     assert out.unit_status == ops.BlockedStatus("HA: set vip, or dns-ha and an os-*-hostname")
     assert published(out, "ha") == {}
     assert published(out, "identity-service") == {}
 
 
-def test_m14_both_is_blocked(ctx: testing.Context, machine: Machine) -> None:
+def test_vip_and_dns_ha_together_are_blocked(ctx: testing.Context, machine: Machine) -> None:
     options = {"dns-ha": True, "os-public-hostname": "a.example.com"}
     out = ctx.run(ctx.on.config_changed(), complete(config=options))
     assert out.unit_status == ops.BlockedStatus("vip and dns-ha exclude each other: unset one")
 
 
-def test_m22_multicast_goes_over_the_clusters_own_interface(
+def test_multicast_goes_over_the_clusters_own_interface(
     ctx: testing.Context, machine: Machine
 ) -> None:
+    """`vip_iface` is a fallback for virtual addresses; it tells nothing of Corosync's network."""
     out = ctx.run(ctx.on.config_changed(), complete())
     assert published(out, "ha")["corosync_bindiface"] == "internal"
 

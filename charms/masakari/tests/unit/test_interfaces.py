@@ -49,10 +49,11 @@ class TestKeystone:
         assert identity is not None
         assert identity.auth_url(internal=True) == "https://10.5.100.0:5000/v3"
 
-    def test_m6_ipv6_is_bracketed(self) -> None:
-        identity = Identity.from_bag({**model.KEYSTONE, "service_host": "fd00::5"})
+    def test_ipv6_is_bracketed_and_the_port_is_keystones(self) -> None:
+        bag = {**model.KEYSTONE, "service_host": "fd00::5", "service_port": "5443"}
+        identity = Identity.from_bag(bag)
         assert identity is not None
-        assert identity.auth_url(internal=False) == "https://[fd00::5]:5000/v3"
+        assert identity.auth_url(internal=False) == "https://[fd00::5]:5443/v3"
 
     def test_version_2_has_no_domains(self) -> None:
         bag = {**model.KEYSTONE, "api_version": "2"}
@@ -132,6 +133,7 @@ class TestDatabase:
         )
 
     def test_another_unit_with_the_same_beginning_is_not_this_one(self) -> None:
+        """Whoever looks for its name as a part of the text takes another's permission."""
         bag = {**model.MYSQL_ROUTER, "allowed_units": "masakari/10 masakari/11"}
         assert Database.from_bag(bag, "masakari/1") is None
         assert Database.from_bag(bag, "masakari/11") is not None
@@ -212,7 +214,8 @@ class TestMessaging:
         assert found.authority == model.PEM
         assert ":5671/" in found.transport_url
 
-    def test_m19_tls_without_authority_is_tls(self) -> None:
+    def test_tls_without_authority_is_tls(self) -> None:
+        """Clear text to the TLS port is never understood."""
         found = Messaging.from_bags({"r/0": {**model.RABBITMQ, "ssl_port": "5671"}})
         assert found is not None
         assert found.tls
@@ -286,7 +289,8 @@ class TestHacluster:
         }
         assert set(hacluster.KEYS) == set(ha_request(vip("10.5.100.1")))
 
-    def test_m11_group_is_in_the_first_publication(self) -> None:
+    def test_group_is_in_the_first_publication(self) -> None:
+        """What hacluster is told first it creates; a group that comes later is never filled."""
         request = ha_request(vip("10.5.100.1"), vip("10.6.100.1", "eth1"))
         assert json.loads(request["json_groups"]) == {
             "grp_masakari_vips": "res_masakari_242d562_vip res_masakari_967eddd_vip"
@@ -296,7 +300,8 @@ class TestHacluster:
             "res_masakari_eth1_vip",
         ]
 
-    def test_m11_two_ipv6_vips_are_two_resources(self) -> None:
+    def test_two_ipv6_vips_are_two_resources(self) -> None:
+        """Under one name, the second address would replace the first."""
         request = ha_request(vip("fd00::10"), vip("fd00::11"))
         resources = json.loads(request["json_resources"])
         assert resources["res_masakari_e78b211_vip"] == "ocf:heartbeat:IPv6addr"
@@ -305,7 +310,8 @@ class TestHacluster:
         assert params.startswith('  params ipv6addr="fd00::10"  meta')
         assert json.loads(request["json_delete_resources"]) == ["res_masakari_None_ipv6addr_vip"]
 
-    def test_m11_removed_vip_is_deleted_and_a_returning_one_is_not(self) -> None:
+    def test_removed_vip_is_deleted_and_a_returning_one_is_not(self) -> None:
+        """A resource both wanted and to be deleted is removed and created again in every hook."""
         first = ha_request(vip("10.5.100.1"), vip("10.6.100.1"))
         second = ha_request(vip("10.5.100.1"), published=first)
         assert "res_masakari_967eddd_vip" in json.loads(second["json_delete_resources"])
@@ -416,7 +422,7 @@ class TestCertificates:
             offer(**{"masakari_0.processed_requests": "[]"}),
             offer(**{"masakari_0.processed_requests": '{"node1.maas": 1}'}),
             offer(**{"masakari_0.processed_requests": '{"node1.maas": {"cert": null}}'}),
-            {"ca": model.PEM, "masakari_1.processed_requests": '{"node1.maas": {}}'},
+            {key.replace("masakari_0", "masakari_1"): value for key, value in offer().items()},
         ],
     )
     def test_incomplete(self, bag: dict[str, str]) -> None:

@@ -328,7 +328,7 @@ class TestReturnHost:
 
     def test_a_host_that_nova_does_not_take_back(self, failed: Segments, cloud: FakeCloud) -> None:
         cloud.unclean.add(ONE)
-        with pytest.raises(ActionError, match=r"`done` evacuation.*start its nova-compute"):
+        with pytest.raises(ActionError, match=r"`done` evacuation.*restart its nova-compute"):
             failed.return_host(ONE, reserved=False, timeout=10)
         assert cloud.services[ONE]["status"] == "disabled"
 

@@ -70,7 +70,7 @@ def test_certificate_arrives(ctx: testing.Context, machine: Machine) -> None:
     assert machine.has_run("haproxy") == []
 
 
-def test_m13_endpoints_do_not_flap_between_http_and_https(
+def test_endpoints_do_not_flap_between_http_and_https(
     ctx: testing.Context, machine: Machine
 ) -> None:
     """A unit that serves clear text goes on doing so until its certificate is there."""
@@ -84,7 +84,8 @@ def test_m13_endpoints_do_not_flap_between_http_and_https(
     assert scheme(out) == "https"
 
 
-def test_m2_m1_nothing_in_clear_text_is_reachable(ctx: testing.Context, machine: Machine) -> None:
+def test_nothing_in_clear_text_is_reachable(ctx: testing.Context, machine: Machine) -> None:
+    """Behind TLS, the process that serves without it listens to this machine alone."""
     ctx.run(ctx.on.config_changed(), complete(model.certificates(offer())))
     text = machine.read(CFG)
     [_, unit] = text.split("frontend masakari-unit")
@@ -125,7 +126,8 @@ def test_options_win_over_the_relation(ctx: testing.Context, machine: Machine) -
     assert out.unit_status == ops.ActiveStatus("Unit is ready")
 
 
-def test_m10_authority_without_certificate(ctx: testing.Context, machine: Machine) -> None:
+def test_authority_without_certificate(ctx: testing.Context, machine: Machine) -> None:
+    """`ssl_ca` works without `ssl_cert` and `ssl_key`."""
     options = {"ssl_ca": model.b64(model.PEM + model.OTHER_PEM)}
     out = ctx.run(ctx.on.config_changed(), complete(config=options))
     assert machine.read(f"{TRUSTED}/masakari.crt") == model.PEM
@@ -202,9 +204,7 @@ def test_database_and_rabbitmq_with_tls(ctx: testing.Context, machine: Machine) 
     assert not machine.host.path("/etc/masakari/database-ca.pem").exists()
 
 
-def test_m19_rabbitmq_tls_with_the_systems_authorities(
-    ctx: testing.Context, machine: Machine
-) -> None:
+def test_rabbitmq_tls_with_the_systems_authorities(ctx: testing.Context, machine: Machine) -> None:
     rabbit = model.amqp(u0={**model.RABBITMQ, "ssl_port": "5671"})
     ctx.run(ctx.on.config_changed(), complete(rabbit))
     conf = machine.read("/etc/masakari/masakari.conf")

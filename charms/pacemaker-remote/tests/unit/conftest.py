@@ -24,6 +24,7 @@ def no_processes(monkeypatch):
 
     monkeypatch.setattr(subprocess, "run", forbidden)
     monkeypatch.setattr(socket, "gethostname", lambda: "kernel-name")
+    monkeypatch.setattr(socket, "getfqdn", lambda *args: "guess.example")
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "canonical.example", None)]
     )

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import re
 
 import pytest
 import unblock
@@ -51,8 +52,20 @@ def test_install_brings_the_packages_and_keeps_the_daemon_down(ctx, host):
 
 
 def test_neither_the_cluster_stack_nor_its_shell_is_installed(ctx, host):
+    """A full member's packages, and a shell with a port of its own, are not for hypervisors."""
+    unwanted = {"corosync", "pacemaker", "pcs", "crmsh"}
+    host.apt.archive.update(dict.fromkeys(unwanted, "1"))
     ctx.run(ctx.on.install(), state())
-    assert not {"corosync", "pacemaker", "pcs"} & host.apt.present.keys()
+    assert host.apt.present
+    assert not unwanted & host.apt.present.keys()
+
+
+def test_the_configuration_of_a_cluster_stack_is_not_deleted(ctx, host):
+    """Whatever is left of another cluster on a shared machine is not this charm's to clear."""
+    text = "nodelist {\n node {\n  ring0_addr: 127.0.0.1\n }\n}\n"
+    host.write(COROSYNC_CONF, text)
+    joined(ctx, host)
+    assert host.read(COROSYNC_CONF) == text
 
 
 def test_joining_publishes_exactly_the_golden_values(ctx, host):
@@ -63,6 +76,7 @@ def test_joining_publishes_exactly_the_golden_values(ctx, host):
 
 
 def test_the_key_is_exact_and_for_the_clusters_group_only(ctx, host):
+    """Every user who can read the key can command the cluster."""
     changed(ctx, hacluster())
     assert host.path(KEY).read_bytes() == SECRET
     assert host.mode(KEY) == 0o440
@@ -123,6 +137,7 @@ def test_packages_that_cannot_be_had_are_blocked_not_an_error(ctx, host):
 
 
 def test_the_nodes_name_is_novas_host_not_this_hosts(ctx, host):
+    """A node by another name is one that Masakari does not know when it fails."""
     host.write("/etc/nova/nova.conf", "[DEFAULT]\ntransport_url = rabbit://x\n")
     relation = hacluster()
     assert published(changed(ctx, relation), relation)["remote-hostname"] == '"kernel-name"'
@@ -174,6 +189,7 @@ def test_an_impossible_option_is_blocked_with_the_option_named(ctx, host):
     ],
 )
 def test_name_and_address_stay_and_the_difference_is_shown(ctx, host, nova, address, told):
+    """What is published anew has no effect on the cluster, and hides that it has none."""
     relation, _ = joined(ctx, host)
     host.write("/etc/nova/nova.conf", f"[DEFAULT]\nhost = {nova}\n")
     out = ctx.run(ctx.on.config_changed(), state(relation, address=address))
@@ -215,8 +231,19 @@ def test_options_do_change_what_is_published(ctx, host):
 
 
 def test_resources_stay_off_hypervisors_unless_asked_for():
+    """Otherwise virtual addresses and HAProxy move to the hypervisors."""
     metadata = yaml.safe_load((CHARM_ROOT / "charmcraft.yaml").read_text())
     assert metadata["config"]["options"]["enable-resources"]["default"] is False
+
+
+def test_the_option_for_fencing_says_what_has_to_be_set_first():
+    """Without MAAS's credentials the first hypervisor that asks for fencing fails hacluster."""
+    metadata = yaml.safe_load((CHARM_ROOT / "charmcraft.yaml").read_text())
+    option = metadata["config"]["options"]["enable-stonith"]
+    assert option["default"] is False
+    assert {"maas_url", "maas_credentials", "first"} <= set(
+        re.findall(r"\w+", option["description"])
+    )
 
 
 def test_a_container_is_not_offered_for_fencing(ctx, host):
@@ -232,6 +259,7 @@ def test_a_container_is_not_offered_for_fencing(ctx, host):
 
 
 def test_a_second_run_changes_nothing(ctx, host):
+    """A key that is there already is not written and not read again."""
     relation, out = joined(ctx, host)
     before = {p: p.stat().st_mtime_ns for p in host.root.rglob("*") if p.is_file()}
     again = ctx.run(ctx.on.update_status(), out)
@@ -257,6 +285,7 @@ def test_a_new_key_restarts_the_guarded_daemon_once(ctx, host):
 
 
 def test_while_units_disagree_the_old_key_stays(ctx, host):
+    """Two keys at once, as while one is replaced, are no error of the hook."""
     relation, _ = joined(ctx, host)
     new = base64.b64encode(b"new key").decode()
     rotating = dataclasses.replace(
@@ -292,6 +321,7 @@ def test_a_damaged_key_file_is_repaired_with_a_restart(ctx, host):
 
 
 def test_ready_only_when_the_node_is_online(ctx, host):
+    """That a key was received once says nothing of the daemon and its connection."""
     relation = hacluster()
     out = changed(ctx, relation)
     assert "Node node1.maas is not connected" in out.unit_status.message
@@ -369,6 +399,7 @@ def test_a_guarded_node_that_is_back_is_given_to_the_cluster_again(ctx, host):
 
 @pytest.mark.parametrize("event", ["stop", "remove"])
 def test_leaving_stops_the_daemon_under_guard_and_forgets_the_key(ctx, host, event):
+    """A daemon that is left running is fenced with the machine's next user."""
     _, out = joined(ctx, host)
     seen = []
     host.systemd.stop = lambda name: (
@@ -439,6 +470,7 @@ def test_a_full_member_is_not_touched(ctx, member, event):
 
 
 def test_show_cleanup_names_the_published_node(ctx, host):
+    """The cluster keeps the node of a unit that has left, until somebody deletes it."""
     _, out = joined(ctx, host)
     host.write("/etc/nova/nova.conf", "[DEFAULT]\nhost = renamed\n")
     ctx.run(ctx.on.action("show-cleanup"), out)

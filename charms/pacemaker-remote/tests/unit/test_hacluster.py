@@ -69,7 +69,7 @@ def test_units_that_disagree():
     assert read_keys(bags) == Keys(None, disagree=True)
 
 
-@pytest.mark.parametrize("text", ["@@@", "abc", "é", '"aGk="'])
+@pytest.mark.parametrize("text", ["@@@", "abc", "é", '"aGk="', " "])
 def test_invalid_keys_are_named_and_ignored(text):
     bags = {"h/1": {"pacemaker-key": text}, "h/0": {"pacemaker-key": b64(b"k")}}
     assert read_keys(bags) == Keys(b"k", invalid=("h/1",))

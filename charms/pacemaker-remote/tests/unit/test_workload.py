@@ -6,7 +6,7 @@ import threading
 import pytest
 from cluster import Cluster, Node, cleanup_commands
 from guard import DROP_IN, SCRIPT, Guard
-from hypervisor import install
+from hypervisor import guard_files, install
 from instance_ha_common.testing import FakeService
 from pacemaker_remote import COROSYNC_CONF, SERVICE, PacemakerRemote, accepts_connections
 
@@ -70,16 +70,16 @@ def test_waiting_for_a_listener_that_comes_late(monkeypatch):
 
 def test_the_guard_is_installed_once_and_removed_for_good(host):
     guard = Guard(host)
-    assert not guard.installed()
+    assert guard_files(host) == [False, False]
     assert guard.install("node1.maas")
-    assert guard.installed()
+    assert guard_files(host) == [True, True]
     assert not guard.install("node1.maas")
     assert host.mode(SCRIPT) == 0o755
     assert f"ExecStop=-{SCRIPT} stop" in host.read(DROP_IN)
     assert host.systemd.log == [("daemon-reload", "")]
     guard.remove()
     guard.remove()
-    assert not guard.installed()
+    assert guard_files(host) == [False, False]
     assert host.systemd.log == [("daemon-reload", "")] * 2
 
 

@@ -24,10 +24,6 @@ class Systemd:
         """Whether the service is active."""
         return systemd.service_running(name)
 
-    def failed(self, name: str) -> bool:
-        """Whether the service has failed."""
-        return systemd.service_failed(name)
-
     def exists(self, name: str) -> bool:
         """Whether systemd knows a unit file of that name."""
         return self._runner.run(["systemctl", "cat", "--", name], check=False).returncode == 0

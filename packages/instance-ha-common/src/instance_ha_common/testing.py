@@ -193,10 +193,6 @@ class FakeSystemd(Systemd):
         """Whether it is active."""
         return name in self.services and self.services[name].active
 
-    def failed(self, name: str) -> bool:
-        """Whether it cannot start."""
-        return name in self.broken
-
     def exists(self, name: str) -> bool:
         """Whether there is such a service."""
         return name in self.services
