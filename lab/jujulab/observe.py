@@ -87,7 +87,7 @@ class Observer:
             (0.1, self._watch_guests()),
             (0.2, self._watch_journal()),
             (0.25, self._watch_servers()),
-            (0.4, self._watch_notifications()),
+            (0.8, self._watch_notifications()),
             (0.3, self._watch_pacemaker()),
         ]
         for interval, watcher in watchers:

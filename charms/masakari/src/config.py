@@ -106,7 +106,7 @@ class Config:
     report_limit_window: int = 120
     fence_by_matrix: bool = False
     fencing_notifications: bool = True
-    remote_monitor_interval: int = 2
+    remote_monitor_interval: int = 1
     remote_monitor_timeout: int = 4
     remote_start_timeout: int = 4
     remote_reconnect_interval: int = 60

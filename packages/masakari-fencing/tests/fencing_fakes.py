@@ -72,7 +72,7 @@ class Remote:
     managed: bool = True
     failed: bool = False
     fenced: float = 0
-    start_failed: bool = False
+    start_failed: float = 0
     connected: float = 1_000_000
     events: list[tuple[str, str, float | None]] = field(default_factory=list)
 
@@ -83,6 +83,7 @@ class Cluster:
 
     remotes: list[Remote] = field(default_factory=lambda: [Remote()])
     members: tuple[str, ...] = ("juju-1-lxd-0", "juju-2-lxd-0", "juju-3-lxd-0")
+    gone: tuple[str, ...] = ()
     dc: str = "juju-2-lxd-0"
     quorum: bool = True
     stonith: bool = True
@@ -101,9 +102,12 @@ class Cluster:
         self.runner.on("crm_node --name", f"{self.members[0]}\n")
 
     def _failures(self) -> str:
-        failed = ["st-maas"] if self.device_failed else []
-        failed += [remote.name for remote in self.remotes if remote.start_failed]
-        lines = [f'<failure op_key="{name}_start_0" task="start"/>' for name in failed]
+        failed = [("st-maas", 0.0)] if self.device_failed else []
+        failed += [(r.name, r.start_failed) for r in self.remotes if r.start_failed]
+        lines = [
+            f'<failure op_key="{name}_start_0" task="start" last-rc-change="{_moment(when)}"/>'
+            for name, when in failed
+        ]
         return f"<failures>{''.join(lines)}</failures>" if lines else ""
 
     def remote(self, name: str) -> Remote | None:
@@ -131,7 +135,8 @@ class Cluster:
 
     def _member(self, name: str) -> str:
         return (
-            f'<node name="{name}" id="{name}" online="true" maintenance="false" unclean="false" '
+            f'<node name="{name}" id="{name}" online="{_bool(name not in self.gone)}" '
+            'maintenance="false" unclean="false" '
             f'is_dc="{_bool(name == self.dc)}" type="member"/>'
         )
 
@@ -156,8 +161,7 @@ class Cluster:
     def _event(remote: Remote, action: str, status: str, completed: float | None) -> str:
         when = ""
         if completed is not None:
-            moment = datetime.datetime.fromtimestamp(completed, datetime.timezone.utc)
-            when = f'completed="{moment:%Y-%m-%d %H:%M:%S}Z"'
+            when = f'completed="{_moment(completed)}"'
         return f'<fence_event action="{action}" target="{remote.name}" status="{status}" {when}/>'
 
     def node_state(self, argv: list[str]) -> str | int:
@@ -180,6 +184,11 @@ class Cluster:
             '<lrm_rsc_op operation="start" rc-code="0" '
             f'last-rc-change="{remote.connected:.0f}"/></xpath-query>'
         )
+
+
+def _moment(seconds: float) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
 def _bool(value: bool) -> str:

@@ -312,6 +312,15 @@ def test_nobody_is_asked_where_no_matrix_is_in_use() -> None:
     assert not rack.asked
 
 
+def test_one_that_pacemaker_lost_and_forgot_to_fence_is_objected_to_as_well() -> None:
+    rack = Rack(3)
+    remote = rack.cluster.remote("node1")
+    assert remote is not None
+    remote.online, remote.role = False, "Stopped"
+    rack.objection = "node1 still answers"
+    assert rack.check(matrix=True) == "node1 still answers"
+
+
 def test_a_fencing_that_somebody_asked_for_is_not_objected_to() -> None:
     rack = Rack(3)
     rack.objection = "node1 still answers"

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from fencing_fakes import Cluster, Remote
-from masakari_fencing.retry import FORGOTTEN, INTERVAL, Retry
+from masakari_fencing.retry import DOUBTFUL, FORGOTTEN, INTERVAL, Retry
 
 NOW = 2_000_000.0
 OWN, OTHER = "juju-1-lxd-0", "juju-2-lxd-0"
@@ -22,15 +22,45 @@ def lost(**changes: object) -> Remote:
 
 def forgotten(**changes: object) -> Remote:
     """As after a fencing that was decided on, and lost with the transition that it was part of."""
-    state = {"unclean": False, "failed": False, "start_failed": True, "events": []}
+    state = {"unclean": False, "failed": False, "start_failed": NOW, "events": []}
     return lost(**{**state, **changes})
 
 
 class Watch:
+    """A member that has seen the hypervisor connected, before what is given happened to it."""
+
     def __init__(self, remote: Remote, dc: str = OWN, **changes: object) -> None:
         self.now = NOW
-        self.cluster = Cluster(remotes=[remote], dc=dc, **changes)  # type: ignore[arg-type]
-        self.retry = Retry(self.cluster.runner, clock=lambda: self.now)
+        self.answers = False
+        self.cluster = Cluster(remotes=[Remote()], dc=dc, **changes)  # type: ignore[arg-type]
+        self.cluster.runner.on("cibadmin --query", lambda argv: self._cib())
+        node_state = "cibadmin --query --xpath //node_state"
+        self.cluster.runner.on(node_state, self.cluster.node_state)
+        self.tried: list[tuple[str, int]] = []
+        self.machines = {OWN: "1/lxd/0", OTHER: "2/lxd/0", "node1.maas": "9"}
+        self.retry = Retry(self.cluster.runner, self._reachable, clock=lambda: self.now)
+        self.retry.look()
+        self.cluster.remotes = [remote]
+
+    def _reachable(self, address: str, port: int) -> bool:
+        self.tried.append((address, port))
+        return self.answers
+
+    def _cib(self) -> str:
+        nodes = "".join(
+            f'<node id="{name}" uname="{name}"><instance_attributes id="{name}-a"><nvpair '
+            f'id="{name}-m" name="juju-machine" value="{machine}"/></instance_attributes></node>'
+            for name, machine in self.machines.items()
+        )
+        primitive = (
+            '<primitive id="node1.maas" class="ocf" provider="pacemaker" type="remote">'
+            '<instance_attributes id="i"><nvpair id="s" name="server" value="10.0.0.1"/>'
+            "</instance_attributes></primitive>"
+        )
+        return (
+            f"<cib><configuration><nodes>{nodes}</nodes><resources>{primitive}</resources>"
+            "</configuration></cib>"
+        )
 
     def look_twice(self) -> list[str]:
         """Look, and again when a fencing that Pacemaker forgot has to be taken for it."""
@@ -66,7 +96,7 @@ def test_a_fencing_of_an_earlier_loss_is_no_excuse() -> None:
     [
         pytest.param(Remote(), id="healthy"),
         pytest.param(forgotten(fenced=NOW - 3), id="fenced"),
-        pytest.param(forgotten(start_failed=False), id="cleaned up by hand"),
+        pytest.param(forgotten(start_failed=0), id="cleaned up by hand"),
         pytest.param(forgotten(managed=False), id="out of Pacemaker's hands"),
         pytest.param(forgotten(target_role="Stopped"), id="stopped by an operator"),
         pytest.param(forgotten(role="Starting"), id="being connected to"),
@@ -115,6 +145,58 @@ def test_a_connection_that_comes_back_in_between_counts_anew() -> None:
     remote.online, remote.role = False, "Stopped"
     assert watch.retry.look() == []
     assert watch.requests == 0
+
+
+@pytest.mark.parametrize("state", [{"role": "Starting", "online": True}, {}], ids=["next", "end"])
+def test_a_hypervisor_that_died_with_its_member_is_not_tried_from_every_other(
+    state: dict[str, object],
+) -> None:
+    watch = Watch(forgotten(**state))
+    watch.machines["node1.maas"] = "2"
+    watch.cluster.gone = (OTHER,)
+    assert watch.retry.look() == ["node1.maas"]
+    assert watch.tried == [("10.0.0.1", 3121)]
+
+
+@pytest.mark.parametrize("excuse", ["answers", "member", "stale", "none failed"])
+def test_what_need_not_be_dead_is_left_to_pacemaker(excuse: str) -> None:
+    remote = forgotten(role="Starting", online=True)
+    watch = Watch(remote)
+    watch.machines["node1.maas"] = "2"
+    watch.cluster.gone = (OTHER,)
+    if excuse == "answers":
+        watch.answers = True
+    elif excuse == "member":
+        watch.cluster.gone = ()
+    else:
+        remote.start_failed = NOW - 60 if excuse == "stale" else 0
+    assert watch.look_twice() == []
+    assert watch.requests == 0
+
+
+def test_a_failure_of_an_earlier_loss_does_not_count() -> None:
+    """Pacemaker is only slow to connect again: failures stay until they are cleaned up."""
+    watch = Watch(forgotten(start_failed=NOW - 60))
+    assert watch.look_twice() == []
+    watch.now += 60
+    assert watch.retry.look() == []
+    assert watch.requests == 0
+
+
+def test_one_that_still_accepts_connections_is_given_more_time() -> None:
+    watch = Watch(forgotten())
+    watch.answers = True
+    assert watch.look_twice() == []
+    watch.now += DOUBTFUL - FORGOTTEN
+    assert watch.retry.look() == ["node1.maas"]
+
+
+def test_one_that_was_never_seen_connected_is_given_more_time() -> None:
+    watch = Watch(forgotten())
+    watch.retry = Retry(watch.cluster.runner, lambda *_: False, clock=lambda: watch.now)
+    assert watch.look_twice() == []
+    watch.now += DOUBTFUL - FORGOTTEN
+    assert watch.retry.look() == ["node1.maas"]
 
 
 def test_failures_are_told_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -173,8 +173,8 @@ def check(
     if _property(cib, ALLOW) > clock():
         return None
     known = addresses(cib)
-    # Only what Pacemaker itself wants can be objected to: who asks for a fencing has reasons.
-    if guard.matrix and any(node.unclean for node in status.named(target)):
+    # A host that Pacemaker reaches is fenced because somebody asked for it, who has reasons.
+    if guard.matrix and not _connected(status, target):
         others = [address for name, (address, _) in known.items() if name != target]
         if text := objection(others, target):
             return text
@@ -327,7 +327,8 @@ def _remotes(status: pacemaker.Status) -> list[pacemaker.Node]:
 
 def _connected(status: pacemaker.Status, name: str) -> bool:
     connection = status.connection(name)
-    return connection is not None and connection.live and not status.named(name)[0].unclean
+    unclean = any(node.unclean for node in status.named(name))
+    return connection is not None and connection.live and not unclean
 
 
 def _set(runner: Runner, name: str, until: float) -> None:

@@ -39,6 +39,9 @@ CONFIGURATION = Path("/etc/masakari/fencing-notifier.conf")
 IDLE = 1.0
 """Seconds after which the spool is looked at although nobody poked."""
 
+RETRY_INTERVAL = 1.0
+"""Seconds between two looks at whether a hypervisor should be fenced and is not."""
+
 SERVICE_INTERVAL = 20.0
 """Seconds between two looks at which hypervisors are out of service."""
 
@@ -326,6 +329,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     for looks, interval in (
         # The cluster's on their own, so that waiting for an API never delays them, nor these a
         # report.
+        ((Retry(Subprocess()).look,), RETRY_INTERVAL),
         (cluster_looks(Subprocess()), INTERVAL),
         ((comeback.look, watch.look), SERVICE_INTERVAL),
     ):
@@ -344,11 +348,10 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
 
 
 def cluster_looks(runner: Runner) -> tuple[Look, ...]:
-    """Return what sees to interrupted recoveries, lost hypervisors, and the fencer's readiness."""
+    """Return what takes recoveries and hypervisors back, and keeps the fencer ready."""
     rank = Ranking(runner)
     return (
         # What guests wait for comes first.
-        Retry(runner).look,
         Orphans(runner).look,
         Readmission(runner, rank).look,
         Reprieve(runner, rank).look,

@@ -110,11 +110,22 @@ class FenceEvent:
 
 
 @dataclass(frozen=True)
-class Status:
-    """The cluster at one moment, as one of its members sees it.
+class Failure:
+    """An operation that failed, and was not cleaned up since.
 
-    Operations are named as Pacemaker does, such as `node1.maas_start_0`.
+    Attributes:
+        operation: named as Pacemaker does, such as `node1.maas_start_0`.
+        time: when its result last changed, in seconds since the epoch; None where that cannot be
+            read. Pacemaker gives whole seconds.
     """
+
+    operation: str
+    time: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The cluster at one moment, as one of its members sees it."""
 
     quorum: bool
     dc: str
@@ -124,7 +135,7 @@ class Status:
     connections: tuple[Connection, ...]
     fence_events: tuple[FenceEvent, ...]
     failed_devices: tuple[str, ...]
-    failed_operations: tuple[str, ...]
+    failures: tuple[Failure, ...]
 
     def named(self, name: str) -> list[Node]:
         """Return the nodes of exactly this name, whatever its case."""
@@ -186,7 +197,10 @@ def parse_status(text: str) -> Status:
         ),
         fence_events=tuple(_fence_event(element) for element in root.iter("fence_event")),
         failed_devices=_failed_devices(root, resources),
-        failed_operations=tuple(failure.get("op_key", "") for failure in root.iter("failure")),
+        failures=tuple(
+            Failure(failure.get("op_key", ""), parse_time(failure.get("last-rc-change")))
+            for failure in root.iter("failure")
+        ),
     )
 
 

@@ -8,17 +8,22 @@ It also forgets a fencing that it has decided on: where a hypervisor dies togeth
 that watched it, the others try to connect in turn, and the last failure schedules the fencing,
 behind the stop of the connection. If the transition is aborted between the two, the stopped
 connection looks clean (seen with 2.1.5), and nothing happens until the next attempt to reconnect.
+
+Nor is there a reason to let the others try in turn, each for as long as an attempt may take, when
+the first of them has failed: the hypervisor is as dead as the member on its machine.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from masakari_fencing import pacemaker
+from masakari_fencing import guard, machines, pacemaker
 from masakari_fencing.commands import Runner
+from masakari_fencing.readmission import PORT, answers
 
 LOG = logging.getLogger(__name__)
 
@@ -30,6 +35,10 @@ FORGOTTEN = 2.0
 """Seconds for which a connection must have been lost, without a fencing, to be forgotten. What
 Pacemaker has decided it begins at once."""
 
+DOUBTFUL = 10.0
+"""Seconds for which it must have been lost where its machine still accepts connections, or where
+nobody here has seen it connected: Pacemaker may only be slow."""
+
 TIMEOUT = 30.0
 """Seconds for one attempt."""
 
@@ -40,14 +49,17 @@ class Retry:
 
     Attributes:
         runner: runs Pacemaker's commands.
+        reachable: whether something accepts connections at an address and port.
         clock: seconds since the epoch.
     """
 
     runner: Runner
+    reachable: Callable[[str, int], bool] = answers
     clock: Callable[[], float] = time.time
     _name: str = ""
     _failed: dict[str, float] = field(default_factory=dict)
     _lost: dict[str, float] = field(default_factory=dict)
+    _live: dict[str, float] = field(default_factory=dict)
 
     def look(self) -> list[str]:
         """Have fenced what should be.
@@ -60,10 +72,15 @@ class Retry:
         """
         self._name = self._name or pacemaker.local_name(self.runner)
         status = pacemaker.status(self.runner)
+        remotes = [node for node in status.nodes if node.kind == "remote"]
+        for node in remotes:
+            connection = status.connection(node.name)
+            if connection is not None and connection.live:
+                # By all members: the controller may be the next to go.
+                self._live[node.name] = self.clock()
         if status.dc != self._name or not status.quorum or not status.stonith_enabled:
             self._lost.clear()
             return []
-        remotes = [node for node in status.nodes if node.kind == "remote"]
         due = [node.name for node in remotes if self._is_due(status, node)]
         return [name for name in due if self._fence(name)]
 
@@ -76,22 +93,38 @@ class Retry:
         if node.unclean:
             ended = [event.completed for event in events if event.completed is not None]
             return bool(ended) and self.clock() - max(ended) >= INTERVAL
-        if not self._is_forgotten(status, node):
+        if not self._failed_to_connect(status, node.name):
             self._lost.pop(node.name, None)
             return False
         since = self._lost.setdefault(node.name, self.clock())
-        return self.clock() - since >= FORGOTTEN
+        patience = self._patience(status, node)
+        return patience is not None and self.clock() - since >= patience
 
-    def _is_forgotten(self, status: pacemaker.Status, node: pacemaker.Node) -> bool:
-        """Whether its connection failed for good, and neither an operator nor a fence did it."""
+    def _failed_to_connect(self, status: pacemaker.Status, name: str) -> bool:
+        """Whether an attempt has failed since it was lost, and nobody stopped or fenced it."""
+        connection = status.connection(name)
+        if connection is None or connection.live or connection.stopped_on_purpose:
+            return False
+        # An older one is no sign: failures stay until they are cleaned up. Its time is cut off.
+        begun = self._live.get(name, 0.0) - 1
+        failed = any(
+            failure.operation == f"{name}_start_0" and (failure.time or 0.0) >= begun
+            for failure in status.failures
+        )
+        return failed and pacemaker.remote_record(self.runner, name).fenced is None
+
+    def _patience(self, status: pacemaker.Status, node: pacemaker.Node) -> float | None:
+        """Return for how many seconds it must have been lost; None: leave it to Pacemaker."""
+        cib = pacemaker.parse(pacemaker.run(self.runner, ["cibadmin", "--query"], timeout=30))
+        address = guard.addresses(cib).get(node.name, (node.name, PORT))
+        doubtful = node.name not in self._live or self.reachable(*address)
+        if not doubtful and _lost_its_member(status, cib, node.name):
+            return 0.0
         connection = status.connection(node.name)
-        if connection is None or node.online or connection.stopped_on_purpose:
-            return False
-        # Not `connection.failed`: the stop after the last failure succeeded.
-        failed = f"{node.name}_start_0" in status.failed_operations
-        if connection.role != "Stopped" or not failed:
-            return False
-        return pacemaker.remote_record(self.runner, node.name).fenced is None
+        # Not `failed`: the stop after the last failure succeeded.
+        if node.online or connection is None or connection.role != "Stopped":
+            return None
+        return DOUBTFUL if doubtful else FORGOTTEN
 
     def _fence(self, node: str) -> bool:
         last = self._failed.get(node)
@@ -108,3 +141,11 @@ class Retry:
         self._lost.pop(node, None)
         LOG.info("%s is fenced; Pacemaker had lost it and left it at that", node)
         return True
+
+
+def _lost_its_member(status: pacemaker.Status, cib: ET.Element, name: str) -> bool:
+    """Whether the machine of a hypervisor carries members, all of which are gone."""
+    carriers = machines.recorded(cib)
+    members = [node for node in status.nodes if node.kind == "member"]
+    there = [m for m in members if name in carriers and carriers.get(m.name) == carriers[name]]
+    return bool(there) and not any(member.online for member in there)
