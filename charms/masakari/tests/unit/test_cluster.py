@@ -59,7 +59,7 @@ def test_leader_tunes_the_connections(ctx: testing.Context, machine: Machine) ->
     with_remote(machine)
     ctx.run(ctx.on.config_changed(), complete(config={"remote-monitor-timeout": 7}))
     text = written(machine)
-    assert 'id="hv1-m" name="monitor" interval="2s" timeout="7s"' in text
+    assert 'id="hv1-m" name="monitor" interval="1s" timeout="7s"' in text
     assert f'path="{fencing.ALERT_AGENT}"' in text
 
 
