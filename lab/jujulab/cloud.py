@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import json
 import subprocess
@@ -121,19 +120,9 @@ class Cloud:
         """Send a POST request; see `request`."""
         return self.request("POST", service, path, body=body, **options)
 
-    def servers(self, changed_since: float | None = None) -> list[dict[str, Any]]:
-        """Return all guests of all projects, with Nova's extended attributes.
-
-        Args:
-            changed_since: only those that changed since, in seconds since the epoch. Nova answers
-                that with little effort, where a full list of many guests keeps a core busy.
-        """
-        path = "/servers/detail?all_tenants=1"
-        if changed_since is not None:
-            moment = datetime.datetime.fromtimestamp(int(changed_since), datetime.timezone.utc)
-            # Nova would add those that were deleted since.
-            path += f"&deleted=False&changes-since={moment:%Y-%m-%dT%H:%M:%SZ}"
-        return list(self.get("compute", path)["servers"])
+    def servers(self) -> list[dict[str, Any]]:
+        """Return all guests of all projects, with Nova's extended attributes."""
+        return list(self.get("compute", "/servers/detail?all_tenants=1")["servers"])
 
     def compute_services(self) -> list[dict[str, Any]]:
         """Return Nova's nova-compute services."""

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from jujulab import pack, timeline
+from jujulab.books import Books, BooksError
 from jujulab.cloud import Cloud, CloudError
 from jujulab.console import REPOSITORY, Console, StepError, poll
 from jujulab.guests import Guests, wait_for_api
@@ -290,7 +291,7 @@ class Demo:
 
             def recovered() -> bool:
                 beating = {e.subject for e in observer.events if e.kind == "beats"}
-                return set(victims) <= beating and self._moved(guests, victims, host)
+                return set(victims) <= beating and _moved(observer.books, victims, host)
 
             complete = observer.wait(recovered, timeout)
             observer.stop()
@@ -306,19 +307,6 @@ class Demo:
             problems.append(f"evacuation at {evacuating} s, but the host was fenced at {fenced} s")
         return Outcome(recovery, problems)
 
-    @staticmethod
-    def _moved(guests: Guests, names: list[str], host: str) -> bool:
-        try:
-            found = guests.find(PREFIX)
-        except CloudError:
-            return False  # asked again
-        return all(
-            found[name]["status"] == "ACTIVE"
-            and found[name]["OS-EXT-STS:task_state"] is None
-            and found[name]["OS-EXT-SRV-ATTR:host"] != host
-            for name in names
-        )
-
     def _observer(
         self, guests: Guests, avoid: Machine | None = None, *, in_place: bool = False
     ) -> Observer:
@@ -329,7 +317,13 @@ class Demo:
 
         journal = self.lab.run_dir / "maas.jsonl"
         pulses = guests.pulses(PREFIX)
-        return Observer(self.cloud, lambda: member, journal, pulses, show, in_place)
+        return Observer(self.books(), lambda: member, journal, pulses, show, in_place)
+
+    def books(self) -> Books:
+        """Return a new client of the cloud's database."""
+        units = self.console.status()["applications"]["mysql"]["units"].values()
+        # The lab's database is one server, on its leader.
+        return Books(self.lab.machine(next(str(u["machine"]) for u in units if u.get("leader"))))
 
     def kill_guest(self) -> list[str]:
         """Kill the QEMU of the guest tagged HA_Enabled; return what went wrong."""
@@ -352,7 +346,7 @@ class Demo:
 
             def recovered() -> bool:
                 beating = {e.subject for e in observer.events if e.kind == "beats"}
-                return name in beating and self._moved(guests, [name], host="")
+                return name in beating and _moved(observer.books, [name], host="")
 
             complete = observer.wait(recovered, RECOVERY_TIMEOUT)
             observer.stop()
@@ -385,6 +379,15 @@ class Demo:
         if not problems:
             problems = self.kill_guest()
         return problems
+
+
+def _moved(books: Books, names: list[str], host: str) -> bool:
+    """Whether all of these guests run, and none on a hypervisor."""
+    try:
+        found = books.servers()
+    except BooksError:
+        return False  # asked again
+    return all(found[name].runs and found[name].host != host for name in names)
 
 
 def main() -> None:

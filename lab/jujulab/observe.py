@@ -1,10 +1,11 @@
 """Watches a recovery from outside, through everything that keeps a record of its own.
 
-An API that is away for a while is part of what is watched, not an error of the watching.
+A database that is away for a while is part of what is watched, not an error of the watching.
 
-Pacemaker is asked on a cluster member, MAAS's look-alike keeps a journal, Nova and Masakari are
-asked through their APIs, and the guests speak for themselves on their disks. What is seen becomes
-a list of events with the host's clock, from which the phases of a recovery are computed.
+Pacemaker is asked on a cluster member, MAAS's look-alike keeps a journal, what Nova and Masakari
+write down is read in their database, and the guests speak for themselves on their disks. What is
+seen becomes a list of events with the host's clock, from which the phases of a recovery are
+computed.
 """
 
 from __future__ import annotations
@@ -16,25 +17,17 @@ import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jujulab.cloud import Cloud, CloudError
+from jujulab.books import Books, BooksError, ServerView
 from jujulab.errors import LabError
 from jujulab.heartbeat import Pulse
 from jujulab.machines import Machine
 
-_OVERLAP = 3.0
-"""Seconds by which two questions for changes overlap: Nova's times are in whole seconds, and a
-change is visible only a moment after the time that it bears."""
-
-
 _SHARE = 2.0
 """How much longer the pause after a look is than the look itself, at least."""
-
-_RUNNING = 1
-"""Nova's power state of a guest that runs: nova.compute.power_state."""
 
 
 @dataclass(frozen=True, order=True)
@@ -61,7 +54,7 @@ class Observer:
     """Collects events in threads between `start` and `stop`.
 
     Args:
-        cloud: the administrator's connection.
+        books: what Nova and Masakari write down.
         member: returns a machine with a living cluster member to ask, or None.
         journal: the power journal of the MAAS look-alike.
         pulses: guest name -> its disk's pulse.
@@ -70,7 +63,7 @@ class Observer:
             looks.
     """
 
-    cloud: Cloud
+    books: Books
     member: Callable[[], Machine | None]
     journal: Path
     pulses: dict[str, Pulse]
@@ -86,8 +79,8 @@ class Observer:
         watchers: list[tuple[float, Iterator[None]]] = [
             (0.1, self._watch_guests()),
             (0.2, self._watch_journal()),
-            (0.25, self._watch_servers()),
-            (0.8, self._watch_notifications()),
+            (0.15, self._watch_servers()),
+            (0.15, self._watch_notifications()),
             (0.3, self._watch_pacemaker()),
         ]
         for interval, watcher in watchers:
@@ -101,6 +94,7 @@ class Observer:
         self._stopped.set()
         for thread in self._threads:
             thread.join(40)
+        self.books.close()
 
     def add(
         self, source: str, kind: str, subject: str, text: str, at: float | None = None
@@ -170,14 +164,9 @@ class Observer:
 
     def _watch_servers(self) -> Iterator[None]:
         known: dict[str, ServerView] = {}
-        asked: float | None = None
         while True:
-            with contextlib.suppress(CloudError):
-                moment = time.time()
-                changed = self.cloud.servers(None if asked is None else asked - _OVERLAP)
-                asked = moment
-                for server in changed:
-                    name, now = server["name"], ServerView.of(server)
+            with contextlib.suppress(BooksError):
+                for name, now in self.books.servers().items():
                     before = known.get(name)
                     known[name] = now
                     if before is not None and now != before:
@@ -202,14 +191,14 @@ class Observer:
         known: dict[str, str] = {}
         baseline = True
         while True:
-            with contextlib.suppress(CloudError):
-                for entry in self.cloud.notifications():
-                    uuid, status = entry["notification_uuid"], entry["status"]
-                    if not baseline and known.get(uuid) != status:
-                        kind = "notified" if uuid not in known else f"notification-{status}"
-                        text = f"Masakari: {entry['type']} notification is {status}"
-                        self.add("masakari", kind, entry["source_host_uuid"], text)
-                    known[uuid] = status
+            with contextlib.suppress(BooksError):
+                for notice in self.books.notifications():
+                    if not baseline and known.get(notice.uuid) != notice.status:
+                        new = notice.uuid not in known
+                        kind = "notified" if new else f"notification-{notice.status}"
+                        text = f"Masakari: {notice.kind} notification is {notice.status}"
+                        self.add("masakari", kind, notice.host, text)
+                    known[notice.uuid] = notice.status
             baseline = False
             yield
 
@@ -238,50 +227,6 @@ class Observer:
         for failed in sorted(now.fence_failed - before.fence_failed):
             text = f"Pacemaker: fencing of {failed[0]} ({failed[1]}) FAILED"
             self.add("pacemaker", "fence-failed", failed[0], text)
-
-
-@dataclass(frozen=True)
-class ServerView:
-    """What Nova says about a guest at one moment.
-
-    Attributes:
-        status: such as `ACTIVE`.
-        host: the hypervisor.
-        task: what Nova is doing with it; None for nothing.
-        powered: the hypervisor said, the last time, that it runs.
-        updated: when the record changed, in whole seconds as text.
-    """
-
-    status: str
-    host: str
-    task: str | None
-    powered: bool
-    updated: str
-
-    @classmethod
-    def of(cls, server: dict[str, Any]) -> ServerView:
-        """Read a server as Nova's API shows it to an administrator."""
-        return cls(
-            status=server["status"],
-            host=server["OS-EXT-SRV-ATTR:host"],
-            task=server["OS-EXT-STS:task_state"],
-            powered=server["OS-EXT-STS:power_state"] == _RUNNING,
-            updated=server["updated"],
-        )
-
-    @property
-    def rebuilding(self) -> bool:
-        """Whether it is being evacuated."""
-        return (self.task or "").startswith("rebuild")
-
-    @property
-    def runs(self) -> bool:
-        """Whether it is where it should be, and nothing has to be done any more."""
-        return self.status == "ACTIVE" and self.task is None and self.powered
-
-    def same_but_for_time(self, other: ServerView) -> bool:
-        """Whether only the time of the last change differs."""
-        return replace(self, updated=other.updated) == other
 
 
 @dataclass(frozen=True)

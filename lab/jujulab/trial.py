@@ -117,7 +117,7 @@ class Trial:
 
         with self.demo.console.step(what):
             observer = Observer(
-                self.cloud, self.cluster.answering, journal, dict(self._pulses), show
+                self.demo.books(), self.cluster.answering, journal, dict(self._pulses), show
             )
             observer.start()
             self._observer, self._since = observer, time.time()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from jujulab import timeline
+from jujulab.books import Notice, ServerView
 from jujulab.heartbeat import Beat, Boot
 from jujulab.observe import Event, Observer, parse_crm_mon
 
@@ -46,38 +47,36 @@ def test_what_is_no_xml_is_refused() -> None:
         parse_crm_mon("crm_mon: Error: cluster is not available on this node")
 
 
-class FakeCloud:
-    """Nova with one guest, whose state is what the test says next."""
+class FakeBooks:
+    """Nova's records of one guest, whose state is what the test says next."""
 
-    def __init__(self, *states: dict[str, Any]) -> None:
+    def __init__(self, *states: ServerView) -> None:
         self.states = list(states)
 
-    def servers(self, since: float | None = None) -> list[dict[str, Any]]:
-        return [self.states.pop(0) if len(self.states) > 1 else self.states[0]]
+    def servers(self) -> dict[str, ServerView]:
+        return {"demo-1": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
 
-    def notifications(self) -> list[dict[str, Any]]:
+    def notifications(self) -> list[Notice]:
         return []
 
+    def close(self) -> None:
+        pass
 
-def guest(status: str, second: int, *, task: str | None = None, power: int = 1) -> dict[str, Any]:
-    return {
-        "name": "demo-1",
-        "status": status,
-        "updated": f"2026-11-21T08:00:{second:02}Z",
-        "OS-EXT-SRV-ATTR:host": "node1.maas",
-        "OS-EXT-STS:task_state": task,
-        "OS-EXT-STS:power_state": power,
-    }
+
+def guest(
+    status: str, second: int, *, task: str | None = None, powered: bool = True
+) -> ServerView:
+    return ServerView(status, "node1.maas", task, powered, f"2026-11-21 08:00:{second:02}")
 
 
 @pytest.mark.parametrize(
     ("states", "in_place", "kinds"),
     [
-        ([guest("SHUTOFF", 2, power=4), guest("ACTIVE", 3)], True, ["status", "active"]),
+        ([guest("SHUTOFF", 2, powered=False), guest("ACTIVE", 3)], True, ["status", "active"]),
         # Stopped and started again between two looks: only the time tells.
         ([guest("ACTIVE", 3)], True, ["active"]),
         # Its QEMU is gone, and Nova has just been told.
-        ([guest("ACTIVE", 2, power=4), guest("ACTIVE", 3)], True, ["active"]),
+        ([guest("ACTIVE", 2, powered=False), guest("ACTIVE", 3)], True, ["active"]),
         # What changes later is not the recovery.
         (
             [guest("ACTIVE", 3), guest("ACTIVE", 9), guest("SHUTOFF", 9)],
@@ -90,10 +89,10 @@ def guest(status: str, second: int, *, task: str | None = None, power: int = 1) 
     ],
 )
 def test_a_guest_that_is_active_again_is_seen(
-    tmp_path: Path, states: list[dict[str, Any]], in_place: bool, kinds: list[str]
+    tmp_path: Path, states: list[ServerView], in_place: bool, kinds: list[str]
 ) -> None:
-    cloud: Any = FakeCloud(guest("ACTIVE", 1), *states)
-    observer = Observer(cloud, lambda: None, tmp_path / "journal", {}, in_place=in_place)
+    books: Any = FakeBooks(guest("ACTIVE", 1), *states)
+    observer = Observer(books, lambda: None, tmp_path / "journal", {}, in_place=in_place)
     observer.start()
     observer.wait(lambda: len(observer.events) >= len(kinds), 5)
     observer.stop()
