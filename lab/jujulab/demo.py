@@ -242,7 +242,29 @@ class Demo:
         self.console.say(yaml.safe_dump(results, sort_keys=False).rstrip())
 
     def _hosts_off_duty(self) -> list[str]:
-        """Return the hosts that an earlier run took out of duty."""
+        """Return the hosts that an earlier run took out of duty.
+
+        Raises:
+            StepError: Masakari does not answer for a minute, as it may not for a moment after a
+                fault.
+        """
+        found: list[str] = []
+        trouble = ""
+
+        def ask() -> bool:
+            nonlocal trouble
+            try:
+                found[:] = self._ask_off_duty()
+            except CloudError as error:
+                trouble = str(error)
+                return False
+            return True
+
+        if not poll(ask, 60, 1):
+            raise StepError(f"Masakari does not say which hosts are on duty: {trouble}")
+        return found
+
+    def _ask_off_duty(self) -> list[str]:
         segments = self.cloud.get("instance-ha", "/segments")["segments"]
         hosts: list[dict[str, Any]] = []
         for segment in segments:

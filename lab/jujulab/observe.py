@@ -77,11 +77,11 @@ class Observer:
     def start(self) -> None:
         """Start watching; what is so already is the baseline and no event."""
         watchers: list[tuple[float, Iterator[None]]] = [
-            (0.1, self._watch_guests()),
+            (0.2, self._watch_guests()),
             (0.2, self._watch_journal()),
             (0.15, self._watch_servers()),
             (0.15, self._watch_notifications()),
-            (0.3, self._watch_pacemaker()),
+            (0.5, self._watch_pacemaker()),
         ]
         for interval, watcher in watchers:
             next(watcher)  # the baseline, before anything is broken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from masakari_fencing import attempts
@@ -36,11 +37,15 @@ def migration(**changes: object) -> SimpleNamespace:
     return SimpleNamespace(**{**values, **changes})
 
 
+def find(servers: list[Any], migrations: list[Any], host: str) -> list[Any]:
+    return attempts.spoiled(servers, attempts.failed(migrations, host))
+
+
 @pytest.mark.parametrize("status", ["error", "failed"])
 def test_an_attempt_that_failed(status: str) -> None:
     spoiled = server()
-    assert attempts.find([spoiled], [migration(status=status)], HOST) == [spoiled]
-    assert attempts.find([spoiled], [migration(status=status, updated_at=None)], HOST)
+    assert find([spoiled], [migration(status=status)], HOST) == [spoiled]
+    assert find([spoiled], [migration(status=status, updated_at=None)], HOST)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_an_attempt_that_failed(status: str) -> None:
     ids=["not in error", "shut off", "another", "no fault", "no time", "before", "after"],
 )
 def test_a_guest_that_is_as_it_was(guest: SimpleNamespace) -> None:
-    assert attempts.find([guest], [migration()], HOST) == []
+    assert find([guest], [migration()], HOST) == []
 
 
 @pytest.mark.parametrize(
@@ -71,4 +76,4 @@ def test_a_guest_that_is_as_it_was(guest: SimpleNamespace) -> None:
     ids=["succeeded", "no evacuation", "to this host", "no time"],
 )
 def test_a_record_of_something_else(record: SimpleNamespace) -> None:
-    assert attempts.find([server()], [record], HOST) == []
+    assert find([server()], [record], HOST) == []

@@ -57,6 +57,13 @@ def test_a_service_is_forced_down_and_seen_to_be() -> None:
     assert nova.forced == [(f"id-{HOST}", True)]
 
 
+def test_an_answer_that_shows_it_down_is_believed() -> None:
+    nova = FakeNova(HOST)
+    service = SimpleNamespace(host=HOST, forced_down=True, state="down")
+    nova.services.force_down = lambda uuid, down: service
+    assert nova.service().force_down(0) is True
+
+
 def test_a_service_that_is_down_already_is_left_alone() -> None:
     nova = FakeNova(HOST)
     nova.service().force_down(60)

@@ -397,7 +397,7 @@ def test_configuration(tmp_path: Path) -> None:
     path.write_text(CONFIGURATION)
     settings, keystone = notifier.read_configuration(path)
     assert keystone["password"] == "s%cret"
-    assert (settings.expiry, settings.rank_delay) == (60, 1.0)
+    assert (settings.expiry, settings.rank_delay) == (60, 4.0)
     assert settings.endpoints == ("http://127.0.0.1:15848/v1",)
 
 

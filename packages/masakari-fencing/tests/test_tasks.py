@@ -350,6 +350,17 @@ def test_what_a_failed_evacuation_did_to_a_guest_is_undone(
     assert task.details == [("Guests whose evacuation failed before: guest", 1.0)]
 
 
+def test_where_nothing_has_failed_the_guests_are_not_asked_for(
+    tasks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Guests()
+    client.servers.list = lambda **options: pytest.fail("the list of guests was asked for")
+    monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: client)
+    task = tasks.RestoreGuestStatesTask("context", "nova")
+    task.execute(HOST)
+    assert task.details == [("Guests whose evacuation failed before: none", 1.0)]
+
+
 def test_states_that_cannot_be_restored_stop_no_recovery(
     tasks: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,7 +7,7 @@ it stops the guest after its evacuation and puts it in ERROR again, or leaves it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from masakari_fencing import times
@@ -22,28 +22,36 @@ TOLERANCE = 60.0
 """Seconds by which the clocks of Nova's services may differ."""
 
 
-def find(servers: Iterable[Any], migrations: Iterable[Any], host: str) -> list[Any]:
-    """Return the guests that ran on a host and are in ERROR because of a failed evacuation.
-
-    An error that is older than Nova's attempt, or younger, is the guest's own. One that was in
-    ERROR while it ran, and whose evacuation failed too, cannot be told from the others.
+def failed(migrations: Iterable[Any], host: str) -> list[Any]:
+    """Return the evacuations from a host that did not come about.
 
     Args:
-        servers: novaclient's servers of the host.
         migrations: novaclient's migrations from the host or to it (microversion 2.23).
         host: Nova's name of the host.
     """
-    failed = [
+    return [
         migration
         for migration in migrations
         if migration.source_compute == host
         and migration.migration_type == "evacuation"
         and migration.status in FAILED
     ]
-    return [server for server in servers if _spoiled(server, failed)]
 
 
-def _spoiled(server: Any, failed: Iterable[Any]) -> bool:
+def spoiled(servers: Iterable[Any], evacuations: Collection[Any]) -> list[Any]:
+    """Return the guests that ran, and are in ERROR because of a failed evacuation.
+
+    An error that is older than Nova's attempt, or younger, is the guest's own. One that was in
+    ERROR while it ran, and whose evacuation failed too, cannot be told from the others.
+
+    Args:
+        servers: novaclient's servers of the host.
+        evacuations: those that failed.
+    """
+    return [server for server in servers if _spoiled(server, evacuations)]
+
+
+def _spoiled(server: Any, evacuations: Collection[Any]) -> bool:
     if getattr(server, "OS-EXT-STS:vm_state", "") != "error":
         return False
     if getattr(server, "OS-EXT-STS:power_state", None) != RUNNING:
@@ -52,7 +60,8 @@ def _spoiled(server: Any, failed: Iterable[Any]) -> bool:
     if error is None:
         return False
     return any(
-        migration.instance_uuid == server.id and _within(error, migration) for migration in failed
+        migration.instance_uuid == server.id and _within(error, migration)
+        for migration in evacuations
     )
 
 

@@ -84,8 +84,8 @@ class ComputeService:
         service = self._find(nova)
         if _is_down(service):
             return False
-        nova.services.force_down(service.id, True)
-        if not _is_down(self._find(nova)):
+        answer = nova.services.force_down(service.id, True)
+        if not _is_down(answer) and not _is_down(self._find(nova)):
             raise ComputeError(f"Nova accepted it, but does not show {self._host} as down")
         return True
 

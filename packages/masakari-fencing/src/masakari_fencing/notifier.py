@@ -66,7 +66,7 @@ class Settings:
     spool: Path = Path("/var/lib/masakari-fencing/spool")
     socket: Path = Path("/run/masakari-fencing/wake")
     out_of_service: Path = outofservice.RECORD
-    rank_delay: float = 1.0
+    rank_delay: float = 4.0
     expiry: float = 14400
     retry_max: float = 30
     redrive_within: float = 86400

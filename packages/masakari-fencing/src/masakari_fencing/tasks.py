@@ -138,10 +138,12 @@ class RestoreGuestStatesTask(base.MasakariTask):
         """
         try:
             client = nova.novaclient(self.context, timeout=REQUEST_TIMEOUT)
-            options = {"host": host_name, "all_tenants": True}
-            servers = client.servers.list(detailed=True, search_opts=options)
-            migrations = client.migrations.list(host=host_name)
-            found = [server.id for server in attempts.find(servers, migrations, host_name)]
+            found = []
+            # In this order: where nothing has failed, the guests need not be asked for.
+            if failed := attempts.failed(client.migrations.list(host=host_name), host_name):
+                options = {"host": host_name, "all_tenants": True}
+                servers = client.servers.list(detailed=True, search_opts=options)
+                found = [server.id for server in attempts.spoiled(servers, failed)]
             for server in found:
                 client.servers.reset_state(server, "active")
         except Exception as error:  # whatever a client library raises
