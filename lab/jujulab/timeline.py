@@ -65,6 +65,10 @@ def summarise(
             ),
             None,
         )
+    noticed, fenced = phases["detected"], phases["fenced"]
+    if noticed is not None and fenced is not None:
+        # Pacemaker calls a host online for as long as it tries to connect to it again.
+        phases["detected"] = min(noticed, fenced)
     return Recovery(
         phases,
         _last(ordered, "nova", "active", guests, since),

@@ -127,6 +127,13 @@ def test_phases_are_seconds_since_the_fault() -> None:
     assert recovery.outage == {"demo-1": 9.5}
 
 
+def test_a_loss_is_noticed_before_the_fence_whatever_pacemaker_shows() -> None:
+    late = [event for event in EVENTS if (event.kind, event.subject) != ("lost", "node1.maas")]
+    late.append(Event(T0 + 6.0, "pacemaker", "lost", "node1.maas", "lost"))
+    recovery = timeline.summarise(late, since=T0, guests=["demo-1"], host="node1.maas")
+    assert recovery.phases["detected"] == recovery.phases["fenced"] == 5.0
+
+
 def test_a_phase_that_was_not_seen_is_none() -> None:
     recovery = timeline.summarise(EVENTS[:4], since=T0, guests=["demo-1"], host="node1.maas")
     assert recovery.phases["fenced"] is None
