@@ -48,6 +48,9 @@ BOOT_DELAY = 600.0
 upstream's settings Nova refuses the evacuation from a host that is back before it, as one whose
 firmware takes less than three minutes would be, and the guests stay down for good."""
 
+HOOKS = "5m"
+"""Juju's own interval of update-status; the lab's of a minute keeps a core busy now and then."""
+
 REST = 5.0
 """Seconds that the lab is left alone before a fault."""
 
@@ -184,6 +187,7 @@ class Bench:
                 self._console.juju("config", application, *pairs)
             window = f"fencing-limit-window={FENCING_WINDOW}"
             self._console.juju("config", "masakari", window)
+            self._console.juju("model-config", f"update-status-hook-interval={HOOKS}")
             self._console.wait_active("the configuration", timeout=SETTLED)
 
     def _run(self, name: str, mode: str) -> None:

@@ -135,6 +135,19 @@ def test_only_the_controller_of_a_working_cluster_acts(
     assert watch.requests == 0
 
 
+def test_who_is_not_the_controller_looks_less_often() -> None:
+    watch = Watch(Remote(), dc=OTHER)
+    for _ in range(6):
+        watch.retry.look()
+        watch.now += 1.0
+    assert len(watch.cluster.runner.ran("crm_mon")) == 2
+    watch.cluster.dc = OWN
+    for _ in range(6):
+        watch.retry.look()
+        watch.now += 1.0
+    assert len(watch.cluster.runner.ran("crm_mon")) == 2 + 6
+
+
 def test_a_connection_that_comes_back_in_between_counts_anew() -> None:
     remote = forgotten()
     watch = Watch(remote)

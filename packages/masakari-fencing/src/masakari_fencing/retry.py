@@ -39,6 +39,9 @@ DOUBTFUL = 10.0
 """Seconds for which it must have been lost where its machine still accepts connections, or where
 nobody here has seen it connected: Pacemaker may only be slow."""
 
+IDLE = 3.0
+"""Seconds between two looks of a member that is not the controller, and could only become it."""
+
 TIMEOUT = 30.0
 """Seconds for one attempt."""
 
@@ -57,6 +60,7 @@ class Retry:
     reachable: Callable[[str, int], bool] = answers
     clock: Callable[[], float] = time.time
     _name: str = ""
+    _idle_until: float = 0.0
     _failed: dict[str, float] = field(default_factory=dict)
     _lost: dict[str, float] = field(default_factory=dict)
     _live: dict[str, float] = field(default_factory=dict)
@@ -70,8 +74,12 @@ class Retry:
         Raises:
             PacemakerError: the cluster does not answer.
         """
+        if self.clock() < self._idle_until:
+            return []
         self._name = self._name or pacemaker.local_name(self.runner)
         status = pacemaker.status(self.runner)
+        if status.dc != self._name:
+            self._idle_until = self.clock() + IDLE
         remotes = [node for node in status.nodes if node.kind == "remote"]
         for node in remotes:
             connection = status.connection(node.name)
