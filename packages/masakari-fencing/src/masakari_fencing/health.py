@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from masakari_fencing import guard, pacemaker
 from masakari_fencing.commands import Runner
-from masakari_fencing.maas import Maas, MaasError
+from masakari_fencing.maas import Maas, MaasError, Machine
 from masakari_fencing.readmission import MARK
 
 ENABLE = "set enable-stonith on pacemaker-remote, and maas_url and maas_credentials on hacluster"
@@ -154,7 +154,7 @@ def _maas_problems(
         return []
     try:
         client = maas(device.parameters.get("url", ""), device.parameters.get("apikey", ""))
-        known = {machine.hostname: machine.power for machine in client.machines(hosts)}
+        known = {machine.hostname: machine.power for machine in _machines(client, hosts)}
     except MaasError as error:
         return [Problem("", f"fencing device {device.name}: {error}", CREDENTIALS)]
     problems = []
@@ -166,6 +166,21 @@ def _maas_problems(
             cure = "check the machine's power configuration in MAAS"
             problems.append(Problem(host, "MAAS cannot control its power", cure))
     return problems
+
+
+def _machines(client: Maas, hosts: list[str]) -> list[Machine]:
+    """Look machines up, a second time where the first was in vain.
+
+    What is said stays in the status until the next hook, which may be minutes away: a single
+    request that got lost is not worth that.
+
+    Raises:
+        MaasError: MAAS does not answer, or refuses the key.
+    """
+    try:
+        return client.machines(hosts)
+    except MaasError:
+        return client.machines(hosts)
 
 
 def _node_problems(
