@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 
@@ -36,8 +37,11 @@ class Cluster:
 
     def answering(self) -> Machine | None:
         """Return a member that no fault keeps from answering for the whole cluster."""
-        able = (m for m in self.members if m.state == "on" and not m.frozen and not m.cuts)
-        return next(able, None)
+        return next(self._able(), None)
+
+    def _able(self) -> Iterator[Machine]:
+        """Yield the members that no fault keeps from answering."""
+        return (m for m in self.members if m.state == "on" and not m.frozen and not m.cuts)
 
     def look(self) -> ElementTree.Element:
         """Return what `crm_mon --output-as=xml --inactive` prints where there is a quorum.
@@ -56,9 +60,7 @@ class Cluster:
             LabError: none does.
         """
         found, trouble = [], "no member of the cluster can answer"
-        for member in self.members:
-            if member.state != "on" or member.frozen or member.cuts:
-                continue
+        for member in self._able():
             try:
                 reply = member.run(["crm_mon", "--output-as=xml", "--inactive"], timeout=20)
                 found.append(ElementTree.fromstring(reply.stdout))  # noqa: S314 - our own member

@@ -34,3 +34,9 @@ def trial(demo: Demo, plain: str) -> Iterator[Trial]:
     trial.await_calm(WINDOW)
     with trial.repairs:
         yield trial
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "with-member"])
+def host(trial: Trial, plain: str, request: pytest.FixtureRequest) -> str:
+    """A hypervisor, once without and once with a member of the cluster on its machine."""
+    return trial.hypervisors()[1] if request.param else plain

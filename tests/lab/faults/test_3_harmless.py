@@ -63,21 +63,17 @@ HARMLESS = [
 ]
 
 
-@pytest.mark.parametrize("with_member", [False, True], ids=["plain", "with-member"])
 @pytest.mark.parametrize("fault", HARMLESS)
 def test_nothing_is_fenced(
-    trial: Trial, plain: str, fault: Callable[[Trial, Machine], None], with_member: bool
+    trial: Trial, host: str, fault: Callable[[Trial, Machine], None]
 ) -> None:
-    host = trial.hypervisors()[1] if with_member else plain
     trial.populate(host)
     with trial.watched(f"{fault.__name__}: {host}"):
         fault(trial, trial.machine(host))
         trial.await_nothing()
 
 
-@pytest.mark.parametrize("with_member", [False, True], ids=["plain", "with-member"])
-def test_an_orderly_reboot_fences_nothing(trial: Trial, plain: str, with_member: bool) -> None:
-    host = trial.hypervisors()[1] if with_member else plain
+def test_an_orderly_reboot_fences_nothing(trial: Trial, host: str) -> None:
     machine = trial.machine(host)
     trial.populate(host)
     with trial.watched(f"{host} reboots in an orderly way"):

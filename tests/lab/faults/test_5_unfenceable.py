@@ -9,6 +9,15 @@ UNFENCED = 45.0
 """Seconds; a recovery that does not wait for the fence starts within 12 of them."""
 
 
+def recovers_when_mended(trial: Trial, host: str, status: str) -> None:
+    """The status says what is wrong; a host that is lost then is recovered after the repair."""
+    trial.await_status("masakari", status)
+    trial.faults.cut(trial.machine(host))
+    trial.await_nothing(UNFENCED)
+    trial.repairs.close()
+    trial.await_recovery(host)
+
+
 def test_without_quorum_nothing_happens(trial: Trial, plain: str) -> None:
     *gone, _left = trial.cluster.members
     trial.populate(plain)
@@ -16,11 +25,7 @@ def test_without_quorum_nothing_happens(trial: Trial, plain: str) -> None:
         for member in gone:
             trial.repair(member.power_on)
             trial.faults.power_off(member)
-        trial.await_status("masakari", "quorum")
-        trial.faults.cut(trial.machine(plain))
-        trial.await_nothing(UNFENCED)
-        trial.repairs.close()
-        trial.await_recovery(plain)
+        recovers_when_mended(trial, plain, "quorum")
     trial.verify(plain)
 
 
@@ -33,11 +38,7 @@ def test_stonith_disabled(trial: Trial, plain: str, application: str) -> None:
     with trial.watched(f"power cut: {plain}, with STONITH disabled"):
         trial.repair(enable, True)
         enable(False)
-        trial.await_status("masakari", "STONITH is disabled")
-        trial.faults.cut(trial.machine(plain))
-        trial.await_nothing(UNFENCED)
-        trial.repairs.close()
-        trial.await_recovery(plain)
+        recovers_when_mended(trial, plain, "STONITH is disabled")
     trial.verify(plain)
 
 
@@ -46,9 +47,5 @@ def test_a_node_that_maas_does_not_know(trial: Trial, plain: str) -> None:
     with trial.watched(f"{plain} isolated, and MAAS has no machine of that name"):
         trial.repair(trial.faults.maas_forget)
         trial.faults.maas_forget(trial.machine(plain).hostname)
-        trial.await_status("masakari", "MAAS has no machine of that name")
-        trial.faults.cut(trial.machine(plain))
-        trial.await_nothing(UNFENCED)
-        trial.repairs.close()
-        trial.await_recovery(plain)
+        recovers_when_mended(trial, plain, "MAAS has no machine of that name")
     trial.verify(plain)

@@ -75,7 +75,8 @@ class Comeback:
             holder = turns.get(host.name.lower())
             if holder is None or service is None or host.on_maintenance or not service.enabled:
                 continue
-            if _connected(status, host.name) and self._believe(service):
+            # Only where the cluster could fence it if it failed again.
+            if status.connected(host.name) and self._believe(service):
                 turn.forget(self.runner, host.name, holder)
                 back.append(host.name)
         return back
@@ -94,11 +95,3 @@ class Comeback:
         self._told.pop(service.host, None)
         LOG.info("%s was taken back: its nova-compute is no longer forced down", service.host)
         return True
-
-
-def _connected(status: pacemaker.Status, host: str) -> bool:
-    """Whether the cluster could fence the host if it failed again."""
-    return any(
-        connection is not None and connection.live
-        for connection in (status.connection(node.name) for node in status.named(host))
-    )

@@ -326,9 +326,7 @@ def _remotes(status: pacemaker.Status) -> list[pacemaker.Node]:
 
 
 def _connected(status: pacemaker.Status, name: str) -> bool:
-    connection = status.connection(name)
-    unclean = any(node.unclean for node in status.named(name))
-    return connection is not None and connection.live and not unclean
+    return status.connected(name) and not any(node.unclean for node in status.named(name))
 
 
 def _set(runner: Runner, name: str, until: float) -> None:

@@ -145,6 +145,11 @@ class Status:
         """Return the connection to a remote node, if it is configured."""
         return next((c for c in self.connections if c.node == node), None)
 
+    def connected(self, name: str) -> bool:
+        """Whether the cluster talks to the remote node of this name, whatever its case."""
+        found = (self.connection(node.name) for node in self.named(name))
+        return any(connection is not None and connection.live for connection in found)
+
     def fencing_of(self, node: str) -> list[FenceEvent]:
         """Return the history of one node, in the order in which Pacemaker gives it."""
         return [event for event in self.fence_events if event.target == node]

@@ -82,8 +82,7 @@ class Retry:
             self._idle_until = self.clock() + IDLE
         remotes = [node for node in status.nodes if node.kind == "remote"]
         for node in remotes:
-            connection = status.connection(node.name)
-            if connection is not None and connection.live:
+            if status.connected(node.name):
                 # By all members: the controller may be the next to go.
                 self._live[node.name] = self.clock()
         if status.dc != self._name or not status.quorum or not status.stonith_enabled:
