@@ -90,6 +90,8 @@ class MasakariMonitorsCharm(ops.CharmBase):
         for event in reconcile_on:
             framework.observe(event, self._reconcile)
         framework.observe(self.on[CREDENTIALS].relation_changed, self._on_credentials_changed)
+        framework.observe(self.on.pre_series_upgrade, self._on_pre_series_upgrade)
+        framework.observe(self.on.post_series_upgrade, self._on_post_series_upgrade)
         framework.observe(self.on.stop, self._on_stop)
         framework.observe(self.on.remove, self._on_stop)
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
@@ -124,6 +126,23 @@ class MasakariMonitorsCharm(ops.CharmBase):
     def _on_stop(self, _: ops.EventBase) -> None:
         self._monitors.remove()
         self._paused.clear()
+        self._paused.end_upgrade()
+
+    def _on_pre_series_upgrade(self, _: ops.PreSeriesUpgradeEvent) -> None:
+        self._paused.begin_upgrade()
+        try:
+            self._monitors.pause()
+        except ServiceError as error:
+            logger.error("%s", error)  # the status names what still runs
+
+    def _on_post_series_upgrade(self, event: ops.PostSeriesUpgradeEvent) -> None:
+        self._paused.end_upgrade()
+        try:
+            if not self._paused:
+                self._monitors.unpause()
+        except CommandError as error:
+            logger.error("%s", error)  # the status names what does not run
+        self._reconcile(event)
 
     def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
         try:
@@ -142,6 +161,9 @@ class MasakariMonitorsCharm(ops.CharmBase):
 
     def _on_resume(self, event: ops.ActionEvent) -> None:
         self._paused.clear()
+        if self._paused:
+            event.fail(f"Couldn't resume: {status.UPGRADING}")
+            return
         try:
             self._monitors.unpause()
         except CommandError as error:
@@ -244,6 +266,8 @@ class MasakariMonitorsCharm(ops.CharmBase):
         running = self._monitors.running()
         if running:
             return ops.BlockedStatus(status.services_running_while_paused(running))
+        if self._paused.upgrading:
+            return ops.BlockedStatus(status.UPGRADING)
         return ops.MaintenanceStatus(status.PAUSED)
 
     def _service_statuses(self, config: Config, state: State) -> list[ops.StatusBase]:

@@ -42,6 +42,7 @@ _SEGMENT_ACTIONS = (
     "remove_hosts",
     "return_host",
 )
+_NOT_IN_SERVICE = "This unit is paused: run the action resume"
 
 
 def make_unit() -> Unit:
@@ -72,6 +73,8 @@ class MasakariCharm(ops.CharmBase):
             framework.observe(event, self._reconcile)
         framework.observe(on.install, self._on_install)
         framework.observe(on.upgrade_charm, self._on_install)
+        framework.observe(on.pre_series_upgrade, self._on_pre_series_upgrade)
+        framework.observe(on.post_series_upgrade, self._on_post_series_upgrade)
         framework.observe(on.stop, self._on_stop)
         framework.observe(on.remove, self._on_remove)
         framework.observe(on.collect_unit_status, self._on_collect_status)
@@ -199,13 +202,12 @@ class MasakariCharm(ops.CharmBase):
 
     def _on_stop(self, event: ops.StopEvent) -> None:
         """The unit is being removed: no service of it may go on."""
-        ha = bool(self.model.relations["ha"])
         if not self.app.planned_units():
             try:
                 self._unit.cluster.remove()
             except PacemakerError as error:
                 logger.warning("the cluster keeps this charm's configuration: %s", error)
-        self._unit.services.stop(self._unit.managed_services(ha=ha))
+        self._stop_services()
 
     def _on_remove(self, event: ops.RemoveEvent) -> None:
         self._unit.remove(self.app.name)
@@ -245,7 +247,7 @@ class MasakariCharm(ops.CharmBase):
             text = status.incomplete_relations if related else status.missing_relations
             raise ActionError(text(["identity-service"]))
         if self._unit.paused:
-            raise ActionError("This unit is paused: run the action resume, or use another unit")
+            raise ActionError(f"{_NOT_IN_SERVICE}, or use another unit")
         if self._unit.services.not_running([services.API]):
             raise ActionError(
                 f"{services.API} does not run on this unit: see its status, or use another unit"
@@ -279,11 +281,32 @@ class MasakariCharm(ops.CharmBase):
             {"outcome": "readmitted" if back else "unchanged", "hosts": ",".join(back)}
         )
 
+    def _on_pre_series_upgrade(self, event: ops.PreSeriesUpgradeEvent) -> None:
+        """Nothing of Masakari may run while its packages are replaced under it."""
+        self._unit.paused.begin_upgrade()
+        try:
+            self._stop_services()
+        except ServiceError as error:
+            logger.error("%s", error)  # the status names what still runs
+        self._reconcile(event)
+
+    def _on_post_series_upgrade(self, event: ops.PostSeriesUpgradeEvent) -> None:
+        """The new release has other versions: install what is missing, and migrate."""
+        self._unit.paused.end_upgrade()
+        self._on_install(event)
+
+    def _stop_services(self) -> None:
+        """Stop what the charm runs, and let nothing else start it.
+
+        Raises:
+            ServiceError: one still runs.
+        """
+        self._unit.services.stop(self._unit.managed_services(ha=bool(self.model.relations["ha"])))
+
     def _on_pause(self, event: ops.ActionEvent) -> None:
         self._unit.paused.set()
-        ha = bool(self.model.relations["ha"])
         try:
-            self._unit.services.stop(self._unit.managed_services(ha=ha))
+            self._stop_services()
         except ServiceError as error:
             event.fail(f"Couldn't pause: {error}")
         self._reconcile(event)
@@ -291,6 +314,9 @@ class MasakariCharm(ops.CharmBase):
     def _on_resume(self, event: ops.ActionEvent) -> None:
         self._unit.paused.clear()
         self._reconcile(event)
+        if self._unit.paused.upgrading:
+            event.fail(f"Couldn't resume: {status.UPGRADING}")
+            return
         ha = bool(self.model.relations["ha"])
         down = self._unit.services.not_running(self._unit.managed_services(ha=ha))
         if down:
@@ -307,7 +333,7 @@ class MasakariCharm(ops.CharmBase):
             )
             return
         if self._unit.paused:
-            event.fail("This unit is paused: run the action resume")
+            event.fail(_NOT_IN_SERVICE)
             return
         try:
             self._unit.services.restart(wanted)

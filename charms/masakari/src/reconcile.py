@@ -207,7 +207,10 @@ class Unit:
             if running:
                 text = status.services_running_while_paused(running)
                 result.problems.append(blocked(text))
-            result.problems.append(maintenance(status.PAUSED))
+            upgrading = self.paused.upgrading
+            result.problems.append(
+                blocked(status.UPGRADING) if upgrading else maintenance(status.PAUSED)
+            )
             return
         if result.problems:
             return

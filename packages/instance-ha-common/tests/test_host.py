@@ -38,3 +38,19 @@ def test_pause_flag_outlives_the_object(tmp_path):
     PauseFlag(host, "x").clear()
     PauseFlag(host, "x").clear()
     assert not PauseFlag(host, "x")
+
+
+def test_an_upgrade_of_the_machine_does_not_end_a_pause(tmp_path):
+    host = fake_host(tmp_path)
+    flag = PauseFlag(host, "x")
+    flag.set()
+    assert not flag.upgrading
+    flag.begin_upgrade()
+    assert PauseFlag(host, "x").upgrading
+    flag.end_upgrade()
+    assert flag
+    flag.begin_upgrade()
+    flag.clear()
+    assert flag, "the machine is still being upgraded"
+    flag.end_upgrade()
+    assert not flag

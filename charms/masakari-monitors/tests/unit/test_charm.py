@@ -484,6 +484,59 @@ def test_a_service_that_runs_in_spite_of_a_pause_is_named(ctx, host):
     )
 
 
+READY_TO_UPGRADE = testing.BlockedStatus(
+    "Ready for do-release-upgrade and reboot. Set complete when finished."
+)
+
+
+@pytest.mark.filterwarnings("ignore:p.*-series-upgrade events:DeprecationWarning")
+def test_the_machine_is_upgraded(ctx, host):
+    """`juju upgrade-machine ... prepare` and `... complete`."""
+    out = ctx.run(ctx.on.pre_series_upgrade(), running(ctx, host))
+    assert up(host) == set()
+    assert out.unit_status == READY_TO_UPGRADE
+    out = ctx.run(ctx.on.start(), out)
+    assert up(host) == set()
+    with pytest.raises(testing.ActionFailed, match="do-release-upgrade"):
+        ctx.run(ctx.on.action("resume"), out)
+    out = ctx.run(ctx.on.post_series_upgrade(), out)
+    assert up(host) == {HOST, INSTANCE}
+    assert out.unit_status == READY
+
+
+@pytest.mark.filterwarnings("ignore:p.*-series-upgrade events:DeprecationWarning")
+def test_a_paused_unit_stays_so_over_an_upgrade_of_the_machine(ctx, host):
+    out = ctx.run(ctx.on.action("pause"), running(ctx, host))
+    out = ctx.run(ctx.on.pre_series_upgrade(), out)
+    out = ctx.run(ctx.on.post_series_upgrade(), out)
+    assert up(host) == set()
+    assert isinstance(out.unit_status, testing.MaintenanceStatus)
+
+
+@pytest.mark.filterwarnings("ignore:p.*-series-upgrade events:DeprecationWarning")
+def test_a_monitor_that_does_not_stop_for_the_upgrade_is_named(ctx, host, monkeypatch):
+    def refuse(name):
+        raise ServiceError(f"{name} still runs")
+
+    out = running(ctx, host)
+    monkeypatch.setattr(host.systemd, "pause", refuse)
+    out = ctx.run(ctx.on.pre_series_upgrade(), out)
+    assert "these services running" in out.unit_status.message
+
+
+@pytest.mark.filterwarnings("ignore:p.*-series-upgrade events:DeprecationWarning")
+def test_a_monitor_that_does_not_start_after_the_upgrade_is_named(ctx, host, monkeypatch):
+    def refuse(name):
+        raise CommandError(["systemctl", "unmask", name], 1, "no")
+
+    out = ctx.run(ctx.on.pre_series_upgrade(), running(ctx, host))
+    monkeypatch.setattr(host.systemd, "unmask", refuse)
+    host.systemd.broken.add(HOST)
+    out = ctx.run(ctx.on.post_series_upgrade(), out)
+    assert isinstance(out.unit_status, testing.BlockedStatus)
+    assert HOST in out.unit_status.message
+
+
 def test_restart_services(ctx, host):
     out = running(ctx, host)
     ctx.run(ctx.on.action("restart-services"), out)

@@ -241,6 +241,55 @@ class TestPause:
         assert {name for _, name in machine.restarts()} == set(OURS)
         assert out.unit_status == ops.ActiveStatus("Unit is ready")
 
+    @pytest.mark.filterwarnings("ignore:p.*-series-upgrade events:DeprecationWarning")
+    def test_the_machine_is_upgraded(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        """`juju upgrade-machine ... prepare` and `... complete`."""
+        out = ctx.run(ctx.on.pre_series_upgrade(), state)
+        ready = "Ready for do-release-upgrade and reboot. Set complete when finished."
+        assert out.unit_status == ops.BlockedStatus(ready)
+        assert not any(machine.host.systemd.running(name) for name in OURS)
+        machine.forget()
+        out = ctx.run(ctx.on.start(), out)
+        assert machine.restarts() == []
+        assert out.unit_status == ops.BlockedStatus(ready)
+        assert fail(ctx, out, "resume") == f"Couldn't resume: {ready}"
+        out = ctx.run(ctx.on.post_series_upgrade(), out)
+        assert {name for _, name in machine.restarts()} == set(OURS)
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    @pytest.mark.filterwarnings("ignore:p.*-series-upgrade events:DeprecationWarning")
+    def test_a_paused_unit_stays_so_over_an_upgrade_of_the_machine(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        out = ctx.run(ctx.on.action("pause"), state)
+        out = ctx.run(ctx.on.pre_series_upgrade(), out)
+        machine.forget()
+        out = ctx.run(ctx.on.post_series_upgrade(), out)
+        assert machine.restarts() == []
+        assert isinstance(out.unit_status, ops.MaintenanceStatus)
+
+    @pytest.mark.filterwarnings("ignore:p.*-series-upgrade events:DeprecationWarning")
+    def test_a_service_that_does_not_stop_for_the_upgrade_is_named(
+        self,
+        ctx: testing.Context,
+        state: testing.State,
+        machine: Machine,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        from instance_ha_common.services import ServiceError
+
+        def refuse(name: str) -> None:
+            raise ServiceError(f"{name} still runs")
+
+        out = ctx.run(ctx.on.config_changed(), state)
+        monkeypatch.setattr(machine.host.systemd, "pause", refuse)
+        out = ctx.run(ctx.on.pre_series_upgrade(), out)
+        assert out.unit_status.message.startswith(
+            "Services should be paused but these services running: masakari-api"
+        )
+
     def test_segment_action_on_a_paused_unit(
         self, ctx: testing.Context, state: testing.State
     ) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 READY = "Unit is ready"
 PAUSED = "Paused. Use 'resume' action to resume normal service."
+UPGRADING = "Ready for do-release-upgrade and reboot. Set complete when finished."
+"""Blocked: `juju upgrade-machine ... prepare` was run; `... complete` ends it."""
 
 
 def missing_relations(names: Iterable[str]) -> str:
