@@ -11,6 +11,7 @@ from jujulab.machines import Lab, Machine
 from jujulab.power import Journal, Settings
 
 _QEMU = "/usr/bin/qemu-system-x86_64"
+_TAKEN = "/run/systemd/system/{}.service.d"
 _WITHOUT_LOCKS = Path(__file__).resolve().parents[1] / "inside" / "qemu_without_locks.py"
 
 
@@ -96,12 +97,17 @@ class Faults:
             raise LabError(f"systemctl {action} {unit}: {result.stderr.strip()}")
 
     def take_away(self, machine: Machine, unit: str) -> None:
-        """Stop a service, so that nobody can start it before it is given back.
+        """Stop a service, and have nobody start it before it is given back or the machine boots.
+
+        A mask would not do: charms take one away in order to start their services.
 
         Raises:
             LabError: systemd could not.
         """
-        self.service(machine, "mask", f"{unit}.service")
+        condition = "[Unit]\nConditionPathExists=/run/given-back\n"
+        script = f"mkdir -p {_TAKEN.format(unit)} && cat > {_TAKEN.format(unit)}/taken.conf"
+        machine.run(["/bin/sh", "-c", script], input=condition)
+        self._reload(machine)
         self.service(machine, "stop", unit)
 
     def give_back(self, machine: Machine, unit: str) -> None:
@@ -110,8 +116,12 @@ class Faults:
         Raises:
             LabError: systemd could not.
         """
-        self.service(machine, "unmask", f"{unit}.service")
+        machine.run(["rm", "-rf", _TAKEN.format(unit)])
+        self._reload(machine)
         self.service(machine, "start", unit)
+
+    def _reload(self, machine: Machine) -> None:
+        machine.run(["systemctl", "daemon-reload"], timeout=60)
 
     def reboot(self, machine: Machine) -> None:
         """Have a machine reboot in an orderly way, as its administrator would."""

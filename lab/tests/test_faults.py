@@ -46,16 +46,21 @@ def test_a_service_that_cannot_be_switched_is_an_error(faults):
         faults.service(Node(status=5), "stop", "nonsense")
 
 
-def test_a_service_is_taken_away_so_that_nobody_starts_it(faults):
+def test_a_service_is_taken_away_so_that_not_even_its_charm_starts_it(faults):
+    """A charm unmasks its services; what systemd starts only on a condition stays down."""
     node = Node()
     faults.take_away(node, "masakari-api")
     faults.give_back(node, "masakari-api")
+    directory = "/run/systemd/system/masakari-api.service.d"
     assert [" ".join(argv) for argv, _ in node.ran] == [
-        "systemctl mask masakari-api.service",
+        f"/bin/sh -c mkdir -p {directory} && cat > {directory}/taken.conf",
+        "systemctl daemon-reload",
         "systemctl stop masakari-api",
-        "systemctl unmask masakari-api.service",
+        f"rm -rf {directory}",
+        "systemctl daemon-reload",
         "systemctl start masakari-api",
     ]
+    assert "ConditionPathExists=" in node.ran[0][1]
 
 
 def test_a_cut_may_leave_the_containers_alone(faults):
