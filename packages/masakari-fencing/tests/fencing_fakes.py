@@ -75,6 +75,8 @@ class Remote:
     start_failed: float = 0
     connected: float = 1_000_000
     events: list[tuple[str, str, float | None]] = field(default_factory=list)
+    requester: str = "pacemaker-controld.1304@juju-2-lxd-0"
+    """Who asked for what is pending: client and member."""
 
 
 @dataclass
@@ -162,6 +164,9 @@ class Cluster:
         when = ""
         if completed is not None:
             when = f'completed="{_moment(completed)}"'
+        elif status == "pending":
+            client, _, origin = remote.requester.partition("@")
+            when = f'client="{client}" origin="{origin}"'
         return f'<fence_event action="{action}" target="{remote.name}" status="{status}" {when}/>'
 
     def node_state(self, argv: list[str]) -> str | int:

@@ -137,6 +137,31 @@ def test_a_pending_fence_is_awaited() -> None:
     assert len(bench.progress) == 1, "the same state is told once"
 
 
+STALE = {"events": [("reboot", "pending", None)]}
+"""What stays in the history of some members for good: see `Status.being_fenced`."""
+
+
+@pytest.mark.parametrize(
+    "requester",
+    ["pacemaker-controld.1304@juju-2-lxd-0", "stonith_admin.871@juju-7-lxd-0"],
+    ids=["Pacemaker calls it clean", "the member that asked is gone"],
+)
+def test_a_fencing_whose_end_is_never_told_is_not_awaited(requester: str) -> None:
+    bench = Bench(**STALE, requester=requester)
+    assert bench.ensure(Report(HOST, NOW, "ONLINE")).startswith("fenced on request")
+    assert bench.fenced_by_us == 1
+    bench = Bench(**dead(**STALE, requester=requester, fenced=NOW - 1))
+    assert "fenced at" in bench.ensure()
+    assert bench.clock.now == NOW
+
+
+def test_a_fencing_by_an_operator_is_awaited() -> None:
+    bench = Bench(**STALE, requester="stonith_admin.871@juju-1-lxd-0")
+    bench.clock.after(5, lambda: setattr(bench.remote, "events", []))
+    bench.ensure(Report(HOST, NOW, "ONLINE"))
+    assert bench.clock.now - NOW >= 5
+
+
 def test_an_unclean_host_is_awaited_even_with_an_older_record_of_a_fence() -> None:
     bench = Bench(**dead(unclean=True, fenced=NOW - 5))
     assert "has not succeeded" in bench.refusal()

@@ -86,6 +86,12 @@ def test_what_pacemaker_forgot_is_fenced() -> None:
     assert watch.retry.look() == ["node1.maas"]
 
 
+def test_a_fencing_whose_end_is_never_told_is_no_excuse() -> None:
+    requester = "pacemaker-controld.1304@juju-2-lxd-0"
+    watch = Watch(forgotten(events=[("reboot", "pending", None)], requester=requester))
+    assert watch.look_twice() == ["node1.maas"]
+
+
 def test_a_fencing_of_an_earlier_loss_is_no_excuse() -> None:
     watch = Watch(forgotten(events=[("reboot", "success", NOW - 86400)]))
     assert watch.look_twice() == ["node1.maas"]
@@ -102,7 +108,13 @@ def test_a_fencing_of_an_earlier_loss_is_no_excuse() -> None:
         pytest.param(forgotten(role="Starting"), id="being connected to"),
         pytest.param(forgotten(online=True), id="connected again"),
         pytest.param(forgotten(maintenance=True), id="in maintenance"),
-        pytest.param(forgotten(events=[("reboot", "pending", None)]), id="being fenced"),
+        pytest.param(
+            forgotten(
+                events=[("reboot", "pending", None)],
+                requester="stonith_admin.871@juju-2-lxd-0",
+            ),
+            id="being fenced",
+        ),
         pytest.param(lost(maintenance=True), id="unclean in maintenance"),
         pytest.param(lost(events=[]), id="Pacemaker has not begun"),
         pytest.param(

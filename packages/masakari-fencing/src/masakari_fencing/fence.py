@@ -116,10 +116,9 @@ class Observation:
 
 def judge(seen: Observation, report: Report, policy: Policy) -> Judgement:
     """Decide from one observation; no side effects, no waiting."""
-    name = seen.node.name
     if not seen.status.quorum:
         return Judgement(Verdict.WAIT, "this unit's part of the cluster has no quorum")
-    if any(event.status == "pending" for event in seen.status.fencing_of(name)):
+    if seen.status.being_fenced(seen.node):
         return Judgement(Verdict.WAIT, "Pacemaker is fencing it, and it is not confirmed yet")
     if seen.node.unclean:
         return Judgement(Verdict.WAIT, "Pacemaker wants to fence it, and has not succeeded yet")

@@ -95,6 +95,8 @@ class FenceEvent:
         status: `success`, `failed` or `pending`.
         completed: seconds since the epoch; None while pending or where it cannot be read.
         reason: why it failed, in the fencer's words; often empty.
+        client: the process that asked for it, such as `stonith_admin.871`.
+        origin: the member on which that ran.
     """
 
     target: str
@@ -102,11 +104,23 @@ class FenceEvent:
     status: str
     completed: float | None
     reason: str
+    client: str = ""
+    origin: str = ""
 
     @property
     def confirmed(self) -> bool:
         """The node was powered off or restarted."""
         return self.status == "success" and self.action in FENCING_ACTIONS
+
+    @property
+    def pending(self) -> bool:
+        """Nobody has told yet how it ended; it may never be told, see `Status.being_fenced`."""
+        return self.status == "pending"
+
+    @property
+    def decided_by_pacemaker(self) -> bool:
+        """The cluster's own controller asked for it, as it does for nodes that are unclean."""
+        return self.client.startswith("pacemaker-controld")
 
 
 @dataclass(frozen=True)
@@ -153,6 +167,21 @@ class Status:
     def fencing_of(self, node: str) -> list[FenceEvent]:
         """Return the history of one node, in the order in which Pacemaker gives it."""
         return [event for event in self.fence_events if event.target == node]
+
+    def being_fenced(self, node: Node) -> bool:
+        """Whether somebody is having the node fenced.
+
+        An entry that says so may be wrong for good on some members: where two requests for one
+        fencing were merged, and the member died on which the first ran, only the other's own
+        member learns how that ended (seen with 2.1.5).
+        """
+        there = {found.name for found in self.nodes if found.kind == "member" and found.online}
+        return any(
+            event.pending
+            and (event.origin in there or not event.origin)
+            and (node.unclean or not event.decided_by_pacemaker)
+            for event in self.fencing_of(node.name)
+        )
 
 
 @dataclass(frozen=True)
@@ -420,6 +449,8 @@ def _fence_event(element: ET.Element) -> FenceEvent:
         status=element.get("status", ""),
         completed=parse_time(element.get("completed")),
         reason=element.get("exit-reason", ""),
+        client=element.get("client", ""),
+        origin=element.get("origin", ""),
     )
 
 

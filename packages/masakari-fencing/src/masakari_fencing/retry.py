@@ -92,12 +92,11 @@ class Retry:
         return [name for name in due if self._fence(name)]
 
     def _is_due(self, status: pacemaker.Status, node: pacemaker.Node) -> bool:
-        events = status.fencing_of(node.name)
-        pending = any(event.status == "pending" for event in events)
-        if node.maintenance or status.maintenance_mode or pending:
+        if node.maintenance or status.maintenance_mode or status.being_fenced(node):
             self._lost.pop(node.name, None)
             return False
         if node.unclean:
+            events = status.fencing_of(node.name)
             ended = [event.completed for event in events if event.completed is not None]
             return bool(ended) and self.clock() - max(ended) >= INTERVAL
         if not self._failed_to_connect(status, node.name):
