@@ -96,6 +96,7 @@ class Cluster:
     runner: FakeRunner = field(default_factory=FakeRunner)
 
     def __post_init__(self) -> None:
+        self.runner.on("cibadmin --query", "<cib/>")
         self.runner.on("crm_mon", lambda _: self.crm_mon())
         self.runner.on("cibadmin --query --xpath //node_state", self.node_state)
         self.runner.on("cibadmin --query --xpath //lrm_resource", self.operations)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from fencing_fakes import Cluster, Remote
 from masakari_fencing import fence
-from masakari_fencing.fence import HostFence, Policy, Refused, Report
+from masakari_fencing.fence import HostFence, Policy, Refused, Report, Withdrawn
 
 NOW = 2_000_000.0
 HOST = "node1.maas"
@@ -46,6 +46,7 @@ class Bench:
         self.progress: list[str] = []
         self.compute_seen: float | Exception | None = None
         self.compute_asked = 0
+        self.withdrawn: str | None = None
 
     def _seen(self) -> float | None:
         self.compute_asked += 1
@@ -59,6 +60,7 @@ class Bench:
             self.policy,
             compute_seen=self._seen,
             progress=self.progress.append,
+            withdrawn=lambda: self.withdrawn,
             sleep=self.clock.sleep,
             clock=self.clock,
         )
@@ -135,6 +137,20 @@ def test_a_pending_fence_is_awaited() -> None:
     assert "fenced at" in bench.ensure()
     assert 30 <= bench.clock.now - NOW <= 31
     assert len(bench.progress) == 1, "the same state is told once"
+
+
+def test_a_host_that_works_again_by_the_time_of_the_fence_is_spared() -> None:
+    bench = Bench()
+    bench.withdrawn = f"{HOST} still answers"
+    with pytest.raises(Withdrawn, match="still answers"):
+        bench.ensure(Report(HOST, NOW, "ONLINE"))
+    assert bench.fenced_by_us == 0
+
+
+def test_what_pacemaker_has_fenced_cannot_be_withdrawn() -> None:
+    bench = Bench(**dead(fenced=NOW))
+    bench.withdrawn = f"{HOST} still answers"
+    assert "fenced at" in bench.ensure()
 
 
 STALE = {"events": [("reboot", "pending", None)]}

@@ -44,6 +44,10 @@ class HostRecoveryFailureException(Exception):  # noqa: N818
         super().__init__(message)
 
 
+class SkipHostRecoveryException(HostRecoveryFailureException):
+    pass
+
+
 class NotFound(Exception):  # noqa: N818
     pass
 
@@ -75,6 +79,10 @@ class Masakari:
         )
         self.others: dict[str, str] = {}
         self.reports: list[Any] = []
+        self.host = SimpleNamespace(
+            failover_segment=SEGMENT, on_maintenance=True, save=lambda: self.saved.append(True)
+        )
+        self.saved: list[bool] = []
         self.clients: list[tuple[Any, float]] = []
         self.registered: list[str] = []
 
@@ -88,14 +96,13 @@ class Masakari:
             "masakari.objects",
             Notification=SimpleNamespace(get_by_uuid=self.find),
             NotificationList=SimpleNamespace(get_all=lambda context, filters: self.reports),
-            Host=SimpleNamespace(
-                get_by_name=lambda context, name: SimpleNamespace(failover_segment=SEGMENT)
-            ),
+            Host=SimpleNamespace(get_by_name=lambda context, name: self.host),
             HostList=SimpleNamespace(get_all=lambda context, filters: HOSTS),
         )
         exception = module(
             "masakari.exception",
             HostRecoveryFailureException=HostRecoveryFailureException,
+            SkipHostRecoveryException=SkipHostRecoveryException,
             NotFound=NotFound,
         )
         conf = module("masakari.conf", CONF=self.conf)
@@ -217,6 +224,48 @@ def test_the_reports_own_status_counts(
     ensure(tasks, cluster, monkeypatch).execute(HOST, "uuid")
     assert cluster.runner.ran("stonith_admin --reboot")
     assert tasks._report("context", HOST, "uuid").generated == NOW, "a bare time is UTC"
+
+
+def test_a_host_that_works_again_is_neither_fenced_nor_kept_in_maintenance(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its network was away for as long as the samples take, and is back."""
+    masakari.notification.payload = {"event": "STOPPED", "cluster_status": "ONLINE"}
+    cluster = Cluster([Remote(HOST), Remote("node2.maas")])
+    primitives = "".join(
+        f'<primitive type="remote" id="{name}"><instance_attributes><nvpair name="server" '
+        f'value="{address}"/></instance_attributes></primitive>'
+        for name, address in ((HOST, "10.0.0.1"), ("node2.maas", "10.0.0.2"))
+    )
+    resources = f"<cib><configuration><resources>{primitives}</resources></configuration></cib>"
+    cluster.runner.on("cibadmin --query", resources)
+    cluster.runner.on("cibadmin --query --xpath //node_state", cluster.node_state)
+    asked: list[tuple[list[str], str]] = []
+
+    def withdrawal(addresses: list[str], host: str) -> str:
+        asked.append((addresses, host))
+        return f"{host} still answers"
+
+    monkeypatch.setattr(tasks.testimony, "withdrawal", withdrawal)
+    task = ensure(tasks, cluster, monkeypatch)
+    with pytest.raises(SkipHostRecoveryException, match="still answers"):
+        task.execute(HOST, "uuid")
+    assert asked == [(["10.0.0.2"], HOST)]
+    assert not cluster.runner.ran("stonith_admin")
+    assert not masakari.host.on_maintenance and masakari.saved == [True]
+    assert task.details[-1] == (f"Nothing to recover: {HOST} still answers", 1.0)
+    assert list(tmp_path.iterdir()) == [], "nothing was refused"
+
+
+def test_a_report_stands_where_nobody_can_be_asked_about_it(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masakari.notification.payload = {"event": "STOPPED", "cluster_status": "ONLINE"}
+    cluster = Cluster([Remote(HOST)])
+    cluster.runner.on("cibadmin --query", 102)
+    cluster.runner.on("cibadmin --query --xpath //node_state", cluster.node_state)
+    ensure(tasks, cluster, monkeypatch).execute(HOST, "uuid")
+    assert cluster.runner.ran("stonith_admin --reboot")
 
 
 def turn_of(

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from masakari_fencing import testimony
-from masakari_fencing.testimony import objection
+from masakari_fencing.testimony import objection, withdrawal
 
 HOST = "node1.maas"
 HEALTH = {"manage": "down", "tenant": "up", "storage": "up"}
@@ -36,6 +36,26 @@ def test_one_that_reached_the_host_is_enough() -> None:
     text = objection(["a", "b", "c"], HOST, ask=answers(a=True, b=False))
     assert text is not None
     assert HOST in text and "storage up" in text and "no recovery" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "holds"),
+    [
+        ({}, True),
+        ({"a": None, "b": None}, True),
+        ({"a": True, "b": True, "c": True}, True),
+        ({"a": True, "b": True, "c": False}, True),
+        ({"a": True, "b": False}, True),
+        ({"a": False, "b": None, "c": None}, False),
+        ({"a": True, "b": False, "c": False}, False),
+    ],
+)
+def test_a_report_holds_until_most_see_the_host_work(
+    said: dict[str, bool | None], holds: bool
+) -> None:
+    text = withdrawal(["a", "b", "c"], HOST, ask=answers(**said))
+    assert (text is None) is holds
+    assert holds or "still answers" in str(text)
 
 
 def test_without_other_hypervisors_there_is_nobody_to_ask() -> None:

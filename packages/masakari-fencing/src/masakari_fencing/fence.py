@@ -46,6 +46,10 @@ class Refused(Exception):  # noqa: N818 - a decision, not an accident
         super().__init__(f"host {host} is not proven dead: {reason}")
 
 
+class Withdrawn(Exception):  # noqa: N818 - a state, not an accident
+    """The host works, and what was reported about it is over; the text says why."""
+
+
 class ComputeUnknown(Exception):  # noqa: N818 - a missing answer
     """Nova could not be asked about a compute service."""
 
@@ -199,6 +203,8 @@ class HostFence:
         excess: returns why no host may be fenced now because it was reported failed, or None;
             asked once the reports about other hosts have had `report_settle` seconds to come in.
             Without it there is no limit.
+        withdrawn: returns why a report about a host that the cluster can reach no longer holds,
+            or None; asked just before such a host is fenced.
         sleep: waits for so many seconds.
         clock: seconds since the epoch.
     """
@@ -211,6 +217,7 @@ class HostFence:
         compute_seen: Callable[[], float | None],
         progress: Callable[[str], None],
         excess: Callable[[], str | None] | None = None,
+        withdrawn: Callable[[], str | None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -219,6 +226,7 @@ class HostFence:
         self._compute_seen = compute_seen
         self._progress = progress
         self._excess = excess
+        self._withdrawn = withdrawn
         self._sleep = sleep
         self._clock = clock
         self._told = ""
@@ -235,6 +243,7 @@ class HostFence:
 
         Raises:
             Refused: there is no proof, and recovery without one is not allowed.
+            Withdrawn: the host works, and need not be recovered.
         """
         end = self._clock() + self._policy.fencing_timeout
         while True:
@@ -299,6 +308,8 @@ class HostFence:
                 return Judgement(Verdict.WAIT, f"{why}; other reports may follow")
             if (reason := self._excess()) is not None:
                 return Judgement(Verdict.REFUSE, reason)
+        if (reason := self._withdrawn()) is not None:
+            raise Withdrawn(reason)
         self._tell(f"Having Pacemaker fence host '{host}': {why}")
         LOG.warning("Having Pacemaker fence host %s: %s", host, why)
         try:

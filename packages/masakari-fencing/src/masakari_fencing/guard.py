@@ -174,10 +174,9 @@ def check(
         return None
     known = addresses(cib)
     # A host that Pacemaker reaches is fenced because somebody asked for it, who has reasons.
-    if guard.matrix and not _connected(status, target):
-        others = [address for name, (address, _) in known.items() if name != target]
-        if text := objection(others, target):
-            return text
+    asks = guard.matrix and not _connected(status, target)
+    if asks and (text := objection(_others(known, target), target)):
+        return text
     if limit >= total:
         return None
 
@@ -349,6 +348,20 @@ def _records(cib: ET.Element) -> dict[str, float]:
             if moment > 0:
                 found[state.get("uname", "")] = moment
     return found
+
+
+def others(runner: Runner, host: str) -> list[str]:
+    """Return the addresses of the other hypervisors, whatever the case of the host's name.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+    return _others(addresses(cib), host)
+
+
+def _others(known: Mapping[str, tuple[str, int]], host: str) -> list[str]:
+    return [address for name, (address, _) in known.items() if name.lower() != host.lower()]
 
 
 def addresses(cib: ET.Element) -> dict[str, tuple[str, int]]:

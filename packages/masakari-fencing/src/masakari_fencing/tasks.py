@@ -18,10 +18,10 @@ from masakari.compute import nova
 from masakari.engine.drivers.taskflow import base
 from oslo_log import log as logging
 
-from masakari_fencing import attempts, conf, guard, orphans, refusals
+from masakari_fencing import attempts, conf, guard, orphans, refusals, testimony
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.compute import ComputeError, ComputeService
-from masakari_fencing.fence import ComputeUnknown, HostFence, Refused, Report
+from masakari_fencing.fence import ComputeUnknown, HostFence, Refused, Report, Withdrawn
 from masakari_fencing.pacemaker import PacemakerError
 from masakari_fencing.reports import Limit
 from masakari_fencing.turn import Busy, Turn
@@ -47,6 +47,7 @@ class EnsureHostFencedTask(base.MasakariTask):
         Raises:
             masakari.exception.HostRecoveryFailureException: there is none, or another recovery of
                 the host does not end; nothing was started.
+            masakari.exception.SkipHostRecoveryException: the host works again, and was not fenced.
         """
         self._take_turn(host_name, notification_uuid)
         self._ensure_fenced(host_name, notification_uuid)
@@ -75,17 +76,29 @@ class EnsureHostFencedTask(base.MasakariTask):
             compute_seen=lambda: _last_seen(service),
             progress=self.update_details,
             excess=lambda: _excess(self.context, host_name),
+            withdrawn=lambda: _withdrawn(host_name),
         )
         try:
             proof = gate.ensure(_report(self.context, host_name, notification_uuid))
         except Refused as refusal:
             message = f"Refused to recover the guests: {refusal}"
             _refuse(self, host_name, message, refusal.reason)
+        except Withdrawn as withdrawal:
+            self._stand_down(host_name, f"Nothing to recover: {withdrawal}")
         with contextlib.suppress(OSError, ValueError):
             refusals.forget(Path(CONF.fencing.refusals_directory), host_name)
         message = f"Host '{host_name}': {proof}"
         LOG.info("%s", message)
         self.update_details(message, 1.0)
+
+    def _stand_down(self, host_name: str, message: str) -> NoReturn:
+        """End without a recovery; the host was put into maintenance when this one began."""
+        LOG.warning("%s", message)
+        self.update_details(message, 1.0)
+        host = objects.Host.get_by_name(self.context, host_name)
+        host.on_maintenance = False
+        host.save()
+        raise exception.SkipHostRecoveryException(message=message)
 
 
 class ForceComputeServiceDownTask(base.MasakariTask):
@@ -186,6 +199,16 @@ def _excess(context: Any, host_name: str) -> str | None:
         LOG.warning("Fencing %s all the same, as the operator allowed: %s", host_name, reason)
         return None
     return reason
+
+
+def _withdrawn(host_name: str) -> str | None:
+    """Return why the report that a host has failed no longer holds, as far as anybody can tell."""
+    try:
+        others = guard.others(Subprocess(), host_name)
+    except PacemakerError as error:
+        LOG.warning("Nobody can be asked whether %s has come back: %s", host_name, error)
+        return None
+    return testimony.withdrawal(others, host_name)
 
 
 def _last_seen(service: ComputeService) -> float | None:

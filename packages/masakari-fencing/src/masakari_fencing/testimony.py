@@ -69,13 +69,42 @@ def objection(
         host: the host.
         ask: asks one witness.
     """
+    objecting = [said for said in _testimonies(addresses, host, ask) if said.recovery is False]
+    return _objection(host, objecting[0]) if objecting else None
+
+
+def withdrawal(
+    addresses: Iterable[str],
+    host: str,
+    *,
+    ask: Callable[[str, str], Testimony | None] = ask,
+) -> str | None:
+    """Return why a report that a host has failed no longer holds; None: it does.
+
+    What the witnesses saw when it was reported may be over: a network that was away for a moment.
+    The majority of those that can say something counts. Where nobody can, the report stands.
+
+    Args:
+        addresses: of the other hypervisors.
+        host: the host.
+        ask: asks one witness.
+    """
+    said = [said for said in _testimonies(addresses, host, ask) if said.recovery is not None]
+    objecting = [testimony for testimony in said if not testimony.recovery]
+    return _objection(host, objecting[0]) if len(objecting) * 2 > len(said) else None
+
+
+def _testimonies(
+    addresses: Iterable[str], host: str, ask: Callable[[str, str], Testimony | None]
+) -> list[Testimony]:
     asked = list(addresses)[:WITNESSES]
     if not asked:
-        return None
+        return []
     with ThreadPoolExecutor(len(asked)) as pool:
         answers = list(pool.map(lambda address: ask(address, host), asked))
-    for answer in answers:
-        if answer is not None and answer.recovery is False:
-            states = ", ".join(f"{name} {state}" for name, state in answer.health.items())
-            return f"{host} still answers ({states}), and the matrix asks for no recovery"
-    return None
+    return [answer for answer in answers if answer is not None]
+
+
+def _objection(host: str, testimony: Testimony) -> str:
+    states = ", ".join(f"{name} {state}" for name, state in testimony.health.items())
+    return f"{host} still answers ({states}), and the matrix asks for no recovery"
