@@ -10,7 +10,7 @@ import pytest
 from fencing_fakes import FakeMasakari
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
-from masakari_fencing import outofservice
+from masakari_fencing import outofservice, refusals
 from masakari_fencing.api import CATALOG, ApiError, MasakariApi, NovaApi
 from masakari_fencing.outofservice import MAX_AGE, OutOfService, Watch
 
@@ -28,7 +28,8 @@ def cloud() -> Iterator[FakeMasakari]:
 def watch(cloud: FakeMasakari, tmp_path: Path) -> Watch:
     session = ks.Session(auth=Token(cloud.url, "token"))
     masakari, nova = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
-    return Watch(masakari, nova, tmp_path / "record", clock=lambda: 1000.0)
+    refused = tmp_path / "refused"
+    return Watch(masakari, nova, tmp_path / "record", refused, clock=lambda: 1000.0)
 
 
 def test_hosts_in_maintenance_and_others_forced_down(
@@ -68,6 +69,24 @@ def test_the_last_recovery_counts(
     cloud.add(ONE, 101, "failed")["payload"]["event"] = "STARTED"
     watch.look()
     assert (outofservice.read(tmp_path / "record", 1000).failed == (ONE,)) == failed
+
+
+def test_a_refusal_ends_with_the_maintenance_wherever_the_host_was_taken_back(
+    watch: Watch, cloud: FakeMasakari, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unit that refused is not the one on which return-host was run."""
+    directory = tmp_path / "refused"
+    directory.mkdir()
+    cloud.hosts[ONE]["on_maintenance"] = True
+    cloud.forced_down = {TWO}
+    for host, moment in ((ONE, 900), (TWO, 900), (THREE, 900), ("gone.maas", 1001)):
+        monkeypatch.setattr(refusals.time, "time", lambda moment=moment: moment)
+        refusals.record(directory, host, "not proven dead")
+    watch.look()
+    assert [refusal.host for refusal in refusals.read(directory)] == ["gone.maas", ONE, TWO]
+    cloud.hosts[ONE]["on_maintenance"] = False
+    watch.look()
+    assert [refusal.host for refusal in refusals.read(directory)] == ["gone.maas", TWO]
 
 
 def test_only_what_is_recent_counts(watch: Watch, tmp_path: Path, cloud: FakeMasakari) -> None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
-from masakari_fencing import files
+from masakari_fencing import files, refusals
 from masakari_fencing.api import Host, Notification, Service
 
 RECORD = Path("/run/masakari-fencing/out-of-service.json")
@@ -99,12 +99,15 @@ class Nova(Protocol):
 
 
 class Watch:
-    """Keeps the file up to date.
+    """Keeps the file up to date, and drops refusals of recoveries that are over.
+
+    Each unit has those that its own engine refused; the operator takes the host back on one.
 
     Args:
         masakari: says which hosts are in maintenance.
         nova: says whose nova-compute is forced down.
         path: the file.
+        refused: directory of the refusals.
         clock: seconds since the epoch.
     """
 
@@ -113,11 +116,13 @@ class Watch:
         masakari: Masakari,
         nova: Nova,
         path: Path = RECORD,
+        refused: Path = refusals.DIRECTORY,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._masakari = masakari
         self._nova = nova
         self._path = path
+        self._refused = refused
         self._clock = clock
 
     def look(self) -> None:
@@ -125,10 +130,16 @@ class Watch:
 
         Raises:
             ApiError: there was no answer.
-            OSError: the file cannot be written.
+            OSError: a file cannot be written.
         """
         now = self._clock()
-        write(self._path, self._ask(), now)
+        found = self._ask()
+        write(self._path, found, now)
+        out = {name.lower() for name in (*found.maintenance, *found.forced_down)}
+        for refusal in refusals.read(self._refused):
+            # While a recovery is refused, Masakari has its host in maintenance.
+            if refusal.time < now and refusal.host.lower() not in out:
+                refusals.forget(self._refused, refusal.host)
 
     def _ask(self) -> OutOfService:
         hosts = sorted(self._masakari.hosts(), key=lambda host: host.name)
