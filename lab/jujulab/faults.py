@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jujulab.addresses import check_spaces
 from jujulab.errors import LabError
+from jujulab.machine import STOP_TIMEOUT
 from jujulab.machines import Lab, Machine
 from jujulab.power import Journal, Settings
 
@@ -124,8 +125,15 @@ class Faults:
         machine.run(["systemctl", "daemon-reload"], timeout=60)
 
     def reboot(self, machine: Machine) -> None:
-        """Have a machine reboot in an orderly way, as its administrator would."""
+        """Have a machine reboot in an orderly way, as its administrator would.
+
+        It shuts the containers on it down first, as LXD does.
+        """
         self._journal.write("reboot", machine.hostname, "")
+        for child in machine.children:
+            container = self._lab.machine(child).container
+            container.shut_down()
+            container.wait_dead(STOP_TIMEOUT)
         machine.run(["systemctl", "reboot"], check=False)
 
     def maas_outage(self, down: bool) -> None:

@@ -47,6 +47,7 @@ class Bench:
         self.compute_seen: float | Exception | None = None
         self.compute_asked = 0
         self.withdrawn: str | None = None
+        self.confirmed = False
 
     def _seen(self) -> float | None:
         self.compute_asked += 1
@@ -61,6 +62,7 @@ class Bench:
             compute_seen=self._seen,
             progress=self.progress.append,
             withdrawn=lambda: self.withdrawn,
+            confirmed=lambda: self.confirmed,
             sleep=self.clock.sleep,
             clock=self.clock,
         )
@@ -71,6 +73,11 @@ class Bench:
             self.ensure(report)
         assert HOST in str(caught.value).lower()
         return caught.value.reason
+
+    def withdrawal(self) -> str:
+        with pytest.raises(Withdrawn) as caught:
+            self.ensure()
+        return str(caught.value)
 
     @property
     def fenced_by_us(self) -> int:
@@ -273,8 +280,26 @@ def test_a_live_host_is_never_fenced_where_the_operator_says_so() -> None:
 
 def test_a_report_that_contradicts_the_cluster_costs_no_healthy_host() -> None:
     bench = Bench()
-    assert "healthy member" in bench.refusal()
+    assert "healthy member" in bench.withdrawal()
     assert bench.fenced_by_us == 0
+    assert 30 <= bench.clock.now - NOW < 32
+
+
+def test_a_report_of_what_pacemaker_does_not_see_is_not_given_up() -> None:
+    """Somebody still sees that a network is down; the operator wants no fence for that."""
+    bench = Bench()
+    bench.confirmed = True
+    assert "healthy member" in bench.refusal()
+    assert "never" in Bench(Policy(fence_reported_failed="never")).refusal()
+    assert bench.fenced_by_us == 0
+
+
+def test_a_host_that_has_just_become_healthy_is_awaited() -> None:
+    """The daemon was stopped on purpose for a while; its host was reported meanwhile."""
+    bench = Bench(**dead())
+    bench.clock.after(20, lambda: vars(bench.remote).update(vars(Remote(HOST))))
+    assert "healthy member" in bench.withdrawal()
+    assert 49 <= bench.clock.now - NOW < 53
 
 
 def test_a_host_that_came_back_before_it_was_recovered_is_fenced_again() -> None:
@@ -286,7 +311,7 @@ def test_a_host_that_came_back_before_it_was_recovered_is_fenced_again() -> None
 
 def test_an_earlier_fence_is_no_reason_to_fence_a_host_again() -> None:
     bench = Bench(connected=NOW - 3000, events=[("reboot", "success", NOW - 3600)])
-    assert "healthy member" in bench.refusal()
+    assert "healthy member" in bench.withdrawal()
     assert bench.fenced_by_us == 0
 
 
@@ -301,7 +326,7 @@ def test_always_does_not_believe_a_report_from_before_the_host_came_back(
     connected: float,
 ) -> None:
     bench = Bench(Policy(fence_reported_failed="always"), connected=connected)
-    assert "connected since" in bench.refusal()
+    assert "connected since" in bench.withdrawal()
     assert bench.fenced_by_us == 0
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from masakari_fencing import testimony
-from masakari_fencing.testimony import objection, withdrawal
+from masakari_fencing.testimony import confirmed, objection, withdrawal
 
 HOST = "node1.maas"
 HEALTH = {"manage": "down", "tenant": "up", "storage": "up"}
@@ -56,6 +56,16 @@ def test_a_report_holds_until_most_see_the_host_work(
     text = withdrawal(["a", "b", "c"], HOST, ask=answers(**said))
     assert (text is None) is holds
     assert holds or "still answers" in str(text)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [({}, False), ({"a": None}, False), ({"a": False}, False), ({"a": False, "b": True}, True)],
+)
+def test_one_that_still_sees_it_confirms_a_report(
+    said: dict[str, bool | None], expected: bool
+) -> None:
+    assert confirmed(["a", "b"], HOST, ask=answers(**said)) is expected
 
 
 def test_without_other_hypervisors_there_is_nobody_to_ask() -> None:

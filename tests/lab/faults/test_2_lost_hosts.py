@@ -147,7 +147,8 @@ def test_a_host_that_came_back_does_not_start_its_former_guests(
         trial.await_recovery(plain)
         back = poll(lambda: machine.boot_id not in (None, first_boot), COMES_BACK, 0.5)
         assert back, f"{plain} has not booted again"
-        machine.wait_booted(COMES_BACK)
+        if not isolated:  # without its networks, nova-compute does not come up
+            machine.wait_booted(COMES_BACK)
         trial.await_no_process(plain, STAYS_DOWN)
         trial.faults.restore(machine)
         trial.await_no_process(plain, STAYS_DOWN)

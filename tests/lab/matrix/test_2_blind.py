@@ -38,7 +38,7 @@ def test_an_agent_that_leaves_a_healthy_host_costs_it_nothing(matrix: Matrix) ->
     trial.repair(service, trial, other, "start", "storage", "serf")
     with trial.watched(f"agents of {host} stopped, of {other} killed"):
         service(trial, host, "stop", "storage", "serf")
-        trial.faults.service(trial.machine(other), "kill --signal=KILL", "consul-storage-serf")
+        trial.faults.kill(trial.machine(other), "serf agent .*storage")
         service(trial, other, "stop", "storage", "serf")
         trial.await_nothing(UNDECIDED)
     trial.await_status("masakari-monitors", "storage network", f"the agent of {host} is gone")

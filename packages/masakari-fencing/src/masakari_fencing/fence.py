@@ -15,7 +15,7 @@ import enum
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from masakari_fencing import pacemaker
 from masakari_fencing.commands import Runner
@@ -27,6 +27,10 @@ CLOCK_TOLERANCE = 10.0
 
 RETURN_TIME = 15.0
 """Seconds after a fence before which no host can have booted again."""
+
+HEALTHY_TIME = 30.0
+"""Seconds after which a host that has been healthy all the while need not be recovered: Pacemaker
+itself notices a loss several times sooner."""
 
 FENCE_RETRY = 5.0
 """Seconds between two attempts to have a host fenced."""
@@ -65,10 +69,17 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict and its reason in words."""
+    """A verdict and its reason in words.
+
+    Attributes:
+        verdict: what follows.
+        reason: from what.
+        healthy: the cluster is in touch with the host; nothing but the report speaks against it.
+    """
 
     verdict: Verdict
     reason: str
+    healthy: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,7 +168,8 @@ def _judge_unfenced(seen: Observation, report: Report, policy: Policy) -> Judgem
         return _again(policy, "it is in the cluster and reported failed")
     if _fenced_for(seen, report):
         return _again(policy, "it was fenced and came back before its guests were recovered")
-    return _believe(seen, report, policy, "it is a healthy member of the cluster")
+    judgement = _believe(seen, report, policy, "it is a healthy member of the cluster")
+    return replace(judgement, healthy=judgement.verdict is Verdict.WAIT)
 
 
 def _fenced_for(seen: Observation, report: Report) -> bool:
@@ -205,6 +217,8 @@ class HostFence:
             Without it there is no limit.
         withdrawn: returns why a report about a host that the cluster can reach no longer holds,
             or None; asked just before such a host is fenced.
+        confirmed: whether anybody still sees what a report about such a host was made for; asked
+            before the report is given up, because the host has been healthy all the time.
         sleep: waits for so many seconds.
         clock: seconds since the epoch.
     """
@@ -218,6 +232,7 @@ class HostFence:
         progress: Callable[[str], None],
         excess: Callable[[], str | None] | None = None,
         withdrawn: Callable[[], str | None] = lambda: None,
+        confirmed: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -227,6 +242,7 @@ class HostFence:
         self._progress = progress
         self._excess = excess
         self._withdrawn = withdrawn
+        self._confirmed = confirmed
         self._sleep = sleep
         self._clock = clock
         self._told = ""
@@ -245,17 +261,31 @@ class HostFence:
             Refused: there is no proof, and recovery without one is not allowed.
             Withdrawn: the host works, and need not be recovered.
         """
-        end = self._clock() + self._policy.fencing_timeout
+        begin = healthy_since = self._clock()
+        end = begin + self._policy.fencing_timeout
         while True:
             judgement = self._look(report)
             if judgement.verdict is Verdict.FENCE:
                 judgement = self._fence(judgement.reason, end)
             if judgement.verdict is Verdict.FENCED:
                 return judgement.reason
-            if judgement.verdict is Verdict.REFUSE or self._clock() >= end:
+            now = self._clock()
+            if not judgement.healthy:
+                healthy_since = now
+            elif now - healthy_since >= min(HEALTHY_TIME, self._policy.fencing_timeout):
+                self._withdraw(report.host, f"{judgement.reason} ({now - healthy_since:.0f} s)")
+            if judgement.verdict is Verdict.REFUSE or now >= end:
                 return self._without_proof(report.host, judgement)
             self._tell(f"Waiting for host '{report.host}' to be fenced: {judgement.reason}")
             self._sleep(self._policy.poll_interval)
+
+    def _withdraw(self, host: str, reason: str) -> None:
+        """Give a report up, unless its reason may be one that Pacemaker does not see."""
+        policy = self._policy
+        if policy.allow_unfenced_recovery or policy.fence_reported_failed == "never":
+            return
+        if not self._confirmed():
+            raise Withdrawn(f"{host}: {reason}")
 
     def _without_proof(self, host: str, judgement: Judgement) -> str:
         reason = judgement.reason

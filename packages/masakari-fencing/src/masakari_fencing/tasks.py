@@ -76,7 +76,8 @@ class EnsureHostFencedTask(base.MasakariTask):
             compute_seen=lambda: _last_seen(service),
             progress=self.update_details,
             excess=lambda: _excess(self.context, host_name),
-            withdrawn=lambda: _withdrawn(host_name),
+            withdrawn=lambda: testimony.withdrawal(_others(host_name), host_name),
+            confirmed=lambda: testimony.confirmed(_others(host_name), host_name),
         )
         try:
             proof = gate.ensure(_report(self.context, host_name, notification_uuid))
@@ -201,14 +202,13 @@ def _excess(context: Any, host_name: str) -> str | None:
     return reason
 
 
-def _withdrawn(host_name: str) -> str | None:
-    """Return why the report that a host has failed no longer holds, as far as anybody can tell."""
+def _others(host_name: str) -> list[str]:
+    """Return the addresses of the other hypervisors, none where the cluster does not say."""
     try:
-        others = guard.others(Subprocess(), host_name)
+        return guard.others(Subprocess(), host_name)
     except PacemakerError as error:
-        LOG.warning("Nobody can be asked whether %s has come back: %s", host_name, error)
-        return None
-    return testimony.withdrawal(others, host_name)
+        LOG.warning("Nobody can be asked whether %s works: %s", host_name, error)
+        return []
 
 
 def _last_seen(service: ComputeService) -> float | None:

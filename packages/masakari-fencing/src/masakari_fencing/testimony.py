@@ -94,6 +94,22 @@ def withdrawal(
     return _objection(host, objecting[0]) if len(objecting) * 2 > len(said) else None
 
 
+def confirmed(
+    addresses: Iterable[str],
+    host: str,
+    *,
+    ask: Callable[[str, str], Testimony | None] = ask,
+) -> bool:
+    """Whether any witness sees now that the matrix calls for the recovery of a host.
+
+    Args:
+        addresses: of the other hypervisors.
+        host: the host.
+        ask: asks one witness.
+    """
+    return any(said.recovery for said in _testimonies(addresses, host, ask))
+
+
 def _testimonies(
     addresses: Iterable[str], host: str, ask: Callable[[str, str], Testimony | None]
 ) -> list[Testimony]:
