@@ -44,7 +44,8 @@ def serve(connection, request):
             endpoint_filter={"service_type": request["service"], "interface": "public"},
             headers=headers,
             raise_exc=False,
-            connect_retries=0,
+            # An address that moves to another unit closes what was connected to it.
+            connect_retries=2 if looks else 0,
             timeout=_READ_TIMEOUT if looks else _TIMEOUT,
             **arguments,
         )

@@ -127,7 +127,7 @@ class Console:
 def unit_lines(status: dict[str, Any]) -> list[str]:
     """Return one line a unit: `name: workload (agent) message`, ending in ` ok` when ready."""
     lines = []
-    for name, unit in sorted(_units(status)):
+    for name, unit in sorted(units(status)):
         workload, agent = unit["workload-status"], unit["juju-status"]
         # update-status comes round all the time; any other hook may still change something.
         quiet = agent["current"] == "idle" or "update-status" in agent.get("message", "")
@@ -138,7 +138,8 @@ def unit_lines(status: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _units(status: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def units(status: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return the name and the entry of each unit in a status, subordinates among them."""
     for application in status["applications"].values():
         for name, unit in (application.get("units") or {}).items():
             yield name, unit

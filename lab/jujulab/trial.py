@@ -15,7 +15,7 @@ from jujulab import timeline, verdict
 from jujulab.addresses import DOMAIN
 from jujulab.cloud import CloudError
 from jujulab.cluster import Cluster
-from jujulab.console import poll
+from jujulab.console import poll, units
 from jujulab.demo import Demo
 from jujulab.faults import Faults
 from jujulab.guests import Guests
@@ -214,8 +214,11 @@ class Trial:
         """
 
         def messages() -> list[str]:
-            found = self.demo.console.status()["applications"][application]["units"].values()
-            return [str(unit["workload-status"].get("message", "")) for unit in found]
+            return [
+                str(unit["workload-status"].get("message", ""))
+                for name, unit in units(self.demo.console.status())
+                if name.partition("/")[0] == application
+            ]
 
         def said() -> bool:
             return any(all(text in message for text in texts) for message in messages())

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jujulab.console import poll, unit_lines
+from jujulab.console import poll, unit_lines, units
 
 
 def status(
@@ -33,6 +33,12 @@ def test_the_message_of_a_unit_that_is_not_ready_is_shown() -> None:
     assert waiting(status("blocked", "idle", "Missing relations: ha")) == [
         "sub/0: blocked (idle) Missing relations: ha"
     ]
+
+
+def test_the_units_of_a_subordinate_are_found_below_their_principals() -> None:
+    found = dict(units(status("blocked", "idle", "no names")))
+    assert list(found) == ["app/0", "sub/0"]
+    assert found["sub/0"]["workload-status"]["message"] == "no names"
 
 
 def test_a_hook_that_may_change_something_is_waited_for() -> None:
