@@ -345,7 +345,14 @@ def test_a_connection_that_was_stopped_on_purpose_fences_nothing(
     changes: dict[str, object] = {"online": False, "role": "Stopped", **state}
     bench = Bench(Policy(fence_reported_failed=setting), **changes)
     assert "on purpose" in bench.refusal(Report(HOST, NOW, "ONLINE"))
-    assert (bench.clock.now, bench.fenced_by_us) == (NOW, 0)
+    assert bench.fenced_by_us == 0
+
+
+def test_a_host_whose_daemon_is_stopped_for_a_moment_need_not_be_recovered() -> None:
+    """The polling monitor reports it after some seconds of a package upgrade."""
+    bench = Bench(managed=False, maintenance=True, online=False, role="Stopped")
+    bench.clock.after(60, lambda: vars(bench.remote).update(vars(Remote(HOST))))
+    assert "healthy member" in bench.withdrawal()
 
 
 def test_maintenance_mode_fences_nothing() -> None:

@@ -76,7 +76,6 @@ def test_nothing_marked_costs_one_command() -> None:
         {"mark": "0ther"},
         {"online": True},
         {"role": "Started"},
-        {"role": "Started", "failed": True},
     ],
 )
 def test_what_must_be_left_alone(case: dict[str, Any]) -> None:
@@ -84,6 +83,14 @@ def test_what_must_be_left_alone(case: dict[str, Any]) -> None:
     assert bench.readmission.look() == []
     assert bench.changes() == []
     assert bench.tried == []
+
+
+def test_a_connection_that_ended_in_the_middle_of_a_monitor_is_cleaned_up_first() -> None:
+    bench = Bench(role="Started", failed=True)
+    assert bench.readmission.look() == []
+    assert bench.changes() == ["--cleanup"], "and it stays out of Pacemaker's hands"
+    vars(bench.cluster.remotes[0]).update(role="Stopped", failed=False)
+    assert bench.readmission.look() == [HOST]
 
 
 def test_a_daemon_that_does_not_answer_is_left_alone() -> None:

@@ -156,8 +156,9 @@ def _judge_fenced(seen: Observation, fenced: float, report: Report, policy: Poli
 def _judge_unfenced(seen: Observation, report: Report, policy: Policy) -> Judgement:
     connection = seen.status.connection(seen.node.name)
     if connection is not None and connection.stopped_on_purpose:
+        # Mostly for a moment: a daemon that is restarted, a package that is upgraded.
         text = "its connection to the cluster is unmanaged, or stopped on purpose"
-        return Judgement(Verdict.REFUSE, text)
+        return Judgement(Verdict.WAIT, text)
     if seen.status.maintenance_mode or seen.node.maintenance:
         return Judgement(Verdict.REFUSE, "Pacemaker is in maintenance mode and fences nothing")
     if not seen.status.stonith_enabled:

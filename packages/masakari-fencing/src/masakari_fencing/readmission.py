@@ -135,6 +135,11 @@ class Readmission:
         rank = self.rank(node)
         if rank is None or self.clock() - since < rank * RANK_DELAY:
             return False
+        connection = status.connection(node)
+        if connection is not None and connection.role != "Stopped":
+            # Probed anew, it turns out to be stopped; it is handed back at the next look.
+            pacemaker.run(self.runner, _cleanup(node), timeout=30)
+            return False
         self._hand_back(node)
         return True
 
@@ -147,7 +152,8 @@ class Readmission:
         if connection.managed or nodes[0].online:
             # The mark comes before the stop, and the node takes it away itself while connected.
             return ""
-        if connection.role != "Stopped":
+        # One that ended in the middle of a monitor has failed, and counts as started.
+        if connection.role != "Stopped" and not connection.failed:
             return f"its connection is {connection.role}: clean it up by hand"
         if candidate.mark != self.key():
             return "it was stopped with another key, so a connection would fail and be fenced"
@@ -156,13 +162,16 @@ class Readmission:
         return None
 
     def _hand_back(self, node: str) -> None:
-        resource = ["crm_resource", "--resource", node]
-        pacemaker.run(self.runner, [*resource, "--cleanup"], timeout=30)
+        pacemaker.run(self.runner, _cleanup(node), timeout=30)
         for name in ("is-managed", MARK):
-            argv = [*resource, "--meta", "--delete-parameter", name]
+            argv = ["crm_resource", "--resource", node, "--meta", "--delete-parameter", name]
             pacemaker.run(self.runner, argv, timeout=30)
         self._ready.pop(node, None)
         LOG.info("%s is back in Pacemaker's hands: its pacemaker_remote answers again", node)
+
+
+def _cleanup(node: str) -> list[str]:
+    return ["crm_resource", "--resource", node, "--cleanup"]
 
 
 def _candidate(primitive: ET.Element) -> Candidate | None:
