@@ -48,6 +48,8 @@ def test_the_stock_workflow_runs_guests_twice(stock: Trial, plain: str) -> None:
     stock.populate(plain)
     stock.repair(stock.guests.delete, PREFIX)
     stock.repair(stock.faults.maas_outage, False)
+    # Before the options are reset: without its networks, the host's charms do not settle.
+    stock.repair(stock.faults.restore, stock.machine(plain))
     with stock.watched(f"stock workflow: {plain} isolated, the power API away"):
         stock.faults.maas_outage(True)
         stock.faults.cut(stock.machine(plain))
