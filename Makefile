@@ -55,7 +55,7 @@ faults: venv ## every fault of the list, one after the other: more than an hour
 matrix: venv ## the network matrix under Consul, row by row: about half an hour
 	$(BIN)/tox run -e matrix
 
-operations: venv ## the known commands, passwords, addresses, TLS: about half an hour
+operations: venv ## the known commands, passwords, addresses, TLS, options, units, removal: an hour
 	$(BIN)/tox run -e operations
 
 methods: venv ## each recovery method and instance failure in the lab: half an hour
