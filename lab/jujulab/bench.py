@@ -54,6 +54,10 @@ HOOKS = "5m"
 REST = 5.0
 """Seconds that the lab is left alone before a fault."""
 
+APART = 45.0
+"""Seconds between two faults, at least: Masakari takes an equal report within 30 for a duplicate
+(`duplicate-notification-interval`), and a host that dies again so soon waits for it."""
+
 SETTLED = 300.0
 """Seconds within which the lab must be whole again after a fault."""
 
@@ -106,6 +110,7 @@ class Bench:
         self._results = results
         self._demo = Demo(lab, console)
         self._cluster = Cluster(lab, console)
+        self._last_fault = 0.0
 
     def close(self) -> None:
         """Close the connection into the lab."""
@@ -175,6 +180,9 @@ class Bench:
         finally:
             if mode == UPSTREAM:
                 self._configure(upstream=False, matrix=matrix)
+            # The lab is left as it was: whoever waits for a status would wait long.
+            self._console.juju("model-config", "--reset", "update-status-hook-interval")
+            self._console.juju("config", "masakari", "--reset", "fencing-limit-window")
 
     def _configure(self, *, upstream: bool, matrix: bool) -> None:
         with self._console.step(f"The {UPSTREAM if upstream else 'default'} configuration"):
@@ -198,9 +206,10 @@ class Bench:
         self.settle()
         with self._victim(scenario) as machine:
             host = self._demo.boot_guests(scenario.guests, machine.fqdn)
-            time.sleep(REST)
+            time.sleep(max(REST, self._last_fault + APART - time.time()))
             roles = self._roles(machine)
             load, started = os.getloadavg()[0], time.time()
+            self._last_fault = started
             outcome = self._fault(name, mode, host, machine)
         seconds = figures(outcome.recovery)
         self._results.add(Run(name, mode, started, load, seconds, outcome.problems, roles))
@@ -233,7 +242,8 @@ class Bench:
             if not poll(lambda: self._connected(hosts), SETTLED, interval=1):
                 raise StepError(f"the cluster is not whole again: {self._cluster.unsettled()}")
         self._demo.restore()
-        self._console.wait_active("the lab", timeout=SETTLED)
+        # Not for statuses: that of a host that has just come back is renewed once in `HOOKS`.
+        self._console.wait_idle("the lab", timeout=SETTLED)
         if not poll(self._idle, SETTLED, interval=1):
             raise StepError("Pacemaker's controller does not come to rest")
 

@@ -108,33 +108,56 @@ class Console:
         """Wait until every unit is active and idle, showing what it waits for.
 
         Raises:
-            StepError: not within the timeout (seconds), or a unit is in error.
+            StepError: not within the timeout (seconds).
         """
+        self._wait(f"{what} was not active", timeout, unit_lines)
+
+    def wait_idle(self, what: str, timeout: float) -> None:
+        """Wait until no unit has a hook to run, whatever its status, which may be an old one.
+
+        Raises:
+            StepError: not within the timeout (seconds).
+        """
+        self._wait(f"{what} was not idle", timeout, idle_lines)
+
+    def _wait(
+        self, failure: str, timeout: float, lines: Callable[[dict[str, Any]], list[str]]
+    ) -> None:
         deadline = time.monotonic() + timeout
         quiet_until = 0.0
         while time.monotonic() < deadline:
-            waiting = [line for line in unit_lines(self.status()) if not line.endswith(" ok")]
+            waiting = [line for line in lines(self.status()) if not line.endswith(" ok")]
             if not waiting:
                 return
             if time.monotonic() >= quiet_until:
                 quiet_until = time.monotonic() + _QUIET
                 self.say(f"waiting for {len(waiting)} units, such as {waiting[0]}")
             time.sleep(1)
-        details = "\n  ".join(unit_lines(self.status()))
-        raise StepError(f"{what} was not active within {timeout:g} s:\n  {details}")
+        details = "\n  ".join(lines(self.status()))
+        raise StepError(f"{failure} within {timeout:g} s:\n  {details}")
 
 
 def unit_lines(status: dict[str, Any]) -> list[str]:
     """Return one line a unit: `name: workload (agent) message`, ending in ` ok` when ready."""
+    ready = {
+        name for name, unit in units(status) if unit["workload-status"]["current"] == "active"
+    }
+    return [
+        line if line.partition(":")[0] in ready else line.removesuffix(" ok")
+        for line in idle_lines(status)
+    ]
+
+
+def idle_lines(status: dict[str, Any]) -> list[str]:
+    """Return the same lines, ending in ` ok` when the unit has no hook to run."""
     lines = []
     for name, unit in sorted(units(status)):
         workload, agent = unit["workload-status"], unit["juju-status"]
         # update-status comes round all the time; any other hook may still change something.
         quiet = agent["current"] == "idle" or "update-status" in agent.get("message", "")
-        ready = workload["current"] == "active" and quiet
         message = f" {workload['message']}" if workload.get("message") else ""
         line = f"{name}: {workload['current']} ({agent['current']}){message}"
-        lines.append(line + (" ok" if ready else ""))
+        lines.append(line + (" ok" if quiet else ""))
     return lines
 
 

@@ -187,8 +187,18 @@ class Recorder(Bench):
 def test_only_what_is_missing_is_measured(results: Results) -> None:
     recorder = Recorder(results)
     recorder.measure(["power", "qemu", "many"], [OURS], 3)
-    assert recorder.log[-5:] == ["qemu ours"] * 2 + ["many ours"] * 3
+    assert recorder.log[-7:-2] == ["qemu ours"] * 2 + ["many ours"] * 3
     assert recorder.delay.boot_delay == BOOT_DELAY
+
+
+def test_the_lab_is_left_as_it_was(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.measure(["qemu"], [OURS], 3)
+    assert any(line.startswith("config masakari fencing-limit-window=") for line in recorder.log)
+    assert recorder.log[-2:] == [
+        "model-config --reset update-status-hook-interval",
+        "config masakari --reset fencing-limit-window",
+    ]
 
 
 def test_a_run_that_counted_for_another_role_is_not_repeated(results: Results) -> None:

@@ -28,7 +28,8 @@ class World:
     """A lab with one plain hypervisor, whose cluster is whole after a cleanup."""
 
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(bench.time, "sleep", lambda seconds: None)
+        self.slept: list[float] = []
+        monkeypatch.setattr(bench.time, "sleep", self.slept.append)
         monkeypatch.setattr(bench, "SETTLED", 0.0)
         self.log: list[str] = []
         self.unsettled = "node4.maas is not online"
@@ -47,8 +48,9 @@ class World:
         self.results = Results(tmp_path / "bench.json")
         self.bench: Any = Bench.__new__(Bench)
         self.bench._results = self.results
+        self.bench._last_fault = 0.0
         self.bench._console = SimpleNamespace(
-            say=self.log.append, step=self.step, wait_active=lambda what, timeout: None
+            say=self.log.append, step=self.step, wait_idle=lambda what, timeout: None
         )
         self.bench._demo = SimpleNamespace(
             hypervisors=lambda: [self.host],
@@ -112,6 +114,15 @@ def test_a_power_cut_is_measured_in_a_lab_at_rest(world: World) -> None:
     assert (run.scenario, run.mode, run.roles) == ("power", OURS, [])
     assert run.seconds == {"detected": 4.5, "fenced": 5.0, "active": 9.0, "outage": 8.0}
     assert run.problems == ["a problem"]
+
+
+def test_a_fault_is_not_so_soon_after_another_that_its_report_is_a_duplicate(
+    world: World,
+) -> None:
+    world.bench._run("power", OURS)
+    assert bench.REST in world.slept
+    world.bench._run("power", OURS)
+    assert world.slept[-1] == pytest.approx(bench.APART, abs=5)
 
 
 def test_upstream_gets_more_time(world: World) -> None:

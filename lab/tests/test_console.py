@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jujulab.console import poll, unit_lines, units
+from jujulab.console import idle_lines, poll, unit_lines, units
 
 
 def status(
@@ -44,6 +44,13 @@ def test_the_units_of_a_subordinate_are_found_below_their_principals() -> None:
 def test_a_hook_that_may_change_something_is_waited_for() -> None:
     busy = status("active", "executing", agent_message="running config-changed hook")
     assert len(waiting(busy)) == 1
+
+
+def test_a_unit_whose_status_is_old_has_no_hook_to_run() -> None:
+    lines = idle_lines(status("waiting", "idle", "Node node1.maas is not connected"))
+    assert all(line.endswith(" ok") for line in lines)
+    busy = idle_lines(status("active", "executing", agent_message="running start hook"))
+    assert [line.endswith(" ok") for line in busy] == [True, False]
 
 
 def test_update_status_is_not_waited_for() -> None:

@@ -1,0 +1,49 @@
+"""How the demo, the benchmark and the tests find a lab that an earlier run left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from jujulab.demo import Demo
+
+
+class World:
+    """A lab whose only hypervisor an earlier run has left off."""
+
+    def __init__(self, applications: dict[str, Any]) -> None:
+        self.log: list[str] = []
+        self.host: Any = SimpleNamespace(hostname="node1", state="off", power_on=self.power_on)
+        self.demo: Any = Demo.__new__(Demo)
+        self.demo.lab = SimpleNamespace(
+            up=lambda: self.log.append("up"), machine=lambda _id: self.host
+        )
+        self.demo.console = SimpleNamespace(
+            step=self.step,
+            say=self.log.append,
+            juju=lambda *arguments: self.log.append(arguments[0]),
+            status=lambda: {"applications": applications},
+            wait_active=lambda what, timeout: self.log.append(f"{what} is awaited"),
+        )
+
+    @contextmanager
+    def step(self, _title: str) -> Iterator[None]:
+        yield
+
+    def power_on(self) -> None:
+        self.host.state = "on"
+        self.log.append("power on")
+
+
+def test_a_hypervisor_left_off_by_an_earlier_run_is_powered_on_first() -> None:
+    world = World({"nova-compute": {"units": {"nova-compute/0": {"machine": "1"}}}})
+    world.demo.deploy_cloud()
+    assert world.log == ["up", "node1 is off: power on", "power on", "the cloud is awaited"]
+
+
+def test_an_empty_lab_gets_its_cloud() -> None:
+    world = World({})
+    world.demo.deploy_cloud()
+    assert world.log == ["up", "deploy", "the cloud is awaited"]
