@@ -195,8 +195,9 @@ class Bench:
                 self._console.juju("config", application, *pairs)
             window = f"fencing-limit-window={FENCING_WINDOW}"
             self._console.juju("config", "masakari", window)
-            self._console.juju("model-config", f"update-status-hook-interval={HOOKS}")
             self._console.wait_active("the configuration", timeout=SETTLED)
+            # Not sooner: a status that only time changes is waited for, too.
+            self._console.juju("model-config", f"update-status-hook-interval={HOOKS}")
 
     def _run(self, name: str, mode: str) -> None:
         """Measure one fault, and keep what came of it."""

@@ -210,7 +210,17 @@ class Demo:
             files = (OVERLAY, str(self._site_overlay()), *CONSUL_OVERLAYS)
             arguments = [part for file in files for part in ("--overlay", file)]
             self.console.juju("deploy", BASE, *arguments, "--map-machines=existing")
+            self._spread_consul()
             self.console.wait_active("Consul", timeout=420)
+
+    def _spread_consul(self) -> None:
+        """Have a member on the hypervisors, too, that were added to those of the bundle."""
+        hypervisors = {machine.id for machine in self.hypervisors()}
+        for name, application in self.console.status()["applications"].items():
+            if application["charm"] == "consul":
+                units = (application.get("units") or {}).values()
+                for machine in sorted(hypervisors - {str(unit["machine"]) for unit in units}):
+                    self.console.juju("add-unit", name, "--to", machine)
 
     def _stable_facts(self) -> set[tuple[str, str]]:
         """Return the units and their machines, none of which the overlay may touch."""

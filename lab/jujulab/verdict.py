@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 SILENCE = 5.0
-"""Seconds without a heartbeat after which a guest counts as silent; it beats several a second."""
+"""Seconds without a heartbeat after which a guest counts as silent; it beats twice a second."""
 
 Fences = Mapping[str, Iterable[tuple[str, float]]]
 """Who says so -> the hypervisors that were fenced, each with the time in epoch seconds."""

@@ -23,7 +23,7 @@ class World:
         self.demo.console = SimpleNamespace(
             step=self.step,
             say=self.log.append,
-            juju=lambda *arguments: self.log.append(arguments[0]),
+            juju=lambda *arguments: self.log.append(" ".join(arguments)),
             status=lambda: {"applications": applications},
             wait_active=lambda what, timeout: self.log.append(f"{what} is awaited"),
         )
@@ -46,4 +46,29 @@ def test_a_hypervisor_left_off_by_an_earlier_run_is_powered_on_first() -> None:
 def test_an_empty_lab_gets_its_cloud() -> None:
     world = World({})
     world.demo.deploy_cloud()
-    assert world.log == ["up", "deploy", "the cloud is awaited"]
+    assert world.log[0] == "up" and world.log[-1] == "the cloud is awaited"
+    assert world.log[1].startswith("deploy ./bundles/base.yaml ")
+
+
+def test_a_hypervisor_that_was_added_gets_a_member_of_consul_on_each_network() -> None:
+    consul = {
+        "charm": "consul",
+        "units": {"consul/0": {"machine": "0"}, "consul/1": {"machine": "1"}},
+    }
+    hosts = {"nova-compute/0": {"machine": "1"}, "nova-compute/1": {"machine": "4"}}
+    world = World(
+        {
+            "consul-storage": consul,
+            "consul-tenant": {"charm": "consul", "units": None},
+            "nova-compute": {"charm": "nova-compute", "units": hosts},
+        }
+    )
+    world.demo.lab.machine = lambda number: SimpleNamespace(id=number)
+    world.demo._site_overlay = lambda: "site.yaml"
+    world.demo.deploy_consul()
+    assert world.log[1:] == [
+        "add-unit consul-storage --to 4",
+        "add-unit consul-tenant --to 1",
+        "add-unit consul-tenant --to 4",
+        "Consul is awaited",
+    ]
