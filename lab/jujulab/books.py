@@ -28,10 +28,11 @@ _SERVERS = (
     " IFNULL(updated_at, '') FROM nova.instances WHERE deleted = 0"
 )
 
-_NOTIFICATIONS = (
+NOTIFICATIONS = (
     "SELECT notification_uuid, type, status, source_host_uuid FROM masakari.notifications"
-    " WHERE deleted = 0 ORDER BY id"
+    """ WHERE deleted = 0 AND payload NOT LIKE '%"event": "STARTED"%' ORDER BY id"""
 )
+"""Reports of failures; that a host has come back is none."""
 
 _STATUSES = {"active": "ACTIVE", "stopped": "SHUTOFF", "error": "ERROR", "building": "BUILD"}
 """Nova's API's words for the states in its database; the others are alike, in capitals."""
@@ -112,12 +113,12 @@ class Books:
         return found
 
     def notifications(self) -> list[Notice]:
-        """Return all notifications, the first one first.
+        """Return all notifications of failures, the first one first.
 
         Raises:
             BooksError: the database does not answer.
         """
-        return [Notice(*row) for row in self._rows(_NOTIFICATIONS, 4)]
+        return [Notice(*row) for row in self._rows(NOTIFICATIONS, 4)]
 
     def close(self) -> None:
         """End the client."""

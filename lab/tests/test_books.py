@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import subprocess
 import sys
 from typing import Any
 
 import pytest
-from jujulab.books import Books, BooksError, Notice, ServerView
+from jujulab.books import NOTIFICATIONS, Books, BooksError, Notice, ServerView
 
 CLIENT = """
 import sys
@@ -68,6 +70,23 @@ def test_notifications() -> None:
     made = books(Client(notifications="uuid-1\tCOMPUTE_HOST\trunning\thost-1\n"))
     assert made.notifications() == [Notice("uuid-1", "COMPUTE_HOST", "running", "host-1")]
     made.close()
+
+
+def test_that_a_host_has_come_back_is_no_report_of_a_failure() -> None:
+    database = sqlite3.connect(":memory:")
+    database.execute("ATTACH ':memory:' AS masakari")
+    database.execute(
+        "CREATE TABLE masakari.notifications (id INTEGER PRIMARY KEY, notification_uuid, type,"
+        " status, source_host_uuid, payload, deleted)"
+    )
+    for uuid, event in (("one", "STARTED"), ("two", "STOPPED")):
+        payload = json.dumps({"event": event, "cluster_status": "ONLINE"})
+        values = (uuid, "COMPUTE_HOST", "new", "host", payload, 0)
+        database.execute(
+            "INSERT INTO masakari.notifications VALUES (NULL, ?, ?, ?, ?, ?, ?)", values
+        )
+    rows = database.execute(NOTIFICATIONS).fetchall()
+    assert rows == [("two", "COMPUTE_HOST", "new", "host")]
 
 
 @pytest.mark.parametrize(("fault", "text"), [("gone", "ended|pipe"), ("silent", "in time")])
