@@ -341,9 +341,7 @@ class Demo:
         if not complete:
             left = [f"{n}: {s['status']}" for n, s in guests.find(PREFIX).items()]
             problems.append(f"not recovered within {timeout:g} s: {', '.join(left)}")
-        fenced, evacuating = recovery.phases["fenced"], recovery.phases["evacuating"]
-        if fenced is None or (evacuating is not None and evacuating < fenced):
-            problems.append(f"evacuation at {evacuating} s, but the host was fenced at {fenced} s")
+        problems += timeline.judge_order(recovery)
         return Outcome(recovery, problems)
 
     def _observer(

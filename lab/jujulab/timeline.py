@@ -140,5 +140,13 @@ def judge_lives(lives: dict[str, list[Boot]]) -> list[str]:
     return problems
 
 
+def judge_order(recovery: Recovery) -> list[str]:
+    """Return what was wrong about the order: nothing is evacuated before the host is fenced."""
+    fenced, evacuating = recovery.phases["fenced"], recovery.phases["evacuating"]
+    if evacuating is not None and (fenced is None or evacuating < fenced):
+        return [f"evacuation at {evacuating} s, but the host was fenced at {fenced} s"]
+    return [] if fenced is not None else ["the host was not fenced"]
+
+
 def _clock(second_of_day: int) -> str:
     return f"{second_of_day // 3600:02}:{second_of_day // 60 % 60:02}:{second_of_day % 60:02}"

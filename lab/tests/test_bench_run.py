@@ -130,6 +130,16 @@ def test_upstream_gets_more_time(world: World) -> None:
     assert world.log[-1] == "power cut: node4, at most 420 s"
 
 
+def test_only_a_power_cut_counts_for_the_roles_of_the_machine(world: World) -> None:
+    world.host.children = ["1/lxd/0"]
+    world.host.cut = lambda network, containers: None
+    world.host.restore = lambda: None
+    world.bench._run("storage", OURS)
+    assert world.results.runs[0].roles == []
+    world.bench._run("dc", OURS)
+    assert world.results.runs[1].roles == ["connection", "dc", "vip", "leader"]
+
+
 def test_a_killed_guest_is_measured(world: World) -> None:
     world.bench._run("qemu", OURS)
     assert world.results.runs[0].seconds == {"active": 2.1}

@@ -159,3 +159,21 @@ def test_a_guest_that_ran_twice_is_named() -> None:
     (problem,) = timeline.judge_lives({"demo-1": [older, younger], "demo-2": [older]})
     assert "demo-1 ran twice at once" in problem
     assert "00:02:10" in problem
+
+
+@pytest.mark.parametrize(
+    ("fenced", "evacuating", "problem"),
+    [
+        (5.0, 6.0, None),
+        (5.0, None, None),
+        (5.0, 4.0, "evacuation at 4.0 s, but the host was fenced at 5.0 s"),
+        (None, 4.0, "evacuation at 4.0 s, but the host was fenced at None s"),
+        (None, None, "the host was not fenced"),
+    ],
+)
+def test_nothing_is_evacuated_before_the_fence(
+    fenced: float | None, evacuating: float | None, problem: str | None
+) -> None:
+    phases = {"fenced": fenced, "evacuating": evacuating}
+    found = timeline.judge_order(timeline.Recovery(phases, {}, {}, {}))
+    assert found == ([problem] if problem else [])
