@@ -44,7 +44,6 @@ def test_questions(systemd):
     ("verb", "argv"),
     [
         ("start", "start x"),
-        ("stop", "stop x"),
         ("restart", "restart x"),
         ("reload", "reload x"),
         ("enable", "enable x"),
@@ -55,6 +54,14 @@ def test_questions(systemd):
 def test_changes(systemd, log, verb, argv):
     getattr(systemd, verb)("x")
     assert log.read_text().splitlines() == [argv]
+
+
+@pytest.mark.parametrize("verb", ["stop", "pause"])
+def test_a_service_that_was_killed_because_it_took_too_long_to_stop_has_not_failed(
+    systemd, log, verb
+):
+    getattr(systemd, verb)("off")
+    assert log.read_text().splitlines()[-1] == "reset-failed off"
 
 
 def test_daemon_reload(systemd, log):

@@ -70,6 +70,14 @@ class Systemd:
             ServiceError: systemctl failed.
         """
         systemd.service_stop(name)
+        self._forgive(name)
+
+    def _forgive(self, name: str) -> None:
+        """Have systemd forget that a service was killed because it took too long to end.
+
+        Whoever looks for failed units would find one that was only meant to stop.
+        """
+        self._runner.run(["systemctl", "reset-failed", name], check=False)
 
     def restart(self, name: str) -> None:
         """Restart the service and wait for it.
@@ -110,6 +118,7 @@ class Systemd:
             ServiceError: it still runs.
         """
         systemd.service_pause(name)
+        self._forgive(name)
 
     def unmask(self, name: str) -> None:
         """Let a paused service be started again, without starting it.
