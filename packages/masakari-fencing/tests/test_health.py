@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from fencing_fakes import Cluster, Remote
-from masakari_fencing import guard, health
+from masakari_fencing import guard, health, votes
 from masakari_fencing.health import Problem
 from masakari_fencing.maas import Maas, MaasError
 
@@ -133,6 +133,20 @@ def test_stonith_off(checked: Checked) -> None:
 def test_no_quorum(checked: Checked) -> None:
     checked.cluster.quorum = False
     assert checked.texts() == ["the cluster has no quorum"]
+
+
+@pytest.mark.parametrize(
+    ("quorum", "text"),
+    [(True, "Corosync expects 4 votes of 3 members"), (False, "the cluster has no quorum")],
+)
+def test_the_vote_of_a_member_that_was_removed(checked: Checked, quorum: bool, text: str) -> None:
+    """The real charm-hacluster leaves it; one more machine lost, and nothing can be fenced."""
+    checked.cluster.quorum = quorum
+    found = health.inspect(
+        checked.cluster.runner, refused=lambda: None, ring=lambda _runner: votes.Votes(4, 3)
+    )
+    assert [problem.text for problem in found] == [text]
+    assert "corosync-cfgtool -R" in found[0].cure
 
 
 @pytest.mark.parametrize("able", [[], ["st-null"], ["guard"]])

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from masakari_fencing import guard, pacemaker
+from masakari_fencing import guard, pacemaker, votes
 from masakari_fencing.commands import Runner
 from masakari_fencing.maas import Maas, MaasError, Machine
 from masakari_fencing.readmission import MARK
@@ -17,6 +17,8 @@ CREDENTIALS = "check maas_url and maas_credentials on hacluster, and that MAAS i
 NAMES = "the first label of the node's name must be its host name in MAAS"
 MANAGE = "start pacemaker_remote on it; if it runs: crm_resource -r {0} --cleanup, then "
 MANAGE += "crm_resource -r {0} --meta --delete-parameter is-managed, on a masakari unit"
+
+RING = "corosync-cfgtool -R, on a masakari unit"
 
 LIMIT = "run readmit-hosts if only the network had died and is back, "
 LIMIT += "allow-fencing if the hosts are dead"
@@ -60,12 +62,13 @@ def inspect(
     *,
     maas: Callable[[str, str], Maas] = Maas,
     refused: Callable[[], guard.Refusal | None] = guard.refusal,
+    ring: Callable[[Runner], votes.Votes | None] = votes.count,
     clock: Callable[[], float] = time.time,
 ) -> list[Problem]:
     """Look for everything that stands in the way of fencing a hypervisor.
 
-    Takes one look at the cluster, one at its configuration, one command for each hypervisor and
-    one request for each MAAS device.
+    Takes one look at the cluster, one at its configuration, one at its votes, one command for each
+    hypervisor and one request for each MAAS device.
 
     Returns:
         the problems, those of the whole cluster first; empty when all is well.
@@ -77,14 +80,20 @@ def inspect(
     remotes = [node for node in status.nodes if node.kind == "remote"]
     if not remotes:
         return []
+    counted = ring(runner)
+    outdated = counted if counted is not None and counted.outdated else None
     if not status.quorum:
-        return [Problem("", "the cluster has no quorum", "bring the other masakari units back")]
+        cure = RING if outdated else "bring the other masakari units back"
+        return [Problem("", "the cluster has no quorum", cure)]
     if not status.stonith_enabled:
         text = "STONITH is disabled: no hypervisor can be fenced, so none will be recovered"
         return [Problem("", text, ENABLE)]
     cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
     devices = {device.name: device for device in _devices(cib)}
     problems = _cluster_problems(status, devices, pacemaker.default_action(runner))
+    if outdated is not None:
+        text = f"Corosync expects {outdated.expected} votes of {outdated.configured} members"
+        problems.append(Problem("", text, RING))
     stopped = _guard_problems(status, cib, devices, refused(), clock())
     problems += stopped
     for device in devices.values():
