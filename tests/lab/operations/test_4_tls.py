@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from jujulab.demo import PREFIX, Demo
+from jujulab.guests import Guests
 from operating import CLIENT, PORT, VIPS, Operator, wait_until
 
 TAKES = 240
@@ -19,7 +21,10 @@ OUTAGE = 3.0
 
 @pytest.fixture(scope="module")
 def tls(operator: Operator) -> Iterator[None]:
-    """Certificates from Vault, for Nova's API too; the client's machine trusts their authority."""
+    """Certificates from Vault, whose authority the client's machine trusts.
+
+    Nova's API gets one, too, so that the engine has something to trust.
+    """
     operator.settle()
     operator.deploy("vault")
     operator.juju.integrate("nova-cloud-controller:certificates", "vault:certificates")
@@ -126,6 +131,24 @@ def test_no_port_speaks_clear_text_to_others(operator: Operator, tls: None) -> N
             assert code or status == "400", f"{address}:{port} answers {status} in clear text"
         code, _ = operator.fetch(f"http://{address}:15848/")
         assert code == 7, f"{address}:15848 is open to others"
+
+
+def test_monitors_and_engine_trust_the_authority(
+    operator: Operator, tls: None, on_duty: Demo, guest: str
+) -> None:
+    assert on_duty.kill_guest() == []
+    assert "rack1" in str(operator.action("masakari/leader", "list-segments"))
+
+
+def test_a_lost_hypervisor_is_reported_and_recovered(
+    operator: Operator, tls: None, on_duty: Demo
+) -> None:
+    host = on_duty.boot_guests(2)
+    try:
+        assert on_duty.lose_hypervisor(host) == []
+    finally:
+        on_duty.restore()
+        Guests(on_duty.lab, on_duty.cloud).delete(PREFIX)
 
 
 def test_certificates_are_issued_anew_without_an_outage(operator: Operator, tls: None) -> None:

@@ -148,3 +148,74 @@ def test_monitors(
 ) -> None:
     found = there_and_back(operator, "masakari-monitors", {option: value}, MONITORS, line)
     assert found == [restarted] * 2
+
+
+@pytest.mark.parametrize(
+    ("option", "service", "usually"),
+    [
+        ("enable-host-monitor", "masakari-host-monitor", True),
+        ("enable-instance-monitor", "masakari-instance-monitor", True),
+        ("enable-process-monitor", "masakari-process-monitor", False),
+    ],
+)
+def test_a_monitor_is_turned_off_and_on(
+    operator: Operator, option: str, service: str, usually: bool
+) -> None:
+    def runs(wanted: bool) -> Callable[[], bool]:
+        state = "is-active: active" if wanted else "is-active: inactive"
+        command = f"echo is-active: $(systemctl is-active {service})"
+        return lambda: on_every_unit(operator, "masakari-monitors", command, state)
+
+    assert runs(usually)()
+    try:
+        changed = change(operator, "masakari-monitors", {option: not usually}, runs(not usually))
+        assert changed == {service}
+    finally:
+        operator.juju.config("masakari-monitors", reset=option)
+    wait_until(f"{service} as usual", runs(usually), TAKES)
+
+
+def test_a_monitor_without_a_package_is_named_and_the_others_go_on(operator: Operator) -> None:
+    """The lab's distribution has no package of the introspective monitor."""
+    before = operator.starts("masakari-monitors")
+    option = "enable-introspective-instance-monitor"
+    operator.juju.config("masakari-monitors", {option: True})
+
+    def blocked() -> bool:
+        units = operator.juju.status().get_units("masakari-monitors").values()
+        return all(
+            unit.workload_status.current == "blocked"
+            and "masakari-introspective-instance-monitor" in unit.workload_status.message
+            for unit in units
+        )
+
+    try:
+        wait_until("the status names the package", blocked, TAKES)
+    finally:
+        operator.juju.config("masakari-monitors", reset=option)
+    operator.settle()
+    assert operator.restarted(before) == set()
+
+
+def test_fencing_is_turned_off_and_on(operator: Operator) -> None:
+    member = next(iter(operator.machines("masakari").values()))
+
+    def enabled(value: str) -> Callable[[], bool]:
+        query = ["crm_attribute", "--query", "--name", "stonith-enabled", "--quiet"]
+        return lambda: member.run(query, timeout=30, check=False).stdout.strip() == value
+
+    def told() -> bool:
+        unit = operator.juju.status().get_units("masakari")[operator.leader("masakari")]
+        return "STONITH is disabled" in unit.workload_status.message
+
+    assert enabled("true")()
+    before = operator.starts("masakari-monitors", "pacemaker-remote")
+    try:
+        operator.juju.config("pacemaker-remote", {"enable-stonith": False})
+        wait_until("fencing is off", enabled("false"), TAKES)
+        wait_until("masakari says so", told, TAKES)
+    finally:
+        operator.juju.config("pacemaker-remote", {"enable-stonith": True})
+    wait_until("fencing is on again", enabled("true"), TAKES)
+    operator.settle()
+    assert operator.restarted(before) == set()
