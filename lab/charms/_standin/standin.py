@@ -228,6 +228,11 @@ class Unit:
             self._write(self._kept_file, self._kept)
         return kept["value"]
 
+    def forget(self) -> None:
+        """Leave nothing to a later unit of this name, which would take it for its own."""
+        for path in (self._seen_file, self._kept_file):
+            path.unlink(missing_ok=True)
+
     # -- the event ----------------------------------------------------------------------------
 
     def observe(self) -> None:
@@ -338,6 +343,7 @@ def main(
     if unit.hook in ("stop", "remove"):
         if unit.services:
             subprocess.run(["systemctl", "disable", "--now", *unit.services], check=False)
+        unit.forget()
         return
     try:
         unit.services = list(reconcile(unit))

@@ -173,6 +173,20 @@ class TestMain:
         standin.main(lambda _: ["glance-api"], unit=unit(juju, "stop"))
         assert juju.calls("systemctl")[-1]["argv"] == ["disable", "--now", "glance-api"]
 
+    def test_a_later_unit_of_the_name_starts_from_nothing(self, juju: FakeJuju) -> None:
+        """An application that is removed and added again has units of the same names."""
+        made: list[str] = []
+
+        def reconcile(it: Unit) -> list[str]:
+            it.keep("started", lambda: made.append(it.hook))
+            return ["glance-api"]
+
+        standin.main(reconcile, unit=unit(juju))
+        standin.main(reconcile, unit=unit(juju, "stop"))
+        standin.main(reconcile, unit=unit(juju, "remove"))
+        standin.main(reconcile, unit=unit(juju, "config-changed"))
+        assert made == ["update-status", "config-changed"]
+
     def test_a_failing_hook_changes_no_memory(self, related: FakeJuju) -> None:
         def fail(_: Unit) -> list[str]:
             raise ValueError("broken")
