@@ -126,6 +126,8 @@ def with_serf(lines: list[Any], use: Callable[[int], None]) -> list[Any]:
                 if len(asked) == 1:  # the handshake has a body
                     asked.append(json.loads(stream.readline()))
                 connection.sendall(line.encode())
+            # Whoever closes with something unread resets the connection instead of ending it.
+            stream.readline()
 
     thread = threading.Thread(target=serve)
     thread.start()
