@@ -110,7 +110,6 @@ class Bench:
         self._results = results
         self._demo = Demo(lab, console)
         self._cluster = Cluster(lab, console)
-        self._last_fault = 0.0
 
     def close(self) -> None:
         """Close the connection into the lab."""
@@ -207,11 +206,11 @@ class Bench:
         self.settle()
         with self._victim(scenario) as machine:
             host = self._demo.boot_guests(scenario.guests, machine.fqdn)
-            time.sleep(max(REST, self._last_fault + APART - time.time()))
+            last = max((run.started for run in self._results.runs), default=0.0)
+            time.sleep(max(REST, last + APART - time.time()))
             # Only among power cuts does a machine with a role count for that role, too.
             roles = [] if scenario.matrix else self._roles(machine)
             load, started = os.getloadavg()[0], time.time()
-            self._last_fault = started
             outcome = self._fault(name, mode, host, machine)
         seconds = figures(outcome.recovery)
         self._results.add(Run(name, mode, started, load, seconds, outcome.problems, roles))
@@ -237,9 +236,7 @@ class Bench:
             StepError: it does not come back in time.
         """
         with self._console.step("Everything back, and at rest"):
-            for machine in self._demo.hypervisors():
-                if machine.state == "off":
-                    machine.power_on()  # as if its firmware had finished
+            self._demo.power_on()  # as if the firmware of each had finished
             hosts = {machine.fqdn: machine for machine in self._demo.hypervisors()}
             if not poll(lambda: self._connected(hosts), SETTLED, interval=1):
                 raise StepError(f"the cluster is not whole again: {self._cluster.unsettled()}")

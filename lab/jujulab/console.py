@@ -110,7 +110,7 @@ class Console:
         Raises:
             StepError: not within the timeout (seconds).
         """
-        self._wait(f"{what} was not active", timeout, unit_lines)
+        self._wait(f"{what} was not active", timeout)
 
     def wait_idle(self, what: str, timeout: float) -> None:
         """Wait until no unit has a hook to run, whatever its status, which may be an old one.
@@ -118,46 +118,42 @@ class Console:
         Raises:
             StepError: not within the timeout (seconds).
         """
-        self._wait(f"{what} was not idle", timeout, idle_lines)
+        self._wait(f"{what} was not idle", timeout, any_status=True)
 
-    def _wait(
-        self, failure: str, timeout: float, lines: Callable[[dict[str, Any]], list[str]]
-    ) -> None:
+    def _wait(self, failure: str, timeout: float, *, any_status: bool = False) -> None:
+        def lines() -> list[str]:
+            return unit_lines(self.status(), any_status=any_status)
+
         deadline = time.monotonic() + timeout
         quiet_until = 0.0
         while time.monotonic() < deadline:
-            waiting = [line for line in lines(self.status()) if not line.endswith(" ok")]
+            waiting = [line for line in lines() if not line.endswith(" ok")]
             if not waiting:
                 return
             if time.monotonic() >= quiet_until:
                 quiet_until = time.monotonic() + _QUIET
                 self.say(f"waiting for {len(waiting)} units, such as {waiting[0]}")
             time.sleep(1)
-        details = "\n  ".join(lines(self.status()))
+        details = "\n  ".join(lines())
         raise StepError(f"{failure} within {timeout:g} s:\n  {details}")
 
 
-def unit_lines(status: dict[str, Any]) -> list[str]:
-    """Return one line a unit: `name: workload (agent) message`, ending in ` ok` when ready."""
-    ready = {
-        name for name, unit in units(status) if unit["workload-status"]["current"] == "active"
-    }
-    return [
-        line if line.partition(":")[0] in ready else line.removesuffix(" ok")
-        for line in idle_lines(status)
-    ]
+def unit_lines(status: dict[str, Any], *, any_status: bool = False) -> list[str]:
+    """Return one line a unit: `name: workload (agent) message`, ending in ` ok` when ready.
 
-
-def idle_lines(status: dict[str, Any]) -> list[str]:
-    """Return the same lines, ending in ` ok` when the unit has no hook to run."""
+    Args:
+        status: `juju status`.
+        any_status: a unit is ready when it has no hook to run, whether it is active or not.
+    """
     lines = []
     for name, unit in sorted(units(status)):
         workload, agent = unit["workload-status"], unit["juju-status"]
         # update-status comes round all the time; any other hook may still change something.
         quiet = agent["current"] == "idle" or "update-status" in agent.get("message", "")
+        ready = quiet and (any_status or workload["current"] == "active")
         message = f" {workload['message']}" if workload.get("message") else ""
         line = f"{name}: {workload['current']} ({agent['current']}){message}"
-        lines.append(line + (" ok" if quiet else ""))
+        lines.append(line + (" ok" if ready else ""))
     return lines
 
 

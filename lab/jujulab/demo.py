@@ -102,11 +102,11 @@ class Demo:
             if "nova-compute" not in self.console.status()["applications"]:
                 self.console.juju("deploy", BASE, "--overlay", LAB_OVERLAY)
             else:
-                self._power_on()
+                self.power_on()
             self.console.wait_active("the cloud", timeout=420)
 
-    def _power_on(self) -> None:
-        """Power on what an earlier run left off: the units there stay lost, however one waits."""
+    def power_on(self) -> None:
+        """Power on the hypervisors that are off: units there stay lost, however one waits."""
         for machine in self.hypervisors():
             if machine.state == "off":
                 self.console.say(f"{machine.hostname} is off: power on")
@@ -123,7 +123,7 @@ class Demo:
             for machine in machines:
                 machine.thaw()
                 machine.restore()
-            self._power_on()
+            self.power_on()
             hosts = [machine.fqdn for machine in machines]
             if not poll(lambda: self._offline(hosts) == set(), timeout):
                 raise StepError(f"Pacemaker does not see {sorted(self._offline(hosts))} again")

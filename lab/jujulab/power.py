@@ -108,6 +108,11 @@ class Journal:
         with self._lock, self.path.open("a") as file:
             file.write(json.dumps(entry) + "\n")
 
+    def read(self) -> list[dict[str, Any]]:
+        """Return all entries, the first one first; none where nothing was asked yet."""
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        return [json.loads(line) for line in lines]
+
 
 class PowerController:
     """Switches nodes.

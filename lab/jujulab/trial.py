@@ -6,7 +6,6 @@ See `verdict` for what is judged.
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
@@ -22,6 +21,7 @@ from jujulab.guests import Guests
 from jujulab.heartbeat import Pulse
 from jujulab.machines import Machine
 from jujulab.observe import Event, Observer
+from jujulab.power import Journal
 from jujulab.verdict import Evacuation, Sighting
 
 PREFIX = "trial-"
@@ -233,9 +233,8 @@ class Trial:
         return {host for host, _ in self._power_cuts()}
 
     def _power_cuts(self) -> list[tuple[str, float]]:
-        journal = self.lab.run_dir / "maas.jsonl"
-        lines = journal.read_text().splitlines() if journal.exists() else []
-        return verdict.read_power_cuts(map(json.loads, lines), DOMAIN, self._since)
+        journal = Journal(self.lab.run_dir / "maas.jsonl")
+        return verdict.read_power_cuts(journal.read(), DOMAIN, self._since)
 
     def evacuations(self) -> list[Evacuation]:
         """Return Nova's evacuations of the trial's guests since the fault."""

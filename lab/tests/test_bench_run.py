@@ -48,12 +48,12 @@ class World:
         self.results = Results(tmp_path / "bench.json")
         self.bench: Any = Bench.__new__(Bench)
         self.bench._results = self.results
-        self.bench._last_fault = 0.0
         self.bench._console = SimpleNamespace(
             say=self.log.append, step=self.step, wait_idle=lambda what, timeout: None
         )
         self.bench._demo = SimpleNamespace(
             hypervisors=lambda: [self.host],
+            power_on=self.power_on,
             restore=lambda: self.log.append("restore"),
             boot_guests=self.boot_guests,
             measure=self.measure,

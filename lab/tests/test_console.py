@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jujulab.console import idle_lines, poll, unit_lines, units
+from jujulab.console import poll, unit_lines, units
 
 
 def status(
@@ -47,9 +47,13 @@ def test_a_hook_that_may_change_something_is_waited_for() -> None:
 
 
 def test_a_unit_whose_status_is_old_has_no_hook_to_run() -> None:
-    lines = idle_lines(status("waiting", "idle", "Node node1.maas is not connected"))
+    lines = unit_lines(
+        status("waiting", "idle", "Node node1.maas is not connected"), any_status=True
+    )
     assert all(line.endswith(" ok") for line in lines)
-    busy = idle_lines(status("active", "executing", agent_message="running start hook"))
+    busy = unit_lines(
+        status("active", "executing", agent_message="running start hook"), any_status=True
+    )
     assert [line.endswith(" ok") for line in busy] == [True, False]
 
 

@@ -64,6 +64,11 @@ def test_a_service_that_was_killed_because_it_took_too_long_to_stop_has_not_fail
     assert log.read_text().splitlines()[-1] == "reset-failed off"
 
 
+def test_stop(systemd, log):
+    systemd.stop("x")
+    assert log.read_text().splitlines() == ["stop x", "reset-failed x"]
+
+
 def test_daemon_reload(systemd, log):
     systemd.daemon_reload()
     assert log.read_text() == "daemon-reload\n"

@@ -107,6 +107,11 @@ class Operator:
         units = self.juju.status().get_units(application)
         return next((name for name, unit in units.items() if unit.leader), "")
 
+    def leader_says(self, application: str) -> str:
+        """Message of the unit that leads an application; '' while none does."""
+        units = self.juju.status().get_units(application).values()
+        return next((unit.workload_status.message for unit in units if unit.leader), "")
+
     def machines(
         self, application: str, status: jubilant.Status | None = None
     ) -> dict[str, Machine]:

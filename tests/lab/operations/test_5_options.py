@@ -205,8 +205,7 @@ def test_fencing_is_turned_off_and_on(operator: Operator) -> None:
         return lambda: member.run(query, timeout=30, check=False).stdout.strip() == value
 
     def told() -> bool:
-        unit = operator.juju.status().get_units("masakari")[operator.leader("masakari")]
-        return "STONITH is disabled" in unit.workload_status.message
+        return "STONITH is disabled" in operator.leader_says("masakari")
 
     assert enabled("true")()
     before = operator.starts("masakari-monitors", "pacemaker-remote")

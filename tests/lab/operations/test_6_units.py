@@ -68,12 +68,6 @@ def test_the_leaders_machine_is_lost(operator: Operator, on_duty: Demo) -> None:
     assert everyone_answers(operator)
 
 
-def told(operator: Operator) -> str:
-    """What the leader of masakari says."""
-    units = operator.juju.status().get_units("masakari")
-    return next((u.workload_status.message for u in units.values() if u.leader), "")
-
-
 def test_a_unit_is_added_and_removed(operator: Operator, on_duty: Demo) -> None:
     before = set(operator.machines("masakari"))
     operator.juju.add_unit("masakari", to="lxd:0")
@@ -87,7 +81,11 @@ def test_a_unit_is_added_and_removed(operator: Operator, on_duty: Demo) -> None:
     operator.juju.remove_unit(added)
     wait_until("it is gone", lambda: added not in operator.machines("masakari"), TAKES)
     # charm-hacluster leaves its vote: with one machine less, the cluster would have no quorum.
-    wait_until("its vote is missed", lambda: "4 votes of 3 members" in told(operator), TAKES)
+    wait_until(
+        "its vote is missed",
+        lambda: "4 votes of 3 members" in operator.leader_says("masakari"),
+        TAKES,
+    )
     next(iter(operator.machines("masakari").values())).run(["corosync-cfgtool", "-R"])
     operator.settle(TAKES)
     wait_until("the cluster forgets it", lambda: hostname not in members(operator), TAKES)

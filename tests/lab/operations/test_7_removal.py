@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
 from jujulab.demo import PREFIX, Demo
 from jujulab.guests import Guests
+from jujulab.power import Journal
 from operating import Operator, wait_until
 
 TAKES = 300
@@ -32,9 +32,7 @@ def places(guests: Guests) -> dict[str, str]:
 
 def switched(demo: Demo) -> list[str]:
     """What MAAS was asked to switch so far."""
-    journal = demo.lab.run_dir / "maas.jsonl"
-    lines = journal.read_text().splitlines() if journal.exists() else []
-    entries = [json.loads(line) for line in lines]
+    entries = Journal(demo.lab.run_dir / "maas.jsonl").read()
     return [f"{e['action']} {e['node']}" for e in entries if e["action"].startswith("power_o")]
 
 
