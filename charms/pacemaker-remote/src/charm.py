@@ -83,9 +83,10 @@ class PacemakerRemoteCharm(ops.CharmBase):
 
     # Event handlers
 
-    def _reconcile(self, _: ops.EventBase) -> None:
+    def _reconcile(self, event: ops.EventBase) -> None:
         try:
-            self._apply(self._read_state())
+            # Every few minutes, and asked for by nobody: no reason to undo an operator's stop.
+            self._apply(self._read_state(), idle=isinstance(event, ops.UpdateStatusEvent))
         except ValueError as error:
             self._problem = ops.BlockedStatus(str(error))
         except (CommandError, ServiceError) as error:
@@ -152,7 +153,7 @@ class PacemakerRemoteCharm(ops.CharmBase):
 
     # To the machine and back to Juju
 
-    def _apply(self, state: State) -> None:
+    def _apply(self, state: State, *, idle: bool) -> None:
         if self._remote.full_member():
             return  # hands off: whatever is there belongs to that cluster
         self._remote.install()
@@ -169,7 +170,7 @@ class PacemakerRemoteCharm(ops.CharmBase):
         changed = state.keys.key is not None and self._remote.write_key(state.keys.key)
         if not self._remote.has_key():
             return
-        self._remote.run(restart=changed)
+        self._remote.run(restart=changed, start_stopped=not (idle and state.published))
         # Before the first start with the cluster's key there is no cluster to speak to.
         self._guard.install(identity.hostname)
         self._unblocker.install()

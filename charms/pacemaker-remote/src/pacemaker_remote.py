@@ -98,16 +98,17 @@ class PacemakerRemote:
         """Whether the daemon runs."""
         return self._host.systemd.running(SERVICE)
 
-    def run(self, *, restart: bool) -> None:
-        """Have the daemon run, now and at boot.
+    def run(self, *, restart: bool, start_stopped: bool) -> None:
+        """Have the daemon run, now and at boot; not while somebody is stopping it.
 
         Args:
             restart: it has to read its key again.
+            start_stopped: also where somebody has stopped it in order.
 
         Raises:
             ServiceError: it does not start.
         """
-        self._host.systemd.keep_running(SERVICE, restart=restart)
+        self._host.systemd.keep_running(SERVICE, restart=restart, start_stopped=start_stopped)
 
     def listens(self, address: str, port: int, *, wait: float = 0) -> bool:
         """Whether the daemon accepts connections at `address` within `wait` seconds.

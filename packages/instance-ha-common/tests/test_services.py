@@ -8,6 +8,7 @@ SYSTEMCTL = """#!/bin/sh
 echo "$@" >> {log}
 case "$*" in
   *bad*) echo "no such unit" >&2; exit 5 ;;
+  "is-active -- is-"*) echo "${{3#is-}}"; exit 3 ;;
   "is-enabled masked") echo masked; exit 1 ;;
   "is-enabled --quiet off" | "--quiet is-active off") exit 3 ;;
 esac
@@ -54,6 +55,30 @@ def test_questions(systemd):
 def test_changes(systemd, log, verb, argv):
     getattr(systemd, verb)("x")
     assert log.read_text().splitlines() == [argv]
+
+
+def test_state(systemd):
+    assert systemd.state("is-deactivating") == "deactivating"
+
+
+@pytest.mark.parametrize(
+    ("state", "restart", "start_stopped", "verb"),
+    [
+        ("active", False, True, None),
+        ("active", True, True, "restart"),
+        ("failed", True, False, "start"),
+        ("inactive", False, True, "start"),
+        ("inactive", True, False, None),
+        ("deactivating", True, True, None),
+    ],
+)
+def test_what_keeps_a_service_running_leaves_a_stop_alone(
+    systemd, log, state, restart, start_stopped, verb
+):
+    name = f"is-{state}"
+    systemd.keep_running(name, restart=restart, start_stopped=start_stopped)
+    changes = [line for line in log.read_text().splitlines() if not line.startswith("is-")]
+    assert changes == ([] if verb is None else [f"{verb} {name}"])
 
 
 @pytest.mark.parametrize("verb", ["stop", "pause"])

@@ -350,12 +350,48 @@ def test_not_ready_while_hacluster_has_not_created_the_node(ctx, host):
     )
 
 
+def idle(host, how):
+    """Have the daemon not run: `failed`, `inactive` (stopped in order) or `deactivating`."""
+    service = host.systemd.services[SERVICE]
+    service.active, service.idle = False, how
+
+
 def test_not_ready_when_the_daemon_died(ctx, host):
     _, out = joined(ctx, host)
     host.systemd.broken.add(SERVICE)
-    host.systemd.services[SERVICE].active = False
+    idle(host, "failed")
     out = ctx.run(ctx.on.update_status(), out)
     assert isinstance(out.unit_status, testing.BlockedStatus)
+
+
+def test_a_daemon_that_failed_is_started_again(ctx, host):
+    _, out = joined(ctx, host)
+    idle(host, "failed")
+    out = ctx.run(ctx.on.update_status(), out)
+    assert host.systemd.log == [("start", SERVICE)]
+    assert out.unit_status == READY
+
+
+@pytest.mark.parametrize("how", ["deactivating", "inactive"])
+def test_update_status_does_not_undo_an_operators_stop(ctx, host, how):
+    """A start while it is still stopping makes `systemctl stop` fail: "Job ... canceled"."""
+    _, out = joined(ctx, host)
+    idle(host, how)
+    out = ctx.run(ctx.on.update_status(), out)
+    assert host.systemd.log == []
+    assert out.unit_status == testing.BlockedStatus(
+        "Services not running that should be: pacemaker_remote"
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "log"), [("deactivating", []), ("inactive", [("start", SERVICE)])]
+)
+def test_a_change_starts_a_stopped_daemon_but_not_into_its_stop(ctx, host, how, log):
+    _, out = joined(ctx, host)
+    idle(host, how)
+    ctx.run(ctx.on.config_changed(), out)
+    assert host.systemd.log == log
 
 
 def test_a_daemon_found_dead_in_an_action_is_named(ctx, host):

@@ -24,6 +24,11 @@ class Systemd:
         """Whether the service is active."""
         return systemd.service_running(name)
 
+    def state(self, name: str) -> str:
+        """Return its active state: `active`, `deactivating`, `inactive`, `failed`, ..."""
+        argv = ["systemctl", "is-active", "--", name]
+        return self._runner.run(argv, check=False).stdout.strip()
+
     def exists(self, name: str) -> bool:
         """Whether systemd knows a unit file of that name."""
         return self._runner.run(["systemctl", "cat", "--", name], check=False).returncode == 0
@@ -46,22 +51,28 @@ class Systemd:
         """
         systemd.service_start(name)
 
-    def keep_running(self, name: str, *, restart: bool) -> None:
+    def keep_running(self, name: str, *, restart: bool, start_stopped: bool = True) -> None:
         """Have the service run, now and at boot.
+
+        One that is being stopped at this moment is left to whoever does it: starting it would
+        cancel the stop.
 
         Args:
             name: the service.
             restart: what it has read is stale; one that does not run is only started.
+            start_stopped: also one that was stopped in order, as opposed to one that failed.
 
         Raises:
             ServiceError: it does not start.
         """
         if not self.enabled(name):
             self.enable(name)
-        if not self.running(name):
+        state = self.state(name)
+        if state == "active":
+            if restart:
+                self.restart(name)
+        elif state != "deactivating" and (start_stopped or state != "inactive"):
             self.start(name)
-        elif restart:
-            self.restart(name)
 
     def stop(self, name: str) -> None:
         """Stop the service and wait for its end.

@@ -163,9 +163,10 @@ class FakeApt(Apt):
 
 @dataclasses.dataclass
 class FakeService:
-    """State of one service."""
+    """State of one service; `idle` is what systemd calls it while it is not active."""
 
     active: bool = False
+    idle: str = "inactive"
     enabled: bool = False
     masked: bool = False
 
@@ -192,6 +193,11 @@ class FakeSystemd(Systemd):
     def running(self, name: str) -> bool:
         """Whether it is active."""
         return name in self.services and self.services[name].active
+
+    def state(self, name: str) -> str:
+        """Its active state."""
+        service = self.services.get(name, FakeService())
+        return "active" if service.active else service.idle
 
     def exists(self, name: str) -> bool:
         """Whether there is such a service."""
