@@ -14,6 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+CONFIGURATION = "cibadmin --query --scope configuration"
+"""The command that asks for the cluster's configuration."""
+
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
@@ -97,6 +100,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self.runner.on("cibadmin --query", "<cib/>")
+        self.runner.on(CONFIGURATION, "<configuration/>")
         self.runner.on("crm_mon", lambda _: self.crm_mon())
         self.runner.on("cibadmin --query --xpath //node_state", self.node_state)
         self.runner.on("cibadmin --query --xpath //lrm_resource", self.operations)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from fencing_fakes import Cluster, FakeMasakari, Remote
+from fencing_fakes import CONFIGURATION, Cluster, FakeMasakari, Remote
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
 from masakari_fencing import turn
@@ -26,13 +26,13 @@ class Bench:
         self.cluster = Cluster([Remote(HOST)], dc="juju-1-lxd-0")
         self.turns = [(HOST.lower(), HOLDER)]
         runner = self.cluster.runner
-        runner.on("cibadmin --query --xpath //cluster_property_set", lambda _: self._turns())
+        runner.on(CONFIGURATION, lambda _: self._turns())
         runner.on("cibadmin --delete", lambda _: self.turns.clear() or "")
         session = ks.Session(auth=Token(cloud.url, "token"))
         apis = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
         self.comeback = Comeback(runner, *apis)
 
-    def _turns(self) -> str | int:
+    def _turns(self) -> str:
         groups = ""
         for host, holder in self.turns:
             name = f"{turn.PREFIX}{host}"
@@ -40,7 +40,7 @@ class Bench:
                 f'<cluster_property_set id="{name}"><nvpair id="{name}-by" value="{holder}"/>'
                 f'<nvpair id="{name}-engine" value="juju-1-lxd-0.b.1.2"/></cluster_property_set>'
             )
-        return f"<xpath-query>{groups}</xpath-query>" if groups else 105
+        return f"<configuration><crm_config>{groups}</crm_config></configuration>"
 
     def asked(self) -> list[str]:
         return [request for request in self.cloud.requests if "auth" not in request]

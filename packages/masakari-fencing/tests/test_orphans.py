@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fencing_fakes import Cluster
-from masakari_fencing import giveup, orphans
+from fencing_fakes import CONFIGURATION, Cluster
+from masakari_fencing import giveup, orphans, pacemaker
 from masakari_fencing.orphans import Orphans
 from masakari_fencing.pacemaker import PacemakerError
 
@@ -29,17 +29,19 @@ class Bench:
         self.now = 0.0
         monkeypatch.setattr(socket, "gethostname", lambda: HERE)
         runner = self.cluster.runner
-        runner.on("cibadmin --query", "<cib/>")
-        runner.on("cibadmin --query --xpath //cluster_property_set", self.turns)
+        runner.on(CONFIGURATION, self.turns)
         runner.on(f"{sys.executable} -m masakari_fencing.giveup", "")
-        self.orphans = Orphans(runner, alive=self._alive, clock=lambda: self.now)
+        self.orphans = Orphans(
+            runner,
+            lambda: pacemaker.configuration(runner),
+            alive=self._alive,
+            clock=lambda: self.now,
+        )
 
     def _alive(self, identity: str) -> bool | None:
         return identity in self.living if identity.startswith(f"{HERE}.") else None
 
-    def turns(self, argv: list[str]) -> str | int:
-        if not self.entries:
-            return 105
+    def turns(self, argv: list[str]) -> str:
         groups = "".join(
             f'<cluster_property_set id="masakari-fencing-recovery-n{number}">'
             f'<nvpair id="masakari-fencing-recovery-n{number}-by" value="{uuid}"/>'
@@ -47,7 +49,7 @@ class Bench:
             "</cluster_property_set>"
             for number, (uuid, identity) in enumerate(self.entries)
         )
-        return f"<xpath-query>{groups}</xpath-query>"
+        return f"<configuration><crm_config>{groups}</crm_config></configuration>"
 
     def given_up(self) -> list[str]:
         return [call[-1] for call in self.cluster.runner.ran(f"{sys.executable} -m")]
@@ -108,7 +110,7 @@ def test_a_unit_that_was_fenced_with_its_machine_is_not_waited_for(
     cib = on_one_machine("juju-9-lxd-0", bench.cluster.remotes[0].name)
     bench.cluster.runner.on("cibadmin --query", cib)
     bench.cluster.runner.on("cibadmin --query --xpath //node_state", bench.cluster.node_state)
-    bench.cluster.runner.on("cibadmin --query --xpath //cluster_property_set", bench.turns)
+    bench.cluster.runner.on(CONFIGURATION, bench.turns)
     assert bench.orphans.look() == (["uuid-1"] if fenced else [])
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fencing_fakes import Cluster, Remote
-from masakari_fencing import readmission
+from fencing_fakes import CONFIGURATION, Cluster, Remote
+from masakari_fencing import pacemaker, readmission
 from masakari_fencing.pacemaker import PacemakerError
 from masakari_fencing.readmission import Readmission
 
@@ -24,10 +24,11 @@ class Bench:
         self.now, self.rank, self.up = 0.0, 0, True
         self.tried: list[tuple[str, int]] = []
         runner = self.cluster.runner
-        runner.on("cibadmin --query --xpath //primitive", lambda argv: self._primitives())
+        runner.on(CONFIGURATION, lambda argv: self._configuration())
         runner.on("crm_resource", "")
         self.readmission = Readmission(
             runner,
+            lambda: pacemaker.configuration(runner),
             lambda node: self.rank,
             key=lambda: "k3y",
             reachable=self._reachable,
@@ -38,14 +39,14 @@ class Bench:
         self.tried.append((address, port))
         return self.up
 
-    def _primitives(self) -> str | int:
-        if self.mark is None:
-            return 105
+    def _configuration(self) -> str:
+        mark = f'<nvpair name="instance-ha-guard" value="{self.mark}"/>' if self.mark else ""
         return (
-            f'<primitive id="{HOST}" type="remote"><instance_attributes id="a">'
-            '<nvpair name="server" value="10.0.0.1"/></instance_attributes>'
+            f'<configuration><resources><primitive id="{HOST}" type="remote">'
+            '<instance_attributes id="a"><nvpair name="server" value="10.0.0.1"/>'
+            "</instance_attributes>"
             f'<meta_attributes id="m"><nvpair name="is-managed" value="{self.managed}"/>'
-            f'<nvpair name="instance-ha-guard" value="{self.mark}"/></meta_attributes></primitive>'
+            f"{mark}</meta_attributes></primitive></resources></configuration>"
         )
 
     def changes(self) -> list[str]:

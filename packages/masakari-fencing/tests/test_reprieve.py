@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fencing_fakes import Cluster, Remote
+from fencing_fakes import CONFIGURATION, Cluster, Remote
 from masakari_fencing import pacemaker
 from masakari_fencing.readmission import RANK_DELAY
 from masakari_fencing.reprieve import Reprieve
@@ -16,11 +16,8 @@ class Bench:
         remotes = [Remote(f"node{n}") for n in (1, 2, 3)]
         remotes[0].unclean, remotes[0].online = True, False
         self.cluster = Cluster(remotes)
-        self.cluster.runner.on("cibadmin --query", self._cib())
-        self.cluster.runner.on(
-            "cibadmin --query --xpath //primitive[@type='fence_masakari_guard']",
-            lambda argv: "<nvpair/>" if self.asks else pacemaker.NO_SUCH,
-        )
+        runner = self.cluster.runner
+        runner.on(CONFIGURATION, lambda argv: self._configuration())
         self.asks = True
         self.objection: str | None = "it still answers"
         self.answering = {"ip-node1"}
@@ -28,7 +25,8 @@ class Bench:
         self.readmitted: list[list[str]] = []
         self.now = 0.0
         self.reprieve = Reprieve(
-            self.cluster.runner,
+            runner,
+            lambda: pacemaker.configuration(runner),
             lambda node: self.rank,
             objection=self._objection,
             reachable=lambda address, port: address in self.answering,
@@ -36,14 +34,18 @@ class Bench:
             clock=lambda: self.now,
         )
 
-    @staticmethod
-    def _cib() -> str:
+    def _configuration(self) -> str:
+        asks = "true" if self.asks else "false"
+        guard = (
+            '<primitive id="guard" type="fence_masakari_guard"><instance_attributes>'
+            f'<nvpair name="matrix" value="{asks}"/></instance_attributes></primitive>'
+        )
         primitives = "".join(
             f'<primitive id="node{n}" type="remote"><instance_attributes>'
             f'<nvpair name="server" value="ip-node{n}"/></instance_attributes></primitive>'
             for n in (1, 2, 3)
         )
-        return f"<cib><configuration><resources>{primitives}</resources></configuration></cib>"
+        return f"<configuration><resources>{guard}{primitives}</resources></configuration>"
 
     def _objection(self, addresses: list[str], host: str) -> str | None:
         assert addresses == ["ip-node2", "ip-node3"] and host == "node1"

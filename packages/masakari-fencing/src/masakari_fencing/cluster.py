@@ -127,7 +127,7 @@ def apply(runner: Runner, desired: Desired) -> list[str]:
     Raises:
         PacemakerError: the cluster did not answer or refused the change.
     """
-    plan = _Plan(_query(runner))
+    plan = _Plan(pacemaker.cib(runner))
     _alert(plan, desired.alert_path)
     for primitive in _remotes(plan.cib):
         if desired.tuning is None:
@@ -151,7 +151,7 @@ def remove(runner: Runner) -> list[str]:
     Raises:
         PacemakerError: the cluster did not answer or refused the change.
     """
-    plan = _Plan(_query(runner))
+    plan = _Plan(pacemaker.cib(runner))
     for primitive in _remotes(plan.cib):
         _untune(plan, primitive)
     tags = ("alert", "fencing-level", "rsc_location", "cluster_property_set", "nvpair")
@@ -183,10 +183,6 @@ def record_machine(runner: Runner, node: str, machine: str) -> bool:
         return False
     pacemaker.run(runner, [*argv, "--update", machine], timeout=15)
     return True
-
-
-def _query(runner: Runner) -> ET.Element:
-    return pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
 
 
 def _carry_out(runner: Runner, plan: _Plan) -> list[str]:

@@ -61,7 +61,8 @@ class Comeback:
             PacemakerError: the cluster does not answer.
             ApiError: Masakari or Nova does not answer.
         """
-        turns = {entry.host: entry.holder for entry in turn.taken(self.runner)}
+        taken = turn.taken(pacemaker.configuration(self.runner))
+        turns = {entry.host: entry.holder for entry in taken}
         if not turns:
             return []
         self._name = self._name or pacemaker.local_name(self.runner)

@@ -167,7 +167,7 @@ def check(
     status = pacemaker.status(runner)
     total = len(_remotes(status))
     limit = guard.limit(total)
-    cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+    cib = pacemaker.cib(runner)
     if _property(cib, HOLD) > clock():
         return "hypervisors are being readmitted"
     if _property(cib, ALLOW) > clock():
@@ -236,7 +236,7 @@ def readmit(
     Raises:
         PacemakerError: the cluster does not answer.
     """
-    cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+    cib = pacemaker.cib(runner)
     known = addresses(cib)
     lost = {node.name for node in _remotes(pacemaker.status(runner)) if node.unclean}
     waiting = lost if only is None else lost & set(only)
@@ -296,7 +296,7 @@ def lifted(runner: Runner, *, clock: Callable[[], float] = time.time) -> bool:
     Raises:
         PacemakerError: the cluster does not answer.
     """
-    cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+    cib = pacemaker.cib(runner)
     return _property(cib, ALLOW) > clock()
 
 
@@ -356,7 +356,7 @@ def others(runner: Runner, host: str) -> list[str]:
     Raises:
         PacemakerError: the cluster does not answer.
     """
-    cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+    cib = pacemaker.cib(runner)
     return _others(addresses(cib), host)
 
 
@@ -364,10 +364,10 @@ def _others(known: Mapping[str, tuple[str, int]], host: str) -> list[str]:
     return [address for name, (address, _) in known.items() if name.lower() != host.lower()]
 
 
-def addresses(cib: ET.Element) -> dict[str, tuple[str, int]]:
+def addresses(configuration: ET.Element) -> dict[str, tuple[str, int]]:
     """Return where each hypervisor's pacemaker_remote listens: address and port."""
     found = {}
-    for primitive in cib.iterfind("configuration/resources//primitive[@type='remote']"):
+    for primitive in configuration.iterfind(".//resources//primitive[@type='remote']"):
         name = primitive.get("id", "")
         values = {
             pair.get("name", ""): pair.get("value", "")

@@ -88,7 +88,7 @@ def inspect(
     if not status.stonith_enabled:
         text = "STONITH is disabled: no hypervisor can be fenced, so none will be recovered"
         return [Problem("", text, ENABLE)]
-    cib = pacemaker.parse(pacemaker.run(runner, ["cibadmin", "--query"], timeout=30))
+    cib = pacemaker.cib(runner)
     devices = {device.name: device for device in _devices(cib)}
     problems = _cluster_problems(status, devices, pacemaker.default_action(runner))
     if outdated is not None:

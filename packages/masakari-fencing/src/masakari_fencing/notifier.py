@@ -24,6 +24,7 @@ from typing import Any
 from masakari_fencing import api, outofservice, pacemaker
 from masakari_fencing.comeback import Comeback
 from masakari_fencing.commands import Runner, Subprocess
+from masakari_fencing.configuration import Configuration
 from masakari_fencing.delivery import Delivery, Outcome
 from masakari_fencing.devicelists import DeviceLists
 from masakari_fencing.orphans import Orphans
@@ -349,12 +350,12 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
 
 def cluster_looks(runner: Runner) -> tuple[Look, ...]:
     """Return what takes recoveries and hypervisors back, and keeps the fencer ready."""
-    rank = Ranking(runner)
+    rank, configuration = Ranking(runner), Configuration(runner)
     return (
         # What guests wait for comes first.
-        Orphans(runner).look,
-        Readmission(runner, rank).look,
-        Reprieve(runner, rank).look,
+        Orphans(runner, configuration).look,
+        Readmission(runner, configuration, rank).look,
+        Reprieve(runner, configuration, rank).look,
         DeviceLists(runner).refresh,
     )
 

@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,11 +60,13 @@ class Orphans:
 
     Attributes:
         runner: runs commands.
+        configuration: returns the cluster's.
         alive: whether a process of this machine lives; None for another machine's.
         clock: seconds, only ever compared with each other.
     """
 
     runner: Runner
+    configuration: Callable[[], ET.Element]
     alive: Callable[[str], bool | None] = lives
     clock: Callable[[], float] = time.monotonic
     _gone: dict[str, float] = field(default_factory=dict)
@@ -78,7 +81,7 @@ class Orphans:
         Raises:
             PacemakerError: the cluster does not answer, or a recovery could not be handed back.
         """
-        turns = [(entry.holder, entry.engine) for entry in turn.taken(self.runner)]
+        turns = [(entry.holder, entry.engine) for entry in turn.taken(self.configuration())]
         handed = []
         for uuid, identity in (entry for entry in turns if entry not in self._settled):
             if self._dead(identity):
@@ -105,7 +108,7 @@ class Orphans:
 
     def _fenced(self, status: pacemaker.Status, unit: str) -> bool:
         """Whether the machine that carries a unit was fenced, and is not back."""
-        cib = pacemaker.parse(pacemaker.run(self.runner, ["cibadmin", "--query"], timeout=30))
+        cib = pacemaker.cib(self.runner)
         carriers = machines.recorded(cib)
         carrier = next((m for node, m in carriers.items() if _same(node, unit)), None)
         hypervisors = [n.name for n in status.nodes if n.kind == "remote"]

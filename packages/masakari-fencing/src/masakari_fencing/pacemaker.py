@@ -253,6 +253,24 @@ def _failed_devices(root: ET.Element, resources: list[ET.Element]) -> tuple[str,
     return tuple(sorted(element.get("id", "") for element in devices if failed(element)))
 
 
+def cib(runner: Runner) -> ET.Element:
+    """Ask the cluster for all of its information base.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    return parse(run(runner, ["cibadmin", "--query"], timeout=30))
+
+
+def configuration(runner: Runner) -> ET.Element:
+    """Ask the cluster for its `configuration` element: all but its status.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    return parse(run(runner, ["cibadmin", "--query", "--scope", "configuration"], timeout=30))
+
+
 def remote_record(runner: Runner, node: str, *, timeout: float = 15) -> RemoteRecord:
     """Ask the cluster for its record of a remote node.
 

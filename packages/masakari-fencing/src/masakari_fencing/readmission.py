@@ -78,6 +78,7 @@ class Readmission:
 
     Attributes:
         runner: runs Pacemaker's commands.
+        configuration: returns the cluster's.
         rank: this member's place among the members; the first acts at once.
         key: returns the fingerprint of this member's key.
         reachable: whether a daemon accepts connections.
@@ -85,6 +86,7 @@ class Readmission:
     """
 
     runner: Runner
+    configuration: Callable[[], ET.Element]
     rank: Callable[[str], int | None]
     key: Callable[[], str] = fingerprint
     reachable: Callable[[str, int], bool] = answers
@@ -112,14 +114,8 @@ class Readmission:
         return [candidate.node for candidate in found if self._readmit(candidate, status)]
 
     def _candidates(self) -> list[Candidate]:
-        xpath = f"//primitive[@type='remote'][meta_attributes/nvpair[@name='{MARK}']]"
-        argv = ["cibadmin", "--query", "--xpath", xpath]
-        answer = self.runner.run(argv, timeout=15, check=False)
-        if answer.returncode == pacemaker.NO_SUCH:
-            return []
-        root = pacemaker.parse(pacemaker.output(argv, answer))
-        primitives = [root] if root.tag == "primitive" else root.findall(".//primitive")
-        found = [_candidate(primitive) for primitive in primitives]
+        xpath = f".//primitive[@type='remote']/meta_attributes/nvpair[@name='{MARK}']/../.."
+        found = [_candidate(primitive) for primitive in self.configuration().iterfind(xpath)]
         return [candidate for candidate in found if candidate is not None]
 
     def _readmit(self, candidate: Candidate, status: pacemaker.Status) -> bool:

@@ -19,7 +19,7 @@ from masakari_fencing.readmission import RANK_DELAY, answers
 
 LOG = logging.getLogger(__name__)
 
-_ASKED = "//primitive[@type='fence_masakari_guard']//nvpair[@name='matrix'][@value='true']"
+_ASKED = ".//primitive[@type='fence_masakari_guard']//nvpair[@name='matrix'][@value='true']"
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Reprieve:
 
     Attributes:
         runner: runs Pacemaker's commands.
+        configuration: returns the cluster's.
         rank: this member's place among the members; the first acts at once.
         objection: whether the other hypervisors object to fencing one.
         reachable: whether a daemon accepts connections.
@@ -36,6 +37,7 @@ class Reprieve:
     """
 
     runner: Runner
+    configuration: Callable[[], ET.Element]
     rank: Callable[[str], int | None]
     objection: Callable[[list[str], str], str | None] = testimony.objection
     reachable: Callable[[str, int], bool] = answers
@@ -62,21 +64,17 @@ class Reprieve:
 
     def _candidates(self) -> list[str]:
         """Return the lost hypervisors that answer again and that the others object to fencing."""
-        argv = ["cibadmin", "--query", "--xpath", _ASKED]
-        answer = self.runner.run(argv, timeout=15, check=False)
+        configuration = self.configuration()
         lost: list[str] = []
-        if answer.returncode != pacemaker.NO_SUCH:
-            pacemaker.output(argv, answer)
+        if configuration.find(_ASKED) is not None:
             nodes = pacemaker.status(self.runner).nodes
             lost = [n.name for n in nodes if n.kind == "remote" and n.unclean]
-        if lost:
-            cib = pacemaker.parse(pacemaker.run(self.runner, ["cibadmin", "--query"], timeout=30))
-            lost = [name for name in lost if self._spared(cib, name)]
+        lost = [name for name in lost if self._spared(configuration, name)]
         self._ready = {name: since for name, since in self._ready.items() if name in lost}
         return lost
 
-    def _spared(self, cib: ET.Element, name: str) -> bool:
-        addresses = guard.addresses(cib)
+    def _spared(self, configuration: ET.Element, name: str) -> bool:
+        addresses = guard.addresses(configuration)
         if name not in addresses or not self.reachable(*addresses[name]):
             return False
         others = [address for other, (address, _) in addresses.items() if other != name]

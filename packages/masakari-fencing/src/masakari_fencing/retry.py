@@ -121,7 +121,7 @@ class Retry:
 
     def _patience(self, status: pacemaker.Status, node: pacemaker.Node) -> float | None:
         """Return for how many seconds it must have been lost; None: leave it to Pacemaker."""
-        cib = pacemaker.parse(pacemaker.run(self.runner, ["cibadmin", "--query"], timeout=30))
+        cib = pacemaker.cib(self.runner)
         address = guard.addresses(cib).get(node.name, (node.name, PORT))
         doubtful = node.name not in self._live or self.reachable(*address)
         if not doubtful and _lost_its_member(status, cib, node.name):

@@ -13,6 +13,7 @@ works on it stands beside it, for `orphans`.
 from __future__ import annotations
 
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -165,20 +166,13 @@ class Turn:
         return values[0]
 
 
-def taken(runner: Runner, *, timeout: float = 15) -> list[Taken]:
-    """Return the turn of each host's last recovery.
-
-    Raises:
-        PacemakerError: the cluster does not answer.
-    """
-    xpath = f"//cluster_property_set[starts-with(@id,'{PREFIX}')]"
-    argv = ["cibadmin", "--query", "--xpath", xpath]
-    answer = runner.run(argv, timeout=timeout, check=False)
-    if answer.returncode == pacemaker.NO_SUCH:
-        return []
+def taken(configuration: ET.Element) -> list[Taken]:
+    """Return the turn of each host's last recovery, from the cluster's configuration."""
     found = []
-    for group in pacemaker.parse(pacemaker.output(argv, answer)).iter("cluster_property_set"):
+    for group in configuration.iter("cluster_property_set"):
         name = group.get("id", "")
+        if not name.startswith(PREFIX):
+            continue
         values = {pair.get("id", ""): pair.get("value", "") for pair in group.iter("nvpair")}
         holder, engine = values.get(f"{name}-by"), values.get(f"{name}-engine")
         if holder and engine:
