@@ -86,7 +86,11 @@ class MasakariMonitorsCharm(ops.CharmBase):
         ]
         for endpoint in ENDPOINTS.values():
             found = self.on[endpoint]
-            reconcile_on += [found.relation_changed, found.relation_broken]
+            reconcile_on += [
+                found.relation_created,
+                found.relation_changed,
+                found.relation_broken,
+            ]
         for event in reconcile_on:
             framework.observe(event, self._reconcile)
         framework.observe(self.on[CREDENTIALS].relation_changed, self._on_credentials_changed)
@@ -114,11 +118,14 @@ class MasakariMonitorsCharm(ops.CharmBase):
 
     def _reconcile(self, _: ops.EventBase) -> None:
         try:
+            if not self.model.relations[CREDENTIALS]:
+                # Before anything that may fail: nothing keeps a password that was taken back.
+                self._monitors.shut_down()
             self._apply(self.load_config(Config))
         except ValueError as error:
             self._problem = ops.BlockedStatus(str(error))
         except networks.NotYetError as error:
-            self._problem = ops.WaitingStatus(status.incomplete_relations(error.endpoints))
+            self._problem = _not_yet(error)
         except (CommandError, ServiceError, PackageMissingError, LookupError) as error:
             logger.error("%s", error)
             self._problem = ops.BlockedStatus(_first_line(error))
@@ -150,6 +157,8 @@ class MasakariMonitorsCharm(ops.CharmBase):
                 event.add_status(found)
         except ValueError as error:
             event.add_status(ops.BlockedStatus(str(error)))
+        except networks.NotYetError as error:
+            event.add_status(_not_yet(error))
         event.add_status(ops.ActiveStatus(status.READY))
 
     def _on_pause(self, event: ops.ActionEvent) -> None:
@@ -228,8 +237,6 @@ class MasakariMonitorsCharm(ops.CharmBase):
         if version:
             self.unit.set_workload_version(version)
         state = self._read_state(config)
-        if not state.related:
-            self._monitors.shut_down()
         if state.credentials is None or state.hostname is None:
             return
         watch = state.watch(config) if config.enable_host_monitor else None
@@ -237,7 +244,7 @@ class MasakariMonitorsCharm(ops.CharmBase):
             Desired(config, state.credentials, state.hostname, state.authority, watch)
         )
         if not self._paused:
-            self._monitors.run(config, stale, witness=watch is not None)
+            self._monitors.run(config, stale, witnessed=watch is not None)
 
     def _request_credentials(self) -> None:
         for relation in self.model.relations[CREDENTIALS]:
@@ -294,6 +301,10 @@ class MasakariMonitorsCharm(ops.CharmBase):
             return [ops.WaitingStatus("The network witness does not answer yet")]
         found = witness.problems(seen, name)
         return [ops.BlockedStatus("; ".join(found))] if found else []
+
+
+def _not_yet(error: networks.NotYetError) -> ops.WaitingStatus:
+    return ops.WaitingStatus(status.incomplete_relations(error.endpoints))
 
 
 def _first_line(error: Exception) -> str:

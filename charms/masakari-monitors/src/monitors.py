@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import re
 import socket
 from collections.abc import Collection
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import jinja2
 import process_list
+import witness
 from config import Config
 from instance_ha_common.host import Host
+from instance_ha_common.services import ServiceError
 from keystone import Credentials
 from networks import Watch
 from witness import MATRIX, Witness, driver_agent
@@ -27,6 +30,12 @@ _USERS = ("masakarimonitors", "masakari")
 
 _GROUPS = ("haclient", "libvirt")
 """Groups whose sockets the monitors use, where they exist: Pacemaker's and libvirt's."""
+
+_DAEMONS = ("/usr/sbin/pacemakerd", "/usr/sbin/pacemaker-remoted")
+"""Of a full member, and of a remote node."""
+
+_STALE = "/var/lib/masakari-monitors-charm/stale.json"
+"""The services that run with what was configured before, kept until they have been restarted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +116,6 @@ class Monitors:
     def __init__(self, host: Host) -> None:
         self._host = host
         self.witness = Witness(host)
-        self._witness_stale = False
 
     @staticmethod
     def enabled(config: Config) -> list[Monitor]:
@@ -128,7 +136,11 @@ class Monitors:
         # Pacemaker's tools want the daemon of a full member or of a remote node; left to itself,
         # apt makes this hypervisor a full member.
         present = self._host.apt.installed([*wanted, "pacemaker", "pacemaker-remote"])
-        alone = not present.keys() & {"pacemaker", "pacemaker-remote"}
+        # The programs stay while somebody upgrades the packages, which counts as absent meanwhile.
+        alone = not (
+            present.keys() & {"pacemaker", "pacemaker-remote"}
+            or any(self._host.path(program).exists() for program in _DAEMONS)
+        )
         if alone:
             wanted.add("pacemaker-remote")
         missing = wanted - present.keys()
@@ -156,14 +168,25 @@ class Monitors:
         """Write all files.
 
         Returns:
-            The services that have to be restarted for what changed, if they run.
+            The services that have to be restarted, if they run: for what changed now, or before
+            something else kept them from it.
 
         Raises:
             LookupError: the packages' account does not exist.
+            CommandError: a program failed.
+            ServiceError: systemctl failed.
         """
         user = self._user()
+        stale = self._remembered()
+        try:
+            self._write_files(desired, user, stale)
+        finally:
+            self._remember(stale)
+        return stale
+
+    def _write_files(self, desired: Desired, user: str, stale: set[str]) -> None:
         everything = {monitor.service for monitor in MONITORS}
-        stale = self._write_conf(desired, user)
+        stale |= self._write_conf(desired, user)
         if self._write_authority(desired.authority):
             stale |= everything
         if self._host.write(
@@ -172,12 +195,23 @@ class Monitors:
             stale.add("masakari-process-monitor")
         self._host.write(SUDOERS, _render("sudoers", user=user, conf=CONF), mode=0o440)
         self._host.write(AS_HOST, _render("as-host.sh"), mode=0o755)
-        stale |= self._write_drop_ins(desired.hostname, user)
-        if self._configure_witness(desired.watch, user):
-            stale.add("masakari-host-monitor")
+        drop_ins = self._write_drop_ins(desired.hostname, user)
+        stale |= drop_ins
+        if drop_ins:
+            self._host.systemd.daemon_reload()
+        self._configure_witness(desired.watch, user, stale)
         if self._join_groups(user):
             stale |= everything
-        return stale
+
+    def _remembered(self) -> set[str]:
+        text = self._host.read(_STALE)
+        return set(json.loads(text)) if text else set()
+
+    def _remember(self, stale: set[str]) -> None:
+        if stale:
+            self._host.write(_STALE, json.dumps(sorted(stale)))
+        else:
+            self._host.remove(_STALE)
 
     def _user(self) -> str:
         accounts = _names(self._host.read("/etc/passwd"))
@@ -201,13 +235,16 @@ class Monitors:
             return self._host.remove(CA)
         return self._host.write(CA, authority)
 
-    def _configure_witness(self, watch: Watch | None, user: str) -> bool:
-        """Write what Consul needs, or remove it; say whether the host monitor has to restart."""
+    def _configure_witness(self, watch: Watch | None, user: str, stale: set[str]) -> None:
+        """Write what Consul needs, or remove it."""
         if watch is None:
             self.witness.remove()
-            return False
-        self._witness_stale = self.witness.configure(watch, user)
-        return self.witness.write_matrix(watch)
+            stale.discard(witness.SERVICE)
+            return
+        if self.witness.configure(watch, user):
+            stale.add(witness.SERVICE)
+        if self.witness.write_matrix(watch):
+            stale.add("masakari-host-monitor")
 
     def _process_list(self, config: Config) -> str:
         chosen = process_list.parse(config.process_list)
@@ -236,8 +273,6 @@ class Monitors:
             )
             if self._host.write(_drop_in(monitor), text):
                 changed.add(monitor.service)
-        if changed:
-            self._host.systemd.daemon_reload()
         return changed
 
     def _join_groups(self, user: str) -> bool:
@@ -251,31 +286,35 @@ class Monitors:
 
     # Services
 
-    def run(self, config: Config, stale: Collection[str], *, witness: bool = False) -> None:
-        """Have the enabled monitors run, and no others.
+    def run(self, config: Config, stale: Collection[str], *, witnessed: bool = False) -> None:
+        """Have the enabled monitors run, and no others; one that fails keeps no other from it.
 
         Args:
             config: the options.
             stale: services that have to be restarted if they run.
-            witness: whether the network witness runs, too.
+            witnessed: whether the network witness runs, too.
 
         Raises:
-            ServiceError: one does not start.
+            ServiceError: one does not start, or does not stop.
         """
-        wanted = self.enabled(config)
-        systemd = self._host.systemd
-        if witness:
-            self.witness.run(stale=self._witness_stale)
-        for monitor in MONITORS:
-            if monitor not in wanted:
-                self._stop(monitor)
-                continue
-            if not systemd.enabled(monitor.service):
-                systemd.enable(monitor.service)
-            if not systemd.running(monitor.service):
-                systemd.start(monitor.service)
-            elif monitor.service in stale:
-                systemd.restart(monitor.service)
+        wanted = {monitor.service for monitor in self.enabled(config)}
+        services = [monitor.service for monitor in MONITORS]
+        if witnessed:
+            wanted.add(witness.SERVICE)
+            services.insert(0, witness.SERVICE)
+        left, failed = set(stale), []
+        for service in services:
+            try:
+                if service in wanted:
+                    self._host.systemd.keep_running(service, restart=service in stale)
+                else:
+                    self._down(service)
+                left.discard(service)
+            except ServiceError as error:
+                failed.append(error)
+        self._remember(left)
+        if failed:
+            raise failed[0]
 
     def restart(self, config: Config) -> None:
         """Restart the enabled monitors.
@@ -321,7 +360,7 @@ class Monitors:
         self.witness.stop()
         for monitor in MONITORS:
             self._stop(monitor)
-        for path in (CONF, CA):
+        for path in (CONF, CA, _STALE):
             self._host.remove(path)
 
     def remove(self) -> None:

@@ -83,14 +83,6 @@ class Witness:
         text = yaml.safe_dump(watch.matrix.data(), sort_keys=False)
         return self._host.write(MATRIX, f"# Written by the masakari-monitors charm.\n{text}")
 
-    def run(self, *, stale: bool) -> None:
-        """Have it run, with the files of now.
-
-        Raises:
-            ServiceError: it does not start.
-        """
-        self._host.systemd.keep_running(SERVICE, restart=stale)
-
     def stop(self) -> None:
         """Stop it, and let it stay so."""
         if self._host.systemd.running(SERVICE):

@@ -24,6 +24,11 @@ def test_removed_packages_with_leftover_configuration_are_not_installed(runner):
     assert apt.installed([]) == {}
 
 
+def test_a_package_on_hold_is_installed_and_a_broken_one_is_not(runner):
+    runner.answer(["dpkg-query"], "a\thi \t1.0\nb\tiF \t2.0\nc\tit \t3.0\nd\tun \t\n")
+    assert Apt(runner).installed(["a", "b", "c", "d"]) == {"a": "1.0", "c": "3.0"}
+
+
 def test_available_reads_the_archives(runner):
     runner.answer(["apt-cache"], "Package: a\nVersion: 1\n\nPackage: extra\n")
     assert Apt(runner).available(["a", "b"]) == {"a"}

@@ -21,6 +21,7 @@ from hypervisor import (
     make_context,
     running,
     state,
+    usermod,
     vault,
 )
 from instance_ha_common.commands import CommandError
@@ -339,6 +340,15 @@ def test_beside_the_pacemaker_remote_charm_its_daemon_is_left_alone(ctx, host):
     assert host.systemd.running("pacemaker_remote")
 
 
+def test_a_daemon_whose_package_is_being_upgraded_is_left_alone(ctx, host):
+    """The package is half-configured at that moment; its program is there all the time."""
+    host.write("/usr/sbin/pacemaker-remoted", "program")
+    cluster(host)
+    ctx.run(ctx.on.install(), state())
+    assert host.systemd.running("pacemaker_remote")
+    assert "pacemaker-remote" not in host.apt.present, "whoever upgrades it, brings it"
+
+
 def test_on_a_full_member_the_packages_are_not_exchanged(ctx, host):
     host.apt.present["pacemaker"] = "1"
     ctx.run(ctx.on.install(), state())
@@ -364,6 +374,28 @@ def test_a_monitor_that_died_is_started_again_or_named(ctx, host):
     out = ctx.run(ctx.on.update_status(), out)
     assert isinstance(out.unit_status, testing.BlockedStatus)
     assert HOST in out.unit_status.message
+
+
+@pytest.mark.parametrize("obstacle", ["another monitor", "usermod"])
+def test_a_restart_that_was_due_is_made_up_for(ctx, host, obstacle):
+    """Or a monitor would go on with the old password, and the unit call itself ready."""
+    running(ctx, host)
+    if obstacle == "usermod":
+        host.write("/etc/group", "root:x:0:\nhaclient:x:2:\n")
+        host.runner.answer(["usermod"], (1, "usermod: cannot lock /etc/passwd"))
+    else:
+        host.systemd.broken.add(HOST)
+    renewed = state(keystone({**KEYSTONE, "credentials_password": "n3w"}))
+    out = ctx.run(ctx.on.update_status(), renewed)
+    assert isinstance(out.unit_status, testing.BlockedStatus)
+    host.systemd.broken.clear()
+    host.runner.answer(["usermod"], lambda argv: usermod(host, argv))
+    out = ctx.run(ctx.on.update_status(), renewed)
+    assert out.unit_status == READY
+    assert ("restart", INSTANCE) in host.systemd.log
+    host.systemd.log.clear()
+    ctx.run(ctx.on.update_status(), renewed)
+    assert host.systemd.log == []
 
 
 def test_a_monitor_that_dies_right_after_its_start_is_named(ctx, host, monkeypatch):
@@ -429,6 +461,15 @@ def test_without_keystone_nothing_runs_and_the_password_is_gone(ctx, host):
     assert up(host) == set()
     assert not host.path(CONF).exists()
     assert out.unit_status == testing.BlockedStatus("Missing relations: identity-credentials")
+
+
+def test_a_bad_option_does_not_keep_the_password(ctx, host):
+    running(ctx, host)
+    relation = keystone()
+    out = ctx.run(ctx.on.relation_broken(relation), state(relation, monitoring_interval=0))
+    assert not up(host)
+    assert not host.path(CONF).exists()
+    assert "monitoring-interval" in out.unit_status.message
 
 
 @pytest.mark.parametrize("event", ["stop", "remove"])

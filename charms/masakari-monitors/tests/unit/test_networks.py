@@ -238,6 +238,19 @@ def test_a_provider_that_has_not_answered_is_waited_for(ctx, host):
     assert files(host) == before, "the matrix of one network is not put into service meanwhile"
 
 
+def test_a_relation_without_an_answer_is_waited_for_in_every_hook(ctx, host):
+    """The first of them come before there can be an answer."""
+    run(ctx, host)
+    relation = consul("storage")
+    for event in (
+        ctx.on.relation_created(relation),
+        ctx.on.relation_joined(relation, remote_unit=0),
+        ctx.on.action("restart-services"),
+    ):
+        out = ctx.run(event, state(keystone(), relation))
+        assert out.unit_status == testing.WaitingStatus("Incomplete relations: consul-storage")
+
+
 def test_a_provider_inside_kubernetes_is_blocked_with_the_cure(ctx, host):
     out = run(ctx, host, consul("storage", **{**BAG, "external_http_endpoint": "null"}))
     assert isinstance(out.unit_status, testing.BlockedStatus)

@@ -24,6 +24,10 @@ _ENV: Mapping[str, str] = {
     "LC_ALL": "C.UTF-8",
 }
 _FORMAT = r"${Package}\t${db:Status-Abbrev}\t${Version}\n"
+_INSTALLED = frozenset("itW")
+"""Second letter of dpkg's status of a package that works: installed, or waiting for a trigger. The
+first is what the operator wants of it, such as `h` for one that is to stay at its version."""
+
 _TIMEOUT = 1800
 """Seconds for one apt run: a slow mirror, plus the wait for the lock."""
 
@@ -48,7 +52,7 @@ class Apt:
         return {
             row[0]: row[2]
             for row in rows
-            if len(row) == 3 and row[0] in wanted and row[1].startswith("ii")
+            if len(row) == 3 and row[0] in wanted and row[1][1:2] in _INSTALLED
         }
 
     def version(self, name: str) -> str | None:
