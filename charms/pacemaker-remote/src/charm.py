@@ -134,12 +134,17 @@ class PacemakerRemoteCharm(ops.CharmBase):
 
     def _current_identity(self) -> hacluster.Identity | None:
         """Name and address as they are now; None while Nova is not configured or without one."""
-        name = self._current_name()
-        binding = self.model.get_binding(ENDPOINT)
-        address = binding.network.bind_address if binding else None
-        if name is None or address is None:
+        name, address = self._current_name(), self._current_address()
+        return hacluster.Identity(name, address) if name and address else None
+
+    def _current_address(self) -> str | None:
+        try:
+            binding = self.model.get_binding(ENDPOINT)
+            address = binding.network.bind_address if binding else None
+        except ops.ModelError as error:  # the space has no network on this machine any more
+            logger.warning("%s", error)
             return None
-        return hacluster.Identity(name, str(address))
+        return str(address) if address else None
 
     def _current_name(self) -> str | None:
         try:
@@ -156,12 +161,15 @@ class PacemakerRemoteCharm(ops.CharmBase):
     def _apply(self, state: State, *, idle: bool) -> None:
         if self._remote.full_member():
             return  # hands off: whatever is there belongs to that cluster
+        if not state.related:
+            # Before anything that may fail: nothing keeps the key of a cluster that it has left.
+            self._leave()
         self._remote.install()
         self._publish_version()
-        config = self.load_config(Config)
         if not state.related:
-            self._leave()
+            self._leave()  # whatever the package has started
             return
+        config = self.load_config(Config)
         identity = state.published or self._current_identity()
         if identity is None:
             return
@@ -173,10 +181,9 @@ class PacemakerRemoteCharm(ops.CharmBase):
         self._remote.run(restart=changed, start_stopped=not (idle and state.published))
         # Before the first start with the cluster's key there is no cluster to speak to.
         self._guard.install(identity.hostname)
-        self._unblocker.install()
         self.unit.set_ports(hacluster.PORT)
         self._publish(config, identity, known=state.published is not None)
-        self._tend(identity.hostname)
+        self._unblocker.install(self._tend(identity.hostname).monitor_interval)
 
     def _publish_version(self) -> None:
         version = self._remote.version()
@@ -198,16 +205,15 @@ class PacemakerRemoteCharm(ops.CharmBase):
                 if relation.data[self.unit].get(key) != value:
                     relation.data[self.unit][key] = value
 
-    def _tend(self, name: str) -> None:
-        """Keep what the cluster stores about this node as it should be."""
+    def _tend(self, name: str) -> Node:
+        """Keep what the cluster stores about this node as it should be; return its state."""
         self._node = self._cluster.node(name)
-        if not self._node.online:
-            return
         if self._node.guarded:
             self._guard.clear()
             self._node = self._cluster.node(name)
-        if self._node.machine != _machine():
+        if self._node.online and self._node.machine != _machine():
             self._cluster.set_machine(name, _machine())
+        return self._node
 
     def _leave(self) -> None:
         """Leave the cluster without being fenced: the guard is the last thing to go."""
@@ -257,13 +263,13 @@ class PacemakerRemoteCharm(ops.CharmBase):
 
     def _drift(self, published: hacluster.Identity) -> list[ops.StatusBase]:
         """What the cluster was told and is not so any more."""
-        current = self._current_identity()
-        if current is None or current == published:
+        name, address = self._current_name(), self._current_address()
+        if name is None or (name, address) == (published.hostname, published.address):
             return []
-        if current.hostname != published.hostname:
-            what = f"node {published.hostname}, but this host is {current.hostname} now"
+        if name != published.hostname:
+            what = f"node {published.hostname}, but this host is {name} now"
         else:
-            what = f"address {published.address}, but it is {current.address} now"
+            what = f"address {published.address}, but it is {address or 'gone'} now"
         return [ops.BlockedStatus(f"Joined as {what}: see action show-cleanup, then re-deploy")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import xml.etree.ElementTree as ET
 
 from guard import MARKER
@@ -13,6 +14,11 @@ NO_SUCH_OBJECT = 105
 
 MACHINE_ATTRIBUTE = "juju-machine"
 """Node attribute that tells on which Juju machine a node runs."""
+
+_INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(ms|msec|s|sec|m|min|)")
+"""An interval in the configuration; without a unit it is in seconds."""
+
+_UNITS = {"ms": 0.001, "msec": 0.001, "s": 1, "sec": 1, "": 1, "m": 60, "min": 60}
 
 _TIMEOUT = 5.0
 """Seconds for one question; a healthy cluster answers within a tenth of one."""
@@ -28,6 +34,8 @@ class Node:
         managed: the cluster looks after the connection.
         guarded: it does not because our guard said so.
         machine: value of the attribute `juju-machine`.
+        monitor_interval: seconds between two looks of the cluster at the connection; None where
+            that is not known.
     """
 
     online: bool = False
@@ -35,6 +43,7 @@ class Node:
     managed: bool = True
     guarded: bool = False
     machine: str | None = None
+    monitor_interval: float | None = None
 
 
 class Cluster:
@@ -92,7 +101,16 @@ def _parse(name: str, text: str) -> Node:
         managed=managed,
         guarded=not managed and MARKER in meta,
         machine=machine,
+        monitor_interval=_monitor_interval(primitive),
     )
+
+
+def _monitor_interval(primitive: ET.Element) -> float | None:
+    for operation in primitive.iter("op"):
+        match = _INTERVAL.fullmatch(operation.get("interval", ""))
+        if operation.get("name") == "monitor" and match:
+            return float(match[1]) * _UNITS[match[2]]
+    return None
 
 
 def cleanup_commands(name: str) -> list[str]:

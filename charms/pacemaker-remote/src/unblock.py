@@ -12,6 +12,12 @@ from instance_ha_common.host import Host
 
 SERVICE = "pacemaker-remote-unblock"
 SCRIPT = f"/usr/local/sbin/{SERVICE}"
+_SILENCE = 3000
+"""Milliseconds for which a connection must be silent at least."""
+
+_TARDINESS = 1.0
+"""Seconds by which a live member's look may be late."""
+
 UNIT = f"/etc/systemd/system/{SERVICE}.service"
 
 
@@ -21,13 +27,21 @@ class Unblocker:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def install(self) -> None:
+    def install(self, monitor_interval: float | None) -> None:
         """Have the service run whenever the daemon does, and now.
+
+        Args:
+            monitor_interval: seconds between two looks of the cluster at the connection, which is
+                silent in between; None, where that is not known, changes nothing of before.
 
         Raises:
             ServiceError: it does not start.
         """
-        changed = self._host.write(SCRIPT, templating.render("unblock.sh"), mode=0o755)
+        changed = False
+        if monitor_interval is not None or not self._host.path(SCRIPT).exists():
+            silence = max(_SILENCE, round(((monitor_interval or 0) + _TARDINESS) * 1000))
+            text = templating.render("unblock.sh", silence=str(silence))
+            changed = self._host.write(SCRIPT, text, mode=0o755)
         systemd = self._host.systemd
         if self._host.write(UNIT, templating.render("unblock.service", script=SCRIPT)):
             systemd.daemon_reload()

@@ -30,14 +30,18 @@ def install(host: FakeHost) -> None:
     host.systemd.services[unblock.SERVICE] = FakeService()  # whose unit the charm will write
 
 
-def connect(host: FakeHost, *, name: str = NAME, meta: str = "", machine: str = "") -> None:
+def connect(
+    host: FakeHost, *, name: str = NAME, meta: str = "", machine: str = "", interval: str = "2s"
+) -> None:
     """The cluster has created the node and is connected to it."""
     attribute = f'<nvpair id="m" name="juju-machine" value="{machine}"/>' if machine else ""
     host.runner.answer(
         ["cibadmin"],
         f'<xpath-query><node id="{name}" type="remote">'
         f'<instance_attributes id="i">{attribute}</instance_attributes></node>'
-        f'<primitive id="{name}"><meta_attributes id="x">{meta}</meta_attributes></primitive>'
+        f'<primitive id="{name}"><operations><op id="s" name="start" interval="0s"/>'
+        f'<op id="m" name="monitor" interval="{interval}"/></operations>'
+        f'<meta_attributes id="x">{meta}</meta_attributes></primitive>'
         "</xpath-query>",
     )
 

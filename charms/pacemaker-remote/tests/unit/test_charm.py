@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import re
 
+import ops
 import pytest
 import unblock
 import yaml
@@ -179,6 +180,23 @@ def test_an_impossible_option_is_blocked_with_the_option_named(ctx, host):
 
 
 # Published once and kept
+
+
+@pytest.mark.parametrize("how", ["no address", "no network"])
+def test_an_address_that_is_gone_is_shown(ctx, host, how, monkeypatch):
+    relation, out = joined(ctx, host)
+    if how == "no network":
+
+        def lost(*args, **kwargs):
+            raise ops.ModelError("no network config found for binding")
+
+        monkeypatch.setattr(ops.model._ModelBackend, "network_get", lost)
+    networks = {testing.Network("pacemaker-remote", bind_addresses=[])}
+    out = ctx.run(ctx.on.update_status(), dataclasses.replace(out, networks=networks))
+    assert published(out, relation) == GOLDEN
+    assert out.unit_status == testing.BlockedStatus(
+        "Joined as address 10.0.0.21, but it is gone now: see action show-cleanup, then re-deploy"
+    )
 
 
 @pytest.mark.parametrize(
@@ -401,6 +419,16 @@ def test_a_daemon_found_dead_in_an_action_is_named(ctx, host):
     assert out.unit_status.message == "Services not running that should be: pacemaker_remote"
 
 
+@pytest.mark.parametrize(
+    ("interval", "silence"),
+    [("2s", 3000), ("30s", 31000), ("7", 8000), ("4500ms", 5500), ("1min", 61000), ("x", 3000)],
+)
+def test_the_unblocker_knows_how_often_the_cluster_looks(ctx, host, interval, silence):
+    connect(host, machine="3", interval=interval)
+    changed(ctx, hacluster())
+    assert f"SILENCE={silence} " in host.read(unblock.SCRIPT)
+
+
 def test_an_operators_unmanaging_is_shown_and_left_alone(ctx, host):
     _, out = joined(ctx, host)
     connect(host, meta='<nvpair id="u" name="is-managed" value="false"/>', machine="3")
@@ -458,6 +486,14 @@ def test_a_lost_relation_ends_like_that_too_but_the_unit_says_what_is_missing(ct
     assert not host.systemd.running(SERVICE)
     assert not host.path(KEY).exists()
     assert out.unit_status == testing.BlockedStatus("Missing relations: pacemaker-remote")
+
+
+def test_a_bad_option_does_not_keep_the_key(ctx, host):
+    relation, _ = joined(ctx, host)
+    out = ctx.run(ctx.on.relation_broken(relation), state(relation, remote_hostname="a b"))
+    assert not host.systemd.running(SERVICE)
+    assert not host.path(KEY).exists()
+    assert "remote-hostname" in out.unit_status.message
 
 
 def test_joining_again(ctx, host):

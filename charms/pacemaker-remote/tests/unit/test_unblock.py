@@ -32,7 +32,7 @@ def run(tmp_path, host, monkeypatch):
     """Run the script for four looks; return the resets that it asked for."""
     monkeypatch.undo()  # these tests are about a process
     install(host)
-    Unblocker(host).install()
+    Unblocker(host).install(None)
     log = tmp_path / "log"
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -67,12 +67,12 @@ def test_a_member_that_was_heard_of_is_not_disturbed(run):
 def test_the_service_runs_with_the_daemon_and_leaves_with_it(host):
     install(host)
     unblocker = Unblocker(host)
-    unblocker.install()
+    unblocker.install(None)
     assert host.mode(SCRIPT) == 0o755
     assert "PartOf=pacemaker_remote.service" in host.read(UNIT)
     log = [("daemon-reload", ""), ("enable", SERVICE), ("restart", SERVICE)]
     assert host.systemd.log == log
-    unblocker.install()
+    unblocker.install(None)
     assert host.systemd.log == log
     unblocker.remove()
     unblocker.remove()
@@ -83,7 +83,19 @@ def test_the_service_runs_with_the_daemon_and_leaves_with_it(host):
 def test_a_service_that_stopped_is_started_again(host):
     install(host)
     unblocker = Unblocker(host)
-    unblocker.install()
+    unblocker.install(2)
     host.systemd.services[SERVICE].active = False
-    unblocker.install()
+    unblocker.install(2)
     assert host.systemd.running(SERVICE)
+
+
+@pytest.mark.parametrize(
+    ("interval", "silence"), [(None, 3000), (0.5, 3000), (2, 3000), (5, 6000), (30, 31000)]
+)
+def test_a_member_that_looks_seldom_is_not_taken_for_dead(host, interval, silence):
+    install(host)
+    unblocker = Unblocker(host)
+    unblocker.install(interval)
+    assert f"\nSILENCE={silence} " in host.read(SCRIPT)
+    unblocker.install(None)
+    assert f"\nSILENCE={silence} " in host.read(SCRIPT), "what was known stays"
