@@ -300,7 +300,12 @@ class MasakariMonitorsCharm(ops.CharmBase):
         if not seen:
             return [ops.WaitingStatus("The network witness does not answer yet")]
         found = witness.problems(seen, name)
-        return [ops.BlockedStatus("; ".join(found))] if found else []
+        if found:
+            return [ops.BlockedStatus("; ".join(found))]
+        if witness.alone(seen, name):
+            text = "Waiting for the network witness of another hypervisor (TCP port 8509)"
+            return [ops.WaitingStatus(text)]
+        return []
 
 
 def _not_yet(error: networks.NotYetError) -> ops.WaitingStatus:

@@ -36,11 +36,13 @@ class Network:
         members: Consul's names of the members.
         silent: members whose agent is gone although their machine answers.
         problems: agents that do not answer, or do not count.
+        witnesses: members on which a witness has answered.
     """
 
     members: tuple[str, ...]
     silent: tuple[str, ...]
     problems: tuple[str, ...]
+    witnesses: tuple[str, ...] = ()
 
 
 def driver_agent(network: str) -> str:
@@ -128,6 +130,11 @@ def _ask() -> dict[str, Network]:
         connection.close()
 
 
+def alone(found: Mapping[str, Network], hostname: str) -> bool:
+    """Whether no witness of another hypervisor has answered, in any network."""
+    return not {name for network in found.values() for name in network.witnesses} - {hostname}
+
+
 def problems(found: Mapping[str, Network], hostname: str) -> list[str]:
     """What keeps Consul from judging this hypervisor, each with its cure."""
     return [text for name, network in found.items() for text in _problems(name, network, hostname)]
@@ -147,7 +154,12 @@ def _problems(name: str, network: Network, hostname: str) -> Iterator[str]:
 
 def _networks(data: Mapping[str, Mapping[str, Any]]) -> dict[str, Network]:
     return {
-        name: Network(tuple(found["members"]), tuple(found["silent"]), tuple(found["problems"]))
+        name: Network(
+            tuple(found["members"]),
+            tuple(found["silent"]),
+            tuple(found["problems"]),
+            tuple(found["witnesses"]),
+        )
         for name, found in data.items()
     }
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from network_matrix import consul, matrix, witness
-from network_matrix.consul import Agent, Member, Status
+from network_matrix.consul import Agent, Answer, Member, Status
+from network_matrix.peers import Peers
 from network_matrix.sight import Blind, View
 from network_matrix.witness import Settings, SettingsError, Witness
 
@@ -33,8 +34,12 @@ class FakeSight:
         return self._state
 
 
-def make(**sights: FakeSight) -> Witness:
-    return Witness(sights, matrix.default(list(sights)))  # type: ignore[arg-type]
+def make(answer: Answer = Answer.ACCEPTED, **sights: FakeSight) -> Witness:
+    """A witness that has looked once; all members answer alike where a witness would."""
+    peers = Peers(8509, knock=lambda member: answer)
+    found = Witness(sights, matrix.default(list(sights)), peers)  # type: ignore[arg-type]
+    found.networks()
+    return found
 
 
 def test_for_the_driver_it_is_a_consul_agent() -> None:
@@ -43,6 +48,12 @@ def test_for_the_driver_it_is_a_consul_agent() -> None:
     (entry,) = body
     assert entry == {"Name": HOST, "Addr": "10.0.0.1", "Port": 8301, "Tags": {}, "Status": 4}
     assert consul._member(entry) == MEMBER, "Consul's own form"
+
+
+def test_members_that_are_no_hypervisors_are_not_for_the_driver() -> None:
+    """It would report them to Masakari, which does not know them, again and again."""
+    others = make(Answer.REFUSED, storage=FakeSight())
+    assert witness.agent_route(others, "storage")("/v1/agent/members") == (200, [])
 
 
 def test_what_it_cannot_see_is_an_error_for_the_driver() -> None:
@@ -73,8 +84,18 @@ def test_the_networks_for_the_charm(caplog: pytest.LogCaptureFixture) -> None:
         assert route("/v1/networks") == (
             200,
             {
-                "manage": {"members": [HOST], "silent": [HOST], "problems": ["agent2 is away"]},
-                "storage": {"members": [], "silent": [], "problems": ["all away"]},
+                "manage": {
+                    "members": [HOST],
+                    "witnesses": [HOST],
+                    "silent": [HOST],
+                    "problems": ["agent2 is away"],
+                },
+                "storage": {
+                    "members": [],
+                    "witnesses": [],
+                    "silent": [],
+                    "problems": ["all away"],
+                },
             },
         )
     assert caplog.text.count("all away") == 1, "what is known is not logged again"
@@ -166,6 +187,7 @@ def test_it_serves_each_network_and_testifies(
         found["driver"] = get(driver, "/v1/agent/members")
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(witness, "PORT", agent)  # where something answers on that member
     monkeypatch.setattr(witness, "_Server", Server)
     monkeypatch.setattr(witness, "_AllAddresses", NoIpv6)
     monkeypatch.setattr(witness.time, "sleep", pause)

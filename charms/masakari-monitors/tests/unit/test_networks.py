@@ -25,9 +25,8 @@ ALL = {
     "consul_tenant_agents": "10.0.5.10:8600",
     "consul_storage_agents": "10.0.4.10 10.0.4.11",
 }
-FINE = {
-    network: Network((NAME, "node2.maas"), (), ()) for network in ("manage", "tenant", "storage")
-}
+HOSTS = (NAME, "node2.maas")
+FINE = {network: Network(HOSTS, (), (), HOSTS) for network in ("manage", "tenant", "storage")}
 BAG = {
     "datacenter": "dc1",
     "internal_http_endpoint": '"consul.openstack.svc:8500"',
@@ -313,8 +312,16 @@ def test_what_keeps_consul_from_judging_this_host_is_said(ctx, host, seen, netwo
 
 
 def test_the_agents_of_other_hosts_are_their_own_units_concern(ctx, host, seen):
-    seen["storage"] = Network((NAME, "node2.maas"), ("node2.maas",), ())
+    seen["storage"] = Network(HOSTS, ("node2.maas",), (), HOSTS)
     assert run(ctx, host, **ALL).unit_status == READY
+
+
+def test_a_witness_that_finds_no_other_says_so(ctx, host, seen):
+    """It would judge nobody, and that would show nowhere."""
+    seen.update({name: Network((NAME, "b"), (), (), (NAME,)) for name in seen})
+    out = run(ctx, host, **ALL)
+    assert isinstance(out.unit_status, testing.WaitingStatus)
+    assert "8509" in out.unit_status.message
 
 
 def test_a_witness_that_does_not_answer_is_waited_for(ctx, host, seen):
@@ -348,9 +355,9 @@ def test_the_witness_is_asked(monkeypatch):
     monkeypatch.setattr(witness.http.client, "HTTPConnection", Connection)
     pauses = []
     monkeypatch.setattr(witness.time, "sleep", pauses.append)
-    entry = {"members": ["a"], "silent": ["b"], "problems": ["c"]}
+    entry = {"members": ["a"], "silent": ["b"], "problems": ["c"], "witnesses": ["d"]}
     monkeypatch.setattr(Connection, "answer", json.dumps({"storage": entry}).encode())
-    assert witness.ask() == {"storage": Network(("a",), ("b",), ("c",))}
+    assert witness.ask() == {"storage": Network(("a",), ("b",), ("c",), ("d",))}
     for nothing in (None, b"", b'{"storage": {}}'):
         monkeypatch.setattr(Connection, "answer", nothing)
         assert witness.ask() == {}

@@ -1,13 +1,14 @@
 """The witness: a daemon on every hypervisor between Masakari's Consul driver and the agents.
 
 For the driver it is one Consul agent for each network, on the loopback interface, whose members
-are what `sight` makes of all agents' answers. To the cluster it testifies, on all addresses,
-whether it can reach a hypervisor whose connection was lost, and what the matrix says about that:
-Pacemaker itself sees a hypervisor in one network only.
+are the hypervisors (see `peers`) as `sight` makes them out from all agents' answers. To the
+cluster it testifies, on all addresses, whether it can reach a hypervisor whose connection was
+lost, and what the matrix says about that: Pacemaker itself sees a hypervisor in one network only.
 
     GET /v1/agent/members      (loopback, one port a network) as Consul answers it
     GET /v1/hosts/NAME         {"health": {"storage": "up", ...}, "recovery": true, false or null}
-    GET /v1/networks           {"storage": {"members": [...], "silent": [...], "problems": [...]}}
+    GET /v1/networks           {"storage": {"members": [...], "witnesses": [...], "silent": [...],
+                                "problems": [...]}}
 
 Usage: python3 -m network_matrix.witness FILE, with the configuration that `Settings` describes.
 """
@@ -30,6 +31,7 @@ from urllib.parse import unquote
 
 from network_matrix import consul, matrix
 from network_matrix.consul import parse_agents
+from network_matrix.peers import Peers
 from network_matrix.sight import Blind, Sight, View
 
 LOG = logging.getLogger("network_matrix.witness")
@@ -76,15 +78,17 @@ class Witness:
     Args:
         sights: looks at each network.
         matrix: what the networks' states call for.
+        peers: which members are hypervisors.
     """
 
-    def __init__(self, sights: Mapping[str, Sight], matrix: matrix.Matrix) -> None:
+    def __init__(self, sights: Mapping[str, Sight], matrix: matrix.Matrix, peers: Peers) -> None:
         self._sights = dict(sights)
         self._matrix = matrix
+        self._peers = peers
         self._told: dict[str, str] = {}
 
     def members(self, network: str) -> list[dict[str, object]]:
-        """Return the members of a network as Consul does.
+        """Return the hypervisors among the members of a network, as Consul does.
 
         Raises:
             Blind: there is nothing to say.
@@ -98,6 +102,7 @@ class Witness:
                 "Status": int(member.status),
             }
             for member in self._sights[network].look().members.values()
+            if member.name in self._peers
         ]
 
     def host(self, name: str) -> dict[str, object]:
@@ -119,12 +124,14 @@ class Witness:
             view, problems = View({}), [str(blind)]
         else:
             problems = list(view.deaf)
+            self._peers.look(view.members.values())
         text = "; ".join(problems)
         if text != self._told.get(name, ""):
             LOG.warning("%s network: %s", name, text or "all agents answer again")
             self._told[name] = text
         return {
             "members": sorted(view.members),
+            "witnesses": sorted(name for name in view.members if name in self._peers),
             "silent": sorted(view.silent),
             "problems": problems,
         }
@@ -201,16 +208,20 @@ def handler(route: Route) -> type[BaseHTTPRequestHandler]:
 def serve(settings: Settings) -> None:
     """Run for ever."""
     sights = {name: Sight(agents) for name, agents in settings.agents.items()}
-    witness = Witness(sights, settings.matrix)
-    servers: list[_Server] = [_all_addresses(testimony_route(witness))]
+    witness = Witness(sights, settings.matrix, Peers(PORT))
+    _start(_all_addresses(testimony_route(witness)))
+    # Before the driver asks: in one network it must not miss whom it has seen in another.
+    witness.networks()
     for name in settings.agents:
         address = ("127.0.0.1", AGENT_PORTS[name])
-        servers.append(_Server(address, handler(agent_route(witness, name))))
-    for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        _start(_Server(address, handler(agent_route(witness, name))))
     while True:
-        witness.networks()
         time.sleep(REFRESH)
+        witness.networks()
+
+
+def _start(server: _Server) -> None:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 def _all_addresses(route: Route) -> _Server:
