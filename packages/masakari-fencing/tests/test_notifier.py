@@ -467,3 +467,22 @@ def test_a_look_that_fails_keeps_no_other_from_theirs(caplog: pytest.LogCaptureF
         notifier.attend(look, told)
     texts = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
     assert texts == ["no answer", "refused", "refused"], "once for each trouble"
+
+
+def test_a_look_with_an_unexpected_error_is_taken_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Its thread would end, and the service go on as if nothing had happened."""
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.append(1)
+        raise KeyError("something new")
+
+    for _ in range(2):
+        notifier.attend(look, {})
+    assert len(seen) == 2
+    assert "something new" in caplog.text
+
+
+def test_a_login_has_a_time_limit() -> None:
+    keystone = {"auth_url": "http://x/v3", "username": "u", "password": "p", "project_name": "s"}
+    assert notifier.make_session(keystone, 7.5).timeout == 7.5

@@ -171,18 +171,12 @@ def test_a_process_with_a_strange_name(tmp_path: Path) -> None:
 
 
 class Objects:
-    """Masakari's objects: one notification and its moves."""
+    """Masakari's objects: one notification."""
 
     def __init__(self, status: str) -> None:
         self.notification = self._row(status)
         self.told: list[str] = []
-        self.moves = [self._row(name) for name in ("pending", "ongoing", "succeeded", "failed")]
         self.Notification = SimpleNamespace(get_by_uuid=lambda context, uuid: self.notification)
-        self.VMoveList = SimpleNamespace(
-            get_all_vmoves=lambda context, uuid, status: [
-                move for move in self.moves if move.status == status
-            ]
-        )
 
     def process_notification(self, context: object, notification: Any) -> None:
         """As `masakari.engine.rpcapi.EngineAPI`; engines look the notification up themselves."""
@@ -190,7 +184,7 @@ class Objects:
 
     @staticmethod
     def _row(status: str) -> Any:
-        row = SimpleNamespace(status=status, saved=None, message=None)
+        row = SimpleNamespace(status=status, saved=None)
         row.save = lambda: setattr(row, "saved", row.status)
         return row
 
@@ -199,17 +193,11 @@ def give_up(objects: Objects) -> bool:
     return giveup.give_up("context", objects, objects, "uuid")
 
 
-def test_a_running_notification_is_retried_and_its_moves_are_planned_anew() -> None:
+def test_a_running_notification_is_retried() -> None:
     objects = Objects("running")
     assert give_up(objects) is True
     assert objects.notification.saved == "new"
     assert objects.told == ["new"], "an engine takes it up at once"
-    assert [move.status for move in objects.moves] == [
-        "ignored",
-        "ignored",
-        "succeeded",
-        "failed",
-    ]
 
 
 @pytest.mark.parametrize("status", ["new", "error", "failed", "finished", "ignored"])
@@ -218,10 +206,3 @@ def test_any_other_notification_stays_as_it_is(status: str) -> None:
     assert give_up(objects) is False
     assert objects.notification.saved is None
     assert objects.told == []
-    assert objects.moves[0].status == "pending"
-
-
-def test_a_release_without_moves() -> None:
-    objects = Objects("running")
-    del objects.VMoveList
-    assert give_up(objects) is True

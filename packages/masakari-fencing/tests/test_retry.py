@@ -224,6 +224,17 @@ def test_one_that_was_never_seen_connected_is_given_more_time() -> None:
     assert watch.retry.look() == ["node1.maas"]
 
 
+def test_one_that_was_never_connected_is_not_fenced() -> None:
+    """Nothing was lost: a wrong key or a firewall, and guests that run."""
+    watch = Watch(forgotten())
+    del watch.machines["node1.maas"]
+    watch.retry = Retry(watch.cluster.runner, lambda *_: False, clock=lambda: watch.now)
+    assert watch.look_twice() == []
+    watch.now += DOUBTFUL
+    assert watch.retry.look() == []
+    assert watch.requests == 0
+
+
 def test_failures_are_told_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     watch = Watch(lost(), fence=lambda node: 1)

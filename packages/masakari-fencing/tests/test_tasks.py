@@ -17,7 +17,7 @@ from typing import Any
 import masakari_fencing
 import pytest
 from fencing_fakes import Cluster, Remote
-from masakari_fencing import compute, turn
+from masakari_fencing import compute, orphans, turn
 from masakari_fencing.compute import ComputeError
 
 HOST = "node1.maas"
@@ -65,6 +65,7 @@ class Masakari:
             command_timeout=15,
             nova_timeout=0.05,
             recovery_timeout=0.05,
+            rebuild_timeout=1800,
             report_limit_hosts=2,
             report_limit_window=120,
             report_settle=0,
@@ -75,7 +76,14 @@ class Masakari:
             payload={"event": "STOPPED", "cluster_status": "OFFLINE"},
         )
         self.conf = SimpleNamespace(
-            fencing=self.fencing, register_group=lambda *a: None, register_opts=lambda *a, **k: 0
+            fencing=self.fencing,
+            host_failure=SimpleNamespace(
+                ha_enabled_instance_metadata_key="HA_Enabled",
+                evacuate_all_instances=False,
+                ignore_instances_in_error_state=True,
+            ),
+            register_group=lambda *a: None,
+            register_opts=lambda *a, **k: 0,
         )
         self.others: dict[str, str] = {}
         self.reports: list[Any] = []
@@ -275,7 +283,12 @@ def turn_of(
     found = cluster or Cluster([Remote(HOST, online=False, role="Stopped", fenced=NOW)])
     runner = found.runner
     runner.on("cibadmin --create", 108)
-    runner.on("cibadmin --query --xpath //nvpair", f'<nvpair name="x" value="{owner}"/>')
+    name = f"{turn.PREFIX}{HOST}"
+    runner.on(
+        "cibadmin --query --xpath //cluster_property_set",
+        f'<cluster_property_set id="{name}"><nvpair name="{name}" value="{owner}"/>'
+        f'<nvpair name="{name}-engine" value="{orphans.engine()}"/></cluster_property_set>',
+    )
     runner.on("cibadmin --delete", lambda argv: runner.on("cibadmin --create", "") and "")
     monkeypatch.setattr(tasks, "Subprocess", lambda: runner)
     return found
@@ -368,15 +381,24 @@ class Guests:
     def __init__(self, *servers: SimpleNamespace) -> None:
         self.found = servers
         self.reset: list[tuple[str, str]] = []
+        self.looks: list[list[SimpleNamespace]] = []
+        self.dead: list[str] = []
         self.servers = SimpleNamespace(list=self._list, reset_state=self._reset)
         self.migrations = SimpleNamespace(list=self._migrations)
+        self.services = SimpleNamespace(list=self._services)
 
     def _list(self, detailed: bool, search_opts: dict[str, object]) -> list[SimpleNamespace]:
         assert detailed
         assert search_opts == {"host": HOST, "all_tenants": True}
         return list(self.found)
 
+    def _services(self, binary: str) -> list[SimpleNamespace]:
+        assert binary == "nova-compute"
+        return [SimpleNamespace(host=host, forced_down=True) for host in self.dead]
+
     def _migrations(self, host: str) -> list[SimpleNamespace]:
+        if self.looks:
+            return self.looks.pop(0)
         times = {"created_at": "2026-11-21T03:53:50", "updated_at": "2026-11-21T03:53:52"}
         kind = {"migration_type": "evacuation", "source_compute": host, "status": "error"}
         return [SimpleNamespace(instance_uuid=guest.id, **times, **kind) for guest in self.found]
@@ -393,8 +415,8 @@ def test_what_a_failed_evacuation_did_to_a_guest_is_undone(
     client = Guests(spoiled)
     monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: client)
     task = tasks.RestoreGuestStatesTask("context", "nova", update_host_method=None)
-    task.execute(HOST)
-    assert task.requires == ["host_name"]
+    task.execute(HOST, "uuid")
+    assert task.requires == ["host_name", "notification_uuid"]
     assert client.reset == [("guest", "active")]
     assert task.details == [("Guests whose evacuation failed before: guest", 1.0)]
 
@@ -406,17 +428,111 @@ def test_where_nothing_has_failed_the_guests_are_not_asked_for(
     client.servers.list = lambda **options: pytest.fail("the list of guests was asked for")
     monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: client)
     task = tasks.RestoreGuestStatesTask("context", "nova")
-    task.execute(HOST)
+    task.execute(HOST, "uuid")
     assert task.details == [("Guests whose evacuation failed before: none", 1.0)]
 
 
 def test_states_that_cannot_be_restored_stop_no_recovery(
-    tasks: Any, caplog: pytest.LogCaptureFixture
+    tasks: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    client = Guests(SimpleNamespace(id="guest"))
+
+    def refuse(**options: object) -> None:
+        raise ConnectionError("no nova here")
+
+    client.servers.list = refuse
+    monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: client)
     task = tasks.RestoreGuestStatesTask("context", "nova")
-    task.execute(HOST)
+    task.execute(HOST, "uuid")
     assert "no nova here" in caplog.text
     assert "no nova here" in task.details[0][0]
+
+
+def test_without_knowing_what_is_under_way_nothing_is_evacuated(
+    tasks: Any, masakari: Masakari, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = tasks.RestoreGuestStatesTask("context", "nova")
+    with pytest.raises(HostRecoveryFailureException, match="no nova here"):
+        task.execute(HOST, "uuid")
+    assert len(masakari.clients) > 1, "it was tried more than once"
+    assert "no nova here" in caplog.text
+
+
+def rebuild(status: str = "pre-migrating", **changes: object) -> SimpleNamespace:
+    """Nova's record of an evacuation that has begun a moment ago."""
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    values = {
+        "instance_uuid": "guest",
+        "migration_type": "evacuation",
+        "source_compute": HOST,
+        "dest_compute": "node2.maas",
+        "status": status,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return SimpleNamespace(**{**values, **changes})
+
+
+def test_a_guest_that_is_being_rebuilt_is_waited_for(
+    tasks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Evacuated again, it would run on both hosts."""
+    client = Guests()
+    client.looks = [[rebuild()], [rebuild()], [rebuild("done")], [rebuild("completed")]]
+    monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: client)
+    task = tasks.RestoreGuestStatesTask("context", "nova")
+    task.execute(HOST, "uuid")
+    assert client.looks == []
+    waiting = "Waiting for evacuations that have begun: guest to node2.maas"
+    assert [text for text, _ in task.details][:-1] == [waiting], "which is told once"
+
+
+def test_on_a_host_that_was_fenced_nothing_is_rebuilt(
+    tasks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Guests()
+    client.looks, client.dead = [[rebuild()]], ["node2.maas"]
+    monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: client)
+    tasks.RestoreGuestStatesTask("context", "nova").execute(HOST, "uuid")
+    assert client.looks == []
+
+
+def test_each_attempt_makes_its_own_moves(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Masakari 2023.1 and newer would take those of an earlier attempt for this one's."""
+    states = ("pending", "ongoing", "succeeded", "failed")
+    moves = [SimpleNamespace(status=state, saved=None) for state in states]
+    for move in moves:
+        move.save = lambda move=move: setattr(move, "saved", move.status)
+
+    def find(context: str, uuid: str, status: str) -> list[SimpleNamespace]:
+        assert (context, uuid) == ("context", "uuid")
+        return [move for move in moves if move.status == status]
+
+    monkeypatch.setattr(
+        tasks.objects, "VMoveList", SimpleNamespace(get_all_vmoves=find), raising=False
+    )
+    monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: Guests())
+    tasks.RestoreGuestStatesTask("context", "nova").execute(HOST, "uuid")
+    assert [move.saved for move in moves] == ["ignored", "ignored", None, "ignored"]
+
+
+def test_guests_left_behind_are_a_failure(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = SimpleNamespace(id="guest", metadata={"HA_Enabled": "True"})
+    vars(guest).update({"OS-EXT-STS:vm_state": "active"})
+    client = Guests(guest)
+    monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: client)
+    task = tasks.ConfirmEvacuationTask("context", "nova", update_host_method=None)
+    with pytest.raises(HostRecoveryFailureException, match=r"left behind on host .*: guest"):
+        task.execute(HOST)
+    assert "guest" in task.details[-1][0]
+    client.found = ()
+    task.execute(HOST)
+    assert task.details[-1][1] == 1.0
+    assert task.requires == ["host_name"]
 
 
 def test_nova_that_does_not_answer_is_not_taken_for_a_dead_service(tasks: Any) -> None:
@@ -436,7 +552,8 @@ def test_the_flows_name_the_entry_points(tasks: Any) -> None:
     project = Path(__file__).parents[1] / "pyproject.toml"
     points = dict(re.findall(r'(\w+_task) = "masakari_fencing.tasks:(\w+)"', project.read_text()))
     assert all(hasattr(tasks, name) for name in points.values())
-    assert set(points) == {*masakari_fencing.PRE_TASKS[:2], masakari_fencing.RESTORE_TASK}
+    own = {masakari_fencing.RESTORE_TASK, masakari_fencing.CONFIRM_TASK}
+    assert set(points) == {*masakari_fencing.PRE_TASKS[:2], *own}
     for flow in (
         masakari_fencing.AUTO_RECOVERY_TASKS,
         masakari_fencing.RESERVED_HOST_RECOVERY_TASKS,
@@ -445,6 +562,7 @@ def test_the_flows_name_the_entry_points(tasks: Any) -> None:
         assert pre == "pre:['" + "','".join(masakari_fencing.PRE_TASKS) + "'"
         # Before the guests are listed: of those in ERROR, some may be told to stay where they are.
         assert "main:['restore_guest_states_task','prepare_HA_enabled_instances_task'" in flow
+        assert "'evacuate_instances_task','confirm_evacuation_task']" in flow
 
 
 @pytest.mark.parametrize("allowed", [False, True])

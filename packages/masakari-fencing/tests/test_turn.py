@@ -29,7 +29,7 @@ class Cib:
     def runner(self) -> FakeRunner:
         runner = FakeRunner()
         runner.on("cibadmin --create --scope crm_config --xml-text", self._create)
-        runner.on("cibadmin --query --xpath //nvpair", self._query)
+        runner.on("cibadmin --query --xpath //cluster_property_set", self._query)
         runner.on("cibadmin --delete --xpath //cluster_property_set", self._delete)
         return runner
 
@@ -49,20 +49,30 @@ class Cib:
             return ""
 
     def _query(self, argv: list[str]) -> str | int:
-        match = re.search(r"@name='([^']+)'", argv[-1])
+        match = re.search(r"@id='([^']+)'\]$", argv[-1])
         assert match is not None
-        time.sleep(self.pause)
+        name = match.group(1)
         with self.lock:
             if self.away:
                 return 102
-            value = self.turns.get(match.group(1))
-            return 105 if value is None else f'<nvpair name="x" value="{value}"/>'
+            answer: str | int = 105
+            if name in self.turns:
+                pairs = {name: self.turns[name], f"{name}-engine": self.engines.get(name, "e1")}
+                answer = "".join(
+                    f'<nvpair name="{key}" value="{value}"/>'
+                    for key, value in pairs.items()
+                    if value
+                )
+                answer = f'<cluster_property_set id="{name}">{answer}</cluster_property_set>'
+        # What was answered may be old when it arrives.
+        time.sleep(self.pause)
+        return answer
 
     def _delete(self, argv: list[str]) -> str | int:
-        match = re.search(r"@id='([^']+)'\](?:\[nvpair.*@value='([^']+)'\]\])?$", argv[-1])
+        match = re.search(r"@id='([^']+)'\]\[(?:nvpair.*@value='([^']+)'|not\(.*\))\]", argv[-1])
         assert match is not None
         with self.lock:
-            if match.group(2) in (None, self.turns.get(match.group(1))):
+            if self.turns.get(match.group(1)) == (match.group(2) or ""):
                 self.turns.pop(match.group(1), None)
         return ""
 
@@ -84,6 +94,40 @@ def test_a_retry_in_another_engine_says_so(cib: Cib) -> None:
     for engine in ("e1", "e2"):
         cib.turn("uuid-1", engine=engine).take(0)
         assert list(cib.engines.values()) == [engine]
+
+
+def test_who_has_lost_the_turn_to_another_engine_sees_it(cib: Cib) -> None:
+    """Masakari's engines may both take up one notification, the second from an old list."""
+    first, second = (cib.turn("uuid-1", engine=engine) for engine in ("e1", "e2"))
+    first.take(0)
+    assert first.held()
+    second.take(0)
+    assert second.held()
+    assert not first.held()
+
+
+def test_a_turn_that_was_taken_meanwhile_is_not_removed(cib: Cib) -> None:
+    """Seen to be taken, seen to be free, and taken by another one before it could be."""
+    cib.active = {"uuid-2"}
+    cib.turns["masakari-fencing-recovery-node1.maas"] = "uuid-old"
+    turn = cib.turn("uuid-1")
+    runner = turn._runner
+
+    def query(argv: list[str]) -> int:
+        cib.turns["masakari-fencing-recovery-node1.maas"] = "uuid-2"
+        return 105
+
+    assert isinstance(runner, FakeRunner)
+    runner.on("cibadmin --query", query)
+    with pytest.raises(Busy):
+        turn.take(0)
+    assert list(cib.turns.values()) == ["uuid-2"]
+
+
+def test_a_turn_without_a_holder_is_removed(cib: Cib) -> None:
+    cib.turns["masakari-fencing-recovery-node1.maas"] = ""
+    cib.turn("uuid-1").take(0)
+    assert cib.turn("uuid-1").held()
 
 
 def test_another_host_is_another_turn(cib: Cib) -> None:

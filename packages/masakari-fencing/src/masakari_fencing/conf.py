@@ -50,6 +50,13 @@ OPTIONS = [
         help="Seconds to wait for the end of another recovery of the same host.",
     ),
     cfg.IntOpt(
+        "rebuild_timeout",
+        default=1800,
+        min=1,
+        help="Seconds for which an evacuation of a guest that has begun, for example by an engine "
+        "that has died since, is waited for before the guest is evacuated again.",
+    ),
+    cfg.IntOpt(
         "report_limit_hosts",
         default=2,
         min=0,

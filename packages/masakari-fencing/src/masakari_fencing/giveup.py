@@ -35,13 +35,6 @@ def give_up(context: Any, objects: Any, engines: Any, uuid: str) -> bool:
     notification = objects.Notification.get_by_uuid(context, uuid)
     if notification.status != "running":
         return False
-    # The retry plans its moves anew; those that were planned before would be made twice.
-    if hasattr(objects, "VMoveList"):  # not in the oldest releases
-        for status in ("pending", "ongoing"):
-            for move in objects.VMoveList.get_all_vmoves(context, uuid, status=status):
-                move.status = "ignored"
-                move.message = "The engine died; the recovery was started again."
-                move.save()
     notification.status = "new"
     notification.save()
     engines.process_notification(context, notification)

@@ -244,8 +244,8 @@ def _settings(parser: configparser.ConfigParser) -> Settings:
     )
 
 
-def make_session(keystone: dict[str, str]) -> Any:
-    """Return a keystoneauth1 session for the `[keystone]` section."""
+def make_session(keystone: dict[str, str], timeout: float) -> Any:
+    """Return a keystoneauth1 session for the `[keystone]` section; the timeout is in seconds."""
     from keystoneauth1 import session
     from keystoneauth1.identity import v3
 
@@ -257,7 +257,8 @@ def make_session(keystone: dict[str, str]) -> Any:
         user_domain_name=keystone.get("user_domain_name", "default"),
         project_domain_name=keystone.get("project_domain_name", "default"),
     )
-    return session.Session(auth=auth, verify=keystone.get("cafile") or True)
+    # Requests have limits of their own, logins only this one.
+    return session.Session(auth=auth, verify=keystone.get("cafile") or True, timeout=timeout)
 
 
 def open_socket(path: Path) -> socket.socket:
@@ -310,7 +311,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     signal.signal(signal.SIGTERM, _stop)
     with contextlib.suppress(KeyboardInterrupt), wake:
-        run(settings, make_session(keystone), keystone, wake)
+        run(settings, make_session(keystone, settings.timeout), keystone, wake)
     return 0
 
 
@@ -377,6 +378,8 @@ def attend(look: Look, told: dict[Look, str]) -> None:
         if told.get(look) != str(error):
             LOG.warning("Cannot look after the cluster and its hosts: %s", error)
         told[look] = str(error)
+    except Exception:  # or nobody would ever look again, in a service that seems to run
+        LOG.exception("Cannot look after the cluster and its hosts")
     else:
         told.pop(look, None)
 

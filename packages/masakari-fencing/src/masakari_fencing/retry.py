@@ -122,6 +122,10 @@ class Retry:
     def _patience(self, status: pacemaker.Status, node: pacemaker.Node) -> float | None:
         """Return for how many seconds it must have been lost; None: leave it to Pacemaker."""
         cib = pacemaker.cib(self.runner)
+        if node.name not in self._live and node.name not in machines.recorded(cib):
+            # Never connected, or it would have said which machine it is on: nothing was lost, and
+            # Pacemaker does not fence it either.
+            return None
         address = guard.addresses(cib).get(node.name, (node.name, PORT))
         doubtful = node.name not in self._live or self.reachable(*address)
         if not doubtful and _lost_its_member(status, cib, node.name):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,9 +19,9 @@ from masakari.compute import nova
 from masakari.engine.drivers.taskflow import base
 from oslo_log import log as logging
 
-from masakari_fencing import attempts, conf, guard, orphans, refusals, testimony
+from masakari_fencing import attempts, conf, evacuations, guard, orphans, refusals, testimony
 from masakari_fencing.commands import Subprocess
-from masakari_fencing.compute import ComputeError, ComputeService
+from masakari_fencing.compute import BINARY, ComputeError, ComputeService
 from masakari_fencing.fence import ComputeUnknown, HostFence, Refused, Report, Withdrawn
 from masakari_fencing.pacemaker import PacemakerError
 from masakari_fencing.reports import Limit
@@ -139,13 +140,62 @@ class ForceComputeServiceDownTask(base.MasakariTask):
 
 
 class RestoreGuestStatesTask(base.MasakariTask):
-    """Has Nova forget what earlier attempts of a recovery did to the guests' states."""
+    """Begins an attempt to evacuate the guests where no earlier one can get into its way."""
 
     def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
-        kwargs["requires"] = ["host_name"]
+        kwargs["requires"] = ["host_name", "notification_uuid"]
         super().__init__(context, novaclient, **kwargs)
 
-    def execute(self, host_name: str) -> None:
+    def execute(self, host_name: str, notification_uuid: str) -> None:
+        """Wait for evacuations that are under way, and make good what failed ones have done.
+
+        Raises:
+            masakari.exception.HostRecoveryFailureException: Nova does not say what is under way.
+        """
+        self._await_evacuations(host_name)
+        self._forget_moves(notification_uuid)
+        self._restore_states(host_name)
+
+    def _await_evacuations(self, host_name: str) -> None:
+        """Let nobody evacuate a guest that is being rebuilt; see `evacuations`."""
+        told: list[str] = []
+        while found := self._under_way(host_name):
+            if found != told:
+                message = f"Waiting for evacuations that have begun: {', '.join(found)}"
+                LOG.info("Host %s: %s", host_name, message)
+                self.update_details(message)
+                told = found
+            time.sleep(CONF.fencing.poll_interval)
+
+    def _under_way(self, host_name: str) -> list[str]:
+        end = time.monotonic() + CONF.fencing.nova_timeout
+        while True:
+            try:
+                return _under_way(self.context, host_name)
+            except Exception as error:  # whatever a client library raises
+                if time.monotonic() >= end:
+                    message = f"Nova does not say what it evacuates from '{host_name}': {error}"
+                    _refuse(self, host_name, message, message)
+            time.sleep(CONF.fencing.poll_interval)
+
+    def _forget_moves(self, notification_uuid: str) -> None:
+        """Have Masakari judge this attempt, and make its moves, by itself.
+
+        It would take the failed moves of an earlier attempt for this one's, and make those once
+        more that were planned and not made. Releases before 2023.1 keep no record of moves.
+        """
+        if not hasattr(objects, "VMoveList"):
+            return
+        for status in ("pending", "ongoing", "failed"):
+            moves = objects.VMoveList.get_all_vmoves(
+                self.context, notification_uuid, status=status
+            )
+            for move in moves:
+                move.status = "ignored"
+                move.message = "Of an earlier attempt; the recovery was started again."
+                move.save()
+
+    def _restore_states(self, host_name: str) -> None:
         """Put guests whose evacuation has failed back to active; see `attempts`.
 
         What cannot be put back is no reason to recover nothing.
@@ -166,6 +216,58 @@ class RestoreGuestStatesTask(base.MasakariTask):
         else:
             message = f"Guests whose evacuation failed before: {', '.join(found) or 'none'}"
         self.update_details(message, 1.0)
+
+
+class ConfirmEvacuationTask(base.MasakariTask):
+    """Ends an attempt with a failure where guests were left behind.
+
+    Masakari does not notice when a request to Nova fails at the wrong moment: the guest is
+    evacuated by nobody, and the recovery counts as finished.
+    """
+
+    def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
+        kwargs["requires"] = ["host_name"]
+        super().__init__(context, novaclient, **kwargs)
+
+    def execute(self, host_name: str) -> None:
+        """Look for guests that Nova still has on the host.
+
+        Raises:
+            masakari.exception.HostRecoveryFailureException: there are some, or Nova does not
+                answer; Masakari will try again.
+        """
+        options = CONF.host_failure
+        client = nova.novaclient(self.context, timeout=REQUEST_TIMEOUT)
+        search = {"host": host_name, "all_tenants": True}
+        left = evacuations.left_behind(
+            client.servers.list(detailed=True, search_opts=search),
+            key=getattr(options, "ha_enabled_instance_metadata_key", "HA_Enabled"),
+            everyone=options.evacuate_all_instances,
+            skip_errors=options.ignore_instances_in_error_state,
+        )
+        if left:
+            message = f"Guests left behind on host '{host_name}': {', '.join(left)}"
+            LOG.error("%s", message)
+            self.update_details(message, 1.0)
+            raise exception.HostRecoveryFailureException(message=message)
+        self.update_details(f"No guest is left behind on host '{host_name}'", 1.0)
+
+
+def _under_way(context: Any, host_name: str) -> list[str]:
+    client = nova.novaclient(context, timeout=REQUEST_TIMEOUT)
+    migrations = list(client.migrations.list(host=host_name))
+
+    def under_way(dead: Collection[str]) -> list[str]:
+        limit = CONF.fencing.rebuild_timeout
+        return evacuations.under_way(
+            migrations, host_name, now=time.time(), limit=limit, dead=dead
+        )
+
+    if not under_way(()):
+        return []
+    # A host that is forced down was fenced: nothing goes on there.
+    services = client.services.list(binary=BINARY)
+    return under_way({found.host for found in services if getattr(found, "forced_down", False)})
 
 
 def _refuse(task: Any, host_name: str, message: str, reason: str) -> NoReturn:

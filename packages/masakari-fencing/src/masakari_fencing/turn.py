@@ -120,12 +120,12 @@ class Turn:
             sleep(INTERVAL)
 
     def held(self) -> bool:
-        """Whether this notification has the turn.
+        """Whether this notification has the turn, and in this engine.
 
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        return self._holder() == self._owner
+        return self._entry() == (self._owner, self._engine)
 
     def _try(self) -> str | None:
         """Take the turn if it is free; return who has it instead."""
@@ -135,7 +135,8 @@ class Turn:
         if holder not in (None, self._owner) and self._active(holder):
             return holder
         # Only what was seen to be free is removed: who comes second removes nothing. A turn of
-        # our own is taken anew, since another engine may have had it.
+        # our own is taken anew, since another engine may have had it; one without a holder only
+        # as long as it has none.
         _delete(self._runner, self._name, holder, self._timeout)
         if self._create():
             return None
@@ -155,15 +156,20 @@ class Turn:
         return True
 
     def _holder(self) -> str | None:
-        argv = ["cibadmin", "--query", "--xpath", f"//nvpair[@name='{self._name}']"]
+        return self._entry()[0]
+
+    def _entry(self) -> tuple[str | None, str | None]:
+        """Return the notification that has the turn, and its engine."""
+        argv = ["cibadmin", "--query", "--xpath", f"//cluster_property_set[@id='{self._name}']"]
         answer = self._runner.run(argv, timeout=self._timeout, check=False)
         if answer.returncode == pacemaker.NO_SUCH:
-            return None
+            return None, None
         found = pacemaker.parse(pacemaker.output(argv, answer))
-        values = [pair.get("value") for pair in found.iter("nvpair")]
-        if len(values) != 1 or not pacemaker.NODE_NAME.fullmatch(values[0] or ""):
+        values = {pair.get("name"): pair.get("value") for pair in found.iter("nvpair")}
+        holder = values.get(self._name)
+        if holder is not None and not pacemaker.NODE_NAME.fullmatch(holder):
             raise pacemaker.PacemakerError(f"unreadable turn to recover: {self._name}")
-        return values[0]
+        return holder, values.get(f"{self._name}-engine")
 
 
 def taken(configuration: ET.Element) -> list[Taken]:
@@ -199,6 +205,7 @@ def forget(runner: Runner, host: str, holder: str, *, timeout: float = 15) -> No
 
 
 def _delete(runner: Runner, name: str, holder: str | None, timeout: float) -> None:
-    match = f"[nvpair[@name='{name}'][@value='{holder}']]" if holder else ""
+    pair = f"nvpair[@name='{name}']"
+    match = f"[{pair}[@value='{holder}']]" if holder else f"[not({pair})]"
     argv = ["cibadmin", "--delete", "--xpath", f"//cluster_property_set[@id='{name}']{match}"]
     pacemaker.run(runner, argv, timeout=timeout)

@@ -1,0 +1,84 @@
+"""What Nova says about the evacuation of a host's guests: those under way, those left behind.
+
+A guest that is being rebuilt counts as one of its dead host until the very end. Masakari resets
+and evacuates such a guest again, if an engine that died has begun it, or if it took too long. But
+Nova does not end the first rebuild: the hypervisor starts the guest, Nova notices that its record
+has changed, and leaves it running, on a host of which it knows nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from masakari_fencing import times
+
+ACCEPTED_LIMIT = 60.0
+"""Seconds in which Nova finds a host for a guest. A request that is older was lost on its way."""
+
+QUIET = 5.0
+"""Seconds since the last guest came up for which others are taken to follow: whoever evacuated it
+looks once a second whether it is there, and goes on to the next one."""
+
+ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
+"""States of Nova's record of an evacuation in which nothing happens any more."""
+
+
+def under_way(
+    migrations: Iterable[Any],
+    host: str,
+    *,
+    now: float,
+    limit: float,
+    dead: Collection[str] = (),
+) -> list[str]:
+    """Return the guests of a host that somebody is evacuating, and where to.
+
+    Args:
+        migrations: novaclient's migrations from the host or to it (microversion 2.23).
+        host: Nova's name of the host.
+        now: seconds since the epoch.
+        limit: seconds after which a rebuild that has not ended is taken for dead.
+        dead: hosts on which no rebuild goes on, whatever the record says.
+    """
+    found = []
+    for migration in migrations:
+        if migration.source_compute == host and migration.migration_type == "evacuation":
+            target = getattr(migration, "dest_compute", None)
+            patience = _patience(migration.status, limit)
+            begun = times.epoch(migration.updated_at) or times.epoch(migration.created_at)
+            if target not in dead and (begun is None or now - begun < patience):
+                found.append(f"{migration.instance_uuid} to {target or 'a host yet to be found'}")
+    return found
+
+
+def _patience(status: str, limit: float) -> float:
+    """Return for how many seconds since its last change a record in that state counts."""
+    if status == "accepted":
+        return min(ACCEPTED_LIMIT, limit)
+    if status == "done":
+        return QUIET
+    return 0.0 if status in ENDED else limit
+
+
+def left_behind(
+    servers: Iterable[Any], *, key: str, everyone: bool, skip_errors: bool
+) -> list[str]:
+    """Return those of a host's guests that should have been evacuated and were not.
+
+    Args:
+        servers: novaclient's servers of the host.
+        key: metadata key of guests that are to be recovered.
+        everyone: whether all others are, too.
+        skip_errors: whether guests in ERROR are not.
+    """
+    return [
+        server.id
+        for server in servers
+        if (everyone or str(server.metadata.get(key, "")).strip().lower() in _TRUE)
+        and not (skip_errors and getattr(server, "OS-EXT-STS:vm_state", "") == "error")
+    ]
+
+
+_TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
+"""What oslo.utils, and so Masakari, takes for true."""
