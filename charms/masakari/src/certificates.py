@@ -60,44 +60,23 @@ class Issued:
 
     Attributes:
         authorities: certificates of the authority and its intermediates, PEM.
-        certificates: one per name, in the order asked for.
+        certificates: one per name that has one, in the order asked for.
+        missing: the names that have none, in that order.
     """
 
     authorities: str
     certificates: tuple[Certificate, ...]
+    missing: tuple[str, ...] = ()
 
 
-def read(bags: Mapping[str, relations.Bag], unit: str, names: Iterable[str]) -> Issued | None:
-    """The answer to the request for `names`; None while none of the units has it all."""
-    wanted = list(names)
-    for provider in sorted(bags):
-        issued = _from_bag(bags[provider], _unit_key(unit), wanted)
-        if issued is not None:
-            return issued
-    return None
-
-
-def authorities(bags: Mapping[str, relations.Bag]) -> str | None:
-    """The authority's certificates, which may come before those of this unit."""
-    for provider in sorted(bags):
-        found = _authorities(bags[provider])
-        if found:
-            return found
-    return None
-
-
-def _authorities(bag: relations.Bag) -> str | None:
-    authority = options.pem_certificates(bag.get("ca", ""))
-    chain = options.pem_certificates(bag.get("chain", "")) or ""
-    return authority + chain if authority else None
-
-
-def _from_bag(bag: relations.Bag, unit_key: str, names: list[str]) -> Issued | None:
+def read(bag: relations.Bag, unit: str, names: Iterable[str]) -> Issued | None:
+    """One unit's answer to the request for `names`; None while it has none for any of them."""
+    wanted, unit_key = list(names), _unit_key(unit)
     found = _authorities(bag)
     chain = options.pem_certificates(bag.get("chain", "")) or ""
     answers = _processed(bag, unit_key)
-    certificates = []
-    for position, name in enumerate(names):
+    issued = {}
+    for position, name in enumerate(wanted):
         certificate = _certificate(name, answers.get(name), chain)
         if certificate is None and position == 0:  # the unit's own name, asked for the old way
             legacy = {
@@ -105,10 +84,25 @@ def _from_bag(bag: relations.Bag, unit_key: str, names: list[str]) -> Issued | N
                 "key": bag.get(f"{unit_key}.server.key"),
             }
             certificate = _certificate(name, legacy, chain)
-        if certificate is None:
-            return None
-        certificates.append(certificate)
-    return Issued(found, tuple(certificates)) if found and certificates else None
+        if certificate is not None:
+            issued[name] = certificate
+    missing = tuple(name for name in wanted if name not in issued)
+    return Issued(found, tuple(issued.values()), missing) if found and issued else None
+
+
+def authorities(bags: Mapping[str, relations.Bag]) -> str | None:
+    """All units' authorities: while one is replaced, certificates of both are in use.
+
+    They may come before the certificates of this unit.
+    """
+    found = (_authorities(bags[provider]) for provider in sorted(bags))
+    return "".join(text for text in found if text) or None
+
+
+def _authorities(bag: relations.Bag) -> str | None:
+    authority = options.pem_certificates(bag.get("ca", ""))
+    chain = options.pem_certificates(bag.get("chain", "")) or ""
+    return authority + chain if authority else None
 
 
 def _processed(bag: relations.Bag, unit_key: str) -> Mapping[str, object]:

@@ -42,6 +42,8 @@ _SEGMENT_ACTIONS = (
     "remove_hosts",
     "return_host",
 )
+_REACTIONS = (ops.RelationEvent, ops.ActionEvent)
+"""Events that may come in great numbers, or that somebody waits for."""
 _NOT_IN_SERVICE = "This unit is paused: run the action resume"
 
 
@@ -90,74 +92,92 @@ class MasakariCharm(ops.CharmBase):
 
     def _on_install(self, event: ops.EventBase) -> None:
         """Install, or after a refresh install what is new; then as in every hook."""
-        config = self._load_config()
-        if config is not None and self._prepare(config, refresh=True):
-            self._reconcile(event)
+        self._unit.packages.recheck()
+        self._reconcile(event)
 
     def _reconcile(self, event: ops.EventBase) -> None:
         """Bring the unit to what Juju asks for."""
         config = self._load_config()
         if config is None:
             return
-        changed = isinstance(event, ops.ConfigChangedEvent)
-        if not self._prepare(config, follow=changed):
+        refused = self._prepare(config, again=not isinstance(event, _REACTIONS))
+        if refused and not self._unit.packages.version:
+            self._problems = refused
             return
         reader = state.Reader(self, self._unit.host, event)
         result = self._unit.reconcile(
             reader.read(config),
             os.environ.get("JUJU_MACHINE_ID", ""),
-            look=changed or isinstance(event, ops.UpdateStatusEvent),
+            look=isinstance(event, ops.ConfigChangedEvent | ops.UpdateStatusEvent),
         )
         self._publish(reader, result)
-        self._problems = result.problems
+        self._problems = refused + result.problems
         self._note = result.note
 
-    def _prepare(self, config: Config, *, refresh: bool = False, follow: bool = False) -> bool:
-        """Have the packages that the options ask for.
+    def _prepare(self, config: Config, *, again: bool) -> list[Problem]:
+        """Have the packages that the options ask for, from where they ask for.
 
         Args:
             config: the options.
-            refresh: look whether any is missing, although Masakari is there.
-            follow: upgrade if the origin of packages was changed, unless the operator does that.
+            again: try once more what could not be done before.
 
         Returns:
-            Whether they are there.
+            Why the origin of packages cannot be used; without packages nothing is installed then.
+
+        Raises:
+            CommandError: apt failed; the next hook goes on.
+        """
+        packages = self._unit.packages
+        new = not packages.version
+        refused = []
+        try:
+            self._follow_origin(config, new=new, again=again)
+        except ValueError as error:
+            refused.append(blocked(str(error)))
+            if new:
+                return refused
+        if new or packages.due:
+            packages.recheck()
+            if packages.missing:
+                self.unit.status = ops.MaintenanceStatus("Installing packages")
+            self._unit.install()
+            self.unit.set_ports(PUBLIC_PORT)
+            self._set_version()
+            if new:
+                origin.Sources(self._unit.host).complete(config.origin)
+            packages.checked()
+        return refused
+
+    def _follow_origin(self, config: Config, *, new: bool, again: bool) -> None:
+        """Take packages from the origin that the options name, unless the operator does that.
+
+        Raises:
+            ValueError: the origin is not for this machine, or cannot be added.
+            CommandError: apt failed.
         """
         sources = origin.Sources(self._unit.host)
-        new = not self._unit.packages.version
-        try:
-            if new:
-                sources.check(config.origin)
-            elif follow and not config.action_managed_upgrade:
-                if sources.differ_from(config.origin):
-                    self._upgrade(config)
-                return True
-            elif not refresh:
-                return True
-        except ValueError as error:
-            self._problems = [blocked(str(error))]
-            return False
-        if self._unit.packages.missing:
-            self.unit.status = ops.MaintenanceStatus("Installing packages")
+        if not sources.differ_from(config.origin):
+            return
+        follow = new or not config.action_managed_upgrade
+        if not (follow and again):
+            sources.check(config.origin)
         if new:
             sources.apply(config.origin)
-        self._unit.install()
-        self.unit.set_ports(PUBLIC_PORT)
-        self._set_version()
-        return True
+        elif follow and again:
+            self._upgrade(config)
 
     def _upgrade(self, config: Config) -> None:
         """Bring the packages to what the origin offers.
 
         Raises:
-            ValueError: the origin is not for this machine.
+            ValueError: the origin is not for this machine, or cannot be added.
             CommandError: apt failed.
         """
         sources = origin.Sources(self._unit.host)
-        sources.check(config.origin)
-        self.unit.status = ops.MaintenanceStatus("Upgrading packages")
         sources.apply(config.origin)
+        self.unit.status = ops.MaintenanceStatus("Upgrading packages")
         self._unit.packages.install(self._unit.services, upgrade=True)
+        sources.complete(config.origin)
         self._set_version()
 
     def _publish(self, reader: state.Reader, result: Result) -> None:
@@ -193,6 +213,14 @@ class MasakariCharm(ops.CharmBase):
             Severity.MAINTENANCE: ops.MaintenanceStatus,
         }
         note = f" ({self._note})" if self._note else ""
+        ha = any(relation.active for relation in self.model.relations["ha"])
+        pause = self._unit.pause_problems(ha=ha)
+        if pause:  # whatever else there is comes after it
+            text = "; ".join(problem.text for problem in pause)
+            others = "; ".join(problem.text for problem in self._problems)
+            text += f" ({others})" if others else ""
+            event.add_status(kinds[pause[0].severity](text + note))
+            return
         for severity, kind in kinds.items():
             texts = [problem.text for problem in self._problems if problem.severity is severity]
             if texts:

@@ -91,6 +91,10 @@ class Cluster:
         masakari_fencing.cluster.record_machine(self._host.runner, self._member(), machine)
         self._host.write(_RECORD, machine)
 
+    def forget_machine(self) -> None:
+        """There is no cluster any more; the next one has to be told."""
+        self._host.remove(_RECORD)
+
     def recheck(self, resource: str) -> None:
         """Have Pacemaker look anew whether a resource runs on this member.
 

@@ -6,7 +6,6 @@ import base64
 import binascii
 import dataclasses
 import functools
-import ipaddress
 import re
 from collections.abc import Callable, Iterator
 
@@ -16,8 +15,8 @@ import masakariconf
 import origin
 import values
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = values.Address
+Network = values.Network
 
 ENDPOINT_TYPES = ("public", "admin", "internal")
 """Kinds of endpoints, which are also the names of their bindings."""
@@ -133,13 +132,13 @@ class Config:
     @functools.cached_property
     def vips(self) -> tuple[Address, ...]:
         """Virtual addresses in the operator's order, without repetitions."""
-        return tuple(dict.fromkeys(ipaddress.ip_address(vip) for vip in self.vip.split()))
+        return tuple(dict.fromkeys(values.address(vip) for vip in self.vip.split()))
 
     @functools.cached_property
     def networks(self) -> dict[str, Network]:
         """Network of each endpoint type that has one by option."""
         found = ((kind, getattr(self, f"os_{kind}_network")) for kind in ENDPOINT_TYPES)
-        return {kind: ipaddress.ip_network(text.strip()) for kind, text in found if text}
+        return {kind: values.network(text.strip()) for kind, text in found if text}
 
     @property
     def stock_workflow(self) -> bool:
@@ -208,7 +207,7 @@ class Config:
     def _check_vips(self) -> None:
         for text in self.vip.split():
             try:
-                ipaddress.ip_address(text)
+                values.address(text)
             except ValueError:
                 raise ValueError(f"vip: {text!r} is not an IP address") from None
 
@@ -217,7 +216,7 @@ class Config:
             text = getattr(self, f"os_{kind}_network")
             try:
                 if text:
-                    ipaddress.ip_network(text.strip())
+                    values.network(text.strip())
             except ValueError as error:
                 raise ValueError(f"os-{kind}-network: {error}") from None
 

@@ -28,7 +28,7 @@ def request(hostname: str) -> dict[str, str]:
 def access_network(bag: relations.Bag) -> Network | None:
     """Network that the database demands `hostname` to be in, if it demands one."""
     try:
-        return ipaddress.ip_network(bag["access-network"].strip())
+        return values.network(bag["access-network"].strip())
     except (KeyError, ValueError):
         return None
 

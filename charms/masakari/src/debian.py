@@ -10,6 +10,9 @@ import services
 
 PACKAGES = ("haproxy", "masakari-api", "masakari-engine", "python3-masakari", "python3-pymysql")
 
+_DUE = "/var/lib/masakari-charm/packages-due"
+"""There while it has to be looked what is missing."""
+
 _MODULES = "/usr/lib/python3/dist-packages"
 _METADATA = re.compile(r"masakari-(\d[^-]*)\.(?:egg|dist)-info")
 
@@ -38,8 +41,21 @@ class Packages:
         """Whether any of them is not installed."""
         return len(self._host.apt.installed(PACKAGES)) < len(PACKAGES)
 
+    @property
+    def due(self) -> bool:
+        """Whether it has to be looked anew what is missing."""
+        return self._host.path(_DUE).exists()
+
+    def recheck(self) -> None:
+        """Have a hook look what is missing: this one, or the first that can."""
+        self._host.write(_DUE, "")
+
+    def checked(self) -> None:
+        """Remember that everything is there."""
+        self._host.remove(_DUE)
+
     def install(self, supervisor: services.Services, *, upgrade: bool = False) -> bool:
-        """Install what is missing; the services stay down until they are configured.
+        """Install what is missing; apt starts no service, nor restarts one that runs.
 
         Args:
             supervisor: holds the services back.
@@ -53,6 +69,9 @@ class Packages:
         """
         if not upgrade and not self.missing:
             return False
-        supervisor.hold_back((services.API, services.ENGINE))
-        self._host.apt.update()
-        return self._host.apt.install(PACKAGES, upgrade=upgrade)
+        running = supervisor.hold_back((services.API, services.ENGINE))
+        try:
+            self._host.apt.update()
+            return self._host.apt.install(PACKAGES, upgrade=upgrade)
+        finally:
+            supervisor.release(running)

@@ -9,15 +9,17 @@ that is reachable from outside speaks clear text once there is a certificate.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from instance_ha_common import urls
+from instance_ha_common import options, urls
 from instance_ha_common.commands import CommandError
 from instance_ha_common.host import Host
 
 import services
 import templating
+import values
 from certificates import Certificate
 from config import Config
 
@@ -29,6 +31,7 @@ API_PORT = 15848
 
 CONFIGURATION = "/etc/haproxy/haproxy.cfg"
 CERTIFICATES = "/etc/haproxy/masakari"
+_FILE = re.compile(r"\d+-(.+)\.pem")
 _CANDIDATE = "/etc/haproxy/masakari.new"
 
 
@@ -80,6 +83,22 @@ class HAProxy:
     def is_ours(self) -> bool:
         """Whether the configuration on disk was written by this charm."""
         return "Juju (charm masakari)" in (self._host.read(CONFIGURATION) or "")
+
+    @property
+    def serves(self) -> bool:
+        """Whether the configuration on disk is this charm's and listens on the ports."""
+        return self.is_ours and "\n    bind " in (self._host.read(CONFIGURATION) or "")
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """The certificates that the configuration on disk serves with."""
+        found = []
+        for path in sorted(self._entries(CERTIFICATES)) if self.serves else ():
+            text = self._host.read(f"{CERTIFICATES}/{path.name}") or ""
+            certificate, key = options.pem_certificates(text), values.private_key(text)
+            match = _FILE.fullmatch(path.name)
+            if match and certificate and key:
+                found.append(Certificate(match[1], certificate, key))
+        return tuple(found)
 
     def _differs(self, text: str, pems: Mapping[str, str]) -> bool:
         present = {path.name for path in self._entries(CERTIFICATES)}
@@ -141,8 +160,11 @@ class HAProxy:
 def _files(certificates: Sequence[Certificate]) -> dict[str, str]:
     """Name and content of each file; HAProxy's default is the first one by name."""
     return {
-        f"{position:02}-{certificate.name.replace('/', '_').replace('*', '_')}.pem": (
-            certificate.pem
-        )
+        f"{position:02}-{file_name(certificate.name)}.pem": certificate.pem
         for position, certificate in enumerate(certificates)
     }
+
+
+def file_name(name: str) -> str:
+    """The part of a certificate's file name that says which name it is for."""
+    return name.replace("/", "_").replace("*", "_")

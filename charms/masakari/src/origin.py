@@ -19,8 +19,15 @@ _CLOUD = re.compile(
 )
 _LINE = re.compile(r"deb(?: \[[^\]\n|]*\])?(?: [^\s|]+){2,}")
 
+_OWN_RELEASES = {"jammy": "yoga", "noble": "caracal"}
+"""The OpenStack release in the archive of the series itself: no cloud archive has it there."""
+
 _RECORD = "/var/lib/masakari-charm/origin"
-"""The repository that the charm added to the machine's sources last."""
+"""The repository that the packages come from; below it all others that may be in the machine's
+sources by the charm's doing: while there is any, the change of origin is not complete."""
+
+_REFUSED = "/var/lib/masakari-charm/origin-refused"
+"""The repository that could not be added last, and why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,17 +57,17 @@ def parse(text: str) -> Origin:
     cloud = _CLOUD.fullmatch(text)
     if cloud:
         proposed = cloud["proposed"] or cloud["proposed_first"]
-        return Origin(_cloud_archive(cloud["release"], bool(proposed)), cloud["series"])
+        return Origin(_cloud_archive(cloud["release"], proposed=bool(proposed)), cloud["series"])
     release, _, pocket = text.partition("/")
     if _RELEASE.fullmatch(release) and pocket in ("", "proposed"):
-        return Origin(_cloud_archive(release, bool(pocket)))
+        return Origin(_cloud_archive(release, proposed=bool(pocket)))
     raise ValueError(
         f"openstack-origin: {text!r} is none of distro, a release such as caracal,"
         " cloud:jammy-caracal, ppa:OWNER/NAME or a line 'deb ...'"
     )
 
 
-def _cloud_archive(release: str, proposed: bool) -> str:
+def _cloud_archive(release: str, *, proposed: bool) -> str:
     return f"cloud-archive:{release}{'-proposed' if proposed else ''}"
 
 
@@ -72,60 +79,110 @@ class Sources:
 
     @property
     def current(self) -> str:
-        """Repository that the charm added; empty if none."""
-        return (self._host.read(_RECORD) or "").strip()
+        """Repository that the packages come from; empty if it is the distribution's archive."""
+        return self._record()[0]
 
     def differ_from(self, wanted: Origin) -> bool:
-        """Whether another origin is in use than `wanted`."""
-        return self.current != self._usable(wanted).repository
+        """Whether the packages come from another origin than `wanted`, or may still do so."""
+        return self._record() != [self._usable(wanted).repository]
 
     def check(self, wanted: Origin) -> None:
-        """Refuse an origin that is not for this machine.
+        """Refuse an origin that is not for this machine, or could not be added lately.
 
         Raises:
-            ValueError: `wanted` is for another series than the machine's.
+            ValueError: `wanted` is for another series than the machine's, or was refused.
         """
-        series = self._os_release("VERSION_CODENAME")
-        needed = self._usable(wanted).series
-        if needed and needed != series:
-            raise ValueError(f"openstack-origin: is for {needed}, but this machine runs {series}")
+        self._check_series(wanted)
+        repository, _, reason = (self._host.read(_REFUSED) or "").partition("\n")
+        if reason and repository == self._usable(wanted).repository:
+            raise ValueError(reason)
 
     def apply(self, wanted: Origin) -> bool:
         """Make `wanted` the origin of packages; refresh the package lists if that is a change.
+
+        `complete` ends the change. Until then it is made again, whatever it was ended by.
 
         Returns:
             Whether it was one.
 
         Raises:
-            ValueError: `wanted` is for another series than the machine's.
+            ValueError: `wanted` is for another series than the machine's, or cannot be added;
+                what there was before stays.
             CommandError: apt failed.
         """
         if self._usable(wanted) != wanted:
-            logger.warning("%s is for Ubuntu only: not used", wanted.repository)
+            logger.info("%s: the distribution's own archive is used", wanted.repository)
+        self._check_series(wanted)
         wanted = self._usable(wanted)
-        self.check(wanted)
         if not self.differ_from(wanted):
             return False
-        if self.current:
-            self._add_apt_repository("--remove", self.current)
+        current, *others = self._record()
         if wanted.repository:
-            self._add_apt_repository(wanted.repository)
+            self._add(wanted.repository)
+        present = dict.fromkeys([*others, wanted.repository])
+        self._host.write(_RECORD, "".join(f"{name}\n" for name in (current, *present)), mode=0o600)
+        for repository in dict.fromkeys([current, *others]):
+            if repository not in ("", wanted.repository):
+                self._remove(repository)
         self._host.apt.update()
-        self._host.write(_RECORD, f"{wanted.repository}\n")
         return True
 
+    def complete(self, wanted: Origin) -> None:
+        """Remember that the packages come from `wanted`."""
+        self._host.write(_RECORD, f"{self._usable(wanted).repository}\n", mode=0o600)
+
+    def _record(self) -> list[str]:
+        return [line.strip() for line in (self._host.read(_RECORD) or "\n").splitlines()]
+
+    def _check_series(self, wanted: Origin) -> None:
+        series = self._os_release("VERSION_CODENAME")
+        needed = self._usable(wanted).series
+        if needed and needed != series:
+            raise ValueError(f"openstack-origin: is for {needed}, but this machine runs {series}")
+
     def _usable(self, wanted: Origin) -> Origin:
-        """`wanted` as far as this machine can have it: Ubuntu's archives are for Ubuntu."""
+        """`wanted` as far as this machine can have it, and does not have it anyway."""
         ubuntus = wanted.repository.startswith(("cloud-archive:", "ppa:"))
         if ubuntus and self._os_release("ID") != "ubuntu":
             return Origin()
-        return wanted
+        series = self._os_release("VERSION_CODENAME")
+        own = _OWN_RELEASES.get(series)
+        same = own is not None and wanted.repository == _cloud_archive(own, proposed=False)
+        return Origin() if same and wanted.series in ("", series) else wanted
 
-    def _add_apt_repository(self, *arguments: str) -> None:
+    def _add(self, repository: str) -> None:
+        """Add a repository.
+
+        Raises:
+            ValueError: that cannot be done; remembered, so that not each hook has to try.
+            CommandError: apt failed.
+        """
+        failure = self._add_apt_repository(repository)
+        if failure:
+            reason = f"openstack-origin: cannot be added, set another value: {failure}"
+            self._host.write(_REFUSED, f"{repository}\n{reason}", mode=0o600)
+            raise ValueError(reason)
+        self._host.remove(_REFUSED)
+
+    def _remove(self, repository: str) -> None:
+        """Remove a repository; one that the release of this machine does not know stays."""
+        failure = self._add_apt_repository("--remove", repository)
+        if failure:
+            logger.warning("the former origin of packages is not removed: %s", failure)
+
+    def _add_apt_repository(self, *arguments: str) -> str:
+        """Run the tool; return the last line that it says when it fails, else nothing.
+
+        Raises:
+            CommandError: apt failed.
+        """
         self._host.apt.install(["software-properties-common"])
-        self._host.runner.run(
-            ["add-apt-repository", "--yes", "--no-update", *arguments], timeout=300
-        )
+        command = ["add-apt-repository", "--yes", "--no-update", *arguments]
+        result = self._host.runner.run(command, timeout=300, check=False)
+        if result.returncode == 0:
+            return ""
+        said = (result.stderr or result.stdout).strip().splitlines()
+        return (said or [f"exit code {result.returncode}"])[-1].strip()[:200]
 
     def _os_release(self, key: str) -> str:
         text = self._host.read("/etc/os-release") or ""

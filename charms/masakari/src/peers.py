@@ -85,7 +85,12 @@ class Migration:
         While units are upgraded one after the other, an older release goes on working with the
         newer schema; a newer release has to wait for the leader.
         """
-        return self.database == database and _release(self.version) >= _release(version)
+        return self.database == database and self.release >= _release(version)
+
+    @property
+    def release(self) -> int:
+        """Stands for the OpenStack release that the schema is of; later ones are higher."""
+        return _release(self.version)
 
 
 def _release(version: str) -> int:

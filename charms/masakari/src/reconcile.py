@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from instance_ha_common import status
 from instance_ha_common.host import Host
@@ -135,15 +135,15 @@ class Unit:
             (state.authorities or "") + (state.config.authorities or ""),
         )
         certificates = _certificates(state)
-        waiting_for_certificate = "certificates" in state.related and not certificates
-        if waiting_for_certificate and self.haproxy.is_ours:
-            return False  # what there is goes on working until the certificate is there
+        awaited = "certificates" in state.related and not _complete(state)
+        if awaited:  # until all are there, TLS goes on with those in use, and clear text without
+            served = self.haproxy.certificates()
+            certificates = _supplement(certificates, served, state) if served else ()
+        serve = not awaited or self.haproxy.serves
         units = {state.unit: state.cluster_address}
         units |= {peer.name: peer.address for peer in state.peers}
         try:
-            digest = self.haproxy.configure(
-                state.config, units, certificates, serve=not waiting_for_certificate
-            )
+            digest = self.haproxy.configure(state.config, units, certificates, serve=serve)
         except haproxy.Refused:
             result.problems.append(
                 blocked("HAProxy refuses its configuration: check ssl_cert and ssl_key, see log")
@@ -151,7 +151,9 @@ class Unit:
             return None
         if not self.paused or state.wants_ha:
             self.services.ensure_reloaded(services.HAPROXY, digest, managed=state.wants_ha)
-        return bool(certificates)
+        if not self.paused and state.wants_ha:
+            self.services.let_pacemaker_start(services.HAPROXY)
+        return bool(certificates) and not awaited
 
     def _run_masakari(self, state: State, result: Result) -> None:
         """Configure Masakari, migrate its database and have its services run."""
@@ -177,11 +179,17 @@ class Unit:
         """Have the leader migrate the database; say whether the services can work with it."""
         version = self.packages.version
         wanted = peers.Migration(state.database_fingerprint, version)
-        if state.migration == wanted:
+        left = state.migration
+        if left == wanted:
             return True
+        same = left is not None and left.database == wanted.database
+        if left and same and left.release > wanted.release:
+            return True  # nor may an older leader touch it: it does not know the newer schema
         if not state.leader:
-            if state.migration and state.migration.serves(wanted.database, version):
+            if left and left.serves(wanted.database, version):
                 return True
+            if same:  # newer than the database: apt may have started it all the same
+                self.services.stop(services.MASAKARI)
             result.problems.append(waiting("Waiting for the leader to migrate the database"))
             return False
         try:
@@ -202,17 +210,7 @@ class Unit:
     def _supervise(self, state: State, result: Result, look: bool) -> None:
         """Report services and ports that are not as they should be."""
         managed = self.managed_services(ha="ha" in state.related)
-        if self.paused:
-            running = self.services.running(managed)
-            if running:
-                text = status.services_running_while_paused(running)
-                result.problems.append(blocked(text))
-            upgrading = self.paused.upgrading
-            result.problems.append(
-                blocked(status.UPGRADING) if upgrading else maintenance(status.PAUSED)
-            )
-            return
-        if result.problems:
+        if self.paused or result.problems:
             return
         down = self.services.not_running(managed)
         if down:
@@ -230,6 +228,20 @@ class Unit:
             if look and state.clustered:
                 self._recheck_haproxy()
 
+    def pause_problems(self, *, ha: bool) -> list[Problem]:
+        """That the unit is paused, if it is, and what runs nevertheless.
+
+        Args:
+            ha: whether that is related.
+        """
+        if not self.paused:
+            return []
+        running = self.services.running(self.managed_services(ha=ha))
+        found = [blocked(status.services_running_while_paused(running))] if running else []
+        if self.paused.upgrading:
+            found.append(blocked(status.UPGRADING))
+        return found or [maintenance(status.PAUSED)]
+
     def _recheck_haproxy(self) -> None:
         try:
             self.cluster.recheck(hacluster.HAPROXY_RESOURCE)
@@ -243,6 +255,8 @@ class Unit:
         if state.leader:
             result.problems += [blocked(text) for text in self.cluster.failures()]
             result.note = self.cluster.out_of_service()
+        if "ha" not in state.related:
+            self.cluster.forget_machine()
         if not state.clustered:
             return
         try:
@@ -267,6 +281,11 @@ def relation_problems(state: State) -> Iterator[Problem]:
         "ha": state.clustered,
         "certificates": state.issued or config.certificate,
     }
+    if state.issued and not _complete(state):
+        yield waiting(
+            f"Waiting for a certificate for {', '.join(state.issued.missing)} (vault may refuse"
+            " the name: see its log, or unset that os-*-hostname)"
+        )
     if config.recovery_workflow == "stock" and not config.stock_workflow:
         yield blocked(
             "recovery-workflow: stock is used only with allow-recovery-without-fencing=true; set"
@@ -285,6 +304,23 @@ def relation_problems(state: State) -> Iterator[Problem]:
     incomplete = [name for name, answer in answers.items() if name in state.related and not answer]
     if incomplete:
         yield waiting(status.incomplete_relations(incomplete))
+
+
+def _complete(state: State) -> bool:
+    """Whether there is a certificate for each name that needs one."""
+    return bool(state.config.certificate or (state.issued and not state.issued.missing))
+
+
+def _supplement(
+    issued: Sequence[Certificate], served: Sequence[Certificate], state: State
+) -> tuple[Certificate, ...]:
+    """The certificates issued so far, and those in use that they do not replace.
+
+    Those for names that are needed come first, in their order: HAProxy's default is the first.
+    """
+    known = {haproxy.file_name(c.name): c for c in (*served, *issued)}
+    first = (haproxy.file_name(name) for name in state.certificate_names)
+    return tuple(known[name] for name in dict.fromkeys((*first, *known)) if name in known)
 
 
 def _certificates(state: State) -> tuple[Certificate, ...]:

@@ -7,7 +7,7 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from instance_ha_common.host import Host
 from instance_ha_common.services import ServiceError
@@ -65,6 +65,7 @@ class Services:
         self._seen_running.clear()
         try:
             if running:
+                self.release([name])  # held back by a hook that was killed
                 self._host.systemd.restart(name)
             else:
                 self._host.systemd.resume(name)
@@ -116,14 +117,37 @@ class Services:
         """
         self._seen_running.clear()
         for name in names:
-            if self._host.systemd.exists(name) and not self._host.systemd.masked(name):
-                self._host.systemd.pause(name)
+            systemd = self._host.systemd
+            if systemd.exists(name) and (systemd.running(name) or not systemd.masked(name)):
+                systemd.pause(name)
 
-    def hold_back(self, names: Iterable[str]) -> None:
-        """Keep packages from starting their services before these are configured."""
+    def hold_back(self, names: Sequence[str]) -> list[str]:
+        """Keep packages from starting their services before these are configured.
+
+        Nor can they restart those that run, perhaps with a release that is too new for the
+        database: they go on with what they are, until `ensure` restarts them.
+
+        Returns:
+            Those that run, for `release`.
+        """
         for name in names:
-            if not self._is_running(name):
-                self._host.runner.run(["systemctl", "mask", name])
+            self._host.runner.run(["systemctl", "mask", name])
+        return self.running(names)
+
+    def release(self, names: Iterable[str]) -> None:
+        """Let services be started again, without starting them."""
+        self._seen_running.clear()
+        for name in names:
+            if self._host.systemd.masked(name):
+                self._host.systemd.unmask(name)
+
+    def let_pacemaker_start(self, name: str) -> None:
+        """Unmask a service that Pacemaker manages, without starting it.
+
+        Pacemaker takes one that is masked for running: its init script says so.
+        """
+        if not self._is_running(name):
+            self.release([name])
 
     def not_running(self, names: Iterable[str]) -> list[str]:
         """Those of the services that do not run."""

@@ -51,7 +51,7 @@ class State:
         peers: the other units.
         migration: what the leader has migrated.
         certificate_names: names that certificates are needed for.
-        issued: certificates from the relation.
+        issued: certificates from the relation, as far as there are any.
         authorities: the relation's authority, which may come before the certificates.
     """
 
@@ -135,7 +135,7 @@ class Reader:
             peers=peers_module.read(self._bags("cluster")),
             migration=self._migration(),
             certificate_names=names,
-            issued=certificates.read(offers, self._unit.name, names),
+            issued=self._issued(offers, names),
             authorities=certificates.authorities(offers),
         )
 
@@ -207,6 +207,23 @@ class Reader:
             return {}
         fqdn = hostname.canonical_name()
         return endpoints.certificate_names(config, self._application, fqdn, bindings, own)
+
+    def _issued(
+        self, offers: Mapping[str, relations.Bag], names: Mapping[str, list[str]]
+    ) -> certificates.Issued | None:
+        """The newest of the answers that cover the most of `names`."""
+
+        def read(bag: relations.Bag) -> certificates.Issued | None:
+            return certificates.read(bag, self._unit.name, names)
+
+        fewest = min((len(a.missing) for bag in offers.values() if (a := read(bag))), default=0)
+
+        def best(bag: relations.Bag) -> certificates.Issued | None:
+            answer = read(bag)
+            return answer if answer and len(answer.missing) == fewest else None
+
+        chosen = self._choose("certificates", offers, best)
+        return best(offers[chosen]) if chosen else None
 
     def _migration(self) -> peers_module.Migration | None:
         for relation in self.active("cluster"):

@@ -14,6 +14,9 @@ from collections.abc import Mapping
 
 from instance_ha_common import hostname, options, relations
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 _SECRET = re.compile(r"[\x21-\x7e]+")
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?P<kind>[A-Z ]*PRIVATE KEY)-----[^-]+-----END (?P=kind)-----"
@@ -21,11 +24,33 @@ _PRIVATE_KEY = re.compile(
 _NAME = re.compile(r"[\w.@-](?:[\w .@-]*[\w.@-])?")
 
 
+def address(text: str) -> Address:
+    """Read an IP address.
+
+    Raises:
+        ValueError: it is none, or has a zone id: Python lets that hold anything, line breaks too.
+    """
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone id")
+    return ipaddress.ip_address(text)
+
+
+def network(text: str) -> Network:
+    """Read an IP network.
+
+    Raises:
+        ValueError: it is none, has host bits set or a zone id.
+    """
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone id")
+    return ipaddress.ip_network(text)
+
+
 def host(bag: relations.Bag, key: str) -> str | None:
     """An IP address or a host name."""
     text = bag.get(key, "").strip()
     try:
-        return str(ipaddress.ip_address(text.strip("[]")))
+        return str(address(text.strip("[]")))
     except ValueError:
         return text if hostname.is_valid(text) else None
 

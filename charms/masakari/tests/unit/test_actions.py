@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import ops
 import pytest
 import yaml
+from instance_ha_common.commands import CommandError
 from masakari_fencing import outofservice
 from ops import testing
 
@@ -18,7 +20,7 @@ import cloud as cloud_module
 import model
 from fakecloud import FakeCloud
 from machine import Machine
-from model import complete, with_config
+from model import complete, replace, with_config
 
 ACTIONS = yaml.safe_load((Path(__file__).parents[2] / "charmcraft.yaml").read_text())["actions"]
 
@@ -305,6 +307,25 @@ class TestPause:
         assert out.unit_status == ops.BlockedStatus(
             "Services should be paused but these services running: masakari-engine"
         )
+        out = ctx.run(ctx.on.action("pause"), out)
+        assert not machine.host.systemd.running("masakari-engine")
+        assert isinstance(out.unit_status, ops.MaintenanceStatus)
+
+    def test_whatever_else_there_is_comes_after_the_pause(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        out = ctx.run(ctx.on.action("pause"), state)
+        bad = ctx.run(ctx.on.config_changed(), with_config(out, vip="x"))
+        paused = "Paused. Use 'resume' action to resume normal service."
+        text = f"{paused} (vip: 'x' is not an IP address)"
+        assert bad.unit_status == ops.MaintenanceStatus(text)
+        out = ctx.run(ctx.on.relation_broken(model.only(out, "amqp")), out)
+        assert out.unit_status == ops.MaintenanceStatus(f"{paused} (Missing relations: amqp)")
+        machine.host.systemd.services["masakari-engine"].active = True
+        bad = ctx.run(ctx.on.config_changed(), with_config(out, vip="x"))
+        running = "Services should be paused but these services running: masakari-engine"
+        text = f"{running} (vip: 'x' is not an IP address)"
+        assert bad.unit_status == ops.BlockedStatus(text)
 
     def test_failures_are_told(
         self,
@@ -422,6 +443,87 @@ class TestUpgrade:
         managed = with_config(out, action_managed_upgrade=True)
         assert fail(ctx, managed, "openstack-upgrade") == f"Couldn't upgrade: {text}"
 
+    def test_origin_that_is_refused_keeps_nothing_else_from_being_done(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        machine.host.runner.answer(["add-apt-repository"], (1, "'carcal': no such archive\n"))
+        text = "openstack-origin: cannot be added, set another value: 'carcal': no such archive"
+        options = {"openstack_origin": "carcal", "debug": True}
+        out = ctx.run(ctx.on.config_changed(), with_config(state, **options))
+        assert out.unit_status == ops.BlockedStatus(text)
+        assert "debug = True" in machine.read("/etc/masakari/masakari.conf")
+        assert ("restart", "masakari-engine") in machine.restarts()
+        out = ctx.run(ctx.on.update_status(), out)
+        assert out.unit_status == ops.BlockedStatus(text)
+        machine.forget()
+        out = ctx.run(ctx.on.relation_changed(model.only(out, "amqp"), remote_unit=0), out)
+        assert out.unit_status == ops.BlockedStatus(text)
+        assert machine.has_run("add-apt-repository") == []
+        out = ctx.run(ctx.on.config_changed(), with_config(out, openstack_origin="distro"))
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_origin_for_another_series_is_told_in_every_hook(
+        self, ctx: testing.Context, state: testing.State
+    ) -> None:
+        text = "openstack-origin: is for noble, but this machine runs jammy"
+        out = with_config(state, openstack_origin="cloud:noble-flamingo", debug=True)
+        for managed in (False, True):
+            out = with_config(out, action_managed_upgrade=managed)
+            for event in (ctx.on.config_changed(), ctx.on.update_status()):
+                out = ctx.run(event, out)
+                assert out.unit_status == ops.BlockedStatus(text)
+
+    def test_upgrade_that_apt_broke_off_goes_on(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        self.offer(machine)
+        haproxy = machine.host.apt.archive.pop("haproxy")
+        out = with_config(state, openstack_origin="caracal")
+        with pytest.raises(testing.errors.UncaughtCharmError):
+            ctx.run(ctx.on.config_changed(), out)
+        assert machine.host.systemd.running("masakari-engine")
+        assert not machine.host.systemd.masked("masakari-engine")
+        machine.host.apt.archive["haproxy"] = haproxy
+        out = ctx.run(ctx.on.config_changed(), out)
+        assert out.workload_version == "17.0.0"
+        machine.forget()
+        ctx.run(ctx.on.config_changed(), out)
+        assert machine.host.apt.log == []
+
+    @pytest.mark.parametrize("leader", [True, False])
+    def test_apt_restarts_nothing(
+        self, ctx: testing.Context, state: testing.State, machine: Machine, leader: bool
+    ) -> None:
+        """No newer release runs before the leader has migrated the database."""
+        self.offer(machine)
+        unpack, seen = machine.host.apt.on_install, []
+
+        def install(names: list[str]) -> None:
+            unpack(names)
+            if "masakari-engine" in names:
+                seen.extend(name for name in OURS[:2] if not machine.host.systemd.masked(name))
+
+        machine.host.apt.on_install = install
+        state = dataclasses.replace(state, leader=leader)
+        machine.forget()
+        out = ctx.run(ctx.on.config_changed(), with_config(state, openstack_origin="caracal"))
+        assert seen == []
+        assert not any(machine.host.systemd.masked(name) is leader for name in OURS)
+        assert [machine.host.systemd.running(name) for name in OURS] == [leader] * 3
+        if leader:
+            return
+        text = "Waiting for the leader to migrate the database"
+        assert out.unit_status == ops.WaitingStatus(text)
+        machine.forget()
+        out = ctx.run(ctx.on.update_status(), out)
+        assert machine.restarts() == []
+        mark = json.loads(model.only(out, "cluster").local_app_data["db-sync"])
+        migrated = {"db-sync": json.dumps({**mark, "version": "17.0.0"})}
+        cluster = dataclasses.replace(model.only(out, "cluster"), local_app_data=migrated)
+        out = ctx.run(ctx.on.update_status(), replace(out, cluster))
+        assert all(machine.host.systemd.running(name) for name in OURS)
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
     def test_refresh_installs_what_is_missing_and_opens_the_port(
         self, ctx: testing.Context, state: testing.State, machine: Machine
     ) -> None:
@@ -430,6 +532,71 @@ class TestUpgrade:
         out = ctx.run(ctx.on.upgrade_charm(), dataclasses.replace(state, opened_ports=set()))
         assert ("install", "python3-pymysql") in machine.host.apt.log
         assert {port.port for port in out.opened_ports} == {15868}
+
+    @pytest.mark.parametrize("event", ["config_changed", "update_status", "start"])
+    def test_refresh_with_bad_options_is_made_good(
+        self, ctx: testing.Context, state: testing.State, machine: Machine, event: str
+    ) -> None:
+        """What a newer charm has to do it does as soon as it can, not with the next refresh."""
+        del machine.host.apt.present["python3-pymysql"]
+        site = "/etc/apache2/sites-enabled/masakari-api.conf"
+        machine.host.write(site, "")
+        bad = dataclasses.replace(with_config(state, vip="x"), opened_ports=set())
+        out = ctx.run(ctx.on.upgrade_charm(), bad)
+        assert "python3-pymysql" not in machine.host.apt.present
+        out = ctx.run(getattr(ctx.on, event)(), with_config(out, vip=model.VIP))
+        assert "python3-pymysql" in machine.host.apt.present
+        assert {port.port for port in out.opened_ports} == {15868}
+        assert not machine.host.path(site).exists()
+        machine.host.write(site, "the operator's")
+        machine.forget()
+        ctx.run(ctx.on.config_changed(), out)
+        assert machine.host.path(site).exists()
+
+    def test_refresh_that_apt_broke_off_is_made_good(
+        self, ctx: testing.Context, state: testing.State, machine: Machine
+    ) -> None:
+        del machine.host.apt.present["python3-pymysql"]
+        found = machine.host.apt.archive.pop("python3-pymysql")
+        with pytest.raises(testing.errors.UncaughtCharmError):
+            ctx.run(ctx.on.upgrade_charm(), state)
+        machine.host.apt.archive["python3-pymysql"] = found
+        ctx.run(ctx.on.update_status(), state)
+        assert "python3-pymysql" in machine.host.apt.present
+
+
+def test_install_that_apt_broke_off_is_made_good(
+    ctx: testing.Context, bare_machine: Machine
+) -> None:
+    """Masakari itself may be there already, so that the unit looks as if it were installed."""
+    state = testing.State()
+    host = bare_machine.host
+    unpack = host.apt.on_install
+
+    def install(names: list[str]) -> None:
+        unpack(names)
+        host.apt.on_install = unpack
+        del host.apt.present["haproxy"]
+        raise CommandError(["apt-get"], 100, "killed")
+
+    host.apt.on_install = install
+    with pytest.raises(testing.errors.UncaughtCharmError):
+        ctx.run(ctx.on.install(), state)
+    out = ctx.run(ctx.on.start(), state)
+    assert "haproxy" in host.apt.present
+    assert {port.port for port in out.opened_ports} == {15868}
+
+
+def test_install_from_an_origin_that_is_refused(
+    ctx: testing.Context, bare_machine: Machine
+) -> None:
+    bare_machine.host.apt.archive["software-properties-common"] = "1"
+    bare_machine.host.runner.answer(["add-apt-repository"], (1, "no such archive"))
+    state = testing.State(config={"openstack-origin": "carcal"})
+    text = "openstack-origin: cannot be added, set another value: no such archive"
+    for event in (ctx.on.install(), ctx.on.start(), ctx.on.config_changed()):
+        assert ctx.run(event, state).unit_status == ops.BlockedStatus(text)
+    assert "masakari-engine" not in bare_machine.host.apt.present
 
 
 def test_install_for_another_series(ctx: testing.Context, bare_machine: Machine) -> None:

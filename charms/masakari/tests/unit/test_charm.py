@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -240,6 +241,16 @@ def test_a_restart_that_a_hook_did_not_get_to_is_made_good(
     assert out.unit_status == ops.ActiveStatus("Unit is ready")
 
 
+def test_service_that_a_killed_hook_has_held_back_is_restarted(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    machine.host.systemd.services["masakari-engine"].masked = True
+    out = ctx.run(ctx.on.config_changed(), with_config(out, evacuation_delay=30))
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+    assert not machine.host.systemd.masked("masakari-engine")
+
+
 def test_api_that_does_not_listen_is_blocked(ctx: testing.Context, machine: Machine) -> None:
     out = ctx.run(ctx.on.config_changed(), complete())
     probe = lambda port: port != 15848  # noqa: E731
@@ -275,6 +286,32 @@ def test_pacemaker_is_asked_to_look_at_an_haproxy_that_is_down(
     assert len(machine.has_run(*recheck, "node1")) == 1
     machine.host.runner.answer(["crm_resource"], (1, "no cluster"))
     out = ctx.run(ctx.on.update_status(), out)
+    assert out.unit_status == ops.WaitingStatus("Waiting for Pacemaker to start HAProxy")
+
+
+def without_ha(**options: object) -> testing.State:
+    """A unit that needs no cluster."""
+    config = {"vip": "", "allow-recovery-without-fencing": True}
+    state = complete(config=config, **options)
+    rest = [relation for relation in state.relations if relation.endpoint != "ha"]
+    return dataclasses.replace(state, relations=rest)
+
+
+@pytest.mark.parametrize("how", ["stop", "pause"])
+def test_masked_haproxy_is_left_to_pacemaker(
+    ctx: testing.Context, machine: Machine, how: str
+) -> None:
+    """One that is masked looks to Pacemaker as if it ran."""
+    alone = ctx.run(ctx.on.config_changed(), without_ha(planned_units=3))
+    ctx.run(ctx.on.stop() if how == "stop" else ctx.on.action("pause"), alone)
+    assert machine.host.systemd.masked("haproxy")
+    machine.forget()
+    out = ctx.run(ctx.on.config_changed(), complete())
+    if how == "pause":
+        assert machine.host.systemd.masked("haproxy")
+        out = ctx.run(ctx.on.action("resume"), out)
+    assert not machine.host.systemd.masked("haproxy")
+    assert "haproxy" not in {name for _, name in machine.restarts()}
     assert out.unit_status == ops.WaitingStatus("Waiting for Pacemaker to start HAProxy")
 
 
@@ -397,21 +434,53 @@ class TestMigration:
             "Waiting for the leader to migrate the database"
         )
 
-    def test_older_unit_goes_on_with_a_newer_schema(
+    def test_newer_services_do_not_run_on_an_older_schema(
         self, ctx: testing.Context, machine: Machine
     ) -> None:
+        """However the package came there: it may have started them itself."""
+        leader = ctx.run(ctx.on.config_changed(), complete())
+        machine.host.apt.archive["python3-masakari"] = "17.0.0-1"
+        machine.host.apt.install(["python3-masakari"], upgrade=True)
+        assert machine.host.systemd.running("masakari-engine")
+        other = dataclasses.replace(leader, leader=False)
+        other = ctx.run(ctx.on.update_status(), other)
+        for name in (*OWN, "masakari-fencing-notifier"):
+            assert not machine.host.systemd.running(name), name
+        mark = json.loads(model.only(leader, "cluster").local_app_data["db-sync"])
+        newer = model.cluster(app={"db-sync": json.dumps({**mark, "version": "17.0.0"})})
+        out = ctx.run(ctx.on.update_status(), replace(other, newer))
+        for name in (*OWN, "masakari-fencing-notifier"):
+            assert machine.host.systemd.running(name), name
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_a_database_that_nobody_has_migrated_yet_stops_nothing(
+        self, ctx: testing.Context, machine: Machine
+    ) -> None:
+        """Its password may have been changed, no more."""
+        leader = ctx.run(ctx.on.config_changed(), complete())
+        rotated = model.shared_db({**model.MYSQL_ROUTER, "password": "another"})
+        other = replace(dataclasses.replace(leader, leader=False), rotated)
+        out = ctx.run(ctx.on.update_status(), other)
+        assert isinstance(out.unit_status, ops.WaitingStatus)
+        assert machine.host.systemd.running("masakari-engine")
+
+    @pytest.mark.parametrize(
+        ("leads", "version"), [(False, "17.0.0"), (True, "17.0.0"), (False, "14.0.9")]
+    )
+    def test_older_unit_goes_on_with_a_newer_schema(
+        self, ctx: testing.Context, machine: Machine, leads: bool, version: str
+    ) -> None:
+        """As the leader too: db sync fails there where it does not know the schema."""
         leader = ctx.run(ctx.on.config_changed(), complete())
         mark = json.loads(model.only(leader, "cluster").local_app_data["db-sync"])
-        newer = json.dumps({**mark, "version": "17.0.0"})
-        out = ctx.run(
-            ctx.on.update_status(),
-            testing.State(
-                relations=replace(leader, model.cluster(app={"db-sync": newer})).relations,
-                config=leader.config,
-                networks=model.NETWORKS,
-            ),
-        )
+        newer = json.dumps({**mark, "version": version})
+        state = replace(leader, model.cluster(app={"db-sync": newer}))
+        machine.forget()
+        machine.host.systemd.services["masakari-engine"].active = False
+        out = ctx.run(ctx.on.update_status(), dataclasses.replace(state, leader=leads))
         assert out.unit_status == ops.ActiveStatus("Unit is ready")
+        assert machine.has_run("runuser") == []
+        assert model.only(out, "cluster").local_app_data["db-sync"] == newer
 
     @pytest.mark.parametrize("garbage", ["{", "[]", "null", '{"version": "1"}', "1"])
     def test_unreadable_mark_is_no_mark(

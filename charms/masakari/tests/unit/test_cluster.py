@@ -16,6 +16,7 @@ from ops import testing
 import cluster
 import fencing
 import machine as machine_module
+import model
 from config import Config
 from machine import Machine
 from model import complete, with_config
@@ -99,6 +100,17 @@ def test_machine_is_recorded_once(ctx: testing.Context, machine: Machine) -> Non
     machine.forget()
     ctx.run(ctx.on.config_changed(), out)
     assert machine.has_run("crm_node") == []
+
+
+def test_another_cluster_is_told_of_the_machine_too(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    """A hacluster that is related anew sets up a cluster that knows of nothing."""
+    out = ctx.run(ctx.on.config_changed(), complete())
+    ctx.run(ctx.on.relation_broken(model.only(out, "ha")), out)
+    machine.forget()
+    ctx.run(ctx.on.config_changed(), out)
+    assert any("1/lxd/0" in argv for argv in machine.has_run("crm_attribute"))
 
 
 def test_cluster_that_does_not_answer(ctx: testing.Context, machine: Machine) -> None:

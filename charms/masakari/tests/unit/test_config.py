@@ -38,6 +38,8 @@ def test_defaults_are_valid() -> None:
     ("options", "text"),
     [
         ({"vip": "10.0.0.1 no"}, "vip: 'no' is not an IP address"),
+        ({"vip": 'fe80::1%"x="'}, "vip: 'fe80::1%\"x=\"' is not an IP address"),
+        ({"os_admin_network": "fe80::%x/64"}, "os-admin-network: 'fe80::%x/64' has a zone id"),
         ({"vip": "10.0.0.1", "dns_ha": True}, "vip and dns-ha exclude each other: unset one"),
         ({"dns_ha": True}, "dns-ha: set at least one of os-public-hostname"),
         ({"os_public_network": "10.0.0.1/24"}, "os-public-network: 10.0.0.1/24 has host bits set"),
@@ -170,20 +172,104 @@ class TestOrigin:
         """A default that names one release upgrades or breaks clouds of all others."""
         assert CHARMCRAFT["config"]["options"]["openstack-origin"]["default"] == "distro"
 
-    def test_apply_and_change(self, machine: Machine) -> None:
-        sources = Sources(machine.host)
+    @pytest.fixture
+    def sources(self, machine: Machine) -> Sources:
         machine.host.apt.archive["software-properties-common"] = "1"
-        assert sources.apply(parse("cloud:jammy-antelope"))
+        return Sources(machine.host)
+
+    def use(self, sources: Sources, text: str) -> bool:
+        """What the charm does; the packages come between the two."""
+        changed = sources.apply(parse(text))
+        sources.complete(parse(text))
+        return changed
+
+    def repositories(self, machine: Machine) -> list[list[str]]:
+        return [argv[3:] for argv in machine.has_run("add-apt-repository")]
+
+    def test_apply_and_change(self, machine: Machine, sources: Sources) -> None:
+        """The new one comes first: without it the old one must not be gone."""
+        assert self.use(sources, "cloud:jammy-antelope")
         assert not sources.differ_from(parse("antelope"))
-        assert not sources.apply(parse("antelope"))
-        assert sources.apply(parse("caracal"))
-        assert [argv[3:] for argv in machine.has_run("add-apt-repository")] == [
+        assert not self.use(sources, "antelope")
+        assert self.use(sources, "caracal")
+        assert self.repositories(machine) == [
             ["cloud-archive:antelope"],
-            ["--remove", "cloud-archive:antelope"],
             ["cloud-archive:caracal"],
+            ["--remove", "cloud-archive:antelope"],
         ]
-        assert sources.apply(Origin())
+        assert self.use(sources, "distro")
+        assert self.repositories(machine)[3:] == [["--remove", "cloud-archive:caracal"]]
         assert sources.current == ""
+
+    def test_origin_that_cannot_be_added(self, machine: Machine, sources: Sources) -> None:
+        self.use(sources, "antelope")
+        machine.forget()
+        said = "Adding\n'carcal': not a valid cloud-archive name\n"
+        machine.host.runner.answer(["add-apt-repository"], (1, said))
+        text = (
+            "openstack-origin: cannot be added, set another value:"
+            " 'carcal': not a valid cloud-archive name"
+        )
+        with pytest.raises(ValueError, match="openstack-origin: ") as caught:
+            sources.apply(parse("carcal"))
+        assert str(caught.value) == text
+        assert self.repositories(machine) == [["cloud-archive:carcal"]]
+        assert machine.host.apt.log == []
+        with pytest.raises(ValueError, match="openstack-origin: ") as caught:
+            sources.check(parse("carcal"))
+        assert str(caught.value) == text
+        sources.check(parse("antelope"))
+        assert sources.current == "cloud-archive:antelope"
+        assert not self.use(sources, "antelope")
+        machine.host.runner.answer(["add-apt-repository"], "")
+        assert self.use(sources, "carcal")
+        sources.check(parse("carcal"))
+
+    def test_tool_that_says_nothing(self, machine: Machine, sources: Sources) -> None:
+        machine.host.runner.answer(["add-apt-repository"], (3, ""))
+        with pytest.raises(ValueError, match=r"set another value: exit code 3$"):
+            sources.apply(parse("caracal"))
+
+    def test_former_origin_that_cannot_be_removed(
+        self, machine: Machine, sources: Sources
+    ) -> None:
+        """A newer Ubuntu does not know the cloud archives of the older one."""
+        self.use(sources, "caracal")
+        machine.host.runner.answer(
+            ["add-apt-repository", "--yes", "--no-update", "--remove"], (1, "")
+        )
+        assert self.use(sources, "distro")
+        assert sources.current == ""
+        assert not sources.differ_from(Origin())
+
+    @pytest.mark.parametrize("back", [False, True])
+    def test_change_that_broke_off(self, machine: Machine, sources: Sources, back: bool) -> None:
+        """Neither origin is taken for the one in use before the packages come from it."""
+        self.use(sources, "antelope")
+        sources.apply(parse("caracal"))
+        assert sources.current == "cloud-archive:antelope"
+        machine.forget()
+        wanted, other = ("antelope", "caracal") if back else ("caracal", "antelope")
+        assert sources.differ_from(parse(wanted))
+        assert self.use(sources, wanted)
+        assert self.repositories(machine) == [
+            [f"cloud-archive:{wanted}"],
+            ["--remove", f"cloud-archive:{other}"],
+        ]
+        assert not sources.differ_from(parse(wanted))
+
+    @pytest.mark.parametrize(("series", "release"), [("jammy", "yoga"), ("noble", "caracal")])
+    def test_own_release_is_the_distributions(
+        self, machine: Machine, sources: Sources, series: str, release: str
+    ) -> None:
+        """No cloud archive has the release that the distribution itself brings."""
+        machine.host.write("/etc/os-release", f"ID=ubuntu\nVERSION_CODENAME={series}\n")
+        for text in (release, f"cloud:{series}-{release}"):
+            assert not sources.differ_from(parse(text))
+            assert not self.use(sources, text)
+        assert sources.differ_from(parse(f"{release}/proposed"))
+        assert sources.differ_from(parse(f"cloud:focal-{release}"))
+        assert self.repositories(machine) == []
 
     def test_another_series_is_refused(self, machine: Machine) -> None:
         with pytest.raises(ValueError, match="is for noble, but this machine runs jammy"):

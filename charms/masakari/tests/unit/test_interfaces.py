@@ -90,6 +90,8 @@ class TestKeystone:
             ("service_username", "x\ny"),
             ("service_tenant", "x\u2028y"),
             ("service_host", "host/path"),
+            ("service_host", "fe80::1%x\n[DEFAULT]\ndebug=True"),
+            ("service_host", "[fe80::1%eth0]"),
             ("service_port", "5000x"),
             ("service_port", "70000"),
             ("service_port", "\u0665"),
@@ -146,6 +148,7 @@ class TestDatabase:
             {"allowed_units": ""},
             {"cluster-series-upgrading": "True"},
             {"db_host": "a b"},
+            {"db_host": "fe80::1%x\n[DEFAULT]\ndebug=True"},
             {"password": "x\ny"},
         ],
     )
@@ -163,6 +166,7 @@ class TestDatabase:
         assert database.access_network({"access-network": "10.0.3.0/24"}) == wanted
         assert database.access_network({}) is None
         assert database.access_network({"access-network": "x"}) is None
+        assert database.access_network({"access-network": "fe80::%x/64"}) is None
 
     def test_fingerprint_tells_databases_apart_and_no_secret(self) -> None:
         found = Database.from_bag(model.MYSQL_ROUTER, "masakari/0")
@@ -383,9 +387,7 @@ class TestCertificates:
         }
 
     def test_answer_with_chain(self) -> None:
-        issued = certificates.read(
-            {"vault/0": offer(chain=model.CHAIN_PEM)}, "masakari/0", ["node1.maas"]
-        )
+        issued = certificates.read(offer(chain=model.CHAIN_PEM), "masakari/0", ["node1.maas"])
         assert issued is not None
         assert issued.authorities == model.OTHER_PEM + model.CHAIN_PEM
         [certificate] = issued.certificates
@@ -396,7 +398,7 @@ class TestCertificates:
         answer = {"node1.maas": {"cert": model.PEM + model.CHAIN_PEM, "key": model.KEY}}
         bag = offer(chain=model.CHAIN_PEM)
         bag["masakari_0.processed_requests"] = json.dumps(answer)
-        issued = certificates.read({"vault/0": bag}, "masakari/0", ["node1.maas"])
+        issued = certificates.read(bag, "masakari/0", ["node1.maas"])
         assert issued is not None
         assert issued.certificates[0].certificate.count("BEGIN") == 2
 
@@ -406,10 +408,12 @@ class TestCertificates:
             "masakari_0.server.cert": model.PEM,
             "masakari_0.server.key": model.KEY,
         }
-        issued = certificates.read({"vault/0": bag}, "masakari/0", ["node1.maas"])
+        issued = certificates.read(bag, "masakari/0", ["node1.maas"])
         assert issued is not None
         assert issued.certificates[0].certificate == model.PEM
-        assert certificates.read({"vault/0": bag}, "masakari/0", ["a", "b"]) is None
+        partly = certificates.read(bag, "masakari/0", ["a", "b"])
+        assert partly is not None
+        assert ([c.name for c in partly.certificates], partly.missing) == (["a"], ("b",))
 
     @pytest.mark.parametrize(
         "bag",
@@ -426,16 +430,15 @@ class TestCertificates:
         ],
     )
     def test_incomplete(self, bag: dict[str, str]) -> None:
-        assert certificates.read({"vault/0": bag}, "masakari/0", ["node1.maas"]) is None
+        assert certificates.read(bag, "masakari/0", ["node1.maas"]) is None
 
-    def test_any_unit_that_has_it(self) -> None:
-        bags = {"vault/0": {"ca": model.OTHER_PEM}, "vault/1": offer()}
-        assert certificates.read(bags, "masakari/0", ["node1.maas"]) is not None
-        assert certificates.authorities(bags) == model.OTHER_PEM
+    def test_authorities_of_all_units_are_trusted(self) -> None:
+        bags = {"vault/0": {"ca": model.PEM}, "vault/1": {}, "vault/2": offer()}
+        assert certificates.authorities(bags) == model.PEM + model.OTHER_PEM
         assert certificates.authorities({"vault/0": {}}) is None
 
     def test_nothing_asked_for(self) -> None:
-        assert certificates.read({"vault/0": offer()}, "masakari/0", []) is None
+        assert certificates.read(offer(), "masakari/0", []) is None
 
 
 class TestPeers:
@@ -456,8 +459,9 @@ class TestPeers:
             "masakari/10",
         ]
 
-    def test_unit_without_address_is_left_out(self) -> None:
-        assert peers.read({"masakari/1": {}}) == ()
+    @pytest.mark.parametrize("bag", [{}, {"private-address": "fe80::1%x\n  server y"}])
+    def test_unit_without_address_is_left_out(self, bag: dict[str, str]) -> None:
+        assert peers.read({"masakari/1": bag}) == ()
 
     @pytest.mark.parametrize(
         ("left", "own", "serves"),

@@ -26,7 +26,17 @@ from machine import Machine
 from test_interfaces import offer
 
 HOSTILE = st.sampled_from(
-    ["None", "__null__", "x\n[DEFAULT]\nhostile = 1", "[]", "{", "'", "\u2028hostile", "$hostile"]
+    [
+        "None",
+        "__null__",
+        "x\n[DEFAULT]\nhostile = 1",
+        "fe80::1%x\n[DEFAULT]\nhostile = 1",
+        "[]",
+        "{",
+        "'",
+        "\u2028hostile",
+        "$hostile",
+    ]
 )
 
 
@@ -90,6 +100,7 @@ STEP = st.one_of(
                 {"vip": "10.77.1.250 fd00::10"},
                 {"vip": None},
                 {"vip": "hostile"},
+                {"vip": "fe80::1%hostile"},
                 {"dns-ha": True, "os-public-hostname": "a.example.com"},
                 {"dns-ha": None},
                 {"debug": True},
@@ -182,7 +193,8 @@ class World:
                 assert not set(resources) & set(delete)
         app = model.only(self.state, "cluster").local_app_data
         assert set(app) <= {peers.MIGRATED}
-        for path in self.machine.host.path("/etc/masakari").glob("*"):
+        etc = self.machine.host.path("/etc")
+        for path in (*etc.glob("masakari/*"), *etc.glob("haproxy/*.cfg")):
             assert "hostile = 1" not in path.read_text(), path
 
     def settle(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import ops
@@ -102,6 +103,106 @@ def test_reissued_certificate_is_reloaded(ctx: testing.Context, machine: Machine
     new = model.certificates(offer(**{"masakari_0.processed_requests": json.dumps(answer)}))
     ctx.run(ctx.on.update_status(), replace(out, new))
     assert machine.restarts() == [("reload", "haproxy")]
+    assert machine.read(PEM) == model.CHAIN_PEM + model.KEY
+
+
+def answers(*names: str, cert: str = model.PEM) -> dict[str, str]:
+    """Vault's answer for these names."""
+    found = {name: {"cert": cert, "key": model.KEY} for name in names}
+    return offer(**{"masakari_0.processed_requests": json.dumps(found)})
+
+
+def backends(machine: Machine) -> int:
+    return machine.read(CFG).count("    server masakari-")
+
+
+PEER = {1: {"private-address": "10.77.3.12"}}
+
+
+def test_one_certificate_that_does_not_come_keeps_nothing_else_from_being_done(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    """Vault refuses names that its role does not allow, and tells nobody but its log."""
+    out = ctx.run(ctx.on.config_changed(), complete(model.certificates(answers("node1.maas"))))
+    urls = published(out, "identity-service")
+    state = with_config(out, os_public_hostname="api.example.com", haproxy_queue_timeout=7)
+    out = ctx.run(ctx.on.config_changed(), replace(state, model.cluster(PEER)))
+    assert out.unit_status == ops.WaitingStatus(
+        "Waiting for a certificate for api.example.com (vault may refuse the name: see its log,"
+        " or unset that os-*-hostname)"
+    )
+    assert "timeout queue 7\n" in machine.read(CFG)
+    assert backends(machine) == 2
+    assert "bind *:15858 ssl" in machine.read(CFG)
+    assert published(out, "identity-service") == urls
+    machine.forget()
+    new = model.certificates(answers("node1.maas", cert=model.CHAIN_PEM))
+    out = ctx.run(ctx.on.update_status(), replace(out, new))
+    assert machine.read(PEM) == model.CHAIN_PEM + model.KEY
+    assert machine.restarts() == [("reload", "haproxy")]
+    both = model.certificates(answers("node1.maas", "api.example.com"))
+    out = ctx.run(ctx.on.update_status(), replace(out, both))
+    assert published(out, "identity-service")["public_url"].startswith("https://api.example.com:")
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+
+def test_certificate_goes_on_until_that_of_the_new_name_is_there(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    old = model.certificates(answers("node1.maas", "old.example.com"))
+    state = complete(old, config={"os-public-hostname": "old.example.com"})
+    out = ctx.run(ctx.on.config_changed(), state)
+    machine.forget()
+    out = with_config(out, os_public_hostname="new.example.com")
+    out = ctx.run(ctx.on.config_changed(), replace(out, model.certificates({})))
+    directory = machine.host.path("/etc/haproxy/masakari")
+    names = ["00-node1.maas.pem", "01-old.example.com.pem"]
+    assert sorted(path.name for path in directory.iterdir()) == names
+    assert machine.restarts() == []
+    assert published(out, "identity-service")["public_url"].startswith("https://old.example.com:")
+    assert out.unit_status == ops.WaitingStatus("Incomplete relations: certificates")
+    both = model.certificates(answers("node1.maas", "new.example.com"))
+    ctx.run(ctx.on.update_status(), replace(out, both))
+    names = ["00-node1.maas.pem", "01-new.example.com.pem"]
+    assert sorted(path.name for path in directory.iterdir()) == names
+
+
+def test_options_go_on_until_the_relation_has_it_all(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    """HAProxy's default is the unit's own certificate all the same."""
+    options = {**OPTIONS, "os-public-hostname": "api.example.com"}
+    offered = model.certificates(answers("node1.maas"))
+    out = ctx.run(ctx.on.config_changed(), complete(offered, config=options))
+    ctx.run(ctx.on.config_changed(), with_config(out, ssl_cert=None, ssl_key=None))
+    found = machine.host.path("/etc/haproxy/masakari").iterdir()
+    assert sorted(path.name for path in found) == ["00-node1.maas.pem", "01-ssl_cert.pem"]
+
+
+def test_clear_text_goes_on_with_all_units(ctx: testing.Context, machine: Machine) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    state = replace(out, model.certificates(), model.cluster(PEER))
+    ctx.run(ctx.on.update_status(), state)
+    assert backends(machine) == 2
+    assert " ssl " not in machine.read(CFG)
+
+
+def test_newest_answer_of_several_vaults(ctx: testing.Context, machine: Machine) -> None:
+    """A former leader's answer stays in its databag; both authorities are in use meanwhile."""
+    old = answers("node1.maas")
+    new = {**answers("node1.maas", cert=model.CHAIN_PEM), "ca": model.PEM}
+    relation = testing.Relation("certificates", remote_units_data={0: old, 1: {}})
+    out = ctx.run(ctx.on.config_changed(), complete(relation))
+    assert machine.read(PEM) == model.PEM + model.KEY
+    relation = dataclasses.replace(
+        model.only(out, "certificates"), remote_units_data={0: old, 1: new}
+    )
+    changed = ctx.on.relation_changed(relation, remote_unit=1)
+    out = ctx.run(changed, replace(out, relation))
+    assert machine.read(PEM) == model.CHAIN_PEM + model.KEY
+    assert machine.read(f"{TRUSTED}/masakari.crt") == model.OTHER_PEM
+    assert machine.read(f"{TRUSTED}/masakari-1.crt") == model.PEM
+    ctx.run(ctx.on.update_status(), out)
     assert machine.read(PEM) == model.CHAIN_PEM + model.KEY
 
 
