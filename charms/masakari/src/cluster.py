@@ -11,7 +11,7 @@ import masakari_fencing.cluster
 import masakari_fencing.refusals
 from instance_ha_common.commands import CommandError, Runner
 from instance_ha_common.host import Host
-from masakari_fencing import outofservice, pacemaker
+from masakari_fencing import guard, outofservice, pacemaker, testimony
 from masakari_fencing.outofservice import OutOfService
 from masakari_fencing.pacemaker import PacemakerError
 
@@ -207,13 +207,25 @@ class Cluster:
         except PacemakerError as error:
             return f"Pacemaker does not answer: {error}"
         connection = status.connection(hypervisor)
-        if connection is None or connection.live:
+        if connection is None:
             return None
+        if connection.live:
+            return self._condemned(hypervisor)
         if any(node.unclean for node in status.named(hypervisor)):
             return "Pacemaker has lost it, and not fenced it yet"
         if connection.stopped_on_purpose:
             return "Pacemaker's connection to it is stopped or unmanaged"
         return "Pacemaker does not reach it"
+
+    def _condemned(self, hypervisor: str) -> str | None:
+        """Why one that is back would be fenced again: Consul needs a while to see it whole."""
+        try:
+            others = guard.others(self._host.runner, hypervisor)
+        except PacemakerError as error:
+            return f"Pacemaker does not answer: {error}"
+        if testimony.confirmed(others, hypervisor):
+            return "other hypervisors still see networks of it down, and it would be fenced again"
+        return None
 
     def allow_fencing(self, seconds: float) -> float:
         """Lift the limit of hypervisors that may be fenced, on all members.

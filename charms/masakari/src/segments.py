@@ -207,7 +207,7 @@ class Segments:
         if not self._wait(lambda: self._absence(name) is None, timeout):
             raise ActionError(
                 f"{name} is not back: {self._absence(name)}; start the host and its"
-                " pacemaker_remote, then run this action again"
+                " pacemaker_remote, mend its networks, then run this action again"
             )
         if service.forced_down:
             self._end_forced_down(service, timeout)

@@ -409,6 +409,36 @@ class TestAbsence:
         assert (found is None) == (reason is None)
         assert (reason or "") in (found or "")
 
+    @pytest.mark.parametrize("condemned", [True, False])
+    def test_a_host_whose_networks_are_down_for_the_matrix(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch, condemned: bool
+    ) -> None:
+        """Back in service, it would be reported and fenced again."""
+        with_remote(machine)
+        primitives = "".join(
+            f'<primitive type="remote" id="{name}"><instance_attributes><nvpair name="server" '
+            f'value="{address}"/></instance_attributes></primitive>'
+            for name, address in (("hv1.maas", "10.0.0.1"), ("hv2.maas", "10.0.0.2"))
+        )
+        cib = f"<cib><configuration><resources>{primitives}</resources></configuration></cib>"
+        machine.host.runner.answer(["cibadmin", "--query"], cib)
+        asked: list[tuple[list[str], str]] = []
+
+        def confirmed(addresses: list[str], host: str) -> bool:
+            asked.append((addresses, host))
+            return condemned
+
+        monkeypatch.setattr(cluster.testimony, "confirmed", confirmed)
+        found = cluster.Cluster(machine.host).absence("hv1.maas")
+        assert asked == [(["10.0.0.2"], "hv1.maas")]
+        assert ("still see networks of it down" in (found or "")) is condemned
+
+    def test_a_cluster_that_ends_in_between(self, machine: Machine) -> None:
+        with_remote(machine)
+        machine.host.runner.answer(["cibadmin"], (102, "error: not connected"))
+        found = cluster.Cluster(machine.host).absence("hv1.maas")
+        assert (found or "").startswith("Pacemaker does not answer: ")
+
     def test_a_host_that_the_cluster_does_not_know(self, machine: Machine) -> None:
         with_remote(machine)
         assert cluster.Cluster(machine.host).absence("other.maas") is None
