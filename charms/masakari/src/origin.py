@@ -19,6 +19,9 @@ _CLOUD = re.compile(
 )
 _LINE = re.compile(r"deb(?: \[[^\]\n|]*\])?(?: [^\s|]+){2,}")
 
+_ACCOUNT = re.compile(r"//[^/@\s]*@")
+"""The account of an archive that wants one, with its password."""
+
 _OWN_RELEASES = {"jammy": "yoga", "noble": "caracal"}
 """The OpenStack release in the archive of the series itself: no cloud archive has it there."""
 
@@ -62,8 +65,8 @@ def parse(text: str) -> Origin:
     if _RELEASE.fullmatch(release) and pocket in ("", "proposed"):
         return Origin(_cloud_archive(release, proposed=bool(pocket)))
     raise ValueError(
-        f"openstack-origin: {text!r} is none of distro, a release such as caracal,"
-        " cloud:jammy-caracal, ppa:OWNER/NAME or a line 'deb ...'"
+        f"openstack-origin: {_ACCOUNT.sub('//', text)!r} is none of distro, a release such as"
+        " caracal, cloud:jammy-caracal, ppa:OWNER/NAME or a line 'deb ...'"
     )
 
 
@@ -182,7 +185,8 @@ class Sources:
         if result.returncode == 0:
             return ""
         said = (result.stderr or result.stdout).strip().splitlines()
-        return (said or [f"exit code {result.returncode}"])[-1].strip()[:200]
+        last = (said or [f"exit code {result.returncode}"])[-1].strip()
+        return _ACCOUNT.sub("//", last)[:200]
 
     def _os_release(self, key: str) -> str:
         text = self._host.read("/etc/os-release") or ""

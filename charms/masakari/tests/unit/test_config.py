@@ -177,6 +177,18 @@ class TestOrigin:
         machine.host.apt.archive["software-properties-common"] = "1"
         return Sources(machine.host)
 
+    def test_a_password_in_what_the_tool_says_is_not_told(
+        self, sources: Sources, machine: Machine
+    ) -> None:
+        said = "E: cannot fetch https://me:s3cret@example.invalid/u/InRelease"
+        machine.host.runner.answer(["add-apt-repository"], (1, said))
+        with pytest.raises(ValueError, match=r"example\.invalid") as caught:
+            sources.apply(parse("deb https://me:s3cret@example.invalid/u jammy main"))
+        assert "s3cret" not in str(caught.value)
+        with pytest.raises(ValueError, match="none of") as caught:
+            parse("deb https://me:s3cret@example.invalid/u")
+        assert "s3cret" not in str(caught.value)
+
     def use(self, sources: Sources, text: str) -> bool:
         """What the charm does; the packages come between the two."""
         changed = sources.apply(parse(text))
