@@ -20,12 +20,13 @@ class Network:
         self.away: set[Agent] = set()
         self.answers = dict.fromkeys(HOSTS, Answer.ACCEPTED)
         self.knocked: list[str] = []
+        self.addresses = {name: f"ip-{name}" for name in HOSTS}
         self.sight = Sight(list(self.views), ask=self.ask, knock=self.knock)
 
     def ask(self, agent: Agent) -> dict[str, Member]:
         if agent in self.away:
             raise AgentError(f"{agent} does not answer")
-        return {n: Member(n, f"ip-{n}", 8301, s) for n, s in self.views[agent].items()}
+        return {n: Member(n, self.addresses[n], 8301, s) for n, s in self.views[agent].items()}
 
     def knock(self, member: Member) -> Answer:
         self.knocked.append(member.name)
@@ -70,6 +71,18 @@ def test_a_hung_host_accepts_connections_and_is_gone_all_the_same() -> None:
     network = Network()
     network.see(FAILED, HOSTS[0])
     assert network.gone() == {HOSTS[0]}
+
+
+@pytest.mark.parametrize("status", [FAILED, LEFT])
+def test_a_host_with_a_new_name_is_not_gone_by_its_old_one(status: Status) -> None:
+    network = Network()
+    network.see(status, HOSTS[0])
+    network.see(ALIVE, "node1")
+    network.addresses["node1"] = f"ip-{HOSTS[0]}"
+    network.answers["node1"] = Answer.ACCEPTED
+    assert network.gone() == set()
+    assert HOSTS[0] not in network.sight.look().members
+    assert network.sight.state(HOSTS[0]) == "unknown"
 
 
 def test_a_host_that_left_and_then_died_is_gone() -> None:

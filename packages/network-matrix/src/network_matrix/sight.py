@@ -80,7 +80,9 @@ class Sight:
         if not views:
             raise Blind("; ".join(deaf))
         names = dict.fromkeys(name for view in views for name in view)
-        merged = [_merge([view[name] for view in views if name in view]) for name in names]
+        merged = _without_old_names(
+            [_merge([view[name] for view in views if name in view]) for name in names]
+        )
         gone = [member for member in merged if member.status is not Status.ALIVE]
         answers = self._knock_all(gone)
         silent = {m.name for m in gone if answers[m.name] is Answer.REFUSED}
@@ -139,6 +141,16 @@ class Sight:
         with ThreadPoolExecutor(min(32, len(found))) as pool:
             answers = pool.map(self._knock, found)
             return {m.name: answer for m, answer in zip(found, answers, strict=True)}
+
+
+def _without_old_names(members: list[Member]) -> list[Member]:
+    """Leave out members that are there under another name.
+
+    An agent that was given another name is gone for good by its old one, while something accepts
+    connections at its address.
+    """
+    alive = {m.address for m in members if m.status is Status.ALIVE}
+    return [m for m in members if m.status is Status.ALIVE or m.address not in alive]
 
 
 def _merge(opinions: list[Member]) -> Member:
