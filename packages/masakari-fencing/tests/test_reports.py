@@ -77,7 +77,10 @@ def test_what_is_not_a_failure_of_the_segments_hosts_does_not_count(objects: Obj
     assert excess(objects) is None
 
 
-def test_only_the_window_is_looked_at(objects: Objects) -> None:
+def test_what_was_reported_in_the_window_before_the_host_counts_whenever_it_is_tried_again(
+    objects: Objects,
+) -> None:
+    """Masakari tries a refused recovery again later; by the time of that nobody else was lost."""
     excess(objects)
     since = datetime.datetime.fromtimestamp(NOW - 60, datetime.timezone.utc)
     assert objects.filters == {"generated-since": since, "type": "COMPUTE_HOST"}

@@ -18,20 +18,22 @@ class Limit:
 
     Attributes:
         hosts: this many; 0 for no limit.
-        window: seconds for which a report counts.
+        window: seconds for which a report counts against those that follow.
     """
 
     hosts: int = 2
     window: float = 120
 
-    def excess(self, context: Any, objects: Any, host_name: str, now: float) -> str | None:
+    def excess(self, context: Any, objects: Any, host_name: str, generated: float) -> str | None:
         """Return why a host must not be fenced; None when it may.
+
+        What was too much when the host was reported stays so, however late it is tried again.
 
         Args:
             context: an admin context of Masakari.
             objects: the module `masakari.objects`.
             host_name: the host.
-            now: seconds since the epoch.
+            generated: when the host was reported, in seconds since the epoch.
         """
         if not self.hosts:
             return None
@@ -45,7 +47,7 @@ class Limit:
         reported = sorted(
             {
                 names[notification.source_host_uuid]
-                for notification in self._notifications(context, objects, now)
+                for notification in self._notifications(context, objects, generated)
                 if notification.source_host_uuid in names
             }
         )
@@ -57,8 +59,8 @@ class Limit:
             f" {self.hosts}"
         )
 
-    def _notifications(self, context: Any, objects: Any, now: float) -> list[Any]:
-        since = datetime.datetime.fromtimestamp(now - self.window, datetime.timezone.utc)
+    def _notifications(self, context: Any, objects: Any, generated: float) -> list[Any]:
+        since = datetime.datetime.fromtimestamp(generated - self.window, datetime.timezone.utc)
         filters = {"generated-since": since, "type": "COMPUTE_HOST"}
         found = objects.NotificationList.get_all(context, filters=filters)
         return [

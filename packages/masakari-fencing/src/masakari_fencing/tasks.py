@@ -71,17 +71,18 @@ class EnsureHostFencedTask(base.MasakariTask):
 
     def _ensure_fenced(self, host_name: str, notification_uuid: str) -> None:
         service = _service(self.context, host_name)
+        report = _report(self.context, host_name, notification_uuid)
         gate = HostFence(
             Subprocess(),
             conf.policy(CONF),
             compute_seen=lambda: _last_seen(service),
             progress=self.update_details,
-            excess=lambda: _excess(self.context, host_name),
+            excess=lambda: _excess(self.context, report),
             withdrawn=lambda: testimony.withdrawal(_others(host_name), host_name),
             confirmed=lambda: testimony.confirmed(_others(host_name), host_name),
         )
         try:
-            proof = gate.ensure(_report(self.context, host_name, notification_uuid))
+            proof = gate.ensure(report)
         except Refused as refusal:
             message = f"Refused to recover the guests: {refusal}"
             _refuse(self, host_name, message, refusal.reason)
@@ -294,12 +295,12 @@ def _service(context: Any, host_name: str) -> ComputeService:
     return ComputeService(lambda: nova.novaclient(context, timeout=REQUEST_TIMEOUT), host_name)
 
 
-def _excess(context: Any, host_name: str) -> str | None:
+def _excess(context: Any, report: Report) -> str | None:
     """Return why the host must not be fenced because of reports; None when it may."""
     limit = Limit(CONF.fencing.report_limit_hosts, CONF.fencing.report_limit_window)
-    reason = limit.excess(context, objects, host_name, time.time())
+    reason = limit.excess(context, objects, report.host, report.generated)
     if reason is not None and guard.lifted(Subprocess()):
-        LOG.warning("Fencing %s all the same, as the operator allowed: %s", host_name, reason)
+        LOG.warning("Fencing %s all the same, as the operator allowed: %s", report.host, reason)
         return None
     return reason
 
