@@ -288,8 +288,8 @@ class FakeMasakari:
         if (method, path) == ("GET", "/v1/segments/seg/hosts"):
             return 200, {"hosts": list(self.hosts.values())}
         if (method, path) == ("GET", "/v1/notifications"):
-            wanted = query.removeprefix("source_host_uuid=")
-            found = [n for n in self.notifications if n["source_host_uuid"] == wanted]
+            wanted = dict(pair.split("=") for pair in query.split("&"))
+            found = [n for n in self.notifications if all(n[k] == v for k, v in wanted.items())]
             return 200, {"notifications": found}
         if method == "PUT" and path.startswith("/v1/segments/seg/hosts/"):
             return self._update(path.rsplit("/", 1)[1], body["host"])

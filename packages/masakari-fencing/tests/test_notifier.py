@@ -486,3 +486,15 @@ def test_a_look_with_an_unexpected_error_is_taken_again(caplog: pytest.LogCaptur
 def test_a_login_has_a_time_limit() -> None:
     keystone = {"auth_url": "http://x/v3", "username": "u", "password": "p", "project_name": "s"}
     assert notifier.make_session(keystone, 7.5).timeout == 7.5
+
+
+def test_the_recoveries_that_masakari_works_on(masakari: FakeMasakari) -> None:
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    wanted = masakari.add(HOST, 1.0, "running")
+    masakari.add(HOST, 2.0, "finished")
+    masakari.add(HOST, 3.0, "running", kind="PROCESS")
+    started = masakari.add(HOST, 4.0, "running")
+    started["payload"] = {"event": "STARTED"}
+    (found,) = api.recoveries()
+    assert found.uuid == wanted["notification_uuid"]
+    assert found.host == masakari.hosts[HOST]["uuid"]

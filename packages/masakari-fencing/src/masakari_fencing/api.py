@@ -78,6 +78,8 @@ class Notification:
         status: `new`, `running`, `error`, `failed`, `ignored` or `finished`.
         generated: when the failure was noticed, in seconds since the epoch.
         updated: when its status last changed, in seconds since the epoch.
+        uuid: its identifier.
+        host: the identifier of the host that it is about.
     """
 
     kind: str
@@ -85,6 +87,8 @@ class Notification:
     status: str
     generated: float
     updated: float
+    uuid: str = ""
+    host: str = ""
 
 
 class Client:
@@ -222,6 +226,21 @@ class MasakariApi(Client):
         found = [_notification(item) for item in answer.get("notifications", [])]
         return sorted(found, key=lambda item: item.generated, reverse=True)
 
+    def recoveries(self) -> list[Notification]:
+        """Return the reports of failed hosts that Masakari is working on.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        answer = self._request("GET", "/notifications?status=running&type=COMPUTE_HOST")
+        found = [_notification(item) for item in answer.get("notifications", [])]
+        # Should a filter not be known: what is done about the others would be wrong.
+        return [
+            item
+            for item in found
+            if (item.kind, item.status, item.event) == ("COMPUTE_HOST", "running", "STOPPED")
+        ]
+
     def end_maintenance(self, host: Host) -> None:
         """Make Masakari accept reports about a host again.
 
@@ -300,4 +319,6 @@ def _notification(item: Mapping[str, Any]) -> Notification:
         status=str(item.get("status", "")),
         generated=generated,
         updated=max(generated, times.epoch(item.get("updated_at")) or 0.0),
+        uuid=str(item.get("notification_uuid", "")),
+        host=str(item.get("source_host_uuid", "")),
     )

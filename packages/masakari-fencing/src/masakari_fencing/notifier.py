@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from masakari_fencing import api, outofservice, pacemaker
+from masakari_fencing import api, outofservice, pacemaker, strays
 from masakari_fencing.comeback import Comeback
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.configuration import Configuration
@@ -32,6 +32,7 @@ from masakari_fencing.readmission import INTERVAL, Readmission
 from masakari_fencing.reprieve import Reprieve
 from masakari_fencing.retry import Retry
 from masakari_fencing.spool import Event, Spool
+from masakari_fencing.strays import Strays
 
 LOG = logging.getLogger("masakari_fencing.notifier")
 
@@ -333,6 +334,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         # report.
         ((Retry(Subprocess()).look,), RETRY_INTERVAL),
         (cluster_looks(Subprocess()), INTERVAL),
+        ((Strays(Subprocess(), masakari).look,), strays.INTERVAL),
         ((comeback.look, watch.look), SERVICE_INTERVAL),
     ):
         threading.Thread(target=keep_looking, args=(looks, interval), daemon=True).start()

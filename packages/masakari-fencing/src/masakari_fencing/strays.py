@@ -1,0 +1,92 @@
+"""Finds recoveries whose engine died before it took its turn.
+
+Masakari calls a notification `running`, and never looks at it again, a moment before the recovery
+begins and takes its turn (see `turn`), which is all that `orphans` knows of. An engine that dies
+in between leaves the host's guests down, without a trace of who it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from masakari_fencing import pacemaker, turn
+from masakari_fencing.api import Host, Notification
+from masakari_fencing.commands import Runner
+
+LOG = logging.getLogger(__name__)
+
+INTERVAL = 5.0
+"""Seconds between two looks."""
+
+PATIENCE = 8.0
+"""Seconds that an engine may need from the one to the other; it is less than one."""
+
+
+class Masakari(Protocol):
+    """What is used of `api.MasakariApi`."""
+
+    def recoveries(self) -> list[Notification]: ...  # noqa: D102
+    def hosts(self) -> Iterable[Host]: ...  # noqa: D102
+
+
+@dataclass
+class Strays:
+    """Looks for such recoveries; only the cluster's controller does.
+
+    Attributes:
+        runner: runs commands.
+        masakari: says which recoveries it takes for running.
+        clock: seconds, only ever compared with each other.
+    """
+
+    runner: Runner
+    masakari: Masakari
+    clock: Callable[[], float] = time.monotonic
+    _name: str = ""
+    _since: dict[str, float] = field(default_factory=dict)
+
+    def look(self) -> list[str]:
+        """Hand every such recovery back to Masakari.
+
+        Returns:
+            the notifications.
+
+        Raises:
+            PacemakerError: the cluster does not answer, or one could not be handed back.
+            ApiError: Masakari does not answer.
+        """
+        self._name = self._name or pacemaker.local_name(self.runner)
+        status = pacemaker.status(self.runner)
+        if status.dc != self._name or not status.quorum:
+            self._since.clear()
+            return []
+        found = self._without_a_turn()
+        now = self.clock()
+        self._since = {uuid: self._since.get(uuid, now) for uuid in found}
+        due = [uuid for uuid, since in self._since.items() if now - since >= PATIENCE]
+        for uuid in due:
+            argv = [sys.executable or "python3", "-m", "masakari_fencing.giveup", uuid]
+            pacemaker.run(self.runner, argv, timeout=60)
+            LOG.info("Notification %s had been taken up by nobody who is left", uuid)
+            del self._since[uuid]
+        return due
+
+    def _without_a_turn(self) -> list[str]:
+        """Return the recoveries that nobody has begun, nor waits to begin."""
+        running = {item.uuid: item for item in self.masakari.recoveries()}
+        if not running:
+            return []
+        configuration = pacemaker.configuration(self.runner)
+        taken = {entry.holder: entry.host for entry in turn.taken(configuration)}
+        lone = [item for uuid, item in running.items() if uuid not in taken]
+        if not lone:
+            return []
+        busy = {host for holder, host in taken.items() if holder in running}
+        names = {host.uuid: host.name.lower() for host in self.masakari.hosts()}
+        # Whoever waits for another recovery of its host to end has no turn either.
+        return [item.uuid for item in lone if names.get(item.host, "") not in busy]
