@@ -353,3 +353,40 @@ def test_the_guard_goes_without_a_trace(guarded: Cib) -> None:
     assert order.index("//primitive") > order.index("//fencing-level")
     assert order[-1] == "//primitive", "nothing refers to what is gone"
     assert guarded.root.find(".//primitive[@id='st-maas']") is not None
+
+
+SYMMETRIC = '<crm_config><nvpair id="s" name="symmetric-cluster" value="{}"/></crm_config>'
+ALLOWED = '<rsc_location id="op" rsc="grp_masakari_vips" node="node1.maas" score="0"/>'
+
+
+def looked_for(cib: Cib) -> set[tuple[str, str]]:
+    return {
+        (place.get("rsc", ""), place.get("node", ""))
+        for place in cib.root.iter("rsc_location")
+        if place.get("resource-discovery") == "never" and place.get("score") == "-INFINITY"
+    }
+
+
+def test_what_cannot_run_on_a_hypervisor_is_not_looked_for_there() -> None:
+    """A look at a hypervisor that is lost at that moment keeps Pacemaker from fencing it."""
+    cib = Cib(CIB.replace("<crm_config/>", SYMMETRIC.format("false")))
+    assert cluster.apply(cib.runner, Desired())
+    both = {("grp_masakari_vips", "node1.maas"), ("grp_masakari_vips", "node9.maas")}
+    assert looked_for(cib) == both
+    assert cluster.apply(cib.runner, Desired()) == []
+    cluster.remove(cib.runner)
+    assert looked_for(cib) == set()
+
+
+@pytest.mark.parametrize(
+    ("symmetric", "constraint", "expected"),
+    [("true", "", 0), ("", "", 0), ("false", ALLOWED, 1)],
+    ids=["resources run on hypervisors", "nothing is known", "an operator's own constraint"],
+)
+def test_what_may_run_on_a_hypervisor_is_looked_for(
+    symmetric: str, constraint: str, expected: int
+) -> None:
+    text = CIB.replace("<crm_config/>", SYMMETRIC.format(symmetric))
+    cib = Cib(text.replace("</constraints>", f"{constraint}</constraints>"))
+    cluster.apply(cib.runner, Desired())
+    assert len(looked_for(cib)) == expected

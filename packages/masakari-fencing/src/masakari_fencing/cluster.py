@@ -135,6 +135,7 @@ def apply(runner: Runner, desired: Desired) -> list[str]:
         else:
             _tune(plan, primitive, desired.tuning)
     keep = _placement(plan, desired.separate_machines) | _guard(plan, desired.guard)
+    keep |= _discovery(plan)
     # The primitives last: nothing may refer to what is gone.
     plan.drop("fencing-topology", "fencing-level", keep)
     plan.drop("constraints", "rsc_location", keep)
@@ -308,6 +309,43 @@ def _placement(plan: _Plan, wanted: bool) -> set[str]:
             location = {"id": own, "rsc": remote, "node": member, "score": str(PREFERENCE)}
             element = ET.Element("rsc_location", location)
             plan.want("constraints", element, f"{remote} is rather watched by {member}")
+    return keep
+
+
+def _discovery(plan: _Plan) -> set[str]:
+    """Have Pacemaker not look on the hypervisors for what cannot run there.
+
+    It looks for every resource on a node that it has just connected to, allowed there or not. If
+    the node is lost at that moment, the look counts as failed, so as if the resource might run
+    there, and has to be stopped there first: the loss of the node is never dealt with (seen with
+    2.1.5: no fence, and an error of the scheduler for each transition).
+
+    Returns:
+        the ids of the constraints that stay.
+    """
+    option = plan.cib.find("configuration/crm_config//nvpair[@name='symmetric-cluster']")
+    if option is None or option.get("value", "").lower() != "false":
+        return set()  # resources may run on the hypervisors
+    constraints = plan.cib.findall("configuration/constraints/rsc_location")
+    allowed = {
+        (place.get("rsc"), place.get("node"))
+        for place in constraints
+        if not _id(place).startswith(PREFIX)
+    }
+    remotes = [_id(primitive) for primitive in _remotes(plan.cib)]
+    keep = set()
+    for resource in plan.cib.findall("configuration/resources/*"):
+        name = _id(resource)
+        if name in remotes or resource.get("class") == "stonith" or name.startswith(PREFIX):
+            continue
+        for remote in remotes:
+            if (name, remote) in allowed:
+                continue
+            own = f"{PREFIX}none-{name}-{remote}"
+            keep.add(own)
+            place = {"id": own, "rsc": name, "node": remote, "score": "-INFINITY"}
+            element = ET.Element("rsc_location", {**place, "resource-discovery": "never"})
+            plan.want("constraints", element, f"{name} is not looked for on {remote}")
     return keep
 
 
