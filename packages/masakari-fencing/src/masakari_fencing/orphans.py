@@ -54,6 +54,16 @@ def lives(identity: str, proc: Path = Path("/proc")) -> bool | None:
         return False
 
 
+def hand_back(runner: Runner, uuid: str) -> None:
+    """Have Masakari start a recovery again, by a process of its own; see `giveup`.
+
+    Raises:
+        PacemakerError: it failed.
+    """
+    argv = [sys.executable or "python3", "-m", "masakari_fencing.giveup", uuid]
+    pacemaker.run(runner, argv, timeout=60)
+
+
 @dataclass
 class Orphans:
     """Looks for interrupted recoveries.
@@ -85,8 +95,7 @@ class Orphans:
         handed = []
         for uuid, identity in (entry for entry in turns if entry not in self._settled):
             if self._dead(identity):
-                argv = [sys.executable or "python3", "-m", "masakari_fencing.giveup", uuid]
-                pacemaker.run(self.runner, argv, timeout=60)
+                hand_back(self.runner, uuid)
                 self._settled.add((uuid, identity))
                 handed.append(uuid)
         return handed

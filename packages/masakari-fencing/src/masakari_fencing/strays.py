@@ -8,7 +8,6 @@ in between leaves the host's guests down, without a trace of who it was.
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Protocol
 from masakari_fencing import pacemaker, turn
 from masakari_fencing.api import Host, Notification
 from masakari_fencing.commands import Runner
+from masakari_fencing.orphans import hand_back
 
 LOG = logging.getLogger(__name__)
 
@@ -70,8 +70,7 @@ class Strays:
         self._since = {uuid: self._since.get(uuid, now) for uuid in found}
         due = [uuid for uuid, since in self._since.items() if now - since >= PATIENCE]
         for uuid in due:
-            argv = [sys.executable or "python3", "-m", "masakari_fencing.giveup", uuid]
-            pacemaker.run(self.runner, argv, timeout=60)
+            hand_back(self.runner, uuid)
             LOG.info("Notification %s had been taken up by nobody who is left", uuid)
             del self._since[uuid]
         return due

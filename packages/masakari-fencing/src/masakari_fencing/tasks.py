@@ -206,9 +206,8 @@ class RestoreGuestStatesTask(base.MasakariTask):
             found = []
             # In this order: where nothing has failed, the guests need not be asked for.
             if failed := attempts.failed(client.migrations.list(host=host_name), host_name):
-                options = {"host": host_name, "all_tenants": True}
-                servers = client.servers.list(detailed=True, search_opts=options)
-                found = [server.id for server in attempts.spoiled(servers, failed)]
+                spoiled = attempts.spoiled(_guests(client, host_name), failed)
+                found = [server.id for server in spoiled]
             for server in found:
                 client.servers.reset_state(server, "active")
         except Exception as error:  # whatever a client library raises
@@ -239,9 +238,8 @@ class ConfirmEvacuationTask(base.MasakariTask):
         """
         options = CONF.host_failure
         client = nova.novaclient(self.context, timeout=REQUEST_TIMEOUT)
-        search = {"host": host_name, "all_tenants": True}
         left = evacuations.left_behind(
-            client.servers.list(detailed=True, search_opts=search),
+            _guests(client, host_name),
             key=getattr(options, "ha_enabled_instance_metadata_key", "HA_Enabled"),
             everyone=options.evacuate_all_instances,
             skip_errors=options.ignore_instances_in_error_state,
@@ -252,6 +250,12 @@ class ConfirmEvacuationTask(base.MasakariTask):
             self.update_details(message, 1.0)
             raise exception.HostRecoveryFailureException(message=message)
         self.update_details(f"No guest is left behind on host '{host_name}'", 1.0)
+
+
+def _guests(client: Any, host_name: str) -> Any:
+    """Return everybody's guests on a host, as novaclient's servers."""
+    options = {"host": host_name, "all_tenants": True}
+    return client.servers.list(detailed=True, search_opts=options)
 
 
 def _under_way(context: Any, host_name: str) -> list[str]:
