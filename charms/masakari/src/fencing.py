@@ -14,6 +14,7 @@ import services
 HOME = "/usr/share/masakari-fencing"
 ALERT_AGENT = f"{HOME}/masakari_fencing/alert.py"
 REFUSALS = "/var/lib/masakari-fencing/refusals"
+SETBACKS = "/var/lib/masakari-fencing/setbacks"
 GUARD_AGENT = "/usr/sbin/fence_masakari_guard"
 NOTIFIER_UNIT = f"/usr/local/lib/systemd/system/{services.NOTIFIER}.service"
 
@@ -44,6 +45,7 @@ class Installation:
                 self._host.systemd.daemon_reload()
         self._remove_others(contents)
         self._directory(REFUSALS, 0o755, _USER, _USER)
+        self._directory(SETBACKS, 0o755, _USER, _USER)
         self._directory(_GUARD_STATE, 0o755, "root", "root")
         return services.digest(sorted(contents.items()))
 

@@ -287,13 +287,22 @@ class FakeMasakari:
             return 200, {"segments": [{"uuid": "seg", "name": "rack1"}]}
         if (method, path) == ("GET", "/v1/segments/seg/hosts"):
             return 200, {"hosts": list(self.hosts.values())}
-        if (method, path) == ("GET", "/v1/notifications"):
-            wanted = dict(pair.split("=") for pair in query.split("&"))
-            found = [n for n in self.notifications if all(n[k] == v for k, v in wanted.items())]
-            return 200, {"notifications": found}
+        if method == "GET" and path.startswith("/v1/notifications"):
+            return self._find(path.removeprefix("/v1/notifications").lstrip("/"), query)
         if method == "PUT" and path.startswith("/v1/segments/seg/hosts/"):
             return self._update(path.rsplit("/", 1)[1], body["host"])
         return 404, {"message": f"no such path {path}"}
+
+    def _find(self, identifier: str, query: str) -> tuple[int, Any]:
+        if not identifier:
+            wanted = dict(pair.split("=") for pair in query.split("&"))
+            found = [n for n in self.notifications if all(n[k] == v for k, v in wanted.items())]
+            return 200, {"notifications": found}
+        for item in self.notifications:
+            if item["notification_uuid"] == identifier:
+                return 200, {"notification": item}
+        text = f"Notification {identifier} could not be found."
+        return 404, {"itemNotFound": {"message": text}}
 
     def _token(self) -> dict[str, Any]:
         catalog = [

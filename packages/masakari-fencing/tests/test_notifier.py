@@ -498,3 +498,12 @@ def test_the_recoveries_that_masakari_works_on(masakari: FakeMasakari) -> None:
     (found,) = api.recoveries()
     assert found.uuid == wanted["notification_uuid"]
     assert found.host == masakari.hosts[HOST]["uuid"]
+
+
+def test_one_notification(masakari: FakeMasakari) -> None:
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    wanted = masakari.add(HOST, 1.0, "error")
+    found = api.notification(wanted["notification_uuid"])
+    assert found is not None
+    assert (found.uuid, found.status) == (wanted["notification_uuid"], "error")
+    assert api.notification("another") is None

@@ -189,8 +189,8 @@ class Objects:
         return row
 
 
-def give_up(objects: Objects) -> bool:
-    return giveup.give_up("context", objects, objects, "uuid")
+def give_up(objects: Objects, *status: str) -> bool:
+    return giveup.give_up("context", objects, objects, "uuid", *status)
 
 
 def test_a_running_notification_is_retried() -> None:
@@ -206,3 +206,10 @@ def test_any_other_notification_stays_as_it_is(status: str) -> None:
     assert give_up(objects) is False
     assert objects.notification.saved is None
     assert objects.told == []
+
+
+def test_one_that_has_failed_is_retried_where_that_is_asked_for() -> None:
+    objects = Objects("error")
+    assert give_up(objects, "error") is True
+    assert objects.told == ["new"]
+    assert give_up(Objects("running"), "error") is False, "somebody has begun it again"

@@ -70,6 +70,7 @@ class Masakari:
             report_limit_window=120,
             report_settle=0,
             refusals_directory=str(directory),
+            setbacks_directory=str(directory),
         )
         self.notification = SimpleNamespace(
             generated_time=datetime.datetime.fromtimestamp(NOW, datetime.timezone.utc),
@@ -567,7 +568,7 @@ def test_the_flows_name_the_entry_points(tasks: Any) -> None:
         assert pre == "pre:['" + "','".join(masakari_fencing.PRE_TASKS) + "'"
         # Before the guests are listed: of those in ERROR, some may be told to stay where they are.
         assert "main:['restore_guest_states_task','prepare_HA_enabled_instances_task'" in flow
-        assert "'evacuate_instances_task','confirm_evacuation_task']" in flow
+        assert "'evacuate_and_undo_task','confirm_evacuation_task']" in flow
 
 
 @pytest.mark.parametrize("allowed", [False, True])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import ops
 import pytest
-from masakari_fencing import outofservice
+from masakari_fencing import outofservice, setbacks
 from ops import testing
 
 import cluster
@@ -306,6 +306,13 @@ class TestApache:
             self.site(machine, name)
         ctx.run(ctx.on.upgrade_charm(), complete())
         assert not machine.host.path("/etc/apache2/sites-enabled/masakari-api.conf").exists()
+
+
+def test_what_the_engine_leaves_has_a_place(ctx: testing.Context, machine: Machine) -> None:
+    ctx.run(ctx.on.config_changed(), complete())
+    for directory in (fencing.REFUSALS, fencing.SETBACKS):
+        assert machine.host.path(directory).is_dir()
+    assert str(setbacks.DIRECTORY) == fencing.SETBACKS
 
 
 def test_status_of_a_refused_recovery(ctx: testing.Context, machine: Machine) -> None:

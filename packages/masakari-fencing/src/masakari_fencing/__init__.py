@@ -14,12 +14,15 @@ and that call to a dead host would only end with the RPC timeout.
 RESTORE_TASK = "restore_guest_states_task"
 """Entry point name of the task that each attempt to evacuate the guests begins with."""
 
+EVACUATE_TASK = "evacuate_and_undo_task"
+"""Entry point name of Masakari's own task that evacuates them, with a revert."""
+
 CONFIRM_TASK = "confirm_evacuation_task"
 """Entry point name of the task that it ends with."""
 
 _PRE = ",".join(f"'{task}'" for task in PRE_TASKS)
 _PREPARE = f"'{RESTORE_TASK}','prepare_HA_enabled_instances_task'"
-_EVACUATE = f"'evacuate_instances_task','{CONFIRM_TASK}'"
+_EVACUATE = f"'{EVACUATE_TASK}','{CONFIRM_TASK}'"
 
 AUTO_RECOVERY_TASKS = f"pre:[{_PRE}],main:[{_PREPARE}],post:[{_EVACUATE}]"
 """Value of `[taskflow_driver_recovery_flows] host_auto_failure_recovery_tasks`."""

@@ -226,6 +226,18 @@ class MasakariApi(Client):
         found = [_notification(item) for item in answer.get("notifications", [])]
         return sorted(found, key=lambda item: item.generated, reverse=True)
 
+    def notification(self, uuid: str) -> Notification | None:
+        """Return a notification; None where there is no such one.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        try:
+            answer = self._request("GET", f"/notifications/{uuid}")
+        except UnknownHost:
+            return None
+        return _notification(answer.get("notification", {}))
+
     def recoveries(self) -> list[Notification]:
         """Return the reports of failed hosts that Masakari is working on.
 

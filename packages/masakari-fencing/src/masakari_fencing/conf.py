@@ -6,6 +6,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from masakari_fencing import setbacks
 from masakari_fencing.fence import Policy
 from masakari_fencing.refusals import DIRECTORY
 
@@ -98,6 +99,12 @@ OPTIONS = [
         "refusals_directory",
         default=str(DIRECTORY),
         help="Where refused recoveries are left for the charm to report.",
+    ),
+    cfg.StrOpt(
+        "setbacks_directory",
+        default=str(setbacks.DIRECTORY),
+        help="Where recoveries that failed behind the fence are left for the notifier, which has "
+        "them started again.",
     ),
 ]
 

@@ -31,6 +31,7 @@ from masakari_fencing.orphans import Orphans
 from masakari_fencing.readmission import INTERVAL, Readmission
 from masakari_fencing.reprieve import Reprieve
 from masakari_fencing.retry import Retry
+from masakari_fencing.setbacks import Setbacks
 from masakari_fencing.spool import Event, Spool
 from masakari_fencing.strays import Strays
 
@@ -334,7 +335,10 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         # report.
         ((Retry(Subprocess()).look,), RETRY_INTERVAL),
         (cluster_looks(Subprocess()), INTERVAL),
-        ((Strays(Subprocess(), masakari).look,), strays.INTERVAL),
+        (
+            (Setbacks(Subprocess(), masakari).look, Strays(Subprocess(), masakari).look),
+            strays.INTERVAL,
+        ),
         ((comeback.look, watch.look), SERVICE_INTERVAL),
     ):
         threading.Thread(target=keep_looking, args=(looks, interval), daemon=True).start()

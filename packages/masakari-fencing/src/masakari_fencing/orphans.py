@@ -54,13 +54,19 @@ def lives(identity: str, proc: Path = Path("/proc")) -> bool | None:
         return False
 
 
-def hand_back(runner: Runner, uuid: str) -> None:
+def hand_back(runner: Runner, uuid: str, *, failed: bool = False) -> None:
     """Have Masakari start a recovery again, by a process of its own; see `giveup`.
+
+    Args:
+        runner: runs the process.
+        uuid: the notification.
+        failed: it is one that has failed, not one that was interrupted.
 
     Raises:
         PacemakerError: it failed.
     """
-    argv = [sys.executable or "python3", "-m", "masakari_fencing.giveup", uuid]
+    argv = [sys.executable or "python3", "-m", "masakari_fencing.giveup"]
+    argv += ["--failed", uuid] if failed else [uuid]
     pacemaker.run(runner, argv, timeout=60)
 
 

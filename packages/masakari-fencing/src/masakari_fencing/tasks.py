@@ -19,7 +19,16 @@ from masakari.compute import nova
 from masakari.engine.drivers.taskflow import base
 from oslo_log import log as logging
 
-from masakari_fencing import attempts, conf, evacuations, guard, orphans, refusals, testimony
+from masakari_fencing import (
+    attempts,
+    conf,
+    evacuations,
+    guard,
+    guests,
+    orphans,
+    refusals,
+    testimony,
+)
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.compute import BINARY, ComputeError, ComputeService
 from masakari_fencing.fence import ComputeUnknown, HostFence, Refused, Report, Withdrawn
@@ -30,9 +39,6 @@ from masakari_fencing.turn import Busy, Turn
 CONF = masakari.conf.CONF
 conf.register(CONF)
 LOG = logging.getLogger(__name__)
-
-REQUEST_TIMEOUT = 20
-"""Seconds that one request to Nova may take."""
 
 
 class EnsureHostFencedTask(base.MasakariTask):
@@ -202,11 +208,11 @@ class RestoreGuestStatesTask(base.MasakariTask):
         What cannot be put back is no reason to recover nothing.
         """
         try:
-            client = nova.novaclient(self.context, timeout=REQUEST_TIMEOUT)
+            client = nova.novaclient(self.context, timeout=guests.REQUEST_TIMEOUT)
             found = []
             # In this order: where nothing has failed, the guests need not be asked for.
             if failed := attempts.failed(client.migrations.list(host=host_name), host_name):
-                spoiled = attempts.spoiled(_guests(client, host_name), failed)
+                spoiled = attempts.spoiled(guests.of_host(client, host_name), failed)
                 found = [server.id for server in spoiled]
             for server in found:
                 client.servers.reset_state(server, "active")
@@ -237,9 +243,9 @@ class ConfirmEvacuationTask(base.MasakariTask):
                 answer; Masakari will try again.
         """
         options = CONF.host_failure
-        client = nova.novaclient(self.context, timeout=REQUEST_TIMEOUT)
+        client = nova.novaclient(self.context, timeout=guests.REQUEST_TIMEOUT)
         left = evacuations.left_behind(
-            _guests(client, host_name),
+            guests.of_host(client, host_name),
             key=getattr(options, "ha_enabled_instance_metadata_key", "HA_Enabled"),
             everyone=options.evacuate_all_instances,
             skip_errors=options.ignore_instances_in_error_state,
@@ -252,14 +258,8 @@ class ConfirmEvacuationTask(base.MasakariTask):
         self.update_details(f"No guest is left behind on host '{host_name}'", 1.0)
 
 
-def _guests(client: Any, host_name: str) -> Any:
-    """Return everybody's guests on a host, as novaclient's servers."""
-    options = {"host": host_name, "all_tenants": True}
-    return client.servers.list(detailed=True, search_opts=options)
-
-
 def _under_way(context: Any, host_name: str) -> list[str]:
-    client = nova.novaclient(context, timeout=REQUEST_TIMEOUT)
+    client = nova.novaclient(context, timeout=guests.REQUEST_TIMEOUT)
     migrations = list(client.migrations.list(host=host_name))
 
     def under_way(dead: Collection[str]) -> list[str]:
@@ -296,7 +296,9 @@ def _turn(context: Any, host_name: str, notification_uuid: str) -> Turn:
 
 
 def _service(context: Any, host_name: str) -> ComputeService:
-    return ComputeService(lambda: nova.novaclient(context, timeout=REQUEST_TIMEOUT), host_name)
+    return ComputeService(
+        lambda: nova.novaclient(context, timeout=guests.REQUEST_TIMEOUT), host_name
+    )
 
 
 def _excess(context: Any, report: Report) -> str | None:
