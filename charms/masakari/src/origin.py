@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import re
+import urllib.parse
 
 from instance_ha_common.host import Host
 
@@ -21,6 +23,12 @@ _LINE = re.compile(r"deb(?: \[[^\]\n|]*\])?(?: [^\s|]+){2,}")
 
 _ACCOUNT = re.compile(r"//[^/@\s]*@")
 """The account of an archive that wants one, with its password."""
+
+_ARCHIVE = re.compile(r"(?P<scheme>[a-z+]+)://(?P<account>[^/@\s]*)@(?P<where>\S+)")
+"""The address of such an archive."""
+
+_LOGINS = "/etc/apt/auth.conf.d"
+"""Where apt looks for accounts of archives; see apt_auth.conf(5)."""
 
 _OWN_RELEASES = {"jammy": "yoga", "noble": "caracal"}
 """The OpenStack release in the archive of the series itself: no cloud archive has it there."""
@@ -56,6 +64,7 @@ def parse(text: str) -> Origin:
     if text in ("", "distro"):
         return Origin()
     if _LINE.fullmatch(text) or _PPA.fullmatch(text):
+        _login(text)
         return Origin(text)
     cloud = _CLOUD.fullmatch(text)
     if cloud:
@@ -65,13 +74,41 @@ def parse(text: str) -> Origin:
     if _RELEASE.fullmatch(release) and pocket in ("", "proposed"):
         return Origin(_cloud_archive(release, proposed=bool(pocket)))
     raise ValueError(
-        f"openstack-origin: {_ACCOUNT.sub('//', text)!r} is none of distro, a release such as"
+        f"openstack-origin: {_public(text)!r} is none of distro, a release such as"
         " caracal, cloud:jammy-caracal, ppa:OWNER/NAME or a line 'deb ...'"
     )
 
 
 def _cloud_archive(release: str, *, proposed: bool) -> str:
     return f"cloud-archive:{release}{'-proposed' if proposed else ''}"
+
+
+def _login(repository: str) -> str:
+    """What apt's own file of accounts must say; empty where none is needed.
+
+    Raises:
+        ValueError: that file cannot hold this account.
+    """
+    archive = _ARCHIVE.search(repository)
+    if not archive:
+        return ""
+    name, _, password = map(urllib.parse.unquote, archive["account"].partition(":"))
+    if not name or not password or re.search(r"\s", name + password):
+        raise ValueError(
+            "openstack-origin: the archive's account must be NAME:PASSWORD, without blanks"
+        )
+    where = archive["where"].rstrip("/")
+    return f"machine {archive['scheme']}://{where}/ login {name} password {password}\n"
+
+
+def _public(repository: str) -> str:
+    """A repository without the account."""
+    return _ACCOUNT.sub("//", repository)
+
+
+def _login_file(repository: str) -> str:
+    digest = hashlib.sha256(_public(repository).encode()).hexdigest()[:12]
+    return f"{_LOGINS}/masakari-charm-{digest}.conf"
 
 
 class Sources:
@@ -125,7 +162,7 @@ class Sources:
         present = dict.fromkeys([*others, wanted.repository])
         self._host.write(_RECORD, "".join(f"{name}\n" for name in (current, *present)), mode=0o600)
         for repository in dict.fromkeys([current, *others]):
-            if repository not in ("", wanted.repository):
+            if _public(repository) not in ("", _public(wanted.repository)):
                 self._remove(repository)
         self._host.apt.update()
         return True
@@ -160,7 +197,10 @@ class Sources:
             ValueError: that cannot be done; remembered, so that not each hook has to try.
             CommandError: apt failed.
         """
-        failure = self._add_apt_repository(repository)
+        # The tool would show the account to everybody who lists processes, or reads its file.
+        if login := _login(repository):
+            self._host.write(_login_file(repository), login, mode=0o600)
+        failure = self._add_apt_repository(_public(repository))
         if failure:
             reason = f"openstack-origin: cannot be added, set another value: {failure}"
             self._host.write(_REFUSED, f"{repository}\n{reason}", mode=0o600)
@@ -169,9 +209,10 @@ class Sources:
 
     def _remove(self, repository: str) -> None:
         """Remove a repository; one that the release of this machine does not know stays."""
-        failure = self._add_apt_repository("--remove", repository)
+        failure = self._add_apt_repository("--remove", _public(repository))
         if failure:
             logger.warning("the former origin of packages is not removed: %s", failure)
+        self._host.remove(_login_file(repository))
 
     def _add_apt_repository(self, *arguments: str) -> str:
         """Run the tool; return the last line that it says when it fails, else nothing.
@@ -186,7 +227,7 @@ class Sources:
             return ""
         said = (result.stderr or result.stdout).strip().splitlines()
         last = (said or [f"exit code {result.returncode}"])[-1].strip()
-        return _ACCOUNT.sub("//", last)[:200]
+        return _public(last)[:200]
 
     def _os_release(self, key: str) -> str:
         text = self._host.read("/etc/os-release") or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import stat
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,29 @@ class TestOrigin:
         with pytest.raises(ValueError, match="none of") as caught:
             parse("deb https://me:s3cret@example.invalid/u")
         assert "s3cret" not in str(caught.value)
+
+    def test_an_archives_account_is_for_apt_alone(
+        self, sources: Sources, machine: Machine
+    ) -> None:
+        line = "deb [arch=amd64] https://{}example.invalid/u/ jammy main"
+        assert self.use(sources, line.format("me:s3%3Acret@"))
+        assert self.repositories(machine) == [[line.format("")]], "everybody sees processes"
+        (login,) = machine.host.path("/etc/apt/auth.conf.d").iterdir()
+        assert login.suffix == ".conf"
+        assert stat.S_IMODE(login.stat().st_mode) == 0o600
+        entry = "machine https://example.invalid/u/ login me password s3:cret\n"
+        assert login.read_text() == entry
+        assert self.use(sources, line.format("me:another@")), "a new password is a change"
+        assert "password another\n" in login.read_text()
+        assert ["--remove", line.format("")] not in self.repositories(machine)
+        assert self.use(sources, "distro")
+        assert self.repositories(machine)[-1] == ["--remove", line.format("")]
+        assert not login.exists()
+
+    @pytest.mark.parametrize("account", ["me", "me:", ":pw", "me:a%20b"])
+    def test_an_account_that_apt_cannot_have(self, account: str) -> None:
+        with pytest.raises(ValueError, match="must be NAME:PASSWORD, without blanks"):
+            parse(f"deb https://{account}@example.invalid/u jammy main")
 
     def use(self, sources: Sources, text: str) -> bool:
         """What the charm does; the packages come between the two."""
