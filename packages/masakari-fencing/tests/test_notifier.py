@@ -490,14 +490,13 @@ def test_a_login_has_a_time_limit() -> None:
 
 def test_the_recoveries_that_masakari_works_on(masakari: FakeMasakari) -> None:
     api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
-    wanted = masakari.add(HOST, 1.0, "running")
+    wanted = [masakari.add(HOST, 1.0, "running"), masakari.add(HOST, 3.0, "running", kind="VM")]
     masakari.add(HOST, 2.0, "finished")
-    masakari.add(HOST, 3.0, "running", kind="PROCESS")
     started = masakari.add(HOST, 4.0, "running")
     started["payload"] = {"event": "STARTED"}
-    (found,) = api.recoveries()
-    assert found.uuid == wanted["notification_uuid"]
-    assert found.host == masakari.hosts[HOST]["uuid"]
+    found = api.running()
+    assert [item.uuid for item in found] == [item["notification_uuid"] for item in wanted]
+    assert {item.host for item in found} == {masakari.hosts[HOST]["uuid"]}
 
 
 def test_one_notification(masakari: FakeMasakari) -> None:

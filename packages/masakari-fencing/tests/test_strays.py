@@ -9,7 +9,7 @@ from fencing_fakes import CONFIGURATION, Cluster
 from masakari_fencing import giveup
 from masakari_fencing.api import Host, Notification
 from masakari_fencing.pacemaker import PacemakerError
-from masakari_fencing.strays import PATIENCE, Strays
+from masakari_fencing.strays import OTHERS_PATIENCE, PATIENCE, Strays
 
 OWN = "juju-1-lxd-0"
 
@@ -19,7 +19,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.cluster = Cluster(dc=OWN)
-        self.running: list[Notification] = []
+        self.begun: list[Notification] = []
         self.turns: dict[str, str] = {}
         self.asked = 0
         self.now = 100.0
@@ -28,15 +28,15 @@ class Bench:
         runner.on(f"{sys.executable} -m masakari_fencing.giveup", "")
         self.strays = Strays(runner, self, clock=lambda: self.now)
 
-    def recoveries(self) -> list[Notification]:
+    def running(self) -> list[Notification]:
         self.asked += 1
-        return self.running
+        return self.begun
 
     def hosts(self) -> list[Host]:
         return [Host(f"uuid-{n}", "segment", f"Node{n}.maas", True) for n in (1, 2)]
 
-    def run(self, uuid: str, host: str = "uuid-1") -> None:
-        self.running.append(Notification("COMPUTE_HOST", "STOPPED", "running", 0, 0, uuid, host))
+    def run(self, uuid: str, host: str = "uuid-1", kind: str = "COMPUTE_HOST") -> None:
+        self.begun.append(Notification(kind, "STOPPED", "running", 0, 0, uuid, host))
 
     def _configuration(self) -> str:
         groups = ""
@@ -91,6 +91,18 @@ def test_the_turn_of_another_host_or_of_a_recovery_that_has_ended_is_no_excuse(
     bench.run("n2")
     bench.turns = turns
     assert "n2" in bench.look_twice()
+
+
+@pytest.mark.parametrize("kind", ["VM", "PROCESS"])
+def test_a_guests_recovery_is_handed_back_when_it_takes_longer_than_any(
+    bench: Bench, kind: str
+) -> None:
+    bench.run("n1", kind=kind)
+    assert bench.look_twice() == []
+    bench.now += OTHERS_PATIENCE - PATIENCE - 1
+    assert bench.strays.look() == []
+    bench.now += 1
+    assert bench.strays.look() == ["n1"]
 
 
 def test_one_that_begins_in_time_counts_anew_when_it_ends(bench: Bench) -> None:

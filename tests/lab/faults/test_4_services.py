@@ -12,6 +12,9 @@ from jujulab.trial import Trial
 AWAY = 45.0
 """Seconds that the API stays away."""
 
+OUTAGE = 12.0
+"""Seconds that the database stays away."""
+
 
 def machine_of(trial: Trial, application: str) -> Machine:
     """Return the machine of an application's first unit."""
@@ -33,8 +36,20 @@ def restart_database(trial: Trial) -> None:
     trial.faults.service(machine_of(trial, "mysql"), "restart", "mariadb")
 
 
+def lose_database(trial: Trial) -> None:
+    """Take the database away for longer than one attempt to recover lasts."""
+    machine = machine_of(trial, "mysql")
+    trial.repair(trial.faults.service, machine, "start", "mariadb")
+    trial.faults.service(machine, "stop", "mariadb")
+    time.sleep(OUTAGE)
+    trial.repairs.close()
+
+
+FAULTS = [kill_engines, restart_broker, restart_database, lose_database]
+
+
 @pytest.mark.parametrize("phase", ["notified", "evacuating"])
-@pytest.mark.parametrize("fault", [kill_engines, restart_broker, restart_database])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_recovery_survives(
     trial: Trial, plain: str, fault: Callable[[Trial], None], phase: str
 ) -> None:

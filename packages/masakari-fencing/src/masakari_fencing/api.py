@@ -238,20 +238,16 @@ class MasakariApi(Client):
             return None
         return _notification(answer.get("notification", {}))
 
-    def recoveries(self) -> list[Notification]:
-        """Return the reports of failed hosts that Masakari is working on.
+    def running(self) -> list[Notification]:
+        """Return the reports of failures that Masakari is working on.
 
         Raises:
             ApiError: the API did not answer.
         """
-        answer = self._request("GET", "/notifications?status=running&type=COMPUTE_HOST")
+        answer = self._request("GET", "/notifications?status=running")
         found = [_notification(item) for item in answer.get("notifications", [])]
-        # Should a filter not be known: what is done about the others would be wrong.
-        return [
-            item
-            for item in found
-            if (item.kind, item.status, item.event) == ("COMPUTE_HOST", "running", "STOPPED")
-        ]
+        # Should the filter not be known: what is done about the others would be wrong.
+        return [item for item in found if item.status == "running" and item.event != "STARTED"]
 
     def end_maintenance(self, host: Host) -> None:
         """Make Masakari accept reports about a host again.

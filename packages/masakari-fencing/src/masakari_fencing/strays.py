@@ -1,8 +1,9 @@
-"""Finds recoveries whose engine died before it took its turn.
+"""Finds recoveries whose engine died before it took its turn, or that take no turns.
 
 Masakari calls a notification `running`, and never looks at it again, a moment before the recovery
 begins and takes its turn (see `turn`), which is all that `orphans` knows of. An engine that dies
-in between leaves the host's guests down, without a trace of who it was.
+in between leaves the host's guests down, without a trace of who it was. Recoveries of a guest or
+a process take no turns: what is known of one whose engine died is how long it takes.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ INTERVAL = 5.0
 PATIENCE = 8.0
 """Seconds that an engine may need from the one to the other; it is less than one."""
 
+OTHERS_PATIENCE = 360.0
+"""Seconds that the recovery of a guest or a process may take. Masakari waits at most 180 s for a
+guest to stop and 60 s for it to start, by default; to stop or start it once more does no harm."""
+
 
 class Masakari(Protocol):
     """What is used of `api.MasakariApi`."""
 
-    def recoveries(self) -> list[Notification]: ...  # noqa: D102
+    def running(self) -> list[Notification]: ...  # noqa: D102
     def hosts(self) -> Iterable[Host]: ...  # noqa: D102
 
 
@@ -65,19 +70,26 @@ class Strays:
         if status.dc != self._name or not status.quorum:
             self._since.clear()
             return []
-        found = self._without_a_turn()
+        found = self._found()
         now = self.clock()
         self._since = {uuid: self._since.get(uuid, now) for uuid in found}
-        due = [uuid for uuid, since in self._since.items() if now - since >= PATIENCE]
+        due = [uuid for uuid, since in self._since.items() if now - since >= found[uuid]]
         for uuid in due:
             hand_back(self.runner, uuid)
             LOG.info("Notification %s had been taken up by nobody who is left", uuid)
             del self._since[uuid]
         return due
 
-    def _without_a_turn(self) -> list[str]:
-        """Return the recoveries that nobody has begun, nor waits to begin."""
-        running = {item.uuid: item for item in self.masakari.recoveries()}
+    def _found(self) -> dict[str, float]:
+        """Return for how many seconds each recovery that may have been left alone is let be."""
+        running = self.masakari.running()
+        found = {item.uuid: OTHERS_PATIENCE for item in running if item.kind != "COMPUTE_HOST"}
+        hosts = [item for item in running if item.kind == "COMPUTE_HOST"]
+        return {**found, **dict.fromkeys(self._without_a_turn(hosts), PATIENCE)}
+
+    def _without_a_turn(self, recoveries: list[Notification]) -> list[str]:
+        """Return the recoveries of hosts that nobody has begun, nor waits to begin."""
+        running = {item.uuid: item for item in recoveries}
         if not running:
             return []
         configuration = pacemaker.configuration(self.runner)
