@@ -392,6 +392,8 @@ class Guests:
         self.servers = SimpleNamespace(list=self._list, reset_state=self._reset)
         self.migrations = SimpleNamespace(list=self._migrations)
         self.services = SimpleNamespace(list=self._services)
+        self.actions: list[SimpleNamespace] = []
+        self.instance_action = SimpleNamespace(list=lambda server: self.actions)
 
     def _list(self, detailed: bool, search_opts: dict[str, object]) -> list[SimpleNamespace]:
         assert detailed
@@ -427,9 +429,30 @@ def test_what_a_failed_evacuation_did_to_a_guest_is_undone(
     assert task.details == [("Guests whose evacuation failed before: guest", 1.0)]
 
 
-def test_where_nothing_has_failed_the_guests_are_not_asked_for(
+def test_a_guest_that_a_boot_of_its_host_stopped_is_to_run(
     tasks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stopped = SimpleNamespace(id="guest", fault=None)
+    vars(stopped).update({"OS-EXT-STS:vm_state": "stopped", "OS-EXT-STS:power_state": 4})
+    client = Guests(stopped)
+    client.looks = [[], []]
+    monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: client)
+    task = tasks.RestoreGuestStatesTask("context", "nova")
+    task.execute(HOST, "uuid")
+    assert client.reset == [], "its user has stopped it"
+    boot = "2026-11-21T03:54:30.000000"
+    client.actions = [SimpleNamespace(action="stop", start_time=boot, user_id=None)]
+    client.looks = [[], []]
+    task.execute(HOST, "uuid")
+    assert client.reset == [("guest", "active")]
+    assert "stopped since by a boot of the host: guest" in task.details[-1][0]
+
+
+def test_where_nothing_has_failed_the_guests_are_not_asked_for(
+    tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    masakari.notification.generated_time = now - datetime.timedelta(seconds=10)
     client = Guests()
     client.servers.list = lambda **options: pytest.fail("the list of guests was asked for")
     monkeypatch.setattr(tasks.nova, "novaclient", lambda context, timeout: client)

@@ -1,8 +1,11 @@
-"""Guests that Nova calls broken only because an attempt to evacuate them failed.
+"""Guests that Nova calls broken or stopped only because their recovery took long.
 
 Nova puts a guest in ERROR when no host has room for it. Masakari then tries the next reserved
 host, or any host, and takes the ERROR for the state in which the guest was before the failure:
 it stops the guest after its evacuation and puts it in ERROR again, or leaves it where it is.
+
+And Nova stops a guest that does not run although it should. A host that boots after its fencing,
+before its guests are evacuated, has many of those. Masakari would keep them stopped.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ RUNNING = 1
 
 FAILED = frozenset({"error", "failed"})
 """States of Nova's record of an evacuation that did not come about."""
+
+BOOT = 15.0
+"""Seconds since its failure in which no host can have booted and looked after its guests."""
 
 TOLERANCE = 60.0
 """Seconds by which the clocks of Nova's services may differ."""
@@ -49,6 +55,21 @@ def spoiled(servers: Iterable[Any], evacuations: Collection[Any]) -> list[Any]:
         evacuations: those that failed.
     """
     return [server for server in servers if _spoiled(server, evacuations)]
+
+
+def powered_off(actions: Iterable[Any], since: float) -> bool:
+    """Whether Nova by itself has stopped a guest, and nobody has done anything with it after that.
+
+    Nova does so with `compute_api.stop` in `_sync_instance_power_state` of its compute manager,
+    in a context without a user.
+
+    Args:
+        actions: novaclient's actions of the guest.
+        since: seconds since the epoch; a guest may have been shut down from inside before.
+    """
+    dated = [(times.epoch(action.start_time) or 0.0, action) for action in actions]
+    begun, last = max(dated, key=lambda item: item[0], default=(0.0, None))
+    return last is not None and last.action == "stop" and not last.user_id and begun >= since
 
 
 def _spoiled(server: Any, evacuations: Collection[Any]) -> bool:

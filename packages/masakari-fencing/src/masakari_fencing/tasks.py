@@ -161,7 +161,7 @@ class RestoreGuestStatesTask(base.MasakariTask):
         """
         self._await_evacuations(host_name)
         self._forget_moves(notification_uuid)
-        self._restore_states(host_name)
+        self._restore_states(host_name, notification_uuid)
 
     def _await_evacuations(self, host_name: str) -> None:
         """Let nobody evacuate a guest that is being rebuilt; see `evacuations`."""
@@ -202,25 +202,34 @@ class RestoreGuestStatesTask(base.MasakariTask):
                 move.message = "Of an earlier attempt; the recovery was started again."
                 move.save()
 
-    def _restore_states(self, host_name: str) -> None:
-        """Put guests whose evacuation has failed back to active; see `attempts`.
+    def _restore_states(self, host_name: str, notification_uuid: str) -> None:
+        """Put guests that ran, and that Nova has given up since, back to active; see `attempts`.
 
         What cannot be put back is no reason to recover nothing.
         """
         try:
             client = nova.novaclient(self.context, timeout=guests.REQUEST_TIMEOUT)
-            found = []
-            # In this order: where nothing has failed, the guests need not be asked for.
-            if failed := attempts.failed(client.migrations.list(host=host_name), host_name):
-                spoiled = attempts.spoiled(guests.of_host(client, host_name), failed)
-                found = [server.id for server in spoiled]
-            for server in found:
+            failed = attempts.failed(client.migrations.list(host=host_name), host_name)
+            report = _report(self.context, host_name, notification_uuid)
+            old = time.time() - report.generated >= attempts.BOOT
+            # Where nothing has failed or can have booted, the guests need not be asked for.
+            servers = list(guests.of_host(client, host_name)) if failed or old else []
+            broken = [server.id for server in attempts.spoiled(servers, failed)]
+            stopped = [
+                server.id
+                for server in servers
+                if getattr(server, guests.STATE, "") == "stopped"
+                and attempts.powered_off(client.instance_action.list(server), report.generated)
+            ]
+            for server in (*broken, *stopped):
                 client.servers.reset_state(server, "active")
         except Exception as error:  # whatever a client library raises
             message = f"The states of guests of host '{host_name}' may be wrong: {error}"
             LOG.warning("%s", message)
         else:
-            message = f"Guests whose evacuation failed before: {', '.join(found) or 'none'}"
+            message = f"Guests whose evacuation failed before: {', '.join(broken) or 'none'}"
+            if stopped:
+                message += f"; that were stopped since by a boot of the host: {', '.join(stopped)}"
         self.update_details(message, 1.0)
 
 
