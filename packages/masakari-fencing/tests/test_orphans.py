@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from masakari_fencing.orphans import Orphans
 from masakari_fencing.pacemaker import PacemakerError
 
 HERE = "juju-1-lxd-0"
+OWN = f"{HERE}.b.77.8"
 
 
 class Bench:
@@ -26,17 +28,37 @@ class Bench:
         self.entries = list(entries)
         self.cluster = Cluster(dc=HERE)
         self.living: set[str] = set()
+        self.claimed_by_another = False
         self.now = 0.0
         monkeypatch.setattr(socket, "gethostname", lambda: HERE)
         runner = self.cluster.runner
         runner.on(CONFIGURATION, self.turns)
         runner.on(f"{sys.executable} -m masakari_fencing.giveup", "")
+        runner.on("cibadmin --modify --xpath", self._claim)
+        self.living.add(OWN)
         self.orphans = Orphans(
             runner,
             lambda: pacemaker.configuration(runner),
             alive=self._alive,
+            own=lambda: OWN,
             clock=lambda: self.now,
         )
+
+    def _claim(self, argv: list[str]) -> str | int:
+        """What Pacemaker 2.1.5 does."""
+        names = re.search(
+            r"^//cluster_property_set\[@id='masakari-fencing-recovery-n(\d)'\]"
+            r"\[nvpair\[@name='[^']+'\]\[@value='([^']+)'\]\]"
+            r"/nvpair\[@id='[^']+-engine'\]\[@value='([^']+)'\]$",
+            argv[3],
+        )
+        assert names is not None
+        number = int(names[1])
+        if self.claimed_by_another or self.entries[number] != (names[2], names[3]):
+            return pacemaker.NO_SUCH
+        (value,) = re.findall(r'value="([^"]+)"', argv[5])
+        self.entries[number] = (names[2], value)
+        return ""
 
     def _alive(self, identity: str) -> bool | None:
         return identity in self.living if identity.startswith(f"{HERE}.") else None
@@ -65,7 +87,7 @@ def test_a_recovery_whose_engine_was_restarted_is_handed_back_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench(monkeypatch, ("uuid-1", f"{HERE}.b.1.2"), ("uuid-2", f"{HERE}.b.1.9"))
-    bench.living = {f"{HERE}.b.1.9"}
+    bench.living |= {f"{HERE}.b.1.9"}
     assert bench.orphans.look() == ["uuid-1"]
     assert bench.orphans.look() == []
     bench.entries[0] = ("uuid-1", f"{HERE}.b.5.6")
@@ -79,6 +101,26 @@ def test_a_hand_back_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(PacemakerError):
             bench.orphans.look()
     assert len(bench.given_up()) == 2
+
+
+def test_of_two_units_one_hands_a_recovery_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit with the dead engine may be back when another one steps in for it."""
+    bench = Bench(monkeypatch, ("uuid-1", f"{HERE}.b.1.2"))
+    bench.claimed_by_another = True
+    assert bench.orphans.look() == []
+    assert bench.given_up() == []
+
+
+def test_who_has_stepped_in_and_dies_is_followed_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch, ("uuid-1", f"{HERE}.b.1.2"))
+    bench.orphans.look()
+    assert bench.entries == [("uuid-1", OWN)]
+    bench.living.clear()
+    again = Bench(monkeypatch, *bench.entries)
+    again.living.clear()
+    assert again.orphans.look() == ["uuid-1"]
 
 
 def test_the_recovery_of_a_unit_that_is_gone_is_taken_over_after_a_while(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 import pytest
@@ -103,6 +104,15 @@ def test_a_guests_recovery_is_handed_back_when_it_takes_longer_than_any(
     assert bench.strays.look() == []
     bench.now += 1
     assert bench.strays.look() == ["n1"]
+
+
+def test_one_that_was_taken_up_anew_has_its_time_again(bench: Bench) -> None:
+    """By another unit that has handed it back."""
+    bench.run("n1")
+    bench.strays.look()
+    bench.begun[0] = dataclasses.replace(bench.begun[0], updated=7.0)
+    bench.now += PATIENCE
+    assert bench.look_twice() == ["n1"]
 
 
 def test_one_that_begins_in_time_counts_anew_when_it_ends(bench: Bench) -> None:

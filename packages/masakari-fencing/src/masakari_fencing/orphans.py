@@ -3,6 +3,8 @@
 Each recovery leaves in the cluster's configuration which engine carries it out (see `turn`). The
 notifier of the same unit knows whether that process still lives; where the whole unit is gone,
 the first of the others steps in: at once if the unit's machine is the hypervisor that was fenced.
+Should that unit come back at this moment, both would; so whoever steps in puts itself into the
+engine's place first, which only one can do.
 """
 
 from __future__ import annotations
@@ -78,15 +80,18 @@ class Orphans:
         runner: runs commands.
         configuration: returns the cluster's.
         alive: whether a process of this machine lives; None for another machine's.
+        own: returns what identifies this process.
         clock: seconds, only ever compared with each other.
     """
 
     runner: Runner
     configuration: Callable[[], ET.Element]
     alive: Callable[[str], bool | None] = lives
+    own: Callable[[], str] = engine
     clock: Callable[[], float] = time.monotonic
     _gone: dict[str, float] = field(default_factory=dict)
     _settled: set[tuple[str, str]] = field(default_factory=set)
+    _claimed: list[str] = field(default_factory=list)
 
     def look(self) -> list[str]:
         """Hand every interrupted recovery back.
@@ -97,13 +102,16 @@ class Orphans:
         Raises:
             PacemakerError: the cluster does not answer, or a recovery could not be handed back.
         """
-        turns = [(entry.holder, entry.engine) for entry in turn.taken(self.configuration())]
+        for entry in turn.taken(self.configuration()):
+            seen = (entry.holder, entry.engine)
+            if seen not in self._settled and self._dead(entry.engine):
+                if turn.claim(self.runner, entry, self.own()):
+                    self._claimed.append(entry.holder)
+                self._settled.add(seen)
         handed = []
-        for uuid, identity in (entry for entry in turns if entry not in self._settled):
-            if self._dead(identity):
-                hand_back(self.runner, uuid)
-                self._settled.add((uuid, identity))
-                handed.append(uuid)
+        while self._claimed:
+            hand_back(self.runner, self._claimed[0])
+            handed.append(self._claimed.pop(0))
         return handed
 
     def _dead(self, identity: str) -> bool:

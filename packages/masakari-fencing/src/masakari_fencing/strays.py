@@ -53,7 +53,7 @@ class Strays:
     masakari: Masakari
     clock: Callable[[], float] = time.monotonic
     _name: str = ""
-    _since: dict[str, float] = field(default_factory=dict)
+    _since: dict[tuple[str, float], float] = field(default_factory=dict)
 
     def look(self) -> list[str]:
         """Hand every such recovery back to Masakari.
@@ -72,22 +72,30 @@ class Strays:
             return []
         found = self._found()
         now = self.clock()
-        self._since = {uuid: self._since.get(uuid, now) for uuid in found}
-        due = [uuid for uuid, since in self._since.items() if now - since >= found[uuid]]
-        for uuid in due:
-            hand_back(self.runner, uuid)
-            LOG.info("Notification %s had been taken up by nobody who is left", uuid)
-            del self._since[uuid]
-        return due
+        # One that was updated since has been taken up anew.
+        self._since = {key: self._since.get(key, now) for key in found}
+        due = [key for key, since in self._since.items() if now - since >= found[key]]
+        for key in due:
+            hand_back(self.runner, key[0])
+            LOG.info("Notification %s had been taken up by nobody who is left", key[0])
+            del self._since[key]
+        return [uuid for uuid, _ in due]
 
-    def _found(self) -> dict[str, float]:
+    def _found(self) -> dict[tuple[str, float], float]:
         """Return for how many seconds each recovery that may have been left alone is let be."""
         running = self.masakari.running()
-        found = {item.uuid: OTHERS_PATIENCE for item in running if item.kind != "COMPUTE_HOST"}
         hosts = [item for item in running if item.kind == "COMPUTE_HOST"]
-        return {**found, **dict.fromkeys(self._without_a_turn(hosts), PATIENCE)}
+        others = [item for item in running if item.kind != "COMPUTE_HOST"]
+        return {
+            (item.uuid, item.updated): patience
+            for items, patience in (
+                (self._without_a_turn(hosts), PATIENCE),
+                (others, OTHERS_PATIENCE),
+            )
+            for item in items
+        }
 
-    def _without_a_turn(self, recoveries: list[Notification]) -> list[str]:
+    def _without_a_turn(self, recoveries: list[Notification]) -> list[Notification]:
         """Return the recoveries of hosts that nobody has begun, nor waits to begin."""
         running = {item.uuid: item for item in recoveries}
         if not running:
@@ -100,4 +108,4 @@ class Strays:
         busy = {host for holder, host in taken.items() if holder in running}
         names = {host.uuid: host.name.lower() for host in self.masakari.hosts()}
         # Whoever waits for another recovery of its host to end has no turn either.
-        return [item.uuid for item in lone if names.get(item.host, "") not in busy]
+        return [item for item in lone if names.get(item.host, "") not in busy]

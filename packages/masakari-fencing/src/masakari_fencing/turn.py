@@ -186,6 +186,37 @@ def taken(configuration: ET.Element) -> list[Taken]:
     return found
 
 
+def claim(runner: Runner, entry: Taken, engine: str, *, timeout: float = 15) -> bool:
+    """Have another process answer for a recovery, if nobody has changed its turn meanwhile.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        entry: the turn as it was seen.
+        engine: identifies the process; see `orphans.engine`.
+        timeout: seconds for the command.
+
+    Returns:
+        whether it was still so: of several that try, one succeeds.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+        ValueError: one of the texts cannot be in the configuration.
+    """
+    for text in (entry.host, entry.holder, entry.engine, engine):
+        pacemaker.check_name(text)
+    name = f"{PREFIX}{entry.host}"
+    holder = f"[nvpair[@name='{name}'][@value='{entry.holder}']]"
+    pair = f"nvpair[@id='{name}-engine'][@value='{entry.engine}']"
+    path = f"//cluster_property_set[@id='{name}']{holder}/{pair}"
+    text = f'<nvpair id="{name}-engine" value="{engine}"/>'
+    argv = ["cibadmin", "--modify", "--xpath", path, "--xml-text", text]
+    answer = runner.run(argv, timeout=timeout, check=False)
+    if answer.returncode == pacemaker.NO_SUCH:
+        return False
+    pacemaker.output(argv, answer)
+    return True
+
+
 def forget(runner: Runner, host: str, holder: str, *, timeout: float = 15) -> None:
     """Remove the last trace of a recovery, unless there has been another one since.
 
