@@ -38,6 +38,9 @@ CONSUL_OVERLAYS = ("./overlays/consul.yaml", "./lab/overlays/consul.yaml")
 RECOVERY_TIMEOUT = 240.0
 """Seconds until a recovery counts as failed; the upstream defaults needed up to 286."""
 
+DEPLOYMENT = 900.0
+"""Seconds after which a deployment is given up. It takes 60 to 130; a busy machine needs more."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -103,7 +106,7 @@ class Demo:
                 self.console.juju("deploy", BASE, "--overlay", LAB_OVERLAY)
             else:
                 self.power_on()
-            self.console.wait_active("the cloud", timeout=420)
+            self.console.wait_active("the cloud", timeout=DEPLOYMENT)
 
     def power_on(self) -> None:
         """Power on the hypervisors that are off: units there stay lost, however one waits."""
@@ -202,7 +205,7 @@ class Demo:
             self.console.juju(*command, "--map-machines=existing")
             if lost := before - self._stable_facts():
                 raise StepError(f"the overlay changed what was running: {sorted(lost)}")
-            self.console.wait_active("the overlay", timeout=420)
+            self.console.wait_active("the overlay", timeout=DEPLOYMENT)
 
     def deploy_consul(self) -> None:
         """Add Consul on three networks, and the network matrix, to this project's overlay."""
@@ -211,7 +214,7 @@ class Demo:
             arguments = [part for file in files for part in ("--overlay", file)]
             self.console.juju("deploy", BASE, *arguments, "--map-machines=existing")
             self._spread_consul()
-            self.console.wait_active("Consul", timeout=420)
+            self.console.wait_active("Consul", timeout=DEPLOYMENT)
 
     def _spread_consul(self) -> None:
         """Have a member on the hypervisors, too, that were added to those of the bundle."""

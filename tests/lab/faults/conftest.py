@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from jujulab.demo import SEGMENT, Demo
+from jujulab.demo import DEPLOYMENT, SEGMENT, Demo
 from jujulab.trial import Trial
 
 WINDOW = 30
@@ -18,7 +18,7 @@ def plain(demo: Demo) -> str:
     """A hypervisor whose machine carries nothing else."""
     if len(demo.hypervisors()) < 4:
         demo.console.juju("add-unit", "nova-compute")
-        demo.console.wait_active("the fourth hypervisor", timeout=420)
+        demo.console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
     demo.console.juju("config", "masakari", f"fencing-limit-window={WINDOW}")
     host = max(machine.fqdn for machine in demo.hypervisors())
     demo.console.run_action("masakari/leader", "add-hosts", f"segment={SEGMENT}", f"hosts={host}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from jujulab.console import StepError
-from jujulab.demo import SEGMENT, Demo
+from jujulab.demo import DEPLOYMENT, SEGMENT, Demo
 from jujulab.failover import Failover
 
 WINDOW = 30
@@ -20,7 +20,7 @@ def four(demo: Demo) -> Iterator[Demo]:
     """The deployment with a hypervisor to spare: one fails, one is full, one is in reserve."""
     if len(demo.hypervisors()) < 4:
         demo.console.juju("add-unit", "nova-compute")
-        demo.console.wait_active("the fourth hypervisor", timeout=420)
+        demo.console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
     options = (f"fencing-limit-window={WINDOW}", "remote-reconnect-interval=20")
     demo.console.juju("config", "masakari", *options)
     host = max(machine.fqdn for machine in demo.hypervisors())
