@@ -128,8 +128,10 @@ class Demo:
                 machine.restore()
             self.power_on()
             hosts = [machine.fqdn for machine in machines]
-            if not poll(lambda: self._offline(hosts) == set(), timeout):
-                raise StepError(f"Pacemaker does not see {sorted(self._offline(hosts))} again")
+            # A member that is not back yet would be missing when the next one is lost.
+            nodes = [*hosts, *(member.hostname for member in self._members())]
+            if not poll(lambda: self._offline(nodes) == set(), timeout):
+                raise StepError(f"Pacemaker does not see {sorted(self._offline(nodes))} again")
             for host in self._hosts_off_duty():
                 self._return(host)
             if not poll(lambda: set(hosts) <= set(self._hosts_in_duty()), timeout):
@@ -152,22 +154,24 @@ class Demo:
         units = self.console.status()["applications"]["nova-compute"]["units"].values()
         return [self.lab.machine(str(unit["machine"])) for unit in units]
 
-    def _offline(self, hosts: list[str]) -> set[str]:
+    def _offline(self, names: list[str]) -> set[str]:
         member = self._member()
         if member is None:
-            return set(hosts)
+            return set(names)
         reply = member.run(["crm_mon", "--output-as=xml"], timeout=20, check=False)
         if reply.returncode:
-            return set(hosts)
+            return set(names)
         nodes = parse_crm_mon(reply.stdout).nodes
-        return {host for host in hosts if nodes.get(host) != "online"}
+        return {name for name in names if nodes.get(name) != "online"}
 
     def _member(self, avoid: Machine | None = None) -> Machine | None:
         """Return a machine with a cluster member that a fault of `avoid` does not take away."""
-        units = self.console.status()["applications"]["masakari"]["units"].values()
-        members = [self.lab.machine(str(unit["machine"])) for unit in units]
-        safe = [m for m in members if avoid is None or m.id not in avoid.children]
+        safe = [m for m in self._members() if avoid is None or m.id not in avoid.children]
         return next((machine for machine in safe if machine.state == "on"), None)
+
+    def _members(self) -> list[Machine]:
+        units = self.console.status()["applications"]["masakari"]["units"].values()
+        return [self.lab.machine(str(unit["machine"])) for unit in units]
 
     def _hosts_in_duty(self) -> list[str]:
         services = self.cloud.compute_services()
