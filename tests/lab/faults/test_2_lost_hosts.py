@@ -36,9 +36,14 @@ def watched_at_home(trial: Trial) -> str:
     host = trial.lab.machine(str(member.parent)).fqdn
     crm_resource = ["crm_resource", "--resource", host]
     member.run([*crm_resource, "--move", "--node", member.hostname], timeout=60)
-    trial.repair(
-        lambda: trial.cluster.members[0].run([*crm_resource, "--clear"], timeout=60, check=False)
-    )
+
+    def cleared() -> bool:
+        # The member may be what was lost.
+        able = trial.cluster.answering()
+        clear = [*crm_resource, "--clear"]
+        return able is not None and able.run(clear, timeout=60, check=False).returncode == 0
+
+    trial.repair(lambda: poll(cleared, 60, 1))
     moved = poll(lambda: trial.cluster.watcher(host).id == member.id, 60, 1)
     assert moved, f"{host} is watched by {trial.cluster.watcher(host).hostname}"
     trial.settle()
