@@ -57,6 +57,7 @@ class ComputeService:
         enabled: whether Nova places guests there.
         up: whether Nova thinks that it works.
         forced_down: whether it has been told that it does not.
+        updated: when it reported, or was changed, last, as Nova writes it; empty if unknown.
     """
 
     uuid: str
@@ -64,6 +65,7 @@ class ComputeService:
     enabled: bool
     up: bool
     forced_down: bool
+    updated: str = ""
 
 
 class Cloud:
@@ -255,6 +257,7 @@ def _service(item: Mapping[str, Any]) -> ComputeService:
         enabled=item.get("status") == "enabled",
         up=item.get("state") == "up",
         forced_down=item.get("forced_down") is True,
+        updated=str(item.get("updated_at") or ""),
     )
 
 

@@ -209,9 +209,11 @@ class Segments:
                 f"{name} is not back: {self._absence(name)}; start the host and its"
                 " pacemaker_remote, mend its networks, then run this action again"
             )
+        earlier = ""
         if service.forced_down:
             self._end_forced_down(service, timeout)
-        if not self._wait(lambda: self._is_up(name), timeout):
+            earlier = self._services()[name].updated
+        if not self._wait(lambda: self._is_up(name, since=earlier), timeout):
             if service.forced_down:  # its guests may be running elsewhere: as it was
                 self._cloud.update_compute_service(service, forced_down=True)
             raise ActionError(
@@ -272,9 +274,13 @@ class Segments:
 
         return None if self._wait(accepted, timeout) else refusal
 
-    def _is_up(self, name: str) -> bool:
+    def _is_up(self, name: str, *, since: str) -> bool:
+        """Whether Nova calls its nova-compute up, and not for what it reported before it died.
+
+        Nova does so for a minute, when it does not hold it for down any more.
+        """
         service = self._services().get(name)
-        return service is not None and service.up
+        return service is not None and service.up and (not since or service.updated != since)
 
     def _wait(self, done: Callable[[], bool], timeout: float) -> bool:
         """Ask until it is so, or the timeout, in seconds, has passed; return which."""

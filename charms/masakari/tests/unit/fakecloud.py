@@ -35,6 +35,7 @@ class FakeCloud:
         notifications: of failed hosts.
         log: requests that changed something.
         reports: hosts whose nova-compute reports once it is not forced down.
+        reported: hosts whose nova-compute died less than a minute ago.
         unclean: hosts whose nova-compute has yet to clean up after evacuated guests.
         broken: status and body that every request is answered with.
     """
@@ -46,6 +47,8 @@ class FakeCloud:
     notifications: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     log: list[tuple[str, str, Any]] = dataclasses.field(default_factory=list)
     reports: set[str] = dataclasses.field(default_factory=set)
+    reported: set[str] = dataclasses.field(default_factory=set)
+    reports_made: int = 0
     unclean: set[str] = dataclasses.field(default_factory=set)
     broken: tuple[int, str] | None = None
     url: str = ""
@@ -58,6 +61,7 @@ class FakeCloud:
             "binary": "nova-compute",
             "status": "enabled",
             "forced_down": False,
+            "updated_at": "2026-11-21T06:59:00.000000",
         }
 
     def identity(self) -> Identity:
@@ -119,7 +123,10 @@ class FakeCloud:
         return 200, {"service": self._service(service)}
 
     def _service(self, service: dict[str, Any]) -> dict[str, Any]:
-        up = service["host"] in self.reports and not service["forced_down"]
+        up = service["host"] in self.reports | self.reported and not service["forced_down"]
+        if service["host"] in self.reports:
+            self.reports_made += 1
+            service["updated_at"] = f"2026-11-21T07:00:00.{self.reports_made:06}"
         return {**service, "state": "up" if up else "down"}
 
     def list_segments(self, body: Any) -> tuple[int, Any]:

@@ -319,6 +319,18 @@ class TestReturnHost:
         assert slow.return_host(ONE, reserved=False, timeout=60)["outcome"] == "returned"
         assert len(waits) == 3
 
+    def test_what_nova_compute_reported_before_it_died_does_not_count(
+        self, failed: Segments, cloud: FakeCloud
+    ) -> None:
+        """Nova believes that for a minute."""
+        cloud.reports.clear()
+        cloud.reported.add(ONE)
+        with pytest.raises(ActionError, match=f"nova-compute of {ONE} does not report"):
+            failed.return_host(ONE, reserved=False, timeout=10)
+        assert cloud.services[ONE]["forced_down"] is True
+        patient = Segments(connect(cloud), lambda seconds: cloud.reports.add(ONE))
+        assert patient.return_host(ONE, reserved=False, timeout=10)["outcome"] == "returned"
+
     def test_nova_is_asked_again_until_nova_compute_has_cleaned_up(
         self, failed: Segments, cloud: FakeCloud
     ) -> None:
