@@ -19,6 +19,7 @@ import yaml
 from jujulab import pack, timeline
 from jujulab.books import Books, BooksError
 from jujulab.cloud import Cloud, CloudError
+from jujulab.cluster import Cluster
 from jujulab.console import REPOSITORY, Console, StepError, poll
 from jujulab.guests import Guests, wait_for_api
 from jujulab.machines import Lab, Machine
@@ -170,8 +171,8 @@ class Demo:
         return next((machine for machine in safe if machine.state == "on"), None)
 
     def _members(self) -> list[Machine]:
-        units = self.console.status()["applications"]["masakari"]["units"].values()
-        return [self.lab.machine(str(unit["machine"])) for unit in units]
+        # A new one each time: it keeps the members that it has found.
+        return Cluster(self.lab, self.console).members
 
     def _hosts_in_duty(self) -> list[str]:
         services = self.cloud.compute_services()

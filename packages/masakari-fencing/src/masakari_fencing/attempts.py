@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from masakari_fencing import times
+from masakari_fencing import guests, times
 
 RUNNING = 1
 """Nova's power state of a guest that ran when its host was last heard of."""
@@ -73,7 +73,7 @@ def powered_off(actions: Iterable[Any], since: float) -> bool:
 
 
 def _spoiled(server: Any, evacuations: Collection[Any]) -> bool:
-    if getattr(server, "OS-EXT-STS:vm_state", "") != "error":
+    if getattr(server, guests.STATE, "") != "error":
         return False
     if getattr(server, "OS-EXT-STS:power_state", None) != RUNNING:
         return False

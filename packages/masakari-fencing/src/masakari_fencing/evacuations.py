@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from masakari_fencing import times
+from masakari_fencing import guests, times
 
 ACCEPTED_LIMIT = 60.0
 """Seconds in which Nova finds a host for a guest. A request that is older was lost on its way."""
@@ -76,7 +76,7 @@ def left_behind(
         server.id
         for server in servers
         if (everyone or str(server.metadata.get(key, "")).strip().lower() in _TRUE)
-        and not (skip_errors and getattr(server, "OS-EXT-STS:vm_state", "") == "error")
+        and not (skip_errors and getattr(server, guests.STATE, "") == "error")
     ]
 
 

@@ -51,7 +51,9 @@ def main(argv: Sequence[str]) -> int:
         the exit code.
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--failed", action="store_const", const="error", default="running")
+    parser.add_argument(
+        "--failed", dest="status", action="store_const", const="error", default="running"
+    )
     parser.add_argument("notification")
     arguments = parser.parse_args(argv)
     # Masakari patches the standard library with its first import from here.
@@ -64,11 +66,11 @@ def main(argv: Sequence[str]) -> int:
     objects.register_all()
     admin, engines, uuid = context.get_admin_context(), rpcapi.EngineAPI(), arguments.notification
     try:
-        done = give_up(admin, objects, engines, uuid, arguments.failed)
+        done = give_up(admin, objects, engines, uuid, arguments.status)
     except exception.NotFound:
         return 0
     if done:
-        what = "had failed" if arguments.failed == "error" else "was interrupted"
+        what = "had failed" if arguments.status == "error" else "was interrupted"
         LOG.info("Notification %s %s; it is started again", uuid, what)
     return 0
 

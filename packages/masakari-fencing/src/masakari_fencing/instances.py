@@ -13,6 +13,8 @@ from typing import Any
 
 from masakari.engine.drivers.taskflow import instance_failure
 
+from masakari_fencing import guests
+
 INTERVAL = 0.1
 """Seconds between two looks at a guest that is being stopped."""
 
@@ -58,7 +60,7 @@ class PromptStop:
         while self._clock() < end:
             self._sleep(INTERVAL)
             server = self._api.get_server(context, uuid)
-            if getattr(server, "OS-EXT-STS:vm_state", "") == "stopped":
+            if getattr(server, guests.STATE, "") == "stopped":
                 return
 
 
