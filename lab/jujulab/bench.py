@@ -25,7 +25,7 @@ from jujulab.benchresults import OURS, UPSTREAM, Results, ResultsError, Run
 from jujulab.cloud import CloudError
 from jujulab.cluster import Cluster
 from jujulab.console import REPOSITORY, Console, StepError, poll
-from jujulab.demo import SEGMENT, Demo, Outcome
+from jujulab.demo import DEPLOYMENT, SEGMENT, Demo, Outcome
 from jujulab.errors import LabError
 from jujulab.machines import Lab, Machine
 from jujulab.power import Settings
@@ -125,7 +125,7 @@ class Bench:
         if len(self._demo.hypervisors()) < 4:
             with self._console.step("A fourth hypervisor, on a machine of its own"):
                 self._console.juju("add-unit", "nova-compute")
-                self._console.wait_active("the fourth hypervisor", timeout=420)
+                self._console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
         if "masakari" not in self._console.status()["applications"]:
             self._demo.deploy_overlay()
         hosts = ",".join(machine.fqdn for machine in self._demo.hypervisors())

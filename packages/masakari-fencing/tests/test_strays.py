@@ -94,6 +94,16 @@ def test_the_turn_of_another_host_or_of_a_recovery_that_has_ended_is_no_excuse(
     assert "n2" in bench.look_twice()
 
 
+def test_without_turns_no_recovery_of_a_host_is_taken_for_lost(bench: Bench) -> None:
+    """Masakari's own workflow takes none, and waits: a second one would run beside it."""
+    bench.strays.turns = False
+    bench.run("n1")
+    bench.run("n2", kind="VM")
+    assert bench.look_twice() == []
+    bench.now += OTHERS_PATIENCE
+    assert bench.strays.look() == ["n2"]
+
+
 @pytest.mark.parametrize("kind", ["VM", "PROCESS"])
 def test_a_guests_recovery_is_handed_back_when_it_takes_longer_than_any(
     bench: Bench, kind: str

@@ -158,9 +158,13 @@ def test_the_stock_workflow_has_none_of_our_tasks(ctx: testing.Context, machine:
     assert "taskflow_driver_recovery_flows" not in read(machine)
     drop_in = machine.read("/etc/systemd/system/masakari-engine.service.d/juju.conf")
     assert "AUTH_TYPE" not in drop_in
+    notifier = "/etc/masakari/fencing-notifier.conf"
+    assert not read(machine, notifier)["notifier"].getboolean("turns")
     machine.forget()
     ctx.run(ctx.on.config_changed(), complete(config={}))
-    assert machine.restarts() == [("restart", "masakari-engine")]
+    assert read(machine, notifier)["notifier"].getboolean("turns")
+    restarted = {service for _, service in machine.restarts()}
+    assert restarted == {"masakari-engine", "masakari-fencing-notifier"}
     assert "ensure_host_fenced_task" in machine.read(CONF)
 
 

@@ -64,7 +64,11 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """The `[notifier]` and `[api]` sections; times in seconds."""
+    """The `[notifier]` and `[api]` sections; times in seconds.
+
+    Attributes:
+        turns: whether the engines' recoveries of hosts take turns; Masakari's own do not.
+    """
 
     spool: Path = Path("/var/lib/masakari-fencing/spool")
     socket: Path = Path("/run/masakari-fencing/wake")
@@ -73,6 +77,7 @@ class Settings:
     expiry: float = 14400
     retry_max: float = 30
     redrive_within: float = 86400
+    turns: bool = True
     endpoints: tuple[str, ...] = ("http://127.0.0.1:15848/v1", api.CATALOG)
     timeout: float = 10
 
@@ -230,7 +235,9 @@ def read_configuration(path: Path) -> tuple[Settings, dict[str, str]]:
 
 def _settings(parser: configparser.ConfigParser) -> Settings:
     defaults = Settings()
-    own = parser["notifier"] if parser.has_section("notifier") else {}
+    if not parser.has_section("notifier"):
+        parser.add_section("notifier")
+    own = parser["notifier"]
     where = parser["api"] if parser.has_section("api") else {}
     endpoints = where.get("endpoints", ",".join(defaults.endpoints))
     return Settings(
@@ -241,6 +248,7 @@ def _settings(parser: configparser.ConfigParser) -> Settings:
         expiry=float(own.get("expiry", defaults.expiry)),
         retry_max=float(own.get("retry_max", defaults.retry_max)),
         redrive_within=float(own.get("redrive_within", defaults.redrive_within)),
+        turns=own.getboolean("turns", defaults.turns),
         endpoints=tuple(part.strip() for part in endpoints.split(",") if part.strip()),
         timeout=float(where.get("timeout", defaults.timeout)),
     )
@@ -335,10 +343,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         # report.
         ((Retry(Subprocess()).look,), RETRY_INTERVAL),
         (cluster_looks(Subprocess()), INTERVAL),
-        (
-            (Setbacks(Subprocess(), masakari).look, Strays(Subprocess(), masakari).look),
-            strays.INTERVAL,
-        ),
+        (masakari_looks(Subprocess(), masakari, settings), strays.INTERVAL),
         ((comeback.look, watch.look), SERVICE_INTERVAL),
     ):
         threading.Thread(target=keep_looking, args=(looks, interval), daemon=True).start()
@@ -365,6 +370,13 @@ def cluster_looks(runner: Runner) -> tuple[Look, ...]:
         Reprieve(runner, configuration, rank).look,
         DeviceLists(runner).refresh,
     )
+
+
+def masakari_looks(
+    runner: Runner, masakari: api.MasakariApi, settings: Settings
+) -> tuple[Look, ...]:
+    """Return what starts recoveries again of which Masakari itself would not think any more."""
+    return Setbacks(runner, masakari).look, Strays(runner, masakari, settings.turns).look
 
 
 def keep_looking(looks: Iterable[Look], interval: float) -> None:

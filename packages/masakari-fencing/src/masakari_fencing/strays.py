@@ -46,11 +46,14 @@ class Strays:
     Attributes:
         runner: runs commands.
         masakari: says which recoveries it takes for running.
+        turns: whether recoveries of hosts take turns. Those of Masakari's own workflow do not, and
+            wait for minutes: nothing tells one that goes on from one that was left alone.
         clock: seconds, only ever compared with each other.
     """
 
     runner: Runner
     masakari: Masakari
+    turns: bool = True
     clock: Callable[[], float] = time.monotonic
     _name: str = ""
     _since: dict[tuple[str, float], float] = field(default_factory=dict)
@@ -84,7 +87,7 @@ class Strays:
     def _found(self) -> dict[tuple[str, float], float]:
         """Return for how many seconds each recovery that may have been left alone is let be."""
         running = self.masakari.running()
-        hosts = [item for item in running if item.kind == "COMPUTE_HOST"]
+        hosts = [item for item in running if item.kind == "COMPUTE_HOST" and self.turns]
         others = [item for item in running if item.kind != "COMPUTE_HOST"]
         return {
             (item.uuid, item.updated): patience
