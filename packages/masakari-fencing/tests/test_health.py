@@ -189,10 +189,25 @@ def test_a_node_whose_power_maas_cannot_control(checked: Checked, maas: FakeMaas
     assert checked.texts() == ["node1.maas: MAAS cannot control its power"]
 
 
-def test_a_device_that_has_failed(checked: Checked) -> None:
+@pytest.mark.parametrize("agent", ["external/maas", "fence_ipmilan"])
+def test_a_device_that_has_failed_and_may_work_again(checked: Checked, agent: str) -> None:
+    """Pacemaker goes by its last attempt, and nothing is wrong with MAAS's credentials."""
+    checked.agent = agent
     checked.cluster.device_role = "Stopped"
     checked.cluster.device_failed = True
-    assert checked.texts() == ["fencing device st-maas does not work"]
+    (found,) = checked.problems()
+    assert found.text == "fencing device st-maas has failed"
+    assert "crm_resource -r st-maas --cleanup" in found.cure
+    assert "maas_credentials" not in found.cure
+
+
+def test_a_device_that_has_failed_because_of_maas(checked: Checked) -> None:
+    checked.cluster.device_role = "Stopped"
+    checked.cluster.device_failed = True
+    checked.key = "consumer:token:wrong"
+    (found,) = checked.problems()
+    assert found.text == "fencing device st-maas: MAAS refuses the API key"
+    assert "maas_credentials" in found.cure
 
 
 def test_a_device_that_is_about_to_start_is_no_problem(checked: Checked) -> None:

@@ -14,6 +14,9 @@ from masakari_fencing.readmission import MARK
 
 ENABLE = "set enable-stonith on pacemaker-remote, and maas_url and maas_credentials on hacluster"
 CREDENTIALS = "check maas_url and maas_credentials on hacluster, and that MAAS is reachable"
+CLEANUP = (
+    "crm_mon -1, on a masakari unit, says why; when it is mended: crm_resource -r {} --cleanup"
+)
 NAMES = "the first label of the node's name must be its host name in MAAS"
 MANAGE = "start pacemaker_remote on it; if it runs: crm_resource -r {0} --cleanup, then "
 MANAGE += "crm_resource -r {0} --meta --delete-parameter is-managed, on a masakari unit"
@@ -97,7 +100,7 @@ def inspect(
     stopped = _guard_problems(status, cib, devices, refused(), clock())
     problems += stopped
     for device in devices.values():
-        problems += _maas_problems(device, [node.name for node in remotes], maas)
+        problems += _device_problems(device, status, [node.name for node in remotes], maas)
     for node in remotes:
         problems += _node_problems(runner, status, node, devices, cib)
     if stopped:
@@ -113,9 +116,6 @@ def _cluster_problems(
     if status.maintenance_mode:
         cure = "crm configure property maintenance-mode=false, on a masakari unit"
         problems.append(Problem("", "the cluster is in maintenance mode", cure))
-    for name in status.failed_devices:
-        text = f"fencing device {name} does not work"
-        problems.append(Problem("", text, CREDENTIALS))
     if action == "off" and any(device.agent == "external/maas" for device in devices.values()):
         text = "stonith-action is off: MAAS does not confirm that the power is off"
         cure = "crm configure property stonith-action=reboot, on a masakari unit"
@@ -145,6 +145,24 @@ def _guard_problems(
             text = f"{len(gone)} of {len(remotes)} hypervisors are lost, the limit is {limit:g}"
             return [Problem("", f"fencing has stopped: {text}", LIMIT)]
     return []
+
+
+def _device_problems(
+    device: _Device,
+    status: pacemaker.Status,
+    remotes: list[str],
+    maas: Callable[[str, str], Maas],
+) -> list[Problem]:
+    """Say what is wrong with a device: what MAAS says, or else that Pacemaker has given it up.
+
+    Pacemaker starts a device that failed again when its `failure-timeout` is over, three minutes
+    with hacluster's default, however soon MAAS is back.
+    """
+    problems = _maas_problems(device, remotes, maas)
+    if device.name in status.failed_devices and not any(not found.node for found in problems):
+        text = f"fencing device {device.name} has failed"
+        problems.append(Problem("", text, CLEANUP.format(device.name)))
+    return problems
 
 
 def _maas_problems(
