@@ -48,6 +48,7 @@ class Bench:
         self.compute_asked = 0
         self.withdrawn: str | None = None
         self.confirmed = False
+        self.recovered: float | None = None
 
     def _seen(self) -> float | None:
         self.compute_asked += 1
@@ -63,6 +64,7 @@ class Bench:
             progress=self.progress.append,
             withdrawn=lambda: self.withdrawn,
             confirmed=lambda: self.confirmed,
+            recovered=lambda: self.recovered,
             sleep=self.clock.sleep,
             clock=self.clock,
         )
@@ -307,6 +309,32 @@ def test_a_host_that_came_back_before_it_was_recovered_is_fenced_again() -> None
     bench = Bench(connected=NOW - 200, events=[("reboot", "success", fenced)])
     assert "came back before" in bench.ensure(Report(HOST, fenced))
     assert bench.fenced_by_us == 1
+
+
+LATE = {"connected": NOW + 10, "events": [("reboot", "success", NOW - 40)]}
+"""A host that was fenced, that somebody who polls then found offline, and that came back."""
+
+
+def test_a_host_that_came_back_before_it_was_reported_late_is_fenced_again() -> None:
+    """The API was away until then. Its guests are down: the host has booted."""
+    bench = Bench(**LATE)
+    bench.recovered = NOW - 41
+    bench.clock.now = NOW + 15
+    assert "came back before" in bench.ensure()
+    assert bench.fenced_by_us == 1
+
+
+def test_a_late_report_of_a_host_that_was_recovered_meanwhile_fences_nothing() -> None:
+    bench = Bench(**LATE)
+    bench.recovered = NOW - 30
+    assert "healthy member" in bench.withdrawal()
+    assert bench.fenced_by_us == 0
+
+
+def test_a_late_report_does_not_reach_back_to_a_fence_of_long_ago() -> None:
+    bench = Bench(Policy(fence_max_age=39), **LATE)
+    assert "healthy member" in bench.withdrawal()
+    assert bench.fenced_by_us == 0
 
 
 def test_an_earlier_fence_is_no_reason_to_fence_a_host_again() -> None:

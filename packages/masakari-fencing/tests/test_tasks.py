@@ -240,6 +240,35 @@ def test_the_reports_own_status_counts(
     assert tasks._report("context", HOST, "uuid").generated == NOW, "a bare time is UTC"
 
 
+@pytest.mark.parametrize("status", ["finished", "error"])
+def test_a_late_report_of_a_host_that_is_back_counts_where_none_was_recovered(
+    status: str, tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who polls reported it, the API was away until the host had booted."""
+    moment = datetime.datetime.fromtimestamp(NOW - 20, datetime.timezone.utc)
+    report = {"source_host_uuid": "u1", "payload": {"event": "STOPPED"}}
+    other = SimpleNamespace(notification_uuid="other", status=status, updated_at=moment, **report)
+    monkeypatch.setattr(masakari.notification, "source_host_uuid", "u1", raising=False)
+    filtered: list[float] = []
+
+    def reports(context: Any, filters: dict[str, Any]) -> list[Any]:
+        filtered.append(filters["generated-since"].timestamp())
+        return [other]
+
+    monkeypatch.setattr(tasks.objects.NotificationList, "get_all", reports)
+    events: list[tuple[str, str, float | None]] = [("reboot", "success", NOW - 40)]
+    cluster = Cluster([Remote(HOST, connected=NOW + 10, events=events)])
+    masakari.fencing.report_limit_hosts = 0
+    task = ensure(tasks, cluster, monkeypatch)
+    if status == "finished":
+        with pytest.raises(SkipHostRecoveryException, match="healthy member"):
+            task.execute(HOST, "uuid")
+    else:
+        task.execute(HOST, "uuid")
+    assert bool(cluster.runner.ran("stonith_admin --reboot")) is (status == "error")
+    assert set(filtered) == {NOW - 2 * masakari.fencing.fence_max_age}
+
+
 def test_a_host_that_works_again_is_neither_fenced_nor_kept_in_maintenance(
     tasks: Any, masakari: Masakari, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

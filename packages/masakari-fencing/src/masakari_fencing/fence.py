@@ -120,6 +120,7 @@ class Observation:
         fenced: when it was fenced, None when not, or not since its last return.
         connected: when its connection was last made; only looked up where it matters.
         compute_seen: when its compute service was last heard of, None when it counts as down.
+        recovered: when another recovery of its guests last ended; only looked up where it matters.
     """
 
     status: pacemaker.Status
@@ -127,6 +128,7 @@ class Observation:
     fenced: float | None = None
     connected: float | None = None
     compute_seen: float | None = None
+    recovered: float | None = None
 
 
 def judge(seen: Observation, report: Report, policy: Policy) -> Judgement:
@@ -167,19 +169,33 @@ def _judge_unfenced(seen: Observation, report: Report, policy: Policy) -> Judgem
         return Judgement(Verdict.WAIT, "it is offline, and Pacemaker has not fenced it")
     if report.cluster_status == "ONLINE":
         return _again(policy, "it is in the cluster and reported failed")
-    if _fenced_for(seen, report):
+    if _fenced_for(seen, report, policy):
         return _again(policy, "it was fenced and came back before its guests were recovered")
     judgement = _believe(seen, report, policy, "it is a healthy member of the cluster")
     return replace(judgement, healthy=judgement.verdict is Verdict.WAIT)
 
 
-def _fenced_for(seen: Observation, report: Report) -> bool:
-    """Whether the history has a fence of the host at the time of the report, or since."""
+def _fenced_for(seen: Observation, report: Report, policy: Policy) -> bool:
+    """Whether the history has a fence of the host for what was reported.
+
+    That is one at the time of the report, or since. An earlier one is, too, where the host has
+    connected only after the report: somebody who polls notices late that a host is gone, and saw
+    the fenced one. Where another recovery has ended since, the host was fenced for that.
+    """
+    fences = _fences(seen)
     since = report.generated - CLOCK_TOLERANCE
-    return any(
-        event.confirmed and event.completed is not None and event.completed >= since
-        for event in seen.status.fencing_of(seen.node.name)
-    )
+    if any(fence >= since for fence in fences):
+        return True
+    if seen.connected is None or seen.connected <= since:
+        return False
+    first = max(report.generated - policy.fence_max_age, seen.recovered or 0.0)
+    return any(fence >= first for fence in fences)
+
+
+def _fences(seen: Observation) -> list[float]:
+    """Return when the host was fenced, from the history, which outlasts the host's return."""
+    events = seen.status.fencing_of(seen.node.name)
+    return [event.completed for event in events if event.confirmed and event.completed is not None]
 
 
 def _again(policy: Policy, text: str) -> Judgement:
@@ -218,6 +234,8 @@ class HostFence:
             Without it there is no limit.
         withdrawn: returns why a report about a host that the cluster can reach no longer holds,
             or None; asked just before such a host is fenced.
+        recovered: returns when another recovery of the host's guests last ended, in seconds since
+            the epoch, or None; asked before a host is fenced that the cluster can reach.
         confirmed: whether anybody still sees what a report about such a host was made for; asked
             before the report is given up, because the host has been healthy all the time.
         sleep: waits for so many seconds.
@@ -233,6 +251,7 @@ class HostFence:
         progress: Callable[[str], None],
         excess: Callable[[], str | None] | None = None,
         withdrawn: Callable[[], str | None] = lambda: None,
+        recovered: Callable[[], float | None] = lambda: None,
         confirmed: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
@@ -243,6 +262,7 @@ class HostFence:
         self._progress = progress
         self._excess = excess
         self._withdrawn = withdrawn
+        self._recovered = recovered
         self._confirmed = confirmed
         self._sleep = sleep
         self._clock = clock
@@ -315,18 +335,20 @@ class HostFence:
             return Judgement(Verdict.REFUSE, text)
         name = self._node = nodes[0].name
         record = pacemaker.remote_record(self._runner, name, timeout=limit)
-        connected = None
-        if self._policy.fence_reported_failed == "always":
+        seen = Observation(status, nodes[0], record.fenced)
+        if self._policy.fence_reported_failed == "always" or _fences(seen):
             connected = pacemaker.connected_since(self._runner, name, timeout=limit)
-        seen = Observation(status, nodes[0], record.fenced, connected)
+            seen = replace(seen, connected=connected)
         judgement = judge(seen, report, self._policy)
         if (
             judgement.verdict is Verdict.FENCED
             and record.fenced is not None
             and self._clock() - record.fenced > RETURN_TIME
         ):
-            seen = Observation(status, nodes[0], record.fenced, connected, self._compute_seen())
+            seen = replace(seen, compute_seen=self._compute_seen())
             judgement = judge(seen, report, self._policy)
+        if judgement.verdict is Verdict.FENCE and _fences(seen):
+            judgement = judge(replace(seen, recovered=self._recovered()), report, self._policy)
         return judgement
 
     def _fence(self, why: str, end: float) -> Judgement:

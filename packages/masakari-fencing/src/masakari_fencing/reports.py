@@ -11,6 +11,8 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
+from masakari_fencing import times
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -63,9 +65,36 @@ class Limit:
         since = datetime.datetime.fromtimestamp(generated - self.window, datetime.timezone.utc)
         filters = {"generated-since": since, "type": "COMPUTE_HOST"}
         found = objects.NotificationList.get_all(context, filters=filters)
-        return [
-            notification
-            for notification in found
-            if str((notification.payload or {}).get("event", "")).upper() == "STOPPED"
-            and notification.status != "ignored"
-        ]
+        return [item for item in found if _stopped(item) and item.status != "ignored"]
+
+
+def recovered(context: Any, objects: Any, notification_uuid: str, window: float) -> float | None:
+    """Return when another recovery of a notification's host last ended.
+
+    Args:
+        context: an admin context of Masakari.
+        objects: the module `masakari.objects`.
+        notification_uuid: the notification.
+        window: seconds before the notification within which the other was reported, at most.
+
+    Returns:
+        seconds since the epoch; None where there was none.
+    """
+    own = objects.Notification.get_by_uuid(context, notification_uuid)
+    since = times.aware(own.generated_time) - datetime.timedelta(seconds=window)
+    filters = {"generated-since": since, "type": "COMPUTE_HOST"}
+    ends = [
+        times.aware(item.updated_at).timestamp()
+        for item in objects.NotificationList.get_all(context, filters=filters)
+        if item.source_host_uuid == own.source_host_uuid
+        and item.notification_uuid != notification_uuid
+        and item.status == "finished"
+        and item.updated_at is not None
+        and _stopped(item)
+    ]
+    return max(ends, default=None)
+
+
+def _stopped(notification: Any) -> bool:
+    """Whether it reports a failure, not a return."""
+    return str((notification.payload or {}).get("event", "")).upper() == "STOPPED"

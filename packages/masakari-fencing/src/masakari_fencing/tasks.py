@@ -7,7 +7,6 @@ classes through the entry points `masakari.task_flow.tasks`.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -28,12 +27,13 @@ from masakari_fencing import (
     orphans,
     refusals,
     testimony,
+    times,
 )
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.compute import BINARY, ComputeError, ComputeService
 from masakari_fencing.fence import ComputeUnknown, HostFence, Refused, Report, Withdrawn
 from masakari_fencing.pacemaker import PacemakerError
-from masakari_fencing.reports import Limit
+from masakari_fencing.reports import Limit, recovered
 from masakari_fencing.turn import Busy, Turn
 
 CONF = masakari.conf.CONF
@@ -84,6 +84,7 @@ class EnsureHostFencedTask(base.MasakariTask):
             compute_seen=lambda: _last_seen(service),
             progress=self.update_details,
             excess=lambda: _excess(self.context, report),
+            recovered=lambda: _recovered(self.context, notification_uuid),
             withdrawn=lambda: testimony.withdrawal(_others(host_name), host_name),
             confirmed=lambda: testimony.confirmed(_others(host_name), host_name),
         )
@@ -320,6 +321,11 @@ def _excess(context: Any, report: Report) -> str | None:
     return reason
 
 
+def _recovered(context: Any, notification_uuid: str) -> float | None:
+    """Return when another recovery of the host ended, if it was for a fence that still counts."""
+    return recovered(context, objects, notification_uuid, 2 * CONF.fencing.fence_max_age)
+
+
 def _others(host_name: str) -> list[str]:
     """Return the addresses of the other hypervisors, none where the cluster does not say."""
     try:
@@ -338,8 +344,6 @@ def _last_seen(service: ComputeService) -> float | None:
 
 def _report(context: Any, host_name: str, notification_uuid: str) -> Report:
     notification = objects.Notification.get_by_uuid(context, notification_uuid)
-    generated = notification.generated_time
-    if generated.tzinfo is None:
-        generated = generated.replace(tzinfo=datetime.timezone.utc)
+    generated = times.aware(notification.generated_time)
     status = str((notification.payload or {}).get("cluster_status") or "OFFLINE").upper()
     return Report(host_name, generated.timestamp(), status)

@@ -1,4 +1,4 @@
-"""Times as OpenStack's APIs write them."""
+"""Times as OpenStack writes them: in UTC, with or without saying so."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime
 
 
 def epoch(value: object) -> float | None:
-    """Read an API's time, which is in UTC, with or without a zone.
+    """Read an API's time.
 
     Returns:
         seconds since the epoch, or None where there is no readable time.
@@ -15,6 +15,9 @@ def epoch(value: object) -> float | None:
         moment = datetime.datetime.fromisoformat(str(value or "").replace("Z", "+00:00"))
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.timezone.utc)
-    return moment.timestamp()
+    return aware(moment).timestamp()
+
+
+def aware(moment: datetime.datetime) -> datetime.datetime:
+    """Return a time with its zone."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
