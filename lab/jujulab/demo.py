@@ -7,6 +7,7 @@ interrupted and run again: what is there already is kept.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -366,9 +367,16 @@ class Demo:
 
     def books(self) -> Books:
         """Return a new client of the cloud's database."""
-        units = self.console.status()["applications"]["mysql"]["units"].values()
-        # The lab's database is one server, on its leader.
-        return Books(self.lab.machine(next(str(u["machine"]) for u in units if u.get("leader"))))
+        return Books(self.database())
+
+    def database(self) -> Machine:
+        """Return the machine that holds the database; those of mysql's other units are idle."""
+        units = self.console.status()["applications"]["mysql"]["units"]
+        name = min(units)
+        arguments = ("show-unit", name, "--endpoint", "cluster", "--format", "json")
+        (relation,) = json.loads(self.console.juju(*arguments, show=False))[name]["relation-info"]
+        primary = relation["application-data"]["primary"]
+        return self.lab.machine(str(units[primary]["machine"]))
 
     def kill_guest(self) -> list[str]:
         """Kill the QEMU of the guest tagged HA_Enabled; return what went wrong."""

@@ -29,6 +29,9 @@ PREFIX = "trial-"
 RECOVERY_TIMEOUT = 300.0
 """Seconds until a recovery counts as failed, on a machine that does much else besides."""
 
+CONFIGURATION_TIMEOUT = 180.0
+"""Seconds until a changed option counts as one that the units do not settle with."""
+
 WITHOUT_CAUSE = 25.0
 """Seconds in which a fencing without cause would have happened: it takes about 10."""
 
@@ -288,6 +291,16 @@ class Trial:
             found = self.processes(host)
             _insist(not found, f"{host} runs guests that were evacuated: {found}")
             time.sleep(1)
+
+    def set_options(self, application: str, **options: object) -> None:
+        """Set options, with `_` for `-`, until the end of the trial."""
+        values = {name.replace("_", "-"): value for name, value in options.items()}
+        self.repair(self._config, application, "--reset", ",".join(values))
+        self._config(application, *(f"{name}={value}" for name, value in values.items()))
+
+    def _config(self, application: str, *arguments: str) -> None:
+        self.demo.console.juju("config", application, *arguments)
+        self.demo.console.wait_active("the changed configuration", timeout=CONFIGURATION_TIMEOUT)
 
     def repair(self, function: Callable[..., object], *arguments: object) -> None:
         """Have something called at the end of the trial, whatever comes of it."""

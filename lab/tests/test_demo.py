@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -72,3 +73,18 @@ def test_a_hypervisor_that_was_added_gets_a_member_of_consul_on_each_network() -
         "add-unit consul-tenant --to 4",
         "Consul is awaited",
     ]
+
+
+def test_the_database_is_where_it_was_made_first_whoever_leads_now() -> None:
+    units = {
+        f"mysql/{n}": {"machine": f"0/lxd/{n}", "leader": number == 2}
+        for number, n in enumerate((3, 4, 5))
+    }
+    world = World({"mysql": {"units": units}})
+    world.demo.lab.machine = lambda number: number
+    bag = {"application-data": {"primary": "mysql/4"}}
+    shown = json.dumps({"mysql/3": {"relation-info": [bag]}})
+    world.demo.console.juju = lambda *arguments, show: (
+        shown if arguments[:2] == ("show-unit", "mysql/3") else ""
+    )
+    assert world.demo.database() == "0/lxd/4"

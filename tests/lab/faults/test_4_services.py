@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
 import pytest
-from jujulab.machines import Machine
 from jujulab.trial import Trial
 
 AWAY = 45.0
@@ -16,12 +16,6 @@ OUTAGE = 12.0
 """Seconds that the database stays away."""
 
 
-def machine_of(trial: Trial, application: str) -> Machine:
-    """Return the machine of an application's first unit."""
-    units = trial.demo.console.status()["applications"][application]["units"]
-    return trial.lab.machine(str(units[min(units)]["machine"]))
-
-
 def kill_engines(trial: Trial) -> None:
     """Kill every masakari-engine, whichever of them works on the recovery."""
     for member in trial.cluster.members:
@@ -29,16 +23,17 @@ def kill_engines(trial: Trial) -> None:
 
 
 def restart_broker(trial: Trial) -> None:
-    trial.faults.service(machine_of(trial, "rabbitmq-server"), "restart", "rabbitmq-server")
+    (unit,) = trial.demo.console.status()["applications"]["rabbitmq-server"]["units"].values()
+    trial.faults.service(trial.lab.machine(str(unit["machine"])), "restart", "rabbitmq-server")
 
 
 def restart_database(trial: Trial) -> None:
-    trial.faults.service(machine_of(trial, "mysql"), "restart", "mariadb")
+    trial.faults.service(trial.demo.database(), "restart", "mariadb")
 
 
 def lose_database(trial: Trial) -> None:
     """Take the database away for longer than one attempt to recover lasts."""
-    machine = machine_of(trial, "mysql")
+    machine = trial.demo.database()
     trial.repair(trial.faults.service, machine, "start", "mariadb")
     trial.faults.service(machine, "stop", "mariadb")
     time.sleep(OUTAGE)
@@ -62,18 +57,30 @@ def test_a_recovery_survives(
     trial.verify(plain)
 
 
-def test_a_fencing_is_reported_when_the_api_is_back(trial: Trial, plain: str) -> None:
+@pytest.fixture(params=["fencing", "polling"])
+def reporter(trial: Trial, request: pytest.FixtureRequest) -> str:
+    """Who reports the failure: the alert agent, or the host monitors, seconds later."""
+    if request.param == "polling":
+        trial.set_options("masakari", fencing_notifications="false")
+        trial.set_options("masakari-monitors", monitoring_interval=5)
+    return str(request.param)
+
+
+def test_a_fencing_is_reported_when_the_api_is_back(
+    trial: Trial, plain: str, reporter: str
+) -> None:
     members = trial.cluster.members
     trial.populate(plain)
-    with trial.watched(f"power cut: {plain}, while no masakari-api runs"):
+    what = f"power cut: {plain}, while no masakari-api runs; reported by {reporter}"
+    with trial.watched(what), contextlib.ExitStack() as away:
         for member in members:
-            trial.repair(trial.faults.give_back, member, "masakari-api")
+            away.callback(trial.faults.give_back, member, "masakari-api")
             trial.faults.take_away(member, "masakari-api")
         trial.faults.power_off(trial.machine(plain))
         trial.await_event("fenced")
         time.sleep(AWAY)
         assert not trial.evacuations()
-        trial.repairs.close()
+        away.close()
         trial.await_recovery(plain)
     trial.verify(plain)
 

@@ -17,18 +17,8 @@ from jujulab import timeline
 from jujulab.console import poll
 from jujulab.trial import PREFIX, Trial
 
-STOCK = {
-    "recovery-workflow": "stock",
-    "allow-recovery-without-fencing": "true",
-}
-
 BESIDE = 20.0
 """Seconds for which both copies write, so that nobody can take it for an accident of the clock."""
-
-
-def configure(trial: Trial, application: str, *arguments: str) -> None:
-    trial.demo.console.juju("config", application, *arguments)
-    trial.demo.console.wait_active("the changed configuration", timeout=180)
 
 
 @pytest.fixture
@@ -37,10 +27,8 @@ def stock(trial: Trial) -> Trial:
     for machine in trial.demo.hypervisors():
         trial.repair(trial.faults.image_locks, machine, True)
         trial.faults.image_locks(machine, False)
-    trial.repair(configure, trial, "masakari", "--reset", ",".join(STOCK))
-    configure(trial, "masakari", *(f"{option}={value}" for option, value in STOCK.items()))
-    trial.repair(configure, trial, "masakari-monitors", "--reset", "monitoring-interval")
-    configure(trial, "masakari-monitors", "monitoring-interval=5")
+    trial.set_options("masakari", recovery_workflow="stock", allow_recovery_without_fencing="true")
+    trial.set_options("masakari-monitors", monitoring_interval=5)
     return trial
 
 
