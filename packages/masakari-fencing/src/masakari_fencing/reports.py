@@ -1,8 +1,9 @@
-"""How many hosts of a segment have been reported failed, so that not all of them are fenced.
+"""What Masakari's own database says about the reports of hosts; every engine sees all of it.
 
-Where every host of a segment loses its storage, the storage has failed, not the hosts, and there
-is nowhere to recover guests to. All of that is in Masakari's own database, which every engine
-sees, so the first recovery already sees the whole extent.
+How many hosts of a segment have been reported failed: where every host loses its storage, the
+storage has failed, not the hosts, and there is nowhere to recover guests to. So the first recovery
+already has to see the whole extent. And when another recovery of a host has ended, so that one
+fence is not taken for the reason of two.
 """
 
 from __future__ import annotations
