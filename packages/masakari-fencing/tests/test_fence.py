@@ -97,6 +97,12 @@ def test_a_fenced_host_is_let_through_at_once() -> None:
     assert bench.compute_asked == 0
 
 
+def test_a_fenced_host_is_not_kept_waiting_for_what_only_a_returned_one_needs() -> None:
+    bench = Bench(**dead(fenced=NOW - 1, events=[("reboot", "success", NOW - 1)]))
+    assert "fenced at" in bench.ensure()
+    assert not bench.cluster.runner.ran("cibadmin --query --xpath //lrm_resource")
+
+
 def test_a_fenced_host_counts_while_pacemaker_tries_to_connect_to_it() -> None:
     bench = Bench(**dead(fenced=NOW - 1, online=True, role="Starting", failed=False))
     assert "fenced at" in bench.ensure()

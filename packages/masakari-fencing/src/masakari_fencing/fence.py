@@ -336,7 +336,9 @@ class HostFence:
         name = self._node = nodes[0].name
         record = pacemaker.remote_record(self._runner, name, timeout=limit)
         seen = Observation(status, nodes[0], record.fenced)
-        if self._policy.fence_reported_failed == "always" or _fences(seen):
+        # A host whose fence is on record has not been back: it is not kept waiting for this.
+        returned = record.fenced is None and bool(_fences(seen))
+        if self._policy.fence_reported_failed == "always" or returned:
             connected = pacemaker.connected_since(self._runner, name, timeout=limit)
             seen = replace(seen, connected=connected)
         judgement = judge(seen, report, self._policy)
@@ -347,7 +349,7 @@ class HostFence:
         ):
             seen = replace(seen, compute_seen=self._compute_seen())
             judgement = judge(seen, report, self._policy)
-        if judgement.verdict is Verdict.FENCE and _fences(seen):
+        if judgement.verdict is Verdict.FENCE and returned:
             judgement = judge(replace(seen, recovered=self._recovered()), report, self._policy)
         return judgement
 

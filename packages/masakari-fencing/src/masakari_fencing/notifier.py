@@ -235,9 +235,7 @@ def read_configuration(path: Path) -> tuple[Settings, dict[str, str]]:
 
 def _settings(parser: configparser.ConfigParser) -> Settings:
     defaults = Settings()
-    if not parser.has_section("notifier"):
-        parser.add_section("notifier")
-    own = parser["notifier"]
+    own = parser["notifier"] if parser.has_section("notifier") else {}
     where = parser["api"] if parser.has_section("api") else {}
     endpoints = where.get("endpoints", ",".join(defaults.endpoints))
     return Settings(
@@ -248,7 +246,7 @@ def _settings(parser: configparser.ConfigParser) -> Settings:
         expiry=float(own.get("expiry", defaults.expiry)),
         retry_max=float(own.get("retry_max", defaults.retry_max)),
         redrive_within=float(own.get("redrive_within", defaults.redrive_within)),
-        turns=own.getboolean("turns", defaults.turns),
+        turns=parser.getboolean("notifier", "turns", fallback=defaults.turns),
         endpoints=tuple(part.strip() for part in endpoints.split(",") if part.strip()),
         timeout=float(where.get("timeout", defaults.timeout)),
     )

@@ -50,8 +50,8 @@ class Limit:
         reported = sorted(
             {
                 names[notification.source_host_uuid]
-                for notification in self._notifications(context, objects, generated)
-                if notification.source_host_uuid in names
+                for notification in _failures(context, objects, generated - self.window)
+                if notification.source_host_uuid in names and notification.status != "ignored"
             }
         )
         if len(reported) <= self.hosts:
@@ -61,12 +61,6 @@ class Limit:
             f" failed within {self.window:g} s ({', '.join(reported[:5])}), the limit is"
             f" {self.hosts}"
         )
-
-    def _notifications(self, context: Any, objects: Any, generated: float) -> list[Any]:
-        since = datetime.datetime.fromtimestamp(generated - self.window, datetime.timezone.utc)
-        filters = {"generated-since": since, "type": "COMPUTE_HOST"}
-        found = objects.NotificationList.get_all(context, filters=filters)
-        return [item for item in found if _stopped(item) and item.status != "ignored"]
 
 
 def recovered(context: Any, objects: Any, notification_uuid: str, window: float) -> float | None:
@@ -82,20 +76,24 @@ def recovered(context: Any, objects: Any, notification_uuid: str, window: float)
         seconds since the epoch; None where there was none.
     """
     own = objects.Notification.get_by_uuid(context, notification_uuid)
-    since = times.aware(own.generated_time) - datetime.timedelta(seconds=window)
-    filters = {"generated-since": since, "type": "COMPUTE_HOST"}
+    since = times.aware(own.generated_time).timestamp() - window
     ends = [
         times.aware(item.updated_at).timestamp()
-        for item in objects.NotificationList.get_all(context, filters=filters)
+        for item in _failures(context, objects, since)
         if item.source_host_uuid == own.source_host_uuid
         and item.notification_uuid != notification_uuid
         and item.status == "finished"
         and item.updated_at is not None
-        and _stopped(item)
     ]
     return max(ends, default=None)
 
 
-def _stopped(notification: Any) -> bool:
-    """Whether it reports a failure, not a return."""
-    return str((notification.payload or {}).get("event", "")).upper() == "STOPPED"
+def _failures(context: Any, objects: Any, since: float) -> list[Any]:
+    """Return the notifications that report the failure of a host, not a return, since a moment."""
+    moment = datetime.datetime.fromtimestamp(since, datetime.timezone.utc)
+    filters = {"generated-since": moment, "type": "COMPUTE_HOST"}
+    return [
+        notification
+        for notification in objects.NotificationList.get_all(context, filters=filters)
+        if str((notification.payload or {}).get("event", "")).upper() == "STOPPED"
+    ]
