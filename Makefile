@@ -12,15 +12,10 @@ export PYTHONPATH := lab
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
-venv: $(VENV)/.installed
-
-$(VENV)/.installed: requirements.txt
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
-		{ apt-get update -q && apt-get install -q -y python3-venv; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--require-hashes -r requirements.txt
-	@touch $@
+venv:
+	@command -v $(PYTHON) >/dev/null || { apt-get update -q && apt-get install -q -y python3; } || \
+		{ echo "make: no $(PYTHON) here: apt-get install python3, as root" >&2; exit 1; }
+	@$(PYTHON) bootstrap.py
 
 demo: venv ## lose a hypervisor and get the guests back, for real
 	$(BIN)/python -m jujulab.demo

@@ -17,6 +17,7 @@ def main() -> int:
     for source in [*sorted(REPOSITORY.glob("charms/*/src")), *map(Path, packages)]:
         status |= check(source, [*packages, str(source)])
     status |= check(REPOSITORY / "lab" / "jujulab", [str(REPOSITORY / "lab")])
+    status |= check(REPOSITORY / "bootstrap.py", [str(REPOSITORY)])
     library = REPOSITORY / "lab" / "charms" / "_standin"
     for source in sorted(REPOSITORY.glob("lab/charms/*/src")):
         status |= check(source, [str(library), str(source)])
