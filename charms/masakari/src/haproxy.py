@@ -31,6 +31,7 @@ API_PORT = 15848
 
 CONFIGURATION = "/etc/haproxy/haproxy.cfg"
 CERTIFICATES = "/etc/haproxy/masakari"
+_REQUEST_TIMEOUT = 10000  # milliseconds until a client has sent its request
 _FILE = re.compile(r"\d+-(.+)\.pem")
 _CANDIDATE = "/etc/haproxy/masakari.new"
 
@@ -116,6 +117,7 @@ class HAProxy:
             "connect_timeout": config.haproxy_connect_timeout,
             "client_timeout": config.haproxy_client_timeout,
             "server_timeout": config.haproxy_server_timeout,
+            "request_timeout": _REQUEST_TIMEOUT,
             "units": [
                 (name.replace("/", "-"), urls.bracketed(units[name])) for name in sorted(units)
             ],

@@ -87,6 +87,14 @@ def test_proxy_headers_are_believed(ctx: testing.Context, machine: Machine) -> N
     assert "X-Forwarded-Proto http\n" in machine.read("/etc/haproxy/haproxy.cfg")
 
 
+def test_a_slow_client_holds_no_process_of_the_api(ctx: testing.Context, machine: Machine) -> None:
+    """Without a limit for the whole request, each byte of it begins the client's timeout anew."""
+    ctx.run(ctx.on.config_changed(), complete())
+    unit = machine.read("/etc/haproxy/haproxy.cfg").partition("frontend masakari-unit")[2]
+    assert "    option http-buffer-request\n" in unit, "the body counts, too"
+    assert "    timeout http-request 10000\n" in unit
+
+
 @pytest.mark.parametrize(
     ("option", "value", "section", "name", "text"),
     [
