@@ -216,6 +216,17 @@ def test_metadata_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
     assert {"off", "reboot", "on", "monitor"} <= {a.get("name") for a in root.iter("action")}
 
 
+def test_metadata_has_what_the_schema_of_fence_agents_demands() -> None:
+    root = ET.fromstring(fenceagent.metadata())  # noqa: S314
+    assert [child.tag for child in root] == ["longdesc", "vendor-url", "parameters", "actions"]
+    for parameter in root.iter("parameter"):
+        assert (parameter.get("unique"), parameter.get("required")) == ("0", "0")
+        assert [child.tag for child in parameter] == ["getopt", "content", "shortdesc"]
+        kind = parameter.find("content")
+        assert kind is not None
+        assert kind.get("type") in ("boolean", "string", "second", "integer")
+
+
 def test_the_installed_program(tmp_path: Path) -> None:
     source = Path(masakari_fencing.__file__).parent
     text = (source / "data" / "fence_masakari_guard").read_text(encoding="utf-8")

@@ -38,17 +38,21 @@ class MasakariTask:
         self.details.append((progress_data, progress))
 
 
-class HostRecoveryFailureException(Exception):  # noqa: N818
+class MasakariException(Exception):  # noqa: N818
     def __init__(self, message: str | None = None) -> None:
         self.message = message
         super().__init__(message)
 
 
-class SkipHostRecoveryException(HostRecoveryFailureException):
+class HostRecoveryFailureException(MasakariException):
     pass
 
 
-class NotFound(Exception):  # noqa: N818
+class SkipHostRecoveryException(MasakariException):
+    """In Masakari no kind of failure: whoever catches failures does not catch this."""
+
+
+class NotFound(MasakariException):
     pass
 
 

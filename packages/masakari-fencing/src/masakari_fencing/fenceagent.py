@@ -37,9 +37,12 @@ class AgentError(Exception):
 
 
 def metadata() -> str:
-    """Return the description that Pacemaker reads."""
+    """Return the description that Pacemaker reads, by ClusterLabs' schema of fence agents.
+
+    See `lib/metadata.rng` of https://github.com/ClusterLabs/fence-agents.
+    """
     parameters = "".join(
-        f'<parameter name="{name}"><getopt mixed="--{name}=[{name}]"/>'
+        f'<parameter name="{name}" unique="0" required="0"><getopt mixed="--{name}=[{name}]"/>'
         f'<content type="string"/><shortdesc lang="en">{text}</shortdesc></parameter>'
         for name, text in _PARAMETERS.items()
     )
