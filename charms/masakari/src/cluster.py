@@ -11,12 +11,13 @@ import masakari_fencing.cluster
 import masakari_fencing.refusals
 from instance_ha_common.commands import CommandError, Runner
 from instance_ha_common.host import Host
-from masakari_fencing import guard, outofservice, pacemaker, testimony
+from masakari_fencing import guard, outofservice, pacemaker, spool, testimony
 from masakari_fencing.outofservice import OutOfService
 from masakari_fencing.pacemaker import PacemakerError
+from masakari_fencing.spool import NO_SEGMENT
 
 from config import Config
-from fencing import ALERT_AGENT, REFUSALS
+from fencing import ALERT_AGENT, REFUSALS, SPOOL
 
 _RECORD = "/var/lib/masakari-charm/machine"
 _LOOK = "/var/lib/masakari-charm/health.json"
@@ -161,6 +162,18 @@ class Cluster:
 
     def _refusals(self) -> list[masakari_fencing.refusals.Refusal]:
         return masakari_fencing.refusals.read(self._host.path(REFUSALS))
+
+    def undelivered(self) -> list[str]:
+        """Fencings that this unit could not report to Masakari, by host, each with its cure."""
+        found = spool.undelivered(self._host.path(SPOOL))
+        reasons = {event.node: event.reason for event in found}
+        return [
+            f"{node} was fenced and {NO_SEGMENT}: its guests are not recovered (add-hosts puts it"
+            " into one)"
+            if reason == NO_SEGMENT
+            else f"Masakari cannot be told that {node} was fenced, and is told again: {reason}"
+            for node, reason in reasons.items()
+        ]
 
     def failures(self) -> list[str]:
         """Recoveries that Masakari has given up, other than those refused on this unit."""

@@ -14,11 +14,11 @@ import services
 HOME = "/usr/share/masakari-fencing"
 ALERT_AGENT = f"{HOME}/masakari_fencing/alert.py"
 REFUSALS = "/var/lib/masakari-fencing/refusals"
+SPOOL = "/var/lib/masakari-fencing/spool"
 SETBACKS = "/var/lib/masakari-fencing/setbacks"
 GUARD_AGENT = "/usr/sbin/fence_masakari_guard"
 NOTIFIER_UNIT = f"/usr/local/lib/systemd/system/{services.NOTIFIER}.service"
 
-_SPOOL = "/var/lib/masakari-fencing/spool"
 _GUARD_STATE = "/var/lib/masakari-fencing/guard"
 _GROUP = "haclient"
 _USER = "masakari"
@@ -68,7 +68,7 @@ class Installation:
             return False
         if _USER not in members:
             self._host.runner.run(["usermod", "--append", "--groups", _GROUP, _USER])
-        self._directory(_SPOOL, 0o2770, "root", _GROUP)
+        self._directory(SPOOL, 0o2770, "root", _GROUP)
         return True
 
     def remove(self) -> None:

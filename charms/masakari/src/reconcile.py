@@ -251,7 +251,8 @@ class Unit:
     def _tend_cluster(self, state: State, machine: str, result: Result, look: bool) -> None:
         """Keep the cluster's configuration as it must be, and report what fencing lacks."""
         config = state.config
-        result.problems += [blocked(text) for text in self.cluster.refusals()]
+        found = self.cluster.refusals() + self.cluster.undelivered()
+        result.problems += [blocked(text) for text in found]
         if state.leader:
             result.problems += [blocked(text) for text in self.cluster.failures()]
             result.note = self.cluster.out_of_service()

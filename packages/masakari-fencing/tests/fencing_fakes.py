@@ -220,14 +220,16 @@ class FakeMasakari:
         refuse_up: whether Nova refuses to end a forced-down state.
         duplicate_interval: as the option duplicate_notification_detection_interval.
         engine: whether an engine takes notifications on: puts the host in maintenance.
+        page: as the option osapi_max_limit: entries of a list that one answer has at most.
         broken: answer every request with this HTTP status.
+        raw: answer every request with this text, as something does that is not the API.
         lose_answer: accept notifications, but break the connection before the answer.
     """
 
     def __init__(self, hosts: Sequence[str] = ("node1.maas",)) -> None:
         self.hosts = {
-            name: {"uuid": str(uuid.uuid4()), "name": name, "on_maintenance": False}
-            for name in hosts
+            name: {"id": n, "uuid": str(uuid.uuid4()), "name": name, "on_maintenance": False}
+            for n, name in enumerate(hosts, 1)
         }
         self.forced_down: set[str] = set()
         self.disabled: set[str] = set()
@@ -236,7 +238,9 @@ class FakeMasakari:
         self.requests: list[str] = []
         self.duplicate_interval = 30.0
         self.engine = True
+        self.page = 1000
         self.broken = 0
+        self.raw: str | None = None
         self.lose_answer = False
         self.lock = threading.Lock()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -259,6 +263,7 @@ class FakeMasakari:
         if kind == "PROCESS":
             payload = {"event": "STOPPED", "process_name": "nova-compute"}
         item = {
+            "id": len(self.notifications) + 1,
             "notification_uuid": str(uuid.uuid4()),
             "source_host_uuid": self.hosts[host]["uuid"],
             "type": kind,
@@ -284,9 +289,10 @@ class FakeMasakari:
         if (method, path) == ("POST", "/v1/notifications"):
             return self._create(body["notification"])
         if (method, path) == ("GET", "/v1/segments"):
-            return 200, {"segments": [{"uuid": "seg", "name": "rack1"}]}
+            found = [{"id": 1, "uuid": "seg", "name": "rack1"}]
+            return 200, {"segments": self._paged(found, query)}
         if (method, path) == ("GET", "/v1/segments/seg/hosts"):
-            return 200, {"hosts": list(self.hosts.values())}
+            return 200, {"hosts": self._paged(list(self.hosts.values()), query)}
         if method == "GET" and path.startswith("/v1/notifications"):
             return self._find(path.removeprefix("/v1/notifications").lstrip("/"), query)
         if method == "PUT" and path.startswith("/v1/segments/seg/hosts/"):
@@ -296,13 +302,26 @@ class FakeMasakari:
     def _find(self, identifier: str, query: str) -> tuple[int, Any]:
         if not identifier:
             wanted = dict(pair.split("=") for pair in query.split("&"))
+            wanted.pop("marker", None)
             found = [n for n in self.notifications if all(n[k] == v for k, v in wanted.items())]
-            return 200, {"notifications": found}
+            return 200, {"notifications": self._paged(found, query)}
         for item in self.notifications:
             if item["notification_uuid"] == identifier:
                 return 200, {"notification": item}
         text = f"Notification {identifier} could not be found."
         return 404, {"itemNotFound": {"message": text}}
+
+    def _paged(self, found: list[Any], query: str) -> list[Any]:
+        """Return those after the marker, as many as an answer has at most; the newest is first.
+
+        The marker is an entry's number, not its UUID: so with masakari 17.0.0 over HTTP.
+        """
+        found = sorted(found, key=lambda item: -item["id"])
+        match = re.search(r"marker=(\d+)(?:&|$)", query)
+        begin = 0
+        if match is not None:
+            begin = [item["id"] for item in found].index(int(match[1])) + 1
+        return found[begin : begin + self.page]
 
     def _token(self) -> dict[str, Any]:
         catalog = [
@@ -366,7 +385,7 @@ class FakeMasakari:
                 body = json.loads(self.rfile.read(length) or b"{}")
                 with masakari.lock:
                     masakari.requests.append(f"{self.command} {self.path}")
-                    if masakari.broken:
+                    if masakari.broken or masakari.raw is not None:
                         code, data = masakari.broken, {}
                     else:
                         code, data = masakari.handle(self.command, self.path, body)
@@ -374,6 +393,8 @@ class FakeMasakari:
                     self.close_connection = True
                     return
                 text = json.dumps(data).encode()
+                if masakari.raw is not None:
+                    code, text = masakari.broken or 200, masakari.raw.encode()
                 self.send_response(code)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("X-Subject-Token", "token")

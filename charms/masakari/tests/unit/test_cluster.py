@@ -315,6 +315,34 @@ def test_what_the_engine_leaves_has_a_place(ctx: testing.Context, machine: Machi
     assert str(setbacks.DIRECTORY) == fencing.SETBACKS
 
 
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (
+            "it is in no failover segment",
+            "hv1.maas was fenced and it is in no failover segment: its guests are not recovered"
+            " (add-hosts puts it into one)",
+        ),
+        (
+            "HTTP 404",
+            "Masakari cannot be told that hv1.maas was fenced, and is told again: HTTP 404",
+        ),
+        ("", None),
+    ],
+)
+def test_status_of_a_fencing_that_masakari_does_not_know_of(
+    ctx: testing.Context, machine: Machine, reason: str, expected: str | None
+) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    for name in ("one", "two"):
+        event = {"node": "hv1.maas", "time": 1.0, "reason": reason}
+        machine.host.write(f"{fencing.SPOOL}/{name}.json", json.dumps(event))
+    machine.host.write(f"{fencing.SPOOL}/broken.json", "{")
+    out = ctx.run(ctx.on.update_status(), with_config(out))
+    wanted = ops.ActiveStatus("Unit is ready") if expected is None else ops.BlockedStatus(expected)
+    assert out.unit_status == wanted
+
+
 def test_status_of_a_refused_recovery(ctx: testing.Context, machine: Machine) -> None:
     out = ctx.run(ctx.on.config_changed(), complete())
     refusal = {"host": "hv1.maas", "reason": "merely offline", "time": 1.0}

@@ -52,7 +52,19 @@ def event(environ: dict[str, str], now: float) -> dict[str, str | float] | None:
         "node": environ["CRM_alert_node"],
         "action": match.group(1),
         "time": moment,
+        # How old the event is, by a clock that nobody sets.
+        "boot": boot(),
+        "uptime": time.clock_gettime(time.CLOCK_BOOTTIME),
     }
+
+
+def boot() -> str:
+    """Return what stands for this boot of the machine; empty where the kernel does not say."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:  # noqa: PTH123
+            return stream.read().strip()
+    except OSError:
+        return ""
 
 
 def spool(directory: str, found: dict[str, str | float]) -> int:

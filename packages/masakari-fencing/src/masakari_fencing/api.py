@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import datetime
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from masakari_fencing import times
+from masakari_fencing.rest import (
+    CATALOG,
+    Absent,
+    ApiError,
+    BadRequest,
+    Client,
+    Conflict,
+    Session,
+    text,
+)
 
-LOG = logging.getLogger(__name__)
-
-CATALOG = "catalog"
-"""Stands for the endpoint in the service catalog among the endpoints to try."""
+__all__ = ["CATALOG", "ApiError", "Conflict"]
 
 SERVICE_TYPE = "instance-ha"
 
@@ -21,24 +27,8 @@ PAYLOAD = {"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORM
 """What is reported: the same as Masakari's own host monitor reports for a powered-off host."""
 
 
-class ApiError(Exception):
-    """The API, or Keystone before it, did not do what it was asked; trying again may help."""
-
-
 class UnknownHost(ApiError):  # noqa: N818 - the API's answer, not an accident
-    """The host is in no failover segment."""
-
-
-class Conflict(ApiError):  # noqa: N818 - the API's answer, not an accident
-    """The API refuses the request in the present state of the host."""
-
-
-class Session(Protocol):
-    """What is used of `keystoneauth1.session.Session`."""
-
-    def request(self, url: str, method: str, **options: Any) -> Any:
-        """Send a request; see keystoneauth1."""
-        ...
+    """The host is in no failover segment: it is not in the whole list of hosts."""
 
 
 @dataclass(frozen=True)
@@ -91,62 +81,6 @@ class Notification:
     host: str = ""
 
 
-class Client:
-    """Talks to the first endpoint of a service that answers.
-
-    Args:
-        session: an authenticated session.
-        endpoints: URLs up to and with the API's version, or `catalog`.
-        timeout: seconds for one request.
-        options: endpoint filter for the catalog: service_type, region_name, interface.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        endpoints: Sequence[str],
-        timeout: float,
-        options: Mapping[str, str],
-    ) -> None:
-        self._session = session
-        self._endpoints = list(endpoints)
-        self._timeout = timeout
-        self._filter = dict(options)
-
-    def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        failure = "no endpoint is configured"
-        for endpoint in self._endpoints:
-            try:
-                answer = self._send(endpoint, method, path, options)
-            except Exception as error:  # keystoneauth1 and requests have many of their own
-                failure = f"{endpoint}: {type(error).__name__}: {error}"
-                LOG.debug("%s %s at %s", method, path, failure)
-                continue
-            if answer.status_code >= 500:
-                failure = f"{endpoint}: HTTP {answer.status_code}"
-                continue
-            return _body(answer, f"{method} {path}")
-        raise ApiError(failure)
-
-    def _send(self, endpoint: str, method: str, path: str, options: dict[str, Any]) -> Any:
-        where: dict[str, Any] = (
-            {"endpoint_filter": self._filter}
-            if endpoint == CATALOG
-            else {"endpoint_override": endpoint}
-        )
-        return self._session.request(
-            path,
-            method,
-            raise_exc=False,
-            authenticated=True,
-            connect_retries=0,
-            timeout=self._timeout,
-            headers={"Accept": "application/json"},
-            **where,
-            **options,
-        )
-
-
 class MasakariApi(Client):
     """The Masakari API; see `Client`."""
 
@@ -185,8 +119,12 @@ class MasakariApi(Client):
                 "payload": PAYLOAD,
             }
         }
-        answer = self._request("POST", "/notifications", json=body)
-        return str(answer.get("notification", {}).get("notification_uuid", ""))
+        try:
+            answer = self._request("POST", "/notifications", json=body)
+        except BadRequest:
+            self.find_host(host)  # which says so where that is the reason
+            raise
+        return text(answer.get("notification"), "notification_uuid")
 
     def find_host(self, name: str) -> Host:
         """Look a host up by its name.
@@ -206,13 +144,13 @@ class MasakariApi(Client):
         Raises:
             ApiError: the API did not answer.
         """
-        for segment in self._request("GET", "/segments").get("segments", []):
-            uuid = str(segment["uuid"])
-            for host in self._request("GET", f"/segments/{uuid}/hosts").get("hosts", []):
+        for segment in self._list("/segments", "segments"):
+            uuid = text(segment, "uuid")
+            for host in self._list(f"/segments/{uuid}/hosts", "hosts"):
                 yield Host(
-                    uuid=str(host["uuid"]),
+                    uuid=text(host, "uuid"),
                     segment=uuid,
-                    name=str(host["name"]),
+                    name=text(host, "name"),
                     on_maintenance=host.get("on_maintenance") is True,
                 )
 
@@ -222,8 +160,7 @@ class MasakariApi(Client):
         Raises:
             ApiError: the API did not answer.
         """
-        answer = self._request("GET", f"/notifications?source_host_uuid={host.uuid}")
-        found = [_notification(item) for item in answer.get("notifications", [])]
+        found = self._notifications(source_host_uuid=host.uuid)
         return sorted(found, key=lambda item: item.generated, reverse=True)
 
     def notification(self, uuid: str) -> Notification | None:
@@ -234,9 +171,9 @@ class MasakariApi(Client):
         """
         try:
             answer = self._request("GET", f"/notifications/{uuid}")
-        except UnknownHost:
+        except Absent:
             return None
-        return _notification(answer.get("notification", {}))
+        return _notification(answer.get("notification"))
 
     def running(self) -> list[Notification]:
         """Return the reports of failures that Masakari is working on.
@@ -244,10 +181,13 @@ class MasakariApi(Client):
         Raises:
             ApiError: the API did not answer.
         """
-        answer = self._request("GET", "/notifications?status=running")
-        found = [_notification(item) for item in answer.get("notifications", [])]
+        found = self._notifications(status="running")
         # Should the filter not be known: what is done about the others would be wrong.
         return [item for item in found if item.status == "running" and item.event != "STARTED"]
+
+    def _notifications(self, **query: str) -> list[Notification]:
+        items = self._list("/notifications", "notifications", **query)
+        return [_notification(item) for item in items]
 
     def end_maintenance(self, host: Host) -> None:
         """Make Masakari accept reports about a host again.
@@ -280,11 +220,11 @@ class NovaApi(Client):
         return [
             Service(
                 uuid=str(item.get("id", "")),
-                host=str(item["host"]),
+                host=text(item, "host"),
                 enabled=item.get("status") == "enabled",
                 forced_down=item.get("forced_down") is True,
             )
-            for item in answer.get("services", [])
+            for item in answer.get("services") or []
         ]
 
     def end_forced_down(self, service: Service) -> None:
@@ -301,32 +241,17 @@ class NovaApi(Client):
         return self._request(method, path, microversion="2.53", **options)
 
 
-def _body(answer: Any, what: str) -> dict[str, Any]:
-    code = answer.status_code
-    text = str(answer.text or "")[:300]
-    if code == 409:
-        raise Conflict(text)
-    if code in (400, 404) and "could not be found" in text:
-        raise UnknownHost(text)
-    if code >= 400:
-        raise ApiError(f"{what}: HTTP {code}: {text}")
-    if not text:
-        return {}
-    try:
-        data = answer.json()
-    except ValueError:
-        raise ApiError(f"{what}: the answer is not JSON") from None
-    return data if isinstance(data, dict) else {}
-
-
-def _notification(item: Mapping[str, Any]) -> Notification:
-    generated = times.epoch(item.get("generated_time")) or 0.0
+def _notification(item: object) -> Notification:
+    uuid = text(item, "notification_uuid")
+    fields: dict[str, Any] = item if isinstance(item, dict) else {}
+    payload = fields.get("payload")
+    generated = times.epoch(fields.get("generated_time")) or 0.0
     return Notification(
-        kind=str(item.get("type", "")),
-        event=str((item.get("payload") or {}).get("event", "")).upper(),
-        status=str(item.get("status", "")),
+        kind=str(fields.get("type", "")),
+        event=str(payload.get("event", "") if isinstance(payload, dict) else "").upper(),
+        status=str(fields.get("status", "")),
         generated=generated,
-        updated=max(generated, times.epoch(item.get("updated_at")) or 0.0),
-        uuid=str(item.get("notification_uuid", "")),
-        host=str(item.get("source_host_uuid", "")),
+        updated=max(generated, times.epoch(fields.get("updated_at")) or 0.0),
+        uuid=uuid,
+        host=str(fields.get("source_host_uuid", "")),
     )

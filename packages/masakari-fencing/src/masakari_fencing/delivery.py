@@ -6,13 +6,14 @@ find that report and are done, or report it themselves when it does not come.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
 
-from masakari_fencing.api import Conflict, Host, Notification, UnknownHost
+from masakari_fencing.api import Conflict, Host, Notification
 from masakari_fencing.spool import Event
 
 LOG = logging.getLogger(__name__)
@@ -68,18 +69,29 @@ class Delivery:
             whether the event has been dealt with.
 
         Raises:
+            UnknownHost: the host is in no segment, now.
             ApiError: the API did not answer or refused; try again later.
         """
-        try:
-            if not first and self._reported(event, self._history(event)):
-                return Outcome.DONE
-            try:
-                return self._notify(event, event.time)
-            except Conflict as conflict:
-                return self._resolve(event, conflict)
-        except UnknownHost as error:
-            LOG.info("Fenced node %s is not Masakari's to recover: %s", event.node, error)
+        # The clock may have been set back since.
+        event = dataclasses.replace(event, time=min(event.time, self._clock()))
+        if not first and self._reported(event, self._history(event)):
             return Outcome.DONE
+        try:
+            return self._notify(event, event.time)
+        except Conflict as conflict:
+            return self._resolve(event, conflict)
+
+    def adopt(self, event: Event) -> None:
+        """Have a host that was in no segment, and that is back, be in one.
+
+        Then there is nothing to report any more: a host that works was put into that segment.
+
+        Raises:
+            UnknownHost: the host is still in no segment.
+            ApiError: the API did not answer.
+        """
+        self._api.find_host(event.node)
+        LOG.warning("%s is back, and in a segment now: nothing is recovered", event.node)
 
     def _notify(self, event: Event, generated: float) -> Outcome:
         uuid = self._api.notify(event.node, generated)
@@ -114,7 +126,7 @@ class Delivery:
                 return Outcome.AGAIN
             # An equal report of an earlier failure is too recent for Masakari's comparison, which
             # goes by the time of the report: give this one the present time until it is let in.
-            LOG.info("Masakari takes the fencing of %s for an old one: %s", event.node, conflict)
+            LOG.debug("Masakari takes the fencing of %s for an old one: %s", event.node, conflict)
             return self._notify_late(event)
         return self._in_maintenance(event, host, history)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import configparser
 import contextlib
+import functools
 import logging
 import select
 import signal
@@ -19,9 +20,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from masakari_fencing import api, outofservice, pacemaker, strays
+from masakari_fencing import api, outofservice, pacemaker, rest, strays
 from masakari_fencing.comeback import Comeback
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.configuration import Configuration
@@ -32,7 +33,7 @@ from masakari_fencing.readmission import INTERVAL, Readmission
 from masakari_fencing.reprieve import Reprieve
 from masakari_fencing.retry import Retry
 from masakari_fencing.setbacks import Setbacks
-from masakari_fencing.spool import Event, Spool
+from masakari_fencing.spool import NO_SEGMENT, Event, Spool
 from masakari_fencing.strays import Strays
 
 LOG = logging.getLogger("masakari_fencing.notifier")
@@ -48,6 +49,7 @@ RETRY_INTERVAL = 1.0
 SERVICE_INTERVAL = 20.0
 """Seconds between two looks at which hypervisors are out of service."""
 
+Found = TypeVar("Found")
 Look = Callable[[], object]
 """A look at something; it may raise PacemakerError, ApiError and OSError."""
 
@@ -56,6 +58,9 @@ TOKEN_CHECK = 60.0
 
 FIRST_RETRY = 1.0
 """Seconds before the first retry; each further one waits twice as long."""
+
+EXPLAIN_AFTER = 3
+"""Failures in a row after which the charm's status says why; many are over by then."""
 
 
 class ConfigurationError(Exception):
@@ -87,14 +92,16 @@ class Progress:
     """What is remembered about an event between two attempts.
 
     Attributes:
-        due: when the next attempt is due.
+        due: when the next attempt is due, by the notifier's timer.
         first: this member is first in rank and has not tried yet.
         failures: attempts that failed in a row.
+        told: why the last one failed, as it is in the log.
     """
 
     due: float
     first: bool
     failures: int = 0
+    told: str = ""
 
 
 @dataclass
@@ -107,14 +114,18 @@ class Notifier:
         settings: the operator's choices.
         rank: returns which place this member has among those that report, 0 being the first,
             and whether a node is one to report about.
+        back: whether the cluster talks to a node.
         clock: seconds since the epoch.
+        timer: seconds, only ever compared with each other.
     """
 
     spool: Spool
     delivery: Delivery
     settings: Settings
     rank: Callable[[str], int | None]
+    back: Callable[[str], bool]
     clock: Callable[[], float] = time.time
+    timer: Callable[[], float] = time.monotonic
     _progress: dict[str, Progress] = field(default_factory=dict)
 
     def look(self) -> float:
@@ -130,21 +141,22 @@ class Notifier:
         for event in events:
             self._work_on(event)
         dues = [progress.due for progress in self._progress.values()]
-        return max(0.0, min([IDLE, *(due - self.clock() for due in dues)]))
+        return max(0.0, min([IDLE, *(due - self.timer() for due in dues)]))
 
     def _work_on(self, event: Event) -> None:
-        if self.clock() - event.time > self.settings.expiry:
+        if event.age(self.clock()) > self.settings.expiry:
             LOG.error(
                 "NOT REPORTED: the fencing of %s (%s) is older than %g s; its guests are not "
-                "recovered by it",
+                "recovered by it (%s)",
                 event.node,
                 event.id,
                 self.settings.expiry,
+                event.reason or "nobody was there to report it",
             )
             self._done(event)
             return
         progress = self._progress.get(event.id) or self._begin(event)
-        if progress is not None and self.clock() >= progress.due:
+        if progress is not None and self.timer() >= progress.due:
             self._attempt(event, progress)
 
     def _begin(self, event: Event) -> Progress | None:
@@ -154,24 +166,48 @@ class Notifier:
             self._done(event)
             return None
         LOG.info("%s was fenced (%s); this member is number %d", event.node, event.id, rank + 1)
-        progress = Progress(self.clock() + rank * self.settings.rank_delay, first=rank == 0)
+        progress = Progress(self.timer() + rank * self.settings.rank_delay, first=rank == 0)
         self._progress[event.id] = progress
         return progress
 
     def _attempt(self, event: Event, progress: Progress) -> None:
         first, progress.first = progress.first, False
         try:
-            outcome = self.delivery.deliver(event, first=first)
-        except api.ApiError as error:
-            progress.failures += 1
-            wait = min(self.settings.retry_max, FIRST_RETRY * 2 ** (progress.failures - 1))
-            LOG.warning("Reporting %s again in %g s: %s", event.node, wait, error)
+            outcome = self._deliver(event, first)
+        except Exception as error:  # whatever it is: an event must not be lost, nor stop others
+            wait = self._failed(event, progress, error)
         else:
             if outcome is Outcome.DONE:
                 self._done(event)
                 return
-            progress.failures, wait = 0, 2 * FIRST_RETRY
-        progress.due = self.clock() + wait
+            progress.failures, progress.told, wait = 0, "", 2 * FIRST_RETRY
+            self._explain(event, "")
+        progress.due = self.timer() + wait
+
+    def _deliver(self, event: Event, first: bool) -> Outcome:
+        if event.reason == NO_SEGMENT and self.back(event.node):
+            self.delivery.adopt(event)
+            return Outcome.DONE
+        return self.delivery.deliver(event, first=first)
+
+    def _failed(self, event: Event, progress: Progress, error: Exception) -> float:
+        """Say why an attempt failed, once; return in how many seconds the next one is due."""
+        progress.failures += 1
+        unknown = isinstance(error, api.UnknownHost)
+        reason = NO_SEGMENT if unknown else str(error) or type(error).__name__
+        if reason != progress.told:
+            unexpected = None if isinstance(error, api.ApiError) else error
+            LOG.warning("%s is not reported yet: %s", event.node, reason, exc_info=unexpected)
+            progress.told = reason
+        if unknown or progress.failures >= EXPLAIN_AFTER:
+            self._explain(event, reason)
+        return min(self.settings.retry_max, FIRST_RETRY * 2 ** min(progress.failures - 1, 16))
+
+    def _explain(self, event: Event, reason: str) -> None:
+        try:
+            self.spool.explain(event, reason)
+        except OSError as error:
+            LOG.error("The status will not say that %s is not reported: %s", event.node, error)
 
     def _done(self, event: Event) -> None:
         self._progress.pop(event.id, None)
@@ -205,6 +241,14 @@ class Ranking:
         order = sorted(members, key=lambda member: (not member.is_dc, member.name))
         names = [member.name for member in order]
         return names.index(self._name) if self._name in names else len(names)
+
+    def back(self, node: str) -> bool:
+        """Whether the cluster talks to a node; not where it cannot be asked."""
+        try:
+            return pacemaker.status(self._runner, timeout=self._timeout).connected(node)
+        except pacemaker.PacemakerError as error:
+            LOG.warning("The cluster cannot be asked whether %s is back: %s", node, error)
+            return False
 
 
 def read_configuration(path: Path) -> tuple[Settings, dict[str, str]]:
@@ -293,11 +337,15 @@ def wait(wake: socket.socket, seconds: float) -> None:
 
 
 def keep_token(session: Any) -> None:
-    """Have a token ready before it is needed."""
+    """Have a token ready before it is needed.
+
+    Raises:
+        ApiError: Keystone gives none.
+    """
     try:
         session.get_token()
     except Exception as error:  # keystoneauth1 and requests have many of their own
-        LOG.warning("No token from Keystone: %s: %s", type(error).__name__, error)
+        raise api.ApiError(f"no token from Keystone: {rest.describe(error)}") from None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -332,7 +380,8 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     masakari = api.MasakariApi(session, settings.endpoints, settings.timeout, options)
     delivery = Delivery(masakari, redrive_within=settings.redrive_within)
     spool = Spool(settings.spool)
-    notifier = Notifier(spool, delivery, settings, Ranking(Subprocess()))
+    ranking = Ranking(Subprocess())
+    notifier = Notifier(spool, delivery, settings, ranking, ranking.back)
     nova = api.NovaApi(session, settings.timeout, options)
     watch = outofservice.Watch(masakari, nova, settings.out_of_service)
     comeback = Comeback(Subprocess(), masakari, nova)
@@ -346,16 +395,14 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     ):
         threading.Thread(target=keep_looking, args=(looks, interval), daemon=True).start()
     checked = 0.0
+    told: dict[Look, str] = {}
+    token = functools.partial(keep_token, session)
     while True:
-        try:
-            pause = notifier.look()
-        except OSError as error:
-            LOG.error("The spool cannot be read: %s", error)
-            pause = IDLE
+        pause = attend(notifier.look, told)
         if time.monotonic() - checked > TOKEN_CHECK:
-            keep_token(session)
+            attend(token, told)
             checked = time.monotonic()
-        wait(wake, pause)
+        wait(wake, IDLE if pause is None else pause)
 
 
 def cluster_looks(runner: Runner) -> tuple[Look, ...]:
@@ -386,18 +433,24 @@ def keep_looking(looks: Iterable[Look], interval: float) -> None:
         time.sleep(interval)
 
 
-def attend(look: Look, told: dict[Look, str]) -> None:
-    """Take one look; its failure keeps no other from theirs, and is told once."""
+def attend(look: Callable[[], Found], told: dict[Look, str]) -> Found | None:
+    """Take one look; its failure keeps no other from theirs, and is told once.
+
+    Returns:
+        what it found; None where it failed.
+    """
     try:
-        look()
-    except (pacemaker.PacemakerError, api.ApiError, OSError) as error:
-        if told.get(look) != str(error):
-            LOG.warning("Cannot look after the cluster and its hosts: %s", error)
-        told[look] = str(error)
-    except Exception:  # or nobody would ever look again, in a service that seems to run
-        LOG.exception("Cannot look after the cluster and its hosts")
-    else:
-        told.pop(look, None)
+        found = look()
+    except Exception as error:  # or nobody would ever look again, in a service that seems to run
+        expected = isinstance(error, pacemaker.PacemakerError | api.ApiError | OSError)
+        text = str(error) if expected else repr(error)
+        if told.get(look) != text:
+            trace = None if expected else error
+            LOG.warning("Cannot look after the cluster and its hosts: %s", text, exc_info=trace)
+        told[look] = text
+        return None
+    told.pop(look, None)
+    return found
 
 
 def _stop(signum: int, frame: object) -> None:
