@@ -29,7 +29,8 @@ class FakeRunner:
     """Answers commands by their beginning; the latest rule that fits wins."""
 
     def __init__(self) -> None:
-        self.rules: list[tuple[str, Any]] = []
+        # Asked only where this machine itself happens to have a Corosync.
+        self.rules: list[tuple[str, Any]] = [("corosync-quorumtool", 1)]
         self.calls: list[list[str]] = []
         self.inputs: list[str | None] = []
 
