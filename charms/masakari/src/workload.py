@@ -214,6 +214,7 @@ def _context(settings: Settings) -> dict[str, object]:
         "api_port": haproxy.API_PORT,
         "auto_recovery_tasks": masakari_fencing.AUTO_RECOVERY_TASKS,
         "reserved_host_recovery_tasks": masakari_fencing.RESERVED_HOST_RECOVERY_TASKS,
+        "process_recovery_tasks": masakari_fencing.PROCESS_RECOVERY_TASKS,
         "instance_recovery_tasks": masakari_fencing.INSTANCE_RECOVERY_TASKS,
     }
 

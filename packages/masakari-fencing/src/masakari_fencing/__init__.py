@@ -39,5 +39,13 @@ INSTANCE_RECOVERY_TASKS = (
 )
 """Value of `[taskflow_driver_recovery_flows] instance_failure_recovery_tasks`."""
 
+PROCESS_RECOVERY_TASKS = (
+    "pre:['disable_compute_node_task'],main:['confirm_compute_node_closed_task'],post:[]"
+)
+"""Value of `[taskflow_driver_recovery_flows] process_failure_recovery_tasks`.
+
+Masakari's own fails where `wait_period_after_service_update` is 0; see `computenode`.
+"""
+
 SHARED_LOGIN = "masakari_shared_password"
 """Value of `[keystone_authtoken] auth_type` for masakari-engine; see `identity`."""
