@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from masakari_fencing.maas import Maas
+
 CONFIGURATION = "cibadmin --query --scope configuration"
 """The command that asks for the cluster's configuration."""
 
@@ -210,6 +212,16 @@ def _quoted(xpath: str) -> str:
     match = re.search(r"'([^']+)'", xpath)
     assert match is not None
     return match.group(1)
+
+
+def patient(url: str, key: str, *, patience: float = 10) -> Maas:
+    """A client whose time passes only while it waits."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    return Maas(url, key, patience=patience, clock=lambda: now[0], sleep=sleep)
 
 
 class FakeMasakari:

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from fencing_fakes import FakeRunner
-from masakari_fencing import cluster, guard
+from masakari_fencing import cluster, fenceagent, guard, topology
 from masakari_fencing.cluster import Desired, Tuning
 from masakari_fencing.pacemaker import PacemakerError
 
@@ -287,7 +287,10 @@ def test_the_guard_stands_before_the_power(guarded: Cib) -> None:
         "device": "st-maas",
         "pcmk_host_check": "static-list",
         "pcmk_host_list": "node1.maas",
+        "pcmk_off_timeout": "90s",
+        "pcmk_reboot_timeout": "90s",
     }
+    assert topology.TIMEOUT > fenceagent.POWER_TIMEOUT, "or Pacemaker kills it before it says why"
 
 
 def places(cib: Cib, own: str) -> dict[str | None, str | None]:

@@ -16,11 +16,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import masakari_fencing
 import pytest
-from fencing_fakes import FakeRunner
+from fencing_fakes import FakeRunner, patient
 from masakari_fencing import fenceagent
 from masakari_fencing.fenceagent import Agent, AgentError
 from masakari_fencing.guard import Guard, Refusal
-from masakari_fencing.maas import Maas, MaasError
+from masakari_fencing.maas import MaasError
 from masakari_fencing.pacemaker import PacemakerError
 
 HOST = "node1.maas"
@@ -100,7 +100,13 @@ class Call:
         return self.reason
 
     def run(self, action: str) -> int:
-        agent = Agent(self.runner, self.values, check=self._check, remember=self.refusals.append)
+        agent = Agent(
+            self.runner,
+            self.values,
+            check=self._check,
+            maas=patient,
+            remember=self.refusals.append,
+        )
         return agent.run(action)
 
 
@@ -135,15 +141,9 @@ def test_nothing_is_switched_when_the_guard_refuses(power: FakePower) -> None:
 
 def test_a_machine_that_does_not_go_off_is_not_confirmed(power: FakePower) -> None:
     power.looks = 10_000
-    client = Maas(power.url, "a:b:c")
-    now = [0.0]
-    with pytest.raises(MaasError, match="still on after 5 s"):
-        client.power_off(
-            client.machine(HOST),
-            5,
-            sleep=lambda seconds: now.__setitem__(0, now[0] + seconds),
-            clock=lambda: now[0],
-        )
+    client = patient(power.url, "a:b:c", patience=5)
+    with pytest.raises(MaasError, match="not known to be off after 5 s: its power is on"):
+        client.power_off(client.machine(HOST))
 
 
 @pytest.mark.parametrize("failing", ["list", "power_off", "query_power_state"])

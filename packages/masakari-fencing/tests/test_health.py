@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from fencing_fakes import Cluster, Remote
+from fencing_fakes import Cluster, Remote, patient
 from masakari_fencing import guard, health, votes
 from masakari_fencing.health import Problem
 from masakari_fencing.maas import Maas, MaasError
@@ -99,7 +99,7 @@ class Checked:
         )
 
     def problems(self) -> list[Problem]:
-        return health.inspect(self.cluster.runner, refused=lambda: None)
+        return health.inspect(self.cluster.runner, maas=patient, refused=lambda: None)
 
     def texts(self) -> list[str]:
         found = self.problems()
@@ -169,6 +169,7 @@ def test_a_key_that_is_none(checked: Checked) -> None:
 def test_maas_away(checked: Checked, maas: FakeMaas) -> None:
     maas.status = 503
     assert "HTTP 503" in checked.texts()[0]
+    assert "maas_url" not in checked.problems()[0].cure, "the settings are right"
     checked.url = "http://127.0.0.1:9/MAAS"
     assert "does not answer" in checked.texts()[0]
 
@@ -275,7 +276,7 @@ def test_other_devices_are_not_asked_of_maas(checked: Checked, maas: FakeMaas) -
 
 
 def test_only_web_addresses_are_opened() -> None:
-    with pytest.raises(MaasError, match="http"):
+    with pytest.raises(MaasError, match="URL"):
         Maas("file:///etc/passwd?", KEY).machines(["a"])
 
 

@@ -18,8 +18,8 @@ from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.guard import Guard, Refusal
 from masakari_fencing.maas import Maas, MaasError, Machine
 
-POWER_TIMEOUT = 45.0
-"""Seconds for the power to go off: less than the 60 that Pacemaker gives an agent."""
+POWER_TIMEOUT = 75.0
+"""Seconds for the power to go off, by a controller that may be slow; see `topology.TIMEOUT`."""
 
 _PARAMETERS = {
     "action": "What to do",
@@ -71,7 +71,7 @@ class Agent:
         runner: runs Pacemaker's commands.
         values: the options.
         check: the guard; see `guard.check`.
-        maas: makes a client for a URL and a key.
+        maas: makes a client for a URL, a key and a limit of time.
         remember: keeps or forgets a refusal.
     """
 
@@ -81,7 +81,7 @@ class Agent:
         values: dict[str, str],
         *,
         check: Callable[[Runner, str, Guard], str | None] = guard.check,
-        maas: Callable[[str, str], Maas] = Maas,
+        maas: Callable[..., Maas] = Maas,
         remember: Callable[[Refusal | None], None] = guard.remember,
     ) -> None:
         self._runner = runner
@@ -115,7 +115,7 @@ class Agent:
         if action == "status":
             return 0 if client.power_state(machine) != "off" else 2
         if action in ("off", "reboot"):
-            client.power_off(machine, POWER_TIMEOUT)
+            client.power_off(machine)
         if action == "on":
             client.power_on(machine)
         elif action == "reboot":
@@ -140,7 +140,8 @@ class Agent:
         argv = ["cibadmin", "--query", "--xpath", f"//primitive[@id='{device}']"]
         found = pacemaker.parse(pacemaker.run(self._runner, argv, timeout=15))
         pairs = {pair.get("name", ""): pair.get("value", "") for pair in found.iter("nvpair")}
-        client = self._maas(pairs.get("url", ""), pairs.get("apikey", ""))
+        url, key = pairs.get("url", ""), pairs.get("apikey", "")
+        client = self._maas(url, key, patience=POWER_TIMEOUT)
         return client, client.machine(self._node())
 
     def _node(self) -> str:

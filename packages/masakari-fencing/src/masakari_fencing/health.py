@@ -9,15 +9,16 @@ from dataclasses import dataclass
 
 from masakari_fencing import guard, pacemaker, votes
 from masakari_fencing.commands import Runner
-from masakari_fencing.maas import Maas, MaasError, Machine
+from masakari_fencing.maas import Maas, MaasError, Machine, SettingsError
 from masakari_fencing.readmission import MARK
 
 ENABLE = "set enable-stonith on pacemaker-remote, and maas_url and maas_credentials on hacluster"
 CREDENTIALS = "check maas_url and maas_credentials on hacluster, and that MAAS is reachable"
+MAAS = "check MAAS itself, and that the masakari units reach it"
 CLEANUP = (
     "crm_mon -1, on a masakari unit, says why; when it is mended: crm_resource -r {} --cleanup"
 )
-NAMES = "the first label of the node's name must be its host name in MAAS"
+NAMES = "the node's name must be its host name and domain in MAAS"
 MANAGE = "start pacemaker_remote on it; if it runs: crm_resource -r {0} --cleanup, then "
 MANAGE += "crm_resource -r {0} --meta --delete-parameter is-managed, on a masakari unit"
 
@@ -181,33 +182,23 @@ def _maas_problems(
         return []
     try:
         client = maas(device.parameters.get("url", ""), device.parameters.get("apikey", ""))
-        known = {machine.hostname: machine.power for machine in _machines(client, hosts)}
+        known = client.machines(hosts)
     except MaasError as error:
-        return [Problem("", f"fencing device {device.name}: {error}", CREDENTIALS)]
-    problems = []
-    for host in hosts:
-        state = known.get(host.split(".")[0].lower())
-        if state is None:
-            problems.append(Problem(host, "MAAS has no machine of that name", NAMES))
-        elif state == "error":
-            cure = "check the machine's power configuration in MAAS"
-            problems.append(Problem(host, "MAAS cannot control its power", cure))
-    return problems
+        cure = CREDENTIALS if isinstance(error, SettingsError) else MAAS
+        return [Problem("", f"fencing device {device.name}: {error}", cure)]
+    return [problem for host in hosts for problem in _machine_problems(host, known)]
 
 
-def _machines(client: Maas, hosts: list[str]) -> list[Machine]:
-    """Look machines up, a second time where the first was in vain.
-
-    What is said stays in the status until the next hook, which may be minutes away: a single
-    request that got lost is not worth that.
-
-    Raises:
-        MaasError: MAAS does not answer, or refuses the key.
-    """
-    try:
-        return client.machines(hosts)
-    except MaasError:
-        return client.machines(hosts)
+def _machine_problems(host: str, known: list[Machine]) -> list[Problem]:
+    found = [machine for machine in known if machine.is_named(host)]
+    if not found:
+        return [Problem(host, "MAAS has no machine of that name", NAMES)]
+    if len(found) > 1:
+        return [Problem(host, f"MAAS has {len(found)} machines of that name", NAMES)]
+    if found[0].power == "error":
+        cure = "check the machine's power configuration in MAAS"
+        return [Problem(host, "MAAS cannot control its power", cure)]
+    return []
 
 
 def _node_problems(

@@ -10,6 +10,10 @@ from masakari_fencing.guard import Guard
 
 MAAS_AGENT = "external/maas"
 
+TIMEOUT = 90
+"""Seconds that Pacemaker gives a guard that switches the power itself; its default is 60. More
+than `fenceagent.POWER_TIMEOUT`, so that the agent says by itself why the power is not off."""
+
 
 def elements(
     cib: ET.Element, prefix: str, guard: Guard, remotes: Iterable[str], members: Iterable[str]
@@ -80,6 +84,8 @@ def _primitive(own: str, guard: Guard, hosts: list[str], device: str) -> ET.Elem
         "pcmk_host_check": "static-list",
         "pcmk_host_list": " ".join(hosts),
     }
+    if device:
+        values |= {f"pcmk_{action}_timeout": f"{TIMEOUT}s" for action in ("off", "reboot")}
     for name, value in values.items():
         pair = {"id": f"{own}-{name}", "name": name, "value": value}
         ET.SubElement(block, "nvpair", pair)
