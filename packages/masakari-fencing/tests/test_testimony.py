@@ -79,7 +79,30 @@ def test_not_all_of_a_large_cloud_are_asked() -> None:
         asked.append(address)
 
     objection([str(number) for number in range(100)], HOST, ask=ask)
-    assert len(asked) == testimony.WITNESSES
+    assert len(asked) == len(set(asked)) == testimony.ASKED
+
+
+def test_some_that_are_dead_hold_up_no_answer() -> None:
+    """The first eight may stand in the rack of the lost host."""
+    gate = threading.Event()
+
+    def ask(address: str, host: str) -> testimony.Testimony | None:
+        if int(address) < 8:
+            assert gate.wait(20)
+            return None
+        return testimony.Testimony(HEALTH, False)
+
+    text = objection([str(number) for number in range(16)], HOST, ask=ask)
+    assert not gate.is_set()
+    gate.set()
+    assert text is not None
+
+
+def test_a_witness_that_cannot_be_asked_holds_up_nothing() -> None:
+    def ask(address: str, host: str) -> testimony.Testimony | None:
+        raise RuntimeError("something new")
+
+    assert objection(["a", "b"], HOST, ask=ask) is None
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from network_matrix import sight
 from network_matrix.consul import Agent, AgentError, Answer, Member, Status
 from network_matrix.sight import Blind, Sight
 
@@ -209,3 +210,50 @@ def test_what_was_seen_last_is_used_while_consul_is_away() -> None:
     with pytest.raises(Blind):
         network.sight.look()
     assert network.sight.state(HOSTS[0]) == "up"
+
+
+def many(network: Network, count: int) -> list[str]:
+    """Have that many more members."""
+    names = [f"other{number}.maas" for number in range(count)]
+    for view in network.views.values():
+        view.update(dict.fromkeys(names, ALIVE))
+    network.answers.update(dict.fromkeys(names, Answer.ACCEPTED))
+    network.addresses.update({name: f"ip-{name}" for name in names})
+    return names
+
+
+def test_those_that_are_tried_need_not_answer_as_long_as_others_do() -> None:
+    """The first eight may stand in the rack that lost its power, and not be given up yet."""
+    network = Network()
+    names = many(network, 60)
+    looked(network)
+    network.silence(*HOSTS, *names[:-1])
+    assert network.sight.state(HOSTS[0]) == "down"
+    tried = len(network.knocked)
+    assert network.sight.state(HOSTS[0]) == "down"
+    assert network.knocked[tried:].count(names[-1]) == 1
+    assert len(network.knocked) - tried == 1 + sight.WITNESSES, "one that answered is tried first"
+
+
+def test_it_is_not_tried_for_longer_than_the_cluster_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = Network()
+    names = many(network, 200)
+    looked(network)
+    network.silence(*HOSTS, *names)
+    monkeypatch.setattr(sight, "PATIENCE", 0.0)
+    assert network.sight.state(HOSTS[0]) == "unknown"
+    assert len(network.knocked) == 1 + sight.WITNESSES
+
+
+def test_not_always_the_same_are_tried() -> None:
+    network = Network()
+    many(network, 60)
+    looked(network)
+    seen = set()
+    for _ in range(20):
+        network.sight._heard = set()
+        network.sight.state(HOSTS[0])
+        seen |= set(network.knocked)
+    assert len(seen) > 3 * sight.WITNESSES

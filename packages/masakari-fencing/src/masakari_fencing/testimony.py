@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
+import queue
+import random
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import quote
+
+LOG = logging.getLogger(__name__)
 
 PORT = 8509
 """Where witnesses answer; `network_matrix.witness.PORT`."""
@@ -21,7 +26,10 @@ TIMEOUT = 4.0
 """Seconds for an answer. A witness needs one to find out that a host is silent."""
 
 WITNESSES = 8
-"""How many are asked."""
+"""How many have to answer; those that answer first count."""
+
+ASKED = 32
+"""How many are asked at the same time: some may be as dead as the host."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +121,33 @@ def confirmed(
 def _testimonies(
     addresses: Iterable[str], host: str, ask: Callable[[str, str], Testimony | None]
 ) -> list[Testimony]:
-    asked = list(addresses)[:WITNESSES]
-    if not asked:
-        return []
-    with ThreadPoolExecutor(len(asked)) as pool:
-        answers = list(pool.map(lambda address: ask(address, host), asked))
-    return [answer for answer in answers if answer is not None]
+    asked = list(addresses)
+    asked = random.sample(asked, min(ASKED, len(asked)))
+    answers: queue.SimpleQueue[Testimony | None] = queue.SimpleQueue()
+    for address in asked:
+        # As daemons: who is silent holds up neither the answer nor the end of this process.
+        threading.Thread(
+            target=lambda address=address: answers.put(_attempt(address, host, ask)), daemon=True
+        ).start()
+    found: list[Testimony] = []
+    for _ in asked:
+        said = answers.get()
+        if said is not None:
+            found.append(said)
+        if len(found) >= WITNESSES:
+            break
+    return found
+
+
+def _attempt(
+    address: str, host: str, ask: Callable[[str, str], Testimony | None]
+) -> Testimony | None:
+    """Ask, and answer in any case: somebody waits for it."""
+    try:
+        return ask(address, host)
+    except Exception:
+        LOG.exception("Cannot ask the witness at %s", address)
+        return None
 
 
 def _objection(host: str, testimony: Testimony) -> str:

@@ -9,7 +9,9 @@ who is reported gone is tried once more before it is believed.
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -26,7 +28,13 @@ from network_matrix.consul import (
 from network_matrix.matrix import DOWN, UNKNOWN, UP
 
 WITNESSES = 8
-"""Other members that are tried to tell a host that is cut off from being cut off oneself."""
+"""Other members that are tried first, to tell a host that is cut off from oneself that is."""
+
+KNOCKS = 32
+"""Members that are tried at once where many are."""
+
+PATIENCE = 2.0
+"""Seconds after which no further members are tried: the cluster waits for the answer."""
 
 
 class Blind(Exception):  # noqa: N818 - a state, not an accident
@@ -69,6 +77,7 @@ class Sight:
         self._knock = knock
         self._lock = threading.Lock()
         self._known: dict[str, Member] = {}
+        self._heard: set[str] = set()
 
     def look(self) -> View:
         """Ask the agents who is there.
@@ -104,7 +113,8 @@ class Sight:
         target = next((m for name, m in known.items() if name.lower() == host.lower()), None)
         if target is None:
             return UNKNOWN
-        others = [m for m in known.values() if m is not target and m.status is Status.ALIVE]
+        end = time.monotonic() + PATIENCE
+        others = self._others(known.values(), target)
         answers = self._knock_all([target, *others[:WITNESSES]])
         answer = answers.pop(target.name)
         # The kernel of a hung machine still accepts connections, so where the agents have given
@@ -113,9 +123,21 @@ class Sight:
             answer is Answer.ACCEPTED and target.status is Status.ALIVE
         ):
             return UP
-        if any(other is not Answer.SILENT for other in answers.values()):
-            return DOWN
-        return UNKNOWN
+        # Those that were tried may share a failure, as of a rack: then the next ones are.
+        batches = [others[i : i + KNOCKS] for i in range(WITNESSES, len(others), KNOCKS)]
+        while not (heard := {n for n, other in answers.items() if other is not Answer.SILENT}):
+            if not batches or time.monotonic() >= end:
+                return UNKNOWN
+            answers = self._knock_all(batches.pop(0))
+        with self._lock:
+            self._heard = heard
+        return DOWN
+
+    def _others(self, known: Iterable[Member], target: Member) -> list[Member]:
+        """Return the living members beside one: first those that answered last, the rest mixed."""
+        others = [m for m in known if m is not target and m.status is Status.ALIVE]
+        random.shuffle(others)
+        return sorted(others, key=lambda member: member.name not in self._heard)
 
     def _ask_all(self) -> tuple[list[dict[str, Member]], list[str]]:
         def ask(agent: Agent) -> dict[str, Member] | str:
@@ -138,7 +160,7 @@ class Sight:
         found = list(members)
         if not found:
             return {}
-        with ThreadPoolExecutor(min(32, len(found))) as pool:
+        with ThreadPoolExecutor(min(KNOCKS, len(found))) as pool:
             answers = pool.map(self._knock, found)
             return {m.name: answer for m, answer in zip(found, answers, strict=True)}
 
