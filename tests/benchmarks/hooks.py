@@ -199,7 +199,7 @@ def describe(charm: str) -> dict[str, Any]:
 
         files["/etc/nova/nova.conf"] = "[DEFAULT]\nhost = node1.maas\n"
         files["/etc/passwd"] = "root:x:0:0::/root:/bin/sh\nmasakari:x:9:9::/:/bin/false\n"
-        files["/etc/group"] = "root:x:0:\nhaclient:x:115:masakari\nlibvirt:x:116:masakari\n"
+        files["/etc/group"] = "root:x:0:\nhaclient:x:115:\nlibvirt:x:116:\n"
         files |= {f"/usr/sbin/{name}": "" for name in ("pacemaker-remoted", "crm_resource")}
         files["/usr/sbin/cibadmin"] = ""
         if charm == "masakari-monitors":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jinja2
 import process_list
+import sender
 import witness
 from config import Config
 from instance_ha_common.host import Host
@@ -28,8 +29,9 @@ AS_HOST = "/usr/local/sbin/masakari-monitor-as-host"
 _USERS = ("masakarimonitors", "masakari")
 """The monitors' account: Ubuntu's name for it, and Debian's."""
 
-_GROUPS = ("haclient", "libvirt")
-"""Groups whose sockets the monitors use, where they exist: Pacemaker's and libvirt's."""
+SENDER = "/usr/local/sbin/masakari-monitor-sender"
+_FORMER_GROUPS = ("haclient", "libvirt")
+"""Groups that older versions had the account join: each is as good as root."""
 
 _DAEMONS = ("/usr/sbin/pacemakerd", "/usr/sbin/pacemaker-remoted")
 """Of a full member, and of a remote node."""
@@ -48,6 +50,8 @@ class Monitor:
         program: its program.
         sections: sections of the configuration file that only it and some others read.
         kernel_name: whether it reports the kernel's host name, whatever is configured.
+        group: the group whose socket it writes to.
+        sudo: whether it starts a helper with root's rights, which keeps it from being confined.
     """
 
     option: str
@@ -55,6 +59,8 @@ class Monitor:
     program: str
     sections: frozenset[str]
     kernel_name: bool = False
+    group: str = ""
+    sudo: bool = False
 
 
 MONITORS = (
@@ -63,6 +69,7 @@ MONITORS = (
         "masakari-host-monitor",
         "/usr/bin/masakari-hostmonitor",
         frozenset({"host", "consul"}),
+        sudo=True,
     ),
     Monitor(
         "enable_instance_monitor",
@@ -76,6 +83,7 @@ MONITORS = (
         "/usr/bin/masakari-processmonitor",
         frozenset({"process"}),
         kernel_name=True,
+        sudo=True,
     ),
     Monitor(
         "enable_introspective_instance_monitor",
@@ -83,6 +91,7 @@ MONITORS = (
         "/usr/bin/masakari-introspectiveinstancemonitor",
         frozenset({"introspectiveinstancemonitor", "callback"}),
         kernel_name=True,
+        group="libvirt",  # to ask the guests' agents; the others read, or ask as root
     ),
 )
 
@@ -195,13 +204,14 @@ class Monitors:
             stale.add("masakari-process-monitor")
         self._host.write(SUDOERS, _render("sudoers", user=user, conf=CONF), mode=0o440)
         self._host.write(AS_HOST, _render("as-host.sh"), mode=0o755)
+        if self._host.write(SENDER, Path(sender.__file__).read_bytes(), mode=0o755):
+            stale |= everything
         drop_ins = self._write_drop_ins(desired.hostname, user)
         stale |= drop_ins
         if drop_ins:
             self._host.systemd.daemon_reload()
-        self._configure_witness(desired.watch, user, stale)
-        if self._join_groups(user):
-            stale |= everything
+        self._configure_witness(desired.watch, stale)
+        self._leave_groups(user, check=True)
 
     def _remembered(self) -> set[str]:
         text = self._host.read(_STALE)
@@ -235,13 +245,13 @@ class Monitors:
             return self._host.remove(CA)
         return self._host.write(CA, authority)
 
-    def _configure_witness(self, watch: Watch | None, user: str, stale: set[str]) -> None:
+    def _configure_witness(self, watch: Watch | None, stale: set[str]) -> None:
         """Write what Consul needs, or remove it."""
         if watch is None:
             self.witness.remove()
             stale.discard(witness.SERVICE)
             return
-        if self.witness.configure(watch, user):
+        if self.witness.configure(watch):
             stale.add(witness.SERVICE)
         if self.witness.write_matrix(watch):
             stale.add("masakari-host-monitor")
@@ -261,6 +271,7 @@ class Monitors:
 
     def _write_drop_ins(self, name: str, user: str) -> set[str]:
         changed = set()
+        groups = _members(self._host.read("/etc/group"))
         for monitor in MONITORS:
             uts_name = name if monitor.kernel_name and name != socket.gethostname() else ""
             text = _render(
@@ -270,19 +281,20 @@ class Monitors:
                 uts_name=uts_name,
                 user=user,
                 as_host=AS_HOST,
+                sender=SENDER,
+                group=monitor.group if monitor.group in groups else "",
+                confined=not (monitor.sudo or monitor.kernel_name),
             )
             if self._host.write(_drop_in(monitor), text):
                 changed.add(monitor.service)
         return changed
 
-    def _join_groups(self, user: str) -> bool:
-        """Put the account into the groups that exist by now; they appear in any order."""
+    def _leave_groups(self, user: str, *, check: bool) -> None:
+        """Take the account out of groups that only single services need, by their drop-ins."""
         members = _members(self._host.read("/etc/group"))
-        missing = [g for g in _GROUPS if g in members and user not in members[g]]
-        if not missing:
-            return False
-        self._host.runner.run(["usermod", "--append", "--groups", ",".join(missing), user])
-        return True
+        for group in _FORMER_GROUPS:
+            if user in members.get(group, ()):
+                self._host.runner.run(["gpasswd", "--delete", user, group], check=check)
 
     # Services
 
@@ -367,10 +379,12 @@ class Monitors:
         """Remove everything that `configure` wrote, too."""
         self.unpause()
         self.shut_down()
+        for user in _USERS:
+            self._leave_groups(user, check=False)
         self.witness.remove()
         drop_ins = [_drop_in(monitor) for monitor in MONITORS]
         removed = {path for path in drop_ins if self._host.remove(path)}
-        for path in (PROCESS_LIST, SUDOERS, AS_HOST):
+        for path in (PROCESS_LIST, SUDOERS, AS_HOST, SENDER):
             self._host.remove(path)
         if removed:
             self._host.systemd.daemon_reload()

@@ -19,7 +19,10 @@ from networks import Watch
 SERVICE = "masakari-network-witness"
 HOME = "/usr/share/masakari-network-matrix"
 UNIT = f"/etc/systemd/system/{SERVICE}.service"
-SETTINGS = "/etc/masakarimonitors/witness.json"
+SETTINGS = f"{HOME}/witness.json"
+"""Readable for everybody: the service has an account of its own. It names Consul's agents."""
+
+_FORMER_SETTINGS = "/etc/masakarimonitors/witness.json"
 MATRIX = "/etc/masakarimonitors/matrix.yaml"
 
 _ATTEMPTS, _PAUSE = 6, 0.5
@@ -58,8 +61,8 @@ class Witness:
         self._host = host
         self._source = source
 
-    def configure(self, watch: Watch, user: str) -> bool:
-        """Write all files, for a service that runs as `user`.
+    def configure(self, watch: Watch) -> bool:
+        """Write all files.
 
         Returns:
             Whether the service has to be restarted.
@@ -71,7 +74,8 @@ class Witness:
         agents = {name: " ".join(map(str, found)) for name, found in watch.agents.items()}
         settings = {"agents": agents, "matrix": watch.matrix.data()}
         changed.append(self._host.write(SETTINGS, json.dumps(settings, indent=1)))
-        if self._host.write(UNIT, _UNIT.format(home=HOME, user=user, settings=SETTINGS)):
+        self._host.remove(_FORMER_SETTINGS)
+        if self._host.write(UNIT, _UNIT.format(home=HOME, settings=SETTINGS)):
             self._host.systemd.daemon_reload()
             changed.append(True)
         return any(changed)
@@ -97,7 +101,7 @@ class Witness:
         self.stop()
         for module in sorted(self._host.path(HOME).rglob("*.py")):
             module.unlink()
-        for path in (SETTINGS, MATRIX):
+        for path in (SETTINGS, _FORMER_SETTINGS, MATRIX):
             self._host.remove(path)
         if self._host.remove(UNIT):
             self._host.systemd.daemon_reload()
@@ -172,15 +176,38 @@ After=network-online.target
 Wants=network-online.target
 
 [Service]
-User={user}
+# It answers everybody who asks, so it may do nothing but connect to others and answer: not even
+# the monitors' account is its own.
+DynamicUser=yes
 WorkingDirectory={home}
 ExecStart=/usr/bin/python3 -B -m network_matrix.witness {settings}
 Restart=always
 RestartSec=2
 NoNewPrivileges=yes
+CapabilityBoundingSet=
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+ProtectProc=invisible
+ProcSubset=pid
+UMask=0077
+MemoryDenyWriteExecute=yes
 
 [Install]
 WantedBy=multi-user.target

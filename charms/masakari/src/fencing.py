@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from instance_ha_common import packed
 from instance_ha_common.host import Host
 
 import services
+
+GROUP = "haclient"
+"""Pacemaker's group: its members may read and change everything in the cluster."""
 
 HOME = "/usr/share/masakari-fencing"
 ALERT_AGENT = f"{HOME}/masakari_fencing/alert.py"
@@ -19,8 +23,8 @@ SETBACKS = "/var/lib/masakari-fencing/setbacks"
 GUARD_AGENT = "/usr/sbin/fence_masakari_guard"
 NOTIFIER_UNIT = f"/usr/local/lib/systemd/system/{services.NOTIFIER}.service"
 
+_STATE = "/var/lib/masakari-fencing"
 _GUARD_STATE = "/var/lib/masakari-fencing/guard"
-_GROUP = "haclient"
 _USER = "masakari"
 
 
@@ -51,31 +55,33 @@ class Installation:
 
     @property
     def joined(self) -> bool:
-        """Whether the user masakari may talk to Pacemaker."""
-        return _USER in (self._group_members(_GROUP) or ())
+        """Whether Pacemaker is installed, and its group with it."""
+        return self._group_members(GROUP) is not None
 
     def join_cluster(self) -> bool:
-        """Let the user masakari talk to Pacemaker, once Pacemaker is installed.
+        """Let Pacemaker leave its events for the notifier, once Pacemaker is installed.
 
         Returns:
-            Whether it may.
-
-        Raises:
-            CommandError: the user cannot be added to the group.
+            Whether it is.
         """
-        members = self._group_members(_GROUP)
-        if members is None:
+        if not self.joined:
             return False
-        if _USER not in members:
-            self._host.runner.run(["usermod", "--append", "--groups", _GROUP, _USER])
-        self._directory(SPOOL, 0o2770, "root", _GROUP)
+        self._leave_group()
+        self._directory(SPOOL, 0o2770, "root", GROUP)
         return True
 
+    def _leave_group(self) -> None:
+        """Older versions had the account join it; now each service says for itself if it does."""
+        if _USER in (self._group_members(GROUP) or ()):
+            self._host.runner.run(["gpasswd", "--delete", _USER, GROUP], check=False)
+
     def remove(self) -> None:
-        """Remove what `install` has put there; spooled events go with it."""
-        self._remove_others({})
+        """Remove what `install` and `join_cluster` have put there, with what was written since."""
+        for directory in (HOME, _STATE):
+            shutil.rmtree(self._host.path(directory), ignore_errors=True)
         for path in (GUARD_AGENT, NOTIFIER_UNIT):
             self._host.remove(path)
+        self._leave_group()
 
     def _contents(self, package: Path) -> Iterator[tuple[str, bytes]]:
         for path in sorted(package.rglob("*")):

@@ -168,9 +168,9 @@ class Unit:
         fencing_digest = self.fencing.install()
         clustered = self._join_cluster(state)
         self.masakari.configure(settings)
-        self.masakari.install_units(state.config)
+        self.masakari.install_units(state.config, clustered=clustered)
         if self._migrate(state, result) and not self.paused:
-            self._start(self.masakari.configurations(fencing_digest, clustered), clustered)
+            self._start(self.masakari.configurations(fencing_digest), clustered)
 
     def _join_cluster(self, state: State) -> bool:
         return "ha" in state.related and self.fencing.join_cluster()

@@ -13,6 +13,7 @@ from instance_ha_common.commands import CommandError
 from instance_ha_common.host import Host
 
 import debian
+import fencing
 import haproxy
 import masakariconf
 import services
@@ -31,6 +32,30 @@ API_UNIT = f"/usr/local/lib/systemd/system/{services.API}.service"
 ENGINE_DROP_IN = f"/etc/systemd/system/{services.ENGINE}.service.d/juju.conf"
 DATABASE_AUTHORITY = "/etc/masakari/database-ca.pem"
 RABBITMQ_AUTHORITY = "/etc/masakari/rabbitmq-ca.pem"
+
+_HARDENING = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM"""
+"""What Masakari's processes do without: they need the network, their own files and, through files
+in /dev/shm, Pacemaker. Nothing here is stricter than systemd's own services in a container."""
 
 _GROUP = "masakari"
 _SYNC_ATTEMPTS = 5
@@ -99,18 +124,27 @@ class Masakari:
             text = self._templates.render(path, template, context)
             self._host.write(path, text, mode=0o640, group=_GROUP)
 
-    def install_units(self, config: Config) -> None:
+    def install_units(self, config: Config, *, clustered: bool) -> None:
         """Write the systemd units.
+
+        Args:
+            config: the charm's options.
+            clustered: the engine may talk to Pacemaker.
 
         Raises:
             ServiceError: systemd cannot read them.
         """
-        login = "" if config.stock_workflow else masakari_fencing.SHARED_LOGIN
+        context = {
+            "shared_login": "" if config.stock_workflow else masakari_fencing.SHARED_LOGIN,
+            "clustered": clustered,
+            "cluster_group": fencing.GROUP,
+            "hardening": _HARDENING,
+        }
         changed = [
             self._host.write(
                 path,
                 self._templates.render(
-                    path, template, {"program": self._program(name), "shared_login": login}
+                    path, template, {**context, "program": self._program(name)}
                 ),
             )
             for path, template, name in (
@@ -121,12 +155,11 @@ class Masakari:
         if any(changed):
             self._host.systemd.daemon_reload()
 
-    def configurations(self, fencing_digest: str, clustered: bool) -> dict[str, str]:
+    def configurations(self, fencing_digest: str) -> dict[str, str]:
         """What stands for the present configuration of each service; see `services.digest`.
 
         Args:
             fencing_digest: stands for the fencing package.
-            clustered: the user masakari may talk to Pacemaker; a process has to start anew for it.
         """
         text = self._host.read(CONFIGURATION) or ""
         version = debian.Packages(self._host).version
@@ -144,10 +177,9 @@ class Masakari:
                 authorities,
                 self._host.read(ENGINE_DROP_IN),
                 fencing_digest,
-                clustered,
             ),
             services.NOTIFIER: services.digest(
-                self._host.read(NOTIFIER_CONFIGURATION), fencing_digest, clustered
+                self._host.read(NOTIFIER_CONFIGURATION), fencing_digest
             ),
         }
 

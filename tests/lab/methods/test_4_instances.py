@@ -64,6 +64,19 @@ def test_every_killed_guest_is_started_again_if_all_are_to_be(
     failover.judge()
 
 
+def test_a_guest_that_dies_three_times_in_a_row_is_started_each_time(
+    failover: Failover, home: str
+) -> None:
+    """Masakari refuses the second report as a duplicate of the first for half a minute."""
+    with failover.watched(f"QEMU of {TAGGED} killed again and again"):
+        for _ in range(3):
+            kill(failover, TAGGED)
+            assert failover.beats(TAGGED)
+            failover.await_status_of(TAGGED, "ACTIVE")
+        assert failover.await_end(GUEST) == ["finished"] * 3
+    failover.judge()
+
+
 def test_a_guest_that_dies_while_nova_compute_is_down(failover: Failover, home: str) -> None:
     """Nova stops and starts it as soon as it can, and Masakari waits for that."""
     machine = failover.machine(home)

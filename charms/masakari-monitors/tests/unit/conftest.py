@@ -7,7 +7,7 @@ import subprocess
 
 import charm
 import pytest
-from hypervisor import ARCHIVE, NAME, install, make_context, usermod
+from hypervisor import ARCHIVE, NAME, gpasswd, install, make_context
 from instance_ha_common.testing import FakeHost, convert_metadata_once, fake_host
 from ops import testing
 
@@ -36,7 +36,7 @@ def host(tmp_path) -> FakeHost:
     host.write("/etc/nova/nova.conf", f"[DEFAULT]\nhost = {NAME}\n")
     host.write("/etc/group", "root:x:0:\nlibvirt:x:1:nova\n")
     host.apt.on_install = lambda names: install(host, names)
-    host.runner.answer(["usermod"], lambda argv: usermod(host, argv))
+    host.runner.answer(["gpasswd"], lambda argv: gpasswd(host, argv))
     return host
 
 

@@ -60,12 +60,14 @@ def install(host: FakeHost, names: list[str], user: str = "masakari") -> None:
             host.systemd.services["pacemaker_remote"] = FakeService(active=True, enabled=True)
 
 
-def usermod(host: FakeHost, argv: list[str]) -> str:
-    """What `usermod --append --groups GROUPS USER` does to /etc/group."""
-    groups, user = argv[3].split(","), argv[-1]
-    rows = (host.read("/etc/group") or "").splitlines()
-    joined = (f"{row},{user}" if row.split(":")[0] in groups else row for row in rows)
-    host.write("/etc/group", "".join(f"{row}\n" for row in joined))
+def gpasswd(host: FakeHost, argv: list[str]) -> str:
+    """What `gpasswd --delete USER GROUP` does to /etc/group."""
+    user, group = argv[2:]
+    rows = [row.split(":") for row in (host.read("/etc/group") or "").splitlines()]
+    for row in rows:
+        if row[0] == group:
+            row[3] = ",".join(name for name in row[3].split(",") if name != user)
+    host.write("/etc/group", "".join(":".join(row) + "\n" for row in rows))
     return ""
 
 

@@ -11,11 +11,11 @@ from hypervisor import (
     PEM,
     conf,
     files,
+    gpasswd,
     install,
     keystone,
     make_context,
     state,
-    usermod,
     vault,
 )
 from hypothesis import HealthCheck, given, settings
@@ -80,7 +80,7 @@ def run(host, steps, patch):
     patch.setattr(charm.MasakariMonitorsCharm, "make_host", staticmethod(lambda: host))
     host.write("/etc/group", "haclient:x:7:\n")
     host.apt.on_install = lambda names: install(host, names)
-    host.runner.answer(["usermod"], lambda argv: usermod(host, argv))
+    host.runner.answer(["gpasswd"], lambda argv: gpasswd(host, argv))
     ctx = make_context()
     for name, bags, vault_bag, nova, options in steps:
         host.write("/etc/nova/nova.conf", f"[DEFAULT]\n{nova}\n")

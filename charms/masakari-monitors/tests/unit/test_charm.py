@@ -16,12 +16,12 @@ from hypervisor import (
     cluster,
     conf,
     files,
+    gpasswd,
     install,
     keystone,
     make_context,
     running,
     state,
-    usermod,
     vault,
 )
 from instance_ha_common.commands import CommandError
@@ -376,20 +376,20 @@ def test_a_monitor_that_died_is_started_again_or_named(ctx, host):
     assert HOST in out.unit_status.message
 
 
-@pytest.mark.parametrize("obstacle", ["another monitor", "usermod"])
+@pytest.mark.parametrize("obstacle", ["another monitor", "gpasswd"])
 def test_a_restart_that_was_due_is_made_up_for(ctx, host, obstacle):
     """Or a monitor would go on with the old password, and the unit call itself ready."""
     running(ctx, host)
-    if obstacle == "usermod":
-        host.write("/etc/group", "root:x:0:\nhaclient:x:2:\n")
-        host.runner.answer(["usermod"], (1, "usermod: cannot lock /etc/passwd"))
+    if obstacle == "gpasswd":
+        host.write("/etc/group", "root:x:0:\nhaclient:x:2:masakari\n")
+        host.runner.answer(["gpasswd"], (1, "gpasswd: cannot lock /etc/group"))
     else:
         host.systemd.broken.add(HOST)
     renewed = state(keystone({**KEYSTONE, "credentials_password": "n3w"}))
     out = ctx.run(ctx.on.update_status(), renewed)
     assert isinstance(out.unit_status, testing.BlockedStatus)
     host.systemd.broken.clear()
-    host.runner.answer(["usermod"], lambda argv: usermod(host, argv))
+    host.runner.answer(["gpasswd"], lambda argv: gpasswd(host, argv))
     out = ctx.run(ctx.on.update_status(), renewed)
     assert out.unit_status == READY
     assert ("restart", INSTANCE) in host.systemd.log

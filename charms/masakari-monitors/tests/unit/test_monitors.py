@@ -5,7 +5,7 @@ import socket
 import pytest
 import yaml
 from hypervisor import HOST, INSTANCE, INTROSPECTIVE, PROCESS, conf, keystone, running, state
-from monitors import AS_HOST, CONF, MONITORS, PROCESS_LIST, SUDOERS
+from monitors import AS_HOST, CONF, MONITORS, PROCESS_LIST, SENDER, SUDOERS
 
 
 def drop_in(host, service):
@@ -21,13 +21,14 @@ def test_every_service_reads_the_file_that_the_charm_writes(ctx, host, monitor):
     running(ctx, host)
     text = drop_in(host, monitor.service)
     assert "\nExecStart=\n" in text
-    assert f"{monitor.program} --config-file {CONF}\n" in text
+    assert f"{SENDER} {monitor.program} --config-file {CONF}\n" in text
+    assert host.mode(SENDER) == 0o755
 
 
 def test_monitors_that_report_the_kernels_name_get_novas(ctx, host):
     running(ctx, host)
     for service in (PROCESS, INTROSPECTIVE):
-        assert f"ExecStart=!{AS_HOST} node1.maas masakari /usr/bin/" in drop_in(host, service)
+        assert f"ExecStart=!{AS_HOST} node1.maas masakari masakari" in drop_in(host, service)
     for service in (HOST, INSTANCE):
         assert AS_HOST not in drop_in(host, service)
 
@@ -96,13 +97,25 @@ def test_privileges_are_for_the_monitors_own_helper_only(ctx, host):
     )
 
 
-def test_groups_are_joined_when_they_exist_whichever_charm_came_first(ctx, host):
+def test_only_the_monitor_that_needs_it_is_in_a_group_and_once_that_exists(ctx, host):
+    """Pacemaker's and libvirt's groups are as good as root."""
+    host.write("/etc/group", "root:x:0:\n")
     out = running(ctx, host)
-    assert "masakari" in host.read("/etc/group")
-    host.write("/etc/group", host.read("/etc/group") + "haclient:x:7:\n")
+    assert "SupplementaryGroups" not in drop_in(host, INTROSPECTIVE), "it would not start"
+    host.write("/etc/group", "haclient:x:7:\nlibvirt:x:8:\n")
     ctx.run(ctx.on.update_status(), out)
-    assert host.runner.calls == [["usermod", "--append", "--groups", "haclient", "masakari"]]
-    assert ("restart", HOST) in host.systemd.log, "a process keeps the groups it started with"
-    host.runner.calls.clear()
-    ctx.run(ctx.on.update_status(), out)
-    assert host.runner.calls == []
+    assert "SupplementaryGroups=libvirt\n" in drop_in(host, INTROSPECTIVE)
+    assert f"{AS_HOST} node1.maas masakari masakari,libvirt " in drop_in(host, INTROSPECTIVE)
+    for service in (HOST, INSTANCE, PROCESS):
+        assert "libvirt" not in drop_in(host, service).replace("libvirt's", "")
+    assert "haclient" not in "".join(drop_in(host, monitor.service) for monitor in MONITORS)
+
+
+def test_the_account_leaves_the_groups_that_older_versions_put_it_into(ctx, host):
+    host.write("/etc/group", "haclient:x:7:masakari,other\nlibvirt:x:8:nova,masakari\n")
+    out = running(ctx, host)
+    assert host.read("/etc/group") == "haclient:x:7:other\nlibvirt:x:8:nova\n"
+    host.write("/etc/group", "haclient:x:7:masakari\n")
+    ctx.run(ctx.on.stop(), out)
+    assert host.read("/etc/group") == "haclient:x:7:\n"
+    assert not host.path(SENDER).exists()

@@ -86,7 +86,8 @@ def test_the_witness_asks_the_operators_agents(ctx, host):
         "storage": "10.0.4.10:8500 10.0.4.11:8500",
     }
     assert f"-m network_matrix.witness {SETTINGS}" in (host.read(UNIT) or "")
-    assert "User=masakari" in (host.read(UNIT) or "")
+    assert "DynamicUser=yes\n" in (host.read(UNIT) or "")
+    assert host.mode(SETTINGS) == 0o644, "that user must read it"
     assert host.path(witness.HOME, "network_matrix/witness.py").exists()
 
 

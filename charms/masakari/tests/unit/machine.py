@@ -14,7 +14,7 @@ import services
 
 VERSION = "14.0.2"
 OS_RELEASE = 'ID=ubuntu\nVERSION_CODENAME=jammy\nVERSION_ID="22.04"\n'
-GROUPS = "root:x:0:\nmasakari:x:64061:\nhaclient:x:115:masakari\n"
+GROUPS = "root:x:0:\nmasakari:x:64061:\nhaclient:x:115:\n"
 
 CRM_MON = """
 <pacemaker-result><summary>

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 
 import ops
 import pytest
 from ops import testing
 
+import fencing
 import model
 from machine import GROUPS, Machine
 from model import complete, published, replace, with_config
@@ -339,25 +339,40 @@ def test_bad_option_is_blocked_and_changes_nothing(ctx: testing.Context, machine
     assert "242d562" not in published(out, "ha")["json_resources"]
 
 
-def test_user_joins_pacemakers_group_once_it_is_there(
+def test_engine_and_notifier_may_talk_to_pacemaker_once_it_is_there(
     ctx: testing.Context, machine: Machine
 ) -> None:
     group = machine.host.path("/etc/group")
     group.write_text("root:x:0:\nmasakari:x:64061:\n")
+    drop_in = "/etc/systemd/system/masakari-engine.service.d/juju.conf"
     out = ctx.run(ctx.on.config_changed(), complete(model.ha({})))
-    assert machine.has_run("usermod") == []
+    assert "SupplementaryGroups" not in machine.read(drop_in), "systemd would not start it"
     assert not machine.host.systemd.running("masakari-fencing-notifier")
-    group.write_text("root:x:0:\nmasakari:x:64061:\nhaclient:x:115:\n")
+    group.write_text(GROUPS)
     machine.forget()
-    machine.host.runner.answer(["usermod"], lambda argv: group.write_text(GROUPS) and "")
     out = ctx.run(ctx.on.update_status(), replace(out, model.ha()))
-    assert machine.has_run("usermod") == [
-        ["usermod", "--append", "--groups", "haclient", "masakari"]
-    ]
+    assert "\nSupplementaryGroups=haclient\n" in machine.read(drop_in)
     assert ("restart", "masakari-engine") in machine.restarts()
+    assert ("restart", "masakari-api") not in machine.restarts()
     assert machine.host.systemd.running("masakari-fencing-notifier")
     assert out.unit_status == ops.ActiveStatus("Unit is ready")
     assert machine.host.mode("/var/lib/masakari-fencing/spool") == 0o2770
+    assert machine.has_run("usermod") == []
+
+
+def test_the_account_that_the_api_shares_is_not_in_pacemakers_group(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    """Older versions put it there: the API, which is reachable from outside, was a member too."""
+    group = machine.host.path("/etc/group")
+    group.write_text(GROUPS.replace("haclient:x:115:", "haclient:x:115:masakari"))
+    machine.host.runner.answer(["gpasswd"], lambda argv: group.write_text(GROUPS) and "")
+    out = ctx.run(ctx.on.config_changed(), complete())
+    assert machine.has_run("gpasswd") == [["gpasswd", "--delete", "masakari", "haclient"]]
+    machine.forget()
+    ctx.run(ctx.on.update_status(), with_config(out))
+    assert machine.has_run("gpasswd") == []
+    assert "haclient" not in machine.read("/usr/local/lib/systemd/system/masakari-api.service")
 
 
 class TestMigration:
@@ -562,15 +577,22 @@ class TestRemoval:
     def test_remove_leaves_no_secret(self, ctx: testing.Context, machine: Machine) -> None:
         state = complete(config={"ssl_ca": model.b64(model.PEM)})
         out = ctx.run(ctx.on.config_changed(), state)
+        machine.host.write(f"{fencing.SPOOL}/ref-1.json", "{}")
+        machine.host.write(f"{fencing.REFUSALS}/hv1.maas.json", "{}")
+        machine.host.write("/usr/share/masakari-fencing/masakari_fencing/__pycache__/a.pyc", "")
+        machine.host.path("/etc/group").write_text("haclient:x:115:hacluster,masakari\n")
+        machine.forget()
         ctx.run(ctx.on.stop(), out)
         ctx.run(ctx.on.remove(), out)
+        assert machine.has_run("gpasswd") == [["gpasswd", "--delete", "masakari", "haclient"]]
         assert not machine.host.path("/usr/local/share/ca-certificates/masakari.crt").exists()
         assert not machine.host.path("/var/lib/masakari-charm").exists()
         for path in machine.host.root.rglob("*"):
             if path.is_file():
                 assert b"secret" not in path.read_bytes(), path
         assert not machine.host.path("/etc/haproxy/haproxy.cfg").exists()
-        assert not list(Path(machine.host.path("/usr/share/masakari-fencing")).glob("*"))
+        for directory in ("/usr/share/masakari-fencing", "/var/lib/masakari-fencing"):
+            assert not machine.host.path(directory).exists()
 
 
 CIB_WITH_ALERT = """

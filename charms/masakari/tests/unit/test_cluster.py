@@ -485,8 +485,7 @@ class TestAbsence:
         assert found.startswith("Pacemaker does not answer: ")
 
 
-def test_group_line_without_members(tmp_path: Path) -> None:
-    made = machine_module.make(tmp_path, groups="haclient:x:115:\n")
+def test_without_pacemaker_nothing_is_joined(tmp_path: Path) -> None:
+    made = machine_module.make(tmp_path, groups="hacluster:x:115:\n")
     assert not fencing.Installation(made.host).joined
-    made = machine_module.make(tmp_path, groups="")
     assert not fencing.Installation(made.host).join_cluster()

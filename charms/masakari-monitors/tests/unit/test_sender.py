@@ -1,0 +1,243 @@
+"""The sender of reports: what is refused as a duplicate, and what has come back meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import sender
+
+GUEST = "9f1c1a3e-0000-4000-8000-000000000001"
+UNTIL = 10  # seconds, only against hanging
+
+
+class HttpError(Exception):
+    """As openstacksdk raises it."""
+
+    def __init__(self, status_code, text):
+        super().__init__(f"ConflictException: {status_code}: Client Error for url: /, {text}")
+        self.status_code = status_code
+
+
+DUPLICATE = HttpError(409, "Notification received from host n of type VM is duplicate.")
+MAINTENANCE = HttpError(409, "ignored as the host is already under maintenance.")
+
+
+class Api:
+    """Answers each request with the next of `answers`, and accepts those after them."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.taken = []
+        self.asked = 0
+
+    def create_notification(self, **report):
+        self.asked += 1
+        if self.answers and (answer := self.answers.pop(0)) is not None:
+            raise answer
+        self.taken.append(report)
+        return report
+
+
+def report(kind="VM", **payload):
+    payload = {"instance_uuid": GUEST, "event": "LIFECYCLE", **payload}
+    return {"type": kind, "hostname": "node1", "generated_time": "then", "payload": payload}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(sender, "INTERVAL", 0.001)
+
+
+def send(client, what):
+    with pytest.raises(Exception) as caught:
+        client.create_notification(**what)
+    return caught.value
+
+
+def wait_for(condition):
+    end = time.monotonic() + UNTIL
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_what_is_accepted_is_sent_once():
+    api = Api()
+    assert sender.Client(api, lambda uuid: True).create_notification(**report()) == report()
+    assert len(api.taken) == 1
+
+
+def test_a_guest_that_dies_twice_is_reported_again_until_it_is_taken():
+    api = Api(DUPLICATE, DUPLICATE, ConnectionError("away"), DUPLICATE)
+    client = sender.Client(api, lambda uuid: uuid == GUEST)
+    assert send(client, report()) is DUPLICATE
+    wait_for(lambda: api.taken)
+    (taken,) = api.taken
+    assert {**taken, "generated_time": "then"} == report()
+    assert taken["generated_time"].tzinfo is None, "in UTC without saying so, as the monitors do"
+    wait_for(lambda: not client._waiting)
+    assert api.asked == 5
+
+
+def test_a_guest_that_runs_again_is_left_alone():
+    """Its report would stop it."""
+    api = Api(DUPLICATE)
+    answers = [None, None, False]
+    client = sender.Client(api, lambda uuid: answers.pop(0))
+    send(client, report())
+    wait_for(lambda: not client._waiting)
+    assert (api.taken, api.asked, answers) == ([], 1, [])
+
+
+def test_it_does_not_try_for_ever(monkeypatch):
+    monkeypatch.setattr(sender, "PATIENCE", 0.01)
+    client = sender.Client(Api(DUPLICATE), lambda uuid: None)
+    send(client, report())
+    wait_for(lambda: not client._waiting)
+
+
+def test_one_guest_is_waited_for_once():
+    api, gate = Api(DUPLICATE, DUPLICATE), threading.Event()
+    client = sender.Client(api, lambda uuid: gate.wait(UNTIL))
+    send(client, report())
+    send(client, report())
+    gate.set()
+    wait_for(lambda: not client._waiting)
+    assert len(api.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        (report(), MAINTENANCE),
+        (report(), HttpError(400, "duplicate")),
+        (report("COMPUTE_HOST"), DUPLICATE),
+    ],
+)
+def test_what_else_is_refused_is_the_monitors_own_affair(what, error):
+    api = Api(error)
+    client = sender.Client(api, lambda uuid: True)
+    assert send(client, what) is error
+    assert (client._waiting, api.asked) == (set(), 1)
+
+
+class Libvirt(ModuleType):
+    """libvirt's Python binding, with what is asked of it."""
+
+    VIR_ERR_NO_DOMAIN = 42
+
+    class libvirtError(Exception):  # noqa: N801 - its name
+        def get_error_code(self):
+            return self.args[0]
+
+    def __init__(self, *, guest=None, trouble=None):
+        super().__init__("libvirt")
+        self.guest, self.trouble, self.closed = guest, trouble, False
+
+    def openReadOnly(self, uri):  # noqa: N802 - its name
+        assert uri == "qemu:///system"
+        if self.trouble == "away":
+            raise self.libvirtError(38)
+        return self
+
+    def lookupByUUIDString(self, uuid):  # noqa: N802 - its name
+        assert uuid == GUEST
+        if self.trouble:
+            raise self.libvirtError(self.trouble)
+        return SimpleNamespace(isActive=lambda: self.guest)
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("libvirt", "dead"),
+    [
+        (Libvirt(guest=0), True),
+        (Libvirt(guest=1), False),
+        (Libvirt(trouble=42), False),
+        (Libvirt(trouble=1), None),
+        (Libvirt(trouble="away"), None),
+    ],
+)
+def test_libvirt_is_asked_whether_a_guest_is_dead(monkeypatch, libvirt, dead):
+    monkeypatch.setitem(sys.modules, "libvirt", libvirt)
+    assert sender.guest_is_dead("qemu:///system", GUEST) is dead
+    assert libvirt.closed or libvirt.trouble == "away"
+
+
+class SendNotification:
+    """The monitors' own sender, as far as ours builds on it."""
+
+    def __init__(self):
+        self.sent = []
+
+    def _make_client(self):
+        return Api()
+
+    def send_notification(self, retries, interval, event):
+        self.sent.append((retries, interval, event))
+
+
+@pytest.fixture
+def conf(tmp_path):
+    path = tmp_path / "process_list.yaml"
+    path.write_text("- process_name: /usr/bin/nova-compute\n- process_name: sshd\n")
+    return SimpleNamespace(
+        process=SimpleNamespace(process_list_path=str(path)),
+        libvirt=SimpleNamespace(connection_uri="qemu:///system"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "reported"),
+    [
+        ("nova 1 /usr/bin/python3 /usr/bin/nova-compute --config-file x", False),
+        ("root 1 tail -f /var/log/nova/nova-compute.log", True),
+    ],
+)
+def test_a_process_that_was_restarted_is_not_reported(monkeypatch, conf, table, reported):
+    """The monitor reports it where that took the last attempt, or the only one."""
+    monkeypatch.setattr(
+        subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 0, table, "")
+    )
+    made = sender.make(SendNotification, conf)()
+    event = {"notification": {"type": "PROCESS", "payload": {"process_name": "nova-compute"}}}
+    made.send_notification(12, 10, event)
+    assert made.sent == ([(12, 10, event)] if reported else [])
+
+
+def test_other_reports_go_the_monitors_own_way(conf, monkeypatch):
+    made = sender.make(SendNotification, conf)()
+    event = {"notification": report()}
+    made.send_notification(12, 10, event)
+    assert made.sent == [(12, 10, event)]
+    monkeypatch.setitem(sys.modules, "libvirt", Libvirt(guest=0))
+    assert made._make_client()._dead(GUEST) is True
+
+
+def test_the_program_runs_with_this_sender(tmp_path, monkeypatch):
+    package, conf, ha = (
+        ModuleType(name)
+        for name in ("masakarimonitors", "masakarimonitors.conf", "masakarimonitors.ha")
+    )
+    inner = ModuleType("masakarimonitors.ha.masakari")
+    inner.SendNotification = SendNotification
+    package.conf, conf.CONF, ha.masakari = conf, object(), inner
+    for module in (package, conf, ha, inner):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    program = tmp_path / "monitor"
+    program.write_text(
+        "import sys\nfrom pathlib import Path\nfrom masakarimonitors.ha import masakari\n"
+        "Path(__file__).with_name('out').write_text("
+        "f'{masakari.SendNotification.__name__} {__name__} {sys.argv[1:]}')\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["sender", str(program), "--config-file", "x"])
+    sender.main()
+    assert Path(tmp_path / "out").read_text() == "Sender __main__ ['--config-file', 'x']"
