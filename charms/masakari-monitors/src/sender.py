@@ -153,7 +153,7 @@ def make(base: type[Any], conf: Any) -> type[Any]:
         conf: the monitors' configuration.
     """
 
-    class Sender(base):  # type: ignore[misc] - known only on the hypervisor
+    class Sender(base):
         """Sends reports; see this module."""
 
         def _make_client(self) -> Client:

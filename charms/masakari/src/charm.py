@@ -251,7 +251,7 @@ class MasakariCharm(ops.CharmBase):
             results = actions.SEGMENT_ACTIONS[name](self._segments(event), event.params)
             if name == "return_host":
                 self._unit.cluster.returned(event.params["host"])
-        except (ActionError, CloudError, ValueError) as error:
+        except (ActionError, CloudError, PacemakerError, ValueError) as error:
             event.fail(str(error))
             return
         event.set_results(results)
@@ -288,7 +288,8 @@ class MasakariCharm(ops.CharmBase):
         )
         if not found.clustered:
             return Segments(cloud)
-        return Segments(cloud, absence=self._unit.cluster.absence)
+        cluster = self._unit.cluster
+        return Segments(cloud, absence=cluster.absence, mark_returned=cluster.mark_returned)
 
     def _on_allow_fencing(self, event: ops.ActionEvent) -> None:
         try:

@@ -210,6 +210,18 @@ class Cluster:
         masakari_fencing.refusals.forget(self._host.path(REFUSALS), hypervisor)
         outofservice.forget(self._host.path(str(outofservice.RECORD)), hypervisor)
 
+    def mark_returned(self, hypervisor: str, returned: bool) -> None:
+        """Write into its record that a hypervisor is being taken back, or is not after all.
+
+        A recovery that goes on ends by itself: then nothing is written.
+
+        Raises:
+            PacemakerError: the cluster does not answer, or a recovery has just begun.
+        """
+        from masakari_fencing import recovery_record
+
+        recovery_record.mark_returned(self._host.runner, hypervisor, returned)
+
     def absence(self, hypervisor: str) -> str | None:
         """Why the cluster does not have a hypervisor back; None when it has.
 

@@ -19,7 +19,6 @@ HOME = "/usr/share/masakari-fencing"
 ALERT_AGENT = f"{HOME}/masakari_fencing/alert.py"
 REFUSALS = "/var/lib/masakari-fencing/refusals"
 SPOOL = "/var/lib/masakari-fencing/spool"
-SETBACKS = "/var/lib/masakari-fencing/setbacks"
 GUARD_AGENT = "/usr/sbin/fence_masakari_guard"
 NOTIFIER_UNIT = f"/usr/local/lib/systemd/system/{services.NOTIFIER}.service"
 
@@ -49,7 +48,6 @@ class Installation:
                 self._host.systemd.daemon_reload()
         self._remove_others(contents)
         self._directory(REFUSALS, 0o755, _USER, _USER)
-        self._directory(SETBACKS, 0o755, _USER, _USER)
         self._directory(_GUARD_STATE, 0o755, "root", "root")
         return services.digest(sorted(contents.items()))
 

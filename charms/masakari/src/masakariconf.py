@@ -19,6 +19,7 @@ OWN_OPTIONS = frozenset(
         "duplicate_notification_detection_interval",
         "wait_period_after_service_update",
         "host_failure_recovery_threads",
+        "notification_driver",
         "notifications_expired_interval",
         "check_expired_notifications_interval",
         "nova_catalog_admin_info",
@@ -48,6 +49,7 @@ _ENGINE_OPTIONS = frozenset(
     {
         "wait_period_after_service_update",
         "host_failure_recovery_threads",
+        "notification_driver",
         "notifications_expired_interval",
         "check_expired_notifications_interval",
     }

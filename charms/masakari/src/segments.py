@@ -32,6 +32,8 @@ class Segments:
         sleep: waits for so many seconds.
         absence: says why a host is not in the cluster yet; None when it is, or where nothing
             but Nova can tell.
+        mark_returned: writes down that a host is being taken back, or that it is not after all,
+            so that no failed recovery of it is begun again meanwhile.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class Segments:
         cloud: Cloud,
         sleep: Callable[[float], None] = time.sleep,
         absence: Callable[[str], str | None] = lambda name: None,
+        mark_returned: Callable[[str, bool], None] = lambda name, returned: None,
     ) -> None:
         self._cloud = cloud
         self._sleep = sleep
         self._absence = absence
+        self._mark_returned = mark_returned
 
     def list_all(self) -> Results:
         """All segments with their hosts."""
@@ -209,6 +213,20 @@ class Segments:
                 f"{name} is not back: {self._absence(name)}; start the host and its"
                 " pacemaker_remote, mend its networks, then run this action again"
             )
+        self._mark_returned(name, True)
+        try:
+            self._end_outage(host, service, reserved=reserved, timeout=timeout)
+        except BaseException:
+            self._mark_returned(name, False)
+            raise
+        return _result(
+            "returned", host=_describe_host(self._find_host(name), self._services().get(name))
+        )
+
+    def _end_outage(
+        self, host: SegmentHost, service: ComputeService, *, reserved: bool, timeout: float
+    ) -> None:
+        name = host.name
         earlier = ""
         if service.forced_down:
             self._end_forced_down(service, timeout)
@@ -225,9 +243,6 @@ class Segments:
             changes = {"status": "disabled", "disabled_reason": _RESERVED}
         self._cloud.update_compute_service(service, **changes)
         self._end_maintenance(host, reserved=reserved, timeout=timeout)
-        return _result(
-            "returned", host=_describe_host(self._find_host(name), self._services().get(name))
-        )
 
     def _end_forced_down(self, service: ComputeService, timeout: float) -> None:
         """Have Nova believe the compute service again, as soon as Nova lets it.

@@ -244,6 +244,7 @@ def _context(settings: Settings) -> dict[str, object]:
         "ca_bundle": trust.BUNDLE,
         "workers": settings.workers,
         "api_port": haproxy.API_PORT,
+        "recovery_driver": masakari_fencing.DRIVER,
         "auto_recovery_tasks": masakari_fencing.AUTO_RECOVERY_TASKS,
         "reserved_host_recovery_tasks": masakari_fencing.RESERVED_HOST_RECOVERY_TASKS,
         "process_recovery_tasks": masakari_fencing.PROCESS_RECOVERY_TASKS,

@@ -20,6 +20,7 @@ class FakeNova:
                 id=f"id-{host}",
                 host=host,
                 state="up",
+                status="enabled",
                 forced_down=False,
                 updated_at="2026-11-21T03:53:43.000000",
             )
@@ -98,6 +99,8 @@ def test_there_must_be_exactly_one(hosts: tuple[str, ...]) -> None:
         nova.service().force_down(3)
     with pytest.raises(ComputeError):
         nova.service().last_seen()
+    with pytest.raises(ComputeError):
+        nova.service().in_service()
     assert nova.forced == []
 
 
@@ -119,3 +122,22 @@ def test_last_seen() -> None:
     nova.failures = 1
     with pytest.raises(ComputeError, match="no route"):
         nova.service().last_seen()
+
+
+@pytest.mark.parametrize(
+    "change", [{"state": "down"}, {"status": "disabled"}, {"forced_down": True}]
+)
+def test_a_service_is_in_service_only_where_instances_are_placed(change: dict[str, Any]) -> None:
+    nova = FakeNova(HOST, "node10.maas")
+    assert nova.service().in_service() is True
+    vars(nova.known[0]).update(change)
+    assert nova.service().in_service() is False
+
+
+def test_one_that_nova_does_not_show_is_not_taken_to_be_out_of_service() -> None:
+    nova = FakeNova(HOST)
+    nova.failures = 1
+    with pytest.raises(ComputeError, match="no route"):
+        nova.service().in_service()
+    del nova.known[0].status
+    assert nova.service().in_service() is False

@@ -1,4 +1,4 @@
-"""Which evacuations are under way, and which guests were left behind."""
+"""Which evacuations are under way."""
 
 from __future__ import annotations
 
@@ -79,26 +79,44 @@ def test_a_rebuild_on_a_dead_host_has_ended() -> None:
     assert under_way(record("pre-migrating", 0), "node2.maas") == []
 
 
-@pytest.mark.parametrize("everyone", [False, True])
-@pytest.mark.parametrize("skip_errors", [False, True])
-def test_who_should_have_been_evacuated(everyone: bool, skip_errors: bool) -> None:
-    def guest(name: str, state: str, **metadata: object) -> SimpleNamespace:
-        server = SimpleNamespace(id=name, metadata=metadata)
-        vars(server)["OS-EXT-STS:vm_state"] = state
-        return server
+class Nova:
+    """As much of novaclient as has to do with evacuations."""
 
-    guests = [
-        guest("ha", "active", HA_Enabled="True"),
-        guest("ha-broken", "error", HA_Enabled="yes"),
-        guest("not-ha", "active", HA_Enabled="False"),
-        guest("plain", "stopped"),
-    ]
-    found = evacuations.left_behind(
-        guests, key="HA_Enabled", everyone=everyone, skip_errors=skip_errors
-    )
-    expected = {"ha"}
-    if not skip_errors:
-        expected.add("ha-broken")
-    if everyone:
-        expected |= {"not-ha", "plain"}
-    assert set(found) == expected
+    def __init__(self, *migrations: SimpleNamespace) -> None:
+        self.dead: list[str] = []
+        self.asked: list[str] = []
+        self.migrations = SimpleNamespace(list=lambda host: self._found(host, migrations))
+        self.services = SimpleNamespace(list=self._services)
+
+    def _found(self, host: str, found: tuple[SimpleNamespace, ...]) -> list[SimpleNamespace]:
+        assert host == HOST
+        return list(found)
+
+    def _services(self, binary: str) -> list[SimpleNamespace]:
+        self.asked.append(binary)
+        return [
+            SimpleNamespace(host=f"node{n}.maas", forced_down=f"node{n}.maas" in self.dead)
+            for n in (1, 2, 3)
+        ]
+
+    def under_way(self, only: str = "") -> list[str]:
+        return evacuations.under_way_now(self, HOST, now=NOW, limit=LIMIT, only=only)
+
+
+def test_nova_is_asked_for_those_of_all_instances_or_of_one() -> None:
+    nova = Nova(record("accepted", 1), record("accepted", 1, instance_uuid="other"))
+    assert nova.under_way() == ["guest to node2.maas", "other to node2.maas"]
+    assert nova.under_way("guest") == ["guest to node2.maas"]
+    assert nova.under_way("a third") == []
+
+
+def test_on_a_host_that_was_fenced_nothing_is_rebuilt() -> None:
+    nova = Nova(record("pre-migrating", 0), record("pre-migrating", 0, dest_compute="node3.maas"))
+    nova.dead = ["node1.maas", "node2.maas"]
+    assert nova.under_way() == ["guest to node3.maas"]
+
+
+def test_where_nothing_goes_on_no_service_is_asked_for() -> None:
+    nova = Nova(record("completed", 0))
+    assert nova.under_way() == []
+    assert nova.asked == []

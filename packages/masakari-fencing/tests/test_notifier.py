@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fencing_fakes
 import pytest
 from fencing_fakes import Cluster, FakeMasakari, FakeRunner
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
-from masakari_fencing import notifier, strays
+from masakari_fencing import notifier
 from masakari_fencing.api import CATALOG, ApiError, MasakariApi
 from masakari_fencing.delivery import Delivery, Outcome
 from masakari_fencing.notifier import Notifier, Ranking, Settings
@@ -475,21 +473,6 @@ def test_a_look_with_an_unexpected_error_is_taken_again(caplog: pytest.LogCaptur
         notifier.attend(look, {})
     assert len(seen) == 2
     assert "something new" in caplog.text
-
-
-@pytest.mark.parametrize("turns", [True, False])
-def test_only_recoveries_that_take_turns_are_missed(
-    turns: bool, masakari: FakeMasakari, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(strays, "PATIENCE", 0)
-    cluster = Cluster(dc="juju-1-lxd-0")
-    cluster.runner.on(fencing_fakes.CONFIGURATION, "<configuration/>")
-    cluster.runner.on(f"{sys.executable} -m masakari_fencing.giveup", "")
-    item = masakari.add(HOST, 1.0, "running")
-    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
-    looks = notifier.masakari_looks(cluster.runner, api, Settings(turns=turns))
-    found = [look() for look in looks]
-    assert found == [[], [item["notification_uuid"]] if turns else []]
 
 
 def test_a_login_has_a_time_limit() -> None:

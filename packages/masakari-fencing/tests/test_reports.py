@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from masakari_fencing import reports
 from masakari_fencing.reports import Limit
 
 NOW = 1_795_233_223.0
@@ -85,57 +84,3 @@ def test_what_was_reported_in_the_window_before_the_host_counts_whenever_it_is_t
     excess(objects)
     since = datetime.datetime.fromtimestamp(NOW - 60, datetime.timezone.utc)
     assert objects.filters == {"generated-since": since, "type": "COMPUTE_HOST"}
-
-
-class Recoveries(Objects):
-    """Reports of h1, each with the second after NOW in which its status last changed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.Notification = SimpleNamespace(get_by_uuid=lambda context, uuid: self.one("h1"))
-
-    def one(self, host: str, **changes: Any) -> Any:
-        utc = datetime.timezone.utc
-        values = {
-            "notification_uuid": "own",
-            "source_host_uuid": f"u-{host}",
-            "payload": {"event": "STOPPED"},
-            "status": "finished",
-            "generated_time": datetime.datetime.fromtimestamp(NOW, utc).replace(tzinfo=None),
-            **changes,
-        }
-        updated = values.get("updated")
-        moment = datetime.datetime.fromtimestamp(NOW + updated, utc) if updated else None
-        return SimpleNamespace(**{**values, "updated_at": moment})
-
-    def ended(self) -> float | None:
-        found = reports.recovered("context", self, "own", 60)
-        return None if found is None else found - NOW
-
-
-def test_the_last_recovery_of_the_same_host_counts() -> None:
-    objects = Recoveries()
-    for uuid, updated in (("a", 3.0), ("b", 7.0), ("c", 5.0)):
-        objects.notifications.append(objects.one("h1", notification_uuid=uuid, updated=updated))
-    assert objects.ended() == 7
-    since = objects.filters["generated-since"]
-    assert (since.timestamp(), objects.filters["type"]) == (NOW - 60, "COMPUTE_HOST")
-
-
-@pytest.mark.parametrize(
-    ("host", "changes"),
-    [
-        ("h2", {}),
-        ("h1", {"notification_uuid": "own"}),
-        ("h1", {"status": "error"}),
-        ("h1", {"status": "running"}),
-        ("h1", {"payload": {"event": "STARTED"}}),
-        ("h1", {"payload": None}),
-        ("h1", {"updated": None}),
-    ],
-)
-def test_whatever_else_is_no_recovery_of_it(host: str, changes: dict[str, Any]) -> None:
-    objects = Recoveries()
-    values = {"notification_uuid": "a", "updated": 3.0, **changes}
-    objects.notifications.append(objects.one(host, **values))
-    assert objects.ended() is None

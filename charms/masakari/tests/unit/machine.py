@@ -85,6 +85,7 @@ def make(root: Path, *, groups: str = GROUPS, installed: bool = True) -> Machine
     host.apt.on_install = lambda names: _unpack(host, names)
     host.runner.answer(["crm_mon"], CRM_MON)
     host.runner.answer(["cibadmin", "--query"], CIB)
+    host.runner.answer(["cibadmin", "--query", "--xpath"], (105, "No such device or address"))
     host.runner.answer(["crm_node", "--name"], "node1\n")
     host.runner.answer(["ip", "-json", "address"], "[]")
     host.runner.answer(["systemctl", "mask"], lambda argv: _mask(host, argv[2]))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import ops
 import pytest
-from masakari_fencing import outofservice, setbacks
+from masakari_fencing import outofservice
 from ops import testing
 
 import cluster
@@ -310,9 +310,7 @@ class TestApache:
 
 def test_what_the_engine_leaves_has_a_place(ctx: testing.Context, machine: Machine) -> None:
     ctx.run(ctx.on.config_changed(), complete())
-    for directory in (fencing.REFUSALS, fencing.SETBACKS):
-        assert machine.host.path(directory).is_dir()
-    assert str(setbacks.DIRECTORY) == fencing.SETBACKS
+    assert machine.host.path(fencing.REFUSALS).is_dir()
 
 
 @pytest.mark.parametrize(

@@ -344,6 +344,24 @@ class TestReturnHost:
             failed.return_host(ONE, reserved=False, timeout=10)
         assert cloud.services[ONE]["status"] == "disabled"
 
+    def test_no_failed_recovery_is_begun_again_while_it_is_taken_back(
+        self, failed: Segments, cloud: FakeCloud
+    ) -> None:
+        marks: list[tuple[str, bool, bool]] = []
+
+        def mark(name: str, returned: bool) -> None:
+            marks.append((name, returned, bool(cloud.services[ONE]["forced_down"])))
+
+        cloud.services[ONE].update(status="disabled", forced_down=True)
+        back = Segments(connect(cloud), lambda seconds: None, mark_returned=mark)
+        back.return_host(ONE, reserved=False, timeout=0)
+        assert marks == [(ONE, True, True)], "before anything is changed"
+        cloud.services[ONE].update(status="disabled", forced_down=True, state="down")
+        cloud.unclean.add(ONE)
+        with pytest.raises(ActionError):
+            back.return_host(ONE, reserved=False, timeout=0)
+        assert marks[1:] == [(ONE, True, True), (ONE, False, True)], "it is not back after all"
+
     def test_nothing_changes_before_the_cluster_has_it_back(
         self, failed: Segments, cloud: FakeCloud
     ) -> None:

@@ -11,27 +11,22 @@ The service is forced down before it is disabled: Nova calls the compute service
 and that call to a dead host would only end with the RPC timeout.
 """
 
-RESTORE_TASK = "restore_guest_states_task"
-"""Entry point name of the task that each attempt to evacuate the guests begins with."""
-
-EVACUATE_TASK = "evacuate_and_undo_task"
-"""Entry point name of Masakari's own task that evacuates them, with a revert."""
-
-CONFIRM_TASK = "confirm_evacuation_task"
-"""Entry point name of the task that it ends with."""
+EVACUATE_TASK = "recover_instances_task"
+"""Entry point name of the task that brings the instances up elsewhere."""
 
 _PRE = ",".join(f"'{task}'" for task in PRE_TASKS)
-_PREPARE = f"'{RESTORE_TASK}','prepare_HA_enabled_instances_task'"
-_EVACUATE = f"'{EVACUATE_TASK}','{CONFIRM_TASK}'"
 
-AUTO_RECOVERY_TASKS = f"pre:[{_PRE}],main:[{_PREPARE}],post:[{_EVACUATE}]"
+AUTO_RECOVERY_TASKS = f"pre:[{_PRE}],main:['{EVACUATE_TASK}'],post:[]"
 """Value of `[taskflow_driver_recovery_flows] host_auto_failure_recovery_tasks`."""
 
-RESERVED_HOST_RECOVERY_TASKS = f"pre:[{_PRE}],main:[{_PREPARE},{_EVACUATE}],post:[]"
+RESERVED_HOST_RECOVERY_TASKS = AUTO_RECOVERY_TASKS
 """Value of `[taskflow_driver_recovery_flows] host_rh_failure_recovery_tasks`.
 
 Masakari repeats `main` for each reserved host.
 """
+
+DRIVER = "fencing_driver"
+"""Value of `[DEFAULT] notification_driver`: Masakari's own, which ends each recovery's record."""
 
 INSTANCE_RECOVERY_TASKS = (
     "pre:['stop_instance_promptly_task'],main:['start_instance_task'],"

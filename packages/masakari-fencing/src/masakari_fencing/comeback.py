@@ -5,19 +5,22 @@ Operators of Masakari know how to take a repaired host back: `openstack compute 
 forced the host's nova-compute down, which those two commands leave alone, and of which their
 documentation says nothing. So whoever has given them gets the rest done.
 
-Only what a recovery forced down is touched: the turn that it took (see `turn`) is kept until then.
+Only what a recovery forced down is touched: its record says so until the host is in service again.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from masakari_fencing import pacemaker, turn
+from masakari_fencing import pacemaker
+from masakari_fencing import recovery_record as records
 from masakari_fencing.api import ApiError, Host, Service
 from masakari_fencing.commands import Runner
+from masakari_fencing.recovery_record import Record, Records, Superseded
 
 LOG = logging.getLogger(__name__)
 
@@ -61,9 +64,12 @@ class Comeback:
             PacemakerError: the cluster does not answer.
             ApiError: Masakari or Nova does not answer.
         """
-        taken = turn.taken(pacemaker.configuration(self.runner))
-        turns = {entry.host: entry.holder for entry in taken}
-        if not turns:
+        found = {
+            record.host: record
+            for record in records.all_of(pacemaker.configuration(self.runner))
+            if record.end is not None and not record.returned
+        }
+        if not found:
             return []
         self._name = self._name or pacemaker.local_name(self.runner)
         status = pacemaker.status(self.runner)
@@ -73,14 +79,20 @@ class Comeback:
         back = []
         for host in self.masakari.hosts():
             service = services.get(host.name.lower())
-            holder = turns.get(host.name.lower())
-            if holder is None or service is None or host.on_maintenance or not service.enabled:
+            record = found.get(host.name.lower())
+            if record is None or service is None or host.on_maintenance or not service.enabled:
                 continue
             # Only where the cluster could fence it if it failed again.
             if status.connected(host.name) and self._believe(service):
-                turn.forget(self.runner, host.name, holder)
+                self._close(record)
                 back.append(host.name)
         return back
+
+    def _close(self, record: Record) -> None:
+        """Write down that the host is in service; what is known of its instances is over."""
+        with suppress(Superseded):
+            closed = replace(record, returned=True, instances=None, reserved=())
+            Records(self.runner).write(record, closed)
 
     def _believe(self, service: Service) -> bool:
         """Have Nova believe the host's nova-compute again; return whether it does."""

@@ -47,15 +47,31 @@ class ComputeService:
         Raises:
             ComputeError: there is not exactly one such service, or Nova does not answer.
         """
+        service = self._look()
+        if str(getattr(service, "state", "")).lower() != "up":
+            return None
+        return times.epoch(getattr(service, "updated_at", None))
+
+    def in_service(self) -> bool:
+        """Whether instances are placed on it: it is enabled, up, and not forced down.
+
+        Raises:
+            ComputeError: there is not exactly one such service, or Nova does not answer.
+        """
+        service = self._look()
+        return (
+            str(getattr(service, "status", "")).lower() == "enabled"
+            and str(getattr(service, "state", "")).lower() == "up"
+            and not getattr(service, "forced_down", False)
+        )
+
+    def _look(self) -> Any:
         try:
-            service = self._find(self._client())
+            return self._find(self._client())
         except ComputeError:
             raise
         except Exception as error:
             raise ComputeError(_text(error)) from error
-        if str(getattr(service, "state", "")).lower() != "up":
-            return None
-        return times.epoch(getattr(service, "updated_at", None))
 
     def force_down(self, timeout: float) -> bool:
         """Have Nova hold the service for down, and check that it does.

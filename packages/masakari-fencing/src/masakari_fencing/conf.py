@@ -6,8 +6,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-from masakari_fencing import setbacks
-from masakari_fencing.fence import Policy
+from masakari_fencing.proof import Policy
 from masakari_fencing.refusals import DIRECTORY
 
 GROUP = cfg.OptGroup(
@@ -28,7 +27,7 @@ OPTIONS = [
         default="confirmed",
         choices=["never", "confirmed", "always"],
         help="Which reports about a host that is a live member of the cluster make Pacemaker "
-        "fence it: none; those that say so themselves or for which it was already fenced once; "
+        "fence it: none; those for which it was already fenced once, and came back unrecovered; "
         "or every report that is newer than its connection to the cluster.",
     ),
     cfg.IntOpt(
@@ -99,12 +98,6 @@ OPTIONS = [
         "refusals_directory",
         default=str(DIRECTORY),
         help="Where refused recoveries are left for the charm to report.",
-    ),
-    cfg.StrOpt(
-        "setbacks_directory",
-        default=str(setbacks.DIRECTORY),
-        help="Where recoveries that failed behind the fence are left for the notifier, which has "
-        "them started again.",
     ),
 ]
 

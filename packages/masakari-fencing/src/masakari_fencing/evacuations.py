@@ -1,4 +1,4 @@
-"""What Nova says about the evacuation of a host's guests: those under way, those left behind.
+"""What Nova says about the evacuation of a host's guests: those that are under way.
 
 A guest that is being rebuilt counts as one of its dead host until the very end. Masakari resets
 and evacuates such a guest again, if an engine that died has begun it, or if it took too long. But
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from masakari_fencing import guests, times
+from masakari_fencing import times
+from masakari_fencing.compute import BINARY
 
 ACCEPTED_LIMIT = 60.0
 """Seconds in which Nova finds a host for a guest. A request that is older was lost on its way."""
@@ -61,24 +62,23 @@ def _patience(status: str, limit: float) -> float:
     return 0.0 if status in ENDED else limit
 
 
-def left_behind(
-    servers: Iterable[Any], *, key: str, everyone: bool, skip_errors: bool
-) -> list[str]:
-    """Return those of a host's guests that should have been evacuated and were not.
+def under_way_now(nova: Any, host: str, *, now: float, limit: float, only: str = "") -> list[str]:
+    """Ask Nova for the evacuations of a host's instances that go on; see `under_way`.
 
     Args:
-        servers: novaclient's servers of the host.
-        key: metadata key of guests that are to be recovered.
-        everyone: whether all others are, too.
-        skip_errors: whether guests in ERROR are not.
+        nova: a novaclient (microversion 2.53), which says what is raised.
+        host: Nova's name of the host.
+        now: seconds since the epoch.
+        limit: seconds after which a rebuild that has not ended is taken for dead.
+        only: this instance's alone.
     """
-    return [
-        server.id
-        for server in servers
-        if (everyone or str(server.metadata.get(key, "")).strip().lower() in _TRUE)
-        and not (skip_errors and getattr(server, guests.STATE, "") == "error")
+    migrations = [
+        item for item in nova.migrations.list(host=host) if not only or item.instance_uuid == only
     ]
-
-
-_TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
-"""What oslo.utils, and so Masakari, takes for true."""
+    found = under_way(migrations, host, now=now, limit=limit)
+    if not found:
+        return []
+    # A host that is forced down was fenced: nothing goes on there.
+    services = nova.services.list(binary=BINARY)
+    dead = {service.host for service in services if getattr(service, "forced_down", False)}
+    return under_way(migrations, host, now=now, limit=limit, dead=dead)

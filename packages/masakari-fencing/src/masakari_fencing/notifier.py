@@ -22,19 +22,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from masakari_fencing import api, outofservice, pacemaker, rest, strays
+from masakari_fencing import api, outofservice, pacemaker, rest, unattended
 from masakari_fencing.comeback import Comeback
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.configuration import Configuration
 from masakari_fencing.delivery import Delivery, Outcome
 from masakari_fencing.devicelists import DeviceLists
-from masakari_fencing.orphans import Orphans
 from masakari_fencing.readmission import INTERVAL, Readmission
 from masakari_fencing.reprieve import Reprieve
 from masakari_fencing.retry import Retry
-from masakari_fencing.setbacks import Setbacks
 from masakari_fencing.spool import NO_SEGMENT, Event, Spool
-from masakari_fencing.strays import Strays
+from masakari_fencing.unattended import DeadEngines, Unattended
 
 LOG = logging.getLogger("masakari_fencing.notifier")
 
@@ -72,7 +70,7 @@ class Settings:
     """The `[notifier]` and `[api]` sections; times in seconds.
 
     Attributes:
-        turns: whether the engines' recoveries of hosts take turns; Masakari's own do not.
+        turns: whether the engines' recoveries of hosts have records; Masakari's own have none.
     """
 
     spool: Path = Path("/var/lib/masakari-fencing/spool")
@@ -390,7 +388,10 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         # report.
         ((Retry(Subprocess()).look,), RETRY_INTERVAL),
         (cluster_looks(Subprocess()), INTERVAL),
-        (masakari_looks(Subprocess(), masakari, settings), strays.INTERVAL),
+        (
+            (Unattended(Subprocess(), masakari, settings.turns).look,),
+            unattended.INTERVAL,
+        ),
         ((comeback.look, watch.look), SERVICE_INTERVAL),
     ):
         threading.Thread(target=keep_looking, args=(looks, interval), daemon=True).start()
@@ -410,18 +411,11 @@ def cluster_looks(runner: Runner) -> tuple[Look, ...]:
     rank, configuration = Ranking(runner), Configuration(runner)
     return (
         # What guests wait for comes first.
-        Orphans(runner, configuration).look,
+        DeadEngines(runner, configuration).look,
         Readmission(runner, configuration, rank).look,
         Reprieve(runner, configuration, rank).look,
         DeviceLists(runner).refresh,
     )
-
-
-def masakari_looks(
-    runner: Runner, masakari: api.MasakariApi, settings: Settings
-) -> tuple[Look, ...]:
-    """Return what starts recoveries again of which Masakari itself would not think any more."""
-    return Setbacks(runner, masakari).look, Strays(runner, masakari, settings.turns).look
 
 
 def keep_looking(looks: Iterable[Look], interval: float) -> None:

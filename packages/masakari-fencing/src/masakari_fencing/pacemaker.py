@@ -296,7 +296,12 @@ def parse_record(text: str, node: str) -> RemoteRecord:
     found = [state for state in root.iter("node_state") if state.get("uname") == node]
     if len(found) != 1 or found[0].get("remote_node") != "true":
         raise PacemakerError(f"the cluster has no single record of a remote node {node}")
-    return RemoteRecord(_epoch(found[0].get("node_fenced")))
+    return RemoteRecord(fenced_at(found[0]))
+
+
+def fenced_at(state: ET.Element) -> float | None:
+    """Return when a node was fenced, from its `node_state`; see `RemoteRecord`."""
+    return _epoch(state.get("node_fenced"))
 
 
 def connected_since(runner: Runner, node: str, *, timeout: float = 15) -> float | None:

@@ -1,9 +1,7 @@
-"""What Masakari's own database says about the reports of hosts; every engine sees all of it.
+"""How many hosts of a segment have been reported failed, by Masakari's own database.
 
-How many hosts of a segment have been reported failed: where every host loses its storage, the
-storage has failed, not the hosts, and there is nowhere to recover guests to. So the first recovery
-already has to see the whole extent. And when another recovery of a host has ended, so that one
-fence is not taken for the reason of two.
+Where every host loses its storage, the storage has failed, not the hosts, and there is nowhere to
+recover instances to. So the first recovery already has to see the whole extent.
 """
 
 from __future__ import annotations
@@ -11,8 +9,6 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 from typing import Any
-
-from masakari_fencing import times
 
 
 @dataclass(frozen=True)
@@ -61,31 +57,6 @@ class Limit:
             f" failed within {self.window:g} s ({', '.join(reported[:5])}), the limit is"
             f" {self.hosts}"
         )
-
-
-def recovered(context: Any, objects: Any, notification_uuid: str, window: float) -> float | None:
-    """Return when another recovery of a notification's host last ended.
-
-    Args:
-        context: an admin context of Masakari.
-        objects: the module `masakari.objects`.
-        notification_uuid: the notification.
-        window: seconds before the notification within which the other was reported, at most.
-
-    Returns:
-        seconds since the epoch; None where there was none.
-    """
-    own = objects.Notification.get_by_uuid(context, notification_uuid)
-    since = times.aware(own.generated_time).timestamp() - window
-    ends = [
-        times.aware(item.updated_at).timestamp()
-        for item in _failures(context, objects, since)
-        if item.source_host_uuid == own.source_host_uuid
-        and item.notification_uuid != notification_uuid
-        and item.status == "finished"
-        and item.updated_at is not None
-    ]
-    return max(ends, default=None)
 
 
 def _failures(context: Any, objects: Any, since: float) -> list[Any]:

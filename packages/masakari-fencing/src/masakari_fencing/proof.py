@@ -4,9 +4,10 @@ A host counts as fenced when the cluster's replicated record says so. Pacemaker 
 a confirmed fence into that record, and clears it as soon as it has connected to the host again:
 a fence from before the host's return can therefore never count. It must also belong to the
 failure that was reported, and the host's compute service must not have been heard of since, which
-covers a host that came back without Pacemaker.
+covers a host that came back without Pacemaker. And it counts once: the recovery that it began
+uses it up (see `recovery_record`).
 
-Nothing here knows Masakari or Nova; the tasks hand in what they know.
+Nothing here knows Masakari or Nova; what they know comes in as `Evidence`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from masakari_fencing import pacemaker
 from masakari_fencing.commands import Runner
+from masakari_fencing.recovery_record import Proof, Record
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +37,15 @@ itself notices a loss several times sooner."""
 
 FENCE_RETRY = 5.0
 """Seconds between two attempts to have a host fenced."""
+
+RECORD_DELAY = 10.0
+"""Seconds in which the cluster records a fence that it has confirmed: milliseconds, mostly."""
+
+SAME_FENCE = 5.0
+"""Seconds by which the times of one fence in the history and in the record may differ at most."""
+
+FRUITLESS = 2
+"""How often a host is fenced again that comes back before an instance of it was recovered."""
 
 
 class Refused(Exception):  # noqa: N818 - a decision, not an accident
@@ -62,6 +74,7 @@ class Verdict(enum.Enum):
     """What follows from one look at the cluster."""
 
     FENCED = "fenced"
+    DONE = "nothing left to recover"
     WAIT = "wait"
     FENCE = "fence"
     REFUSE = "refuse"
@@ -75,11 +88,13 @@ class Judgement:
         verdict: what follows.
         reason: from what.
         healthy: the cluster is in touch with the host; nothing but the report speaks against it.
+        final: not even an operator who allows recovery without a proof wants it now.
     """
 
     verdict: Verdict
     reason: str
     healthy: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,12 +117,45 @@ class Report:
     Attributes:
         host: Masakari's name of the host.
         generated: when the failure was noticed, in seconds since the epoch.
-        cluster_status: `OFFLINE` or `ONLINE`: whether the reporter saw the host in the cluster.
     """
 
     host: str
     generated: float
-    cluster_status: str = "OFFLINE"
+
+
+class Evidence(Protocol):
+    """What others than the cluster know about a host."""
+
+    def switched_off(self) -> str | None:
+        """Return why the host is neither fenced nor recovered, such as a disabled segment."""
+
+    def compute_seen(self) -> float | None:
+        """Return when its compute service was last heard of, in seconds since the epoch.
+
+        None while Nova holds it for down. Raises `ComputeUnknown`. Only asked about a fence that
+        is long enough ago for the host to have booted again.
+        """
+
+    def in_service(self) -> bool:
+        """Whether Nova has instances placed there: enabled, up, not forced down.
+
+        Raises `ComputeUnknown`.
+        """
+
+    def excess(self) -> str | None:
+        """Return why no host may be fenced now because it was reported failed, or None.
+
+        Asked once the reports about other hosts have had `report_settle` seconds to come in.
+        """
+
+    def withdrawn(self) -> str | None:
+        """Return why a report about a host that the cluster can reach no longer holds, or None."""
+
+    def confirmed(self) -> bool:
+        """Whether anybody still sees what a report about such a host was made for.
+
+        Asked before the report is given up, because the host has been healthy all the time.
+        """
 
 
 @dataclass(frozen=True)
@@ -117,21 +165,23 @@ class Observation:
     Attributes:
         status: the cluster.
         node: the host's node in it.
+        now: the moment, in seconds since the epoch.
         fenced: when it was fenced, None when not, or not since its last return.
         connected: when its connection was last made; only looked up where it matters.
         compute_seen: when its compute service was last heard of, None when it counts as down.
-        recovered: when another recovery of its guests last ended; only looked up where it matters.
+        in_service: whether Nova places instances there; only looked up where it matters.
     """
 
     status: pacemaker.Status
     node: pacemaker.Node
+    now: float
     fenced: float | None = None
     connected: float | None = None
     compute_seen: float | None = None
-    recovered: float | None = None
+    in_service: bool = False
 
 
-def judge(seen: Observation, report: Report, policy: Policy) -> Judgement:
+def judge(seen: Observation, report: Report, record: Record, policy: Policy) -> Judgement:
     """Decide from one observation; no side effects, no waiting."""
     if not seen.status.quorum:
         return Judgement(Verdict.WAIT, "this unit's part of the cluster has no quorum")
@@ -140,22 +190,30 @@ def judge(seen: Observation, report: Report, policy: Policy) -> Judgement:
     if seen.node.unclean:
         return Judgement(Verdict.WAIT, "Pacemaker wants to fence it, and has not succeeded yet")
     if seen.fenced is not None:
-        return _judge_fenced(seen, seen.fenced, report, policy)
-    return _judge_unfenced(seen, report, policy)
+        return _judge_fenced(seen, seen.fenced, report, record, policy)
+    return _judge_unfenced(seen, report, record, policy)
 
 
-def _judge_fenced(seen: Observation, fenced: float, report: Report, policy: Policy) -> Judgement:
-    age = report.generated - fenced
-    if age > policy.fence_max_age:
-        text = f"its last fence is {age:.0f} s older than the reported failure"
-        return _believe(seen, report, policy, text)
+def _judge_fenced(
+    seen: Observation, fenced: float, report: Report, record: Record, policy: Policy
+) -> Judgement:
     if seen.compute_seen is not None and seen.compute_seen > fenced + CLOCK_TOLERANCE:
         text = "its compute service has reported since it was fenced: it came back"
-        return _again(policy, text)
+        return _came_back(seen, record, policy, text)
+    if _same(fenced, record.used):
+        text = f"its instances were recovered after this fence, at {_clock(record.recovered)}"
+        return Judgement(Verdict.DONE, text)
+    resumed = record.proof is not None and _same(fenced, record.proof.fenced)
+    age = report.generated - fenced
+    if age > policy.fence_max_age and not resumed:
+        text = f"its last fence is {age:.0f} s older than the reported failure"
+        return _believe(seen, report, policy, text)
     return Judgement(Verdict.FENCED, f"fenced at {_clock(fenced)}")
 
 
-def _judge_unfenced(seen: Observation, report: Report, policy: Policy) -> Judgement:
+def _judge_unfenced(
+    seen: Observation, report: Report, record: Record, policy: Policy
+) -> Judgement:
     connection = seen.status.connection(seen.node.name)
     if connection is not None and connection.stopped_on_purpose:
         # Mostly for a moment: a daemon that is restarted, a package that is upgraded.
@@ -167,35 +225,61 @@ def _judge_unfenced(seen: Observation, report: Report, policy: Policy) -> Judgem
         return Judgement(Verdict.REFUSE, "STONITH is disabled, so Pacemaker fences nothing")
     if not seen.node.online or connection is None or not connection.live:
         return Judgement(Verdict.WAIT, "it is offline, and Pacemaker has not fenced it")
-    if report.cluster_status == "ONLINE":
-        return _again(policy, "it is in the cluster and reported failed")
-    if _fenced_for(seen, report, policy):
-        return _again(policy, "it was fenced and came back before its guests were recovered")
+    if record.proof is not None and record.proof.fenced:
+        text = "it came back before its instances were recovered"
+        return _came_back(seen, record, policy, text)
+    if record.recovered and report.generated <= record.recovered + CLOCK_TOLERANCE:
+        text = f"it works, and was recovered from this failure at {_clock(record.recovered)}"
+        return Judgement(Verdict.DONE, text)
+    fence = _fenced_for(seen, report, record, policy)
+    if fence is not None:
+        text = "it was fenced and came back before its instances were recovered"
+        if seen.now - fence > policy.fence_max_age:
+            return Judgement(Verdict.REFUSE, f"{text}, {seen.now - fence:.0f} s ago{_START}")
+        return _again(policy, text)
     judgement = _believe(seen, report, policy, "it is a healthy member of the cluster")
     return replace(judgement, healthy=judgement.verdict is Verdict.WAIT)
 
 
-def _fenced_for(seen: Observation, report: Report, policy: Policy) -> bool:
-    """Whether the history has a fence of the host for what was reported.
+_START = "; start those that do not run: openstack server start"
+
+
+def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> Judgement:
+    """Judge a host that is back although its recovery has not ended."""
+    if record.instances is not None and seen.in_service:
+        # This recovery had forced its compute service down, so somebody took it back.
+        return Judgement(Verdict.REFUSE, f"{text}, and is in service again{_START}")
+    if record.fruitless >= FRUITLESS:
+        text = f"{text}, {record.fruitless + 1} times in a row; return it with return-host"
+        return Judgement(Verdict.REFUSE, text + _START)
+    return _again(policy, text)
+
+
+def _fenced_for(seen: Observation, report: Report, record: Record, policy: Policy) -> float | None:
+    """Return the latest fence of the host for what was reported, from the history.
 
     That is one at the time of the report, or since. An earlier one is, too, where the host has
     connected only after the report: somebody who polls notices late that a host is gone, and saw
-    the fenced one. Where another recovery has ended since, the host was fenced for that.
+    the fenced one. One that a recovery has used up is none.
     """
-    fences = _fences(seen)
+    fences = [
+        fence for fence in _fences(seen) if not record.used or fence > record.used + SAME_FENCE
+    ]
     since = report.generated - CLOCK_TOLERANCE
-    if any(fence >= since for fence in fences):
-        return True
-    if seen.connected is None or seen.connected <= since:
-        return False
-    first = max(report.generated - policy.fence_max_age, seen.recovered or 0.0)
-    return any(fence >= first for fence in fences)
+    if seen.connected is not None and seen.connected > since:
+        since = report.generated - policy.fence_max_age
+    return max((fence for fence in fences if fence >= since), default=None)
 
 
 def _fences(seen: Observation) -> list[float]:
     """Return when the host was fenced, from the history, which outlasts the host's return."""
     events = seen.status.fencing_of(seen.node.name)
     return [event.completed for event in events if event.confirmed and event.completed is not None]
+
+
+def _same(first: float, second: float) -> bool:
+    """Whether two times are of one fence; 0 is of none."""
+    return bool(first and second) and abs(first - second) < SAME_FENCE
 
 
 def _again(policy: Policy, text: str) -> Judgement:
@@ -225,19 +309,9 @@ class HostFence:
     Args:
         runner: runs Pacemaker's commands.
         policy: the operator's choices.
-        compute_seen: returns when the host's compute service was last heard of, in seconds since
-            the epoch, or None while Nova holds it for down; raises ComputeUnknown. Only asked
-            about a fence that is long enough ago for the host to have booted again.
+        evidence: what others than the cluster know about the host.
+        record: its recovery, as it was taken.
         progress: told every new state in words.
-        excess: returns why no host may be fenced now because it was reported failed, or None;
-            asked once the reports about other hosts have had `report_settle` seconds to come in.
-            Without it there is no limit.
-        withdrawn: returns why a report about a host that the cluster can reach no longer holds,
-            or None; asked just before such a host is fenced.
-        recovered: returns when another recovery of the host's guests last ended, in seconds since
-            the epoch, or None; asked before a host is fenced that the cluster can reach.
-        confirmed: whether anybody still sees what a report about such a host was made for; asked
-            before the report is given up, because the host has been healthy all the time.
         sleep: waits for so many seconds.
         clock: seconds since the epoch.
     """
@@ -246,24 +320,18 @@ class HostFence:
         self,
         runner: Runner,
         policy: Policy,
+        evidence: Evidence,
+        record: Record,
         *,
-        compute_seen: Callable[[], float | None],
         progress: Callable[[str], None],
-        excess: Callable[[], str | None] | None = None,
-        withdrawn: Callable[[], str | None] = lambda: None,
-        recovered: Callable[[], float | None] = lambda: None,
-        confirmed: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._runner = runner
         self._policy = policy
-        self._compute_seen = compute_seen
+        self._evidence = evidence
+        self._record = record
         self._progress = progress
-        self._excess = excess
-        self._withdrawn = withdrawn
-        self._recovered = recovered
-        self._confirmed = confirmed
         self._sleep = sleep
         self._clock = clock
         self._told = ""
@@ -271,31 +339,36 @@ class HostFence:
         self._settled: float | None = None
         self._next_fence = 0.0
         self._failure = ""
+        self._asked = ""
 
-    def ensure(self, report: Report) -> str:
+    def ensure(self, report: Report) -> Proof:
         """Return once the host is proven dead.
 
         Returns:
-            the proof in words, or why none was needed.
+            the proof.
 
         Raises:
             Refused: there is no proof, and recovery without one is not allowed.
-            Withdrawn: the host works, and need not be recovered.
+            Withdrawn: the host works, or was recovered, and need not be.
         """
         begin = healthy_since = self._clock()
         end = begin + self._policy.fencing_timeout
         while True:
-            judgement = self._look(report)
+            judgement, fenced = self._look(report)
             if judgement.verdict is Verdict.FENCE:
-                judgement = self._fence(judgement.reason, end)
+                judgement = self._fence(report, judgement, end)
             if judgement.verdict is Verdict.FENCED:
-                return judgement.reason
+                return Proof(fenced or 0.0, self._asked or judgement.reason, self._node)
+            if judgement.verdict is Verdict.DONE:
+                raise Withdrawn(judgement.reason)
             now = self._clock()
             if not judgement.healthy:
                 healthy_since = now
             elif now - healthy_since >= min(HEALTHY_TIME, self._policy.fencing_timeout):
                 self._withdraw(report.host, f"{judgement.reason} ({now - healthy_since:.0f} s)")
-            if judgement.verdict is Verdict.REFUSE or now >= end:
+            # What was fenced on request is recorded, too, be it late.
+            last = max(end, self._next_fence + RECORD_DELAY) if self._asked else end
+            if judgement.verdict is Verdict.REFUSE or now >= last:
                 return self._without_proof(report.host, judgement)
             self._tell(f"Waiting for host '{report.host}' to be fenced: {judgement.reason}")
             self._sleep(self._policy.poll_interval)
@@ -305,66 +378,83 @@ class HostFence:
         policy = self._policy
         if policy.allow_unfenced_recovery or policy.fence_reported_failed == "never":
             return
-        if not self._confirmed():
+        if not self._evidence.confirmed():
             raise Withdrawn(f"{host}: {reason}")
 
-    def _without_proof(self, host: str, judgement: Judgement) -> str:
+    def _without_proof(self, host: str, judgement: Judgement) -> Proof:
         reason = judgement.reason
         if judgement.verdict is not Verdict.REFUSE:
             reason = f"{reason} (waited {self._policy.fencing_timeout:g} s)"
-        if not self._policy.allow_unfenced_recovery:
+        if not self._policy.allow_unfenced_recovery or judgement.final:
             raise Refused(host, reason)
         LOG.warning("Recovering host %s WITHOUT a proof that it is dead: %s", host, reason)
-        return f"not proven dead ({reason}), but recovery without fencing is allowed"
+        how = f"not proven dead ({reason}), but recovery without fencing is allowed"
+        return Proof(0.0, how, self._node)
 
-    def _look(self, report: Report) -> Judgement:
+    def _look(self, report: Report) -> tuple[Judgement, float | None]:
+        """Return what follows from what is seen now, and the recorded fence."""
         try:
+            off = self._evidence.switched_off()
+            if off is not None:
+                return Judgement(Verdict.REFUSE, off, final=True), None
             return self._judge(report)
         except (pacemaker.PacemakerError, ValueError) as error:
-            return Judgement(Verdict.WAIT, f"the cluster cannot be asked: {error}")
+            return Judgement(Verdict.WAIT, f"the cluster cannot be asked: {error}"), None
         except ComputeUnknown as error:
-            return Judgement(Verdict.WAIT, f"its compute service cannot be looked up: {error}")
+            text = f"its compute service cannot be looked up: {error}"
+            return Judgement(Verdict.WAIT, text), None
 
-    def _judge(self, report: Report) -> Judgement:
+    def _judge(self, report: Report) -> tuple[Judgement, float | None]:
         limit = self._policy.command_timeout
         status = pacemaker.status(self._runner, timeout=limit)
         nodes = status.named(report.host)
         if len(nodes) != 1 or nodes[0].kind != "remote":
             found = ", ".join(f"{node.name} ({node.kind})" for node in nodes) or "none"
             text = f"the cluster has no single remote node of that name (found: {found})"
-            return Judgement(Verdict.REFUSE, text)
+            return Judgement(Verdict.REFUSE, text), None
         name = self._node = nodes[0].name
         record = pacemaker.remote_record(self._runner, name, timeout=limit)
-        seen = Observation(status, nodes[0], record.fenced)
+        seen = Observation(status, nodes[0], self._clock(), record.fenced)
         # A host whose fence is on record has not been back: it is not kept waiting for this.
         returned = record.fenced is None and bool(_fences(seen))
         if self._policy.fence_reported_failed == "always" or returned:
             connected = pacemaker.connected_since(self._runner, name, timeout=limit)
             seen = replace(seen, connected=connected)
-        judgement = judge(seen, report, self._policy)
+        if record.fenced is None and self._record.instances is not None:
+            seen = replace(seen, in_service=self._evidence.in_service())
+        judgement = judge(seen, report, self._record, self._policy)
         if (
             judgement.verdict is Verdict.FENCED
             and record.fenced is not None
-            and self._clock() - record.fenced > RETURN_TIME
+            and seen.now - record.fenced > RETURN_TIME
         ):
-            seen = replace(seen, compute_seen=self._compute_seen())
-            judgement = judge(seen, report, self._policy)
-        if judgement.verdict is Verdict.FENCE and returned:
-            judgement = judge(replace(seen, recovered=self._recovered()), report, self._policy)
-        return judgement
+            seen = replace(
+                seen,
+                compute_seen=self._evidence.compute_seen(),
+                in_service=self._evidence.in_service(),
+            )
+            judgement = judge(seen, report, self._record, self._policy)
+        return judgement, record.fenced
 
-    def _fence(self, why: str, end: float) -> Judgement:
-        now, host = self._clock(), self._node
-        if now < self._next_fence:
+    def _fence(self, report: Report, judgement: Judgement, end: float) -> Judgement:
+        now, host, why = self._clock(), self._node, judgement.reason
+        if now < self._next_fence or (self._asked and now >= end):
             return Judgement(Verdict.WAIT, self._failure)
-        if self._excess is not None:
-            self._settled = self._settled or now + self._policy.report_settle
-            if now < self._settled:
-                return Judgement(Verdict.WAIT, f"{why}; other reports may follow")
-            if (reason := self._excess()) is not None:
-                return Judgement(Verdict.REFUSE, reason)
-        if (reason := self._withdrawn()) is not None:
+        self._settled = self._settled or now + self._policy.report_settle
+        if now < self._settled:
+            return Judgement(Verdict.WAIT, f"{why}; other reports may follow")
+        try:
+            excess = self._evidence.excess()
+        except pacemaker.PacemakerError as error:
+            return Judgement(Verdict.WAIT, f"the cluster cannot be asked: {error}")
+        if excess is not None:
+            return Judgement(Verdict.REFUSE, excess)
+        if (reason := self._evidence.withdrawn()) is not None:
             raise Withdrawn(reason)
+        # All that has taken its time; nothing is cut off for what was true before.
+        judgement, _ = self._look(report)
+        if judgement.verdict is not Verdict.FENCE:
+            return judgement if judgement.verdict is not Verdict.FENCED else _AGAIN
         self._tell(f"Having Pacemaker fence host '{host}': {why}")
         LOG.warning("Having Pacemaker fence host %s: %s", host, why)
         try:
@@ -373,9 +463,15 @@ class HostFence:
             self._next_fence = self._clock() + FENCE_RETRY
             self._failure = f"{why}, but it could not be fenced: {error}"
             return Judgement(Verdict.WAIT, self._failure)
-        return Judgement(Verdict.FENCED, f"fenced on request: {why}")
+        self._asked = f"fenced on request: {why}"
+        self._next_fence = self._clock() + FENCE_RETRY
+        self._failure = "it is fenced, and the cluster has not recorded it yet"
+        return Judgement(Verdict.WAIT, self._failure)
 
     def _tell(self, text: str) -> None:
         if text != self._told:
             self._told = text
             self._progress(text)
+
+
+_AGAIN = Judgement(Verdict.WAIT, "it was fenced just now")

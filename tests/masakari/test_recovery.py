@@ -1,0 +1,228 @@
+"""A host's recovery from its notification to its end, by the real Masakari."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import eventlet
+import pytest
+from conftest import HOST, World, use_threads
+from fencing_nova import HttpError, Server
+from masakari_fencing.recovery_record import FAILED, NOTHING, RECOVERED, REFUSED, Records
+
+
+def test_the_instances_of_a_fenced_host_come_up_elsewhere(world: World) -> None:
+    world.add(Server("g1"), Server("g2", vm="stopped", power=4), Server("g3", host="node2.maas"))
+    fenced = world.power_cut()
+    notification = world.notify()
+    assert world.process(notification) == "finished"
+    hosts = {s.id: (s.host, s.vm, s.locked) for s in world.nova.instances.values()}
+    assert hosts == {
+        "g1": ("node9.maas", "active", False),
+        "g2": ("node9.maas", "stopped", False),
+        "g3": ("node2.maas", "active", False),
+    }
+    service = world.service(HOST)
+    assert (service.forced_down, service.status) == (True, "disabled")
+    assert world.host().on_maintenance
+    record = world.record()
+    assert record.end.outcome == RECOVERED and record.used == fenced
+    assert world.refused() == ""
+
+
+def test_nothing_is_done_about_a_host_that_is_not_fenced(world: World) -> None:
+    world.add(Server("g1"))
+    notification = world.notify()
+    assert world.process(notification) == "error"
+    assert world.nova.requests == []
+    assert world.record().end.outcome == REFUSED
+    assert "has not fenced it" in world.refused()
+    world.power_cut()
+    assert world.process(notification) == "finished", "once it is"
+    assert world.nova.instances["g1"].host == "node9.maas"
+    assert world.refused() == ""
+
+
+def test_of_two_engines_with_one_notification_one_works_and_both_say_the_same(
+    world: World,
+) -> None:
+    """Masakari's periodic task works on a list that is older than the other engine's work."""
+    world.add(*(Server(f"g{n}") for n in range(6)))
+    world.nova.rebuild = 0.3
+    world.power_cut()
+    notification = world.notify()
+
+    def engine(name: str, pause: float) -> Any:
+        stale = world.again(notification)
+        eventlet.sleep(pause)
+        world.engine = name
+        # As it was when the list was made: `error`, whatever it is by now.
+        stale.status = "error"
+        return world.manager()._handle_notification_type_host(world.context, stale)
+
+    outcomes = use_threads(
+        world, lambda: engine("unit-0.b.1.1", 0), lambda: engine("unit-1.b.1.1", 0.1)
+    )
+    assert outcomes == ["finished", "finished"]
+    evacuated = [m.instance_uuid for m in world.nova.migrations_made]
+    assert sorted(evacuated) == [f"g{n}" for n in range(6)], "each once"
+
+
+def test_a_report_after_the_recovery_is_about_the_same_fence(world: World) -> None:
+    world.add(Server("g1"))
+    moment = world.power_cut()
+    world.process(world.notify())
+    late = world.notify(moment + 3)
+    assert world.process(late) == "finished"
+    assert len(world.nova.migrations_made) == 1
+    assert world.host().on_maintenance, "it is still off"
+    assert world.record().end.outcome == NOTHING and world.record().used == moment
+
+
+def test_a_returned_host_is_not_fenced_for_what_it_was_recovered_from(world: World) -> None:
+    world.add(Server("g1"))
+    moment = world.power_cut()
+    events = [("reboot", "success", moment)]
+    world.process(world.notify())
+    back(world)
+    world.remote.events, world.remote.connected = events, moment + 60
+    late = world.notify(moment + 3)
+    assert world.process(late) == "finished"
+    assert world.cluster.runner.ran("stonith_admin") == []
+    assert not world.host().on_maintenance, "nor is it taken out of service"
+
+
+def back(world: World) -> None:
+    """The host works, and an operator has taken it back."""
+    world.remote.online, world.remote.role, world.remote.fenced = True, "Started", 0
+    world.cib.fenced(HOST, 0)
+    service = world.service(HOST)
+    service.status, service.state, service.forced_down = "enabled", "up", False
+    host = world.host()
+    host.on_maintenance = False
+    host.save()
+
+
+def test_a_host_that_came_back_in_the_middle_is_fenced_again(world: World) -> None:
+    world.add(*(Server(f"g{n}") for n in range(5)))
+    moment = world.power_cut()
+    notification = world.notify(moment)
+    asked: list[str] = []
+
+    def boots(name: str, uuid: str) -> None:
+        asked.append(name)
+        if asked.count("evacuate") == 3:
+            world.remote.online, world.remote.role, world.remote.fenced = True, "Started", 0
+            world.cib.fenced(HOST, 0)
+
+    def fence(node: str) -> int:
+        world.power_cut(moment + 60)
+        return 0
+
+    world.nova.after, world.cluster.fence = boots, fence
+    assert world.process(notification) == "error"
+    assert "come back" in world.refused()
+    assert world.record().end.outcome == FAILED
+    world.nova.after = lambda name, uuid: None
+    for server in world.nova.instances.values():
+        if server.host == HOST:
+            server.vm, server.power = "stopped", 4
+    assert world.process(notification) == "finished"
+    assert len(world.cluster.runner.ran("stonith_admin --reboot")) == 1
+    states = {(s.host, s.vm, s.locked) for s in world.nova.instances.values()}
+    assert states == {("node9.maas", "active", False)}, "what Nova stopped meanwhile runs again"
+    done = [m.instance_uuid for m in world.nova.migrations_made if m.status == "done"]
+    assert sorted(done) == [f"g{n}" for n in range(5)]
+
+
+@pytest.mark.parametrize("method", ["reserved_host", "rh_priority"])
+def test_one_passing_error_uses_no_reserved_host_up(method: str, world: World) -> None:
+    world.segment.recovery_method = method
+    world.segment.save()
+    world.add_host("node9.maas", reserved=True)
+    world.add(Server("g1"))
+    world.power_cut()
+    world.nova.fail = lambda name, uuid: (
+        _raise(HttpError(400, "x")) if name == "evacuate" else None
+    )
+    notification = world.notify()
+    assert world.process(notification) == "error"
+    assert world.record().reserved == ("node9.maas",)
+    world.nova.fail = lambda name, uuid: None
+    assert world.process(notification) == "finished"
+    assert world.nova.instances["g1"].host == "node9.maas"
+    assert not world.host("node9.maas").reserved and world.record().reserved == ()
+
+
+def test_what_was_not_needed_is_reserved_again(world: World) -> None:
+    world.segment.recovery_method = "reserved_host"
+    world.segment.save()
+    host = world.host("node3.maas")
+    host.reserved = True
+    host.save()
+    world.service("node3.maas").status = "disabled"
+    world.add_host("node9.maas", reserved=True)
+    world.add(Server("g1"))
+
+    def first_is_full(name: str, uuid: str) -> None:
+        enabled = {
+            f"node{n}.maas" for n in (3, 9) if world.service(f"node{n}.maas").status == "enabled"
+        }
+        if name == "enable" and len(enabled) == 1:
+            world.nova.full = enabled
+
+    world.nova.after = first_is_full
+    world.power_cut()
+    assert world.process(world.notify()) == "finished"
+    [full] = world.nova.full
+    assert world.nova.instances["g1"].host in {"node3.maas", "node9.maas"} - {full}
+    assert world.host(full).reserved and world.service(full).status == "disabled"
+    assert not world.host(world.nova.instances["g1"].host).reserved
+
+
+def test_without_any_reserved_host_the_status_says_so_and_it_is_tried_again(world: World) -> None:
+    world.segment.recovery_method = "reserved_host"
+    world.segment.save()
+    world.add(Server("g1"))
+    world.power_cut()
+    notification = world.notify()
+    assert world.process(notification) == "error"
+    assert "reserved-hosts" in world.refused()
+    assert world.record().end.outcome == FAILED
+    world.add_host("node9.maas", reserved=True)
+    assert world.process(notification) == "finished"
+
+
+def test_a_disabled_segment_is_off_by_whatever_way_its_notification_comes(world: World) -> None:
+    world.segment.enabled = False
+    world.segment.save()
+    world.add(Server("g1"))
+    world.power_cut()
+    notification = world.notify()
+    assert world.process(notification) == "error"
+    assert "segment rack1 is disabled" in world.refused()
+    assert world.nova.requests == []
+
+
+def test_the_engine_that_is_taken_over_from_does_nothing_more(world: World) -> None:
+    world.add(*(Server(f"g{n}") for n in range(6)))
+    world.power_cut()
+    notification = world.notify()
+    taken: list[int] = []
+
+    def take(name: str, uuid: str) -> None:
+        if name == "evacuate" and not taken:
+            taken.append(len(world.nova.requests))
+            record = world.record()
+            Records(world.cib).write(record, replace(record, engine="unit-1.boot.1.1"))
+
+    world.nova.after = take
+    assert world.process(notification) == "error"
+    later = [r for r in world.nova.requests[taken[0] :] if r.split()[0] in ("evacuate", "unlock")]
+    assert [r for r in later if r.startswith("evacuate")] == []
+    assert world.record().end is None and world.record().engine == "unit-1.boot.1.1"
+
+
+def _raise(error: Exception) -> None:
+    raise error
