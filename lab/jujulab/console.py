@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jujulab.client import Client
+from jujulab.engine.errors import JujuError
+from jujulab.progress import step
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 JUJU = REPOSITORY / "lab" / "juju"
-
-_QUIET = 10.0
-"""Seconds between two lines about what is waited for."""
 
 
 class StepError(Exception):
@@ -24,10 +26,15 @@ class StepError(Exception):
 
 
 class Console:
-    """Prints steps with the time since the start."""
+    """Prints steps with the time since the start.
 
-    def __init__(self) -> None:
+    Args:
+        quiet: print nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
         self._started = time.monotonic()
+        self._quiet = quiet
 
     @property
     def elapsed(self) -> float:
@@ -36,6 +43,8 @@ class Console:
 
     def say(self, text: str) -> None:
         """Print one line (or several) under the current step."""
+        if self._quiet:
+            return
         for line in text.splitlines():
             print(f"[{self.elapsed:6.1f} s]   {line}", flush=True)
 
@@ -110,7 +119,7 @@ class Console:
         Raises:
             StepError: not within the timeout (seconds).
         """
-        self._wait(f"{what} was not active", timeout)
+        self._wait(what, "active", timeout)
 
     def wait_idle(self, what: str, timeout: float) -> None:
         """Wait until no unit has a hook to run, whatever its status, which may be an old one.
@@ -118,24 +127,47 @@ class Console:
         Raises:
             StepError: not within the timeout (seconds).
         """
-        self._wait(f"{what} was not idle", timeout, any_status=True)
+        self._wait(what, "idle", timeout, any_status=True)
 
-    def _wait(self, failure: str, timeout: float, *, any_status: bool = False) -> None:
-        def lines() -> list[str]:
-            return unit_lines(self.status(), any_status=any_status)
+    def _wait(self, what: str, goal: str, timeout: float, *, any_status: bool = False) -> None:
+        def left() -> list[str]:
+            lines = unit_lines(self.status(), any_status=any_status)
+            total[0] = len(lines)
+            return [line for line in lines if not line.endswith(" ok")]
 
-        deadline = time.monotonic() + timeout
-        quiet_until = 0.0
-        while time.monotonic() < deadline:
-            waiting = [line for line in lines() if not line.endswith(" ok")]
-            if not waiting:
-                return
-            if time.monotonic() >= quiet_until:
-                quiet_until = time.monotonic() + _QUIET
-                self.say(f"waiting for {len(waiting)} units, such as {waiting[0]}")
-            time.sleep(1)
-        details = "\n  ".join(lines())
-        raise StepError(f"{failure} within {timeout:g} s:\n  {details}")
+        total, deadline, begun = [0], time.monotonic() + timeout, time.time()
+        if not left():
+            return
+        text = f"[{self.elapsed:6.1f} s]   {what}: until every unit is {goal}"
+        with step(text, stream=sys.stdout, name=f"{what}: {goal}") as line:
+            while waiting := left():
+                stalled = stall_lines(begun)
+                busy = [unit for unit in waiting if "(running " in unit]
+                line.detail = f"{len(waiting)} of {total[0]} units left, {[*busy, *waiting][0]}"
+                if stalled:
+                    line.detail = f"{stalled[-1]}; {line.detail}"
+                if time.monotonic() > deadline:
+                    details = "\n  ".join([*waiting, *stalled])
+                    raise StepError(f"{what} was not {goal} within {timeout:g} s:\n  {details}")
+                time.sleep(1)
+        for stall in stall_lines(begun):
+            self.say(stall)
+
+
+def stall_lines(since: float) -> list[str]:
+    """Return one line for each time in which nothing ran although units were not ready.
+
+    Args:
+        since: epoch seconds; what began before is left out.
+    """
+    with contextlib.suppress(JujuError, OSError):
+        return [
+            f"nothing ran for {stall['seconds']:.0f} s while "
+            + "; ".join(f"{unit} was {status}" for unit, status in sorted(stall["units"].items()))
+            for stall in Client().call("stalls")
+            if stall["since"] >= since
+        ]
+    return []
 
 
 def unit_lines(status: dict[str, Any], *, any_status: bool = False) -> list[str]:
@@ -152,7 +184,8 @@ def unit_lines(status: dict[str, Any], *, any_status: bool = False) -> list[str]
         quiet = agent["current"] == "idle" or "update-status" in agent.get("message", "")
         ready = quiet and (any_status or workload["current"] == "active")
         message = f" {workload['message']}" if workload.get("message") else ""
-        line = f"{name}: {workload['current']} ({agent['current']}){message}"
+        running = agent.get("message") if agent["current"] == "executing" else ""
+        line = f"{name}: {workload['current']} ({running or agent['current']}){message}"
         lines.append(line + (" ok" if ready else ""))
     return lines
 

@@ -25,6 +25,7 @@ from jujulab.console import REPOSITORY, Console, StepError, poll
 from jujulab.guests import Guests, wait_for_api
 from jujulab.machines import Lab, Machine
 from jujulab.observe import Event, Observer, parse_crm_mon
+from jujulab.operator import credentials
 
 CHARMS = ("masakari", "masakari-monitors", "pacemaker-remote")
 SEGMENT = "rack1"
@@ -79,18 +80,7 @@ class Demo:
             StepError: Keystone gives no password, or Nova does not answer.
         """
         if self._cloud is None:
-            results = self.console.run_action("keystone/leader", "get-admin-password")
-            status = self.console.status()
-            keystone = next(iter(status["applications"]["keystone"]["units"].values()))
-            auth = {
-                "auth_url": f"http://{keystone['public-address']}:5000/v3",
-                "username": "admin",
-                "password": str(results["admin-password"]),
-                "project_name": "admin",
-                "user_domain_name": "admin_domain",
-                "project_domain_name": "admin_domain",
-            }
-            self._cloud = Cloud(self.lab.machine("0"), auth)
+            self._cloud = Cloud(self.lab.machine("0"), credentials(self.console))
             wait_for_api(self._cloud)
         return self._cloud
 

@@ -1,10 +1,17 @@
-"""Files that several processes read and write at once."""
+"""Where the lab keeps what outlives it, and files that several processes use at once."""
 
 from __future__ import annotations
 
 import os
 import threading
 from pathlib import Path
+
+DEFAULT_CACHE = Path("/var/cache/juju-lab")
+
+
+def cache_dir() -> Path:
+    """Return the lab's cache: ``$LAB_CACHE``, else the default."""
+    return Path(os.environ.get("LAB_CACHE") or DEFAULT_CACHE)
 
 
 def replace_text(path: Path, text: str) -> None:

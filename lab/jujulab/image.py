@@ -16,9 +16,8 @@ from pathlib import Path
 
 from jujulab import host, recipe
 from jujulab.errors import LabError
+from jujulab.files import cache_dir
 from jujulab.progress import step
-
-DEFAULT_CACHE = Path("/var/cache/juju-lab")
 
 # A command of the build gets mount and PID namespaces of its own, and dies with the build: an
 # interrupted build leaves neither mounts nor processes behind, whatever they were doing.
@@ -38,11 +37,6 @@ exec chroot "$@"
 
 class ImageError(LabError):
     """The image could not be built; the text says at which step and where the log is."""
-
-
-def cache_dir() -> Path:
-    """Return the image cache: ``$LAB_CACHE``, else the default."""
-    return Path(os.environ.get("LAB_CACHE") or DEFAULT_CACHE)
 
 
 @functools.cache

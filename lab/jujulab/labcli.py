@@ -15,9 +15,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jujulab import image
+from jujulab import image, operator
 from jujulab.addresses import DEFAULT_SPACE, SPACES
 from jujulab.client import Client
+from jujulab.console import StepError
 from jujulab.engine.errors import JujuError
 from jujulab.errors import LabError
 from jujulab.faults import Faults
@@ -38,7 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command(Lab(), arguments) or 0
     except KeyError as error:
         print(f"lab: {error.args[0]}", file=sys.stderr)
-    except (LabError, JujuError, ValueError, TimeoutError, subprocess.TimeoutExpired) as error:
+    except (
+        LabError,
+        StepError,
+        JujuError,
+        ValueError,
+        TimeoutError,
+        subprocess.TimeoutExpired,
+    ) as error:
         print(f"lab: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("lab: interrupted", file=sys.stderr)
@@ -86,6 +94,14 @@ def parser() -> argparse.ArgumentParser:
     kill.add_argument("--signal", default="KILL", help="the signal's name (default: KILL)")
     execute = add_node("exec", _exec, "Run a command on a machine.")
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    for name, command, summary in (
+        ("shell", _shell, "Open a shell (bash) with the lab's commands and credentials."),
+        ("openstack", _openstack, "Run the openstack client as the cloud's administrator."),
+    ):
+        # Everything behind the name is the other program's, its options too.
+        other = commands.add_parser(name, help=summary, add_help=False, prefix_chars="\0")
+        other.add_argument("argv", nargs="*")
+        other.set_defaults(command=command)
     maas = add("maas", _maas, "Show or change the power controller's behaviour.")
     maas.add_argument("setting", nargs="?", choices=("outage", "boot-delay", "power-delay"))
     maas.add_argument("value", nargs="?", help="on or off for outage, else seconds")
@@ -188,6 +204,14 @@ def _exec(lab: Lab, arguments: argparse.Namespace) -> int:
     machine = lab.find(arguments.node)
     # The terminal's keys reach the command: it stays in the terminal's process group.
     return machine.popen(argv, start_new_session=False).wait()
+
+
+def _shell(lab: Lab, arguments: argparse.Namespace) -> None:
+    operator.shell(lab, arguments.argv)
+
+
+def _openstack(lab: Lab, arguments: argparse.Namespace) -> None:
+    operator.openstack(lab, arguments.argv)
 
 
 def _maas(lab: Lab, arguments: argparse.Namespace) -> None:

@@ -22,6 +22,7 @@ from jujulab.addresses import MachineId
 from jujulab.cgroups import Cgroup, hierarchies
 from jujulab.container import ContainerError
 from jujulab.errors import LabError
+from jujulab.files import cache_dir
 from jujulab.maasprocess import MaasProcess
 from jujulab.machine import Machine
 from jujulab.network import Network
@@ -47,7 +48,7 @@ class Lab:
 
     def __init__(self, home: Path | None = None, cache: Path | None = None) -> None:
         self.home = (home or Path(os.environ.get("LAB_HOME") or DEFAULT_HOME)).absolute()
-        self.cache = cache or image.cache_dir()
+        self.cache = cache or cache_dir()
         self.run_dir = self.home / "run"
         self.instances_dir = self.home / "instances"
 

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from jujulab.console import poll, unit_lines, units
+import pytest
+from jujulab import console
+from jujulab.client import Client
+from jujulab.console import Console, StepError, poll, unit_lines, units
 
 
 def status(
@@ -70,3 +73,49 @@ def test_poll_gives_up_after_its_timeout() -> None:
 def test_poll_returns_as_soon_as_it_is_done() -> None:
     answers = iter([False, True, False])
     assert poll(lambda: next(answers), timeout=5, interval=0)
+
+
+class Model(Console):
+    """A console whose model becomes ready, status by status."""
+
+    def __init__(self, *statuses: dict[str, Any]) -> None:
+        super().__init__()
+        self.statuses = list(statuses)
+
+    def status(self) -> dict[str, Any]:
+        return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+
+
+STALL = {"since": 2e9, "seconds": 75.2, "units": {"sub/0": "waiting: Waiting for HAProxy"}}
+STALLED = "nothing ran for 75 s while sub/0 was waiting: Waiting for HAProxy"
+
+
+def test_what_is_waited_for_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(Client, "call", lambda _self, _method: [])
+    busy = status("waiting", "executing", agent_message="running install hook")
+    Model(*[busy] * 30, status("active", "idle")).wait_active("the cloud", timeout=60)
+    first, last = capsys.readouterr().out.splitlines()
+    assert "the cloud: until every unit is active ..." in first
+    assert last.startswith(first + " 0 s")
+
+
+def test_a_deployment_that_stood_still_is_said_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(Client, "call", lambda _self, _method: [STALL, {**STALL, "since": 1.0}])
+    Model(status("waiting", "idle"), status("active", "idle")).wait_active("it", timeout=60)
+    assert capsys.readouterr().out.count(STALLED) == 1
+
+
+def test_giving_up_names_what_is_left_and_where_it_stood_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Client, "call", lambda _self, _method: [STALL])
+    with pytest.raises(
+        StepError, match=f"(?s)it was not active within.*sub/0: waiting.*{STALLED}"
+    ):
+        Model(status("waiting", "idle")).wait_active("it", timeout=-1)

@@ -255,6 +255,8 @@ class MachineAgent(threading.Thread):
         self, context: Context, hook: Hook, code: int, boot: str, digest: str
     ) -> None:
         unit, now = context.unit, time.time()
+        if hook.kind != "update-status":
+            self._model.last_run = now
         if code == 0:
             context.commit()
             resolver.record(self._model, unit, hook, boot_id=boot, digest=digest, now=now)
@@ -300,6 +302,7 @@ class MachineAgent(threading.Thread):
                 code = self._dispatch(context, name, argv=argv, sink=run.sink)
             with self._model.lock:
                 run.finish(code, died=code != 0 and self._died(boot, code))
+                self._model.last_run = time.time()
                 self._model.commit()
 
     # Processes.

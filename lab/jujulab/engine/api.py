@@ -71,6 +71,11 @@ class Api(TaskCalls):
                 "relations": status.relation_rows(self._model),
             }
 
+    def stalls(self, *, progress: Progress) -> list[dict[str, Any]]:
+        """Return when nothing ran although units were not ready, oldest first."""
+        with self._model.lock:
+            return [dict(vars(stall)) for stall in self._model.state.stalls]
+
     def entities(self, *, progress: Progress) -> dict[str, Any]:
         """Return what `wait-for` looks at."""
         with self._model.lock:

@@ -24,6 +24,7 @@ from jujulab.engine.charm import CharmStore
 from jujulab.engine.logs import Logs
 from jujulab.engine.model import Model
 from jujulab.engine.server import Server
+from jujulab.engine.stalls import StallWatch
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Controller:
             flush=self._writer.flush,
         )
         self._agents: dict[str, MachineAgent] = {}
+        self._stalls = StallWatch(model, time.time())
         api = Api(model, flush=self._writer.flush, shutdown=self._stopping.set)
         self._server = Server(home / "run" / "controller.sock", api)
 
@@ -93,7 +95,8 @@ class Controller:
             changed = boots != powered
             powered.clear()
             powered.update(boots)
-            if model.elect_leaders(time.time()) or changed:
+            stalled = self._stalls.look(time.time())
+            if model.elect_leaders(time.time()) or changed or stalled:
                 tasks.prune(model)
                 model.commit()
         for machine_id in set(self._agents) - {machine.id for machine in machines}:

@@ -51,6 +51,8 @@ class Model:
         state: What is persisted.
         lock: Guards everything here; re-entrant.
         changed: Notified at every commit, for those who wait for something.
+        last_run: Epoch seconds at which the last hook, action or command ended; update-status
+            is not counted.
     """
 
     def __init__(self, state: State, charms: CharmStore, lab: LabBackend) -> None:
@@ -60,6 +62,7 @@ class Model:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.on_commit: Callable[[], None] = lambda: None
+        self.last_run = 0.0
         self._lab_machines: dict[str, LabMachine] = {}
         self._boots: dict[str, tuple[float, str]] = {}
         if not state.uuid:

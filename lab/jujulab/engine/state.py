@@ -248,6 +248,21 @@ class Operation:
 
 
 @dataclass
+class Stall:
+    """A time in which nothing ran although units were not ready; see `jujulab.engine.stalls`.
+
+    Attributes:
+        since: when the last hook, action or command had ended.
+        seconds: how long, so far.
+        units: the status of each unit that was not active, by its name.
+    """
+
+    since: float
+    seconds: float = 0.0
+    units: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class State:
     """The whole model."""
 
@@ -261,6 +276,7 @@ class State:
     relations: dict[str, Relation] = field(default_factory=dict)
     operations: dict[str, Operation] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
+    stalls: list[Stall] = field(default_factory=list)
     charm_revisions: dict[str, int] = field(default_factory=dict)
     next_machine: int = 0
     next_relation: int = 0
