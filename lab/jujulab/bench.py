@@ -396,11 +396,13 @@ def main() -> None:
         results = Results(options.output)
     except ResultsError as error:
         sys.exit(str(error))
-    bench = Bench(Lab(), console, results)
+    lab = Lab()
+    bench = Bench(lab, console, results)
     ending = ""
     try:
-        bench.prepare()
-        bench.measure(options.only, options.mode, options.runs)
+        with lab.claim():
+            bench.prepare()
+            bench.measure(options.only, options.mode, options.runs)
     except (StepError, CloudError, LabError, pack.PackError) as error:
         ending = f"FAILED after {console.elapsed:.0f} s: {error}"
     except KeyboardInterrupt:

@@ -121,8 +121,12 @@ class Client:
         import sys
 
         from jujulab.engine.backend import open_lab
+        from jujulab.errors import LabError, cure
 
-        open_lab(self.home).up()
+        try:
+            open_lab(self.home).up()
+        except (LabError, OSError) as error:
+            raise JujuError(f"{error}{cure(str(error))}") from error
         log = self.home / "logs" / "controller.log"
         log.parent.mkdir(mode=0o700, exist_ok=True)
         environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[1]))

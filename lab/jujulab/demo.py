@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -22,10 +23,13 @@ from jujulab.books import Books, BooksError
 from jujulab.cloud import Cloud, CloudError
 from jujulab.cluster import Cluster
 from jujulab.console import REPOSITORY, Console, StepError, poll
+from jujulab.engine.errors import JujuError
+from jujulab.errors import LabError, cure
 from jujulab.guests import Guests, wait_for_api
 from jujulab.machines import Lab, Machine
 from jujulab.observe import Event, Observer, parse_crm_mon
-from jujulab.operator import credentials
+from jujulab.operator import credentials, try_next
+from jujulab.picture import live
 
 CHARMS = ("masakari", "masakari-monitors", "pacemaker-remote")
 SEGMENT = "rack1"
@@ -124,7 +128,7 @@ class Demo:
             nodes = [*hosts, *(member.hostname for member in self._members())]
             if not poll(lambda: self._offline(nodes) == set(), timeout):
                 raise StepError(f"Pacemaker does not see {sorted(self._offline(nodes))} again")
-            for host in self._hosts_off_duty():
+            for host in self.off_duty():
                 self._return(host)
             if not poll(lambda: set(hosts) <= set(self._hosts_in_duty()), timeout):
                 raise StepError(f"in duty are only {self._hosts_in_duty()}")
@@ -257,7 +261,7 @@ class Demo:
         results.pop("return-code", None)
         self.console.say(yaml.safe_dump(results, sort_keys=False).rstrip())
 
-    def _hosts_off_duty(self) -> list[str]:
+    def off_duty(self) -> list[str]:
         """Return the hosts that an earlier run took out of duty.
 
         Raises:
@@ -318,6 +322,7 @@ class Demo:
             timeout: seconds until the recovery counts as failed.
         """
         machine = self.lab.find(host)
+        hosts = [hypervisor.fqdn for hypervisor in self.hypervisors()]
         guests = Guests(self.lab, self.cloud)
         victims = [n for n, s in guests.find(PREFIX).items() if s["OS-EXT-SRV-ATTR:host"] == host]
         with self.console.step(f"{what}, with {len(victims)} guests on {host}"):
@@ -331,7 +336,8 @@ class Demo:
                 beating = {e.subject for e in observer.events if e.kind == "beats"}
                 return set(victims) <= beating and _moved(observer.books, victims, host)
 
-            complete = observer.wait(recovered, timeout)
+            with live(observer, since=since, hosts=hosts, guests=victims, lost=host):
+                complete = observer.wait(recovered, timeout)
             observer.stop()
         recovery = timeline.summarise(observer.events, since=since, guests=victims, host=host)
         print("\n" + timeline.render(f"{what}: timeline", observer.events, since=since))
@@ -349,7 +355,8 @@ class Demo:
         member = self._member(avoid)
 
         def show(event: Event) -> None:
-            self.console.say(event.text)
+            if event.source == "fault" or not sys.stdout.isatty():  # else the picture shows it
+                self.console.say(event.text)
 
         journal = self.lab.run_dir / "maas.jsonl"
         pulses = guests.pulses(PREFIX)
@@ -391,7 +398,8 @@ class Demo:
                 beating = {e.subject for e in observer.events if e.kind == "beats"}
                 return name in beating and _moved(observer.books, [name], host="")
 
-            complete = observer.wait(recovered, RECOVERY_TIMEOUT)
+            with live(observer, since=since, hosts=[host], guests=[name]):
+                complete = observer.wait(recovered, RECOVERY_TIMEOUT)
             observer.stop()
         recovery = timeline.summarise(observer.events, since=since, guests=[name])
         print("\n" + timeline.render(f"{name}'s QEMU died", observer.events, since=since))
@@ -439,11 +447,15 @@ def main() -> None:
     parser.add_argument("--guests", type=int, default=3, help="how many (default 3)")
     arguments = parser.parse_args()
     console = Console()
-    demo = Demo(Lab(), console)
+    lab = Lab()
+    demo = Demo(lab, console)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        problems = demo.run(arguments.guests)
-    except (StepError, CloudError, pack.PackError) as error:
-        sys.exit(f"\nFAILED after {console.elapsed:.0f} s: {error}")
+        with lab.claim():
+            problems = demo.run(arguments.guests)
+            lost = [] if problems else demo.off_duty()
+    except (StepError, CloudError, LabError, JujuError, pack.PackError, OSError) as error:
+        sys.exit(f"\nFAILED after {console.elapsed:.0f} s: {error}{cure(str(error))}")
     except KeyboardInterrupt:
         sys.exit("\ninterrupted; `make demo` goes on from here, `make clean` removes everything")
     finally:
@@ -451,7 +463,8 @@ def main() -> None:
     if problems:
         sys.exit("\nFAILED:\n  " + "\n  ".join(problems))
     print(f"\nAll guests recovered and none ran twice. ({console.elapsed:.0f} s in all)")
-    print("The lab is still up: try `lab/juju status`; `make clean` removes it.")
+    print("The lab is still up; `make clean` removes it. Try next:\n")
+    print("".join(f"    {line}\n" for line in try_next(SEGMENT, lost[0], f"{PREFIX}2")))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,17 @@ def install_packages() -> None:
                 raise LabError(f"{shlex.join(argv)} failed:\n{result.stdout}{result.stderr}")
 
 
+def check_space(folder: Path, gigabytes: float) -> None:
+    """Find out now, not in the middle, that a disk is too full.
+
+    Raises:
+        LabError: there is less free space than that, in GB, where the folder is.
+    """
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < gigabytes:
+        raise LabError(f"not enough free space: {folder} has {free:.1f} of {gigabytes} GB")
+
+
 def raise_limits(folder: Path = SYSCTL) -> None:
     """Raise the kernel's limits to what the lab needs; never lower one.
 

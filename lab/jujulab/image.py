@@ -35,6 +35,10 @@ exec chroot "$@"
 """
 
 
+SPACE = 2.5
+"""GB that the image and the packages that it is made of need."""
+
+
 class ImageError(LabError):
     """The image could not be built; the text says at which step and where the log is."""
 
@@ -79,6 +83,7 @@ def ensure(cache: Path | None = None) -> Path:
     image.parent.mkdir(parents=True, exist_ok=True)
     with _lock(image.parent / "lock"):
         if not image.is_dir():
+            host.check_space(image.parent, SPACE)
             _build(image)
     return image
 
@@ -115,9 +120,12 @@ class Build:
             if stamp.exists():
                 continue
             try:
-                with step(f"image: {title}"):
+                with step(f"image: {title} ({number + 1} of {len(recipe.STEPS)})", name=title):
                     function(self)
-            except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            except subprocess.CalledProcessError as error:
+                # The command is in the log; it can be as long as the list of the packages.
+                raise ImageError(f"{title} failed\n{self._tail()}see {self.log}") from error
+            except (OSError, ValueError) as error:
                 raise ImageError(f"{title}: {error}\n{self._tail()}see {self.log}") from error
             stamp.touch()
 
@@ -135,6 +143,8 @@ class Build:
         return output
 
     def _tail(self, lines: int = 20) -> str:
+        if not self.log.exists():
+            return ""
         text = self.log.read_text(encoding="utf-8", errors="replace")
         return "".join(f"  {line}\n" for line in text.splitlines()[-lines:])
 

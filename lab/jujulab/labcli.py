@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from jujulab.engine.errors import JujuError
 from jujulab.errors import LabError
 from jujulab.faults import Faults
 from jujulab.maas import credentials_file, url
-from jujulab.machines import Lab, Machine
+from jujulab.machines import Lab, Machine, require_root
 from jujulab.power import PowerController, Settings
 
 Command = Callable[[Lab, argparse.Namespace], int | None]
@@ -34,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     command: Command = arguments.command
     try:
-        if os.geteuid() != 0:
-            raise LabError("the lab needs root: it makes containers, networks and mounts")
+        require_root()
         return command(Lab(), arguments) or 0
     except KeyError as error:
         print(f"lab: {error.args[0]}", file=sys.stderr)
@@ -123,8 +121,9 @@ def _down(lab: Lab, _: argparse.Namespace) -> None:
 
 
 def _clean(lab: Lab, arguments: argparse.Namespace) -> None:
-    Client(lab.home).stop_controller()
-    lab.clean()
+    with lab.claim():
+        Client(lab.home).stop_controller()
+        lab.clean()
     if arguments.image:
         image.remove(lab.cache)
 

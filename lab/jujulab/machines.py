@@ -31,6 +31,9 @@ DEFAULT_HOME = Path("/var/lib/juju-lab")
 NAME = "juju-lab"
 """The name of the lab's network namespace and control group, where its home is the default."""
 
+_SPACE = 2.0
+"""GB that the machines need beside the image."""
+
 _MARKER = "this-is-a-juju-lab"
 """The file by which `Lab.clean` knows that it may remove a directory."""
 
@@ -80,13 +83,16 @@ class Lab:
         What an earlier run left half done or behind is finished or removed.
 
         Raises:
-            LabError: the home directory holds something else.
+            LabError: the home directory holds something else, or the user is not root.
             ImageError: the image could not be built.
         """
+        require_root()
         host.install_packages()
         host.raise_limits()
         root = image.ensure(self.cache)
         self._make_home(root)
+        if not self.machines():
+            host.check_space(self.home, _SPACE)
         with self.lock("lab"):
             self.network.up()
             machines = self.machines()
@@ -184,6 +190,32 @@ class Lab:
         raise KeyError(f"no machine {name}")
 
     @contextlib.contextmanager
+    def claim(self) -> Iterator[None]:
+        """Have the lab to oneself: while a program follows a recovery, no other breaks things.
+
+        The lock is not in the lab's directory, which may not exist yet, and ends with the process.
+
+        Raises:
+            LabError: this computer's lab is another program's now, or the user is not root.
+        """
+        require_root()
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with (self.cache / f"{self.name}.lock").open("a+") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                handle.seek(0)
+                raise LabError(
+                    f"process {handle.read().strip()} uses the lab in {self.home}: wait for its"
+                    " end, or name a home of its own for this one, as in"
+                    " `LAB_HOME=/var/lib/juju-lab-2 make demo`"
+                ) from None
+            handle.truncate(0)
+            handle.write(str(os.getpid()))
+            handle.flush()
+            yield
+
+    @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold a lock that all processes of this lab share."""
         folder = self.run_dir / "locks"
@@ -212,6 +244,12 @@ class Lab:
             user, group = nova_owner((image_root / "etc/passwd").read_text())
             self.instances_dir.mkdir()
             os.chown(self.instances_dir, user, group)
+
+
+def require_root() -> None:
+    """Raise LabError unless the user is root."""
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root, as it makes containers, networks and mounts: use sudo")
 
 
 def nova_owner(passwd: str) -> tuple[int, int]:

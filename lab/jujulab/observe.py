@@ -61,6 +61,10 @@ class Observer:
         on_event: called with each event as it is seen, for live output.
         in_place: guests are stopped and started where they are, which may be over between two
             looks.
+
+    Attributes:
+        servers: what Nova said last about each guest.
+        nodes: what Pacemaker said last about each node: `online`, `offline` or `unclean`.
     """
 
     books: Books
@@ -70,6 +74,8 @@ class Observer:
     on_event: Callable[[Event], None] = lambda event: None
     in_place: bool = False
     events: list[Event] = field(default_factory=list)
+    servers: dict[str, ServerView] = field(default_factory=dict)
+    nodes: dict[str, str] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -163,12 +169,11 @@ class Observer:
             self.add("maas", kind, node, f"MAAS: {action} {node}: {result}", at=entry["time"])
 
     def _watch_servers(self) -> Iterator[None]:
-        known: dict[str, ServerView] = {}
         while True:
             with contextlib.suppress(BooksError):
                 for name, now in self.books.servers().items():
-                    before = known.get(name)
-                    known[name] = now
+                    before = self.servers.get(name)
+                    self.servers[name] = now
                     if before is not None and now != before:
                         self._server_changed(name, before, now)
             yield
@@ -211,6 +216,7 @@ class Observer:
                 with contextlib.suppress(*trouble):
                     reply = machine.run(["crm_mon", "--output-as=xml"], timeout=10)
                     now = parse_crm_mon(reply.stdout)
+                    self.nodes.update(now.nodes)
                     if before is not None:
                         self._cluster_changed(before, now)
                     before = now

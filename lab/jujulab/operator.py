@@ -97,3 +97,20 @@ def shell(lab: Lab, arguments: Sequence[str]) -> NoReturn:
     variables = _environment(lab) | {"PATH": path, "LAB_COMMANDS": str(COMMANDS)}
     rc = str(COMMANDS / "shell.rc")
     os.execvpe("bash", ["bash", "--rcfile", rc, *arguments], variables)  # noqa: S606
+
+
+def try_next(segment: str, host: str, guest: str) -> list[str]:
+    """Return what to try after the demo, each line a command for the repository's directory.
+
+    Args:
+        segment: the failover segment.
+        host: the hypervisor that was lost.
+        guest: one of the guests.
+    """
+    return [
+        "lab/openstack server list --long --all-projects -c Name -c Host",
+        f"lab/openstack segment host list {segment} -c name -c reserved -c on_maintenance",
+        f"lab/juju run masakari/leader return-host host={host} --wait=5m",
+        f"lab/openstack server set --property HA_Enabled=True {guest}",
+        "lab/lab shell",
+    ]

@@ -43,7 +43,7 @@ def test_a_built_image_is_taken_from_the_cache(cache):
 
 def test_a_failed_step_is_named_with_the_log_and_the_build_goes_on_there(cache, monkeypatch):
     monkeypatch.setattr(recipe, "STEPS", {"first": first, "second": broken})
-    with pytest.raises(image.ImageError, match=r"(?s)second: .*E: no space left.*see .*/log"):
+    with pytest.raises(image.ImageError, match=r"(?s)second failed.*E: no space left.*see .*/log"):
         image.ensure(cache)
     assert not image.path(cache).exists()
     monkeypatch.setattr(recipe, "STEPS", {"first": first, "second": second})

@@ -151,3 +151,27 @@ def test_the_shared_directory_belongs_to_nova():
     assert nova_owner(passwd) == (64060, 64061)
     with pytest.raises(LabError, match="no user nova"):
         nova_owner("root:x:0:0:root:/root:/bin/sh\n")
+
+
+def test_a_lab_is_one_programs_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    lab = Lab(tmp_path / "home", tmp_path / "cache")
+    with lab.claim():
+        with (
+            pytest.raises(LabError, match=rf"process {os.getpid()} uses .*LAB_HOME="),
+            lab.claim(),
+        ):
+            pass
+        with Lab(tmp_path / "other", tmp_path / "cache").claim():
+            pass
+    with lab.claim():
+        pass
+
+
+def test_without_root_it_says_so_before_it_does_anything(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    lab = Lab(tmp_path / "home", tmp_path / "cache")
+    for use in (lab.up, lab.claim().__enter__):
+        with pytest.raises(LabError, match="needs root"):
+            use()
+    assert list(tmp_path.iterdir()) == []

@@ -35,6 +35,11 @@ def demo(lab: Lab) -> Iterator[Demo]:
     With LAB_KEEP set in the environment, what is there already is used, and stays.
     """
     keep = bool(os.environ.get("LAB_KEEP"))
+    with lab.claim():
+        yield from _deployed(lab, keep)
+
+
+def _deployed(lab: Lab, keep: bool) -> Iterator[Demo]:
     if not keep:
         _clean(lab)
     demo = Demo(lab, Console())
