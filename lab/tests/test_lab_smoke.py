@@ -95,9 +95,7 @@ def test_a_power_cut_takes_everything_along_and_nothing_comes_back(node, contain
     node.run(["sh", "-c", "echo kept >/root/file"])
     command = container.popen(["sleep", "4713"])
     boots = node.boot_id, container.boot_id
-    started = time.monotonic()
     node.power_off()
-    elapsed = time.monotonic() - started
     assert (node.state, container.state) == ("off", "off")
     assert command.wait(5) != 0
     with pytest.raises(LabError, match="node 1 is off"):
@@ -109,7 +107,6 @@ def test_a_power_cut_takes_everything_along_and_nothing_comes_back(node, contain
     assert None not in (node.boot_id, container.boot_id)
     assert "10.77.3.250" not in node.run(["ip", "addr"]).stdout
     assert node.run(["cat", "/root/file"]).stdout == "kept\n"
-    assert elapsed < 3, "generous: a loaded machine takes more than the usual 0.1 s"
 
 
 def test_a_cut_cable_stays_cut_over_a_power_cycle(watcher, node, container):

@@ -76,9 +76,10 @@ def test_off_is_off_when_the_call_returns(power, node):
     power.power_off(node)
     assert power.state(node) == "off"
     (entry,) = journal(power)
-    assert before <= entry["time"] <= time.time()
+    after = time.time()
+    assert before <= entry["time"] <= after
     assert (entry["action"], entry["node"], entry["result"]) == ("power_off", "node1", "off")
-    assert entry["seconds"] < 1
+    assert 0 <= entry["seconds"] <= after - before
 
 
 def test_a_slow_controller_accepts_first_and_cuts_later(power, node):

@@ -26,8 +26,8 @@ import yaml
 from jujulab.engine.charm import CharmStore
 from jujulab.pack import REPOSITORY
 
-LIMIT = 0.7
-"""Seconds that a hook may take which changes nothing."""
+LIMIT = 7.0
+"""Times the processor time of ops alone that a hook may take which changes nothing."""
 
 LOOK = "health.json"
 """When masakari's charm last looked at the cluster: a clock, not a change."""
@@ -36,7 +36,7 @@ RUNS = 9
 SETTLING = 6
 """Hooks within which a unit that has everything has nothing left to do."""
 
-TIMEOUT = 60
+TIMEOUT = 600
 CHARMS = ("masakari", "masakari-monitors", "pacemaker-remote")
 HERE = Path(__file__).resolve().parent
 TOOLS = (
@@ -249,7 +249,7 @@ def _network(network: Any) -> dict[str, Any]:
 
 
 def measure(charm: str, directory: Path) -> float:
-    """Print one charm's line; return the median seconds of its hook."""
+    """Print one charm's line; return its hook's processor time, in that of ops alone."""
     described = subprocess.run(
         [sys.executable, __file__, "--describe", charm],
         capture_output=True, text=True, check=True, timeout=TIMEOUT,
@@ -269,11 +269,11 @@ def measure(charm: str, directory: Path) -> float:
         f"{hook[1] / base[1]:7.1f} {tools:7} {len(calls) - tools:9}",
         flush=True,
     )
-    return hook[0]
+    return hook[1] / base[1]
 
 
 def main(argv: list[str]) -> int:
-    """Measure; the exit status is 1 when a hook takes longer than it may."""
+    """Measure; the exit status is 1 when a hook costs more than it may."""
     parser = argparse.ArgumentParser(prog="hooks", description=__doc__)
     parser.add_argument("charms", nargs="*", choices=[*CHARMS, []], help="only these")
     parser.add_argument("--describe", choices=CHARMS, help=argparse.SUPPRESS)
@@ -284,8 +284,8 @@ def main(argv: list[str]) -> int:
     print("                    hook, s            ops alone, s")
     print("config-changed        wall       cpu    wall       cpu   ratio   tools  commands")
     with tempfile.TemporaryDirectory(prefix="hooks-") as scratch:
-        times = [measure(name, Path(scratch) / name) for name in options.charms or CHARMS]
-    return 0 if max(times) < LIMIT else 1
+        ratios = [measure(name, Path(scratch) / name) for name in options.charms or CHARMS]
+    return 0 if max(ratios) < LIMIT else 1
 
 
 if __name__ == "__main__":

@@ -4,17 +4,46 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import jubilant
 import pytest
 from jujulab.client import Client
 from jujulab.console import JUJU, Console
 from jujulab.demo import PREFIX, Demo
+from jujulab.errors import LabError
 from jujulab.guests import Guests
 from jujulab.machines import Lab
 
+sys.path[:0] = [str(Path(__file__).resolve().parent)]
+
+from goingon import GoingOn  # noqa: E402 - it is beside this file
+
 GUESTS = 3
+WHOLE = 240
+"""Seconds in which a lab that is whole has every unit ready again."""
+
+_demos: list[Demo] = []
+"""The session's deployment, once there is one."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(GoingOn(what_is_broken))
+
+
+def what_is_broken() -> str | None:
+    """Undo every fault, and return what is wrong with the lab all the same."""
+    if not _demos:
+        return "the deployment failed"
+    try:
+        _demos[0].restore()
+        _demos[0].console.wait_active("every unit", timeout=WHOLE)
+    except (LabError, OSError, subprocess.SubprocessError) as error:
+        return str(error).partition("\n")[0]
+    return None
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +78,10 @@ def _deployed(lab: Lab, keep: bool) -> Iterator[Demo]:
         demo.create_segment()
         # A fenced host is back in a third of the time, so that the tests are.
         demo.console.juju("config", "masakari", "remote-reconnect-interval=20")
+        _demos.append(demo)
         yield demo
     finally:
+        _demos.clear()
         demo.close()
         _keep_logs(lab)
         if not keep:

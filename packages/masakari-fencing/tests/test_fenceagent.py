@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -232,7 +231,6 @@ def test_the_installed_program(tmp_path: Path) -> None:
     text = (source / "data" / "fence_masakari_guard").read_text(encoding="utf-8")
     program = tmp_path / "fence_masakari_guard"
     program.write_text(text.replace("/usr/share/masakari-fencing", str(source.parent)))
-    begin = time.monotonic()
     result = subprocess.run(
         [sys.executable, "-I", str(program)],
         input=f"action=off\nplug={HOST}\nmax_hosts=1\n",
@@ -244,4 +242,3 @@ def test_the_installed_program(tmp_path: Path) -> None:
     )
     assert result.returncode == 1, "without a cluster nothing is fenced"
     assert "crm_mon" in result.stderr
-    assert time.monotonic() - begin < 10

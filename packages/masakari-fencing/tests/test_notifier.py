@@ -433,11 +433,10 @@ def test_a_poke_ends_the_wait_and_many_pokes_are_one(tmp_path: Path) -> None:
     with wake, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as poke:
         for _ in range(3):
             poke.sendto(b"1", str(tmp_path / "wake"))
+        notifier.wait(wake, 3600)
         begin = time.monotonic()
-        notifier.wait(wake, 5)
-        assert time.monotonic() - begin < 1
         notifier.wait(wake, 0.05)
-        assert 0.04 < time.monotonic() - begin < 2
+        assert time.monotonic() - begin > 0.04
 
 
 def test_delivery_without_an_api_is_an_error_not_a_loss() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from jujulab.console import poll
 from jujulab.demo import PREFIX, Demo
 from jujulab.guests import Guests
 from jujulab.power import Journal
@@ -13,6 +14,8 @@ from operating import Operator, wait_until
 TAKES = 300
 FENCED_BY_THEN = 25
 """Seconds in which a fencing without cause would have happened: it takes about 2."""
+SILENT = 60
+"""Seconds without a beat, of several a second, after which a guest has stopped."""
 SECRETS = {
     "masakari-monitors": "/etc/masakarimonitors/masakarimonitors.conf",
     "pacemaker-remote": "/etc/pacemaker/authkey",
@@ -54,7 +57,7 @@ class Peace:
         for name, pulse in self._pulses.items():
             pulse.poll()
             assert not pulse.outages, f"{name} was restarted"
-            assert time.time() - pulse.last_beat < 3, f"{name} is silent"
+            assert poll(pulse.poll, SILENT), f"{name} is silent"
 
 
 def remove(operator: Operator, *applications: str) -> None:
