@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := lab
 
-.PHONY: help venv demo test lint unit packing pack libjuju bench-hooks lab faults matrix bench operations methods bundles format lock clean
+.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks lab faults matrix bench operations methods bundles format lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -21,13 +21,19 @@ demo: venv ## lose a hypervisor and get the guests back, for real
 	$(BIN)/python -m jujulab.demo
 
 test: venv ## everything that must pass
-	$(BIN)/tox run -e lint,unit,packing,libjuju,lab
+	$(BIN)/tox run -e lint,unit,bootstrap,packing,libjuju,lab
 
 lint: venv ## ruff, codespell, mypy
 	$(BIN)/tox run -e lint
 
 unit: venv ## unit tests with coverage
 	$(BIN)/tox run -e unit
+
+bootstrap: venv ## the installation, with the pips and Pythons that users have
+	$(BIN)/tox run -e bootstrap -- --all-pythons
+
+fresh: venv ## the bootstrap of both commands on a bare Debian 12 and 13 (root)
+	$(BIN)/python tests/bootstrap/fresh.py
 
 packing: venv ## charmcraft accepts the charms, and their environments can be built
 	$(BIN)/tox run -e packing

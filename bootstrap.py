@@ -20,15 +20,18 @@ if sys.version_info < (3, 10):  # noqa: UP036 - it is here to tell those who hav
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 REPOSITORY = Path(__file__).resolve().parent
 VENV = REPOSITORY / ".venv"
@@ -38,6 +41,9 @@ STAMP = "installed.json"
 
 TIMEOUT = 1800
 """Seconds after which a command is given up; a slow line needs some minutes."""
+
+FULL = 16 << 20
+"""Bytes: a disk with less is full."""
 
 SETTINGS = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -66,9 +72,9 @@ CAUSES = (
         " its issuer",
     ),
     (
-        r"(?i)no wheels? with a matching|has no usable wheels|no compatible wheel",
-        f"the lock has no package for Python {sys.version_info[0]}.{sys.version_info[1]} on this"
-        " machine: name another one, as in `make venv PYTHON=python3.11`",
+        r"(?i)failed to build|no usable wheels",
+        "not all of the lock can be had for Python {}.{} on this machine: name another one, as in"
+        " `make venv PYTHON=python3.11`".format(*sys.version_info),
     ),
     (
         r"(?i)permission denied|os error 13",
@@ -89,26 +95,40 @@ class BootstrapError(Exception):
     """The environment cannot be made; the text says why, and what to do."""
 
 
+def attempt(argv: list[str], env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run a command to its end; return its exit status and its output."""
+    result = subprocess.run(
+        argv, env=env, text=True, errors="replace", timeout=TIMEOUT, check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    return result.returncode, result.stdout
+
+
 def run(argv: list[str], env: Mapping[str, str] | None = None) -> str:
     """Run a command to its end and return its output; where it fails, show how that ended.
 
     Raises:
         BootstrapError: it failed; the text has the cause where it is a known one.
     """
-    result = subprocess.run(
-        argv, env=env, text=True, errors="replace", timeout=TIMEOUT, check=False,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    if result.returncode:
-        for line in result.stdout.strip().splitlines()[-5:]:
-            print(f"  {line}", file=sys.stderr)
-        raise BootstrapError(cause(result.stdout) or f"this failed: {shlex.join(argv)}")
-    return result.stdout
+    status, output = attempt(argv, env)
+    if status:
+        fail(argv, output)
+    return output
+
+
+def fail(argv: list[str], output: str) -> NoReturn:
+    """Show the end of a failed command's output, and raise what it means."""
+    for line in output.strip().splitlines()[-5:]:
+        print(f"  {line}", file=sys.stderr)
+    raise BootstrapError(cause(output) or f"this failed: {shlex.join(argv)}")
 
 
 def cause(output: str) -> str | None:
     """Return the cure for what a command's output tells of, where it is a known thing."""
-    return next((cure for pattern, cure in CAUSES if re.search(pattern, output)), None)
+    # Python's venv keeps to itself why pip could not be installed.
+    full = "No space left on device" if shutil.disk_usage(REPOSITORY).free < FULL else ""
+    found = (cure for pattern, cure in CAUSES if re.search(pattern, full + output))
+    return next(found, None)
 
 
 def pinned(lock: str, package: str) -> str:
@@ -123,41 +143,43 @@ def pinned(lock: str, package: str) -> str:
     return "\n".join(entries) + "\n"
 
 
-def missing_packages() -> list[str]:
-    """Return the packages of Debian or Ubuntu with what this Python and this project lack."""
-    missing = []
-    try:
-        import ensurepip  # noqa: F401 - whether it is there
-    except ImportError:
-        missing.append("python{}.{}-venv".format(*sys.version_info))
-    if not shutil.which("git"):
-        missing.append("git")
+def missing_packages(*, compiler: bool) -> list[str]:
+    """Return the packages of Debian or Ubuntu with what this Python and this project lack.
+
+    Args:
+        compiler: whether something has to be compiled.
+    """
+    python = "python{}.{}".format(*sys.version_info)
+    missing = [] if importlib.util.find_spec("ensurepip") else [f"{python}-venv"]
+    missing += [] if shutil.which("git") else ["git"]
+    if compiler and not shutil.which("cc"):
+        missing += ["gcc", "libc6-dev"]
+    if compiler and not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        missing.append(f"{python}-dev")
     return missing
 
 
-def install_packages() -> None:
+def install_packages(*, compiler: bool = False) -> None:
     """Install with apt-get what is missing.
 
     Raises:
         BootstrapError: that is left to the user, who is not root, or it failed.
     """
-    missing = missing_packages()
+    missing = missing_packages(compiler=compiler)
     if not missing:
         return
-    install = ["apt-get", "install", "-q", "-y", "--no-install-recommends"]
-    install += ["-o", "DPkg::Lock::Timeout=300", *missing]
-    if not shutil.which("apt-get"):
-        raise BootstrapError(f"{' and '.join(missing)} missing, by the names of Debian's packages")
-    if os.geteuid():
+    if not shutil.which("apt-get") or os.geteuid():
         raise BootstrapError(
-            f"{' and '.join(missing)} missing, and only root can install packages: run"
-            f" `sudo apt-get install {' '.join(missing)}`"
+            f"{' and '.join(missing)} missing, and only root can install packages, of Debian or"
+            f" Ubuntu: run `sudo apt-get install {' '.join(missing)}`"
         )
     say(f"installing {' '.join(missing)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    options = ["-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends"]
     run(["apt-get", "update", "-q"], environment)
-    run(install, environment)
-    if left := missing_packages():
+    run(["apt-get", "install", *options, *missing], environment)
+    importlib.invalidate_caches()
+    if left := missing_packages(compiler=compiler):
         raise BootstrapError(
             f"{sys.executable} does not see {' '.join(left)}, as it is not Debian's Python: name"
             " another one, as in `make venv PYTHON=/usr/bin/python3`"
@@ -229,7 +251,7 @@ def install_uv() -> None:
 def sync(python: Path, lock: Path) -> None:
     """Make an environment hold what a lock lists for its Python, and nothing else.
 
-    Nothing is resolved and nothing is built: all that the locks list exists as wheels.
+    Nothing is resolved. What has no wheel for this Python is built, with what the lock lists.
 
     Args:
         python: the environment's Python.
@@ -244,8 +266,13 @@ def sync(python: Path, lock: Path) -> None:
     say(f"installing {lock.name} into {os.path.relpath(python.parents[1])}")
     environment = {**os.environ, **mirror(), "UV_PYTHON_DOWNLOADS": "never"}
     common = ["--quiet", "--python", str(python)]
-    strict = ["--require-hashes", "--no-build"]
-    run([str(uv), "pip", "sync", *common, *strict, str(lock)], environment)
+    command = [str(uv), "pip", "sync", *common, "--require-hashes", str(lock)]
+    status, output = attempt([*command, "--no-build"], environment)
+    if status and "no usable wheels" in output:
+        install_packages(compiler=True)
+        run([*command, "--build-constraints", str(LOCK), "--require-build-hashes"], environment)
+    elif status:
+        fail(command, output)
     run([str(uv), "pip", "check", *common], environment)
 
 
