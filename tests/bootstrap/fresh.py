@@ -31,10 +31,10 @@ DEFAULT = ("bookworm", "trixie")
 TIMEOUT = 900
 """Seconds for one suite: a bound against hanging."""
 PASSED_ON = (
-    "CURL_CA_BUNDLE", "PIP_CERT", "PIP_INDEX_URL", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE",
-    "UV_DEFAULT_INDEX", "http_proxy", "https_proxy", "no_proxy",
+    "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "http_proxy", "https_proxy", "no_proxy",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
 )  # fmt: skip
+CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE")
 """How this machine reaches the archive and the index is no matter of a new one."""
 
 PACKAGES = "from jujulab import host; host.install_packages()"
@@ -54,19 +54,18 @@ _ISOLATED = (
 )  # fmt: skip
 
 _CHROOT = """\
-image=$1 layer=$2 repository=$3
+image=$1 layer=$2 certificates=$3
 shift 3
 root=$layer/root
 mount -t overlay overlay -o "lowerdir=$image,upperdir=$layer/upper,workdir=$layer/work" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/run"
-for file in /etc/resolv.conf /etc/hosts "${SSL_CERT_FILE:-}"; do
-    [ -f "$file" ] || continue
-    mkdir -p "$root${file%/*}"
-    [ -e "$root$file" ] || touch "$root$file"
+for file in /etc/resolv.conf /etc/hosts; do
+    touch "$root$file"
     mount --bind "$file" "$root$file"
 done
+[ -z "$certificates" ] || cp "$certificates" "$root/run/certificates.crt"
 exec chroot "$root" "$@"
 """
 
@@ -96,7 +95,7 @@ def bare(suite: str, cache: Path) -> Path:
     shutil.rmtree(part, ignore_errors=True)
     downloads = cache / "fresh-downloads"
     downloads.mkdir(parents=True, exist_ok=True)
-    command = ["debootstrap", "--variant=minbase", f"--cache-dir={downloads}"]
+    command = [*_ISOLATED, "debootstrap", "--variant=minbase", f"--cache-dir={downloads}"]
     command += [f"--include={','.join(wanted)}", suite, str(part)]
     done = subprocess.run(
         command, text=True, timeout=TIMEOUT, check=False,
@@ -146,9 +145,12 @@ def check(suite: str, cache: Path) -> Outcome:
 def inside(root: Path, layer: Path, command: str) -> subprocess.CompletedProcess[str]:
     """Run a shell command in the repository's copy, with a new machine's environment."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    certificates = os.environ.get("SSL_CERT_FILE", "")
+    if certificates:
+        kept |= dict.fromkeys(CERTIFICATES, "/run/certificates.crt")
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     environment = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", "PYTHONPATH": "lab", **kept}
-    script = ["sh", "-ec", _CHROOT, "sh", str(root), str(layer), str(REPOSITORY)]
+    script = ["sh", "-ec", _CHROOT, "sh", str(root), str(layer), certificates]
     return subprocess.run(
         [*_ISOLATED, *script, "sh", "-ec", f"cd /root/project && {command}"],
         env=environment, text=True, errors="replace", timeout=TIMEOUT, check=False,

@@ -50,7 +50,10 @@ def stage(target: Path) -> None:
     settings = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     constraints = "".join(f"    {requirement!r},\n" for requirement in pinned())
     (target / "pyproject.toml").write_text(
-        f"{settings}\n[tool.uv]\nconstraint-dependencies = [\n{constraints}]\n", encoding="utf-8"
+        f"{settings}\n[tool.uv]\nconstraint-dependencies = [\n{constraints}]\n"
+        # What our own packages are built with, hatchling and what it needs.
+        f"build-constraint-dependencies = [\n{constraints}]\n",
+        encoding="utf-8",
     )
     _run(["git", "init", "--quiet"], target)
     _run(["uv", "lock", "--quiet"], target)
