@@ -9,16 +9,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from jujulab.engine import lifecycle, process, resolver
-from jujulab.engine.backend import LabMachine, inside_dir
+from jujulab.engine.backend import INSIDE, LabMachine, inside_dir
 from jujulab.engine.charm import replace_charm
 from jujulab.engine.context import Context
 from jujulab.engine.logs import Logs
 from jujulab.engine.model import Model
 from jujulab.engine.state import ALIVE, Hook, HookFailure, Task, Unit
-from jujulab.engine.tasks import TaskRun, start_task
+from jujulab.engine.tasks import TaskRun, execute, start_task
 from jujulab.engine.toolserver import SOCKET, ToolServer, install_tools
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,10 @@ RETRY_FIRST, RETRY_MAX = 5.0, 300.0
 _PROVISION_RETRY = 10.0
 _DEATH_NOTICE = 2.0
 _POLL = 1.0
+_JUJU_EXEC = f"""\
+printf '#!/bin/sh\\nexec {INSIDE}/tools/juju-exec "$@"\\n' >/usr/bin/juju-exec
+chmod 0755 /usr/bin/juju-exec"""
+"""Puts juju-exec where Juju's machine agent does."""
 
 
 @dataclass
@@ -187,8 +192,12 @@ class MachineAgent(threading.Thread):
             return
         if self._tools is None:
             install_tools(machine.juju_dir)
-            self._tools = ToolServer(machine.juju_dir, self._contexts.get)
+            self._tools = ToolServer(
+                machine.juju_dir, self._contexts.get, partial(execute, self._model, self._id)
+            )
             self._tools.start()
+            if inside_dir(machine) == INSIDE:
+                machine.popen(["/bin/sh", "-c", _JUJU_EXEC]).wait()
         self._boot = boot
 
     def _destroy(self) -> None:

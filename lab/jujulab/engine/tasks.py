@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from jujulab.engine.context import Context
 from jujulab.engine.errors import JujuError, NotFoundError
 from jujulab.engine.model import Model
 from jujulab.engine.state import Operation, Task, Unit
+
+JUJU_EXEC = "juju-exec"
 
 
 def enqueue(
@@ -53,6 +56,34 @@ def _check(model: Model, receiver: str, name: str, params: dict[str, Any]) -> di
     return action.validate(params)
 
 
+def execute(model: Model, machine_id: str, unit: str, command: str) -> tuple[int, str, str]:
+    """Run a command in a unit's context, between its hooks, as juju-exec on the machine does.
+
+    Unlike `juju exec` that is no operation that anybody could look up.
+
+    Args:
+        model: The model, its lock not held.
+        machine_id: The machine that it is asked for on.
+        unit: Name of a unit there.
+        command: The shell command.
+
+    Returns:
+        Exit code, standard output and standard error.
+    """
+    with model.lock:
+        if machine_of(model, unit) != machine_id or "/" not in unit:
+            return 1, "", f'ERROR unit "{unit}" not found on this machine\n'
+        task = Task(f"{JUJU_EXEC}-{uuid.uuid4()}", unit, JUJU_EXEC, command=command)
+        model.state.tasks[task.id] = task
+        model.commit()
+        model.changed.wait_for(lambda: task.done)
+        model.state.tasks.pop(task.id, None)
+        model.commit()
+    results = task.results
+    err = results.get("stderr", "") + (f"ERROR {task.message}\n" if task.message else "")
+    return int(results.get("return-code", 1)), results.get("stdout", ""), err
+
+
 def machine_of(model: Model, receiver: str) -> str:
     """Return the machine that runs a receiver's tasks; empty if the receiver is gone."""
     if "/" in receiver and receiver not in model.state.machines:
@@ -81,8 +112,10 @@ def abort_running(model: Model) -> None:
     for unit in model.state.units.values():
         if unit.agent.current == "executing":
             model.set_status(unit.agent, "idle")
-    for task in model.state.tasks.values():
-        if task.status == "running":
+    for task in list(model.state.tasks.values()):
+        if task.id.startswith(JUJU_EXEC):  # who waited for it is gone with the controller
+            del model.state.tasks[task.id]
+        elif task.status == "running":
             task.status, task.message = "failed", "action terminated"
             task.completed = time.time()
 

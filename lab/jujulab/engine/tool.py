@@ -1,5 +1,5 @@
 #!/usr/bin/python3 -IS
-"""The one program behind every hook tool; it runs inside machines.
+"""The one program behind every hook tool and juju-exec; it runs inside machines.
 
 It passes its name, arguments and input to the controller and prints the answer. A hook calls
 dozens of tools, so this starts in a few milliseconds: no site packages, no modules beyond the
@@ -13,13 +13,21 @@ import sys
 
 def main() -> int:
     """Ask the controller, print its answer and return the exit code."""
-    name = sys.argv[0].rpartition("/")[2]
+    directory, _, name = sys.argv[0].rpartition("/")
+    arguments = sys.argv[1:]
     context = posix.environ.get(b"JUJU_CONTEXT_ID", b"")
     address = posix.environ.get(b"JUJU_AGENT_SOCKET_ADDRESS", b"")
-    if not context or not address:
+    if name == "juju-exec":
+        if context:
+            sys.stderr.write("ERROR juju-exec cannot be called from within a hook\n")
+            return 2
+        if len(arguments) != 2:
+            sys.stderr.write("ERROR usage: juju-exec <unit-name> <commands>\n")
+            return 2
+        address = f"{directory}/../agent.socket".encode()
+    elif not context or not address:
         sys.stderr.write(f"ERROR {name}: not in a hook: JUJU_CONTEXT_ID is not set\n")
         return 1
-    arguments = sys.argv[1:]
     words = [name, *arguments]
     request = b"\0".join([context, *(w.encode("utf-8", "surrogateescape") for w in words)])
     try:
