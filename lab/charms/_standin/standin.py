@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,10 @@ class NotReady(Exception):  # noqa: N818  (a state of the unit, not a defect)
 
 class ActionFailed(Exception):  # noqa: N818  (named after action-fail)
     """An action cannot do what it was asked; the text goes to ``action-fail``."""
+
+
+_GONE = re.compile("permission denied|relation not found")
+"""Juju's words, of 3.6 and of 4, for a relation that has gone under the hook of another."""
 
 
 def tool(*argv: str, stdin: str | None = None) -> str:
@@ -112,7 +117,13 @@ class Relation:
         change = {key: value for key, value in new.items() if old.get(key) != value}
         change.update({key: "" for key in old if key not in new})
         if change:
-            tool("relation-set", "-r", self.id, *flags, "--file", "-", stdin=json.dumps(change))
+            words = ("relation-set", "-r", self.id, *flags, "--file", "-")
+            try:
+                tool(*words, stdin=json.dumps(change))
+            except RuntimeError as error:
+                if not _GONE.search(str(error)):
+                    raise
+                return dict(old)
         return new
 
 
@@ -339,12 +350,12 @@ def main(
         return
     if unit.hook == "install" and version_of:
         _show_version(version_of)
-    unit.observe()
-    if unit.hook in ("stop", "remove"):
+    if unit.hook in ("stop", "remove"):  # Juju may answer nothing any more
         if unit.services:
             subprocess.run(["systemctl", "disable", "--now", *unit.services], check=False)
         unit.forget()
         return
+    unit.observe()
     try:
         unit.services = list(reconcile(unit))
         _check_running(unit.services)

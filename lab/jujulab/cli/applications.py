@@ -9,6 +9,7 @@ import yaml
 
 from jujulab.cli.command import CommandError, Invocation, command, key_values, say
 from jujulab.cli.output import emit, format_flag
+from jujulab.engine.names import JUJU4
 from jujulab.gnuflag import Flag, UsageError
 
 _FORCE = Flag("force", kind="bool")
@@ -98,6 +99,8 @@ def deploy(call: Invocation) -> None:
     elif path.suffix in (".yaml", ".yml") or _is_bundle(path.expanduser()):
         _deploy_bundle(call, path.expanduser())
         return
+    if JUJU4 and path.expanduser().is_dir():
+        raise CommandError(f'deploying "{reference}": a local charm has to be a .charm archive')
     for name in ("overlay", "map-machines", "dry-run"):
         if call.flags[name]:
             raise UsageError(

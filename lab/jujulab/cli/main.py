@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from jujulab.cli.command import ALIASES, COMMANDS, Command, CommandError, Invocation, check_model
 from jujulab.engine.errors import JujuError
+from jujulab.engine.names import JUJU4
 from jujulab.gnuflag import UsageError, dashed, parse
 
 _MODULES = {
@@ -29,6 +30,8 @@ _MODULES = {
     "waitfor": "wait-for",
 }
 """Where each command is. Only the one that is run is loaded: most calls are `status`."""
+if JUJU4:
+    del _MODULES["waitfor"]
 
 
 def _load(name: str) -> None:

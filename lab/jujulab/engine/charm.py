@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from jujulab.engine.errors import JujuError, NotFoundError
+from jujulab.engine.names import JUJU4
 from jujulab.engine.options import Action, Option, parse_options
 
 STANDINS = Path(__file__).resolve().parents[2] / "charms"
@@ -153,7 +154,7 @@ def _parse_action(name: str, body: dict[str, Any]) -> Action:
         description=str(body.get("description", "")),
         params=body.get("params") or {},
         required=tuple(body.get("required") or ()),
-        additional=bool(body.get("additionalProperties", True)),
+        additional=bool(body.get("additionalProperties", not JUJU4)),
     )
 
 

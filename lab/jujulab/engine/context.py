@@ -12,7 +12,7 @@ from jujulab.engine import relations
 from jujulab.engine.errors import JujuError
 from jujulab.engine.model import Model
 from jujulab.engine.names import MODEL, VERSION
-from jujulab.engine.state import Hook, Relation, Task, Unit
+from jujulab.engine.state import ALIVE, Hook, Relation, Task, Unit
 
 TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -75,6 +75,20 @@ class Context:
             if str(relation.id) == number:
                 return relation
         raise ToolError(f'invalid value "{reference}" for option -r: relation not found')
+
+    def has_gone(self, relation: Relation) -> bool:
+        """Whether a relation has gone under the hook of another.
+
+        While an application is removed its relations go together, and Juju lets nobody write to
+        those whose turn has not come.
+        """
+        own = self.hook is not None and self.hook.relation == relation.id
+        return not own and self.unit.life != ALIVE and relation.life != ALIVE
+
+    @property
+    def loses_its_agent(self) -> bool:
+        """Whether Juju 4 ends the agent while this hook runs: `stop` of a subordinate."""
+        return bool(self.unit.principal and self.hook and self.hook.kind == "stop")
 
     def bag(self, relation: Relation, owner: str) -> dict[str, str]:
         """Return a databag as this run sees it, its own writes included."""

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from jujulab.engine.context import Context, ToolError, iso_time
+from jujulab.engine.names import JUJU4
 from jujulab.engine.state import Relation
 from jujulab.gnuflag import Flag, UsageError, parse
 
@@ -46,6 +47,10 @@ def run(context: Context, words: list[str], payload: str) -> tuple[int, str, str
         Exit code, standard output and standard error.
     """
     name, *argv = words
+    if JUJU4 and name in _GONE_IN_4:
+        return 127, "", f"{name}: command not found\n"
+    if JUJU4 and name != "juju-log" and context.loses_its_agent:
+        return 1, "", "ERROR connection is shutdown before send\n"
     if name in UNSUPPORTED:
         return 1, "", f"ERROR {name}: {UNSUPPORTED[name]}\n"
     function, flags = _TOOLS[name]
@@ -181,6 +186,8 @@ def _readable(context: Context, relation: Relation, owner: str, *, app: bool) ->
 @_tool("relation-set", Flag("format", default=""), _RELATION, _APP, Flag("file", default=""))
 def _relation_set(context: Context, values: Values, arguments: list[str], payload: str) -> None:
     relation = context.relation(values["relation"])
+    if context.has_gone(relation):
+        raise ToolError("relation not found" if JUJU4 else "permission denied")
     changes = _settings(payload) if values["file"] else {}
     for argument in arguments:
         key, equals, value = argument.partition("=")
@@ -406,6 +413,7 @@ def _storage_list(
     return []
 
 
+_GONE_IN_4 = ("leader-get", "leader-set")
 _NO_SECRETS = "this controller has no secrets"
 _NO_STORAGE = "this controller has no storage"
 _NO_STATE = "this controller keeps no charm state"

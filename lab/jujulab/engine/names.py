@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 
 from jujulab.engine.errors import JujuError
 
-MODEL, CONTROLLER, CLOUD, VERSION = "lab", "lab", "lab", "3.6.14"
+MODEL, CONTROLLER, CLOUD = "lab", "lab", "lab"
+
+JUJU4 = os.environ.get("LAB_JUJU", "3") == "4"
+"""Whether Juju 4's rules hold, as seen with 4.0.15; those of 3.6 LTS otherwise."""
+
+VERSION = "4.0.15" if JUJU4 else "3.6.14"
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

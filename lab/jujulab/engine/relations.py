@@ -6,6 +6,7 @@ from jujulab.engine import lifecycle
 from jujulab.engine.charm import CharmEndpoint
 from jujulab.engine.errors import JujuError, NotFoundError
 from jujulab.engine.model import Model
+from jujulab.engine.names import JUJU4
 from jujulab.engine.state import ALIVE, DYING, Endpoint, Relation, Unit
 
 Candidate = tuple[str, CharmEndpoint]
@@ -175,13 +176,9 @@ def enter(model: Model, relation: Relation, unit: Unit) -> None:
     relation.members.append(unit.name)
     address = model.address(unit, relation.endpoint(unit.app).name)
     own = relation.unit_data.setdefault(unit.name, {})
-    own.update(
-        {
-            "egress-subnets": f"{address}/32",
-            "ingress-address": address,
-            "private-address": address,
-        }
-    )
+    own.update({"egress-subnets": f"{address}/32", "ingress-address": address})
+    if not JUJU4:
+        own["private-address"] = address
     relation.unit_versions[unit.name] = relation.unit_versions.get(unit.name, 0) + 1
     if relation.scope == "container" and not unit.principal:
         other = relation.other(unit.app).app

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from jujulab.engine import relations
 from jujulab.engine.model import Model
-from jujulab.engine.names import seconds
+from jujulab.engine.names import JUJU4, seconds
 from jujulab.engine.state import ALIVE, Hook, Relation, SeenRelation, Status, Unit
 
 INSTALLING = "installing charm software"
@@ -94,6 +94,8 @@ def _teardown(model: Model, unit: Unit) -> Hook | None:
         return hook
     if unit.started and not unit.stopped:
         return Hook("stop")
+    if JUJU4 and unit.principal:
+        unit.removed = True  # its agent has ended before it comes to that
     return None if unit.removed else Hook("remove")
 
 

@@ -394,11 +394,11 @@ def _version() -> str:
 def main() -> None:
     """Run the hook that Juju dispatched."""
     unit = standin.Unit()
+    if unit.hook == "stop":  # Juju may answer nothing any more
+        Member(unit.root).leave()
+        return
     unit.observe()
     hacluster = Hacluster(unit)
-    if unit.hook == "stop":
-        hacluster.member.leave()
-        return
     hacluster.run()
     unit.status(*hacluster.assess())
     unit.commit()
