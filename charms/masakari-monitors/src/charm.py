@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable, Iterable
 
 import certificates
 import keystone
@@ -13,12 +14,15 @@ import ops
 import witness
 from config import Config
 from consul_cluster import ENDPOINTS
-from instance_ha_common import hostname, relations, status
+from instance_ha_common import awaited, hostname, relations, status
+from instance_ha_common.awaited import AGAIN
+from instance_ha_common.charm import Charm, run
 from instance_ha_common.commands import CommandError
 from instance_ha_common.host import Host
 from instance_ha_common.pause import PauseFlag
+from instance_ha_common.problems import Problem, Verdict, blocked, maintenance, waiting
 from instance_ha_common.services import ServiceError
-from monitors import Desired, Monitors, PackageMissingError
+from monitors import PACEMAKER, Desired, Monitors, PackageMissingError
 
 logger = logging.getLogger(__name__)
 
@@ -55,50 +59,21 @@ class State:
         return networks.watch(config.consul_agents(), config.network_matrix, self.consul)
 
 
-class MasakariMonitorsCharm(ops.CharmBase):
+class MasakariMonitorsCharm(Charm):
     """Wires Juju's events to one reconciliation."""
 
+    tie = CONTAINER
     _stored = ops.StoredState()
 
     def __init__(self, framework: ops.Framework) -> None:
-        super().__init__(framework)
+        super().__init__(framework, self.make_host())
         # Which Keystone unit spoke last cannot be seen in the databags themselves.
         self._stored.set_default(newest="")
-        self._host = self.make_host()
-        self._monitors = Monitors(self._host)
-        self._paused = PauseFlag(self._host, "masakari-monitors")
-        self._problem: ops.StatusBase | None = None
-
-        reconcile_on = [
-            self.on.install,
-            self.on.upgrade_charm,
-            self.on.config_changed,
-            self.on.start,
-            self.on.update_status,
-            self.on[CONTAINER].relation_joined,
-            self.on[CONTAINER].relation_changed,
-            self.on[CREDENTIALS].relation_created,
-            self.on[CREDENTIALS].relation_departed,
-            self.on[CREDENTIALS].relation_broken,
-            self.on[CERTIFICATES].relation_changed,
-            self.on[CERTIFICATES].relation_departed,
-            self.on[CERTIFICATES].relation_broken,
-        ]
-        for endpoint in ENDPOINTS.values():
-            found = self.on[endpoint]
-            reconcile_on += [
-                found.relation_created,
-                found.relation_changed,
-                found.relation_broken,
-            ]
-        for event in reconcile_on:
-            framework.observe(event, self._reconcile)
-        framework.observe(self.on[CREDENTIALS].relation_changed, self._on_credentials_changed)
+        self._monitors = Monitors(self.host)
+        self._paused = PauseFlag(self.host, "masakari-monitors")
+        self._problem: Problem | None = None
         framework.observe(self.on.pre_series_upgrade, self._on_pre_series_upgrade)
         framework.observe(self.on.post_series_upgrade, self._on_post_series_upgrade)
-        framework.observe(self.on.stop, self._on_stop)
-        framework.observe(self.on.remove, self._on_stop)
-        framework.observe(self.on.collect_unit_status, self._on_collect_status)
         framework.observe(self.on.pause_action, self._on_pause)
         framework.observe(self.on.resume_action, self._on_resume)
         framework.observe(self.on.restart_services_action, self._on_restart_services)
@@ -111,29 +86,26 @@ class MasakariMonitorsCharm(ops.CharmBase):
 
     # Event handlers
 
-    def _on_credentials_changed(self, event: ops.RelationChangedEvent) -> None:
-        if event.unit is not None:  # pragma: no branch - Keystone writes no application data
-            self._stored.newest = event.unit.name
-        self._reconcile(event)
-
-    def _reconcile(self, _: ops.EventBase) -> None:
+    def reconcile(self, event: ops.EventBase) -> None:
+        """Make the machine what Juju asks for."""
+        if isinstance(event, ops.RelationChangedEvent) and event.relation.name == CREDENTIALS:
+            self._stored.newest = event.unit.name if event.unit else self._stored.newest
         try:
             if not self.model.relations[CREDENTIALS]:
                 # Before anything that may fail: nothing keeps a password that was taken back.
                 self._monitors.shut_down()
             self._apply(self.load_config(Config))
         except ValueError as error:
-            self._problem = ops.BlockedStatus(str(error))
+            self._problem = blocked(str(error))
         except networks.NotYetError as error:
             self._problem = _not_yet(error)
         except (CommandError, ServiceError, PackageMissingError, LookupError) as error:
             logger.error("%s", error)
-            self._problem = ops.BlockedStatus(_first_line(error))
+            self._problem = blocked(_first_line(error), AGAIN)
 
-    def _on_stop(self, _: ops.EventBase) -> None:
-        self._monitors.remove()
-        self._paused.clear()
-        self._paused.end_upgrade()
+    def cleaning(self, event: ops.EventBase) -> Iterable[Callable[[], object]]:
+        """Leave nothing on the machine."""
+        return *self._monitors.removal(), self._paused.clear, self._paused.end_upgrade
 
     def _on_pre_series_upgrade(self, _: ops.PreSeriesUpgradeEvent) -> None:
         self._paused.begin_upgrade()
@@ -149,17 +121,7 @@ class MasakariMonitorsCharm(ops.CharmBase):
                 self._monitors.unpause()
         except CommandError as error:
             logger.error("%s", error)  # the status names what does not run
-        self._reconcile(event)
-
-    def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
-        try:
-            for found in self._statuses():
-                event.add_status(found)
-        except ValueError as error:
-            event.add_status(ops.BlockedStatus(str(error)))
-        except networks.NotYetError as error:
-            event.add_status(_not_yet(error))
-        event.add_status(ops.ActiveStatus(status.READY))
+        self.react(event)
 
     def _on_pause(self, event: ops.ActionEvent) -> None:
         self._paused.set()
@@ -178,9 +140,9 @@ class MasakariMonitorsCharm(ops.CharmBase):
         except CommandError as error:
             event.fail(f"Couldn't resume: {error}")
             return
-        self._reconcile(event)
+        self.react(event)
         if self._problem is not None:
-            event.fail(f"Couldn't resume: {self._problem.message}")
+            event.fail(f"Couldn't resume: {self._problem.text}")
 
     def _on_restart_services(self, event: ops.ActionEvent) -> None:
         if self._paused:
@@ -220,10 +182,10 @@ class MasakariMonitorsCharm(ops.CharmBase):
 
     def _hostname(self, config: Config) -> str | None:
         principal = ops.JujuContext.from_environ().principal_unit or ""
-        expect_nova = principal.startswith("nova-compute") or self._host.path("/etc/nova").is_dir()
+        expect_nova = principal.startswith("nova-compute") or self.host.path("/etc/nova").is_dir()
         try:
             return hostname.nova_host_name(
-                self._host, override=config.hostname, expect_nova=expect_nova
+                self.host, override=config.hostname, expect_nova=expect_nova
             )
         except hostname.HostNameNotKnownYet:
             return None
@@ -248,68 +210,76 @@ class MasakariMonitorsCharm(ops.CharmBase):
 
     def _request_credentials(self) -> None:
         for relation in self.model.relations[CREDENTIALS]:
-            for key, value in keystone.REQUEST.items():
-                if relation.data[self.unit].get(key) != value:
-                    relation.data[self.unit][key] = value
+            relations.publish(relation, self.unit, keystone.REQUEST)
 
     # Status
 
-    def _statuses(self) -> list[ops.StatusBase]:
+    def judge(self) -> Verdict:
+        """What keeps the monitors from watching this hypervisor."""
+        try:
+            return Verdict(self._problems())
+        except ValueError as error:
+            return Verdict([blocked(str(error))])
+        except networks.NotYetError as error:
+            return Verdict([_not_yet(error)])
+
+    def _problems(self) -> list[Problem]:
         config = self.load_config(Config)
         if self._paused:
-            return [self._paused_status()]
+            return [self._paused_problem()]
         if self._problem is not None:
             return [self._problem]
         state = self._read_state(config)
         if not state.related:
-            return [ops.BlockedStatus(status.missing_relations([CREDENTIALS]))]
+            return [blocked(status.missing_relations([CREDENTIALS]))]
         if state.credentials is None:
-            return [ops.WaitingStatus(status.incomplete_relations([CREDENTIALS]))]
+            return [waiting(status.incomplete_relations([CREDENTIALS]))]
         if state.hostname is None:
-            return [ops.WaitingStatus("Waiting for Nova to be configured on this machine")]
-        return self._service_statuses(config, state)
+            text = "Waiting for Nova to be configured on this machine"
+            return [waiting(text, hostname.CONFIGURED)]
+        return self._service_problems(config, state)
 
-    def _paused_status(self) -> ops.StatusBase:
+    def _paused_problem(self) -> Problem:
         running = self._monitors.running()
         if running:
-            return ops.BlockedStatus(status.services_running_while_paused(running))
+            text = status.services_running_while_paused(running)
+            return blocked(text, awaited.rests(running))
         if self._paused.upgrading:
-            return ops.BlockedStatus(status.UPGRADING)
-        return ops.MaintenanceStatus(status.PAUSED)
+            return blocked(status.UPGRADING)
+        return maintenance(status.PAUSED)
 
-    def _service_statuses(self, config: Config, state: State) -> list[ops.StatusBase]:
+    def _service_problems(self, config: Config, state: State) -> list[Problem]:
         wanted = {monitor.service for monitor in Monitors.enabled(config)}
         if not wanted:
-            return [ops.BlockedStatus("All monitors are disabled; enable one")]
+            return [blocked("All monitors are disabled; enable one")]
         down = wanted - self._monitors.running()
         if down:
-            return [ops.BlockedStatus(status.services_not_running(down))]
+            return [blocked(status.services_not_running(down), awaited.runs(down))]
         if not config.enable_host_monitor:
             return []
         if state.watch(config) is not None:
-            return self._network_statuses(state.hostname or "")
+            return self._network_problems(state.hostname or "")
         if not self._monitors.pacemaker_runs():
-            return [
-                ops.WaitingStatus("The host monitor waits for pacemaker-remote on this machine")
-            ]
+            text = "The host monitor waits for pacemaker-remote on this machine"
+            return [waiting(text, awaited.any_runs(PACEMAKER))]
         return []
 
-    def _network_statuses(self, name: str) -> list[ops.StatusBase]:
+    def _network_problems(self, name: str) -> list[Problem]:
         """What keeps Consul from judging the networks of this machine."""
         seen = self.ask_witness()
         if not seen:
-            return [ops.WaitingStatus("The network witness does not answer yet")]
+            return [waiting("The network witness does not answer yet", AGAIN)]
         found = witness.problems(seen, name)
         if found:
-            return [ops.BlockedStatus("; ".join(found))]
+            return [blocked("; ".join(found), AGAIN)]
         if witness.alone(seen, name):
             text = "Waiting for the network witness of another hypervisor (TCP port 8509)"
-            return [ops.WaitingStatus(text)]
+            return [waiting(text, AGAIN)]
         return []
 
 
-def _not_yet(error: networks.NotYetError) -> ops.WaitingStatus:
-    return ops.WaitingStatus(status.incomplete_relations(error.endpoints))
+def _not_yet(error: networks.NotYetError) -> Problem:
+    return waiting(status.incomplete_relations(error.endpoints))
 
 
 def _first_line(error: Exception) -> str:
@@ -317,4 +287,4 @@ def _first_line(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    ops.main(MasakariMonitorsCharm)
+    run(MasakariMonitorsCharm)

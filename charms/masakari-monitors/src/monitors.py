@@ -7,7 +7,7 @@ import functools
 import json
 import re
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import jinja2
@@ -35,6 +35,9 @@ _FORMER_GROUPS = ("haclient", "libvirt")
 
 _DAEMONS = ("/usr/sbin/pacemakerd", "/usr/sbin/pacemaker-remoted")
 """Of a full member, and of a remote node."""
+
+PACEMAKER = ("pacemaker", "pacemaker_remote")
+"""Services of a full member, and of a remote node."""
 
 _STALE = "/var/lib/masakari-monitors-charm/stale.json"
 """The services that run with what was configured before, kept until they have been restarted."""
@@ -364,24 +367,31 @@ class Monitors:
 
     def pacemaker_runs(self) -> bool:
         """Whether this machine takes part in a cluster, as the host monitor needs it."""
-        systemd = self._host.systemd
-        return systemd.running("pacemaker_remote") or systemd.running("pacemaker")
+        return any(self._host.systemd.running(service) for service in PACEMAKER)
 
     def shut_down(self) -> None:
         """Stop the monitors and remove their configuration, the password with it."""
         self.witness.stop()
         for monitor in MONITORS:
             self._stop(monitor)
+        self._forget()
+
+    def removal(self) -> list[Callable[[], object]]:
+        """What stops the monitors and removes everything that `configure` wrote, step by step."""
+        return [
+            self.unpause,
+            *(functools.partial(self._stop, monitor) for monitor in MONITORS),
+            self._forget,
+            *(functools.partial(self._leave_groups, user, check=False) for user in _USERS),
+            self.witness.remove,
+            self._remove_files,
+        ]
+
+    def _forget(self) -> None:
         for path in (CONF, CA, _STALE):
             self._host.remove(path)
 
-    def remove(self) -> None:
-        """Remove everything that `configure` wrote, too."""
-        self.unpause()
-        self.shut_down()
-        for user in _USERS:
-            self._leave_groups(user, check=False)
-        self.witness.remove()
+    def _remove_files(self) -> None:
         drop_ins = [_drop_in(monitor) for monitor in MONITORS]
         removed = {path for path in drop_ins if self._host.remove(path)}
         for path in (PROCESS_LIST, SUDOERS, AS_HOST, SENDER):

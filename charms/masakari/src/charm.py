@@ -6,12 +6,15 @@ from __future__ import annotations
 import datetime
 import logging
 import os
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import ops
-from instance_ha_common import status
+from instance_ha_common import relations, status
+from instance_ha_common.charm import Charm, run
 from instance_ha_common.commands import CommandError
 from instance_ha_common.host import Host
+from instance_ha_common.problems import Problem, Verdict, blocked
 from instance_ha_common.services import ServiceError
 from masakari_fencing.pacemaker import PacemakerError
 
@@ -22,7 +25,6 @@ import services
 import state
 from config import Config
 from haproxy import PUBLIC_PORT
-from problems import Problem, Severity, blocked
 from reconcile import Result, Unit
 from trust import BUNDLE
 
@@ -44,6 +46,8 @@ _SEGMENT_ACTIONS = (
 )
 _REACTIONS = (ops.RelationEvent, ops.ActionEvent)
 """Events that may come in great numbers, or that somebody waits for."""
+_INSTALLATIONS = (ops.InstallEvent, ops.UpgradeCharmEvent, ops.PostSeriesUpgradeEvent)
+"""Events at which all packages are looked for anew."""
 _NOT_IN_SERVICE = "This unit is paused: run the action resume"
 
 
@@ -52,34 +56,17 @@ def make_unit() -> Unit:
     return Unit(Host.local())
 
 
-class MasakariCharm(ops.CharmBase):
+class MasakariCharm(Charm):
     """Operates Masakari on one unit."""
 
     def __init__(self, framework: ops.Framework) -> None:
-        super().__init__(framework)
         self._unit = make_unit()
-        self._problems: list[Problem] | None = None
-        self._note = ""
+        super().__init__(framework, self._unit.host)
+        self._result: Result | None = None
         on = self.on
-        for event in (
-            on.config_changed,
-            on.start,
-            on.update_status,
-            on.leader_elected,
-            *(
-                getattr(on[endpoint], f"relation_{kind}")
-                for endpoint in state.ENDPOINTS
-                for kind in ("created", "joined", "changed", "departed", "broken")
-            ),
-        ):
-            framework.observe(event, self._reconcile)
-        framework.observe(on.install, self._on_install)
-        framework.observe(on.upgrade_charm, self._on_install)
+        framework.observe(on.leader_elected, self.react)
         framework.observe(on.pre_series_upgrade, self._on_pre_series_upgrade)
         framework.observe(on.post_series_upgrade, self._on_post_series_upgrade)
-        framework.observe(on.stop, self._on_stop)
-        framework.observe(on.remove, self._on_remove)
-        framework.observe(on.collect_unit_status, self._on_collect_status)
         for name in _SEGMENT_ACTIONS:
             framework.observe(on[name].action, self._on_segment_action)
         framework.observe(on.allow_fencing_action, self._on_allow_fencing)
@@ -90,19 +77,16 @@ class MasakariCharm(ops.CharmBase):
         framework.observe(on.openstack_upgrade_action, self._on_openstack_upgrade)
         framework.observe(on.package_upgrade_action, self._on_package_upgrade)
 
-    def _on_install(self, event: ops.EventBase) -> None:
-        """Install, or after a refresh install what is new; then as in every hook."""
-        self._unit.packages.recheck()
-        self._reconcile(event)
-
-    def _reconcile(self, event: ops.EventBase) -> None:
+    def reconcile(self, event: ops.EventBase) -> None:
         """Bring the unit to what Juju asks for."""
+        if isinstance(event, _INSTALLATIONS):
+            self._unit.packages.recheck()
         config = self._load_config()
         if config is None:
             return
         refused = self._prepare(config, again=not isinstance(event, _REACTIONS))
         if refused and not self._unit.packages.version:
-            self._problems = refused
+            self._result = Result(problems=refused)
             return
         reader = state.Reader(self, self._unit.host, event)
         result = self._unit.reconcile(
@@ -111,8 +95,8 @@ class MasakariCharm(ops.CharmBase):
             look=isinstance(event, ops.ConfigChangedEvent | ops.UpdateStatusEvent),
         )
         self._publish(reader, result)
-        self._problems = refused + result.problems
-        self._note = result.note
+        result.problems[:0] = refused
+        self._result = result
 
     def _prepare(self, config: Config, *, again: bool) -> list[Problem]:
         """Have the packages that the options ask for, from where they ask for.
@@ -186,10 +170,11 @@ class MasakariCharm(ops.CharmBase):
                 continue
             for relation in reader.active(endpoint):
                 absent = dict.fromkeys(databags.OWNED[endpoint], "")
-                relation.data[self.unit].update({**absent, **desired})
+                relations.publish(relation, self.unit, {**absent, **desired})
         if result.migration:
             for relation in reader.active("cluster"):
-                relation.data[self.app].update({peers.MIGRATED: result.migration.dump()})
+                migrated = {peers.MIGRATED: result.migration.dump()}
+                relations.publish(relation, self.app, migrated)
 
     def _set_version(self) -> None:
         version = self._unit.packages.version
@@ -201,44 +186,38 @@ class MasakariCharm(ops.CharmBase):
         try:
             return self.load_config(Config)
         except ValueError as error:
-            self._problems = [blocked(str(error))]
+            self._result = Result(problems=[blocked(str(error))])
             return None
 
-    def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
-        if self._problems is None:
-            return  # an action that changes nothing of what the status is about
-        kinds = {
-            Severity.BLOCKED: ops.BlockedStatus,
-            Severity.WAITING: ops.WaitingStatus,
-            Severity.MAINTENANCE: ops.MaintenanceStatus,
-        }
-        note = f" ({self._note})" if self._note else ""
+    def judge(self) -> Verdict | None:
+        """What keeps the unit from being ready, and what is out of service."""
+        if self._result is None:
+            return None  # an action that changes nothing of what the status is about
+        problems = self._result.problems
         ha = any(relation.active for relation in self.model.relations["ha"])
         pause = self._unit.pause_problems(ha=ha)
         if pause:  # whatever else there is comes after it
-            text = "; ".join(problem.text for problem in pause)
-            others = "; ".join(problem.text for problem in self._problems)
-            text += f" ({others})" if others else ""
-            event.add_status(kinds[pause[0].severity](text + note))
+            others = "; ".join(problem.text for problem in problems)
+            text = "; ".join(problem.text for problem in pause) + (
+                f" ({others})" if others else ""
+            )
+            problems = [Problem(pause[0].severity, text, pause[0].until)]
+        note = f" ({self._result.note})" if self._result.note else ""
+        return Verdict(problems, note, self._result.until)
+
+    def cleaning(self, event: ops.EventBase) -> Iterable[Callable[[], object]]:
+        """No service of a unit that goes may go on, and nothing that holds a secret may stay."""
+        if isinstance(event, ops.RemoveEvent):
+            return self._unit.removal(self.app.name)
+        return self._leave_cluster, *self._unit.ending()
+
+    def _leave_cluster(self) -> None:
+        if self.app.planned_units():
             return
-        for severity, kind in kinds.items():
-            texts = [problem.text for problem in self._problems if problem.severity is severity]
-            if texts:
-                event.add_status(kind("; ".join(texts) + note))
-        if not self._problems:
-            event.add_status(ops.ActiveStatus(status.READY + note))
-
-    def _on_stop(self, event: ops.StopEvent) -> None:
-        """The unit is being removed: no service of it may go on."""
-        if not self.app.planned_units():
-            try:
-                self._unit.cluster.remove()
-            except PacemakerError as error:
-                logger.warning("the cluster keeps this charm's configuration: %s", error)
-        self._stop_services()
-
-    def _on_remove(self, event: ops.RemoveEvent) -> None:
-        self._unit.remove(self.app.name)
+        try:
+            self._unit.cluster.remove()
+        except PacemakerError as error:
+            logger.warning("the cluster keeps this charm's configuration: %s", error)
 
     def _on_segment_action(self, event: ops.ActionEvent) -> None:
         # Not at the top of the module: no hook needs it.
@@ -256,7 +235,7 @@ class MasakariCharm(ops.CharmBase):
             return
         event.set_results(results)
         if name == "return_host":
-            self._reconcile(event)  # the status has named the host
+            self.react(event)  # the status has named the host
 
     def _segments(self, event: ops.ActionEvent) -> Segments:
         """Failover segments, as the service user and as this unit's cluster see them.
@@ -317,12 +296,12 @@ class MasakariCharm(ops.CharmBase):
             self._stop_services()
         except ServiceError as error:
             logger.error("%s", error)  # the status names what still runs
-        self._reconcile(event)
+        self.react(event)
 
     def _on_post_series_upgrade(self, event: ops.PostSeriesUpgradeEvent) -> None:
         """The new release has other versions: install what is missing, and migrate."""
         self._unit.paused.end_upgrade()
-        self._on_install(event)
+        self.react(event)
 
     def _stop_services(self) -> None:
         """Stop what the charm runs, and let nothing else start it.
@@ -330,7 +309,11 @@ class MasakariCharm(ops.CharmBase):
         Raises:
             ServiceError: one still runs.
         """
-        self._unit.services.stop(self._unit.managed_services(ha=bool(self.model.relations["ha"])))
+        self._unit.services.stop(self._managed_services())
+
+    def _managed_services(self) -> tuple[str, ...]:
+        """The services that the charm starts and stops; HAProxy only without Pacemaker."""
+        return self._unit.managed_services(ha=bool(self.model.relations["ha"]))
 
     def _on_pause(self, event: ops.ActionEvent) -> None:
         self._unit.paused.set()
@@ -338,21 +321,20 @@ class MasakariCharm(ops.CharmBase):
             self._stop_services()
         except ServiceError as error:
             event.fail(f"Couldn't pause: {error}")
-        self._reconcile(event)
+        self.react(event)
 
     def _on_resume(self, event: ops.ActionEvent) -> None:
         self._unit.paused.clear()
-        self._reconcile(event)
+        self.react(event)
         if self._unit.paused.upgrading:
             event.fail(f"Couldn't resume: {status.UPGRADING}")
             return
-        ha = bool(self.model.relations["ha"])
-        down = self._unit.services.not_running(self._unit.managed_services(ha=ha))
+        down = self._unit.services.not_running(self._managed_services())
         if down:
             event.fail(f"Couldn't resume: {status.services_not_running(down)}")
 
     def _on_restart_services(self, event: ops.ActionEvent) -> None:
-        managed = self._unit.managed_services(ha=bool(self.model.relations["ha"]))
+        managed = self._managed_services()
         asked = (event.params.get("services") or "").split(",")
         wanted = [name.strip() for name in asked if name.strip()] or list(managed)
         unknown = [name for name in wanted if name not in managed]
@@ -370,7 +352,7 @@ class MasakariCharm(ops.CharmBase):
             event.fail(f"Couldn't restart: {error}")
         else:
             event.set_results({"restarted": ",".join(wanted)})
-        self._reconcile(event)
+        self.react(event)
 
     def _on_openstack_upgrade(self, event: ops.ActionEvent) -> None:
         config = self._load_config()
@@ -403,7 +385,7 @@ class MasakariCharm(ops.CharmBase):
         except (ValueError, CommandError) as error:
             event.fail(f"Couldn't upgrade: {error}")
             return
-        self._reconcile(event)
+        self.react(event)
         after = self._unit.packages.version
         event.set_results({"outcome": "upgraded", "from": before, "to": after})
 
@@ -415,4 +397,4 @@ if __name__ == "__main__":  # pragma: no cover
     # for one systemctl, whole HTTP conversations.
     for library in ("charmlibs", "keystoneauth", "urllib3"):
         logging.getLogger(library).setLevel(logging.INFO)
-    ops.main(MasakariCharm)
+    run(MasakariCharm)

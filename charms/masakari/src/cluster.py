@@ -9,8 +9,11 @@ from typing import Any
 
 import masakari_fencing.cluster
 import masakari_fencing.refusals
+from instance_ha_common import awaited
+from instance_ha_common.awaited import AGAIN
 from instance_ha_common.commands import CommandError, Runner
 from instance_ha_common.host import Host
+from instance_ha_common.problems import Problem, blocked
 from masakari_fencing import guard, outofservice, pacemaker, spool, testimony
 from masakari_fencing.outofservice import OutOfService
 from masakari_fencing.pacemaker import PacemakerError
@@ -22,6 +25,8 @@ from fencing import ALERT_AGENT, REFUSALS, SPOOL
 _RECORD = "/var/lib/masakari-charm/machine"
 _LOOK = "/var/lib/masakari-charm/health.json"
 _MAX_AGE = 60.0  # seconds
+ANSWERS = awaited.succeeds(["cibadmin", "--query", "--scope", "crm_config"])
+"""What succeeds once the cluster answers; see `awaited`."""
 _NAMED = 5
 """Hosts that a status names; it is one line of a table."""
 
@@ -92,6 +97,11 @@ class Cluster:
         masakari_fencing.cluster.record_machine(self._host.runner, self._member(), machine)
         self._host.write(_RECORD, machine)
 
+    @property
+    def joined(self) -> bool:
+        """Whether the cluster was told of this member."""
+        return self._host.path(_RECORD).exists()
+
     def forget_machine(self) -> None:
         """There is no cluster any more; the next one has to be told."""
         self._host.remove(_RECORD)
@@ -152,41 +162,54 @@ class Cluster:
             return None
         return look if recent else None
 
-    def refusals(self) -> list[str]:
+    def refusals(self) -> list[Problem]:
         """Recoveries that were refused on this unit."""
         return [
-            f"Recovery of {refusal.host} refused: {refusal.reason} (when it works again, run"
-            f" return-host host={refusal.host})"
+            blocked(
+                f"Recovery of {refusal.host} refused: {refusal.reason} (when it works again, run"
+                f" return-host host={refusal.host})",
+                f"! test -e {REFUSALS}/{refusal.host.lower()}.json",
+            )
             for refusal in self._refusals()
         ]
 
     def _refusals(self) -> list[masakari_fencing.refusals.Refusal]:
         return masakari_fencing.refusals.read(self._host.path(REFUSALS))
 
-    def undelivered(self) -> list[str]:
+    def undelivered(self) -> list[Problem]:
         """Fencings that this unit could not report to Masakari, by host, each with its cure."""
         found = spool.undelivered(self._host.path(SPOOL))
         reasons = {event.node: event.reason for event in found}
         return [
-            f"{node} was fenced and {NO_SEGMENT}: its guests are not recovered (add-hosts puts it"
-            " into one)"
-            if reason == NO_SEGMENT
-            else f"Masakari cannot be told that {node} was fenced, and is told again: {reason}"
+            blocked(text, AGAIN)
             for node, reason in reasons.items()
+            for text in [
+                f"{node} was fenced and {NO_SEGMENT}: its guests are not recovered (add-hosts"
+                " puts it into one)"
+                if reason == NO_SEGMENT
+                else f"Masakari cannot be told that {node} was fenced, and is told again: {reason}"
+            ]
         ]
 
-    def failures(self) -> list[str]:
+    def failures(self) -> list[Problem]:
         """Recoveries that Masakari has given up, other than those refused on this unit."""
         refused = {refusal.host for refusal in self._refusals()}
         return [
-            f"Recovery of {name} failed: see `openstack notification list` (when it works again,"
-            f" run return-host host={name})"
+            blocked(
+                f"Recovery of {name} failed: see `openstack notification list` (when it works"
+                f" again, run return-host host={name})",
+                _left([name]),
+            )
             for name in self._out_of_service().failed
             if name not in refused
         ]
 
-    def out_of_service(self) -> str:
-        """The hypervisors that take no guests, and the cure, in words; empty when all do."""
+    def out_of_service(self) -> tuple[str, str]:
+        """The hypervisors that take no guests, and the cure, in words; empty when all do.
+
+        Returns:
+            The words, and what ends them; see `awaited`.
+        """
         found = self._out_of_service()
         parts = [
             f"{what}: {_enumerate(names)}"
@@ -196,7 +219,10 @@ class Cluster:
             )
             if names
         ]
-        return f"{', '.join(parts)}; when it works again, run return-host" if parts else ""
+        if not parts:
+            return "", ""
+        text = f"{', '.join(parts)}; when it works again, run return-host"
+        return text, _left([*found.maintenance, *found.forced_down])
 
     def _out_of_service(self) -> OutOfService:
         return outofservice.read(self._host.path(str(outofservice.RECORD)), self._clock())
@@ -285,6 +311,12 @@ def _inspect(runner: Runner) -> list[str]:
 
     found = health.inspect(runner)
     return [f"{': '.join(filter(None, (p.node, p.text)))} ({p.cure})" for p in found]
+
+
+def _left(names: Sequence[str]) -> str:
+    """What succeeds once one of the hypervisors is out of service no more; see `awaited`."""
+    record = str(outofservice.RECORD)
+    return " || ".join(awaited.lacks(record, json.dumps(name)) for name in names)
 
 
 def _enumerate(names: Sequence[str]) -> str:

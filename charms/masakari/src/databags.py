@@ -39,7 +39,7 @@ def compute(state: State, *, tls: bool, serving: bool) -> dict[str, dict[str, st
         "amqp": messaging.request(),
         "ha": _ha(state) if serving else None,
         "certificates": certificates.request(state.unit, state.certificate_names),
-        "cluster": peers.publish(state.own_addresses),
+        "cluster": peers.publish(state.cluster_address, state.own_addresses),
     }
 
 

@@ -13,6 +13,8 @@ import values
 USERNAME = VHOST = "masakari"
 KEYS = ("username", "vhost")
 _PLAIN_PORT = 5672
+_ADDRESSES = ("private-address", "hostname", "ingress-address")
+"""RabbitMQ's charm publishes the first two; one of Juju's own is there in any case."""
 
 
 def request() -> dict[str, str]:
@@ -55,7 +57,7 @@ class Messaging:
         ready = [
             (bags[unit], host, password)
             for unit in sorted(bags)
-            if (host := values.host(bags[unit], "private-address"))
+            if (host := values.first_host(bags[unit], *_ADDRESSES))
             and (password := values.secret(bags[unit], "password"))
         ]
         tls = any(values.port(bag, "ssl_port") for bag, _, _ in ready)

@@ -10,14 +10,20 @@ from instance_ha_common import relations
 
 import values
 
-KEYS = ("public-address", "admin-address", "internal-address")
+KEYS = ("public-address", "admin-address", "internal-address", "cluster-address")
 MIGRATED = "db-sync"
 """Key in the application's databag: which database the leader has migrated, and to what."""
 
 
-def publish(addresses: Mapping[str, str]) -> dict[str, str]:
-    """What a unit publishes; `addresses` has its own address for each endpoint type."""
-    return {f"{kind}-address": address for kind, address in addresses.items()}
+def publish(address: str, addresses: Mapping[str, str]) -> dict[str, str]:
+    """What a unit publishes.
+
+    Args:
+        address: where the other units reach it.
+        addresses: its address for each endpoint type.
+    """
+    own = {f"{kind}-address": address for kind, address in addresses.items()}
+    return {**own, "cluster-address": address}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +45,10 @@ def read(bags: Mapping[str, relations.Bag]) -> tuple[Peer, ...]:
     """The other units, in the order of their numbers, from the databag of each."""
     found = []
     for name in sorted(bags, key=unit_number):
-        address = values.host(bags[name], "private-address")
+        # An older charm publishes none, and Juju 4 only one of its own two.
+        address = values.first_host(
+            bags[name], "cluster-address", "private-address", "ingress-address"
+        )
         if address:
             own = {
                 kind: values.host(bags[name], f"{kind}-address")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from instance_ha_common import status
+from instance_ha_common import awaited, status
+from instance_ha_common.awaited import AGAIN
 from instance_ha_common.host import Host
 from instance_ha_common.pause import PauseFlag
+from instance_ha_common.problems import Problem, blocked, maintenance, waiting
 from masakari_fencing.pacemaker import PacemakerError
 
 import databags
@@ -27,8 +30,7 @@ import templating
 import trust
 import workload
 from certificates import Certificate
-from cluster import Cluster
-from problems import Problem, blocked, maintenance, waiting
+from cluster import ANSWERS, Cluster
 from state import State
 
 logger = logging.getLogger(__name__)
@@ -46,12 +48,14 @@ class Result:
         migration: for the leader to publish, if it is new.
         problems: why the unit is not ready; empty when it is.
         note: what the operator should know although it keeps no unit from being ready.
+        until: what ends the note; see `Problem.until`.
     """
 
     databags: dict[str, dict[str, str] | None] = dataclasses.field(default_factory=dict)
     migration: peers.Migration | None = None
     problems: list[Problem] = dataclasses.field(default_factory=list)
     note: str = ""
+    until: str = ""
 
 
 class Unit:
@@ -93,18 +97,27 @@ class Unit:
         self.packages.install(self.services)
         legacy.retire_apache(self.host)
 
-    def remove(self, application: str) -> None:
-        """Remove what the charm has put on the machine; nothing must stay that holds a secret.
+    def ending(self) -> list[Callable[[], object]]:
+        """What ends the unit's services, each by itself and without a question to Juju."""
+        names = (
+            services.MASAKARI if self.cluster.joined else (*services.MASAKARI, services.HAPROXY)
+        )
+        return [functools.partial(self.services.stop, [name]) for name in names]
+
+    def removal(self, application: str) -> list[Callable[[], object]]:
+        """What removes that which the charm has put on the machine; no secret must stay.
 
         Args:
             application: name of this application, after which its trusted authorities are called.
         """
-        self.masakari.remove()
-        self.haproxy.remove()
-        self.fencing.remove()
-        trust.install(self.host, application, "")
-        shutil.rmtree(self.host.path(_MEMORY), ignore_errors=True)
-        self.host.systemd.daemon_reload()
+        return [
+            self.masakari.remove,
+            self.haproxy.remove,
+            self.fencing.remove,
+            functools.partial(trust.install, self.host, application, ""),
+            functools.partial(shutil.rmtree, self.host.path(_MEMORY), ignore_errors=True),
+            self.host.systemd.daemon_reload,
+        ]
 
     def reconcile(self, state: State, machine: str, *, look: bool = False) -> Result:
         """Bring the unit to `state`.
@@ -195,7 +208,9 @@ class Unit:
         try:
             self.masakari.migrate()
         except workload.MigrationFailed as error:
-            result.problems.append(waiting(f"Database migration failed, to be retried: {error}"))
+            result.problems.append(
+                waiting(f"Database migration failed, to be retried: {error}", AGAIN)
+            )
             return False
         result.migration = wanted
         return True
@@ -214,7 +229,8 @@ class Unit:
             return
         down = self.services.not_running(managed)
         if down:
-            result.problems.append(blocked(status.services_not_running(down)))
+            text = status.services_not_running(down)
+            result.problems.append(blocked(text, awaited.runs(down)))
             return
         own = [haproxy.API_PORT]
         shared = [haproxy.PUBLIC_PORT, haproxy.UNIT_PORT]
@@ -222,9 +238,12 @@ class Unit:
             own, shared = own + shared, []
         closed = self.services.closed(own)
         if closed:
-            result.problems.append(blocked(status.ports_not_open(closed)))
-        if self.services.closed(shared):
-            result.problems.append(waiting("Waiting for Pacemaker to start HAProxy"))
+            until = " && ".join(awaited.listens(port) for port in closed)
+            result.problems.append(blocked(status.ports_not_open(closed), until))
+        closed = self.services.closed(shared)
+        if closed:
+            until = " && ".join(awaited.listens(port) for port in closed)
+            result.problems.append(waiting("Waiting for Pacemaker to start HAProxy", until))
             if look and state.clustered:
                 self._recheck_haproxy()
 
@@ -237,7 +256,8 @@ class Unit:
         if not self.paused:
             return []
         running = self.services.running(self.managed_services(ha=ha))
-        found = [blocked(status.services_running_while_paused(running))] if running else []
+        text = status.services_running_while_paused(running)
+        found = [blocked(text, awaited.rests(running))] if running else []
         if self.paused.upgrading:
             found.append(blocked(status.UPGRADING))
         return found or [maintenance(status.PAUSED)]
@@ -251,11 +271,10 @@ class Unit:
     def _tend_cluster(self, state: State, machine: str, result: Result, look: bool) -> None:
         """Keep the cluster's configuration as it must be, and report what fencing lacks."""
         config = state.config
-        found = self.cluster.refusals() + self.cluster.undelivered()
-        result.problems += [blocked(text) for text in found]
+        result.problems += self.cluster.refusals() + self.cluster.undelivered()
         if state.leader:
-            result.problems += [blocked(text) for text in self.cluster.failures()]
-            result.note = self.cluster.out_of_service()
+            result.problems += self.cluster.failures()
+            result.note, result.until = self.cluster.out_of_service()
         if "ha" not in state.related:
             self.cluster.forget_machine()
         if not state.clustered:
@@ -267,9 +286,9 @@ class Unit:
                     logger.info("cluster: %s", change)
             if not config.allow_recovery_without_fencing:
                 problems = self.cluster.problems(leader=state.leader, fresh=look)
-                result.problems += [blocked(text) for text in problems]
+                result.problems += [blocked(text, AGAIN) for text in problems]
         except PacemakerError as error:
-            result.problems.append(waiting(f"Pacemaker does not answer: {error}"))
+            result.problems.append(waiting(f"Pacemaker does not answer: {error}", ANSWERS))
 
 
 def relation_problems(state: State) -> Iterator[Problem]:

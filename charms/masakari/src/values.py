@@ -55,6 +55,11 @@ def host(bag: relations.Bag, key: str) -> str | None:
         return text if hostname.is_valid(text) else None
 
 
+def first_host(bag: relations.Bag, *keys: str) -> str | None:
+    """The first of these keys that has an IP address or a host name."""
+    return next((found for key in keys if (found := host(bag, key))), None)
+
+
 def port(bag: relations.Bag, key: str) -> int | None:
     """A TCP port."""
     text = bag.get(key, "").strip()

@@ -6,15 +6,20 @@ from __future__ import annotations
 import dataclasses
 import logging
 import socket
+from collections.abc import Callable, Iterable
 
+import cluster
 import hacluster
 import ops
 from cluster import Cluster, Node, cleanup_commands
 from config import Config
 from guard import Guard
-from instance_ha_common import hostname, relations, status
+from instance_ha_common import awaited, hostname, relations, status
+from instance_ha_common.awaited import AGAIN
+from instance_ha_common.charm import Charm, run
 from instance_ha_common.commands import CommandError
 from instance_ha_common.host import Host
+from instance_ha_common.problems import Problem, Verdict, blocked, waiting
 from instance_ha_common.services import ServiceError
 from pacemaker_remote import SERVICE, PacemakerRemote
 from unblock import Unblocker
@@ -41,38 +46,19 @@ class State:
     published: hacluster.Identity | None
 
 
-class PacemakerRemoteCharm(ops.CharmBase):
+class PacemakerRemoteCharm(Charm):
     """Wires Juju's events to one reconciliation."""
 
-    def __init__(self, framework: ops.Framework) -> None:
-        super().__init__(framework)
-        self._host = self.make_host()
-        self._remote = self.make_remote(self._host)
-        self._guard = Guard(self._host)
-        self._unblocker = Unblocker(self._host)
-        self._cluster = Cluster(self._host.runner)
-        self._problem: ops.StatusBase | None = None
-        self._node: Node | None = None
+    tie = "juju-info"
 
-        reconcile_on = [
-            self.on.install,
-            self.on.upgrade_charm,
-            self.on.config_changed,
-            self.on.start,
-            self.on.update_status,
-            self.on["juju-info"].relation_joined,
-            self.on["juju-info"].relation_changed,
-            self.on[ENDPOINT].relation_created,
-            self.on[ENDPOINT].relation_joined,
-            self.on[ENDPOINT].relation_changed,
-            self.on[ENDPOINT].relation_departed,
-            self.on[ENDPOINT].relation_broken,
-        ]
-        for event in reconcile_on:
-            framework.observe(event, self._reconcile)
-        framework.observe(self.on.stop, self._on_stop)
-        framework.observe(self.on.remove, self._on_stop)
-        framework.observe(self.on.collect_unit_status, self._on_collect_status)
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework, self.make_host())
+        self._remote = self.make_remote(self.host)
+        self._guard = Guard(self.host)
+        self._unblocker = Unblocker(self.host)
+        self._cluster = Cluster(self.host.runner)
+        self._problem: Problem | None = None
+        self._node: Node | None = None
         framework.observe(self.on.show_cleanup_action, self._on_show_cleanup)
 
     make_host = staticmethod(Host.local)
@@ -83,19 +69,20 @@ class PacemakerRemoteCharm(ops.CharmBase):
 
     # Event handlers
 
-    def _reconcile(self, event: ops.EventBase) -> None:
+    def reconcile(self, event: ops.EventBase) -> None:
+        """Make the machine what Juju asks for."""
         try:
             # Every few minutes, and asked for by nobody: no reason to undo an operator's stop.
             self._apply(self._read_state(), idle=isinstance(event, ops.UpdateStatusEvent))
         except ValueError as error:
-            self._problem = ops.BlockedStatus(str(error))
+            self._problem = blocked(str(error))
         except (CommandError, ServiceError) as error:
             logger.error("%s", error)
-            self._problem = ops.BlockedStatus(_first_line(error))
+            self._problem = blocked(_first_line(error), AGAIN)
 
-    def _on_stop(self, _: ops.EventBase) -> None:
-        if not self._remote.full_member():
-            self._leave()
+    def cleaning(self, event: ops.EventBase) -> Iterable[Callable[[], object]]:
+        """Leave the cluster without being fenced: the guard goes when the daemon has stopped."""
+        return () if self._remote.full_member() else self._leaving()
 
     def _on_show_cleanup(self, event: ops.ActionEvent) -> None:
         published = self._read_state().published
@@ -108,14 +95,6 @@ class PacemakerRemoteCharm(ops.CharmBase):
                 "commands": "\n".join(cleanup_commands(published.hostname)),
             }
         )
-
-    def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
-        try:
-            for found in self._statuses():
-                event.add_status(found)
-        except ValueError as error:
-            event.add_status(ops.BlockedStatus(str(error)))
-        event.add_status(ops.ActiveStatus(status.READY))
 
     # From Juju
 
@@ -130,7 +109,7 @@ class PacemakerRemoteCharm(ops.CharmBase):
 
     def _expects_nova(self) -> bool:
         principal = ops.JujuContext.from_environ().principal_unit or ""
-        return principal.startswith("nova-compute") or self._host.path("/etc/nova").is_dir()
+        return principal.startswith("nova-compute") or self.host.path("/etc/nova").is_dir()
 
     def _current_identity(self) -> hacluster.Identity | None:
         """Name and address as they are now; None while Nova is not configured or without one."""
@@ -149,7 +128,7 @@ class PacemakerRemoteCharm(ops.CharmBase):
     def _current_name(self) -> str | None:
         try:
             return hostname.nova_host_name(
-                self._host,
+                self.host,
                 override=self.load_config(Config).remote_hostname,
                 expect_nova=self._expects_nova(),
             )
@@ -201,9 +180,7 @@ class PacemakerRemoteCharm(ops.CharmBase):
             resources=config.enable_resources,
         )
         for relation in self.model.relations[ENDPOINT]:
-            for key, value in bag.items():
-                if relation.data[self.unit].get(key) != value:
-                    relation.data[self.unit][key] = value
+            relations.publish(relation, self.unit, bag)
 
     def _tend(self, name: str) -> Node:
         """Keep what the cluster stores about this node as it should be; return its state."""
@@ -216,52 +193,64 @@ class PacemakerRemoteCharm(ops.CharmBase):
         return self._node
 
     def _leave(self) -> None:
-        """Leave the cluster without being fenced: the guard is the last thing to go."""
+        for step in self._leaving():
+            step()
+
+    def _leaving(self) -> tuple[Callable[[], object], ...]:
+        """The steps out of the cluster. Opening no port any more is the only one to ask Juju."""
+        return self._stop, self._unblocker.remove, self.unit.set_ports
+
+    def _stop(self) -> None:
         self._remote.shut_down()
         self._guard.remove()
-        self._unblocker.remove()
-        self.unit.set_ports()
 
     # Status
 
-    def _statuses(self) -> list[ops.StatusBase]:
+    def judge(self) -> Verdict:
+        """What keeps this hypervisor from being a node of the cluster."""
+        try:
+            return Verdict(self._problems())
+        except ValueError as error:
+            return Verdict([blocked(str(error))])
+
+    def _problems(self) -> list[Problem]:
         if self._remote.full_member():
-            return [
-                ops.BlockedStatus(
-                    "This machine is a full Pacemaker member; remove hacluster or this unit"
-                )
-            ]
+            text = "This machine is a full Pacemaker member; remove hacluster or this unit"
+            return [blocked(text, AGAIN)]
         config = self.load_config(Config)
         if self._problem is not None:
             return [self._problem]
         state = self._read_state()
         if not state.related:
-            return [ops.BlockedStatus(status.missing_relations([ENDPOINT]))]
+            return [blocked(status.missing_relations([ENDPOINT]))]
         return [
-            *_option_statuses(config),
-            *_key_statuses(state.keys),
-            *self._node_statuses(state),
+            *_option_problems(config),
+            *_key_problems(state.keys),
+            *self._node_problems(state),
         ]
 
-    def _node_statuses(self, state: State) -> list[ops.StatusBase]:
+    def _node_problems(self, state: State) -> list[Problem]:
         if state.published is None:
-            return [ops.WaitingStatus(self._why_not_published())]
+            return [self._why_not_published()]
         if not self._remote.running():
-            return [ops.BlockedStatus(status.services_not_running([SERVICE]))]
+            text = status.services_not_running([SERVICE])
+            return [blocked(text, awaited.runs([SERVICE]))]
         name = state.published.hostname
         return [
             *self._drift(state.published),
-            *_cluster_statuses(name, self._node or self._cluster.node(name)),
+            *_cluster_problems(name, self._node or self._cluster.node(name)),
         ]
 
-    def _why_not_published(self) -> str:
+    def _why_not_published(self) -> Problem:
         if self._current_name() is None:
-            return "Waiting for Nova to be configured on this machine"
+            text = "Waiting for Nova to be configured on this machine"
+            return waiting(text, hostname.CONFIGURED)
         if not self._remote.has_key():
-            return status.incomplete_relations([ENDPOINT])
-        return f"Waiting for {SERVICE} to listen on port {hacluster.PORT}"
+            return waiting(status.incomplete_relations([ENDPOINT]))
+        text = f"Waiting for {SERVICE} to listen on port {hacluster.PORT}"
+        return waiting(text, awaited.listens(hacluster.PORT))
 
-    def _drift(self, published: hacluster.Identity) -> list[ops.StatusBase]:
+    def _drift(self, published: hacluster.Identity) -> list[Problem]:
         """What the cluster was told and is not so any more."""
         name, address = self._current_name(), self._current_address()
         if name is None or (name, address) == (published.hostname, published.address):
@@ -270,35 +259,33 @@ class PacemakerRemoteCharm(ops.CharmBase):
             what = f"node {published.hostname}, but this host is {name} now"
         else:
             what = f"address {published.address}, but it is {address or 'gone'} now"
-        return [ops.BlockedStatus(f"Joined as {what}: see action show-cleanup, then re-deploy")]
+        return [blocked(f"Joined as {what}: see action show-cleanup, then re-deploy", AGAIN)]
 
 
-def _option_statuses(config: Config) -> list[ops.StatusBase]:
+def _option_problems(config: Config) -> list[Problem]:
     if config.enable_stonith and _is_container():
-        return [ops.BlockedStatus("enable-stonith: MAAS cannot fence a container")]
+        return [blocked("enable-stonith: MAAS cannot fence a container")]
     return []
 
 
-def _key_statuses(keys: hacluster.Keys) -> list[ops.StatusBase]:
+def _key_problems(keys: hacluster.Keys) -> list[Problem]:
     if keys.disagree:
-        return [ops.WaitingStatus("hacluster units disagree about the key; keeping the old one")]
+        return [waiting("hacluster units disagree about the key; keeping the old one")]
     if keys.invalid:
-        return [ops.WaitingStatus(f"Ignoring an invalid key from {', '.join(keys.invalid)}")]
+        return [waiting(f"Ignoring an invalid key from {', '.join(keys.invalid)}")]
     return []
 
 
-def _cluster_statuses(name: str, node: Node) -> list[ops.StatusBase]:
+def _cluster_problems(name: str, node: Node) -> list[Problem]:
+    connected = cluster.connected(name)
     if node.known is False:
-        return [ops.WaitingStatus(f"Waiting for hacluster to create node {name}")]
+        return [waiting(f"Waiting for hacluster to create node {name}", connected)]
     if not node.online:
-        return [ops.WaitingStatus(f"Node {name} is not connected; if that lasts, see the README")]
+        text = f"Node {name} is not connected; if that lasts, see the README"
+        return [waiting(text, connected)]
     if not node.managed:
-        return [
-            ops.BlockedStatus(
-                f"Node {name} is unmanaged, so its failure goes unnoticed; run on a hacluster"
-                f" unit: crm resource manage {name}"
-            )
-        ]
+        text = f"Node {name} is unmanaged, so its failure goes unnoticed; run on a hacluster unit:"
+        return [blocked(f"{text} crm resource manage {name}", AGAIN)]
     return []
 
 
@@ -315,4 +302,4 @@ def _first_line(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    ops.main(PacemakerRemoteCharm)
+    run(PacemakerRemoteCharm)

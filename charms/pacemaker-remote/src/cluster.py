@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from guard import MARKER
+from instance_ha_common import awaited
 from instance_ha_common.commands import Runner
 
 NO_SUCH_OBJECT = 105
@@ -72,6 +73,11 @@ class Cluster:
         argv = ["crm_attribute", "--type", "nodes", "--node", name]
         argv += ["--name", MACHINE_ATTRIBUTE, "--update", machine]
         return self._runner.run(argv, timeout=_TIMEOUT, check=False).returncode == 0
+
+
+def connected(name: str) -> str:
+    """What succeeds once this hypervisor is connected as the node `name`; see `awaited`."""
+    return awaited.succeeds(["cibadmin", "--query", "--xpath", f"//primitive[@id='{name}']"])
 
 
 def _parse(name: str, text: str) -> Node:

@@ -260,6 +260,13 @@ class TestMessaging:
         assert Messaging.from_bags({}) is None
         assert Messaging.from_bags({"r/0": {"private-address": "x y", "password": "p"}}) is None
 
+    @pytest.mark.parametrize("key", ["private-address", "hostname", "ingress-address"])
+    def test_where_a_server_is_reached(self, key: str) -> None:
+        """Juju 4 has no private-address of its own."""
+        found = Messaging.from_bags({"r/0": {key: "10.6.0.41", "password": "p"}})
+        assert found is not None
+        assert [server.host for server in found.servers] == ["10.6.0.41"]
+
 
 def vip(text: str, interface: str = "eth0") -> Vip:
     return Vip(ipaddress.ip_address(text), interface, "eth0", 24)
@@ -444,12 +451,25 @@ class TestCertificates:
 class TestPeers:
     def test_golden(self) -> None:
         assert peers.publish(
-            {"public": "10.1.0.1", "admin": "10.2.0.1", "internal": "10.3.0.1"}
+            "10.3.0.1", {"public": "10.1.0.1", "admin": "10.2.0.1", "internal": "10.3.0.1"}
         ) == {
             "public-address": "10.1.0.1",
             "admin-address": "10.2.0.1",
             "internal-address": "10.3.0.1",
+            "cluster-address": "10.3.0.1",
         }
+
+    @pytest.mark.parametrize(
+        ("bag", "address"),
+        [
+            ({"ingress-address": "10.0.0.1"}, "10.0.0.1"),  # Juju 4
+            ({"ingress-address": "10.0.0.1", "private-address": "10.0.0.2"}, "10.0.0.2"),
+            ({"ingress-address": "10.0.0.1", "cluster-address": "10.0.0.3"}, "10.0.0.3"),
+        ],
+    )
+    def test_where_a_unit_is_reached(self, bag: dict[str, str], address: str) -> None:
+        [peer] = peers.read({"masakari/1": bag})
+        assert peer.address == address
 
     def test_order_is_by_number(self) -> None:
         bags = {f"masakari/{n}": {"private-address": f"10.0.0.{n}"} for n in (10, 9, 1)}

@@ -12,9 +12,13 @@ import configparser
 import re
 import socket
 
+from instance_ha_common import awaited
 from instance_ha_common.host import Host
 
 NOVA_CONF = "/etc/nova/nova.conf"
+
+CONFIGURED = awaited.holds(NOVA_CONF, r"^(host|transport_url)\s*=\s*\S")
+"""What succeeds once Nova is configured; see `awaited`."""
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 

@@ -1,15 +1,22 @@
-"""Unit databags as plain dictionaries, and which of several answers to believe."""
+"""Unit databags as plain dictionaries, which of several answers to believe, and what is gone."""
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ops
 
+logger = logging.getLogger(__name__)
+
 Bag = Mapping[str, str]
 """What one unit has published, without empty values."""
+
+_GONE = re.compile(r"permission denied|relation( \S+)? not found|settings not found")
+"""Juju's words for a relation that has gone under the hook: those of 3.6 and those of 4."""
 
 
 def bag(data: Mapping[str, str]) -> dict[str, str]:
@@ -25,6 +32,33 @@ def unit_bags(relations: Iterable[ops.Relation]) -> dict[str, dict[str, str]]:
     return {
         unit.name: bag(relation.data[unit]) for relation in relations for unit in relation.units
     }
+
+
+def gone(error: ops.ModelError) -> bool:
+    """Whether an error tells that a relation, or this unit's part in it, exists no more."""
+    return type(error).__name__ == "RelationNotFoundError" or bool(_GONE.search(str(error)))
+
+
+def publish(
+    relation: ops.Relation, owner: ops.Unit | ops.Application, values: Mapping[str, str]
+) -> None:
+    """Write what differs into an own databag; an empty value deletes its key.
+
+    While an application goes, its relations go together: in a hook of one, others are gone. What
+    would have been written there interests nobody any more.
+
+    Raises:
+        ModelError: Juju refuses for another reason.
+    """
+    import ops
+
+    try:
+        own = relation.data[owner]
+        own.update({k: v for k, v in values.items() if own.get(k, "") != v})
+    except ops.ModelError as error:
+        if not gone(error):
+            raise
+        logger.info("relation %s:%s is gone", relation.name, relation.id)
 
 
 def choose(

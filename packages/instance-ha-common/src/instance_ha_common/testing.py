@@ -9,7 +9,7 @@ import pickle
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import ops
 import yaml
@@ -19,6 +19,9 @@ from instance_ha_common.commands import CommandError, Runner
 from instance_ha_common.host import Host
 from instance_ha_common.packages import Apt
 from instance_ha_common.services import ServiceError, Systemd
+
+if TYPE_CHECKING:
+    import pytest
 
 Answer = str | tuple[int, str] | Callable[[list[str]], "str | tuple[int, str]"]
 """Output, or exit code and output, or a function of argv that gives one of them."""
@@ -55,6 +58,42 @@ def make_context(charm: type[ops.CharmBase], **options: Any) -> testing.Context[
     """
     pickled = _charmcraft(Path(inspect.getfile(charm)).parents[1])
     return testing.Context(charm, meta=pickle.loads(pickled), **options)  # noqa: S301 - from below
+
+
+_HOOK_TOOLS = (
+    "application_version_set",
+    "close_port",
+    "config_get",
+    "is_leader",
+    "juju_log",
+    "network_get",
+    "open_port",
+    "opened_ports",
+    "planned_units",
+    "relation_get",
+    "relation_ids",
+    "relation_list",
+    "relation_remote_app_name",
+    "relation_set",
+    "status_get",
+    "status_set",
+)
+
+
+def refuse_hook_tools(patch: pytest.MonkeyPatch, words: str) -> None:
+    """Have every hook tool of ops.testing fail with Juju's words, as in a unit that goes away."""
+
+    def refuse(*args: object, **options: object) -> None:
+        raise ops.ModelError(f"ERROR {words}\n")
+
+    for tool in _HOOK_TOOLS:
+        patch.setattr(f"scenario.mocking._MockModelBackend.{tool}", refuse)
+
+
+def depart_itself(patch: pytest.MonkeyPatch) -> None:
+    """Have relation-departed tell that the charm's own unit departs, which ops.testing cannot."""
+    itself = property(lambda event: event.framework.model.unit)
+    patch.setattr(ops.RelationDepartedEvent, "departing_unit", itself)
 
 
 @functools.cache

@@ -1,0 +1,211 @@
+"""How a charm goes, bears with relations that are gone, and tells what it waits for."""
+
+import ops
+import pytest
+from instance_ha_common import relations, testing
+from instance_ha_common.awaited import AGAIN
+from instance_ha_common.charm import Charm, run
+from instance_ha_common.problems import Verdict, blocked, maintenance, waiting
+from ops import testing as ops_testing
+
+META = {
+    "name": "toy",
+    "subordinate": True,
+    "requires": {
+        "tie": {"interface": "juju-info", "scope": "container"},
+        "db": {"interface": "db"},
+        "other": {"interface": "other"},
+    },
+}
+GONE = [
+    ops.ModelError("ERROR permission denied\n"),
+    ops.ModelError("ERROR relation 2 not found (not found)\n"),
+    ops.RelationNotFoundError(),
+]
+
+
+class Toy(Charm):
+    """Publishes on two endpoints, and says what the test wants."""
+
+    tie = "tie"
+    host: testing.FakeHost
+    did: list[str]
+    verdict: Verdict | None = Verdict()
+    fails: Exception | None = None
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework, self.host)
+
+    def reconcile(self, event: ops.EventBase) -> None:
+        self.did.append("reconcile")
+        if self.fails:
+            raise self.fails
+        for endpoint in ("db", "other"):
+            for relation in self.model.relations[endpoint]:
+                relations.publish(relation, self.unit, {"name": "toy"})
+
+    def judge(self) -> Verdict | None:
+        return self.verdict
+
+    def cleaning(self, event: ops.EventBase):
+        def fail() -> None:
+            self.did.append("fail")
+            if self.fails:
+                raise self.fails
+
+        return fail, lambda: self.model.relations["db"], lambda: self.did.append("clean")
+
+
+@pytest.fixture
+def charm(tmp_path, monkeypatch) -> type[Toy]:
+    monkeypatch.setenv("SCENARIO_BARE_CHARM_ERRORS", "true")
+    return type("Toy", (Toy,), {"host": testing.fake_host(tmp_path), "did": []})
+
+
+@pytest.fixture
+def ctx(charm) -> ops_testing.Context:
+    return ops_testing.Context(charm, meta=META, principal_unit="nova-compute/0")
+
+
+DB = ops_testing.Relation("db", remote_app_name="mysql")
+TIE = ops_testing.SubordinateRelation("tie", remote_app_name="nova-compute")
+STATE = ops_testing.State(relations=[DB, ops_testing.Relation("other"), TIE])
+
+
+def test_an_ordinary_unit_reacts(ctx, charm):
+    out = ctx.run(ctx.on.config_changed(), STATE)
+    assert charm.did == ["reconcile"]
+    assert out.get_relation(DB.id).local_unit_data["name"] == "toy"
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+
+def test_another_unit_that_departs_is_nothing_special(ctx, charm):
+    ctx.run(ctx.on.relation_departed(DB, remote_unit=0, departing_unit=0), STATE)
+    ctx.run(ctx.on.relation_broken(DB), STATE)
+    assert charm.did == ["reconcile", "reconcile"]
+
+
+def test_a_unit_that_departs_cleans_up_once_and_does_no_more(ctx, charm, monkeypatch):
+    with monkeypatch.context() as patch:
+        testing.depart_itself(patch)
+        out = ctx.run(ctx.on.relation_departed(DB, remote_unit=0), STATE)
+        ctx.run(ctx.on.relation_departed(DB, remote_unit=0), STATE)
+    assert charm.did == ["fail", "clean"]
+    assert out.unit_status == ops.UnknownStatus()
+    assert "name" not in out.get_relation(DB.id).local_unit_data
+    ctx.run(ctx.on.relation_broken(DB), STATE)
+    assert charm.did == ["fail", "clean"]
+    ctx.run(ctx.on.stop(), STATE)
+    assert charm.did == ["fail", "clean"] * 2
+    ctx.run(ctx.on.install(), STATE)
+    assert charm.did[4:] == ["reconcile"]
+
+
+def test_a_unit_of_the_same_name_is_not_going(ctx, charm, monkeypatch):
+    with monkeypatch.context() as patch:
+        testing.depart_itself(patch)
+        ctx.run(ctx.on.relation_departed(DB, remote_unit=0), STATE)
+    ctx.run(ctx.on.install(), STATE)
+    ctx.run(ctx.on.config_changed(), STATE)
+    assert charm.did == ["fail", "clean", "reconcile", "reconcile"]
+
+
+def test_a_subordinate_goes_with_what_ties_it_to_its_principal(ctx, charm):
+    ctx.run(ctx.on.relation_broken(TIE), STATE)
+    assert charm.did == ["fail", "clean"]
+
+
+def test_what_ties_others_to_another_principal_is_nothing_special(charm):
+    ctx = ops_testing.Context(charm, meta=META, principal_unit="nova-compute-ssd/0")
+    ctx.run(ctx.on.relation_broken(TIE), STATE)
+    assert charm.did == ["reconcile"]
+
+
+@pytest.mark.parametrize("event", ["stop", "remove"])
+@pytest.mark.parametrize("words", ["connection is shutdown before send", "permission denied"])
+def test_no_hook_tool_is_needed_to_go(ctx, charm, monkeypatch, event, words):
+    """Ops asks for the leader itself, and writes to Juju's log, before the charm is there."""
+    testing.refuse_hook_tools(monkeypatch, words)
+    monkeypatch.setenv("JUJU_DISPATCH_PATH", f"hooks/{event}")
+    run(charm, lambda _: ctx.run(getattr(ctx.on, event)(), STATE))
+    assert charm.did == ["fail", "clean"]
+
+
+def test_a_unit_that_stays_needs_them(ctx, charm, monkeypatch):
+    testing.refuse_hook_tools(monkeypatch, "connection is shutdown before send")
+    with pytest.raises(ops.ModelError):
+        run(charm, lambda _: ctx.run(ctx.on.config_changed(), STATE))
+
+
+def test_a_step_that_fails_is_tried_again_after_all_others(ctx, charm, monkeypatch):
+    charm.fails = OSError("busy")
+    with monkeypatch.context() as patch:
+        testing.depart_itself(patch)
+        ctx.run(ctx.on.relation_departed(DB, remote_unit=0), STATE)  # stop is still to come
+    with pytest.raises(OSError, match="busy"):
+        ctx.run(ctx.on.stop(), STATE)
+    assert charm.did == ["fail", "clean"] * 2
+    assert charm.going
+
+
+@pytest.mark.parametrize("error", GONE)
+def test_a_relation_that_is_gone_keeps_nothing_from_the_others(ctx, charm, monkeypatch, error):
+    from scenario.mocking import _MockModelBackend
+
+    write = _MockModelBackend.relation_set
+
+    def relation_set(backend, **options):
+        if options["relation_id"] == DB.id:
+            raise error
+        write(backend, **options)
+
+    monkeypatch.setattr(_MockModelBackend, "relation_set", relation_set)
+    out = ctx.run(ctx.on.config_changed(), STATE)
+    [other] = out.get_relations("other")
+    assert other.local_unit_data["name"] == "toy"
+    assert "name" not in out.get_relation(DB.id).local_unit_data
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+
+@pytest.mark.parametrize("error", GONE)
+def test_a_reading_that_fails_for_it_is_tried_again_soon(ctx, charm, error):
+    charm.fails = error
+    out = ctx.run(ctx.on.config_changed(), STATE)
+    assert out.unit_status == ops.WaitingStatus("A relation is going away")
+    assert charm.host.runner.calls[-1][-1] == "5"  # seconds
+
+
+def test_other_errors_of_juju_are_errors(ctx, charm, monkeypatch):
+    charm.fails = ops.ModelError("ERROR cannot write relation settings\n")
+    with pytest.raises(ops.ModelError):
+        ctx.run(ctx.on.config_changed(), STATE)
+    from scenario.mocking import _MockModelBackend
+
+    def refuse(*args, **options):
+        raise ops.ModelError("ERROR no space left\n")
+
+    charm.fails = None
+    monkeypatch.setattr(_MockModelBackend, "relation_set", refuse)
+    with pytest.raises(ops.ModelError):
+        ctx.run(ctx.on.config_changed(), STATE)
+
+
+class TestStatus:
+    def test_the_worst_comes_first_and_all_of_it_is_told(self, ctx, charm):
+        charm.verdict = Verdict([waiting("w"), blocked("a"), maintenance("m"), blocked("b")])
+        assert ctx.run(ctx.on.start(), STATE).unit_status == ops.BlockedStatus("a; b")
+
+    def test_a_note_is_told_in_any_case(self, ctx, charm):
+        charm.verdict = Verdict(note=" (n)", until=AGAIN)
+        assert ctx.run(ctx.on.start(), STATE).unit_status == ops.ActiveStatus("Unit is ready (n)")
+        charm.verdict = Verdict([waiting("w")], " (n)")
+        assert ctx.run(ctx.on.start(), STATE).unit_status == ops.WaitingStatus("w (n)")
+
+    def test_nothing_to_say_leaves_it(self, ctx, charm):
+        charm.verdict = None
+        assert ctx.run(ctx.on.start(), STATE).unit_status == ops.UnknownStatus()
+
+    def test_what_is_awaited_is_looked_for(self, ctx, charm):
+        charm.verdict = Verdict([waiting("w", "true"), blocked("b", "false"), blocked("c")])
+        ctx.run(ctx.on.start(), STATE)
+        assert charm.host.runner.calls[-1][-2:] == ["false", "true"]
