@@ -31,8 +31,13 @@ _NAMED = 5
 """Hosts that a status names; it is one line of a table."""
 
 
-def desired(config: Config) -> masakari_fencing.cluster.Desired:
-    """What the cluster's configuration must contain, by the charm's options."""
+def desired(config: Config, *, programs: bool = True) -> masakari_fencing.cluster.Desired:
+    """What the cluster's configuration must contain.
+
+    Args:
+        config: the charm's options.
+        programs: whether every unit has the alert agent and the guard.
+    """
     tuning = None
     if config.remote_monitor_interval:
         tuning = masakari_fencing.cluster.Tuning(
@@ -41,19 +46,20 @@ def desired(config: Config) -> masakari_fencing.cluster.Desired:
             start_timeout=config.remote_start_timeout,
             reconnect_interval=config.remote_reconnect_interval,
         )
-    guard = None
-    if config.fencing_limit_hosts or config.fencing_limit_share or config.fence_by_matrix:
-        guard = masakari_fencing.cluster.Guard(
-            max_hosts=config.fencing_limit_hosts,
-            max_share=config.fencing_limit_share,
-            window=config.fencing_limit_window,
-            matrix=config.fence_by_matrix,
-        )
+    # Without a limit, too: it also keeps hosts from being fenced that are still being added, or
+    # that stand in a segment that is switched off.
+    guard = masakari_fencing.cluster.Guard(
+        max_hosts=config.fencing_limit_hosts,
+        max_share=config.fencing_limit_share,
+        window=config.fencing_limit_window,
+        matrix=config.fence_by_matrix,
+    )
     return masakari_fencing.cluster.Desired(
         alert_path=ALERT_AGENT if config.fencing_notifications else None,
         tuning=tuning,
         separate_machines=True,
         guard=guard,
+        programs=programs,
     )
 
 
@@ -64,16 +70,23 @@ class Cluster:
         self._host = host
         self._clock = clock
 
-    def apply(self, config: Config) -> list[str]:
+    def apply(self, config: Config, *, programs: bool) -> list[str]:
         """Have the cluster's configuration contain what the options ask for. Leader only.
+
+        Args:
+            config: the charm's options.
+            programs: whether every unit has the alert agent and the guard.
 
         Returns:
             What was changed.
 
         Raises:
+            Postponed: a hypervisor is being fenced.
             PacemakerError: the cluster does not answer.
         """
-        return masakari_fencing.cluster.apply(self._host.runner, desired(config))
+        return masakari_fencing.cluster.apply(
+            self._host.runner, desired(config, programs=programs)
+        )
 
     def remove(self) -> None:
         """Take everything of ours out of the cluster's configuration.
@@ -90,6 +103,7 @@ class Cluster:
             machine: Juju's id of this unit's machine, such as `1/lxd/0`.
 
         Raises:
+            Postponed: a hypervisor is being fenced.
             PacemakerError: the cluster does not answer.
         """
         if not machine or self._host.read(_RECORD) == machine:

@@ -22,13 +22,16 @@ OWNED = {
 """Keys of each relation that this charm writes, and deletes when they have no value."""
 
 
-def compute(state: State, *, tls: bool, serving: bool) -> dict[str, dict[str, str] | None]:
+def compute(
+    state: State, *, tls: bool, serving: bool, fencing: bool
+) -> dict[str, dict[str, str] | None]:
     """Databag of this unit for each endpoint.
 
     Args:
         state: the state.
         tls: this unit serves with TLS.
         serving: HAProxy has this charm's configuration.
+        fencing: the programs are installed that the cluster runs on every member.
 
     Returns:
         By endpoint; None leaves what was published before as it is.
@@ -39,7 +42,9 @@ def compute(state: State, *, tls: bool, serving: bool) -> dict[str, dict[str, st
         "amqp": messaging.request(),
         "ha": _ha(state) if serving else None,
         "certificates": certificates.request(state.unit, state.certificate_names),
-        "cluster": peers.publish(state.cluster_address, state.own_addresses),
+        "cluster": peers.publish(
+            state.cluster_address, state.own_addresses, fencing=fencing
+        ),
     }
 
 

@@ -56,6 +56,12 @@ class Installation:
         """Whether Pacemaker is installed, and its group with it."""
         return self._group_members(GROUP) is not None
 
+    @property
+    def ready(self) -> bool:
+        """Whether Pacemaker can run the alert agent and the guard here."""
+        there = all(self._host.path(path).exists() for path in (*_PROGRAMS, SPOOL))
+        return there and self.joined
+
     def join_cluster(self) -> bool:
         """Let Pacemaker leave its events for the notifier, once Pacemaker is installed.
 

@@ -10,20 +10,25 @@ from instance_ha_common import relations
 
 import values
 
-KEYS = ("public-address", "admin-address", "internal-address", "cluster-address")
+FENCING = "fencing-programs"
+"""Key in a unit's databag: it has what the cluster's configuration refers to on every member."""
+
+KEYS = ("public-address", "admin-address", "internal-address", "cluster-address", FENCING)
 MIGRATED = "db-sync"
 """Key in the application's databag: which database the leader has migrated, and to what."""
 
 
-def publish(address: str, addresses: Mapping[str, str]) -> dict[str, str]:
+def publish(address: str, addresses: Mapping[str, str], *, fencing: bool) -> dict[str, str]:
     """What a unit publishes.
 
     Args:
         address: where the other units reach it.
         addresses: its address for each endpoint type.
+        fencing: whether the alert agent and the guard are installed on it.
     """
     own = {f"{kind}-address": address for kind, address in addresses.items()}
-    return {**own, "cluster-address": address}
+    bag = {**own, "cluster-address": address}
+    return {**bag, FENCING: "installed"} if fencing else bag
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +39,13 @@ class Peer:
         name: of the unit.
         address: where its HAProxy is reached.
         addresses: its address for each endpoint type, as far as it has told.
+        fencing: the alert agent and the guard are installed on it.
     """
 
     name: str
     address: str
     addresses: Mapping[str, str]
+    fencing: bool = False
 
 
 def read(bags: Mapping[str, relations.Bag]) -> tuple[Peer, ...]:
@@ -54,7 +61,8 @@ def read(bags: Mapping[str, relations.Bag]) -> tuple[Peer, ...]:
                 kind: values.host(bags[name], f"{kind}-address")
                 for kind in ("public", "admin", "internal")
             }
-            found.append(Peer(name, address, values.without_absent(own)))
+            fencing = bool(bags[name].get(FENCING))
+            found.append(Peer(name, address, values.without_absent(own), fencing))
     return tuple(found)
 
 

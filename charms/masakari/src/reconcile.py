@@ -15,6 +15,7 @@ from instance_ha_common.awaited import AGAIN
 from instance_ha_common.host import Host
 from instance_ha_common.pause import PauseFlag
 from instance_ha_common.problems import Problem, blocked, maintenance, waiting
+from masakari_fencing.cluster import Postponed
 from masakari_fencing.pacemaker import PacemakerError
 
 import databags
@@ -133,9 +134,11 @@ class Unit:
         result = Result()
         tls = self._configure_haproxy(state, result)
         serving = tls is not None and self.haproxy.is_ours
-        result.databags = databags.compute(state, tls=bool(tls), serving=serving)
         result.problems += relation_problems(state)
         self._run_masakari(state, result)
+        result.databags = databags.compute(
+            state, tls=bool(tls), serving=serving, fencing=self.fencing.ready
+        )
         self._supervise(state, result, look)
         self._tend_cluster(state, machine, result, look)
         return result
@@ -172,14 +175,15 @@ class Unit:
         """Configure Masakari, migrate its database and have its services run."""
         missing = [name for name in state_module.MANDATORY if name not in state.related]
         identity, database, messaging = state.identity, state.database, state.messaging
+        # The other units wait for this, so it does not wait for what Masakari needs.
+        fencing_digest = self.fencing.install()
+        clustered = self._join_cluster(state)
         if missing:
             self.services.stop(services.MASAKARI)
             return
         if identity is None or database is None or messaging is None:
             return  # services that run go on with what they have
         settings = workload.Settings(state.config, identity, database, messaging, _cores())
-        fencing_digest = self.fencing.install()
-        clustered = self._join_cluster(state)
         self.masakari.configure(settings)
         self.masakari.install_units(state.config, clustered=clustered)
         if self._migrate(state, result) and not self.paused:
@@ -280,15 +284,24 @@ class Unit:
         if not state.clustered:
             return
         try:
-            self.cluster.record_machine(machine)
-            if state.leader:
-                for change in self.cluster.apply(config):
-                    logger.info("cluster: %s", change)
+            result.problems += self._configure_cluster(state, machine)
             if not config.allow_recovery_without_fencing:
                 problems = self.cluster.problems(leader=state.leader, fresh=look)
                 result.problems += [blocked(text, AGAIN) for text in problems]
         except PacemakerError as error:
             result.problems.append(waiting(f"Pacemaker does not answer: {error}", ANSWERS))
+
+    def _configure_cluster(self, state: State, machine: str) -> Iterator[Problem]:
+        """Have the cluster configured as it must be, unless a hypervisor is just being fenced."""
+        try:
+            self.cluster.record_machine(machine)
+            if state.leader:
+                # Where one unit lacks them, Pacemaker could not even start what they are for.
+                programs = self.fencing.ready and all(peer.fencing for peer in state.peers)
+                for change in self.cluster.apply(state.config, programs=programs):
+                    logger.info("cluster: %s", change)
+        except Postponed as error:
+            yield waiting(str(error), AGAIN)
 
 
 def relation_problems(state: State) -> Iterator[Problem]:

@@ -110,6 +110,7 @@ class Cluster:
         self.runner.on("crm_attribute --type=crm_config", 105)
         self.runner.on("stonith_admin --reboot", lambda argv: self.fence(argv[2]) or "")
         self.runner.on("crm_node --name", f"{self.members[0]}\n")
+        self.runner.on("crm_node --quorum", lambda _: f"{int(self.quorum)}\n")
 
     def _failures(self) -> str:
         failed = [("st-maas", 0.0)] if self.device_failed else []

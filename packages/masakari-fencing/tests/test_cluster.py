@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 
 import pytest
-from fencing_fakes import FakeRunner
+from fencing_fakes import Cluster, Remote
 from masakari_fencing import cluster, fenceagent, guard, topology
-from masakari_fencing.cluster import Desired, Tuning
+from masakari_fencing.cluster import Desired, Postponed, Tuning
 from masakari_fencing.pacemaker import PacemakerError
 
 # As hacluster leaves it: three members, each on the machine of one hypervisor.
@@ -54,7 +55,8 @@ class Cib:
 
     def __init__(self, text: str = CIB) -> None:
         self.root = ET.fromstring(text)  # noqa: S314
-        self.runner = FakeRunner()
+        self.nodes = Cluster([Remote("node1.maas"), Remote("node9.maas")])
+        self.runner = self.nodes.runner
         self.runner.on("cibadmin --query", lambda _: ET.tostring(self.root, encoding="unicode"))
         self.runner.on("cibadmin --modify --allow-create --xml-pipe", self._modify)
         self.runner.on("cibadmin --delete --xpath", self._delete)
@@ -240,7 +242,7 @@ def test_a_refused_change_is_an_error(cib: Cib) -> None:
 
 
 def test_a_machine_is_recorded_once() -> None:
-    runner = FakeRunner().on("crm_attribute", "").on("crm_attribute --node n --name ju", 105)
+    runner = Cluster().runner.on("crm_attribute", "").on("crm_attribute --node n --name ju", 105)
     runner.on("crm_attribute --node n --name juju-machine --update 1/lxd/0", "")
     assert cluster.record_machine(runner, "n", "1/lxd/0") is True
     runner.on("crm_attribute --node n --name juju-machine --query", "1/lxd/0\n")
@@ -252,7 +254,7 @@ DEVICES = """
   <primitive id="st-maas" class="stonith" type="external/maas"><instance_attributes id="x">
     <nvpair id="x-h" name="hostnames" value="node1 Node1.maas"/></instance_attributes></primitive>
   <primitive id="st-ipmi" class="stonith" type="fence_ipmilan"><instance_attributes id="y">
-    <nvpair id="y-h" name="pcmk_host_list" value="node9.maas,other"/></instance_attributes>
+    <nvpair id="y-h" name="pcmk_host_list" value="node9.maas,node9"/></instance_attributes>
   </primitive>
   <primitive id="st-null" class="stonith" type="null"><instance_attributes id="z">
     <nvpair id="z-h" name="hostlist" value="juju-0 node1.maas"/></instance_attributes></primitive>
@@ -341,9 +343,9 @@ def test_the_guard_follows_its_options_and_the_hosts(guarded: Cib) -> None:
 
 
 def test_a_host_that_no_device_fences_has_no_level(cib: Cib) -> None:
-    assert cluster.apply(cib.runner, Desired(guard=cluster.Guard())) == cluster.apply(
-        Cib().runner, Desired()
-    )
+    cluster.apply(cib.runner, Desired(guard=cluster.Guard()))
+    assert levels(cib) == {}
+    assert not cib.root.findall(".//primitive[@class='stonith']")
     assert levels(cib) == {}
 
 
@@ -393,3 +395,97 @@ def test_what_may_run_on_a_hypervisor_is_looked_for(
     cib = Cib(text.replace("</constraints>", f"{constraint}</constraints>"))
     cluster.apply(cib.runner, Desired())
     assert len(looked_for(cib)) == expected
+
+
+def startup(cib: Cib) -> list[str | None]:
+    found = cib.root.findall(".//crm_config//nvpair[@name='startup-fencing']")
+    return [pair.get("value") for pair in found]
+
+
+def test_a_hypervisor_that_is_being_added_is_not_fenced(guarded: Cib) -> None:
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard(max_hosts=0)))
+    assert startup(guarded) == ["false"]
+    assert cluster.apply(guarded.runner, Desired(guard=cluster.Guard(max_hosts=0))) == []
+    cluster.remove(guarded.runner)
+    assert startup(guarded) == []
+
+
+def test_members_with_power_of_their_own_are_fenced_as_pacemaker_wants(guarded: Cib) -> None:
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    (hosts,) = guarded.root.findall(".//nvpair[@id='x-h']")
+    hosts.set("value", "node1 node1.maas Juju-10")
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    assert startup(guarded) == []
+    assert "juju-10" not in {target.lower() for target in levels(guarded)}
+
+
+def test_the_levels_of_a_host_that_was_removed_wait_for_it(guarded: Cib) -> None:
+    """It is deployed again, and Pacemaker wants to fence it before anybody has looked."""
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    (resources,) = guarded.root.findall(".//resources")
+    for primitive in guarded.root.findall(".//primitive[@id='node1.maas']"):
+        resources.remove(primitive)
+    (nodes,) = guarded.root.findall(".//nodes")
+    for node in guarded.root.findall(".//node[@id='node1.maas']"):
+        nodes.remove(node)
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    assert levels(guarded)["Node1.maas"] == "masakari-fencing-guard-st-maas"
+
+
+def unclean(cib: Cib, *, seen: bool = True) -> None:
+    remote = cib.nodes.remotes[1]
+    remote.unclean, remote.online = True, False
+    if seen:
+        state = {"uname": remote.name, "remote_node": "true", "node_fenced": "0"}
+        ET.SubElement(cib.root.findall("status")[0], "node_state", state)
+
+
+def fenced_now(cib: Cib) -> None:
+    cib.nodes.remotes[0].events = [("reboot", "pending", None)]
+    cib.nodes.remotes[0].requester = "stonith_admin.7@juju-1-lxd-0"
+
+
+@pytest.mark.parametrize("state", [unclean, fenced_now])
+def test_a_fencing_is_not_interrupted(guarded: Cib, state: Callable[[Cib], None]) -> None:
+    state(guarded)
+    with pytest.raises(Postponed, match=r"until node\d\.maas is fenced"):
+        cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    guarded.runner.on("crm_attribute --node n", 105)
+    with pytest.raises(Postponed):
+        cluster.record_machine(guarded.runner, "n", "1")
+    assert guarded.writes() == 0
+    assert not [call for call in guarded.runner.ran("crm_attribute") if "--update" in call]
+
+
+def test_what_is_never_fenced_is_not_waited_for(guarded: Cib) -> None:
+    unclean(guarded, seen=False)
+    assert cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+
+
+def test_nothing_to_change_waits_for_nothing(guarded: Cib) -> None:
+    cluster.apply(guarded.runner, Desired(guard=cluster.Guard()))
+    unclean(guarded)
+    assert cluster.apply(guarded.runner, Desired(guard=cluster.Guard())) == []
+
+
+def test_removal_waits_for_nothing(guarded: Cib) -> None:
+    cluster.apply(guarded.runner, Desired(alert_path=ALERT, guard=cluster.Guard()))
+    unclean(guarded)
+    cluster.remove(guarded.runner)
+    assert guarded.ours() == []
+
+
+def test_without_the_programs_on_every_member_nothing_refers_to_them(guarded: Cib) -> None:
+    wanted = Desired(alert_path=ALERT, guard=cluster.Guard(), programs=False)
+    cluster.apply(guarded.runner, wanted)
+    assert levels(guarded) == {}
+    assert guarded.root.find(".//alert") is None
+    assert startup(guarded) == ["false"], "that needs no program"
+
+
+def test_a_member_that_does_not_have_them_yet_takes_them_from_no_other(guarded: Cib) -> None:
+    cluster.apply(guarded.runner, Desired(alert_path=ALERT, guard=cluster.Guard()))
+    before = ET.tostring(guarded.root)
+    wanted = Desired(alert_path=ALERT, guard=cluster.Guard(max_hosts=5), programs=False)
+    assert cluster.apply(guarded.runner, wanted) == []
+    assert ET.tostring(guarded.root) == before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from fencing_fakes import Cluster, Remote
 from masakari_fencing import guard
 from masakari_fencing.guard import Guard, Refusal
 from masakari_fencing.pacemaker import PacemakerError
+from masakari_fencing.readmission import PROBES
 
 NOW = 2_000_000.0
 
@@ -21,6 +24,8 @@ class Rack:
     def __init__(self, count: int = 10) -> None:
         self.cluster = Cluster([Remote(f"node{number}") for number in range(1, count + 1)])
         self.properties: dict[str, float] = {}
+        self.unseen: set[str] = set()
+        self.unrecorded: set[str] = set()
         self.silent: set[str] = set()
         self.tried: set[str] = set()
         self.objection: str | None = None
@@ -41,10 +46,18 @@ class Rack:
             f'<node_state remote_node="true" uname="{remote.name}" '
             f'node_fenced="{remote.fenced:.0f}"/>'
             for remote in self.cluster.remotes
+            if remote.name not in self.unseen
+        )
+        nodes = "".join(
+            f'<node uname="{remote.name}"><instance_attributes>'
+            '<nvpair name="juju-machine" value="1"/></instance_attributes></node>'
+            for remote in self.cluster.remotes
+            if remote.name not in self.unrecorded
         )
         return (
             f"<cib><configuration><crm_config><x>{properties}</x></crm_config>"
-            f"<resources>{primitives}</resources></configuration><status>{states}</status></cib>"
+            f"<nodes>{nodes}</nodes><resources>{primitives}</resources></configuration>"
+            f"<status>{states}</status></cib>"
         )
 
     def lose(self, *names: str, noticed: bool = True) -> None:
@@ -200,25 +213,37 @@ class Repair(Rack):
         self.slowness = 0.0
         runner = self.cluster.runner
         runner.on("crm_resource --resource", self._cleanup)
-        runner.on(f"crm_attribute --type=crm_config --name={guard.HOLD}", self._hold)
+        runner.on("cibadmin --modify", self._hold)
+        runner.on("cibadmin --delete --xpath", self._release)
 
     def _hold(self, argv: list[str]) -> str:
-        self.held.append(float(argv[-1].removeprefix("--update=")))
-        self.properties[guard.HOLD] = self.held[-1]
+        config = ET.fromstring(str(self.cluster.runner.inputs[-1]))  # noqa: S314
+        pairs = list(config.iterfind("cluster_property_set/nvpair"))
+        self.held.append(float(pairs[0].get("value", "")))
+        self.properties |= {str(pair.get("name")): self.held[-1] for pair in pairs}
         return ""
+
+    def _release(self, argv: list[str]) -> str:
+        del self.properties[argv[-1].split("'")[1]]
+        return ""
+
+    @property
+    def holds(self) -> set[str]:
+        return {name.removeprefix(guard.HOLD) for name in self.properties}
 
     def _cleanup(self, argv: list[str]) -> str:
         remote = self.cluster.remote(argv[2])
         assert remote is not None
-        assert self.properties[guard.HOLD] > self.now, "nothing is fenced meanwhile"
-        assert self.check("node1") == "hypervisors are being readmitted"
+        assert self.properties[f"{guard.HOLD}{argv[2]}"] > self.now
+        assert self.check(argv[2]) == "it is being readmitted"
         remote.unclean, remote.online = False, remote.name not in self.silent
         self.now += self.slowness
         return ""
 
-    def readmit(self) -> list[str]:
+    def readmit(self, only: list[str] | None = None) -> list[str]:
         return guard.readmit(
             self.cluster.runner,
+            only=only,
             reachable=self.reachable,
             clock=lambda: self.now,
             sleep=lambda seconds: setattr(self, "now", self.now + seconds),
@@ -231,7 +256,87 @@ def test_hosts_that_answer_again_are_readmitted_unfenced() -> None:
     rack.silent = {"node3"}
     assert rack.readmit() == ["node1", "node2"]
     assert [call[2] for call in rack.cluster.runner.ran("crm_resource")] == ["node1", "node2"]
-    assert rack.held == [NOW + guard.HOLD_TIME, 0.0]
+    assert rack.held == [NOW + guard.HOLD_TIME]
+    assert rack.holds == set()
+
+
+def test_a_hold_belongs_to_a_host() -> None:
+    """One that is taken back in vain keeps no other from being fenced."""
+    rack = Repair()
+    rack.lose("node1", "node2")
+    rack.silent = {"node2"}
+    verdicts: list[str | None] = []
+
+    def cleanup(argv: list[str]) -> str:
+        verdicts.extend(rack.check(name) for name in ("node1", "node2"))
+        return ""
+
+    rack.cluster.runner.on("crm_resource --resource node1", cleanup)
+    assert rack.readmit(["node1"]) == []
+    assert verdicts == ["it is being readmitted", None]
+
+
+def test_the_operator_readmits_what_comes_back_and_holds_the_rest() -> None:
+    """The network comes back for one after the other; the last are no dead hosts."""
+    rack = Repair()
+    rack.lose("node1", "node2")
+    rack.silent = {"node2"}
+    rack.cluster.runner.on("crm_resource --resource", 1)
+    before = rack.properties.copy()
+    rack.cluster.runner.on("cibadmin --delete", "")
+    with pytest.raises(PacemakerError):
+        rack.readmit()
+    assert before == {}
+    assert rack.holds == {"node1", "node2"}
+
+
+def test_hypervisors_are_tried_side_by_side() -> None:
+    rack = Rack(PROBES)
+    together = threading.Barrier(PROBES, timeout=30)
+
+    def reachable(address: str, port: int) -> bool:
+        together.wait()
+        return True
+
+    names = [remote.name for remote in rack.cluster.remotes]
+    assert guard.answering({}, names, reachable) == names
+
+
+@pytest.mark.parametrize("says", ["crm_mon", "crm_node"])
+def test_without_quorum_nothing_is_fenced(says: str) -> None:
+    """Pacemaker lets a member without quorum fence a hypervisor that it is connected to."""
+    rack = Rack()
+    rack.lose("node1")
+    rack.cluster.quorum = False
+    if says == "crm_node":  # the configuration is written a moment later
+        rack.cluster.quorum = True
+        rack.cluster.runner.on("crm_node --quorum", "0\n")
+    assert rack.check() == "this part of the cluster has no quorum"
+    rack.properties[guard.ALLOW] = NOW + 60
+    assert rack.check() == "this part of the cluster has no quorum"
+
+
+def test_a_controller_that_does_not_answer_is_no_quorum() -> None:
+    rack = Rack()
+    for answer in (1, "maybe\n"):
+        rack.cluster.runner.on("crm_node --quorum", answer)
+        with pytest.raises(PacemakerError):
+            rack.check()
+
+
+@pytest.mark.parametrize("lack", ["unseen", "unrecorded"])
+def test_one_that_is_still_being_added_is_fenced_only_when_asked_for(lack: str) -> None:
+    rack = Rack()
+    rack.lose("node1")
+    getattr(rack, lack).add("node1")
+    remote = rack.cluster.remote("node1")
+    assert remote is not None
+    remote.events = [("reboot", "pending", None)]
+    assert "it " in str(rack.check())
+    rack.properties[guard.ALLOW] = NOW + 60
+    assert rack.check() is not None, "that lifts the limit, for hosts that are dead"
+    remote.requester = "stonith_admin.871@juju-1-lxd-0"
+    assert rack.check() is None
 
 
 def test_nothing_is_fenced_before_the_last_of_many_hosts_is_back() -> None:
@@ -241,7 +346,7 @@ def test_nothing_is_fenced_before_the_last_of_many_hosts_is_back() -> None:
     rack.slowness = guard.HOLD_TIME / 2 + 5
     assert rack.readmit() == ["node1", "node2", "node3"]
     assert rack.now > NOW + guard.HOLD_TIME
-    assert rack.held[-1] == 0.0
+    assert rack.holds == set()
 
 
 def test_a_host_that_does_not_connect_ends_the_hold_in_time() -> None:
@@ -251,7 +356,7 @@ def test_a_host_that_does_not_connect_ends_the_hold_in_time() -> None:
     rack.cluster.runner.on("crm_resource --resource node2", "")
     assert rack.readmit() == ["node1", "node3"]
     assert rack.now < rack.held[0]
-    assert rack.held[-1] == 0.0
+    assert rack.holds == set()
 
 
 def test_nothing_to_readmit_changes_nothing() -> None:
@@ -268,7 +373,7 @@ def test_a_cleanup_that_fails_ends_the_hold() -> None:
     rack.cluster.runner.on("crm_resource --resource", 1)
     with pytest.raises(PacemakerError):
         rack.readmit()
-    assert rack.held[-1] == 0.0
+    assert rack.holds == set()
 
 
 def test_a_refusal_is_kept_for_a_minute(tmp_path: Path) -> None:

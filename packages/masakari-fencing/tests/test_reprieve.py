@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+
 import pytest
 from fencing_fakes import CONFIGURATION, Cluster, Remote
 from masakari_fencing import pacemaker
 from masakari_fencing.readmission import RANK_DELAY
-from masakari_fencing.reprieve import Reprieve
+from masakari_fencing.reprieve import PAUSE, PAUSE_MAX, Reprieve
 
 
 class Bench:
@@ -23,6 +26,7 @@ class Bench:
         self.answering = {"ip-node1"}
         self.rank: int | None = 0
         self.readmitted: list[list[str]] = []
+        self.connects = True
         self.now = 0.0
         self.reprieve = Reprieve(
             runner,
@@ -53,7 +57,7 @@ class Bench:
 
     def _readmit(self, runner: object, *, only: list[str]) -> list[str]:
         self.readmitted.append(only)
-        return only
+        return only if self.connects else []
 
 
 @pytest.fixture
@@ -114,3 +118,44 @@ def test_a_cluster_that_does_not_answer_is_an_error(bench: Bench) -> None:
     bench.cluster.runner.on("cibadmin", 102)
     with pytest.raises(pacemaker.PacemakerError):
         bench.reprieve.look()
+
+
+def test_one_that_is_taken_back_in_vain_is_left_alone_for_longer_and_longer(bench: Bench) -> None:
+    """It accepts connections and never answers: its tries must not follow each other."""
+    bench.connects = False
+    tries = []
+    while bench.now < 4 * 3600:
+        bench.readmitted.clear()
+        bench.reprieve.look()
+        if bench.readmitted:
+            tries.append(bench.now)
+        bench.now += 3
+    gaps = [after - before for before, after in itertools.pairwise(tries)]
+    assert gaps[0] >= PAUSE
+    assert gaps == sorted(gaps)
+    assert max(gaps) <= PAUSE_MAX + 3
+    bench.connects, bench.now = True, bench.now + PAUSE_MAX
+    assert bench.reprieve.look() == ["node1"]
+
+
+def test_a_pause_ends_with_the_loss(bench: Bench) -> None:
+    bench.connects = False
+    bench.reprieve.look()
+    bench.cluster.remotes[0].unclean = False
+    bench.reprieve.look()
+    bench.cluster.remotes[0].unclean, bench.connects = True, True
+    assert bench.reprieve.look() == ["node1"]
+
+
+def test_several_are_tried_side_by_side(bench: Bench) -> None:
+    for remote in bench.cluster.remotes:
+        remote.unclean = True
+    together = threading.Barrier(3, timeout=30)
+
+    def wait(*_: object) -> str:
+        together.wait()
+        return "it still answers"
+
+    bench.reprieve.reachable = lambda address, port: bool(wait())
+    bench.reprieve.objection = wait
+    assert bench.reprieve.look() == ["node1", "node2", "node3"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 
 import pytest
 from fencing_fakes import Cluster, Remote
+from masakari_fencing import retry
 from masakari_fencing.retry import DOUBTFUL, FORGOTTEN, INTERVAL, Retry
 
 NOW = 2_000_000.0
@@ -38,9 +41,16 @@ class Watch:
         self.cluster.runner.on(node_state, self.cluster.node_state)
         self.tried: list[tuple[str, int]] = []
         self.machines = {OWN: "1/lxd/0", OTHER: "2/lxd/0", "node1.maas": "9"}
-        self.retry = Retry(self.cluster.runner, self._reachable, clock=lambda: self.now)
+        self.connected_once = True
+        self.started: list[Callable[[], None]] = []
+        self.retry = self.member(self._reachable)
         self.retry.look()
         self.cluster.remotes = [remote]
+
+    def member(self, reachable: Callable[[str, int], bool]) -> Retry:
+        return Retry(
+            self.cluster.runner, reachable, clock=lambda: self.now, start=lambda work: work()
+        )
 
     def _reachable(self, address: str, port: int) -> bool:
         self.tried.append((address, port))
@@ -57,9 +67,14 @@ class Watch:
             '<instance_attributes id="i"><nvpair id="s" name="server" value="10.0.0.1"/>'
             "</instance_attributes></primitive>"
         )
+        states = (
+            f'<node_state remote_node="true" uname="{remote.name}" node_fenced="0"/>'
+            for remote in self.cluster.remotes
+        )
+        state = "".join(states) if self.connected_once else ""
         return (
             f"<cib><configuration><nodes>{nodes}</nodes><resources>{primitive}</resources>"
-            "</configuration></cib>"
+            f"</configuration><status>{state}</status></cib>"
         )
 
     def look_twice(self) -> list[str]:
@@ -218,21 +233,50 @@ def test_one_that_still_accepts_connections_is_given_more_time() -> None:
 
 def test_one_that_was_never_seen_connected_is_given_more_time() -> None:
     watch = Watch(forgotten())
-    watch.retry = Retry(watch.cluster.runner, lambda *_: False, clock=lambda: watch.now)
+    watch.retry = watch.member(lambda *_: False)
     assert watch.look_twice() == []
     watch.now += DOUBTFUL - FORGOTTEN
     assert watch.retry.look() == ["node1.maas"]
 
 
-def test_one_that_was_never_connected_is_not_fenced() -> None:
-    """Nothing was lost: a wrong key or a firewall, and guests that run."""
-    watch = Watch(forgotten())
-    del watch.machines["node1.maas"]
-    watch.retry = Retry(watch.cluster.runner, lambda *_: False, clock=lambda: watch.now)
+@pytest.mark.parametrize("lack", ["a connection", "a record"])
+@pytest.mark.parametrize("state", [lost, forgotten])
+def test_one_that_was_never_connected_is_not_fenced(lack: str, state: type[Remote]) -> None:
+    """Nothing was lost: hacluster is adding it, or all members were restarted while it is off."""
+    watch = Watch(state())
+    if lack == "a record":
+        del watch.machines["node1.maas"]
+    watch.connected_once = lack != "a connection"
+    watch.retry = watch.member(lambda *_: False)
     assert watch.look_twice() == []
-    watch.now += DOUBTFUL
-    assert watch.retry.look() == []
+    for _ in range(5):
+        watch.now += DOUBTFUL
+        assert watch.retry.look() == []
     assert watch.requests == 0
+
+
+def test_a_slow_power_controller_holds_up_no_other() -> None:
+    first, second = lost(), lost(name="node2.maas")
+    watch = Watch(first)
+    watch.machines["node2.maas"] = "8"
+    watch.retry.start = watch.started.append
+    assert watch.retry.look() == []
+    assert len(watch.started) == 1
+    watch.cluster.remotes.append(second)
+    watch.now += 1
+    watch.retry.look()
+    assert len(watch.started) == 2, "the other is begun while the first is on its way"
+    watch.started[1]()
+    assert watch.retry.look() == ["node2.maas"]
+    watch.started[0]()
+    assert watch.retry.look() == ["node1.maas"]
+    assert watch.requests == 2
+
+
+def test_what_is_done_aside_is_done() -> None:
+    over = threading.Event()
+    retry.aside(over.set)
+    assert over.wait(30)
 
 
 def test_failures_are_told_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:

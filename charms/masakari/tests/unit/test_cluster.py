@@ -8,6 +8,7 @@ import json
 import stat
 from pathlib import Path
 
+import masakari_fencing.cluster
 import ops
 import pytest
 from masakari_fencing import outofservice
@@ -83,14 +84,14 @@ def test_options() -> None:
         )
     )
     assert desired.tuning is None
-    assert desired.guard is None
+    assert desired.guard == masakari_fencing.cluster.Guard(max_hosts=0), "it does not only limit"
     assert desired.alert_path is None
     desired = cluster.desired(Config(fencing_limit_hosts=0, fencing_limit_share=20))
     assert desired.guard is not None
     assert desired.guard.max_share == 20
     assert not desired.guard.matrix
     desired = cluster.desired(Config(fencing_limit_hosts=0, fence_by_matrix=True))
-    assert desired.guard is not None, "the guard asks, even where it does not limit"
+    assert desired.guard is not None
     assert desired.guard.matrix
 
 
@@ -149,11 +150,11 @@ class TestHealth:
         machine.forget()
         machine.now += 59
         again = ctx.run(ctx.on.leader_elected(), out)
-        assert machine.has_run("crm_mon") == []
+        assert machine.has_run("stonith_admin") == []
         assert again.unit_status == out.unit_status
         machine.now += 2
         again = ctx.run(ctx.on.leader_elected(), out)
-        assert machine.has_run("crm_mon") != []
+        assert machine.has_run("stonith_admin") != []
         assert again.unit_status != out.unit_status
 
     @pytest.mark.parametrize("event", ["update_status", "config_changed"])

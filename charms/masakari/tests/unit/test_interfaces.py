@@ -450,14 +450,20 @@ class TestCertificates:
 
 class TestPeers:
     def test_golden(self) -> None:
-        assert peers.publish(
-            "10.3.0.1", {"public": "10.1.0.1", "admin": "10.2.0.1", "internal": "10.3.0.1"}
-        ) == {
+        addresses = {"public": "10.1.0.1", "admin": "10.2.0.1", "internal": "10.3.0.1"}
+        bag = {
             "public-address": "10.1.0.1",
             "admin-address": "10.2.0.1",
             "internal-address": "10.3.0.1",
             "cluster-address": "10.3.0.1",
         }
+        assert peers.publish("10.3.0.1", addresses, fencing=False) == bag
+        assert peers.publish("10.3.0.1", addresses, fencing=True) == {**bag, "fencing-programs": "installed"}
+
+    def test_who_has_what_the_cluster_runs(self) -> None:
+        bags = {f"masakari/{n}": {"private-address": f"10.0.0.{n}"} for n in (1, 2)}
+        bags["masakari/2"]["fencing-programs"] = "installed"
+        assert [peer.fencing for peer in peers.read(bags)] == [False, True]
 
     @pytest.mark.parametrize(
         ("bag", "address"),

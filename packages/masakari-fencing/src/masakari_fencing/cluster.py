@@ -8,13 +8,15 @@ transaction, and only where it differs.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from masakari_fencing import machines, pacemaker, topology
+from masakari_fencing import fenceable, machines, pacemaker, topology
 from masakari_fencing.commands import Runner
 from masakari_fencing.guard import Guard
+from masakari_fencing.pacemaker import PacemakerError
 
-__all__ = ["Desired", "Guard", "Tuning", "apply", "record_machine", "remove"]
+__all__ = ["Desired", "Guard", "Postponed", "Tuning", "apply", "record_machine", "remove"]
 
 PREFIX = "masakari-fencing-"
 
@@ -60,13 +62,20 @@ class Desired:
         alert_path: the alert agent; None for no alert.
         tuning: of the connections to the hypervisors; None for hacluster's own values.
         separate_machines: prefer connections to be held by members on other machines.
-        guard: limits how many hypervisors may be fenced at a time; None for no guard.
+        guard: decides which hypervisors may be fenced, and how many at a time; None for no guard.
+        programs: every member has the alert agent and the guard. Else what there is of them in
+            the configuration stays as it is: a member cannot start what it does not have.
     """
 
     alert_path: str | None = None
     tuning: Tuning | None = None
     separate_machines: bool = True
     guard: Guard | None = None
+    programs: bool = True
+
+
+class Postponed(PacemakerError):  # noqa: N818 - nothing is wrong
+    """A hypervisor is being fenced, which a change would interrupt."""
 
 
 @dataclass
@@ -107,15 +116,20 @@ class _Plan:
     def clear(self, tag: str) -> None:
         """Delete everything of ours that is not within something else of ours."""
         configuration = self.cib.find("configuration")
-        found = [] if configuration is None else list(configuration.iter(tag))
+        found = [] if configuration is None else list(_outermost(configuration))
         for element in found:
-            name = element.get("name", "")
-            if tag == "nvpair" and name.startswith(PREFIX):
-                self.delete(tag, "name", name)
-            elif _id(element).startswith(PREFIX) and not (
-                tag == "nvpair" and _id(element).startswith(f"{PREFIX}guard-")
-            ):
-                self.delete(tag, "id", _id(element))
+            if element.tag == tag:
+                attribute = "id" if _id(element).startswith(PREFIX) else "name"
+                self.delete(tag, attribute, element.get(attribute, ""))
+
+
+def _outermost(parent: ET.Element) -> Iterator[ET.Element]:
+    """Yield what is ours, by its id or, in the cluster's options, by its name; nothing within."""
+    for child in parent:
+        if _id(child).startswith(PREFIX) or child.get("name", "").startswith(PREFIX):
+            yield child
+        else:
+            yield from _outermost(child)
 
 
 def apply(runner: Runner, desired: Desired) -> list[str]:
@@ -125,21 +139,28 @@ def apply(runner: Runner, desired: Desired) -> list[str]:
         what was changed, one line each; empty when all was as it should be.
 
     Raises:
+        Postponed: there is something to change, and a hypervisor is lost or being fenced: each
+            change has Pacemaker abort what it is doing.
         PacemakerError: the cluster did not answer or refused the change.
     """
     plan = _Plan(pacemaker.cib(runner))
-    _alert(plan, desired.alert_path)
+    if desired.programs:
+        _alert(plan, desired.alert_path)
     for primitive in _remotes(plan.cib):
         if desired.tuning is None:
             _untune(plan, primitive)
         else:
             _tune(plan, primitive, desired.tuning)
-    keep = _placement(plan, desired.separate_machines) | _guard(plan, desired.guard)
+    keep = _placement(plan, desired.separate_machines)
+    keep |= _guard(plan, desired.guard) if desired.programs else _guards(plan)
     keep |= _discovery(plan)
+    _startup(plan, desired.guard)
     # The primitives last: nothing may refer to what is gone.
     plan.drop("fencing-topology", "fencing-level", keep)
     plan.drop("constraints", "rsc_location", keep)
     plan.drop("resources", "primitive", keep)
+    if plan.changes:
+        _settled(runner, plan.cib)
     return _carry_out(runner, plan)
 
 
@@ -174,6 +195,7 @@ def record_machine(runner: Runner, node: str, machine: str) -> bool:
         whether it was not recorded yet.
 
     Raises:
+        Postponed: it is not, and a hypervisor is lost or being fenced.
         PacemakerError: the cluster did not answer or refused.
         ValueError: `node` cannot be the name of a node.
     """
@@ -182,8 +204,32 @@ def record_machine(runner: Runner, node: str, machine: str) -> bool:
     answer = runner.run([*argv, "--query", "--quiet"], timeout=15, check=False)
     if answer.returncode == 0 and answer.stdout.strip() == machine:
         return False
+    _settled(runner, pacemaker.cib(runner))
     pacemaker.run(runner, [*argv, "--update", machine], timeout=15)
     return True
+
+
+def _settled(runner: Runner, cib: ET.Element) -> None:
+    """Make sure that no hypervisor is being fenced, or should be.
+
+    One that was never connected is no reason to wait: it is not to be fenced, and the change may
+    be the very one that tells Pacemaker so.
+
+    Raises:
+        Postponed: one is.
+    """
+    status = pacemaker.status(runner)
+    busy = [
+        node.name
+        for node in status.nodes
+        if node.kind == "remote"
+        and (
+            status.being_fenced(node)
+            or (node.unclean and fenceable.connected_once(cib, node.name))
+        )
+    ]
+    if busy:
+        raise Postponed(f"The cluster's configuration is left alone until {busy[0]} is fenced")
 
 
 def _carry_out(runner: Runner, plan: _Plan) -> list[str]:
@@ -285,6 +331,32 @@ def _guard(plan: _Plan, guard: Guard | None) -> set[str]:
         keep.add(_id(element))
         plan.want(section, element, f"guard: {_id(element)}")
     return keep
+
+
+def _guards(plan: _Plan) -> set[str]:
+    """Return the ids of the guards that there are, and of what belongs to them."""
+    ours = (f"{PREFIX}guard-", f"{PREFIX}level-")
+    return {_id(element) for element in plan.cib.iter() if _id(element).startswith(ours)}
+
+
+def _startup(plan: _Plan, guard: Guard | None) -> None:
+    """Have Pacemaker not take nodes for dangerous that it has never seen.
+
+    It would fence a hypervisor that hacluster has created and not yet given a member that may
+    connect to it, and one whose connection does not come about after all members were restarted
+    (seen with 2.1.5: `Fence (reboot) ... 'node is unclean'`, revoked only if the connection can be
+    started somewhere). It makes no difference for members that are containers, whose fencing does
+    nothing. Where members have power of their own, Pacemaker's way is left as it is, and only the
+    guard stands before the hypervisors'.
+    """
+    own = f"{PREFIX}options"
+    if guard is not None and not topology.fences_members(plan.cib, PREFIX, _members(plan.cib)):
+        options = ET.Element("cluster_property_set", {"id": own})
+        pair = {"id": f"{PREFIX}startup", "name": "startup-fencing", "value": "false"}
+        ET.SubElement(options, "nvpair", pair)
+        plan.want("crm_config", options, "nodes that were never seen are not fenced")
+    elif plan.cib.find(f"configuration/crm_config/*[@id='{own}']") is not None:
+        plan.delete("cluster_property_set", "id", own)
 
 
 def _placement(plan: _Plan, wanted: bool) -> set[str]:

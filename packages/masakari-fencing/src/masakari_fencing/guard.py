@@ -22,23 +22,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from masakari_fencing import pacemaker, testimony
+from masakari_fencing import fenceable, pacemaker, testimony
 from masakari_fencing.commands import Runner
-from masakari_fencing.readmission import PORT, answers
+from masakari_fencing.readmission import PORT, PROBES, answers
 
 ALLOW = "masakari-fencing-allow-until"
 """Cluster property: until this time, in seconds since the epoch, there is no limit."""
 
-HOLD = "masakari-fencing-hold-until"
-"""Cluster property: until this time nothing is fenced, because hosts are being readmitted."""
+HOLD = "masakari-fencing-hold-"
+"""Cluster property, with a hypervisor's name behind it: until this time that one is not fenced,
+because it is being readmitted."""
 
 HOLD_TIME = 60.0
-"""Seconds for which a readmission holds fencing at most, after its last progress."""
+"""Seconds for which a readmission holds a fencing at most, after its last progress."""
 
 STATE = Path("/var/lib/masakari-fencing/guard/refused.json")
 
-PROBES = 32
-"""How many hypervisors are tried at a time."""
+Reachable = Callable[[str, int], bool]
+"""Whether something accepts connections at an address and port."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def check(
     target: str,
     guard: Guard,
     *,
-    reachable: Callable[[str, int], bool] = answers,
+    reachable: Reachable = answers,
     objection: Callable[[list[str], str], str | None] = testimony.objection,
     clock: Callable[[], float] = time.time,
 ) -> str | None:
@@ -165,11 +166,16 @@ def check(
         PacemakerError: the cluster does not answer. Then nothing may be fenced.
     """
     status = pacemaker.status(runner)
+    if not (status.quorum and pacemaker.has_quorum(runner)):
+        # Pacemaker fences even so what it counts as connected; the others may have it, too.
+        return "this part of the cluster has no quorum"
     total = len(_remotes(status))
     limit = guard.limit(total)
     cib = pacemaker.cib(runner)
-    if _property(cib, HOLD) > clock():
-        return "hypervisors are being readmitted"
+    if not status.asked_for(target) and (text := fenceable.obstacle(cib, target)):
+        return text
+    if _property(cib, f"{HOLD}{target}") > clock():
+        return "it is being readmitted"
     if _property(cib, ALLOW) > clock():
         return None
     known = addresses(cib)
@@ -181,11 +187,8 @@ def check(
         return None
 
     def unreachable(names: list[str]) -> list[str]:
-        if not names:
-            return []
-        with ThreadPoolExecutor(min(PROBES, len(names))) as pool:
-            found = pool.map(lambda name: reachable(*known.get(name, (name, PORT))), names)
-            return [name for name, answered in zip(names, found, strict=True) if not answered]
+        there = answering(known, names, reachable)
+        return [name for name in names if name not in there]
 
     gone = lost(
         status, _records(cib), unreachable, target=target, window=guard.window, now=clock()
@@ -194,6 +197,23 @@ def check(
         return None
     names = ", ".join(sorted(gone)[:5]) + (", ..." if len(gone) > 5 else "")
     return f"{len(gone)} of {total} hypervisors are lost at once ({names}), the limit is {limit:g}"
+
+
+def answering(
+    known: Mapping[str, tuple[str, int]], names: Collection[str], reachable: Reachable = answers
+) -> list[str]:
+    """Return those hypervisors that can be reached; they are tried side by side.
+
+    Args:
+        known: where each listens; see `addresses`.
+        names: the hypervisors to try.
+        reachable: whether something accepts connections at an address and port.
+    """
+    if not names:
+        return []
+    with ThreadPoolExecutor(min(PROBES, len(names))) as pool:
+        found = pool.map(lambda name: reachable(*known.get(name, (name, PORT))), names)
+        return [name for name, answered in zip(names, found, strict=True) if answered]
 
 
 def allow(runner: Runner, seconds: float, *, clock: Callable[[], float] = time.time) -> float:
@@ -214,14 +234,14 @@ def readmit(
     runner: Runner,
     *,
     only: Collection[str] | None = None,
-    reachable: Callable[[str, int], bool] = answers,
+    reachable: Reachable = answers,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[str]:
     """Take back, unfenced, the hypervisors that answer again: only the network had died.
 
-    Meanwhile the guard lets nothing through: Pacemaker would go on fencing the first of them as
-    soon as the others no longer count as lost.
+    Meanwhile the guard lets none of them be fenced: Pacemaker would go on fencing the first of
+    them as soon as the others no longer count as lost.
 
     Args:
         runner: runs Pacemaker's commands.
@@ -239,11 +259,11 @@ def readmit(
     cib = pacemaker.cib(runner)
     known = addresses(cib)
     lost = {node.name for node in _remotes(pacemaker.status(runner)) if node.unclean}
-    waiting = lost if only is None else lost & set(only)
-    found = sorted(n for n in waiting if reachable(*known.get(n, (n, PORT))))
+    waiting = sorted(lost if only is None else lost & set(only))
+    found = answering(known, waiting, reachable)
     if not found:
         return []
-    hold = _Hold(runner, clock)
+    hold = _Hold(runner, clock, waiting)
     try:
         for name in found:
             hold.renew()
@@ -264,21 +284,31 @@ def readmit(
 
 @dataclass
 class _Hold:
-    """For as long as this is renewed, and some time longer, nothing is fenced.
+    """For as long as this is renewed, and some time longer, these hypervisors are not fenced.
 
-    The cluster connects to one hypervisor after the other, so how long it takes depends on how
-    many there are: what counts is that it goes on.
+    The cluster connects to one after the other, so how long it takes depends on how many there
+    are: what counts is that it goes on.
     """
 
     runner: Runner
     clock: Callable[[], float]
+    nodes: Collection[str]
     until: float = 0.0
 
     def renew(self) -> None:
         """Something was achieved: there is more time again."""
-        if self.until < self.clock() + HOLD_TIME / 2:
-            self.until = self.clock() + HOLD_TIME
-            _set(self.runner, HOLD, self.until)
+        if self.until >= self.clock() + HOLD_TIME / 2:
+            return
+        self.until = self.clock() + HOLD_TIME
+        config = ET.Element("crm_config")
+        own = ET.SubElement(config, "cluster_property_set", {"id": f"{HOLD}set"})
+        for node in self.nodes:
+            name = f"{HOLD}{node}"
+            pair = {"id": name, "name": name, "value": f"{self.until:.0f}"}
+            ET.SubElement(own, "nvpair", pair)
+        argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
+        text = ET.tostring(config, encoding="unicode")
+        pacemaker.run(self.runner, argv, timeout=30, text=text)
 
     @property
     def ending(self) -> bool:
@@ -286,8 +316,10 @@ class _Hold:
         return self.clock() >= self.until - 2
 
     def end(self) -> None:
-        """Let Pacemaker fence again."""
-        _set(self.runner, HOLD, 0)
+        """Let Pacemaker fence them again."""
+        for node in self.nodes:
+            argv = ["cibadmin", "--delete", "--xpath", f"//nvpair[@id='{HOLD}{node}']"]
+            pacemaker.run(self.runner, argv, timeout=30)
 
 
 def lifted(runner: Runner, *, clock: Callable[[], float] = time.time) -> bool:

@@ -388,6 +388,8 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         # report.
         ((Retry(Subprocess()).look,), RETRY_INTERVAL),
         (cluster_looks(Subprocess()), INTERVAL),
+        # It waits for connections that may never come about.
+        ((reprieve(Subprocess()).look,), INTERVAL),
         (
             (Unattended(Subprocess(), masakari, settings.turns).look,),
             unattended.INTERVAL,
@@ -413,9 +415,13 @@ def cluster_looks(runner: Runner) -> tuple[Look, ...]:
         # What guests wait for comes first.
         DeadEngines(runner, configuration).look,
         Readmission(runner, configuration, rank).look,
-        Reprieve(runner, configuration, rank).look,
         DeviceLists(runner).refresh,
     )
+
+
+def reprieve(runner: Runner) -> Reprieve:
+    """Return what takes hypervisors back whose fencing was objected to."""
+    return Reprieve(runner, Configuration(runner), Ranking(runner))
 
 
 def keep_looking(looks: Iterable[Look], interval: float) -> None:

@@ -183,6 +183,11 @@ class Status:
             for event in self.fencing_of(node.name)
         )
 
+    def asked_for(self, node: str) -> bool:
+        """Whether somebody other than Pacemaker itself is having a node fenced now."""
+        events = self.fencing_of(node)
+        return any(event.pending and not event.decided_by_pacemaker for event in events)
+
 
 @dataclass(frozen=True)
 class RemoteRecord:
@@ -350,6 +355,24 @@ def default_action(runner: Runner) -> str:
     argv = ["crm_attribute", "--type=crm_config", "--name=stonith-action", "--query", "--quiet"]
     answer = runner.run(argv, timeout=15, check=False)
     return "off" if answer.returncode == 0 and answer.stdout.strip() == "off" else "reboot"
+
+
+def has_quorum(runner: Runner) -> bool:
+    """Whether the controller of this member belongs to a partition with quorum.
+
+    It hears it from Corosync; the configuration, which `Status.quorum` is from, says it only after
+    the partition's designated controller has written it there.
+
+    Raises:
+        PacemakerError: it does not say.
+    """
+    argv = ["crm_node", "--quorum"]
+    answer = runner.run(argv, timeout=15, check=False)
+    said = answer.stdout.strip()
+    if said not in ("0", "1"):
+        output(argv, answer)
+        raise PacemakerError(f"crm_node does not say whether there is a quorum: {said!r}")
+    return said == "1"
 
 
 def local_name(runner: Runner) -> str:

@@ -14,6 +14,7 @@ import socket
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,9 @@ INTERVAL = 3.0
 
 RANK_DELAY = 6.0
 """Seconds that each further member leaves to those before it."""
+
+PROBES = 32
+"""How many hypervisors are tried at a time."""
 
 AUTHKEY = Path("/etc/pacemaker/authkey")
 
@@ -111,16 +115,24 @@ class Readmission:
         if not found:
             return []
         status = pacemaker.status(self.runner)
-        return [candidate.node for candidate in found if self._readmit(candidate, status)]
+        with ThreadPoolExecutor(min(PROBES, len(found))) as pool:
+            # Those that do not answer take a second each.
+            obstacles = list(pool.map(lambda one: self._obstacle(one, status), found))
+        return [
+            candidate.node
+            for candidate, obstacle in zip(found, obstacles, strict=True)
+            if self._readmit(candidate, status, obstacle)
+        ]
 
     def _candidates(self) -> list[Candidate]:
         xpath = f".//primitive[@type='remote']/meta_attributes/nvpair[@name='{MARK}']/../.."
         found = [_candidate(primitive) for primitive in self.configuration().iterfind(xpath)]
         return [candidate for candidate in found if candidate is not None]
 
-    def _readmit(self, candidate: Candidate, status: pacemaker.Status) -> bool:
+    def _readmit(
+        self, candidate: Candidate, status: pacemaker.Status, obstacle: str | None
+    ) -> bool:
         node = candidate.node
-        obstacle = self._obstacle(candidate, status)
         if obstacle is not None:
             self._ready.pop(node, None)
             if obstacle and self._told.get(node) != obstacle:

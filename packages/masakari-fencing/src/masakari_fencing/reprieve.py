@@ -11,6 +11,7 @@ import logging
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from masakari_fencing import guard, pacemaker, testimony
@@ -18,6 +19,15 @@ from masakari_fencing.commands import Runner
 from masakari_fencing.readmission import RANK_DELAY, answers
 
 LOG = logging.getLogger(__name__)
+
+PAUSE = 60.0
+"""Seconds before one is tried again that was taken back in vain: its pacemaker_remote accepts
+connections and does not answer, say. Each further time it is twice as long."""
+
+PAUSE_MAX = 900.0
+
+ASKED_AT_ONCE = 8
+"""About how many hypervisors the others are asked side by side."""
 
 _ASKED = ".//primitive[@type='fence_masakari_guard']//nvpair[@name='matrix'][@value='true']"
 
@@ -44,6 +54,8 @@ class Reprieve:
     readmit: Callable[..., list[str]] = guard.readmit
     clock: Callable[[], float] = time.monotonic
     _ready: dict[str, float] = field(default_factory=dict)
+    _pauses: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Until when each that was taken back in vain is left alone, and how long that is."""
 
     def look(self) -> list[str]:
         """Take back every hypervisor that can be.
@@ -58,9 +70,18 @@ class Reprieve:
         if not ready:
             return []
         back = self.readmit(self.runner, only=ready)
-        for name in back:
-            LOG.info("%s is back, unfenced: it could be reached in other networks", name)
+        for name in ready:
+            if name in back:
+                LOG.info("%s is back, unfenced: it could be reached in other networks", name)
+            else:
+                self._postpone(name)
         return back
+
+    def _postpone(self, name: str) -> None:
+        _, last = self._pauses.get(name, (0.0, PAUSE / 2))
+        pause = min(2 * last, PAUSE_MAX)
+        self._pauses[name] = (self.clock() + pause, pause)
+        LOG.warning("%s answers, but no connection comes about; again in %g s", name, pause)
 
     def _candidates(self) -> list[str]:
         """Return the lost hypervisors that answer again and that the others object to fencing."""
@@ -69,16 +90,27 @@ class Reprieve:
         if configuration.find(_ASKED) is not None:
             nodes = pacemaker.status(self.runner).nodes
             lost = [n.name for n in nodes if n.kind == "remote" and n.unclean]
-        lost = [name for name in lost if self._spared(configuration, name)]
+        self._pauses = {name: kept for name, kept in self._pauses.items() if name in lost}
+        lost = [name for name in lost if self.clock() >= self._pauses.get(name, (0.0, 0.0))[0]]
+        lost = self._spared(configuration, lost)
         self._ready = {name: since for name, since in self._ready.items() if name in lost}
         return lost
 
-    def _spared(self, configuration: ET.Element, name: str) -> bool:
+    def _spared(self, configuration: ET.Element, names: list[str]) -> list[str]:
+        """Return those that answer, and that others object to fencing; all are tried at once."""
         addresses = guard.addresses(configuration)
-        if name not in addresses or not self.reachable(*addresses[name]):
-            return False
-        others = [address for other, (address, _) in addresses.items() if other != name]
-        return self.objection(others, name) is not None
+        known = [name for name in names if name in addresses]
+        there = guard.answering(addresses, known, self.reachable)
+
+        def spared(name: str) -> bool:
+            others = [address for other, (address, _) in addresses.items() if other != name]
+            return self.objection(others, name) is not None
+
+        if not there:
+            return []
+        with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(there))) as pool:
+            objected = pool.map(spared, there)
+            return [name for name, yes in zip(there, objected, strict=True) if yes]
 
     def _due(self, name: str) -> bool:
         since = self._ready.setdefault(name, self.clock())

@@ -16,12 +16,13 @@ the first of them has failed: the hypervisor is as dead as the member on its mac
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from masakari_fencing import guard, machines, pacemaker
+from masakari_fencing import fenceable, guard, machines, pacemaker
 from masakari_fencing.commands import Runner
 from masakari_fencing.readmission import PORT, answers
 
@@ -42,8 +43,16 @@ nobody here has seen it connected: Pacemaker may only be slow."""
 IDLE = 3.0
 """Seconds between two looks of a member that is not the controller, and could only become it."""
 
-TIMEOUT = 30.0
-"""Seconds for one attempt."""
+TIMEOUT = 100.0
+"""Seconds for one attempt: a slow power controller gets all the time that the agent has."""
+
+AT_ONCE = 8
+"""How many are fenced side by side."""
+
+
+def aside(work: Callable[[], None]) -> None:
+    """Do something while others go on: one power controller that is slow holds up no other."""
+    threading.Thread(target=work, daemon=True).start()
 
 
 @dataclass
@@ -54,22 +63,26 @@ class Retry:
         runner: runs Pacemaker's commands.
         reachable: whether something accepts connections at an address and port.
         clock: seconds since the epoch.
+        start: has something done, which it need not wait for.
     """
 
     runner: Runner
     reachable: Callable[[str, int], bool] = answers
     clock: Callable[[], float] = time.time
+    start: Callable[[Callable[[], None]], None] = aside
     _name: str = ""
     _idle_until: float = 0.0
     _failed: dict[str, float] = field(default_factory=dict)
     _lost: dict[str, float] = field(default_factory=dict)
     _live: dict[str, float] = field(default_factory=dict)
+    _running: set[str] = field(default_factory=set)
+    _done: list[str] = field(default_factory=list)
 
     def look(self) -> list[str]:
         """Have fenced what should be.
 
         Returns:
-            the nodes that were fenced now.
+            the nodes that were fenced since the last look.
 
         Raises:
             PacemakerError: the cluster does not answer.
@@ -88,8 +101,11 @@ class Retry:
         if status.dc != self._name or not status.quorum or not status.stonith_enabled:
             self._lost.clear()
             return []
-        due = [node.name for node in remotes if self._is_due(status, node)]
-        return [name for name in due if self._fence(name)]
+        for node in remotes:
+            if node.name not in self._running and self._is_due(status, node):
+                self._begin(node.name)
+        done, self._done = self._done, []
+        return done
 
     def _is_due(self, status: pacemaker.Status, node: pacemaker.Node) -> bool:
         if node.maintenance or status.maintenance_mode or status.being_fenced(node):
@@ -122,10 +138,8 @@ class Retry:
     def _patience(self, status: pacemaker.Status, node: pacemaker.Node) -> float | None:
         """Return for how many seconds it must have been lost; None: leave it to Pacemaker."""
         cib = pacemaker.cib(self.runner)
-        if node.name not in self._live and node.name not in machines.recorded(cib):
-            # Never connected, or it would have said which machine it is on: nothing was lost, and
-            # Pacemaker does not fence it either.
-            return None
+        if fenceable.obstacle(cib, node.name):
+            return None  # nothing was lost
         address = guard.addresses(cib).get(node.name, (node.name, PORT))
         doubtful = node.name not in self._live or self.reachable(*address)
         if not doubtful and _lost_its_member(status, cib, node.name):
@@ -136,21 +150,34 @@ class Retry:
             return None
         return DOUBTFUL if doubtful else FORGOTTEN
 
-    def _fence(self, node: str) -> bool:
+    def _begin(self, node: str) -> None:
+        """Have one fenced, unless that was tried just now or must not be."""
         last = self._failed.get(node)
-        if last is not None and self.clock() - last < INTERVAL:
-            return False
+        if (last is not None and self.clock() - last < INTERVAL) or len(self._running) >= AT_ONCE:
+            return
+        reason = fenceable.obstacle(pacemaker.cib(self.runner), node)
+        if reason is not None:
+            if last is None:
+                LOG.warning("%s is lost, and not fenced: %s", node, reason)
+            self._failed[node] = self.clock()
+            return
+        self._running.add(node)
+        self.start(lambda: self._fence(node))
+
+    def _fence(self, node: str) -> None:
         try:
             pacemaker.fence(self.runner, node, timeout=TIMEOUT)
         except pacemaker.PacemakerError as error:
-            if last is None:
+            if node not in self._failed:
                 LOG.warning("%s cannot be fenced; it is tried again and again: %s", node, error)
             self._failed[node] = self.clock()
-            return False
-        self._failed.pop(node, None)
-        self._lost.pop(node, None)
-        LOG.info("%s is fenced; Pacemaker had lost it and left it at that", node)
-        return True
+        else:
+            self._failed.pop(node, None)
+            self._lost.pop(node, None)
+            self._done.append(node)
+            LOG.info("%s is fenced; Pacemaker had lost it and left it at that", node)
+        finally:
+            self._running.discard(node)
 
 
 def _lost_its_member(status: pacemaker.Status, cib: ET.Element, name: str) -> bool:

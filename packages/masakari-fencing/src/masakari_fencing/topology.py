@@ -25,12 +25,16 @@ def elements(
     carries a member has its own guards, which that member cannot use: it would die in the middle
     of the fencing, and nobody would hear of the result.
 
+    A level is there before the hypervisor: Pacemaker decides to fence one that hacluster is just
+    adding, whose name may be in the list of a device already.
+
     Returns:
         sections and elements: the guards, where they may run, and a level for each hypervisor
         that a device can fence.
     """
     devices = _devices(cib, prefix)
     every = sorted(members)
+    remotes = [*remotes, *_expected(devices, [*remotes, *every])]
     carried = _carried(cib, every)
     able: dict[tuple[str, str], list[str]] = {}
     levels = []
@@ -58,6 +62,26 @@ def elements(
             place = {"id": f"{own}-on-{member}", "rsc": own, "node": member, "score": score}
             result.append(("constraints", ET.Element("rsc_location", place)))
     return [*result, *levels]
+
+
+def fences_members(cib: ET.Element, prefix: str, members: Iterable[str]) -> bool:
+    """Whether a device can switch the power of a member, which then is no container."""
+    known = {name.lower() for name in members}
+    return any(known & set(hosts) for _, hosts in _devices(cib, prefix).values())
+
+
+def _expected(devices: dict[str, tuple[str, dict[str, str]]], known: list[str]) -> list[str]:
+    """Return the hosts of the devices that are no nodes, nor another way to name one."""
+    names = {name.lower() for name in known}
+    labels = {name.partition(".")[0] for name in names}
+    listed = {lower: name for _, hosts in devices.values() for lower, name in hosts.items()}
+    return sorted(
+        name
+        for lower, name in listed.items()
+        if lower not in names
+        and not ("." not in lower and lower in labels)
+        and lower.partition(".")[0] not in names
+    )
 
 
 def _carried(cib: ET.Element, members: list[str]) -> dict[str, set[str]]:
@@ -92,8 +116,8 @@ def _primitive(own: str, guard: Guard, hosts: list[str], device: str) -> ET.Elem
     return primitive
 
 
-def _devices(cib: ET.Element, prefix: str) -> dict[str, tuple[str, set[str]]]:
-    """Return the agent and the hosts of each device that switches power."""
+def _devices(cib: ET.Element, prefix: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return the agent of each device that switches power, and its hosts, by lower-case names."""
     found = {}
     for primitive in cib.iterfind("configuration/resources//primitive[@class='stonith']"):
         name, agent = primitive.get("id", ""), primitive.get("type", "")
@@ -103,5 +127,6 @@ def _devices(cib: ET.Element, prefix: str) -> dict[str, tuple[str, set[str]]]:
         for pair in primitive.iterfind("instance_attributes/nvpair"):
             if pair.get("name") in ("hostnames", "hostlist", "pcmk_host_list"):
                 hosts = f"{hosts} {pair.get('value', '')}"
-        found[name] = (agent, set(hosts.lower().replace(",", " ").replace(";", " ").split()))
+        listed = hosts.replace(",", " ").replace(";", " ").split()
+        found[name] = (agent, {host.lower(): host for host in listed})
     return found
