@@ -162,7 +162,8 @@ class Cluster:
         seen = self._last_look()
         if not fresh and seen is not None and seen["leader"] == leader:
             return list(seen["problems"])
-        found = _inspect(self._host.runner) if leader else _check_member(self._host.runner)
+        hosts = self._out_of_service().hosts
+        found = _inspect(self._host.runner, hosts) if leader else _check_member(self._host.runner)
         look = {"time": self._clock(), "leader": leader, "problems": found}
         self._host.write(_LOOK, json.dumps(look), mode=0o600)
         return found
@@ -319,11 +320,11 @@ class Cluster:
         return guard.readmit(self._host.runner, clock=self._clock)
 
 
-def _inspect(runner: Runner) -> list[str]:
+def _inspect(runner: Runner, hosts: Sequence[str]) -> list[str]:
     # Not at the top of the module: most hooks do not look, and it is slow to load.
     from masakari_fencing import health
 
-    found = health.inspect(runner)
+    found = health.inspect(runner, hosts=hosts)
     return [f"{': '.join(filter(None, (p.node, p.text)))} ({p.cure})" for p in found]
 
 

@@ -42,9 +42,7 @@ def compute(
         "amqp": messaging.request(),
         "ha": _ha(state) if serving else None,
         "certificates": certificates.request(state.unit, state.certificate_names),
-        "cluster": peers.publish(
-            state.cluster_address, state.own_addresses, fencing=fencing
-        ),
+        "cluster": peers.publish(state.cluster_address, state.own_addresses, fencing=fencing),
     }
 
 

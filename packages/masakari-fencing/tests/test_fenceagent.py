@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import masakari_fencing
 import pytest
 from fencing_fakes import FakeRunner, patient
-from masakari_fencing import fenceagent
+from masakari_fencing import fenceagent, guard
 from masakari_fencing.fenceagent import Agent, AgentError
 from masakari_fencing.guard import Guard, Refusal
 from masakari_fencing.maas import MaasError
@@ -136,6 +136,19 @@ def test_nothing_is_switched_when_the_guard_refuses(power: FakePower) -> None:
             call.run(action)
     assert power.journal == []
     assert [refusal.node for refusal in call.refusals if refusal] == [HOST, HOST]
+
+
+def test_a_host_that_is_spared_does_not_stop_all_fencing(power: FakePower) -> None:
+    call = Call(power)
+
+    def spare(*_: object) -> str | None:
+        raise guard.Spared("it is being readmitted")
+
+    call._check = spare  # type: ignore[method-assign]
+    with pytest.raises(AgentError, match=r"not fencing node1\.maas: it is being readmitted"):
+        call.run("reboot")
+    assert power.journal == []
+    assert call.refusals == [], "others are fenced, so the status does not say that none is"
 
 
 def test_a_machine_that_does_not_go_off_is_not_confirmed(power: FakePower) -> None:

@@ -74,14 +74,17 @@ class Rack:
 
     def check(self, target: str = "node1", **limits: int) -> str | None:
         limit = Guard(**limits) if limits else Guard(max_hosts=2)
-        return guard.check(
-            self.cluster.runner,
-            target,
-            limit,
-            reachable=self.reachable,
-            objection=self.object,
-            clock=lambda: NOW,
-        )
+        try:
+            return guard.check(
+                self.cluster.runner,
+                target,
+                limit,
+                reachable=self.reachable,
+                objection=self.object,
+                clock=lambda: NOW,
+            )
+        except guard.Spared as error:
+            return f"spared: {error}"
 
     def object(self, addresses: list[str], host: str) -> str | None:
         self.asked.append((host, addresses))
@@ -235,7 +238,7 @@ class Repair(Rack):
         remote = self.cluster.remote(argv[2])
         assert remote is not None
         assert self.properties[f"{guard.HOLD}{argv[2]}"] > self.now
-        assert self.check(argv[2]) == "it is being readmitted"
+        assert self.check(argv[2]) == "spared: it is being readmitted"
         remote.unclean, remote.online = False, remote.name not in self.silent
         self.now += self.slowness
         return ""
@@ -273,7 +276,7 @@ def test_a_hold_belongs_to_a_host() -> None:
 
     rack.cluster.runner.on("crm_resource --resource node1", cleanup)
     assert rack.readmit(["node1"]) == []
-    assert verdicts == ["it is being readmitted", None]
+    assert verdicts == ["spared: it is being readmitted", None]
 
 
 def test_the_operator_readmits_what_comes_back_and_holds_the_rest() -> None:
@@ -311,9 +314,9 @@ def test_without_quorum_nothing_is_fenced(says: str) -> None:
     if says == "crm_node":  # the configuration is written a moment later
         rack.cluster.quorum = True
         rack.cluster.runner.on("crm_node --quorum", "0\n")
-    assert rack.check() == "this part of the cluster has no quorum"
+    assert rack.check() == "spared: this part of the cluster has no quorum"
     rack.properties[guard.ALLOW] = NOW + 60
-    assert rack.check() == "this part of the cluster has no quorum"
+    assert rack.check() == "spared: this part of the cluster has no quorum"
 
 
 def test_a_controller_that_does_not_answer_is_no_quorum() -> None:
@@ -332,7 +335,7 @@ def test_one_that_is_still_being_added_is_fenced_only_when_asked_for(lack: str) 
     remote = rack.cluster.remote("node1")
     assert remote is not None
     remote.events = [("reboot", "pending", None)]
-    assert "it " in str(rack.check())
+    assert "spared: it " in str(rack.check())
     rack.properties[guard.ALLOW] = NOW + 60
     assert rack.check() is not None, "that lifts the limit, for hosts that are dead"
     remote.requester = "stonith_admin.871@juju-1-lxd-0"

@@ -68,6 +68,17 @@ class Checked:
         self.url, self.key, self.hosts = maas.url, KEY, "node1 node1.maas"
         self.agent, self.able, self.meta = "external/maas", ["st-maas"], ""
         self.limit, self.matrix = "0", "false"
+        self.unserved = ""
+        self.record = "".join(
+            f'<node uname="{name}"><instance_attributes>'
+            '<nvpair name="juju-machine" value="1"/></instance_attributes></node>'
+            for name in (HOST, "node1b")
+        )
+        self.seen = "".join(
+            f'<node_state uname="{name}" remote_node="true" node_fenced="0"/>'
+            for name in (HOST, "node1b")
+        )
+        self.hosts_of_segments: list[str] = []
         runner = self.cluster.runner
         runner.on("cibadmin --query", self._query)
         runner.on("stonith_admin --list", lambda argv: self._able())
@@ -79,7 +90,10 @@ class Checked:
         values = {"url": self.url, "apikey": self.key, "hostnames": self.hosts}
         pairs = "".join(f'<nvpair name="{name}" value="{v}"/>' for name, v in values.items())
         return (
-            "<cib><configuration><resources>"
+            "<cib><configuration><crm_config>"
+            f'<cluster_property_set id="masakari-fencing-unserved">{self.unserved}'
+            "</cluster_property_set></crm_config>"
+            f"<nodes>{self.record}</nodes><resources>"
             f'<primitive id="st-maas" class="stonith" type="{self.agent}">'
             f"<instance_attributes>{pairs}</instance_attributes></primitive>"
             '<primitive id="st-null" class="stonith" type="null"/>'
@@ -89,7 +103,7 @@ class Checked:
             "</instance_attributes></primitive>"
             f'<primitive id="{HOST}" class="ocf" provider="pacemaker" type="remote">'
             f"<meta_attributes>{self.meta}</meta_attributes></primitive>"
-            "</resources></configuration></cib>"
+            f"</resources></configuration><status>{self.seen}</status></cib>"
         )
 
     def _able(self) -> str:
@@ -99,7 +113,9 @@ class Checked:
         )
 
     def problems(self) -> list[Problem]:
-        return health.inspect(self.cluster.runner, maas=patient, refused=lambda: None)
+        return health.inspect(
+            self.cluster.runner, maas=patient, refused=lambda: None, hosts=self.hosts_of_segments
+        )
 
     def texts(self) -> list[str]:
         found = self.problems()
@@ -324,3 +340,35 @@ def test_a_host_that_the_others_may_have_spared_has_another_cure(
     checked.matrix = matrix
     (problem,) = [p for p in checked.problems() if p.text == health.WAITING]
     assert cure in problem.cure
+
+
+@pytest.mark.parametrize(
+    ("lack", "text"),
+    [("seen", "not connected since the cluster began"), ("record", "no record of its machine")],
+)
+def test_one_that_would_not_be_fenced_is_told(checked: Checked, lack: str, text: str) -> None:
+    setattr(checked, lack, "")
+    (problem,) = checked.problems()
+    assert problem.node == HOST
+    assert text in problem.text
+    assert "stonith_admin --reboot node1.maas" in problem.cure
+
+
+def test_a_host_that_is_switched_off_in_masakari_is_no_problem_until_it_is_lost(
+    checked: Checked,
+) -> None:
+    checked.unserved = f'<nvpair name="masakari-fencing-disabled" value="{HOST}"/>'
+    assert checked.texts() == []
+    (remote,) = checked.cluster.remotes
+    remote.unclean, remote.online = True, False
+    remote.events = [("reboot", "failed", 1_795_233_223.0)]
+    assert checked.texts() == [f"{HOST}: it is not fenced: its failover segment is disabled"]
+
+
+@pytest.mark.parametrize("remotes", [1, 0])
+def test_hosts_of_segments_that_the_cluster_does_not_know(checked: Checked, remotes: int) -> None:
+    del checked.cluster.remotes[remotes:]
+    checked.hosts_of_segments = ["NODE1.maas", "node2", "node3.maas"][1 - remotes :]
+    told = [problem.node for problem in checked.problems()]
+    assert told == ["node2", "node3.maas"]
+    assert "no node of the cluster" in checked.texts()[0]

@@ -22,6 +22,7 @@ class Bench:
         runner = self.cluster.runner
         runner.on(CONFIGURATION, lambda argv: self._configuration())
         self.asks = True
+        self.off = ""
         self.objection: str | None = "it still answers"
         self.answering = {"ip-node1"}
         self.rank: int | None = 0
@@ -49,7 +50,12 @@ class Bench:
             f'<nvpair name="server" value="ip-node{n}"/></instance_attributes></primitive>'
             for n in (1, 2, 3)
         )
-        return f"<configuration><resources>{guard}{primitives}</resources></configuration>"
+        off = f'<nvpair name="masakari-fencing-disabled" value="{self.off}"/>'
+        off = f'<cluster_property_set id="masakari-fencing-unserved">{off}</cluster_property_set>'
+        return (
+            f"<configuration><crm_config>{off}</crm_config>"
+            f"<resources>{guard}{primitives}</resources></configuration>"
+        )
 
     def _objection(self, addresses: list[str], host: str) -> str | None:
         assert addresses == ["ip-node2", "ip-node3"] and host == "node1"
@@ -159,3 +165,15 @@ def test_several_are_tried_side_by_side(bench: Bench) -> None:
     bench.reprieve.reachable = lambda address, port: bool(wait())
     bench.reprieve.objection = wait
     assert bench.reprieve.look() == ["node1", "node2", "node3"]
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_one_that_masakari_does_not_look_after_is_taken_back(bench: Bench, asks: bool) -> None:
+    """It was not fenced, and would be, healthy again, as soon as its segment is enabled."""
+    bench.asks, bench.off, bench.objection = asks, "node1", None
+    assert bench.reprieve.look() == ["node1"]
+
+
+def test_where_no_matrix_is_in_use_the_others_are_fenced(bench: Bench) -> None:
+    bench.asks, bench.off = False, "node2"
+    assert bench.reprieve.look() == []

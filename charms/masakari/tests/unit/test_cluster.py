@@ -365,7 +365,7 @@ class TestOutOfService:
         down: list[str],
         failed: tuple[str, ...] = (),
     ) -> None:
-        seen = {"time": machine.now, "maintenance": maintenance, "forced_down": down}
+        seen = {"time": machine.now, "maintenance": maintenance, "forced_down": down, "hosts": ()}
         machine.host.write(str(outofservice.RECORD), json.dumps({**seen, "failed": failed}))
 
     def test_the_leader_names_them(

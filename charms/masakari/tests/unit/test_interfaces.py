@@ -458,7 +458,10 @@ class TestPeers:
             "cluster-address": "10.3.0.1",
         }
         assert peers.publish("10.3.0.1", addresses, fencing=False) == bag
-        assert peers.publish("10.3.0.1", addresses, fencing=True) == {**bag, "fencing-programs": "installed"}
+        assert peers.publish("10.3.0.1", addresses, fencing=True) == {
+            **bag,
+            "fencing-programs": "installed",
+        }
 
     def test_who_has_what_the_cluster_runs(self) -> None:
         bags = {f"masakari/{n}": {"private-address": f"10.0.0.{n}"} for n in (1, 2)}

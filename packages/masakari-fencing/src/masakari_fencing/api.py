@@ -33,12 +33,21 @@ class UnknownHost(ApiError):  # noqa: N818 - the API's answer, not an accident
 
 @dataclass(frozen=True)
 class Host:
-    """A host of a failover segment."""
+    """A host of a failover segment.
+
+    Attributes:
+        uuid: Masakari's identifier.
+        segment: that of the segment.
+        name: the host's name.
+        on_maintenance: Masakari takes no reports about it.
+        enabled: its segment is; releases before Xena have no other.
+    """
 
     uuid: str
     segment: str
     name: str
     on_maintenance: bool
+    enabled: bool = True
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,7 @@ class MasakariApi(Client):
                     segment=uuid,
                     name=text(host, "name"),
                     on_maintenance=host.get("on_maintenance") is True,
+                    enabled=segment.get("enabled") is not False,
                 )
 
     def notifications(self, host: Host) -> list[Notification]:

@@ -5,7 +5,8 @@ power when Pacemaker itself has decided.
 
 Pacemaker holds a node for dangerous that it has never seen. A hypervisor that hacluster is still
 adding, that boots after all members were restarted, or that lies switched off for repair is none:
-nothing of it was lost, so there is nothing to recover. Whoever knows better asks for it, by
+nothing of it was lost, so there is nothing to recover. And one that Masakari does not look after
+is not recovered, so there is nothing to fence it for. Whoever knows better asks for it, by
 `stonith_admin --reboot NODE`.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from masakari_fencing import machines
+from masakari_fencing import machines, unserved
 
 CONNECT = "see why pacemaker_remote on it is not reached; if it is dead and its guests are to be "
 CONNECT += "recovered: stonith_admin --reboot {}, on a masakari unit"
@@ -30,7 +31,7 @@ def obstacle(cib: ET.Element, node: str) -> str | None:
         return "it was not connected since the cluster began"
     if node not in machines.recorded(cib):
         return f"it has no record of its machine ({machines.ATTRIBUTE}): it is still being added"
-    return None
+    return unserved.reason(cib, node)
 
 
 def connected_once(cib: ET.Element, node: str) -> bool:

@@ -128,7 +128,10 @@ class Agent:
 
     def _pass(self, node: str) -> None:
         """Let a fencing through, or not."""
-        reason = self._check(self._runner, node, self._guard())
+        try:
+            reason = self._check(self._runner, node, self._guard())
+        except guard.Spared as error:
+            raise AgentError(f"not fencing {node}: {error}") from None
         if reason is not None:
             self._remember(Refusal(node, reason, time.time()))
             raise AgentError(f"not fencing {node}: {reason}")

@@ -71,6 +71,10 @@ class Guard:
         return max(self.max_hosts, total * self.max_share // 100)
 
 
+class Spared(Exception):  # noqa: N818 - nothing is wrong
+    """This hypervisor must not be fenced now; that says nothing about others."""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """The guard has stopped fencing on this member.
@@ -160,22 +164,23 @@ def check(
         clock: seconds since the epoch.
 
     Returns:
-        None when it may, else why not.
+        None when it may, else why the guard stops fencing here.
 
     Raises:
+        Spared: this one must not be fenced.
         PacemakerError: the cluster does not answer. Then nothing may be fenced.
     """
     status = pacemaker.status(runner)
     if not (status.quorum and pacemaker.has_quorum(runner)):
         # Pacemaker fences even so what it counts as connected; the others may have it, too.
-        return "this part of the cluster has no quorum"
+        raise Spared("this part of the cluster has no quorum")
     total = len(_remotes(status))
     limit = guard.limit(total)
     cib = pacemaker.cib(runner)
     if not status.asked_for(target) and (text := fenceable.obstacle(cib, target)):
-        return text
+        raise Spared(text)
     if _property(cib, f"{HOLD}{target}") > clock():
-        return "it is being readmitted"
+        raise Spared("it is being readmitted")
     if _property(cib, ALLOW) > clock():
         return None
     known = addresses(cib)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from masakari_fencing import guard, pacemaker, votes
+from masakari_fencing import fenceable, guard, pacemaker, unserved, votes
 from masakari_fencing.commands import Runner
 from masakari_fencing.maas import Maas, MaasError, Machine, SettingsError
 from masakari_fencing.readmission import MARK
@@ -32,6 +32,10 @@ SPARED += "if neither helps, " + CREDENTIALS
 
 WAITING = "is waiting to be fenced"
 FAILED = "fencing it failed"
+UNKNOWN = "in a failover segment, but no node of the cluster: its failure goes unnoticed"
+JOIN = "deploy pacemaker-remote on it, or have the segment name it as `crm_mon -1` does"
+ENABLED = "enable its segment, or put it into one; to have it fenced all the same: "
+ENABLED += "stonith_admin --reboot {}, on a masakari unit"
 _UNFENCED = (WAITING, FAILED)
 
 GUARD_AGENT = "fence_masakari_guard"
@@ -68,11 +72,20 @@ def inspect(
     refused: Callable[[], guard.Refusal | None] = guard.refusal,
     ring: Callable[[Runner], votes.Votes | None] = votes.count,
     clock: Callable[[], float] = time.time,
+    hosts: Collection[str] = (),
 ) -> list[Problem]:
     """Look for everything that stands in the way of fencing a hypervisor.
 
     Takes one look at the cluster, one at its configuration, one at its votes, one command for each
     hypervisor and one request for each MAAS device.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        maas: makes a client for a URL and a key.
+        refused: what the guard of this member refused last.
+        ring: counts the cluster's votes.
+        clock: seconds since the epoch.
+        hosts: those of the failover segments that are enabled.
 
     Returns:
         the problems, those of the whole cluster first; empty when all is well.
@@ -82,8 +95,13 @@ def inspect(
     """
     status = pacemaker.status(runner)
     remotes = [node for node in status.nodes if node.kind == "remote"]
+    problems = [
+        Problem(host, UNKNOWN, JOIN)
+        for host in hosts
+        if host.lower() not in {node.name.lower() for node in remotes}
+    ]
     if not remotes:
-        return []
+        return sorted(problems)
     counted = ring(runner)
     outdated = counted if counted is not None and counted.outdated else None
     if not status.quorum:
@@ -94,7 +112,7 @@ def inspect(
         return [Problem("", text, ENABLE)]
     cib = pacemaker.cib(runner)
     devices = {device.name: device for device in _devices(cib)}
-    problems = _cluster_problems(status, devices, pacemaker.default_action(runner))
+    problems += _cluster_problems(status, devices, pacemaker.default_action(runner))
     if outdated is not None:
         text = f"Corosync expects {outdated.expected} votes of {outdated.configured} members"
         problems.append(Problem("", text, RING))
@@ -219,12 +237,21 @@ def _node_problems(
     able = [devices.get(name) for name in _able(runner, node.name)]
     if not any(device is None or device.agent not in ("null", GUARD_AGENT) for device in able):
         problems.append(Problem(node.name, "no device can fence it", ENABLE))
-    if node.unclean:
+    reason = fenceable.obstacle(cib, node.name)
+    if reason is not None and (node.unclean or not unserved.reason(cib, node.name)):
+        cure = ENABLED if unserved.reason(cib, node.name) == reason else fenceable.CONNECT
+        problems.append(Problem(node.name, f"it is not fenced: {reason}", cure.format(node.name)))
+    elif node.unclean:
         problems.append(
             Problem(node.name, WAITING, SPARED if _by_matrix(devices) else CREDENTIALS)
         )
     latest = next(iter(status.fencing_of(node.name)), None)
-    if latest is not None and latest.status == "failed" and not _returned(runner, latest):
+    if (
+        reason is None
+        and latest is not None
+        and latest.status == "failed"
+        and not _returned(runner, latest)
+    ):
         problems.append(Problem(node.name, FAILED, CREDENTIALS))
     return problems
 

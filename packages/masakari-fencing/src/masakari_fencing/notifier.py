@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from masakari_fencing import api, outofservice, pacemaker, rest, unattended
+from masakari_fencing import api, outofservice, pacemaker, rest, unattended, unserved
 from masakari_fencing.comeback import Comeback
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.configuration import Configuration
@@ -381,7 +381,8 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     ranking = Ranking(Subprocess())
     notifier = Notifier(spool, delivery, settings, ranking, ranking.back)
     nova = api.NovaApi(session, settings.timeout, options)
-    watch = outofservice.Watch(masakari, nova, settings.out_of_service)
+    unlooked = unserved.List(Subprocess(), Configuration(Subprocess()), ranking)
+    watch = outofservice.Watch(masakari, nova, settings.out_of_service, tell=unlooked.update)
     comeback = Comeback(Subprocess(), masakari, nova)
     for looks, interval in (
         # The cluster's on their own, so that waiting for an API never delays them, nor these a

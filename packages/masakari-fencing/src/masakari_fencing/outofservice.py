@@ -31,11 +31,13 @@ class OutOfService:
         maintenance: those that Masakari holds in maintenance.
         failed: those of them whose last recovery Masakari has given up.
         forced_down: others that Nova was told to hold for down, and still does.
+        hosts: all hosts of the segments that are enabled.
     """
 
     maintenance: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     forced_down: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
 
 
 def write(path: Path, found: OutOfService, now: float) -> None:
@@ -109,6 +111,7 @@ class Watch:
         path: the file.
         refused: directory of the refusals.
         clock: seconds since the epoch.
+        tell: is told of the hosts of all segments, too.
     """
 
     def __init__(
@@ -118,7 +121,9 @@ class Watch:
         path: Path = RECORD,
         refused: Path = refusals.DIRECTORY,
         clock: Callable[[], float] = time.time,
+        tell: Callable[[list[Host]], object] = lambda hosts: None,
     ) -> None:
+        self._tell = tell
         self._masakari = masakari
         self._nova = nova
         self._path = path
@@ -131,18 +136,20 @@ class Watch:
         Raises:
             ApiError: there was no answer.
             OSError: a file cannot be written.
+            PacemakerError: the cluster does not answer.
         """
         now = self._clock()
-        found = self._ask()
+        hosts = sorted(self._masakari.hosts(), key=lambda host: host.name)
+        found = self._ask(hosts)
         write(self._path, found, now)
         out = {name.lower() for name in (*found.maintenance, *found.forced_down)}
         for refusal in refusals.read(self._refused):
             # While a recovery is refused, Masakari has its host in maintenance.
             if refusal.time < now and refusal.host.lower() not in out:
                 refusals.forget(self._refused, refusal.host)
+        self._tell(hosts)
 
-    def _ask(self) -> OutOfService:
-        hosts = sorted(self._masakari.hosts(), key=lambda host: host.name)
+    def _ask(self, hosts: list[Host]) -> OutOfService:
         down = {service.host.lower() for service in self._nova.services() if service.forced_down}
         held = [host for host in hosts if host.on_maintenance]
         others = [host for host in hosts if host not in held and host.name.lower() in down]
@@ -150,6 +157,7 @@ class Watch:
             maintenance=tuple(host.name for host in held),
             failed=tuple(host.name for host in held if self._given_up(host)),
             forced_down=tuple(host.name for host in others),
+            hosts=tuple(host.name for host in hosts if host.enabled),
         )
 
     def _given_up(self, host: Host) -> bool:

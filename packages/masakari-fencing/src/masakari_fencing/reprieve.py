@@ -1,5 +1,6 @@
-"""Takes hypervisors back that Pacemaker had lost, and whose fencing the witnesses objected to.
+"""Takes hypervisors back that Pacemaker had lost, and that were spared.
 
+The witnesses objected to their fencing, or Masakari does not look after them (`unserved`).
 Such a hypervisor stays unclean: Pacemaker wants to fence it for as long as it exists. Once its
 pacemaker_remote can be reached again, nothing is left to fence it for, and its guests have been
 running all the time.
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from masakari_fencing import guard, pacemaker, testimony
+from masakari_fencing import guard, pacemaker, testimony, unserved
 from masakari_fencing.commands import Runner
 from masakari_fencing.readmission import RANK_DELAY, answers
 
@@ -72,7 +73,7 @@ class Reprieve:
         back = self.readmit(self.runner, only=ready)
         for name in ready:
             if name in back:
-                LOG.info("%s is back, unfenced: it could be reached in other networks", name)
+                LOG.info("%s is back, unfenced", name)
             else:
                 self._postpone(name)
         return back
@@ -84,25 +85,33 @@ class Reprieve:
         LOG.warning("%s answers, but no connection comes about; again in %g s", name, pause)
 
     def _candidates(self) -> list[str]:
-        """Return the lost hypervisors that answer again and that the others object to fencing."""
+        """Return the lost hypervisors that answer again and are not to be fenced."""
         configuration = self.configuration()
+        remotes = guard.addresses(configuration)
+        off = {name for name in remotes if unserved.reason(configuration, name)}
+        asked = configuration.find(_ASKED) is not None
         lost: list[str] = []
-        if configuration.find(_ASKED) is not None:
+        if asked or off:
             nodes = pacemaker.status(self.runner).nodes
             lost = [n.name for n in nodes if n.kind == "remote" and n.unclean]
         self._pauses = {name: kept for name, kept in self._pauses.items() if name in lost}
         lost = [name for name in lost if self.clock() >= self._pauses.get(name, (0.0, 0.0))[0]]
-        lost = self._spared(configuration, lost)
+        if not asked:
+            lost = [name for name in lost if name in off]
+        lost = self._spared(remotes, lost, off)
         self._ready = {name: since for name, since in self._ready.items() if name in lost}
         return lost
 
-    def _spared(self, configuration: ET.Element, names: list[str]) -> list[str]:
-        """Return those that answer, and that others object to fencing; all are tried at once."""
-        addresses = guard.addresses(configuration)
+    def _spared(
+        self, addresses: dict[str, tuple[str, int]], names: list[str], off: set[str]
+    ) -> list[str]:
+        """Return those that answer, and are not to be fenced; all are tried at once."""
         known = [name for name in names if name in addresses]
         there = guard.answering(addresses, known, self.reachable)
 
         def spared(name: str) -> bool:
+            if name in off:
+                return True
             others = [address for other, (address, _) in addresses.items() if other != name]
             return self.objection(others, name) is not None
 
