@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jubilant
@@ -106,7 +107,7 @@ class LabJuju(jubilant.Juju):
 
     def until(self, ready: Callable[[jubilant.Status], bool]) -> jubilant.Status:
         """Wait until a status satisfies `ready`, and return it."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not ready(status := self.peek()):
             assert time.monotonic() < deadline, status
             time.sleep(0.02)
@@ -127,17 +128,31 @@ class LabJuju(jubilant.Juju):
         return result
 
 
-@pytest.fixture(scope="session")
-def lab_juju() -> Iterator[LabJuju]:
+@contextmanager
+def _engine(version: str) -> Iterator[LabJuju]:
+    """Run the engine with the rules of Juju 3 or 4, in a home of its own."""
     home = Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))  # sockets' paths have to be short
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_HOME", str(home))
         patch.setenv("LAB_BACKEND", "local")
+        patch.setenv("LAB_JUJU", version)
         juju = LabJuju(cli_binary=LAB / "juju")
         juju.home = home
         yield juju
         Client(home).stop_controller()
     shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def lab_juju() -> Iterator[LabJuju]:
+    with _engine("3") as juju:
+        yield juju
+
+
+@pytest.fixture
+def lab_juju4(lab_juju: LabJuju) -> Iterator[LabJuju]:
+    with _engine("4") as juju:
+        yield juju
 
 
 @pytest.fixture
