@@ -122,7 +122,9 @@ class Cloud:
 
     def servers(self) -> list[dict[str, Any]]:
         """Return all guests of all projects, with Nova's extended attributes."""
-        return list(self.get("compute", "/servers/detail?all_tenants=1")["servers"])
+        # The first version that says which are locked.
+        path = "/servers/detail?all_tenants=1"
+        return list(self.get("compute", path, microversion="2.9")["servers"])
 
     def compute_services(self) -> list[dict[str, Any]]:
         """Return Nova's nova-compute services."""

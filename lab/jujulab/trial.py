@@ -272,8 +272,17 @@ class Trial:
         for name, pulse in self._pulses.items():
             pulse.poll()
             silent = time.time() - pulse.last_beat
-            host = _host(found[name])
-            yield Sighting(name, self._homes[name], host, len(pulse.outages), silent)
+            server = found[name]
+            doing = server.get("OS-EXT-STS:task_state")
+            yield Sighting(
+                name,
+                self._homes[name],
+                _host(server),
+                len(pulse.outages),
+                silent,
+                f"{server['OS-EXT-STS:vm_state']}{f', {doing}' if doing else ''}",
+                server["locked"],
+            )
 
     def processes(self, host: str) -> list[str]:
         """Return the QEMU processes that run on a hypervisor, as command lines."""

@@ -44,6 +44,8 @@ class Sighting:
         host: the hypervisor on which Nova has it now.
         restarts: how often it was started again.
         silent: seconds since its last heartbeat.
+        state: Nova's `vm_state`, with its `task_state` behind it where there is one.
+        locked: nobody but an administrator can do anything with it. No trial locks one.
     """
 
     guest: str
@@ -51,6 +53,8 @@ class Sighting:
     host: str
     restarts: int
     silent: float
+    state: str = "active"
+    locked: bool = False
 
 
 def read_evacuations(
@@ -143,8 +147,12 @@ def disturbed(
                 problems.append(f"{seen.guest} is still on {seen.home}")
         elif seen.host != seen.home:
             problems.append(f"{seen.guest} was moved from {seen.home} to {seen.host}")
+        if seen.locked:
+            problems.append(f"{seen.guest} was left locked")
         if seen.home in interrupted:
             continue
+        if seen.state != "active":
+            problems.append(f"{seen.guest} is {seen.state}")
         if seen.restarts and seen.home not in lost:
             problems.append(f"{seen.guest} was restarted")
         if seen.silent > SILENCE:

@@ -83,7 +83,13 @@ def test_only_a_lost_host_may_be_out_of_service(status, forced, problems):
         (Sighting("guest", "fine", "fine", 1, 0.2), "guest was restarted"),
         (Sighting("guest", "fine", "fine", 0, 9), "guest has been silent for 9 s"),
         (Sighting("guest", "fine", "other", 0, 0.2), "guest was moved from fine to other"),
-        (Sighting("guest", "rebooted", "rebooted", 1, 99), None),
+        (Sighting("guest", "lost", "other", 1, 0.2, "error"), "guest is error"),
+        (Sighting("guest", "lost", "other", 1, 0.2, locked=True), "guest was left locked"),
+        (
+            Sighting("guest", "fine", "fine", 0, 0.2, "active, deleting"),
+            "guest is active, deleting",
+        ),
+        (Sighting("guest", "rebooted", "rebooted", 1, 99, "stopped"), None),
         (Sighting("guest", "rebooted", "other", 1, 0), "guest was moved from rebooted to other"),
     ],
 )
