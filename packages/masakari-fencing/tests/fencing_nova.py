@@ -66,6 +66,7 @@ class FakeNova:
         services: the nova-compute of each host.
         migrations_made: evacuations.
         rebuild: seconds that one takes.
+        conductor: whether Nova calls its conductor `up` or `down`.
         full: hosts, or all with `*`, that have no room.
         fail: called with the name of each request and its instance; may raise.
         after: the same, when the request was carried out: the answer is lost.
@@ -88,6 +89,7 @@ class FakeNova:
         }
         self.migrations_made: list[Any] = []
         self.rebuild = 0.0
+        self.conductor = "up"
         self.full: set[str] = set()
         self.fail: Callable[[str, str], None] = lambda name, uuid: None
         self.after: Callable[[str, str], None] = lambda name, uuid: None
@@ -209,6 +211,8 @@ class FakeNova:
         return [m for m in self.migrations_made if host in (m.source_compute, m.dest_compute)]
 
     def _services(self, host: str | None = None, binary: str | None = None) -> list[Any]:
+        if binary == "nova-conductor":
+            return [SimpleNamespace(host="controller", state=self.conductor)]
         assert binary == "nova-compute"
         return [s for s in self.services_known.values() if host in (None, s.host)]
 

@@ -147,6 +147,26 @@ def test_a_rebuild_that_goes_on_is_waited_for_and_never_asked_for_again() -> Non
     assert world.checks, "whose recovery it is was asked meanwhile"
 
 
+def test_a_request_that_was_lost_with_the_broker_is_made_again() -> None:
+    world = World()
+    world.nova.rebuild = 1e9
+    world.nova.servers.evacuate("g1")
+    world.nova.rebuild = 3.0
+    begun = world.time
+    assert world.run(fresh=False) == "node9.maas"
+    assert 60 <= world.time - begun < 80
+
+
+def test_one_that_may_still_be_in_a_queue_is_not() -> None:
+    """Nova's conductor is away: it will take the request when it is back."""
+    world = World()
+    world.nova.rebuild = 120.0
+    world.nova.servers.evacuate("g1")
+    world.nova.conductor = "down"
+    assert world.run(fresh=False) == "node9.maas"
+    assert len(world.nova.migrations_made) == 1
+
+
 def test_one_that_runs_elsewhere_and_is_unlocked_is_its_owners() -> None:
     world = World()
     world.guest.host, world.guest.vm = "node2.maas", "stopped"

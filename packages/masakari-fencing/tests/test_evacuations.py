@@ -95,7 +95,9 @@ class Nova:
     def _services(self, binary: str) -> list[SimpleNamespace]:
         self.asked.append(binary)
         return [
-            SimpleNamespace(host=f"node{n}.maas", forced_down=f"node{n}.maas" in self.dead)
+            SimpleNamespace(
+                host=f"node{n}.maas", state="up", forced_down=f"node{n}.maas" in self.dead
+            )
             for n in (1, 2, 3)
         ]
 

@@ -15,7 +15,10 @@ from masakari_fencing import times
 from masakari_fencing.compute import BINARY
 
 ACCEPTED_LIMIT = 60.0
-"""Seconds in which Nova finds a host for a guest. A request that is older was lost on its way."""
+"""Seconds in which Nova finds a host for a guest. A request that is older was lost on its way, if
+there was a conductor to take it: else it may still be in the broker's queue."""
+
+CONDUCTOR = "nova-conductor"
 
 QUIET = 5.0
 """Seconds since the last guest came up for which others are taken to follow: whoever evacuated it
@@ -32,6 +35,7 @@ def under_way(
     now: float,
     limit: float,
     dead: Collection[str] = (),
+    accepted: float = ACCEPTED_LIMIT,
 ) -> list[str]:
     """Return the guests of a host that somebody is evacuating, and where to.
 
@@ -41,22 +45,23 @@ def under_way(
         now: seconds since the epoch.
         limit: seconds after which a rebuild that has not ended is taken for dead.
         dead: hosts on which no rebuild goes on, whatever the record says.
+        accepted: seconds after which a request that nobody has taken is taken for lost.
     """
     found = []
     for migration in migrations:
         if migration.source_compute == host and migration.migration_type == "evacuation":
             target = getattr(migration, "dest_compute", None)
-            patience = _patience(migration.status, limit)
+            patience = _patience(migration.status, limit, accepted)
             begun = times.epoch(migration.updated_at) or times.epoch(migration.created_at)
             if target not in dead and (begun is None or now - begun < patience):
                 found.append(f"{migration.instance_uuid} to {target or 'a host yet to be found'}")
     return found
 
 
-def _patience(status: str, limit: float) -> float:
+def _patience(status: str, limit: float, accepted: float) -> float:
     """Return for how many seconds since its last change a record in that state counts."""
     if status == "accepted":
-        return min(ACCEPTED_LIMIT, limit)
+        return min(accepted, limit)
     if status == "done":
         return QUIET
     return 0.0 if status in ENDED else limit
@@ -75,10 +80,12 @@ def under_way_now(nova: Any, host: str, *, now: float, limit: float, only: str =
     migrations = [
         item for item in nova.migrations.list(host=host) if not only or item.instance_uuid == only
     ]
-    found = under_way(migrations, host, now=now, limit=limit)
-    if not found:
+    if not under_way(migrations, host, now=now, limit=limit, accepted=limit):
         return []
     # A host that is forced down was fenced: nothing goes on there.
     services = nova.services.list(binary=BINARY)
     dead = {service.host for service in services if getattr(service, "forced_down", False)}
-    return under_way(migrations, host, now=now, limit=limit, dead=dead)
+    accepted = ACCEPTED_LIMIT
+    if not any(service.state == "up" for service in nova.services.list(binary=CONDUCTOR)):
+        accepted = limit
+    return under_way(migrations, host, now=now, limit=limit, dead=dead, accepted=accepted)

@@ -45,7 +45,13 @@ class CloudEvidence:
 
     def switched_off(self) -> str | None:
         """Masakari asks this where a notification arrives, and not where it takes one up later."""
-        segment = self._objects.Host.get_by_name(self._context, self._report.host).failover_segment
+        try:
+            host = self._objects.Host.get_by_name(self._context, self._report.host)
+            segment = host.failover_segment
+        except Exception as error:  # the database's, or it was taken out of its segment
+            raise ComputeUnknown(
+                f"Masakari does not say in which segment it is: {error}"
+            ) from None
         # Releases before Wallaby cannot disable one.
         if getattr(segment, "enabled", True):
             return None

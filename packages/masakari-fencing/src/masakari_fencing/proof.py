@@ -67,7 +67,7 @@ class Withdrawn(Exception):  # noqa: N818 - a state, not an accident
 
 
 class ComputeUnknown(Exception):  # noqa: N818 - a missing answer
-    """Nova could not be asked about a compute service."""
+    """Nova or Masakari could not be asked about the host."""
 
 
 class Verdict(enum.Enum):
@@ -197,10 +197,14 @@ def judge(seen: Observation, report: Report, record: Record, policy: Policy) -> 
 def _judge_fenced(
     seen: Observation, fenced: float, report: Report, record: Record, policy: Policy
 ) -> Judgement:
+    used = _same(fenced, record.used)
     if seen.compute_seen is not None and seen.compute_seen > fenced + CLOCK_TOLERANCE:
         text = "its compute service has reported since it was fenced: it came back"
+        if used:
+            text += ", without Pacemaker, which does not watch it; start pacemaker_remote there"
+            return Judgement(Verdict.REFUSE, text)
         return _came_back(seen, record, policy, text)
-    if _same(fenced, record.used):
+    if used:
         text = f"its instances were recovered after this fence, at {_clock(record.recovered)}"
         return Judgement(Verdict.DONE, text)
     resumed = record.proof is not None and _same(fenced, record.proof.fenced)
@@ -401,8 +405,7 @@ class HostFence:
         except (pacemaker.PacemakerError, ValueError) as error:
             return Judgement(Verdict.WAIT, f"the cluster cannot be asked: {error}"), None
         except ComputeUnknown as error:
-            text = f"its compute service cannot be looked up: {error}"
-            return Judgement(Verdict.WAIT, text), None
+            return Judgement(Verdict.WAIT, f"not everything can be looked up: {error}"), None
 
     def _judge(self, report: Report) -> tuple[Judgement, float | None]:
         limit = self._policy.command_timeout
@@ -424,7 +427,7 @@ class HostFence:
             seen = replace(seen, in_service=self._evidence.in_service())
         judgement = judge(seen, report, self._record, self._policy)
         if (
-            judgement.verdict is Verdict.FENCED
+            judgement.verdict in (Verdict.FENCED, Verdict.DONE)
             and record.fenced is not None
             and seen.now - record.fenced > RETURN_TIME
         ):
