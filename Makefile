@@ -6,8 +6,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := lab
+RELEASES := 13 17 22
+MASAKARI ?= 17
+SEEDS ?= 2000
+SEED ?= 1
 
-.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks lab faults matrix bench operations methods bundles format lock clean
+.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks lab faults matrix bench operations methods simulate simulate-mutations bundles format lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -62,6 +66,12 @@ operations: venv ## the known commands, passwords, addresses, TLS, options, unit
 methods: venv ## each recovery method and instance failure in the lab: half an hour
 	$(BIN)/tox run -e methods
 
+simulate: venv ## the recovery protocol in virtual time: SEEDS=how many SEED=the first MASAKARI=17
+	$(BIN)/tox run $(MASAKARI:%=-e simulate-masakari%) -- --seeds $(SEEDS) --first $(SEED)
+
+simulate-mutations: venv ## faults put back one at a time: the simulation must find each
+	$(BIN)/tox run -e simulate-masakari17 -- --mutations
+
 bench: venv ## how soon guests come back, next to what upstream's settings give: two hours
 	$(BIN)/python -m jujulab.bench
 
@@ -72,8 +82,9 @@ format: venv ## format the code
 	$(BIN)/tox run -e format
 
 lock: venv ## compile requirements*.in to the locks
-	for name in requirements requirements-libjuju; do \
-		$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	for name in requirements requirements-libjuju $(RELEASES:%=requirements-masakari-%); do \
+		case $$name in *-22) python=3.11;; *) python=3.10;; esac; \
+		$(BIN)/uv pip compile --quiet --universal --python-version $$python --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 			--output-file $$name.txt $$name.in || exit 1; \
 	done

@@ -1,0 +1,362 @@
+"""A small model of Pacemaker with remote nodes: connections, fencing, its records and history.
+
+Each rule says where it was seen: in the lab's real Pacemaker 2.1.5 (fixtures of masakari-fencing),
+or in the source of that release.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lxml import etree
+
+from simulation.kernel import Kernel, Process
+from simulation.world import Hypervisor, Unit, World
+
+ATTEMPTS = 10
+"""`stonith-max-attempts`: after so many failures Pacemaker waits for something else to happen."""
+
+MONITOR = (1.0, 6.0)
+"""Seconds in which a loss is noticed: `remote-monitor-interval` 1 s and timeouts of 5 s."""
+
+START_TIMEOUT = 5.0
+"""Seconds of one attempt to connect."""
+
+
+@dataclass
+class Member:
+    """A full member of the cluster; `up`: its Pacemaker runs."""
+
+    name: str
+    unit: Unit
+    up: bool = True
+
+
+@dataclass
+class Remote:
+    """The connection to a remote node and the cluster's record of it."""
+
+    name: str
+    host: Hypervisor
+    role: str = "Started"
+    failed: bool = False
+    managed: bool = True
+    target_role: str = ""
+    member: str = ""
+    fenced: int = 0
+    unclean: bool = False
+    started: int = 0
+    failures: list[tuple[str, str, int]] = field(default_factory=list)
+    fencing: Fencing | None = None
+    attempts: int = 0
+    reconnects: int = 0
+    new: bool = False
+
+
+@dataclass
+class Fencing:
+    """A fencing that is under way; whoever asks for the same joins it."""
+
+    action: str
+    client: str
+    origin: str
+    begun: float
+    done: list[Callable[[bool], None]] = field(default_factory=list)
+
+
+@dataclass
+class Event:
+    """An entry of the fencing history."""
+
+    target: str
+    action: str
+    client: str
+    origin: str
+    status: str
+    completed: int
+
+
+class Cluster:
+    """The cluster, as its majority sees it."""
+
+    def __init__(self, world: World, kernel: Kernel) -> None:
+        self.world = world
+        self.kernel = kernel
+        self.rng = kernel.rng
+        self.members: dict[str, Member] = {}
+        self.remotes: dict[str, Remote] = {}
+        self.history: list[Event] = []
+        self.version = 0
+        self.reconnect_interval = 60.0
+        self.controller_away_until = 0.0
+        self.fence_delay = (1.0, 4.0)
+        self.power_controller = True
+        self.lists: set[str] = set()
+        self.action = "reboot"
+        self.stonith = True
+        self.dc = ""
+        self.cib: Any = None
+        self.isolated_view: str = ""
+
+    # -- membership -------------------------------------------------------------------------
+    def changed(self) -> None:
+        """Something that crm_mon or the CIB shows is different."""
+        self.version += 1
+        self.kernel.changed()
+
+    def elect(self) -> None:
+        """Choose the designated controller: Pacemaker's is the longest-lived; here the first."""
+        able = [m.name for m in self.majority()]
+        if self.dc not in able:
+            self.dc = able[0] if able else ""
+            self.changed()
+            for remote in self.remotes.values():
+                if remote.role == "Started" and remote.member not in able:
+                    self._move(remote)
+                elif remote.unclean and remote.fencing is None:
+                    self.schedule_fencing(remote)
+
+    def majority(self) -> list[Member]:
+        """Return the members of the part that has quorum."""
+        found = [m for m in self.members.values() if m.up and not m.unit.isolated]
+        return found if 2 * len(found) > len(self.members) else []
+
+    def has_quorum(self, unit: Unit) -> bool:
+        """Whether a unit is in that part."""
+        return any(member.unit is unit for member in self.majority())
+
+    def stop_member(self, unit: Unit, *, boot: bool = False) -> None:
+        """End a member's Pacemaker."""
+        member = self.members[unit.name]
+        if member.up:
+            member.up = False
+            self.kernel.after(1 + 3 * self.rng.random(), self.elect)
+            self.changed()
+
+    def start_member(self, unit: Unit) -> None:
+        """Start it again."""
+        self.members[unit.name].up = True
+        self.kernel.after(1.0, self.elect)
+        self.changed()
+
+    def isolate(self, unit: Unit, isolated: bool) -> None:
+        """Cut a member off, or let it back in."""
+        unit.isolated = isolated
+        self.kernel.after(1 + 2 * self.rng.random(), self.elect)
+        self.changed()
+
+    # -- connections ------------------------------------------------------------------------
+    def _answers(self, remote: Remote) -> bool:
+        host = remote.host
+        return host.up and host.remote and host.reachable
+
+    def look_at(self, name: str) -> None:
+        """Something has happened to a hypervisor: the monitor notices within its time."""
+        remote = self.remotes.get(name)
+        if remote is not None and remote.role == "Started":
+            low, high = MONITOR
+            self.kernel.after(low + (high - low) * self.rng.random(), lambda: self._lost(remote))
+
+    def _lost(self, remote: Remote) -> None:
+        # A monitor that fails is a reason to fence (2.1.5, unpack.c: `unpack_rsc_op_failure`).
+        if remote.role != "Started" or self._answers(remote) or not self.majority():
+            return
+        if remote.fencing is not None and remote.fencing.client.startswith("stonith_admin"):
+            self.kernel.after(1.0, lambda: self._lost(remote))
+            return
+        remote.role, remote.failed = "Stopped", True
+        moment = int(self.kernel.now)
+        remote.failures.append((f"{remote.name}_monitor_1000", remote.member, moment))
+        self.kernel.trace("cluster", f"connection to {remote.name} is lost")
+        if remote.managed and self.stonith:
+            remote.unclean = True
+            self.schedule_fencing(remote)
+        self.changed()
+
+    def _move(self, remote: Remote) -> None:
+        """The member that held the connection is gone: another one connects."""
+        remote.role, remote.member = "Stopped", ""
+        remote.reconnects += 1
+        number = remote.reconnects
+        self.kernel.after(1 + self.rng.random(), lambda: self._connect(remote, number, True))
+
+    def plan_reconnect(self, remote: Remote, seconds: float | None = None) -> None:
+        """Try to connect after `reconnect_interval`."""
+        remote.reconnects += 1
+        number = remote.reconnects
+        wait = self.reconnect_interval if seconds is None else seconds
+        self.kernel.after(wait, lambda: self._connect(remote, number, False))
+
+    def _connect(self, remote: Remote, number: int, lost: bool) -> None:
+        if number != remote.reconnects or remote.role == "Started" or not remote.managed:
+            return
+        members = self.majority()
+        if not members:
+            self.plan_reconnect(remote, 10.0)
+            return
+        remote.member = self.rng.choice(members).name
+        if self._answers(remote):
+            self._connected(remote)
+            return
+        remote.role = "Starting"
+        self.changed()
+        self.kernel.after(START_TIMEOUT, lambda: self._not_connected(remote, number, lost))
+
+    def _connected(self, remote: Remote) -> None:
+        # `remote_node_up` clears node_fenced (2.1.5, controld_remote_ra.c).
+        remote.role, remote.failed, remote.unclean = "Started", False, False
+        remote.fenced = 0
+        remote.started = int(self.kernel.now)
+        remote.attempts = 0
+        remote.host.joined = True
+        remote.new = False
+        self.record_machine(remote)
+        self.kernel.trace("cluster", f"connected to {remote.name}")
+        self.changed()
+
+    def _not_connected(self, remote: Remote, number: int, lost: bool) -> None:
+        if number != remote.reconnects or remote.role != "Starting":
+            return
+        if self._answers(remote):
+            self._connected(remote)
+            return
+        remote.role, remote.failed = "Stopped", True
+        moment = int(self.kernel.now)
+        remote.failures.append((f"{remote.name}_start_0", remote.member, moment))
+        if lost and not remote.fenced and self.stonith:
+            remote.unclean = True
+            self.schedule_fencing(remote)
+        else:
+            self.plan_reconnect(remote)
+        self.changed()
+
+    def cleanup(self, name: str) -> None:
+        """`crm_resource --cleanup`: failures are forgotten, and the connection is tried anew."""
+        remote = self.remotes[name]
+        remote.failures.clear()
+        remote.failed = False
+        if remote.role != "Started":
+            remote.unclean = False
+            self.plan_reconnect(remote, 1.0)
+        self.changed()
+
+    # -- fencing ----------------------------------------------------------------------------
+    def schedule_fencing(self, remote: Remote) -> None:
+        """The controller has decided to fence."""
+        if remote.fencing is None and self.dc:
+            self.fence(remote, self.action, "pacemaker-controld.455", self.dc, lambda done: None)
+
+    def fence(
+        self,
+        remote: Remote,
+        action: str,
+        client: str,
+        origin: str,
+        done: Callable[[bool], None],
+    ) -> None:
+        """Fence a node; a second request for the same joins the first (2.1.5, fenced_remote.c)."""
+        if remote.fencing is not None:
+            remote.fencing.done.append(done)
+            return
+        fencing = Fencing(action, client, origin, self.kernel.now, [done])
+        remote.fencing = fencing
+        self.kernel.trace("cluster", f"fencing of {remote.name} for {client}@{origin} begins")
+        self.changed()
+        low, high = self.fence_delay
+        delay = low + (high - low) * self.rng.random()
+        self.kernel.after(delay, lambda: self._fenced(remote, fencing))
+
+    def _fenced(self, remote: Remote, fencing: Fencing) -> None:
+        remote.fencing = None
+        works = self.power_controller and remote.name in self.lists
+        status = "success" if works else "failed"
+        moment = int(self.kernel.now)
+        self.history.insert(
+            0,
+            Event(remote.name, fencing.action, fencing.client, fencing.origin, status, moment),
+        )
+        self.kernel.trace("cluster", f"fencing of {remote.name}: {status}")
+        if works:
+            self.world.fence(remote.host, fencing.action, f"{fencing.client}@{fencing.origin}")
+            # `send_stonith_update` (2.1.5, controld_fencing.c).
+            remote.fenced = moment
+            remote.unclean, remote.role, remote.failed = False, "Stopped", True
+            remote.attempts = 0
+            self.plan_reconnect(remote)
+            self._alert(remote.name, fencing)
+        else:
+            remote.attempts += 1
+            mine = fencing.client.startswith("pacemaker-controld")
+            if remote.unclean and mine and remote.attempts < ATTEMPTS:
+                self.kernel.after(2.0, lambda: self._again(remote))
+        self.changed()
+        for done in fencing.done:
+            done(works)
+
+    def _again(self, remote: Remote) -> None:
+        if remote.unclean and remote.fencing is None:
+            self.schedule_fencing(remote)
+
+    def confirm(self, name: str) -> None:
+        """`stonith_admin --confirm`: the operator's word."""
+        remote = self.remotes[name]
+        moment = int(self.kernel.now)
+        self.history.insert(0, Event(name, "off", "stonith_admin.1", self.dc, "success", moment))
+        remote.fenced, remote.unclean, remote.role = moment, False, "Stopped"
+        self.plan_reconnect(remote)
+        self._alert(name, Fencing("off", "stonith_admin.1", self.dc, self.kernel.now))
+        self.changed()
+
+    def _alert(self, name: str, fencing: Fencing) -> None:
+        """Each member runs the alert agent; one whose Pacemaker is away never hears of it."""
+        reference = f"{self.kernel.ids.getrandbits(48):012x}"
+        now = self.kernel.now
+        description = (
+            f"Operation {fencing.action} of {name} by {self.dc} for "
+            f"{fencing.client}@{fencing.origin}: OK (ref={reference})"
+        )
+        for member in self.majority():
+            environ = {
+                "CRM_alert_kind": "fencing",
+                "CRM_alert_task": "st_notify_fence",
+                "CRM_alert_rc": "0",
+                "CRM_alert_node": name,
+                "CRM_alert_desc": description,
+                "CRM_alert_timestamp_epoch": str(int(now + member.unit.skew)),
+                "CRM_alert_timestamp_usec": str(int(now % 1 * 1e6)),
+            }
+            wait = 0.05 + 0.3 * self.rng.random()
+            self.kernel.after(wait, lambda m=member, e=environ: self._spool(m, e))  # type: ignore[misc]
+
+    def _spool(self, member: Member, environ: dict[str, str]) -> None:
+        if not member.up:
+            return
+        from masakari_fencing import alert  # its path is known only once the seams are installed
+
+        found = alert.event(environ, self.kernel.now)
+        if found is not None:
+            self.world.masakari.spool(member.unit, found)
+
+    def record_machine(self, remote: Remote) -> None:
+        """The pacemaker-remote charm writes the node's machine once it is connected."""
+        if self.cib.find(f"configuration/nodes/node[@id='{remote.name}']") is not None:
+            return
+        nodes = self.cib.find("configuration/nodes")
+        node = etree.SubElement(nodes, "node", id=remote.name, uname=remote.name, type="remote")
+        block = etree.SubElement(node, "instance_attributes", id=f"nodes-{remote.name}")
+        machine = remote.name[-1]
+        etree.SubElement(
+            block, "nvpair", id=f"m-{remote.name}", name="juju-machine", value=machine
+        )
+
+    def operator_process(self) -> Process:
+        """Return a process in whose name operators act."""
+        return Process(self.kernel, "operator")
+
+
+def zulu(moment: float) -> str:
+    """Return a time as crm_mon prints it."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(moment))

@@ -1,0 +1,445 @@
+"""Pacemaker's commands over the model, with the exit codes and the output of 2.1.5.
+
+The CIB is XML in libxml2, as in Pacemaker itself, so any XPath means the same. What `cibadmin`
+does with it follows `cib_process_xpath` (lib/cib/cib_ops.c) and `add_cib_object`.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+from lxml import etree
+
+from simulation import kernel
+from simulation.cluster import Cluster, Remote, zulu
+from simulation.world import Unit
+
+DISCONNECTED, NO_SUCH, NO_QUORUM, EXISTS, USAGE = 102, 105, 106, 108, 64
+
+EMPTY = (
+    "<cib><configuration><crm_config><cluster_property_set id='cib-bootstrap-options'>"
+    "<nvpair id='o-1' name='stonith-enabled' value='true'/></cluster_property_set></crm_config>"
+    "<nodes/><resources/><constraints/><fencing-topology/></configuration><status/></cib>"
+)
+
+
+class CommandFailed(Exception):  # noqa: N818 - a fault that is injected
+    """A command ends with this exit code instead of being carried out."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+class Commands:
+    """Runs argument vectors for one unit after the other.
+
+    Args:
+        cluster: the cluster.
+        masakari: hands recoveries back, for `python -m masakari_fencing.giveup`.
+    """
+
+    def __init__(self, cluster: Cluster, masakari: Any) -> None:
+        self.cluster = cluster
+        self.masakari = masakari
+        self.edition = 0
+        self._shown: dict[Any, tuple[Any, str]] = {}
+        self._status = -1
+        self._requests = 0
+        cluster.cib = etree.fromstring(EMPTY)
+
+    def configure(self) -> None:
+        """Write what hacluster and this project's charms configure."""
+        root = self.cluster.cib
+        nodes, resources = root.find("configuration/nodes"), root.find("configuration/resources")
+        for number, name in enumerate(self.cluster.members, start=1):
+            node = etree.SubElement(nodes, "node", id=str(1000 + number), uname=name)
+            block = etree.SubElement(node, "instance_attributes", id=f"nodes-{name}")
+            pair = {"id": f"m-{name}", "name": "juju-machine", "value": str(10 + number)}
+            etree.SubElement(block, "nvpair", pair)
+        for remote in self.cluster.remotes.values():
+            self.add_remote(remote)
+            if remote.host.joined:
+                self.cluster.record_machine(remote)
+        etree.SubElement(resources, "primitive", {"id": "st-maas", "class": "stonith"})
+        self.edition += 1
+
+    def add_remote(self, remote: Remote) -> None:
+        """Write a remote node's primitive."""
+        resources = self.cluster.cib.find("configuration/resources")
+        names = {"class": "ocf", "provider": "pacemaker", "type": "remote"}
+        primitive = etree.SubElement(resources, "primitive", {"id": remote.name, **names})
+        block = etree.SubElement(primitive, "instance_attributes", id=f"ia-{remote.name}")
+        etree.SubElement(block, "nvpair", id=f"s-{remote.name}", name="server", value=remote.name)
+        self.edition += 1
+
+    # -- running ----------------------------------------------------------------------------
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,  # noqa: A002
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one command in the current process."""
+        task = kernel.current()
+        if task is None or kernel.ACTIVE is None:
+            raise RuntimeError(f"nobody runs {argv}")
+        words = [str(word) for word in argv]
+        unit = task.process.unit
+        name = words[0].rpartition("/")[2]
+        if "masakari_fencing.giveup" in words:
+            name = "giveup"
+        label = " ".join([name, *[w for w in words[1:3] if w.startswith("--")]])
+        try:
+            code, text = kernel.ACTIVE.call(
+                "pacemaker", label, lambda: self._carry_out(name, words, unit, input, timeout)
+            )
+        except CommandFailed as failure:
+            code, text = failure.code, str(failure)
+        output, error = (text, "") if code == 0 else ("", text)
+        return subprocess.CompletedProcess(words, code, output, error)
+
+    def _carry_out(
+        self, name: str, words: list[str], unit: Unit, text: str | None, timeout: float
+    ) -> tuple[int, str]:
+        if name == "giveup":
+            return self.masakari.give_up(words[-1], failed="--failed" in words)
+        if name.startswith("python"):
+            return self.masakari.run_program(words)
+        if not self.cluster.members[unit.name].up:
+            return DISCONNECTED, f"{name}: Connection to cluster failed"
+        program = getattr(self, f"_{name}", None)
+        if program is None:
+            raise NotImplementedError(f"the model has no {words}")
+        options = dict(_read_options(tuple(words[1:])))
+        if text and "xml-pipe" in options:
+            options["xml-text"] = text
+        answer: tuple[int, str] = program(options, unit, timeout)
+        return answer
+
+    # -- crm_mon ----------------------------------------------------------------------------
+    def _crm_mon(self, options: dict[str, str], unit: Unit, timeout: float) -> tuple[int, str]:
+        if unit.isolated:
+            return 0, self._isolated(unit)[0]
+        key = ("mon",)
+        found = self._shown.get(key)
+        if found is None or found[0] != self.cluster.version:
+            found = (self.cluster.version, self.status_text(None))
+            self._shown[key] = found
+        return 0, found[1]
+
+    def _isolated(self, unit: Unit) -> tuple[str, Any]:
+        """What a member shows that was cut off: the past, and that it has no quorum."""
+        key = ("isolated", unit.name)
+        if key not in self._shown:
+            self._renew_status()
+            self._shown[key] = (self.status_text(unit), copy.deepcopy(self.cluster.cib))
+        return self._shown[key]
+
+    def rejoined(self, unit: Unit) -> None:
+        """Forget what a member showed while it was cut off."""
+        self._shown.pop(("isolated", unit.name), None)
+
+    def status_text(self, alone: Unit | None) -> str:
+        """Return crm_mon's XML; for one that is alone, with everybody else offline."""
+        cluster = self.cluster
+        dc = alone.name if alone else cluster.dc
+        quorum = alone is None and bool(cluster.majority())
+        there = {m.name for m in cluster.majority()} if alone is None else {alone.name}
+        lines = [
+            "<pacemaker-result><summary><current_dc present='true' "
+            f"name='{dc}' with_quorum='{_flag(quorum)}'/><cluster_options stonith-enabled="
+            f"'{_flag(cluster.stonith)}' maintenance-mode='false'/></summary><nodes>"
+        ]
+        for name in cluster.members:
+            lines.append(_node(name, "member", name in there, False, name == dc))
+        for remote in cluster.remotes.values():
+            online = remote.role in ("Started", "Starting") and not remote.unclean
+            lines.append(_node(remote.name, "remote", online, remote.unclean, False))
+        lines.append("</nodes><resources>")
+        lines.extend(_resource(remote) for remote in cluster.remotes.values())
+        lines.append("</resources><failures>")
+        for remote in cluster.remotes.values():
+            for key, member, moment in remote.failures:
+                lines.append(
+                    f"<failure op_key='{key}' node='{member}' last-rc-change='{zulu(moment)}'/>"
+                )
+        lines.append("</failures><fence_history>")
+        for remote in cluster.remotes.values():
+            if (fencing := remote.fencing) is not None:
+                lines.append(
+                    f"<fence_event action='{fencing.action}' target='{remote.name}' "
+                    f"client='{fencing.client}' origin='{fencing.origin}' status='pending'/>"
+                )
+        for event in cluster.history:
+            lines.append(
+                f"<fence_event action='{event.action}' target='{event.target}' "
+                f"client='{event.client}' origin='{event.origin}' status='{event.status}' "
+                f"completed='{zulu(event.completed)}'/>"
+            )
+        lines.append("</fence_history></pacemaker-result>")
+        return "".join(lines)
+
+    # -- cibadmin ---------------------------------------------------------------------------
+    def _cibadmin(self, options: dict[str, str], unit: Unit, timeout: float) -> tuple[int, str]:
+        if "query" in options:
+            return self._query(options, unit)
+        if unit.isolated or not self.cluster.majority():
+            return NO_QUORUM, "cibadmin: Call cib_modify failed (-1004): Quorum required"
+        code = self._change(options)
+        if code == 0:
+            self.edition += 1
+            self.cluster.changed()
+        return code, "" if code == 0 else f"cibadmin: Call failed: {code}"
+
+    def _query(self, options: dict[str, str], unit: Unit) -> tuple[int, str]:
+        xpath, scope = options.get("xpath"), options.get("scope")
+        key = ("cib", xpath, scope, unit.name if unit.isolated else "")
+        edition = (self.edition, self.cluster.version)
+        found = self._shown.get(key)
+        if found is None or found[0] != edition:
+            found = (edition, self._answer(self._tree(unit), xpath, scope))
+            self._shown[key] = found
+        return (0, found[1]) if found[1] else (NO_SUCH, "cibadmin: No such device or address")
+
+    def _tree(self, unit: Unit) -> Any:
+        if unit.isolated:
+            return self._isolated(unit)[1]
+        self._renew_status()
+        return self.cluster.cib
+
+    @staticmethod
+    def _answer(root: Any, xpath: str | None, scope: str | None) -> str:
+        if xpath:
+            matches = root.xpath(xpath)
+            if not matches:
+                return ""
+            if len(matches) == 1:
+                return _text(matches[0])
+            return f"<xpath-query>{''.join(_text(match) for match in matches)}</xpath-query>"
+        if scope == "configuration":
+            return _text(root.find("configuration"))
+        section = root.find(f".//{scope}") if scope else root
+        return _text(section) if section is not None else ""
+
+    def _change(self, options: dict[str, str]) -> int:
+        root = self.cluster.cib
+        text = options.get("xml-text")
+        given = etree.fromstring(text) if text else None
+        xpath = options.get("xpath")
+        if xpath:
+            return _change_at(root.xpath(xpath), options, given)
+        section = root.find(f".//{options.get('scope', 'configuration')}")
+        if section is None or given is None:
+            return NO_SUCH
+        return _change_in(section, options, given)
+
+    def _renew_status(self) -> None:
+        """Write the status section; its attributes are those of the lab's fixtures."""
+        if self._status == self.cluster.version:
+            return
+        self._status = self.cluster.version
+        section = self.cluster.cib.find("status")
+        for child in list(section):
+            section.remove(child)
+        for remote in self.cluster.remotes.values():
+            if remote.host.joined or remote.fenced:
+                state = etree.SubElement(section, "node_state", remote_node="true", id=remote.name)
+                state.set("uname", remote.name)
+                state.set("in_ccm", _flag(remote.role == "Started"))
+                state.set("node_fenced", str(remote.fenced))
+            if remote.started:
+                resource = etree.SubElement(section, "lrm_resource", id=remote.name)
+                etree.SubElement(
+                    resource,
+                    "lrm_rsc_op",
+                    {"id": f"{remote.name}_last_0", "operation": "start", "rc-code": "0"},
+                ).set("last-rc-change", str(remote.started))
+
+    # -- others -----------------------------------------------------------------------------
+    def _crm_node(self, options: dict[str, str], unit: Unit, timeout: float) -> tuple[int, str]:
+        return 0, f"{unit.name}\n"
+
+    def _crm_attribute(
+        self, options: dict[str, str], unit: Unit, timeout: float
+    ) -> tuple[int, str]:
+        name = options["name"]
+        pair = self.cluster.cib.find(f"configuration/crm_config//nvpair[@name='{name}']")
+        if "update" not in options:
+            if name == "stonith-action" and self.cluster.action == "off":
+                return 0, "off\n"
+            return (NO_SUCH, "no such attribute") if pair is None else (0, pair.get("value"))
+        if pair is None:
+            group = self.cluster.cib.find("configuration/crm_config/cluster_property_set")
+            pair = etree.SubElement(group, "nvpair", id=f"cib-bootstrap-options-{name}", name=name)
+        pair.set("value", options["update"])
+        self.edition += 1
+        self.cluster.changed()
+        return 0, ""
+
+    def _crm_resource(
+        self, options: dict[str, str], unit: Unit, timeout: float
+    ) -> tuple[int, str]:
+        name = options["resource"]
+        if name not in self.cluster.remotes:
+            return NO_SUCH, "no such resource"
+        if "cleanup" in options:
+            self.cluster.cleanup(name)
+        return 0, ""
+
+    def _stonith_admin(
+        self, options: dict[str, str], unit: Unit, timeout: float
+    ) -> tuple[int, str]:
+        if "list" in options:
+            return (0, "st-maas\n") if self.cluster.lists else (1, "no devices found")
+        target = options.get("reboot") or options.get("fence") or options.get("confirm") or ""
+        remote = self.cluster.remotes.get(target)
+        if remote is None:
+            return 1, "stonith_admin: Couldn't fence: No such device"
+        if "confirm" in options:
+            self.cluster.confirm(target)
+            return 0, ""
+        task, running = kernel.current(), kernel.ACTIVE
+        if task is None or running is None:
+            return 1, "nobody"
+        self._requests += 1
+        client = f"stonith_admin.{self._requests}"
+        action = "reboot" if "reboot" in options else "off"
+        if unit.isolated:
+            # An inquorate member's fencer still fences what its devices can reach.
+            kernel.ACTIVE.sleep_exactly(task, 2.0)
+            if not self.cluster.power_controller or target not in self.cluster.lists:
+                return 1, "stonith_admin: Couldn't fence: No data available"
+            self.cluster.world.fence(remote.host, action, f"{client}@{unit.name}")
+            return 0, ""
+        results: list[bool] = []
+
+        def done(works: bool) -> None:
+            results.append(works)
+            running.wake(task)
+
+        limit = float(options.get("timeout") or 120)
+        self.cluster.fence(remote, action, client, unit.name, done)
+        running.park(min(limit, timeout))
+        if not results:
+            return 124, "stonith_admin: Couldn't fence: Timer expired"
+        return (0, "") if results[0] else (1, "stonith_admin: Couldn't fence: No data available")
+
+
+def _change_in(section: Any, options: dict[str, str], given: Any) -> int:
+    there = section.find(f"{given.tag}[@id='{given.get('id')}']")
+    if "create" in options:
+        if there is not None:
+            return EXISTS
+        section.append(given)
+    elif "delete" in options:
+        if there is not None:
+            section.remove(there)
+    elif there is None:
+        if "replace" in options and "allow-create" not in options:
+            return NO_SUCH
+        section.append(given)
+    elif "replace" in options:
+        section.replace(there, given)
+    else:
+        _merge(there, given)
+    return 0
+
+
+def _change_at(matches: list[Any], options: dict[str, str], given: Any) -> int:
+    if not matches:
+        return 0 if "delete" in options else NO_SUCH
+    match = matches[0]
+    if "delete" in options:
+        match.getparent().remove(match)
+    elif "create" in options:
+        match.append(given)
+    elif "replace" in options:
+        match.getparent().replace(match, given)
+    elif "modify" in options:
+        if match.tag != given.tag:
+            return NO_SUCH
+        _merge(match, given)
+    return 0
+
+
+def _merge(there: Any, given: Any) -> None:
+    """Do as `update_xml_child`: attributes are set, children matched by tag and id."""
+    for name, value in given.attrib.items():
+        there.set(name, value)
+    for child in given:
+        identity = child.get("id")
+        found = there.find(f"{child.tag}[@id='{identity}']" if identity else child.tag)
+        if found is None:
+            there.append(copy.deepcopy(child))
+        else:
+            _merge(found, child)
+
+
+_VALUED = {
+    "xpath",
+    "scope",
+    "xml-text",
+    "resource",
+    "delete-parameter",
+    "name",
+    "update",
+    "reboot",
+}
+_VALUED |= {"fence", "confirm", "list", "node", "timeout", "type", "parameter-value", "output-as"}
+_SHORT = {
+    "-Q": "query", "-C": "create", "-M": "modify", "-D": "delete", "-R": "replace",
+}  # fmt: skip
+_SHORT |= {
+    "-r": "resource",
+    "-o": "scope",
+    "-X": "xml-text",
+    "-A": "xpath",
+    "-p": "xml-pipe",
+    "-n": "name",
+}
+
+
+@functools.lru_cache(2000)
+def _read_options(words: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            word = "--" + _SHORT.get(word, word.lstrip("-"))
+        name, equals, value = word[2:].partition("=")
+        if not equals and name in _VALUED and rest and not rest[0].startswith("--"):
+            value = rest.pop(0)
+        found[name] = value
+    return found
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _text(element: Any) -> str:
+    return str(etree.tostring(element, encoding="unicode", with_tail=False))
+
+
+def _node(name: str, kind: str, online: bool, unclean: bool, is_dc: bool) -> str:
+    return (
+        f"<node name='{name}' id='{name}' online='{_flag(online)}' unclean='{_flag(unclean)}' "
+        f"maintenance='false' is_dc='{_flag(is_dc)}' type='{kind}'/>"
+    )
+
+
+def _resource(remote: Remote) -> str:
+    start = (
+        f"<resource id='{remote.name}' resource_agent='ocf:pacemaker:remote' "
+        f"role='{remote.role}' managed='{_flag(remote.managed)}' failed='{_flag(remote.failed)}'"
+    )
+    if remote.role == "Stopped" or not remote.member:
+        return start + "/>"
+    return start + f"><node name='{remote.member}'/></resource>"

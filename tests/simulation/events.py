@@ -1,0 +1,251 @@
+"""What can happen in a simulated cloud, in words that situations use."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from simulation.kernel import Process
+from simulation.simulation import Simulation
+from simulation.world import Guest, Hypervisor
+
+STOPPED = {"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}
+ONLINE = {"event": "STOPPED", "cluster_status": "ONLINE", "host_status": "NORMAL"}
+
+
+def later(sim: Simulation, seconds: float, what: Callable[..., Any], *args: Any) -> None:
+    """Have something happen later; nothing is over before it has."""
+    sim.world.later(seconds, lambda: what(sim, *args))
+
+
+def die(sim: Simulation, name: str = "node1") -> None:
+    """A hypervisor loses its power."""
+    host = sim.world.hosts[name]
+    if not host.power:
+        return
+    sim.world.note_fault(f"{name} loses its power")
+    sim.world.power_off(host)
+    host.failed, host.out = sim.kernel.now, True
+
+
+def cut_off(sim: Simulation, name: str = "node1") -> None:
+    """A hypervisor is not reached any more; its guests run on."""
+    host = sim.world.hosts[name]
+    sim.world.note_fault(f"{name} is not reached any more")
+    host.reachable, host.failed, host.out = False, sim.kernel.now, True
+    sim.cluster.look_at(name)
+
+
+def lose_storage(sim: Simulation, name: str = "node1") -> None:
+    """A hypervisor loses its storage network, which a monitor reports as ONLINE and failed."""
+    host = sim.world.hosts[name]
+    if not host.up:
+        return
+    sim.world.note_fault(f"{name} loses its storage")
+    host.storage, host.failed, host.out = False, sim.kernel.now, True
+    report(sim, host, ONLINE)
+
+
+def report(
+    sim: Simulation, host: Hypervisor, payload: dict[str, str], *, age: float = 0.0
+) -> None:
+    """A monitor on another hypervisor reports a host; it tries again until it is answered."""
+    moment = datetime.datetime.fromtimestamp(sim.kernel.now - age, datetime.timezone.utc)
+    notify(sim, "COMPUTE_HOST", host.nova_name, payload, moment)
+
+
+def notify(
+    sim: Simulation, kind: str, host: str, payload: dict[str, str], moment: datetime.datetime
+) -> None:
+    """Post a notification as masakari-monitors do: again after an error, never after a 409."""
+    body = {
+        "notification": {
+            "type": kind,
+            "hostname": host,
+            "generated_time": moment.strftime("%Y-%m-%dT%H:%M:%S"),
+            "payload": payload,
+        }
+    }
+    process = Process(sim.kernel, "monitor", _Elsewhere())
+
+    def send() -> None:
+        for _ in range(12):
+            for unit in sim.world.units.values():
+                try:
+                    code, _ = sim.masakari.serve(unit, "POST", "/notifications", body)
+                except OSError:
+                    continue
+                if code < 500:
+                    sim.kernel.trace("monitor", f"{kind} of {host}: HTTP {code}")
+                    return
+            sim.kernel.sleep(10.0)
+
+    sim.kernel.spawn(process, send)
+
+
+class _Elsewhere:
+    """What is no unit of ours."""
+
+    name, skew, boots, isolated = "elsewhere", 0.0, 1, False
+
+    def __init__(self) -> None:
+        self.files: dict[str, Any] = {}
+        self.processes: list[Any] = []
+
+
+def crash_guest(sim: Simulation, guest: Guest) -> None:
+    """A guest's QEMU dies; the instance monitor of its host reports it."""
+    host = next(h for h in sim.world.hosts.values() if h.nova_name == guest.host)
+    if guest.uuid not in host.qemu or guest.task_state is not None:
+        return
+    sim.world.note_fault(f"QEMU of {guest.uuid[:8]} dies")
+    sim.nova.crash_guest(guest)
+    payload = {
+        "event": "LIFECYCLE",
+        "instance_uuid": guest.uuid,
+        "vir_domain_event": "STOPPED_FAILED",
+    }
+    moment = datetime.datetime.fromtimestamp(sim.kernel.now, datetime.timezone.utc)
+    notify(sim, "VM", guest.host, payload, moment)
+
+
+def delete_guest(sim: Simulation, guest: Guest) -> None:
+    """Its owner deletes a guest."""
+    sim.world.note_fault(f"{guest.uuid[:8]} is deleted")
+    sim.world.guests.pop(guest.uuid, None)
+    for host in sim.world.hosts.values():
+        host.qemu.discard(guest.uuid)
+    sim.kernel.changed()
+
+
+def take_back(sim: Simulation, name: str = "node1", patience: float = 1200.0) -> None:
+    """An operator takes a hypervisor back, as soon as it is there and Masakari lets them."""
+    host = sim.world.hosts[name]
+    process = Process(sim.kernel, "operator", _Elsewhere())
+    unit = next(iter(sim.world.units.values()))
+    sim.world.pending += 1
+
+    def work() -> None:
+        end = sim.kernel.now + patience
+        while sim.kernel.now < end:
+            there = sim.world.healthy(host) and sim.cluster.remotes[name].role == "Started"
+            if there and _taken_back(sim, host, unit):
+                break
+            sim.kernel.sleep(15.0)
+        sim.world.pending -= 1
+
+    sim.kernel.spawn(process, work)
+
+
+def _taken_back(sim: Simulation, host: Hypervisor, unit: Any) -> bool:
+    from novaclient import exceptions
+
+    found = sim.masakari._hosts().get(host.nova_name)
+    service = sim.nova.services[host.nova_name]
+    path = f"/segments/{sim.segment.uuid}/hosts/{found[1]}"
+    try:
+        code, _ = sim.masakari.serve(unit, "PUT", path, {"host": {"on_maintenance": False}})
+        if code != 200:
+            return False
+        if service.forced_down:
+            sim.nova.set_forced_down(service, False)
+        sim.nova.set_enabled(service, True)
+    except (OSError, exceptions.ClientException):
+        return False
+    host.service, host.out = sim.kernel.now, False
+    sim.world.note_fault(f"{host.name} is back in service")
+    return True
+
+
+def switch_off(sim: Simulation) -> None:
+    """The operator disables the segment; nothing is expected of its guests any more."""
+    from simulation import database
+
+    sim.world.note_fault("the segment is disabled")
+    sim.masakari.disabled = True
+    database.execute("UPDATE failover_segments SET enabled = 0")
+
+
+def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:
+    """Add a hypervisor as hacluster does, before its pacemaker_remote is there, with STONITH on.
+
+    Seen with the real charm: UNCLEAN for 46 to 70 s, until its location rule is written; and
+    Pacemaker's attempts fail meanwhile, unless a device can fence it already.
+    """
+    host = sim.add_host(name, joined=False)
+    sim.world.note_fault(f"{name} is being added")
+    host.remote = False
+    remote = sim.cluster.remotes[name]
+    remote.role, remote.unclean, remote.new, remote.started = "Stopped", True, True, 0
+    remote.failures.append((f"{name}_start_0", "unit1", int(sim.kernel.now)))
+    sim.cluster.lists.discard(name)
+    sim.commands.add_remote(remote)
+    sim.register(host)
+    sim.cluster.changed()
+    sim.cluster.schedule_fencing(remote)
+    known = 15 + 20 * sim.rng.random()
+
+    def listed(sim: Simulation) -> None:
+        sim.cluster.lists.add(name)
+        sim.cluster.changed()
+
+    def clean(sim: Simulation) -> None:
+        remote.unclean = False
+        sim.cluster.plan_reconnect(remote, 5.0)
+        sim.cluster.changed()
+
+    def installed(sim: Simulation) -> None:
+        host.remote = True
+        sim.world.note_fault(f"{name} is ready")
+
+    later(sim, known, listed)
+    later(sim, 46 + 24 * sim.rng.random(), clean)
+    later(sim, 100 + 200 * sim.rng.random(), installed)
+    return host
+
+
+def restart_cluster(sim: Simulation) -> None:
+    """Everything of the cluster is restarted: its status is lost, and with it every record."""
+    sim.world.note_fault("the whole cluster is restarted")
+    for remote in sim.cluster.remotes.values():
+        remote.fenced, remote.unclean, remote.failed = 0, False, False
+        remote.started = 0
+        remote.failures.clear()
+        remote.role = "Stopped"
+        sim.cluster.plan_reconnect(remote, 5.0 + 5 * sim.rng.random())
+    sim.cluster.history.clear()
+    sim.cluster.changed()
+
+
+def reboot(sim: Simulation, name: str, seconds: float | None) -> None:
+    """Its operator reboots a hypervisor in good order, or leaves it off (None)."""
+    host = sim.world.hosts[name]
+    sim.world.note_fault(f"{name} is {'rebooted' if seconds else 'switched off'} by its operator")
+    sim.world.power_off(host)
+    sim.expect_nothing(name)
+    host.repair, host.boot_time = True, seconds
+    if seconds is not None:
+        sim.world.power_on(host)
+
+
+def blip(sim: Simulation, name: str, seconds: float) -> None:
+    """A hypervisor is not reached for some seconds."""
+    cut_off(sim, name)
+    host = sim.world.hosts[name]
+    boots = host.boots
+
+    def back() -> None:
+        if host.boots == boot_of_cut:
+            sim.world.note_fault(f"{name} is reached again")
+            host.reachable, host.failed = True, None
+            if not sim.cluster.remotes[name].unclean:
+                host.out = False
+
+    boot_of_cut = boots
+    sim.world.later(seconds, back)
+
+
+def die_other(sim: Simulation) -> None:
+    """Another hypervisor loses its power."""
+    die(sim, "node3")

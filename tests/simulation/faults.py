@@ -1,0 +1,200 @@
+"""What goes wrong: at a certain external call, or from a certain moment on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from novaclient import exceptions as nova_exceptions
+from oslo_db import exception as db_exceptions
+
+from simulation.crm import CommandFailed
+from simulation.kernel import Process
+from simulation.world import World
+
+KINDS = ("crash", "crash after", "error", "error after", "stall", "stall after")
+
+
+@dataclass
+class Strike:
+    """A fault at one external call.
+
+    Attributes:
+        kind: one of `KINDS`.
+        process: beginning of the process's name, such as `engine`.
+        number: at which of its matching calls, counted from 1 over all such processes.
+        seconds: how long it stalls, or until the crashed process runs again.
+        service: only calls of this service; empty: of all.
+    """
+
+    kind: str
+    process: str
+    number: int
+    seconds: float = 10.0
+    service: str = ""
+    name: str = ""
+    done: bool = False
+    seen: int = 0
+
+    def __str__(self) -> str:
+        what = self.service or "any"
+        return f"{self.kind} at call {self.number} ({what}) of {self.process}, {self.seconds:g} s"
+
+
+class Faults:
+    """All faults of one run.
+
+    Args:
+        world: what they strike.
+        strikes: the faults at calls.
+    """
+
+    def __init__(self, world: World, strikes: list[Strike]) -> None:
+        self.world = world
+        self.strikes = strikes
+        self.away: dict[str, float] = {}
+        self.messages: list[int] = []
+        self.log: list[tuple[str, str, str]] | None = None
+
+    def copies(self) -> int:
+        """Return how often a message arrives."""
+        return self.messages.pop(0) if self.messages else 1
+
+    def outage(self, service: str, seconds: float) -> None:
+        """Have every call of a service fail for some time."""
+        self.away[service] = self.world.kernel.now + seconds
+        self.world.note_fault(f"outage of {service} for {seconds:.0f} s")
+        self.world.later(seconds, lambda: self.world.note_fault(f"{service} is back"))
+
+    def strike(
+        self, process: Process, service: str, name: str
+    ) -> tuple[Exception | None, Callable[[], None] | None]:
+        """Decide about a call: an error instead of it, and what happens once it is done."""
+        if self.log is not None:
+            self.log.append((process.name, service, name))
+        until = self.away.get(service)
+        if until is not None and until > self.world.kernel.now:
+            return self._error(process, service, name), None
+        for strike in self.strikes:
+            if strike.done or not process.name.startswith(strike.process):
+                continue
+            if (strike.service and strike.service != service) or strike.name not in name:
+                continue
+            strike.seen += 1
+            if strike.seen == strike.number:
+                strike.done = True
+                return self._strike(strike, process, service, name)
+        return None, None
+
+    def _strike(
+        self, strike: Strike, process: Process, service: str, name: str
+    ) -> tuple[Exception | None, Callable[[], None] | None]:
+        text = f"{strike.kind} ({strike.seconds:.0f} s) at {service} {name} of {process.name}"
+        self.world.note_fault(text)
+
+        def stop() -> None:
+            if strike.kind.startswith("crash"):
+                self.crash(process, strike.seconds)
+            else:
+                self.stall(process, strike.seconds)
+            self.world.kernel.sleep(0.0)
+
+        def fail() -> None:
+            raise self._error(process, service, name)
+
+        if strike.kind in ("crash", "stall"):
+            stop()
+            return None, None
+        if strike.kind == "error":
+            return self._error(process, service, name), None
+        return None, fail if strike.kind == "error after" else stop
+
+    def _error(self, process: Process, service: str, name: str) -> Exception:
+        """Return what a client sees when a service does not answer."""
+        if service == "db":
+            return db_exceptions.DBConnectionError("Lost connection to MySQL server")
+        if service == "pacemaker":
+            return CommandFailed(102, f"{name}: Connection to cluster failed")
+        if service == "nova" and not process.name.startswith("notifier"):
+            return nova_exceptions.ClientException(503, "Service Unavailable")
+        if service == "broker":
+            return TimeoutError("no connection to RabbitMQ")
+        return ConnectionError(f"{service} is away")
+
+    def crash(self, process: Process, seconds: float) -> None:
+        """Kill a process; systemd starts it again after some seconds."""
+        process.kill()
+        unit, masakari = process.unit, self.world.masakari
+        starts = {
+            "engine": masakari.start_engine,
+            "notifier": masakari.start_notifier,
+            "api": masakari.start_api,
+        }
+        start = starts.get(process.name.split()[0])
+        if unit is not None and start is not None:
+            self.world.later(seconds, lambda: self._restart(unit, start))
+
+    def _restart(self, unit: Any, start: Callable[[Any], None]) -> None:
+        self.world.note_fault(f"{start.__name__} on {unit.name}")
+        start(unit)
+
+    def stall(self, process: Process, seconds: float) -> None:
+        """Let a process not run for some time."""
+        process.stalled = max(process.stalled, self.world.kernel.now + seconds)
+        self.world.later(seconds, lambda: self.world.note_fault(f"{process.name} goes on"))
+
+    # -- whole units ------------------------------------------------------------------------
+    def kill_unit(self, unit: Any, seconds: float) -> None:
+        """A unit's machine dies, and boots again."""
+        self.world.note_fault(f"unit {unit.name} dies for {seconds:.0f} s")
+        for process in unit.processes:
+            process.kill()
+        self.world.cluster.stop_member(unit)
+        self.world.later(seconds, lambda: self._boot(unit))
+
+    def _boot(self, unit: Any) -> None:
+        self.world.note_fault(f"unit {unit.name} boots")
+        unit.boots += 1
+        unit.files = {k: v for k, v in unit.files.items() if not k.startswith("/run/")}
+        unit.processes.clear()
+        masakari = self.world.masakari
+        self.world.cluster.start_member(unit)
+        for start in (masakari.start_api, masakari.start_engine, masakari.start_notifier):
+            start(unit)
+
+    def pause_unit(self, unit: Any, seconds: float) -> None:
+        """A unit's machine stands still, Pacemaker included."""
+        self.world.note_fault(f"unit {unit.name} stands still for {seconds:.0f} s")
+        for process in unit.processes:
+            process.stalled = max(process.stalled, self.world.kernel.now + seconds)
+        self.world.cluster.stop_member(unit)
+
+        def resume() -> None:
+            self.world.note_fault(f"unit {unit.name} goes on")
+            self.world.cluster.start_member(unit)
+
+        self.world.later(seconds, resume)
+
+    def pacemaker_away(self, unit: Any, seconds: float) -> None:
+        """Only a unit's Pacemaker is away."""
+        self.world.note_fault(f"Pacemaker of {unit.name} is away for {seconds:.0f} s")
+        self.world.cluster.stop_member(unit)
+
+        def start() -> None:
+            self.world.note_fault(f"Pacemaker of {unit.name} is back")
+            self.world.cluster.start_member(unit)
+
+        self.world.later(seconds, start)
+
+    def isolate(self, unit: Any, seconds: float) -> None:
+        """A unit cannot reach the other members."""
+        self.world.note_fault(f"{unit.name} is cut off for {seconds:.0f} s")
+        self.world.cluster.isolate(unit, True)
+
+        def back() -> None:
+            self.world.note_fault(f"{unit.name} is reached again")
+            self.world.commands.rejoined(unit)  # type: ignore[attr-defined]
+            self.world.cluster.isolate(unit, False)
+
+        self.world.later(seconds, back)

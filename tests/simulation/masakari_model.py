@@ -1,0 +1,374 @@
+"""The processes of Masakari and of the notifier, with a model of the broker between them.
+
+The engine is Masakari's real manager, its API the real `masakari.ha.api`; only the WSGI layer in
+front of it, which maps exceptions to HTTP codes, is written here after
+masakari/api/openstack/ha (17.0.0).
+"""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from masakari import context as contexts
+from masakari import exception, objects
+from masakari.engine import manager, rpcapi
+from masakari.ha import api as ha
+from masakari.objects import base as objects_base
+from masakari_fencing import giveup, notifier
+from masakari_fencing.configuration import Configuration  # noqa: F401 - its clock is ours
+from oslo_utils import timeutils
+
+from simulation import database, kernel
+from simulation.kernel import Kernel, Process, Task
+from simulation.world import Unit, World
+
+SPOOL = "/var/lib/masakari-fencing/spool"
+
+HEARTBEAT = 7.5
+"""Seconds after which RabbitMQ gives a message of an engine that does not answer to another."""
+
+
+class Masakari:
+    """Everything of Masakari on all units."""
+
+    def __init__(self, world: World, kernel_: Kernel) -> None:
+        self.world = world
+        self.kernel = kernel_
+        self.admin = contexts.get_admin_context()
+        self.serializer = objects_base.MasakariObjectSerializer()
+        self.queue: list[Any] = []
+        self.broker_away = False
+        self.turn = 0
+        self.lost_casts = 0
+        self.segment_names: dict[str, str] = {}
+        self._flags: tuple[int, dict[str, Any]] = (-1, {})
+        self._key = (-1, 0)
+        self.disabled = False
+        self._answers: dict[Any, tuple[int, Any]] = {}
+        rpcapi.EngineAPI.__init__ = lambda api: None  # type: ignore[method-assign]
+        rpcapi.EngineAPI.process_notification = (  # type: ignore[method-assign]
+            lambda api, context, notification: self.cast(notification)
+        )
+
+    # -- what is true -----------------------------------------------------------------------
+    def _hosts(self) -> dict[str, Any]:
+        if self._flags[0] != database.VERSION[0]:
+            found = database.rows(
+                "SELECT hosts.name, hosts.on_maintenance, hosts.uuid, hosts.failover_segment_id "
+                "FROM hosts WHERE hosts.deleted = 0"
+            )
+            flags = {name: (bool(held), uuid, segment) for name, held, uuid, segment in found}
+            self._flags = (database.VERSION[0], flags)
+        return self._flags[1]
+
+    def key(self) -> int:
+        """Return what stands for the state of the notifications and hosts."""
+        if self._key[0] != database.VERSION[0]:
+            found = [(kind, status) for kind, status, _ in self.notifications()]
+            held = [entry[0] for entry in self._hosts().values()]
+            self._key = (database.VERSION[0], hash((tuple(found), tuple(held))))
+        return self._key[1]
+
+    def on_maintenance(self, name: str) -> bool:
+        """Whether Masakari holds a hypervisor in maintenance."""
+        return bool(self._hosts().get(name, (False,))[0])
+
+    def switched_off(self, name: str) -> bool:
+        """Whether it is in no segment, or in one that is disabled."""
+        return name not in self._hosts() or self.disabled
+
+    def notifications(self) -> list[tuple[str, str, str]]:
+        """Return type, status and host of all notifications."""
+        names = {entry[1]: name for name, entry in self._hosts().items()}
+        found = database.rows(
+            "SELECT type, status, source_host_uuid FROM notifications WHERE deleted = 0"
+        )
+        return [(kind, status, names.get(uuid, "?")) for kind, status, uuid in found]
+
+    # -- broker -----------------------------------------------------------------------------
+    def cast(self, notification: Any) -> None:
+        """Send a notification to one of the engines."""
+        message = self.serializer.serialize_entity(self.admin, notification)
+        self.kernel.call("broker", "cast", lambda: self._accept(message))
+
+    def _accept(self, message: Any) -> None:
+        copies = self.kernel.faults.copies()
+        for _ in range(copies):
+            self.queue.append(message)
+            self.kernel.after(0.01 + 0.05 * self.kernel.rng.random(), self._deliver)
+
+    def _deliver(self) -> None:
+        if not self.queue or self.broker_away:
+            return
+        engines = [u.engine for u in self.world.units.values() if u.engine and u.engine.alive]
+        if not engines:
+            return
+        engine = engines[self.turn % len(engines)]
+        self.turn += 1
+        message = self.queue.pop(0)
+        if engine.stalled > self.kernel.now + HEARTBEAT:
+            self.queue.append(message)
+            self.kernel.after(HEARTBEAT, self._deliver)
+            return
+        self.kernel.trace("broker", f"message to {engine.name}")
+
+        def process() -> None:
+            notification = self.serializer.deserialize_entity(self.admin, message)
+            unit_manager = engine.manager  # type: ignore[attr-defined]
+            unit_manager.process_notification(contexts.get_admin_context(), notification)
+
+        self.kernel.spawn(engine, process)
+
+    def flush(self) -> None:
+        """Deliver what waits, when an engine or the broker is back."""
+        for _ in self.queue:
+            self.kernel.after(0.5 * self.kernel.rng.random(), self._deliver)
+
+    # -- processes --------------------------------------------------------------------------
+    def start_engine(self, unit: Unit) -> None:
+        """Start masakari-engine."""
+        if unit.engine is not None and unit.engine.alive:
+            return
+        engine = unit.engine = self._process(unit, "engine")
+        engine.manager = manager.MasakariManager()  # type: ignore[attr-defined]
+        self.kernel.spawn(engine, self._periodic, engine)
+        self.flush()
+
+    def _process(self, unit: Unit, kind: str) -> Process:
+        process = Process(self.kernel, f"{kind} {unit.name}", unit)
+        unit.processes.append(process)
+        return process
+
+    def _periodic(self, engine: Process) -> None:
+        """As masakari/service.py: the tasks of one engine run one after the other."""
+        found = kernel.current()
+        self.kernel.sleep(self.kernel.rng.random() * 30)
+        if found is not None:
+            found.poller = False
+        while True:
+            pause = engine.manager.periodic_tasks(self.admin)  # type: ignore[attr-defined]
+            self.kernel.sleep(max(1.0, min(60.0, pause or 30.0)))
+
+    def start_api(self, unit: Unit) -> None:
+        """Start masakari-api."""
+        unit.api = self._process(unit, "api")
+
+    def start_notifier(self, unit: Unit) -> None:
+        """Start this project's notifier."""
+        if unit.notifier is not None and unit.notifier.alive:
+            return
+        process = unit.notifier = self._process(unit, "notifier")
+        wake = Wake()
+        process.wake = wake  # type: ignore[attr-defined]
+        session = Session(self)
+
+        def main() -> None:
+            notifier.run(notifier.Settings(), session, {"interface": "internal"}, wake)  # type: ignore[arg-type]
+
+        self.kernel.spawn(process, main)
+
+    def spool(self, unit: Unit, found: dict[str, Any]) -> None:
+        """The alert agent leaves an event, and pokes the notifier."""
+        path = f"{SPOOL}/{found['id']}.json"
+        unit.files[path] = (json.dumps(found), self.kernel.now + unit.skew)
+        self.kernel.trace(f"alert {unit.name}", f"spools {found['node']}")
+        if unit.notifier is not None and unit.notifier.alive:
+            unit.notifier.wake.poke()  # type: ignore[attr-defined]
+        self.kernel.changed()
+
+    def give_up(self, uuid: str, *, failed: bool) -> tuple[int, str]:
+        """`python -m masakari_fencing.giveup`, which takes a second to import Masakari."""
+        self.kernel.sleep(1.0 + self.kernel.rng.random())
+        status = "error" if failed else "running"
+        try:
+            giveup.give_up(self.admin, objects, rpcapi.EngineAPI(), uuid, status)
+        except exception.NotFound:
+            return 0, ""
+        except Exception as error:
+            return 1, f"{type(error).__name__}: {error}"
+        return 0, ""
+
+    def run_program(self, words: list[str]) -> tuple[int, str]:
+        """Run another of this package's programs."""
+        raise NotImplementedError(f"the model has no {words}")
+
+    # -- API --------------------------------------------------------------------------------
+    def serve(self, unit: Unit, method: str, path: str, body: Any) -> tuple[int, Any]:
+        """Answer one request in a process of the unit's API, whatever becomes of the caller."""
+        if unit.api is None or not unit.api.alive:
+            raise ConnectionRefusedError(111, "Connection refused")
+        if method == "GET":
+            key = (method, path)
+            known = self._answers.get(key)
+            if known is not None and known[0] == database.VERSION[0]:
+                return known[1]  # type: ignore[no-any-return]
+        answers: list[tuple[int, Any]] = []
+        caller = kernel.current()
+
+        def work() -> None:
+            answers.append(self._route(method, path, body))
+            if caller is not None and caller.asleep is not None:
+                self.kernel.wake(caller)
+
+        self.kernel.spawn(unit.api, work)
+        self.kernel.park(10.0)
+        if not answers:
+            raise TimeoutError("no answer within 10 s")
+        if method == "GET":
+            self._answers[key] = (database.VERSION[0], answers[0])
+        return answers[0]
+
+    def _route(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        try:
+            return self._answer(method, path, body)
+        except exception.HostNotFoundByName as error:
+            return 400, error.format_message()
+        except exception.NotFound as error:
+            return 404, error.format_message()
+        except (
+            exception.DuplicateNotification, exception.HostOnMaintenanceError, exception.Conflict,
+        ) as error:  # fmt: skip
+            return 409, error.format_message()
+        except Exception as error:
+            return 500, f"Unexpected API Error: {type(error).__name__}"
+
+    def _answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        url = urlsplit(path)
+        parts = [part for part in url.path.split("/") if part]
+        admin = contexts.get_admin_context()
+        if parts[0] == "notifications":
+            return self._notifications(admin, method, parts[1:], parse_qs(url.query), body)
+        if len(parts) == 1:
+            found = ha.FailoverSegmentAPI().get_all(admin)
+            return 200, {"segments": [_plain(s, ("uuid", "name", "enabled")) for s in found]}
+        if method == "GET":
+            segment = ha.FailoverSegmentAPI().get_segment(admin, parts[1])
+            hosts = ha.HostAPI().get_all(admin, {"failover_segment_id": segment.uuid})
+            names = ("uuid", "name", "on_maintenance", "reserved")
+            return 200, {"hosts": [_plain(h, names) for h in hosts]}
+        found = ha.HostAPI().update_host(admin, parts[1], parts[3], body["host"])
+        return 200, {"host": _plain(found, ("uuid", "name"))}
+
+    def _notifications(
+        self, admin: Any, method: str, rest: list[str], query: Any, body: Any
+    ) -> tuple[int, Any]:
+        if method == "POST":
+            data = dict(body["notification"])
+            data["generated_time"] = timeutils.parse_isotime(data["generated_time"])
+            found = ha.NotificationAPI().create_notification(admin, data)
+            return 202, {"notification": _view(found)}
+        if rest:
+            return 200, {"notification": _view(objects.Notification.get_by_uuid(admin, rest[0]))}
+        filters = {name: values[0] for name, values in query.items()}
+        limit = int(filters.pop("limit", 0)) or None
+        known = {k: v for k, v in filters.items() if k in ("status", "source_host_uuid", "type")}
+        found = ha.NotificationAPI().get_all(admin, known, None, None, limit)
+        return 200, {"notifications": [_view(n) for n in found]}
+
+
+def _plain(found: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in names}
+
+
+def _view(found: Any) -> dict[str, Any]:
+    updated = getattr(found, "updated_at", None)
+    return {
+        "notification_uuid": found.notification_uuid,
+        "type": found.type,
+        "status": found.status,
+        "payload": found.payload,
+        "source_host_uuid": found.source_host_uuid,
+        "generated_time": found.generated_time.replace(tzinfo=None).isoformat(),
+        "updated_at": updated.replace(tzinfo=None).isoformat() if updated else None,
+        "created_at": None,
+    }
+
+
+class Wake:
+    """The socket that the alert agent pokes."""
+
+    def __init__(self) -> None:
+        self.task: Task | None = None
+
+    def poke(self) -> None:
+        """Wake whoever waits."""
+        if self.task is not None and kernel.ACTIVE is not None:
+            kernel.ACTIVE.wake(self.task)
+            self.task = None
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a poke, less often where nothing happens."""
+        task, running = kernel.current(), kernel.ACTIVE
+        if task is None or running is None:
+            return
+        task.quiet = task.quiet + 1 if task.seen == running.version else 0
+        task.seen = running.version
+        if seconds >= 1.0 and task.quiet > 2:
+            seconds = min(running.IDLE_FACTOR, 2 ** (task.quiet - 2))
+        self.task = task
+        running.park(seconds)
+        self.task = None
+
+
+class Session:
+    """keystoneauth1's session: Masakari's API on each unit, and Nova's."""
+
+    def __init__(self, masakari: Masakari) -> None:
+        self._masakari = masakari
+
+    def get_token(self) -> str:
+        return "token"
+
+    def request(self, url: str, method: str, **options: Any) -> Any:
+        task, running = kernel.current(), kernel.ACTIVE
+        if task is None or running is None:
+            raise RuntimeError("nobody asks")
+        service = (options.get("endpoint_filter") or {}).get("service_type")
+        body = options.get("json")
+        if service == "compute":
+            code, data = running.call(
+                "nova", f"{method} {url[:12]}", lambda: self._nova(method, url, body)
+            )
+        else:
+            unit = self._unit(task.process.unit, "endpoint_override" in options)
+            code, data = running.call(
+                "api",
+                f"{method} {url[:14]}",
+                lambda: self._masakari.serve(unit, method, url, body),
+            )
+        text = data if isinstance(data, str) else "json"
+        return SimpleNamespace(status_code=code, text=text, json=lambda: data)
+
+    def _unit(self, own: Unit, local: bool) -> Unit:
+        if local:
+            return own
+        units = self._masakari.world.units.values()
+        able = [u for u in units if u.api is not None and u.api.alive and not u.isolated]
+        if not able:
+            raise ConnectionRefusedError(111, "Connection refused")
+        return able[0]
+
+    def _nova(self, method: str, url: str, body: Any) -> tuple[int, Any]:
+        from novaclient import exceptions
+
+        nova = self._masakari.world.nova
+        if method == "GET":
+            found = [
+                {"id": s.uuid, "host": s.host, "forced_down": s.forced_down,
+                 "status": "enabled" if s.enabled else "disabled"}
+                for s in nova.services.values()
+            ]  # fmt: skip
+            return 200, {"services": found}
+        uuid = url.rsplit("/", 1)[1]
+        service = next(s for s in nova.services.values() if s.uuid == uuid)
+        try:
+            if "forced_down" in body:
+                nova.set_forced_down(service, body["forced_down"])
+            if "status" in body:
+                nova.set_enabled(service, body["status"] == "enabled")
+        except exceptions.ClientException as error:
+            return error.code, str(error)
+        return 200, {"service": {}}

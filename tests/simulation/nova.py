@@ -1,0 +1,353 @@
+"""A model of Nova: services, guests, evacuations, and what nova-compute does when it starts.
+
+Where each rule was seen is said at it; files are those of openstack/nova (master, and unchanged
+in what matters since 2022).
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from novaclient import exceptions
+
+from simulation.kernel import Kernel
+from simulation.world import Guest, Hypervisor, World
+
+SERVICE_DOWN_TIME = 60.0
+"""`service_down_time`; nova-compute reports each 10 s (`report_interval`)."""
+
+RPC_TIMEOUT = 60.0
+"""`rpc_response_timeout`: what a call of a dead nova-compute takes."""
+
+RUNNING, SHUTDOWN = 1, 4
+
+
+def iso(moment: float) -> str:
+    """Return a time as Nova's API gives it."""
+    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime(
+        "%Y-%m-%dT%H:%M:%S.%f"
+    )
+
+
+@dataclass
+class Service:
+    """The record of a nova-compute."""
+
+    uuid: str
+    host: str
+    enabled: bool = True
+    forced_down: bool = False
+
+
+@dataclass
+class Migration:
+    """The record of an evacuation."""
+
+    instance_uuid: str
+    source_compute: str
+    dest_compute: str | None
+    status: str
+    created: float
+    updated: float
+    number: int = 0
+    orig_state: str = ""
+    migration_type: str = "evacuation"
+
+    @property
+    def created_at(self) -> str:
+        return iso(self.created)
+
+    @property
+    def updated_at(self) -> str:
+        return iso(self.updated)
+
+    @property
+    def id(self) -> int:
+        return self.number
+
+    @property
+    def uuid(self) -> str:
+        return f"00000000-0000-4000-8000-{self.number:012d}"
+
+
+@dataclass
+class Nova:
+    """Nova as one service; its parts fail by faults at its calls."""
+
+    world: World
+    kernel: Kernel
+    services: dict[str, Service] = field(default_factory=dict)
+    migrations: list[Migration] = field(default_factory=list)
+    away: bool = False
+    broker_away: bool = False
+    rebuild_time: tuple[float, float] = (2.0, 8.0)
+    suffix: str = ""
+
+    # -- services ---------------------------------------------------------------------------
+    def seen(self, host: Hypervisor) -> float:
+        """Return when a nova-compute last reported."""
+        now = self.kernel.now
+        return now - now % 10 if host.compute else host.last_seen
+
+    def is_up(self, name: str) -> bool:
+        """`servicegroup/drivers/db.py: is_up`, which looks at `forced_down` first."""
+        service, host = self.services[name], self._host(name)
+        if service.forced_down:
+            return False
+        return self.kernel.now - self.seen(host) <= SERVICE_DOWN_TIME
+
+    def _host(self, name: str) -> Hypervisor:
+        return next(h for h in self.world.hosts.values() if h.nova_name == name)
+
+    def set_forced_down(self, service: Service, value: bool) -> None:
+        """`api/openstack/compute/services.py: _check_for_evacuations` refuses the way back."""
+        if not value and any(
+            m.source_compute == service.host and m.status in ("done",) for m in self.migrations
+        ):
+            text = f"Unable to clear forced_down of {service.host}: evacuations are not cleaned up"
+            raise exceptions.BadRequest(400, text)
+        if service.forced_down != value:
+            service.forced_down = value
+            self.kernel.trace("nova", f"{service.host} forced_down={value}")
+            self.kernel.changed()
+
+    def set_enabled(self, service: Service, value: bool) -> None:
+        """Disabling waits for the nova-compute (`_update_compute_provider_status`)."""
+        if self.is_up(service.host) and not self._host(service.host).compute:
+            self.kernel.sleep(RPC_TIMEOUT)
+        if service.enabled != value:
+            service.enabled = value
+            self.kernel.trace("nova", f"{service.host} enabled={value}")
+            self.kernel.changed()
+
+    # -- guests -----------------------------------------------------------------------------
+    def guest(self, uuid: Any) -> Guest:
+        """Look a guest up, by its identifier or novaclient's object."""
+        found = self.world.guests.get(str(getattr(uuid, "id", uuid)))
+        if found is None:
+            raise exceptions.NotFound(404, f"Instance {uuid} could not be found.")
+        return found
+
+    def _require(self, guest: Guest, states: tuple[str, ...], what: str) -> None:
+        """`compute/api.py: check_instance_state`."""
+        if guest.vm_state not in states or guest.task_state is not None:
+            text = f"Cannot '{what}' instance while it is in {guest.vm_state}/{guest.task_state}"
+            raise exceptions.Conflict(409, text)
+
+    def evacuate(self, uuid: Any, target: str | None) -> None:
+        """`compute/api.py: evacuate`."""
+        guest = self.guest(uuid)
+        self._require(guest, ("active", "stopped", "error"), "evacuate")
+        if self.is_up(guest.host):
+            text = f"Compute service of {guest.host} is still in use."
+            raise exceptions.BadRequest(400, text)
+        self._judge(guest)
+        now = self.kernel.now
+        guest.task_state = "rebuilding"
+        self._act(guest, "evacuate")
+        migration = Migration(guest.uuid, guest.host, target, "accepted", now, now)
+        migration.number = len(self.migrations) + 1
+        migration.orig_state = guest.vm_state
+        self.migrations.append(migration)
+        self.kernel.trace("nova", f"evacuate {guest.uuid[:8]} from {guest.host}")
+        self.kernel.changed()
+        if not self.broker_away:
+            wait = 0.2 + 0.8 * self.kernel.rng.random()
+            self.kernel.after(wait, lambda: self._schedule(guest, migration))
+
+    def _judge(self, guest: Guest) -> None:
+        host = self._host(guest.host)
+        if self.world.masakari.disabled and not guest.disturbed:
+            self.world.violate("recovered, switched off", f"{guest.uuid[:8]} from {host.name}")
+        if guest.uuid in host.qemu:
+            self.world.violate("evacuated while it runs", f"{guest.uuid[:8]} on {host.name}")
+        elif host.fenced <= host.service or host.fenced < (host.failed or 0.0):
+            self.world.violate("evacuated without a fence", f"{guest.uuid[:8]} from {host.name}")
+
+    def _schedule(self, guest: Guest, migration: Migration) -> None:
+        """`conductor/manager.py: rebuild_instance`: a host is looked for."""
+        if self.away or self.broker_away or guest.uuid not in self.world.guests:
+            return
+        able = [
+            s.host
+            for s in self.services.values()
+            if s.enabled and self.is_up(s.host) and s.host != migration.source_compute
+            and migration.dest_compute in (None, s.host)
+        ]  # fmt: skip
+        if guest.unplaceable or not able:
+            self._give_up(guest, migration, "No valid host was found.")
+            return
+        migration.dest_compute = self.kernel.rng.choice(able)
+        self._set(migration, "pre-migrating")
+        low, high = self.rebuild_time
+        wait = low + (high - low) * self.kernel.rng.random()
+        boot = self._host(migration.dest_compute).boots
+        self.kernel.after(wait / 2, lambda: self._spawn(guest, migration, boot, wait / 2))
+
+    def _give_up(self, guest: Guest, migration: Migration, text: str) -> None:
+        self._set(migration, "error")
+        guest.vm_state, guest.task_state = "error", None
+        guest.fault = {"message": text, "created": iso(self.kernel.now)}
+        self.kernel.changed()
+
+    def _set(self, migration: Migration, status: str) -> None:
+        migration.status, migration.updated = status, self.kernel.now
+        self.kernel.changed()
+
+    def _spawn(self, guest: Guest, migration: Migration, boot: int, rest: float) -> None:
+        """`compute/manager.py: _do_rebuild_instance`: the process is started before the end."""
+        host = self._host(migration.dest_compute or "")
+        if host.boots != boot or not host.compute or guest.uuid not in self.world.guests:
+            return
+        if guest.task_state != "rebuilding":
+            # instance.save(expected_task_state=[REBUILDING]) fails.
+            self._failed(guest, migration)
+            return
+        guest.task_state = "rebuild_spawning"
+        self.kernel.changed()
+        self.kernel.after(rest * 0.8, lambda: self._started(guest, migration, boot, rest * 0.2))
+
+    def _started(self, guest: Guest, migration: Migration, boot: int, rest: float) -> None:
+        host = self._host(migration.dest_compute or "")
+        if host.boots != boot or not host.compute:
+            return
+        if guest.uuid in self.world.guests:
+            self.world.run_guest(host, guest.uuid)
+        self.kernel.after(rest, lambda: self._rebuilt(guest, migration, boot))
+
+    def _rebuilt(self, guest: Guest, migration: Migration, boot: int) -> None:
+        host = self._host(migration.dest_compute or "")
+        if host.boots != boot or not host.compute:
+            return
+        if guest.uuid not in self.world.guests:
+            self.world.stop_guest(host, guest.uuid)
+            self._set(migration, "failed")
+            return
+        if guest.task_state != "rebuild_spawning":
+            # instance.save(expected_task_state=[REBUILD_SPAWNING]) fails; the process stays.
+            self._failed(guest, migration)
+            return
+        guest.host = host.nova_name
+        guest.vm_state, guest.power_state, guest.task_state = "active", RUNNING, None
+        if migration.orig_state == "stopped":
+            # "bring VM back to stopped" (`_do_rebuild_instance`).
+            guest.vm_state, guest.power_state = "stopped", SHUTDOWN
+            host.qemu.discard(guest.uuid)
+        self._set(migration, "done")
+        self.kernel.trace("nova", f"{guest.uuid[:8]} is rebuilt on {host.name}")
+
+    def _failed(self, guest: Guest, migration: Migration) -> None:
+        """`_error_out_instance_on_exception`."""
+        self._set(migration, "failed")
+        guest.vm_state = "error"
+        guest.fault = {"message": "UnexpectedTaskStateError", "created": iso(self.kernel.now)}
+        self.kernel.changed()
+
+    def reset_state(self, uuid: Any, state: str) -> None:
+        """`os-resetState`, of an administrator: the record only."""
+        guest = self.guest(uuid)
+        guest.vm_state, guest.task_state = state, None
+        self.kernel.trace("nova", f"reset_state {guest.uuid[:8]} {state}")
+        self.kernel.changed()
+
+    def stop(self, uuid: Any, by: str = "admin") -> None:
+        """`compute/api.py: stop`; from a dead host nobody answers, and the task stays."""
+        guest = self.guest(uuid)
+        self._require(guest, ("active", "error", "stopped"), "stop")
+        guest.task_state = "powering-off"
+        self._act(guest, "stop", by)
+        self.kernel.changed()
+        self._on_host(guest, lambda host: self._stopped(guest, host))
+
+    def _stopped(self, guest: Guest, host: Hypervisor) -> None:
+        if guest.task_state == "powering-off":
+            guest.vm_state, guest.power_state, guest.task_state = "stopped", SHUTDOWN, None
+        self.world.stop_guest(host, guest.uuid)
+
+    def start(self, uuid: Any) -> None:
+        """`compute/api.py: start`."""
+        guest = self.guest(uuid)
+        self._require(guest, ("stopped",), "start")
+        guest.task_state = "powering-on"
+        self._act(guest, "start")
+        self.kernel.changed()
+        self._on_host(guest, lambda host: self._run(guest, host))
+
+    def _run(self, guest: Guest, host: Hypervisor) -> None:
+        if guest.task_state == "powering-on":
+            guest.vm_state, guest.power_state, guest.task_state = "active", RUNNING, None
+            self.world.run_guest(host, guest.uuid)
+
+    def _on_host(self, guest: Guest, what: Any) -> None:
+        host = self._host(guest.host)
+        if self.broker_away:
+            return
+        wait, boot = 0.3 + 2 * self.kernel.rng.random(), host.boots
+
+        def arrive() -> None:
+            if host.compute and host.boots == boot and guest.uuid in self.world.guests:
+                what(host)
+
+        self.kernel.after(wait, arrive)
+
+    def _act(self, guest: Guest, action: str, by: str = "admin") -> None:
+        user = None if by == "nova" else by
+        moment = iso(self.kernel.now)
+        guest.actions.append(SimpleNamespace(action=action, user_id=user, start_time=moment))
+
+    def crash_guest(self, guest: Guest) -> None:
+        """QEMU dies; nova-compute hears of it, and stops the guest (`handle_lifecycle_event`)."""
+        host = self._host(guest.host)
+        self.world.stop_guest(host, guest.uuid)
+        self.kernel.after(0.5 + self.kernel.rng.random(), lambda: self._sync(guest, host))
+
+    # -- nova-compute starts ----------------------------------------------------------------
+    def compute_started(self, host: Hypervisor) -> None:
+        """`init_host`, and the first run of the periodic tasks."""
+        name = host.nova_name
+        for migration in self.migrations:
+            # `_destroy_evacuated_instances`
+            if migration.source_compute == name and migration.status in (
+                "accepted", "pre-migrating", "done",
+            ):  # fmt: skip
+                host.qemu.discard(migration.instance_uuid)
+                if migration.status == "done":
+                    migration.status = "completed"
+        boot = host.boots
+        evacuated = {
+            m.instance_uuid
+            for m in self.migrations
+            if m.source_compute == name and m.status in ("accepted", "pre-migrating")
+        }
+        if self.world.resume_guests:
+            for guest in list(self.world.guests.values()):
+                # `_init_instance`: expect_running
+                if (
+                    guest.host == name and guest.power_state == RUNNING
+                    and guest.uuid not in host.qemu and guest.uuid not in evacuated
+                    and guest.vm_state != "error"
+                ):  # fmt: skip
+                    self.world.run_guest(host, guest.uuid)
+        wait = 1 + 4 * self.kernel.rng.random()
+        self.kernel.after(wait, lambda: self._sync_all(host, boot))
+
+    def _sync_all(self, host: Hypervisor, boot: int) -> None:
+        """`_sync_power_states`, which runs at once and each 600 s."""
+        if host.boots != boot or not host.compute:
+            return
+        for guest in list(self.world.guests.values()):
+            if guest.host == host.nova_name:
+                self._sync(guest, host)
+
+    def _sync(self, guest: Guest, host: Hypervisor) -> None:
+        """`_sync_instance_power_state`."""
+        if not host.compute or guest.host != host.nova_name or guest.task_state is not None:
+            return
+        runs = guest.uuid in host.qemu
+        guest.power_state = RUNNING if runs else SHUTDOWN
+        self.kernel.changed()
+        if guest.vm_state in ("active", "paused") and not runs:
+            self.stop(guest.uuid, "nova") if guest.vm_state == "active" else None

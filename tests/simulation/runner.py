@@ -1,0 +1,207 @@
+"""Runs seeds on all processors, counts what was seen, and tells what failed."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import multiprocessing
+import pathlib
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulation.coverage import Counter
+
+REGRESSIONS = pathlib.Path(__file__).with_name("regressions.txt")
+
+CHUNK = 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: a situation, a seed, and a fault at one call (see `explore`)."""
+
+    situation: str
+    seed: int
+    strike: tuple[Any, ...] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.situation!r} {self.seed}" + (f" {self.strike}" if self.strike else "")
+
+
+@dataclass
+class Result:
+    """What one run has shown."""
+
+    job: Job
+    violations: list[tuple[str, str]]
+    states: list[int]
+    order: int
+    seconds: float
+    calls: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def prepare() -> None:
+    """Make a process ready to simulate; it takes some seconds."""
+    import gc
+
+    from simulation import seams
+
+    seams.install()
+    gc.freeze()
+
+
+def one(job: Job, *, tracing: bool = False, logging: bool = False) -> tuple[Result, list[str]]:
+    """Carry a job out in this process."""
+    from simulation import mixed, mutations
+    from simulation.faults import Strike
+    from simulation.simulation import Simulation
+    from simulation.situations import SITUATIONS
+
+    mutations.reset()
+    begin = time.process_time()
+    if job.situation == "mixed":
+        situation = mixed.situation(job.seed)
+    else:
+        situation = SITUATIONS[job.situation]
+    strikes = [Strike(*job.strike)] if job.strike else []
+    run = Simulation(situation, job.seed, strikes, tracing=tracing, logging=logging)
+    found = [(v.kind, str(v)) for v in run.run()]
+    result = Result(
+        job, found, list(run.states), run.kernel.order, time.process_time() - begin,
+        run.faults.log or [],
+    )  # fmt: skip
+    return result, run.kernel.lines
+
+
+def _chunk(jobs: list[Job], mutation: str = "", logging: bool = False) -> list[Result]:
+    from simulation import mutations
+
+    results = []
+    with mutations.applied(mutation):
+        for job in jobs:
+            result, _ = one(job, logging=logging)
+            results.append(result)
+            if mutation and result.violations:
+                break
+    return results
+
+
+def _carry_out(argument: tuple[list[Job], str, bool]) -> list[Result]:
+    return _chunk(*argument)
+
+
+class Workers:
+    """Processes that simulate."""
+
+    def __init__(self, jobs: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pool = context.Pool(jobs, initializer=prepare)
+
+    def run(
+        self, jobs: Iterable[Job], mutation: str = "", logging: bool = False, chunk: int = CHUNK
+    ) -> Iterator[Result]:
+        """Yield the results in the jobs' order."""
+        listed = list(jobs)
+        parts = [listed[i : i + chunk] for i in range(0, len(listed), chunk)]
+        arguments = [(part, mutation, logging) for part in parts]
+        for results in self._pool.imap(_carry_out, arguments):
+            yield from results
+
+    def close(self) -> None:
+        """End them."""
+        self._pool.terminate()
+
+
+class Report:
+    """Counts what was seen, and tells as it goes."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.seconds = 0.0
+        self.states, self.orders = Counter(), Counter()
+        self.kinds: dict[str, list[Job]] = collections.defaultdict(list)
+        self.failed = 0
+        self._begin = self._told = time.monotonic()
+
+    def add(self, result: Result) -> None:
+        """Count one."""
+        self.runs += 1
+        self.seconds += result.seconds
+        self.states.add(result.states)
+        self.orders.add([result.order])
+        self.failed += bool(result.violations)
+        for kind in {kind for kind, _ in result.violations}:
+            if not self.kinds[kind]:
+                text = next(text for found, text in result.violations if found == kind)
+                print(f"FAILED {result.job}: {text}", flush=True)
+            self.kinds[kind].append(result.job)
+        if time.monotonic() - self._told > 30:
+            self._told = time.monotonic()
+            print(f"  {self.runs} runs, {self.failed} failed", flush=True)
+
+    def end(self, expected: bool) -> int:
+        """Tell all; return the exit code."""
+        for kind, jobs in sorted(self.kinds.items(), key=lambda item: -len(item[1])):
+            shown = "; ".join(str(job) for job in jobs[:4])
+            print(f"{len(jobs):7}  {kind}: {shown}")
+        took = time.monotonic() - self._begin
+        each = 1000 * self.seconds / max(1, self.runs)
+        print(f"time: {took:.0f} s, {each:.0f} ms of processor a seed")
+        print(f"seeds: {self.runs}")
+        print(f"states: {self.states.total()} distinct, {self.orders.total()} interleavings")
+        print(f"violations: {self.failed}")
+        return 0 if expected or not self.failed else 1
+
+
+def regressions() -> list[Job]:
+    """Return the seeds that once failed; each line is a situation, a tab and a seed."""
+    found = []
+    for line in REGRESSIONS.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, _, seed = line.partition("\t")
+            found.append(Job(name, int(seed)))
+    return found
+
+
+def tell(name: str, seed: int) -> int:
+    """Run one seed, and print what happens."""
+    from simulation import seams
+
+    prepare()
+    seams.show_logs()
+    result, lines = one(Job(name, seed), tracing=True)
+    print("\n".join(lines))
+    for _, text in result.violations:
+        print("VIOLATION", text)
+    return 1 if result.violations else 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the command line asks for."""
+    if arguments.trace:
+        return tell(arguments.trace[0], int(arguments.trace[1]))
+    from simulation import explore, mutations, names
+
+    workers, report = Workers(arguments.jobs), Report()
+    try:
+        if arguments.mutations:
+            return mutations.find_all(workers, arguments.only, arguments.within)
+        jobs: list[Job] = []
+        if arguments.regressions:
+            jobs += regressions()
+        for name in names.DIRECTED:
+            if arguments.only in (None, name):
+                jobs += [Job(name, seed) for seed in range(1, arguments.directed + 1)]
+        last = arguments.first + arguments.seeds
+        jobs += [Job("mixed", seed) for seed in range(arguments.first, last)]
+        for result in workers.run(jobs):
+            report.add(result)
+        if arguments.explore:
+            explore.breadth_first(workers, report, arguments.explore, arguments.only)
+    finally:
+        workers.close()
+    sys.stdout.flush()
+    return report.end(arguments.expect_violations)

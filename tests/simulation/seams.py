@@ -1,0 +1,397 @@
+"""Where real code meets the simulation. Installed once, before Masakari is imported.
+
+What is replaced is only what leaves a process: the clock, sleeping, threads and locks, random
+identifiers, the database's connection (SQLite in memory), the broker, Nova, Pacemaker's commands,
+HTTP, sockets and files. Everything else is Masakari's and this project's own code.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import datetime
+import importlib
+import importlib.metadata
+import logging
+import os
+import pathlib
+import socket
+import sys
+import threading
+import time
+import types
+import uuid
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from simulation import kernel, vfs
+from simulation.crm import Commands
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = REPOSITORY / "packages" / "masakari-fencing"
+
+COMMANDS: list[Commands] = []
+"""The one that runs commands in the simulation of this moment."""
+
+SESSIONS: list[Any] = []
+"""The same for HTTP: something with `request`."""
+
+NOVA: list[Any] = []
+"""The same for Nova: makes a client."""
+
+_real_time, _real_monotonic, _real_sleep = time.time, time.monotonic, time.sleep
+_real_uuid4, _real_pid = uuid.uuid4, os.getpid
+_real_hostname, _real_connect = socket.gethostname, socket.create_connection
+
+
+def _time() -> float:
+    found = kernel.ACTIVE
+    if found is None:
+        return _real_time()
+    task = kernel.current()
+    unit = task.process.unit if task is not None else None
+    return found.now + (unit.skew if unit is not None else 0.0)
+
+
+def _monotonic() -> float:
+    return _real_monotonic() if kernel.ACTIVE is None else kernel.ACTIVE.now
+
+
+def _sleep(seconds: float = 0.0) -> None:
+    if kernel.ACTIVE is None:
+        _real_sleep(seconds)
+    else:
+        kernel.ACTIVE.sleep(seconds)
+
+
+def _uuid4() -> uuid.UUID:
+    if kernel.ACTIVE is None:
+        return _real_uuid4()
+    return uuid.UUID(int=kernel.ACTIVE.ids.getrandbits(128), version=4)
+
+
+def _unit() -> Any:
+    task = kernel.current()
+    return task.process.unit if task is not None else None
+
+
+def _getpid() -> int:
+    task = kernel.current()
+    return _real_pid() if task is None else task.process.pid
+
+
+def _hostname() -> str:
+    unit = _unit()
+    return _real_hostname() if unit is None else str(unit.name)
+
+
+def _connect(address: Any, *args: Any, **kwargs: Any) -> Any:
+    """Whether pacemaker_remote accepts a connection; witnesses there are none."""
+    found = kernel.ACTIVE
+    if found is None:
+        return _real_connect(address, *args, **kwargs)
+    host = COMMANDS[0].cluster.world.hosts.get(address[0])
+    unit = _unit()
+    answers = host is not None and host.up and host.remote and host.reachable
+    found.call("socket", "connect", lambda: None)
+    if not answers or address[1] != 3121 or (unit is not None and unit.isolated):
+        raise ConnectionRefusedError(111, "Connection refused")
+    import contextlib
+
+    return contextlib.nullcontext()
+
+
+def _utcnow(with_timezone: bool = False) -> datetime.datetime:
+    moment = datetime.datetime.fromtimestamp(_time(), datetime.timezone.utc)
+    return moment if with_timezone else moment.replace(tzinfo=None)
+
+
+class Pool:
+    """A pool of greenthreads; stands for eventlet's GreenPool and a ThreadPoolExecutor."""
+
+    def __init__(self, size: int = 1000, *args: Any, **kwargs: Any) -> None:
+        self._size = size or 1000
+        self._running = 0
+        self._waiting: list[Any] = []
+
+    def spawn_n(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        task, found = kernel.current(), kernel.ACTIVE
+        if task is None or found is None:
+            run(*args, **kwargs)
+            return
+        while self._running >= self._size:
+            self._wait()
+        self._running += 1
+
+        def body() -> None:
+            try:
+                run(*args, **kwargs)
+            finally:
+                self._running -= 1
+                waiting, self._waiting = self._waiting, []
+                for other in waiting:
+                    if kernel.ACTIVE is not None and not kernel.ACTIVE.closed:
+                        kernel.ACTIVE.wake(other)
+
+        found.spawn(task.process, body)
+
+    spawn = spawn_n
+
+    def _wait(self) -> None:
+        task, found = kernel.current(), kernel.ACTIVE
+        if task is not None and found is not None:
+            self._waiting.append(task)
+            found.park()
+
+    def waitall(self) -> None:
+        while self._running:
+            self._wait()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.waitall()
+
+    def map(self, run: Callable[..., Any], *iterables: Any) -> list[Any]:
+        return [run(*items) for items in zip(*iterables, strict=False)]
+
+    def submit(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        future: Any = concurrent.futures.Future()
+        try:
+            future.set_result(run(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+class LoopingCall:
+    """oslo.service's looping call with a timeout, in the caller's greenthread."""
+
+    def __init__(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self._run = lambda: run(*args, **kwargs)
+
+    def start(self, interval: float, timeout: float = 0, **kwargs: Any) -> LoopingCall:
+        self._interval, self._timeout = interval, timeout
+        return self
+
+    def wait(self) -> Any:
+        from oslo_service import loopingcall
+
+        end = _monotonic() + self._timeout
+        while True:
+            try:
+                self._run()
+            except loopingcall.LoopingCallDone as done:
+                return done.retvalue
+            if self._timeout and _monotonic() > end:
+                raise loopingcall.LoopingCallTimeOut("timed out")
+            _sleep(self._interval)
+
+    def stop(self) -> None:
+        pass
+
+
+class Thread:
+    """Stands for threading.Thread in the notifier."""
+
+    def __init__(self, target: Any = None, args: Any = (), kwargs: Any = None, **_: Any) -> None:
+        self._start = lambda: target(*args, **(kwargs or {}))
+
+    def start(self) -> None:
+        task, found = kernel.current(), kernel.ACTIVE
+        if task is not None and found is not None:
+            found.spawn(task.process, self._start).poller = True
+
+    def join(self, timeout: float | None = None) -> None:
+        pass
+
+
+def _internal_lock(name: str, semaphores: Any = None, **_: Any) -> kernel.Lock:
+    task = kernel.current()
+    if task is None:
+        return kernel.Lock()
+    return task.process.locks.setdefault(name, kernel.Lock())
+
+
+def install() -> None:
+    """Replace what leaves a process, then import Masakari and this project's package."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    time.time, time.monotonic, time.sleep = _time, _monotonic, _sleep
+    uuid.uuid4 = _uuid4
+    socket.gethostname, socket.create_connection = _hostname, _connect  # type: ignore[assignment]
+    sys.path[:0] = [str(SOURCE / "src")]
+    from simulation import database
+
+    database.configure()
+    _patch_masakari()
+    real = pathlib.Path
+    pathlib.Path = vfs.UnitPath  # type: ignore[misc]
+    try:
+        for path in sorted((SOURCE / "src" / "masakari_fencing").glob("*.py")):
+            importlib.import_module(f"masakari_fencing.{path.stem}")
+    finally:
+        pathlib.Path = real  # type: ignore[misc]
+    _patch_package()
+    database.options()
+
+
+def _patch_masakari() -> None:
+    from masakari import utils
+    from masakari.api import utils as api_utils
+    from masakari.compute import nova
+    from masakari.engine import manager
+    from masakari.engine import utils as engine_utils
+    from masakari.engine.drivers.taskflow import (
+        base,
+        driver,
+        host_failure,
+        instance_failure,
+        process_failure,
+    )
+    from oslo_utils import timeutils
+
+    nothing: Any = lambda *args, **kwargs: None  # noqa: E731
+    timeutils.utcnow = _utcnow
+    nova.novaclient = lambda context, timeout=None: NOVA[0]()
+    for module in (host_failure, instance_failure, process_failure):
+        call = types.SimpleNamespace(**vars(module.loopingcall))
+        call.FixedIntervalWithTimeoutLoopingCall = LoopingCall
+        module.loopingcall = call
+    host_failure.eventlet = types.SimpleNamespace(sleep=_sleep)
+    host_failure.greenpool = types.SimpleNamespace(GreenPool=Pool)
+    utils.lockutils = types.SimpleNamespace(internal_lock=_internal_lock)
+    # Versioned notifications are for others, and off by default.
+    for module in (api_utils, engine_utils):
+        for name in dir(module):
+            if name.startswith("notify_about_"):
+                setattr(module, name, nothing)
+    manager.driver = types.SimpleNamespace(
+        load_masakari_driver=lambda *args: driver.TaskFlowDriver()
+    )
+    base.get_recovery_flow = _recovery_flow
+    base.DynamicLogListener = _Quiet
+    driver.base.DynamicLogListener = _Quiet
+
+
+class _Quiet:
+    """Masakari's listener only logs."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __enter__(self) -> _Quiet:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+class _Trace(logging.Handler):
+    """What the programs log, among the events of a trace."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        task, found = kernel.current(), kernel.ACTIVE
+        if task is not None and found is not None and found.tracing and not found.closed:
+            error = f" [{record.exc_info[1]!r}]" if record.exc_info else ""
+            found.trace(task.process.name, f"log: {record.getMessage()[:300]}{error}")
+
+
+def show_logs() -> None:
+    """Have what is logged appear in traces."""
+    logging.disable(logging.NOTSET)
+    root = logging.getLogger()
+    root.handlers[:] = [_Trace()]
+    root.setLevel(logging.WARNING)
+    for name, level in (("masakari_fencing", logging.INFO), ("masakari", logging.WARNING)):
+        logging.getLogger(name).setLevel(level)
+
+
+class _Os:
+    """The module `os`, with the process identifiers of the simulation."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _getpid if name == "getpid" else getattr(os, name)
+
+
+_TASKS: dict[str, Any] = {}
+
+
+def _recovery_flow(names: list[str], **kwargs: Any) -> Any:
+    """Do as Masakari's own, from the same entry points, which are looked up only once."""
+    if not _TASKS:
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+        group = "masakari.task_flow.tasks"
+        for point in importlib.metadata.entry_points(group=group):
+            _TASKS[point.name] = point.load()
+        own = tomllib.loads((SOURCE / "pyproject.toml").read_text())
+        for name, value in own["project"]["entry-points"][group].items():
+            point = importlib.metadata.EntryPoint(name, value, group)
+            _TASKS[name] = point.load()
+    for name in names:
+        yield _TASKS[name](**kwargs)
+
+
+def _patch_package() -> None:
+    from masakari_fencing import commands, files, notifier, pacemaker
+
+    def run(self: Any, argv: Any, **options: Any) -> Any:
+        check = options.pop("check", True)
+        result = COMMANDS[0].run(argv, **options)
+        if check:
+            result.check_returncode()
+        return result
+
+    commands.Subprocess.run = run  # type: ignore[method-assign]
+    files.replace = vfs.replace
+    notifier.threading = types.SimpleNamespace(Thread=Thread)  # type: ignore[attr-defined]
+    notifier.wait = lambda wake, seconds: wake.wait(seconds)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("masakari_fencing."):
+            if hasattr(module, "ThreadPoolExecutor"):
+                module.ThreadPoolExecutor = Pool  # type: ignore[attr-defined]
+            if getattr(module, "threading", None) is threading:
+                module.threading = types.SimpleNamespace(Thread=Thread, Lock=kernel.Lock)  # type: ignore[attr-defined]
+            if getattr(module, "os", None) is os:
+                module.os = _Os()  # type: ignore[attr-defined]
+            if hasattr(module, "http"):
+                module.http = _no_http()  # type: ignore[attr-defined]
+    # The same text means the same: it is read once.
+    for name in ("parse_status", "parse"):
+        setattr(pacemaker, name, _remembering(getattr(pacemaker, name)))
+
+
+def _remembering(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    known: dict[str, Any] = {}
+
+    def remembered(text: str) -> Any:
+        found = known.get(text)
+        if found is None:
+            if len(known) > 2000:
+                known.clear()
+            found = known[text] = read(text)
+        return found
+
+    return remembered
+
+
+def _no_http() -> Any:
+    import http.client
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise ConnectionRefusedError(111, "no witness")
+
+    connection = lambda *args, **kwargs: types.SimpleNamespace(  # noqa: E731
+        request=refuse, close=lambda: None
+    )
+    client = types.SimpleNamespace(
+        HTTPConnection=connection, HTTPException=http.client.HTTPException
+    )
+    return types.SimpleNamespace(client=client)

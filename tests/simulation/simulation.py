@@ -1,0 +1,313 @@
+"""One run: a small cloud is set up, something happens, and everything is judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulation import database, kernel, seams
+from simulation.cluster import Cluster, Member, Remote
+from simulation.crm import Commands
+from simulation.faults import Faults, Strike
+from simulation.kernel import START, Kernel
+from simulation.masakari_model import Masakari
+from simulation.nova import SHUTDOWN, Nova, Service
+from simulation.novaclient_model import Client
+from simulation.world import Guest, Hypervisor, Unit, World
+
+GRACE = 3000.0
+"""Seconds after the last fault within which everything must be in order: longer than any wait in
+the protocol (`rebuild_timeout` 1800 s, `recovery_timeout` 900 s)."""
+
+CALM = 45.0
+"""Seconds for which everything must have stayed in order for a run to end."""
+
+
+@dataclass
+class Situation:
+    """What a run is about.
+
+    Attributes:
+        name: for reports.
+        units: masakari units.
+        hosts: names of hypervisors; `reserved` are additional.
+        guests: states of the guests of the first hypervisor: `active`, `paused`, ...
+        method: the segment's recovery method.
+        begin: called once everything runs; lets things happen.
+        must_recover: what was recovered counts alone, not what a status says.
+        options: values of `[fencing]` for the run.
+    """
+
+    name: str
+    begin: Callable[[Simulation], None]
+    units: int = 3
+    hosts: int = 3
+    reserved: int = 0
+    guests: tuple[str, ...] = ("active", "active")
+    method: str = "auto"
+    enabled: bool = True
+    resume_guests: bool = False
+    suffix: str = ""
+    host_suffix: str = ""
+    must_recover: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class Simulation:
+    """A situation with a seed and faults.
+
+    Args:
+        situation: what is set up and begun.
+        seed: decides every choice.
+        strikes: faults at external calls.
+        tracing: keep a line for each event.
+    """
+
+    def __init__(
+        self,
+        situation: Situation,
+        seed: int | str,
+        strikes: list[Strike] | None = None,
+        *,
+        tracing: bool = False,
+        logging: bool = False,
+    ) -> None:
+        self.situation = situation
+        self.kernel = Kernel(seed, tracing=tracing)
+        self.rng = self.kernel.rng
+        self.world = World(self.kernel)
+        self.faults = Faults(self.world, strikes or [])
+        self.kernel.faults = self.faults
+        if logging:
+            self.faults.log = []
+        self.states: set[int] = set()
+        self.calm_since: float | None = None
+        self.over = False
+
+    def run(self) -> list[Any]:
+        """Run it.
+
+        Returns:
+            the violations.
+        """
+        kernel.ACTIVE = self.kernel
+        try:
+            self._set_up()
+            self.kernel.check = self._step
+            self.kernel.after(8.0, lambda: self.situation.begin(self))
+            self.kernel.after(20.0, self._look)
+            self.kernel.run(START + 40000, lambda: self.over)
+            if not self.over:
+                self._final()
+        finally:
+            self.kernel.close()
+            kernel.ACTIVE = None
+        return self.world.violations
+
+    # -- setting up -------------------------------------------------------------------------
+    def _set_up(self) -> None:
+        database.empty()
+        world, situation = self.world, self.situation
+        world.cluster = self.cluster = Cluster(world, self.kernel)
+        world.nova = self.nova = Nova(world, self.kernel, suffix=situation.suffix)
+        world.masakari = self.masakari = Masakari(world, self.kernel)
+        world.commands = self.commands = Commands(self.cluster, self.masakari)  # type: ignore[attr-defined]
+        world.resume_guests = situation.resume_guests
+        seams.COMMANDS[:] = [self.commands]
+        seams.NOVA[:] = [lambda: Client(self.nova)]
+        for number in range(1, situation.units + 1):
+            name = f"unit{number}"
+            unit = world.units[name] = Unit(name)
+            self.cluster.members[name] = Member(name, unit)
+        self.cluster.dc = "unit1"
+        total = situation.hosts + situation.reserved
+        for number in range(1, total + 1):
+            self.add_host(f"node{number}", reserved=number > situation.hosts)
+        for number, state in enumerate(situation.guests):
+            self.add_guest("node1", state, number)
+        for number in range(2, situation.hosts + 1):
+            self.add_guest(f"node{number}", "active", 100 + number)
+        self.commands.configure()
+        self._set_options()
+        self._set_up_masakari()
+        for unit in world.units.values():
+            self.masakari.start_api(unit)
+            self.masakari.start_engine(unit)
+            self.masakari.start_notifier(unit)
+
+    def _set_options(self) -> None:
+        import masakari.conf
+
+        conf = masakari.conf.CONF
+        for name in getattr(seams, "OVERRIDDEN", []):
+            conf.clear_override(name, group="fencing")
+        seams.OVERRIDDEN = list(self.situation.options)  # type: ignore[attr-defined]
+        for name, value in self.situation.options.items():
+            conf.set_override(name, value, group="fencing")
+
+    def add_host(self, name: str, *, reserved: bool = False, joined: bool = True) -> Hypervisor:
+        """Add a hypervisor that works."""
+        nova_name = name + self.situation.host_suffix
+        host = Hypervisor(name, nova_name, service=self.kernel.now, joined=joined)
+        host.reserved = reserved
+        host.boot_time = 30 + 60 * self.rng.random()
+        self.world.hosts[name] = host
+        uuid = f"00000000-0000-4000-9000-{len(self.world.hosts):012d}"
+        self.nova.services[nova_name] = Service(uuid, nova_name, enabled=not reserved)
+        remote = Remote(name, host, started=int(self.kernel.now) - 1000)
+        remote.member = f"unit{1 + len(self.cluster.remotes) % self.situation.units}"
+        self.cluster.remotes[name] = remote
+        self.cluster.lists.add(name)
+        return host
+
+    def add_guest(self, host: str, state: str, number: int) -> Guest:
+        """Add a guest in a state such as `active`, `paused` or `active/image_uploading`."""
+        vm_state, _, task = state.partition("/")
+        locked = vm_state == "locked"
+        vm_state = "active" if locked else vm_state
+        uuid = f"{number + 1:08d}-0000-4000-8000-{self.kernel.ids.getrandbits(40):012x}"
+        runs = vm_state not in ("stopped", "suspended", "error")
+        name = self.world.hosts[host].nova_name
+        guest = Guest(uuid, name, vm_state, task or None, locked=locked, was_locked=locked)
+        guest.home = host
+        guest.power_state = 1 if runs else SHUTDOWN
+        if vm_state in ("active", "resized"):
+            guest.before = ("active", True)
+        elif vm_state == "stopped":
+            guest.before = ("stopped", False)
+        elif vm_state == "error":
+            guest.before = ("error", False)
+        else:
+            guest.before = ("any", False)
+        self.world.guests[uuid] = guest
+        if runs:
+            self.world.hosts[host].qemu.add(uuid)
+        return guest
+
+    def _set_up_masakari(self) -> None:
+        from masakari import objects
+
+        admin = self.masakari.admin
+        segment = objects.FailoverSegment(context=admin)
+        segment.name, segment.recovery_method = "rack1", self.situation.method
+        segment.service_type, segment.description = "compute", ""
+        if "enabled" in segment.fields:
+            segment.enabled = True
+        segment.create()
+        self.segment = segment
+        for host in self.world.hosts.values():
+            self.register(host)
+
+    def register(self, host: Hypervisor) -> None:
+        """Put a hypervisor into the segment."""
+        from masakari import objects
+
+        found = objects.Host(context=self.masakari.admin)
+        found.name, found.failover_segment = host.nova_name, self.segment
+        found.type, found.control_attributes = "COMPUTE", "SSH"
+        found.on_maintenance, found.reserved = False, host.reserved
+        found.create()
+
+    # -- judging ----------------------------------------------------------------------------
+    def _step(self) -> None:
+        """After every step that has changed something: note the state."""
+        world = self.world
+        state = (
+            tuple((h.power, h.up, h.remote, h.compute, len(h.qemu)) for h in world.hosts.values()),
+            tuple((g.host, g.vm_state, g.task_state, g.locked) for g in world.guests.values()),
+            tuple(
+                (r.role, r.unclean, bool(r.fenced), r.fencing is None)
+                for r in self.cluster.remotes.values()
+            ),
+            tuple((s.enabled, s.forced_down) for s in self.nova.services.values()),
+            tuple((bool(u.engine and u.engine.alive), len(u.files)) for u in world.units.values()),
+            self.masakari.key(),
+        )
+        self.states.add(hash(state))
+
+    def _look(self) -> None:
+        """Look from time to time whether everything is in order, or the time for it is over."""
+        world, now = self.world, self.kernel.now
+        if world.violations:
+            self.over = True
+            return
+        if self._in_order():
+            self.calm_since = self.calm_since or now
+            if now - max(self.calm_since, world.last_fault) >= CALM and self._all_happened():
+                self._final()
+                return
+        else:
+            self.calm_since = None
+        if now - world.last_fault > GRACE and not self.world.pending:
+            self._final()
+            return
+        self.kernel.after(20.0, self._look)
+
+    def _all_happened(self) -> bool:
+        return self.world.last_fault > START + 1 and not self.world.pending
+
+    def expect_nothing(self, name: str) -> None:
+        """Nothing is expected of the guests of a host."""
+        for guest in self.world.guests.values():
+            if guest.home == name:
+                guest.disturbed = True
+
+    def _in_order(self) -> bool:
+        return not self.unwell() and all(
+            status in ("finished", "failed", "ignored")
+            for _, status, _ in self.masakari.notifications()
+        )
+
+    def unwell(self) -> list[Guest]:
+        """Return the guests that are not as they were."""
+        return [g for g in self.world.guests.values() if not g.disturbed and not self.well(g)]
+
+    def well(self, guest: Guest) -> bool:
+        """Whether a guest is as it should be."""
+        return self.world.is_well(guest)
+
+    def told(self, guest: Guest) -> bool:
+        """Whether a status names a guest that is not well, or its host, and what to do."""
+        for unit in self.world.units.values():
+            for path, (text, _) in unit.files.items():
+                if "refusals" in path and guest.home in path:
+                    return True
+                if guest.uuid in text:
+                    return True
+                if path.endswith("out-of-service.json") and guest.home in json.loads(text).get(
+                    "failed", []
+                ):
+                    return True
+        return guest.uuid in self.commands._answer(self.cluster.cib, None, "crm_config")
+
+    def _final(self) -> None:
+        self.over = True
+        world = self.world
+        unwell = self.unwell()
+        for guest in unwell:
+            if not self.told(guest) or (self.situation.must_recover and not guest.unplaceable):
+                text = (
+                    f"{guest.uuid[:8]} on {guest.host}: {guest.vm_state}/{guest.task_state}, "
+                    f"locked={guest.locked}, runs on {world.running_on(guest.uuid) or 'no host'}"
+                )
+                world.violate(_kind(guest, world), text)
+        ill = {guest.host for guest in unwell}
+        for kind, status, name in self.masakari.notifications():
+            if status not in ("finished", "failed", "ignored"):
+                world.violate("notification does not end", f"{kind} of {name} is {status}")
+            elif status == "finished" and kind == "COMPUTE_HOST" and name in ill:
+                left = [g for g in unwell if g.host == name]
+                if left and not all(self.told(g) for g in left):
+                    world.violate("finished, and is not true", f"{name}: {left[0].uuid[:8]} left")
+
+
+def _kind(guest: Guest, world: World) -> str:
+    if guest.locked != guest.was_locked:
+        return "guest stays locked"
+    if guest.vm_state == "error":
+        return "guest ends in ERROR"
+    if guest.before[1] and not world.running_on(guest.uuid):
+        return "guest stays down"
+    return "guest is not as before"

@@ -1,0 +1,256 @@
+"""Machines, hypervisors and guests: what is true, whatever anybody's records say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulation.kernel import Kernel, Process
+
+
+class Violation(Exception):  # noqa: N818 - what the simulation looks for
+    """An invariant does not hold.
+
+    Attributes:
+        kind: which one, in a few words.
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        self.kind = kind
+        super().__init__(f"{kind}: {text}")
+
+
+@dataclass
+class Guest:
+    """A guest, as Nova records it.
+
+    Attributes:
+        before: the state that it should have, as (vm_state, runs); None: anything but ERROR.
+        disturbed: an operator or its owner has meddled; nothing is expected any more.
+    """
+
+    uuid: str
+    host: str
+    vm_state: str = "active"
+    task_state: str | None = None
+    power_state: int = 1
+    locked: bool = False
+    before: tuple[str, bool] = ("active", True)
+    was_locked: bool = False
+    home: str = ""
+    disturbed: bool = False
+    unplaceable: bool = False
+    fault: dict[str, str] = field(default_factory=dict)
+    actions: list[Any] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Hypervisor:
+    """A machine with nova-compute and pacemaker_remote.
+
+    Attributes:
+        power: it has power, and runs or boots.
+        up: its operating system runs.
+        remote: pacemaker_remote runs.
+        compute: nova-compute runs.
+        reachable: the members reach it.
+        storage: its storage network works.
+        qemu: the guests whose processes run.
+        boot_time: seconds that it takes to boot; None: it does not come up.
+        failed: when it last really failed; None: it is well.
+        fenced: when its power was last cut by a fencing.
+        service: the moment since which it is in service.
+        last_seen: when nova-compute last reported while it was not running any more.
+        joined: it has been connected to the cluster.
+        out: it has failed or was fenced, and nobody has taken it back into service since.
+        repair: its operator has switched it off or reboots it.
+    """
+
+    name: str
+    nova_name: str = ""
+    power: bool = True
+    up: bool = True
+    remote: bool = True
+    compute: bool = True
+    reachable: bool = True
+    storage: bool = True
+    qemu: set[str] = field(default_factory=set)
+    boot_time: float | None = 60.0
+    failed: float | None = None
+    fenced: float = 0.0
+    service: float = 0.0
+    last_seen: float = 0.0
+    boots: int = 0
+    joined: bool = True
+    reserved: bool = False
+    out: bool = False
+    repair: bool = False
+
+
+class Unit:
+    """A masakari unit: a member of the cluster, an engine, an API, a notifier.
+
+    Attributes:
+        skew: seconds by which its clock is off.
+        files: its small files: path to content and time.
+        host: the hypervisor whose machine carries it, or empty.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.skew = 0.0
+        self.boots = 1
+        self.files: dict[str, tuple[str, float]] = {}
+        self.processes: list[Process] = []
+        self.engine: Process | None = None
+        self.notifier: Process | None = None
+        self.api: Process | None = None
+        self.isolated = False
+
+
+class World:
+    """Everything that there is.
+
+    Args:
+        kernel: the scheduler.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.rng = kernel.rng
+        self.units: dict[str, Unit] = {}
+        self.hosts: dict[str, Hypervisor] = {}
+        self.guests: dict[str, Guest] = {}
+        self.deleted: set[str] = set()
+        self.resume_guests = False
+        self.violations: list[Violation] = []
+        self.last_fault = kernel.now
+        self.fault_count = 0
+        self.pending = 0
+        self.cluster: Any = None
+        self.nova: Any = None
+        self.masakari: Any = None
+
+    def note_fault(self, text: str) -> None:
+        """Something goes wrong, or changes from outside: what is owed, is owed from now on."""
+        self.last_fault = self.kernel.now
+        self.fault_count += 1
+        self.kernel.trace("FAULT", text)
+        self.kernel.changed()
+
+    def later(self, seconds: float, what: Callable[[], None]) -> None:
+        """Have something happen later; nothing is over before it has."""
+        self.pending += 1
+
+        def happen() -> None:
+            self.pending -= 1
+            what()
+
+        self.kernel.after(seconds, happen)
+
+    def violate(self, kind: str, text: str) -> None:
+        """Record that an invariant does not hold."""
+        self.kernel.trace("VIOLATION", f"{kind}: {text}")
+        self.violations.append(Violation(kind, text))
+
+    # -- guests' processes ------------------------------------------------------------------
+    def run_guest(self, host: Hypervisor, uuid: str) -> None:
+        """Start a guest's process on a host; it must not run anywhere else."""
+        for other in self.hosts.values():
+            if uuid in other.qemu and other is not host:
+                self.violate("runs twice", f"guest {uuid[:8]} on {other.name} and {host.name}")
+        host.qemu.add(uuid)
+        self.kernel.trace(host.name, f"QEMU of {uuid[:8]} starts")
+        self.kernel.changed()
+
+    def stop_guest(self, host: Hypervisor, uuid: str) -> None:
+        """End a guest's process."""
+        host.qemu.discard(uuid)
+        self.kernel.changed()
+
+    # -- power ------------------------------------------------------------------------------
+    def power_off(self, host: Hypervisor) -> None:
+        """Take a machine's power away."""
+        host.last_seen = self.nova.seen(host)
+        host.power = host.up = host.remote = host.compute = False
+        host.qemu.clear()
+        host.boots += 1
+        self.kernel.trace(host.name, "power off")
+        self.cluster.look_at(host.name)
+        self.kernel.changed()
+
+    def power_on(self, host: Hypervisor) -> None:
+        """Give a machine power; it boots."""
+        if host.power:
+            return
+        host.power = True
+        host.boots += 1
+        self.kernel.trace(host.name, "power on")
+        if host.boot_time is not None:
+            boot = host.boots
+            self.kernel.after(host.boot_time, lambda: self._booted(host, boot))
+
+    def _booted(self, host: Hypervisor, boot: int) -> None:
+        if host.boots != boot or not host.power:
+            return
+        host.up = host.remote = host.reachable = host.storage = True
+        host.failed, host.repair = None, False
+        self.kernel.trace(host.name, "has booted")
+        self.last_fault = max(self.last_fault, self.kernel.now)
+        self.cluster.look_at(host.name)
+        self.kernel.after(1 + 4 * self.rng.random(), lambda: self._compute_up(host, boot))
+        self.kernel.changed()
+
+    def _compute_up(self, host: Hypervisor, boot: int) -> None:
+        if host.boots == boot and host.up:
+            self.start_compute(host)
+
+    def start_compute(self, host: Hypervisor) -> None:
+        """Start nova-compute."""
+        host.compute = True
+        self.nova.compute_started(host)
+        self.kernel.changed()
+
+    def fence(self, host: Hypervisor, action: str, by: str) -> None:
+        """The power controller has cut the power, and gives it again for `reboot`."""
+        if not by.startswith("operator"):
+            self._judge_fence(host, by)
+        self.power_off(host)
+        host.fenced, host.out = self.kernel.now, True
+        if action == "reboot":
+            self.kernel.after(2.0, lambda: self.power_on(host))
+
+    # -- what is judged ---------------------------------------------------------------------
+    def healthy(self, host: Hypervisor) -> bool:
+        """Whether nothing at all is wrong with a hypervisor."""
+        return (
+            host.power and host.up and host.remote and host.compute and host.reachable
+            and host.storage
+        )  # fmt: skip
+
+    def _judge_fence(self, host: Hypervisor, by: str) -> None:
+        text = f"{host.name} by {by}"
+        if not host.joined:
+            self.violate("fenced, never connected", text)
+        elif self.masakari.switched_off(host.nova_name) and by.startswith("stonith_admin"):
+            self.violate("fenced, switched off", text)
+        elif host.repair:
+            self.violate("fenced, in its operator's hands", text)
+        elif self.healthy(host) and not host.out:
+            self.violate("fenced in service", text)
+
+    def running_on(self, uuid: str) -> list[str]:
+        """Return the hosts on which a guest's process runs."""
+        return [host.nova_name for host in self.hosts.values() if uuid in host.qemu]
+
+    def is_well(self, guest: Guest) -> bool:
+        """Whether a guest is as it was before anything failed."""
+        state, runs = guest.before
+        there = self.running_on(guest.uuid)
+        if guest.locked != guest.was_locked or guest.task_state is not None:
+            return False
+        if runs:
+            return there == [guest.host] and guest.vm_state == state
+        return guest.vm_state == state or (state == "any" and guest.vm_state != "error")
