@@ -9,6 +9,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from simulation.coverage import Counter
 
 REGRESSIONS = pathlib.Path(__file__).with_name("regressions.txt")
 
-CHUNK = 20
+CHUNK = 4
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class Workers:
 
     def __init__(self, jobs: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pool = context.Pool(jobs, initializer=prepare)
+        # One that cannot be prepared ends all, instead of being started for ever.
+        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare)
 
     def run(
         self, jobs: Iterable[Job], mutation: str = "", logging: bool = False, chunk: int = CHUNK
@@ -107,12 +109,12 @@ class Workers:
         listed = list(jobs)
         parts = [listed[i : i + chunk] for i in range(0, len(listed), chunk)]
         arguments = [(part, mutation, logging) for part in parts]
-        for results in self._pool.imap(_carry_out, arguments):
+        for results in self._pool.map(_carry_out, arguments):
             yield from results
 
     def close(self) -> None:
         """End them."""
-        self._pool.terminate()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Report:

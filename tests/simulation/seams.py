@@ -196,7 +196,7 @@ class LoopingCall:
 
 
 class Thread:
-    """Stands for threading.Thread in the notifier."""
+    """Stands for threading.Thread in the notifier: its loops."""
 
     def __init__(self, target: Any = None, args: Any = (), kwargs: Any = None, **_: Any) -> None:
         self._start = lambda: target(*args, **(kwargs or {}))
@@ -208,6 +208,13 @@ class Thread:
 
     def join(self, timeout: float | None = None) -> None:
         pass
+
+
+class Inline(Thread):
+    """Stands for threading.Thread elsewhere: short questions, whose answers are waited for."""
+
+    def start(self) -> None:
+        self._start()
 
 
 def _internal_lock(name: str, semaphores: Any = None, **_: Any) -> kernel.Lock:
@@ -357,8 +364,8 @@ def _patch_package() -> None:
         if name.startswith("masakari_fencing."):
             if hasattr(module, "ThreadPoolExecutor"):
                 module.ThreadPoolExecutor = Pool  # type: ignore[attr-defined]
-            if getattr(module, "threading", None) is threading:
-                module.threading = types.SimpleNamespace(Thread=Thread, Lock=kernel.Lock)  # type: ignore[attr-defined]
+            if getattr(module, "threading", None) is threading and module is not notifier:
+                module.threading = types.SimpleNamespace(Thread=Inline, Lock=kernel.Lock)  # type: ignore[attr-defined]
             if getattr(module, "os", None) is os:
                 module.os = _Os()  # type: ignore[attr-defined]
             if hasattr(module, "http"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,6 +94,7 @@ class Simulation:
             the violations.
         """
         kernel.ACTIVE = self.kernel
+        random.seed(self.kernel.ids.random())
         try:
             self._set_up()
             self.kernel.check = self._step
