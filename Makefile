@@ -11,7 +11,7 @@ MASAKARI ?= 17
 SEEDS ?= 2000
 SEED ?= 1
 
-.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks lab faults matrix bench operations methods simulate simulate-mutations bundles format lock clean
+.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks lab faults matrix bench operations methods simulate bundles format lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -68,9 +68,6 @@ methods: venv ## each recovery method and instance failure in the lab: half an h
 
 simulate: venv ## the recovery protocol in virtual time: SEEDS=how many SEED=the first MASAKARI=17
 	$(BIN)/tox run $(MASAKARI:%=-e simulate-masakari%) -- --seeds $(SEEDS) --first $(SEED)
-
-simulate-mutations: venv ## faults put back one at a time: the simulation must find each
-	$(BIN)/tox run -e simulate-masakari17 -- --mutations
 
 bench: venv ## how soon guests come back, next to what upstream's settings give: two hours
 	$(BIN)/python -m jujulab.bench

@@ -78,4 +78,4 @@ def find_all(workers: Any, only: str | None, within: int) -> int:
         text = f"found by {found.job}: {found.violations[0][1]}" if found else "NOT FOUND"
         print(f"{name:40} {runs:5} seeds  {text[:150]}", flush=True)
     print(f"mutations: {len(MUTATIONS)}, not found: {missed}")
-    return 1 if missed else 0
+    return 1 if missed or not MUTATIONS else 0
