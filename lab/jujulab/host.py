@@ -12,7 +12,7 @@ from jujulab.errors import LabError
 from jujulab.progress import step
 
 PACKAGES = {
-    "debootstrap": "debootstrap",
+    "mmdebstrap": "mmdebstrap",
     "systemd-nspawn": "systemd-container",
     "ip": "iproute2",
     "nsenter": "util-linux",

@@ -29,9 +29,13 @@ _ISOLATED = (
 _CHROOT = """\
 mount -t proc proc "$1/proc"
 mount -t tmpfs tmpfs "$1/run"
+mount -t tmpfs tmpfs "$1/dev/shm"
+mount --bind "$2" "$1/var/cache/apt/archives"
 touch "$1/etc/resolv.conf"
 mount --bind /etc/resolv.conf "$1/etc/resolv.conf"
-exec chroot "$@"
+root=$1
+shift 2
+exec chroot "$root" "$@"
 """
 
 
@@ -101,6 +105,7 @@ class Build:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
         self.downloads = folder / "downloads"
+        self.packages = folder.parent / "packages"
         self.log = folder / "log"
         self._stamps = folder / "done"
         self._stamps.mkdir(parents=True, exist_ok=True)
@@ -111,7 +116,9 @@ class Build:
 
     def inside(self, *argv: str) -> str:
         """Run a command in the image's root, return its output; raise when it fails."""
-        return self._run(["sh", "-ec", _CHROOT, "sh", str(self.root), *argv], capture=True)
+        self.packages.mkdir(exist_ok=True)
+        script = ["sh", "-ec", _CHROOT, "sh", str(self.root), str(self.packages)]
+        return self._run([*script, *argv], capture=True)
 
     def run_steps(self) -> None:
         """Run the recipe's steps that have not been finished yet."""
