@@ -17,8 +17,7 @@ from masakari import exception, objects
 from masakari.engine import manager, rpcapi
 from masakari.ha import api as ha
 from masakari.objects import base as objects_base
-from masakari_fencing import giveup, notifier
-from masakari_fencing.configuration import Configuration  # noqa: F401 - its clock is ours
+from masakari_fencing import notifier
 from oslo_utils import timeutils
 
 from simulation import database, kernel
@@ -182,6 +181,8 @@ class Masakari:
     def give_up(self, uuid: str, *, failed: bool) -> tuple[int, str]:
         """`python -m masakari_fencing.giveup`, which takes a second to import Masakari."""
         self.kernel.sleep(1.0 + self.kernel.rng.random())
+        from masakari_fencing import giveup
+
         status = "error" if failed else "running"
         try:
             giveup.give_up(self.admin, objects, rpcapi.EngineAPI(), uuid, status)
