@@ -40,7 +40,7 @@ class Commands:
 
     Args:
         cluster: the cluster.
-        masakari: hands recoveries back, for `python -m masakari_fencing.giveup`.
+        masakari: hands recoveries back, for `python -m masakari_fencing.requeue`.
     """
 
     def __init__(self, cluster: Cluster, masakari: Any) -> None:
@@ -92,8 +92,8 @@ class Commands:
         words = [str(word) for word in argv]
         unit = task.process.unit
         name = words[0].rpartition("/")[2]
-        if "masakari_fencing.giveup" in words:
-            name = "giveup"
+        if "masakari_fencing.requeue" in words:
+            name = "requeue"
         label = " ".join([name, *[w for w in words[1:3] if w.startswith("--")]])
         try:
             code, text = kernel.ACTIVE.call(
@@ -107,8 +107,8 @@ class Commands:
     def _carry_out(
         self, name: str, words: list[str], unit: Unit, text: str | None, timeout: float
     ) -> tuple[int, str]:
-        if name == "giveup":
-            return self.masakari.give_up(words[-1], failed="--failed" in words)
+        if name == "requeue":
+            return self.masakari.requeue(words[-1], unfinished="--unfinished" in words)
         if name.startswith("python"):
             return self.masakari.run_program(words)
         if not self.cluster.members[unit.name].up:

@@ -48,6 +48,7 @@ def options() -> None:
         ("host_auto_failure_recovery_tasks", masakari_fencing.AUTO_RECOVERY_TASKS),
         ("host_rh_failure_recovery_tasks", masakari_fencing.RESERVED_HOST_RECOVERY_TASKS),
         ("instance_failure_recovery_tasks", masakari_fencing.INSTANCE_RECOVERY_TASKS),
+        ("process_failure_recovery_tasks", masakari_fencing.PROCESS_RECOVERY_TASKS),
     ):
         conf.set_override(name, _flow(value), group=group)
     conf.set_override("evacuate_all_instances", True, group="host_failure")

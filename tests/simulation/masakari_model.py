@@ -178,14 +178,14 @@ class Masakari:
             unit.notifier.wake.poke()  # type: ignore[attr-defined]
         self.kernel.changed()
 
-    def give_up(self, uuid: str, *, failed: bool) -> tuple[int, str]:
-        """`python -m masakari_fencing.giveup`, which takes a second to import Masakari."""
-        self.kernel.sleep(1.0 + self.kernel.rng.random())
-        from masakari_fencing import giveup
+    def requeue(self, uuid: str, *, unfinished: bool) -> tuple[int, str]:
+        """`python -m masakari_fencing.requeue`, which takes a second to import Masakari."""
+        from masakari_fencing import requeue
 
-        status = "error" if failed else "running"
+        self.kernel.sleep(1.0 + self.kernel.rng.random())
+        states = requeue.UNFINISHED if unfinished else requeue.INTERRUPTED
         try:
-            giveup.give_up(self.admin, objects, rpcapi.EngineAPI(), uuid, status)
+            requeue.requeue(self.admin, objects, rpcapi.EngineAPI(), uuid, states)
         except exception.NotFound:
             return 0, ""
         except Exception as error:

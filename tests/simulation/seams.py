@@ -277,9 +277,7 @@ def _patch_masakari() -> None:
         for name in dir(module):
             if name.startswith("notify_about_"):
                 setattr(module, name, nothing)
-    manager.driver = types.SimpleNamespace(
-        load_masakari_driver=lambda *args: driver.TaskFlowDriver()
-    )
+    manager.driver = types.SimpleNamespace(load_masakari_driver=lambda *args: _driver())
     base.get_recovery_flow = _recovery_flow
     base.DynamicLogListener = _Quiet
     driver.base.DynamicLogListener = _Quiet
@@ -323,6 +321,13 @@ class _Os:
 
     def __getattr__(self, name: str) -> Any:
         return _getpid if name == "getpid" else getattr(os, name)
+
+
+def _driver() -> Any:
+    """Return what the entry point `fencing_driver` names, which masakari.conf asks for."""
+    from masakari_fencing.driver import FencingDriver
+
+    return FencingDriver()
 
 
 _TASKS: dict[str, Any] = {}
