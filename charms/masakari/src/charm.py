@@ -268,7 +268,13 @@ class MasakariCharm(Charm):
         if not found.clustered:
             return Segments(cloud)
         cluster = self._unit.cluster
-        return Segments(cloud, absence=cluster.absence, mark_returned=cluster.mark_returned)
+        return Segments(
+            cloud,
+            absence=cluster.absence,
+            mark_returned=cluster.mark_returned,
+            # Where nothing is fenced, a host need not be known to the cluster.
+            stranger=None if config.allow_recovery_without_fencing else cluster.stranger,
+        )
 
     def _on_allow_fencing(self, event: ops.ActionEvent) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import haproxy
@@ -124,7 +124,7 @@ class Cloud:
 
     def segments(self) -> list[Segment]:
         """All failover segments, by name."""
-        found = self._on_masakari("GET", "/segments").get("segments", [])
+        found = self._list("/segments", "segments")
         return sorted((_segment(item) for item in found), key=lambda segment: segment.name)
 
     def create_segment(
@@ -151,7 +151,7 @@ class Cloud:
 
     def hosts(self, segment: str) -> list[SegmentHost]:
         """Hosts of a failover segment, by name."""
-        found = self._on_masakari("GET", f"/segments/{segment}/hosts").get("hosts", [])
+        found = self._list(f"/segments/{segment}/hosts", "hosts")
         return sorted((_host(item, segment) for item in found), key=lambda host: host.name)
 
     def add_host(self, segment: str, name: str, *, reserved: bool) -> SegmentHost:
@@ -177,8 +177,7 @@ class Cloud:
     def is_recovering(self, host: SegmentHost) -> bool:
         """Whether a failure of the host itself is still worked on, or will be tried again."""
         query = f"/notifications?source_host_uuid={host.uuid}&type=COMPUTE_HOST"
-        found = self._on_masakari("GET", query).get("notifications", [])
-        return any(item["status"] in _UNFINISHED for item in found)
+        return any(item["status"] in _UNFINISHED for item in self._list(query, "notifications"))
 
     def compute_services(self) -> list[ComputeService]:
         """All nova-compute services, by host name."""
@@ -186,9 +185,31 @@ class Cloud:
         found = (_service(item) for item in answer.get("services", []))
         return sorted(found, key=lambda service: service.host)
 
+    def hypervisor_names(self) -> dict[str, str]:
+        """The hypervisors' own names, by the host of their nova-compute."""
+        found: dict[str, str] = {}
+        path = "/os-hypervisors/detail"
+        while page := self._on_nova("GET", path).get("hypervisors"):
+            found |= {
+                str(item["service"]["host"]): str(item["hypervisor_hostname"]) for item in page
+            }
+            path = f"/os-hypervisors/detail?marker={page[-1]['id']}"
+        return found
+
     def update_compute_service(self, service: ComputeService, **changes: object) -> None:
         """Change the given properties: `status`, `disabled_reason`, `forced_down`."""
         self._on_nova("PUT", f"/os-services/{service.uuid}", changes)
+
+    def _list(self, path: str, key: str) -> Iterator[Mapping[str, Any]]:
+        """All entries of one of Masakari's lists, of which it gives a thousand at once.
+
+        The next ones are asked for by the number of the last, not by its UUID as elsewhere.
+        """
+        sign = "&" if "?" in path else "?"
+        page = self._on_masakari("GET", path).get(key, [])
+        while page:
+            yield from page
+            page = self._on_masakari("GET", f"{path}{sign}marker={page[-1]['id']}").get(key, [])
 
     def _on_masakari(
         self, method: str, path: str, body: Mapping[str, object] | None = None

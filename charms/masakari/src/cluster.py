@@ -27,6 +27,14 @@ _LOOK = "/var/lib/masakari-charm/health.json"
 _MAX_AGE = 60.0  # seconds
 ANSWERS = awaited.succeeds(["cibadmin", "--query", "--scope", "crm_config"])
 """What succeeds once the cluster answers; see `awaited`."""
+_STRANGER = (
+    "no node of the cluster has this name, so it can never be fenced and recovered (relate"
+    " pacemaker-remote on it, or put it into the segment by its node's name)"
+)
+_MISNAMED = (
+    "not recovered if it fails, as Masakari's, Nova's and the hypervisor's name must be the same"
+    " (remove-hosts, have its nova-compute use one name, add-hosts)"
+)
 _NAMED = 5
 """Hosts that a status names; it is one line of a table."""
 
@@ -167,6 +175,22 @@ class Cluster:
         look = {"time": self._clock(), "leader": leader, "problems": found}
         self._host.write(_LOOK, json.dumps(look), mode=0o600)
         return found
+
+    def stranger(self, hypervisor: str) -> str | None:
+        """Why the cluster could not fence a host, as it does not know it; None when it could."""
+        try:
+            status = pacemaker.status(self._host.runner)
+        except PacemakerError as error:
+            return f"Pacemaker does not answer: {error}"
+        if status.named(hypervisor):
+            return None
+        known = [node.name for node in status.nodes if node.kind == "remote"]
+        return f"{hypervisor}: {_STRANGER}; the cluster has: {', '.join(known) or 'none'}"
+
+    def misnamed(self) -> list[Problem]:
+        """Hosts of segments that Nova knows by other names, with the cure."""
+        found = self._out_of_service().misnamed
+        return [blocked(f"{_enumerate(found)}: {_MISNAMED}")] if found else []
 
     def _last_look(self) -> dict[str, Any] | None:
         """The last look, if it is recent."""

@@ -277,7 +277,7 @@ class Unit:
         config = state.config
         result.problems += self.cluster.refusals() + self.cluster.undelivered()
         if state.leader:
-            result.problems += self.cluster.failures()
+            result.problems += self.cluster.failures() + self.cluster.misnamed()
             result.note, result.until = self.cluster.out_of_service()
         if "ha" not in state.related:
             self.cluster.forget_machine()

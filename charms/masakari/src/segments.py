@@ -34,6 +34,8 @@ class Segments:
             but Nova can tell.
         mark_returned: writes down that a host is being taken back, or that it is not after all,
             so that no failed recovery of it is begun again meanwhile.
+        stranger: says why the cluster could not fence a host, as it does not know it, if that is
+            so; None where nothing is fenced.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class Segments:
         sleep: Callable[[float], None] = time.sleep,
         absence: Callable[[str], str | None] = lambda name: None,
         mark_returned: Callable[[str, bool], None] = lambda name, returned: None,
+        stranger: Callable[[str], str | None] | None = None,
     ) -> None:
         self._cloud = cloud
         self._sleep = sleep
         self._absence = absence
         self._mark_returned = mark_returned
+        self._stranger = stranger
 
     def list_all(self) -> Results:
         """All segments with their hosts."""
@@ -348,7 +352,26 @@ class Segments:
         unknown = [name for name in (*hosts, *reserved_hosts) if name not in services]
         if unknown:
             raise ActionError(self._unknown(unknown, services))
+        self._check_names((*hosts, *reserved_hosts))
         return services
+
+    def _check_names(self, hosts: Sequence[str]) -> None:
+        """Refuse hosts that could not be recovered, because not everybody has one name for them.
+
+        Masakari takes a guest for evacuated when its hypervisor's name is no longer the host's.
+        """
+        hypervisors = self._cloud.hypervisor_names()
+        for name in hosts:
+            other = hypervisors.get(name, name)
+            if other != name:
+                raise ActionError(
+                    f"Nova knows {name} by two names: its hypervisor is {other}, so Masakari could"
+                    " not tell whether a guest has left it. Have its nova-compute use one name"
+                    f" (`host = {other}` in nova.conf, on a hypervisor without guests), then run"
+                    " this action again"
+                )
+            if self._stranger and (reason := self._stranger(name)) is not None:
+                raise ActionError(reason)
 
     @staticmethod
     def _unknown(names: Sequence[str], services: Iterable[str]) -> str:

@@ -231,6 +231,8 @@ class FakeMasakari:
     Attributes:
         forced_down: hosts that Nova, which answers at the same address, holds for down.
         disabled: hosts on which Nova places no guests.
+        renamed: the hypervisors' own names, where they differ from their hosts'.
+        absent: hosts that have no nova-compute.
         refuse_up: whether Nova refuses to end a forced-down state.
         duplicate_interval: as the option duplicate_notification_detection_interval.
         engine: whether an engine takes notifications on: puts the host in maintenance.
@@ -247,6 +249,8 @@ class FakeMasakari:
         }
         self.forced_down: set[str] = set()
         self.disabled: set[str] = set()
+        self.renamed: dict[str, str] = {}
+        self.absent: set[str] = set()
         self.refuse_up = False
         self.notifications: list[dict[str, Any]] = []
         self.requests: list[str] = []
@@ -293,8 +297,8 @@ class FakeMasakari:
         path, _, query = path.partition("?")
         if (method, path) == ("POST", "/v3/auth/tokens"):
             return 201, {"token": self._token()}
-        if (method, path) == ("GET", "/v1/os-services"):
-            return 200, {"services": self._services()}
+        if method == "GET" and path.startswith("/v1/os-"):
+            return self._ask_nova(path, query)
         if method == "PUT" and path.startswith("/v1/os-services/uuid-of-"):
             if self.refuse_up:
                 return 400, {"badRequest": {"message": "evacuation migration records remain"}}
@@ -312,6 +316,12 @@ class FakeMasakari:
         if method == "PUT" and path.startswith("/v1/segments/seg/hosts/"):
             return self._update(path.rsplit("/", 1)[1], body["host"])
         return 404, {"message": f"no such path {path}"}
+
+    def _ask_nova(self, path: str, query: str) -> tuple[int, Any]:
+        if path == "/v1/os-services":
+            return 200, {"services": self._services()}
+        assert path == "/v1/os-hypervisors/detail"
+        return 200, {"hypervisors": self._hypervisors(query)}
 
     def _find(self, identifier: str, query: str) -> tuple[int, Any]:
         if not identifier:
@@ -344,8 +354,23 @@ class FakeMasakari:
         ]
         return {"expires_at": "2999-01-01T00:00:00.000000Z", "methods": [], "catalog": catalog}
 
+    def _hypervisors(self, query: str) -> list[dict[str, Any]]:
+        """Return a page of them; Nova's marker is an identifier, unlike Masakari's."""
+        names = sorted({*self.hosts} - self.absent)
+        begin = 0
+        if query:
+            begin = names.index(query.removeprefix("marker=id-of-")) + 1
+        return [
+            {
+                "id": f"id-of-{name}",
+                "hypervisor_hostname": self.renamed.get(name, name),
+                "service": {"host": name},
+            }
+            for name in names[begin : begin + self.page]
+        ]
+
     def _services(self) -> list[dict[str, Any]]:
-        names = sorted({*self.hosts, *self.forced_down})
+        names = sorted({*self.hosts, *self.forced_down} - self.absent)
         return [
             {
                 "id": f"uuid-of-{name}",

@@ -14,7 +14,7 @@ from masakari_fencing import outofservice, refusals
 from masakari_fencing.api import CATALOG, ApiError, MasakariApi, NovaApi
 from masakari_fencing.outofservice import MAX_AGE, OutOfService, Watch
 
-ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
+ALL = ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
 
 
 @pytest.fixture
@@ -40,9 +40,7 @@ def test_hosts_in_maintenance_and_others_forced_down(
     cloud.forced_down = {ONE, "NODE2.maas", "in-no-segment.maas"}
     watch.look()
     record = tmp_path / "record"
-    assert outofservice.read(record, 1001) == OutOfService(
-        (ONE, THREE), (), (TWO,), (ONE, TWO, THREE)
-    )
+    assert outofservice.read(record, 1001) == OutOfService((ONE, THREE), (), (TWO,), ALL)
     assert record.stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["record"]
     cloud.hosts[THREE]["on_maintenance"] = False
@@ -95,9 +93,7 @@ def test_only_what_is_recent_counts(watch: Watch, tmp_path: Path, cloud: FakeMas
     cloud.hosts[ONE]["on_maintenance"] = True
     watch.look()
     record = tmp_path / "record"
-    assert outofservice.read(record, 1000 + MAX_AGE - 1) == OutOfService(
-        (ONE,), hosts=(ONE, TWO, THREE)
-    )
+    assert outofservice.read(record, 1000 + MAX_AGE - 1) == OutOfService((ONE,), hosts=ALL)
     assert outofservice.read(record, 1000 + MAX_AGE) == OutOfService()
     assert outofservice.read(record, 999) == OutOfService(), "the clock was put back"
 
@@ -114,9 +110,7 @@ def test_an_api_that_is_away_changes_nothing(
     assert (tmp_path / "record").read_text() == before
     cloud.broken = 0
     watch.look()
-    assert outofservice.read(tmp_path / "record", 1000) == OutOfService(
-        (ONE,), hosts=(ONE, TWO, THREE)
-    )
+    assert outofservice.read(tmp_path / "record", 1000) == OutOfService((ONE,), hosts=ALL)
 
 
 def test_a_directory_that_is_not_there(watch: Watch, tmp_path: Path) -> None:
@@ -163,3 +157,34 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) ->
     with pytest.raises(OSError, match="directory"):
         outofservice.write(record, OutOfService(), 1000)
     assert list(tmp_path.iterdir()) == [record]
+
+
+def test_hosts_that_nova_knows_by_other_names_are_told_before_they_fail(
+    watch: Watch, cloud: FakeMasakari, tmp_path: Path
+) -> None:
+    """Masakari would call every guest of such a host evacuated before it has begun."""
+    cloud.page = 1
+    cloud.renamed = {TWO: "node2"}
+    cloud.absent = {THREE}
+    watch.look()
+    found = outofservice.read(tmp_path / "record", 1001)
+    assert found.hosts == (ONE, TWO, THREE)
+    assert found.misnamed == (
+        f"{TWO} (Nova calls its hypervisor node2)",
+        f"{THREE} (Nova has no nova-compute of that name)",
+    )
+
+
+def test_the_names_are_not_asked_for_each_time(cloud: FakeMasakari, tmp_path: Path) -> None:
+    session = ks.Session(auth=Token(cloud.url, "token"))
+    masakari, nova = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
+    now = 1000.0
+    watch = Watch(masakari, nova, tmp_path / "record", tmp_path / "refused", clock=lambda: now)
+    for _ in range(3):
+        watch.look()
+    asked = [request for request in cloud.requests if "os-hypervisors" in request]
+    assert len(asked) == 2, "the one page, and that there is no other"
+    cloud.renamed = {ONE: "node1"}
+    now += outofservice.NAMES_AGE
+    watch.look()
+    assert len(outofservice.read(tmp_path / "record", now).misnamed) == 1

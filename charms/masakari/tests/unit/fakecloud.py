@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 import threading
 import uuid
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -37,6 +39,8 @@ class FakeCloud:
         reports: hosts whose nova-compute reports once it is not forced down.
         reported: hosts whose nova-compute died less than a minute ago.
         unclean: hosts whose nova-compute has yet to clean up after evacuated guests.
+        renamed: the hypervisors' own names, where they differ from their hosts'.
+        page: entries of a list that one answer has at most.
         broken: status and body that every request is answered with.
     """
 
@@ -50,8 +54,11 @@ class FakeCloud:
     reported: set[str] = dataclasses.field(default_factory=set)
     reports_made: int = 0
     unclean: set[str] = dataclasses.field(default_factory=set)
+    renamed: dict[str, str] = dataclasses.field(default_factory=dict)
+    page: int = 1000
     broken: tuple[int, str] | None = None
     url: str = ""
+    _numbers: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
 
     def add_hypervisor(self, name: str) -> None:
         self.reports.add(name)
@@ -72,11 +79,35 @@ class FakeCloud:
             return self.broken
         if method != "GET":
             self.log.append((method, path, body))
+        path, _, marker = path.replace("?marker", "&marker").partition("&marker=")
         for pattern, handler in _ROUTES:
             match = re.fullmatch(pattern, f"{method} {path}")
             if match:
-                return handler(self, body, *match.groups())
+                status, data = handler(self, body, *match.groups())
+                return status, self._paged(data, marker) if method == "GET" else data
         raise RefusedError(404, "itemNotFound", f"no route {method} {path}")
+
+    def _paged(self, data: dict[str, Any], marker: str) -> dict[str, Any]:
+        """The entries after the one whose `id` is the marker: Masakari's is a number."""
+        (key, found), *_ = data.items()
+        if not isinstance(found, list) or key == "services":  # which Nova gives all at once
+            return data
+        ids = [str(item.get("id", position)) for position, item in enumerate(found)]
+        begin = ids.index(marker) + 1 if marker else 0
+        numbered = [{"id": n, **item} for n, item in enumerate(found)]
+        return {key: numbered[begin : begin + self.page]}
+
+    def list_hypervisors(self, body: Any) -> tuple[int, Any]:
+        return 200, {
+            "hypervisors": [
+                {
+                    "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, name)),
+                    "hypervisor_hostname": self.renamed.get(name, name),
+                    "service": {"host": name, "id": service["id"]},
+                }
+                for name, service in self.services.items()
+            ]
+        }
 
     def token(self, body: Any) -> tuple[int, Any]:
         user = body["auth"]["identity"]["password"]["user"]
@@ -133,7 +164,8 @@ class FakeCloud:
         return 200, {"segments": list(self.segments.values())}
 
     def create_segment(self, body: Any) -> tuple[int, Any]:
-        segment = {"uuid": str(uuid.uuid4()), "description": None, "enabled": True}
+        number = next(self._numbers)
+        segment = {"id": number, "uuid": str(uuid.uuid4()), "description": None, "enabled": True}
         segment.update(body["segment"])
         self.segments[segment["uuid"]] = segment
         return 201, {"segment": segment}
@@ -154,7 +186,8 @@ class FakeCloud:
         return 200, {"hosts": found}
 
     def create_host(self, body: Any, segment: str) -> tuple[int, Any]:
-        host = {"uuid": str(uuid.uuid4()), "on_maintenance": False, "failover_segment_id": segment}
+        host = {"id": next(self._numbers), "uuid": str(uuid.uuid4()), "on_maintenance": False}
+        host["failover_segment_id"] = segment
         host.update(body["host"])
         if any(other["name"] == host["name"] for other in self.hosts.values()):
             raise RefusedError(
@@ -190,6 +223,7 @@ _ROUTES: list[tuple[str, Any]] = [
     ("POST /v3/auth/tokens", FakeCloud.token),
     ("GET /nova/v2.1/?", FakeCloud.nova_version),
     (r"GET /nova/v2.1/os-services\?binary=nova-compute", FakeCloud.list_services),
+    ("GET /nova/v2.1/os-hypervisors/detail", FakeCloud.list_hypervisors),
     (f"PUT /nova/v2.1/os-services/{_ID}", FakeCloud.update_service),
     ("GET /v1/segments", FakeCloud.list_segments),
     ("POST /v1/segments", FakeCloud.create_segment),

@@ -17,12 +17,15 @@ from ops import testing
 import actions
 import charm
 import cloud as cloud_module
+import cluster
 import model
 from fakecloud import FakeCloud
-from machine import Machine
+from machine import CRM_MON, Machine
 from model import complete, replace, with_config
 
 ACTIONS = yaml.safe_load((Path(__file__).parents[2] / "charmcraft.yaml").read_text())["actions"]
+
+STRANGER = cluster.Cluster.stranger
 
 
 @pytest.fixture
@@ -38,6 +41,7 @@ def state(
         original(self, cloud.identity(), ca_bundle=None, **options)
 
     monkeypatch.setattr(cloud_module.Cloud, "__init__", connect)
+    monkeypatch.setattr(cluster.Cluster, "stranger", lambda self, name: None)
     return ctx.run(ctx.on.config_changed(), complete())
 
 
@@ -93,6 +97,38 @@ def test_life_of_a_segment(ctx: testing.Context, state: testing.State, cloud: Fa
     result = run(ctx, state, "delete-segment", name="rack1", with_hosts=True)
     assert result["outcome"] == "deleted"
     assert cloud.segments == {}
+
+
+@pytest.mark.parametrize("action", ["create-segment", "add-hosts"])
+def test_a_host_that_the_cluster_could_not_fence_is_refused(
+    ctx: testing.Context,
+    state: testing.State,
+    machine: Machine,
+    cloud: FakeCloud,
+    action: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster.Cluster, "stranger", STRANGER)
+    nodes = "".join(
+        f'<node name="{name}" type="remote" online="true"/>' for name in cloud.services
+    )
+    machine.host.runner.answer(["crm_mon"], CRM_MON.replace("</nodes>", f"{nodes}</nodes>"))
+    cloud.add_hypervisor("node9")
+    names = {"name": "rack1", "recovery_method": "auto"}
+    if action == "add-hosts":
+        run(ctx, state, "create-segment", **names)
+        names = {"segment": "rack1"}
+    text = fail(ctx, state, action, **names, hosts="node1.maas,node9")
+    assert text.startswith("node9: no node of the cluster has this name")
+    assert text.endswith("the cluster has: node1.maas, node2.maas, node3.maas")
+    assert cloud.hosts == {}
+    unfenced = with_config(state, allow_recovery_without_fencing=True)
+    result = run(ctx, unfenced, action, **names, hosts="node1.maas,node9")
+    assert result["added"] == "node1.maas,node9"
+    machine.host.runner.answer(["crm_mon"], (102, "error: not connected"))
+    if action == "add-hosts":
+        text = fail(ctx, state, action, **names, hosts="node2.maas")
+        assert text.startswith("Pacemaker does not answer: ")
 
 
 def test_return_host_clears_the_status(

@@ -365,8 +365,33 @@ class TestOutOfService:
         down: list[str],
         failed: tuple[str, ...] = (),
     ) -> None:
-        seen = {"time": machine.now, "maintenance": maintenance, "forced_down": down, "hosts": ()}
+        seen = {"time": machine.now, "maintenance": maintenance, "forced_down": down}
+        seen |= {"hosts": [], "misnamed": []}
         machine.host.write(str(outofservice.RECORD), json.dumps({**seen, "failed": failed}))
+
+    def test_hosts_that_could_not_be_recovered_are_blocked_before_they_fail(
+        self,
+        ctx: testing.Context,
+        machine: Machine,
+        ready: testing.State,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(cluster, "_inspect", lambda runner, hosts: [])
+        with_remote(machine)
+        seen = outofservice.OutOfService(
+            hosts=("hv1.maas", "hv2", "hv3"),
+            misnamed=("hv1.maas (Nova calls its hypervisor hv1)",),
+        )
+        record = {"time": machine.now, **dataclasses.asdict(seen)}
+        machine.host.write(str(outofservice.RECORD), json.dumps(record))
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert isinstance(out.unit_status, ops.BlockedStatus)
+        text = out.unit_status.message
+        assert "hv1.maas (Nova calls its hypervisor hv1): not recovered if it fails" in text
+        follower = dataclasses.replace(ready, leader=False)
+        assert ctx.run(ctx.on.update_status(), follower).unit_status == ops.ActiveStatus(
+            "Unit is ready"
+        )
 
     def test_the_leader_names_them(
         self, ctx: testing.Context, machine: Machine, ready: testing.State

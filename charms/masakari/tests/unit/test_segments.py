@@ -123,6 +123,29 @@ def test_create_does_not_change_what_is_there(
     assert cloud.log == []
 
 
+@pytest.mark.parametrize("where", ["hosts", "reserved_hosts"])
+def test_a_host_with_two_names_is_refused_before_anything_is_created(
+    segments: Segments, cloud: FakeCloud, where: str
+) -> None:
+    """Masakari would call its guests evacuated before it has begun."""
+    cloud.page = 1
+    cloud.renamed = {TWO: "node2"}
+    with pytest.raises(ActionError, match=f"{TWO} by two names: its hypervisor is node2, so"):
+        create(segments, **{where: [ONE, TWO]})
+    assert cloud.segments == {}
+
+
+@pytest.mark.parametrize("page", [1, 2, 1000])
+def test_hosts_beyond_the_first_page_are_there(
+    segments: Segments, cloud: FakeCloud, page: int
+) -> None:
+    cloud.page = page
+    create(segments, hosts=[ONE, TWO, THREE])
+    assert segments.list_all()["count"] == 1
+    assert create(segments, hosts=[ONE, TWO, THREE])["outcome"] == "unchanged"
+    assert segments.remove_hosts("rack1", [THREE, TWO, ONE])["removed"] == f"{THREE},{TWO},{ONE}"
+
+
 def test_unknown_host_is_refused_before_anything_is_created(
     segments: Segments, cloud: FakeCloud
 ) -> None:

@@ -237,6 +237,20 @@ class NovaApi(Client):
             for item in answer.get("services") or []
         ]
 
+    def hypervisors(self) -> dict[str, str]:
+        """Return the hypervisors' own names by the names of their nova-compute's hosts.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        found: dict[str, str] = {}
+        path = "/os-hypervisors/detail"
+        while page := self._ask("GET", path).get("hypervisors"):
+            for item in page:
+                found[text(item.get("service"), "host")] = text(item, "hypervisor_hostname")
+            path = f"/os-hypervisors/detail?marker={text(page[-1], 'id')}"
+        return found
+
     def end_forced_down(self, service: Service) -> None:
         """Have Nova believe a nova-compute again.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,9 @@ RECORD = Path("/run/masakari-fencing/out-of-service.json")
 MAX_AGE = 90.0
 """Seconds after which a record is no longer believed."""
 
+NAMES_AGE = 300.0
+"""Seconds between two looks at the hypervisors' names, which hardly ever change."""
+
 
 @dataclass(frozen=True)
 class OutOfService:
@@ -32,12 +35,14 @@ class OutOfService:
         failed: those of them whose last recovery Masakari has given up.
         forced_down: others that Nova was told to hold for down, and still does.
         hosts: all hosts of the segments that are enabled.
+        misnamed: hosts of segments that Nova knows by other names, and by which.
     """
 
     maintenance: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     forced_down: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    misnamed: tuple[str, ...] = ()
 
 
 def write(path: Path, found: OutOfService, now: float) -> None:
@@ -62,7 +67,10 @@ def forget(path: Path, host: str) -> None:
         OSError: the file cannot be written.
     """
     seen, found = _load(path)
-    others = {k: [name for name in names if name != host] for k, names in asdict(found).items()}
+    others = {
+        kind: [name for name in names if name != host or kind == "hosts"]
+        for kind, names in asdict(found).items()
+    }
     left = _parse(others)
     if left != found:
         write(path, left, seen)
@@ -98,6 +106,7 @@ class Nova(Protocol):
     """What is used of `api.NovaApi`."""
 
     def services(self) -> Iterable[Service]: ...  # noqa: D102
+    def hypervisors(self) -> Mapping[str, str]: ...  # noqa: D102
 
 
 class Watch:
@@ -129,6 +138,8 @@ class Watch:
         self._path = path
         self._refused = refused
         self._clock = clock
+        self._hypervisors: Mapping[str, str] = {}
+        self._named = 0.0
 
     def look(self) -> None:
         """Ask once. Without an answer the file stays as it is, and is soon too old.
@@ -150,7 +161,8 @@ class Watch:
         self._tell(hosts)
 
     def _ask(self, hosts: list[Host]) -> OutOfService:
-        down = {service.host.lower() for service in self._nova.services() if service.forced_down}
+        services = list(self._nova.services())
+        down = {service.host.lower() for service in services if service.forced_down}
         held = [host for host in hosts if host.on_maintenance]
         others = [host for host in hosts if host not in held and host.name.lower() in down]
         return OutOfService(
@@ -158,7 +170,23 @@ class Watch:
             failed=tuple(host.name for host in held if self._given_up(host)),
             forced_down=tuple(host.name for host in others),
             hosts=tuple(host.name for host in hosts if host.enabled),
+            misnamed=tuple(self._misnamed(hosts, {service.host for service in services})),
         )
+
+    def _misnamed(self, hosts: Iterable[Host], services: set[str]) -> Iterator[str]:
+        """Yield the hosts of which Masakari could not tell when a guest has left them.
+
+        It compares the name of a host with that of a guest's hypervisor, and asks Nova for the
+        guests by the name of the service's host. All three have to be the same.
+        """
+        now = self._clock()
+        if not 0 <= now - self._named < NAMES_AGE:
+            self._hypervisors, self._named = self._nova.hypervisors(), now
+        for host in hosts:
+            if host.name not in services:
+                yield f"{host.name} (Nova has no nova-compute of that name)"
+            elif self._hypervisors.get(host.name, host.name) != host.name:
+                yield f"{host.name} (Nova calls its hypervisor {self._hypervisors[host.name]})"
 
     def _given_up(self, host: Host) -> bool:
         """Whether the last recovery of a host has failed for good."""
