@@ -6,7 +6,7 @@ import subprocess
 
 import jubilant
 import pytest
-from jujulab.console import JUJU, REPOSITORY, StepError
+from jujulab.console import JUJU, REPOSITORY, StepError, stall_lines
 from jujulab.demo import BASE, OVERLAY, SEGMENT, Demo
 
 OURS = {
@@ -37,6 +37,11 @@ def test_every_unit_is_ready(demo: Demo, juju: jubilant.Juju, application: str) 
 
     ready = [("active", "Unit is ready")] * 3
     juju.wait(lambda status: states(status) == ready, timeout=90)
+
+
+def test_the_deployment_never_stood_still(demo: Demo) -> None:
+    """No unit waited a minute for an event that does not come."""
+    assert stall_lines(since=0) == []
 
 
 def test_deploying_again_changes_nothing(demo: Demo, juju: jubilant.Juju) -> None:
