@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import eventlet
@@ -102,6 +104,36 @@ def back(world: World) -> None:
     host = world.host()
     host.on_maintenance = False
     host.save()
+
+
+def test_a_host_in_service_is_not_cut_off_its_instances_are_started_there(world: World) -> None:
+    """The API was away until an operator had taken the fenced host back."""
+    moment = int(world.nova.clock()) - 120
+    world.add(
+        Server("g1"),
+        Server("g2", vm="stopped", power=4),
+        Server("g3", vm="stopped", power=4),
+        Server("g4"),
+    )
+    world.nova.actions = {
+        "g2": [action("stop", moment + 60, None)],
+        "g3": [action("stop", moment - 60, "owner")],
+        "g4": [action("reboot", moment + 70, "owner")],
+    }
+    back(world)
+    world.remote.events, world.remote.connected = [("reboot", "success", moment)], moment + 40
+    assert world.process(world.notify(moment)) == "finished"
+    assert world.cluster.runner.ran("stonith_admin") == []
+    assert world.nova.requests == ["reboot g1", "start g2"], "what ran and was not started since"
+    assert world.record().used == moment and world.record().end.outcome == RECOVERED
+    assert not world.host().on_maintenance
+    assert world.process(world.notify(moment + 3)) == "finished", "and once"
+    assert world.nova.requests == ["reboot g1", "start g2"]
+
+
+def action(name: str, moment: float, user: str | None) -> Any:
+    stamp = datetime.datetime.fromtimestamp(moment, datetime.timezone.utc)
+    return SimpleNamespace(action=name, start_time=stamp.isoformat(), user_id=user)
 
 
 def test_a_host_that_came_back_in_the_middle_is_fenced_again(world: World) -> None:

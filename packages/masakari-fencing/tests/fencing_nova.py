@@ -103,6 +103,7 @@ class FakeNova:
             reset_state=self._changing("reset_state", self._reset),
             stop=self._changing("stop", self._stop),
             start=self._changing("start", self._start),
+            reboot=self._changing("reboot", self._reboot),
             evacuate=self._changing("evacuate", self._evacuate),
         )
         self.migrations = SimpleNamespace(list=self._asked("migrations", self._migrations))
@@ -170,6 +171,10 @@ class FakeNova:
         if server.task is not None or server.vm != "stopped":
             raise HttpError(409, f"Cannot 'start' instance while it is in vm_state {server.vm}")
         server.vm, server.power = "active", 1
+
+    def _reboot(self, uuid: str, reboot_type: str) -> None:
+        assert reboot_type == "HARD"
+        self._find(uuid).power = 1
 
     def _evacuate(self, uuid: str, host: str | None = None) -> None:
         server = self._find(uuid)

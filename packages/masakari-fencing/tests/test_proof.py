@@ -185,7 +185,19 @@ def test_a_host_that_came_back_before_it_was_reported_late_is_fenced_again() -> 
     """The API was away until then. Its instances are down: the host has booted."""
     look = late()
     look.record = replace(FRESH, used=NOW - 5000, recovered=NOW - 4900)
+    assert look.verdict("nova-compute may be starting") is Verdict.WAIT
+    look.seen["now"] = NOW + 75
     assert look.verdict("came back before") is Verdict.FENCE
+
+
+def test_one_that_is_in_service_is_never_fenced_for_that() -> None:
+    """Its instances are started where they are."""
+    look = late()
+    look.seen |= {"now": NOW + 75, "in_service": True, "compute_seen": NOW + 60}
+    judgement = look.judge()
+    assert (judgement.verdict, judgement.moment) == (Verdict.BACK, NOW - 40)
+    look.seen["compute_seen"] = NOW - 41
+    assert look.verdict("came back before") is Verdict.FENCE, "Nova believes what it heard before"
 
 
 def test_a_late_report_does_not_reach_back_to_a_fence_of_long_ago() -> None:

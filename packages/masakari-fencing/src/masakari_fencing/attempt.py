@@ -113,7 +113,7 @@ class Attempt:
         with contextlib.suppress(OSError, ValueError):
             refusals.record(Path(CONF.fencing.refusals_directory), self.host, reason)
 
-    def conclude(self, outcome: str, reason: str) -> None:
+    def conclude(self, outcome: str, reason: str, **changes: Any) -> None:
         """End the recovery, if it is this attempt's: first what it leaves behind, then its record.
 
         Nothing is written where somebody else has taken it, or will.
@@ -125,7 +125,7 @@ class Attempt:
             if outcome != FAILED:
                 record = reserved.give_back(self, record)
             release(self, record)
-            ended = self._ownership.end(outcome, reason)
+            ended = self._ownership.end(outcome, reason, **changes)
         except Exception as error:  # a client library's, the cluster's, somebody else's recovery
             LOG.warning("The recovery of host %s has no end: %s", self.host, error)
             return
@@ -288,6 +288,51 @@ def _before(client: Any, server: Any, since: float) -> Instance:
     late = time.time() - since >= BOOT
     ran = stopped and late and powered_off(client.instance_action.list(server), since)
     return guests.before(server, running=ran)
+
+
+def restart(this: Attempt, fenced: float, *, tell: Callable[[str, float], None]) -> list[str]:
+    """Start the instances of a host that is back, where they are.
+
+    Args:
+        this: the attempt.
+        fenced: when the host was fenced, in seconds since the epoch.
+        tell: told what is done.
+
+    Returns:
+        those that do not run, and why.
+
+    Raises:
+        NoAnswer: Nova does not list them.
+    """
+    try:
+        client = this.client()
+        servers = [s for s in _chosen(client, this.host) if _is_down(client, s, fenced)]
+    except Exception as error:  # whatever a client library raises
+        raise NoAnswer(f"Nova does not list its instances: {error}") from error
+    left = []
+    for server in servers:
+        task = _evacuation(this, None, guests.before(server, running=True), None)
+        try:
+            task.restart()
+            tell(f"Instance {server.id} was started where it is", 0.5)
+        except Failed as error:
+            left.append(f"{server.id} ({error})")
+    return left
+
+
+def _is_down(client: Any, server: Any, fenced: float) -> bool:
+    """Whether an instance ran when its host was fenced, and does not now.
+
+    Nova looks every ten minutes, by default, and stops what does not run; before, it takes it for
+    running. What anybody has done with it since the fence has started it, or was meant not to.
+    """
+    state = getattr(server, guests.STATE, "")
+    if state not in ("active", "stopped") or getattr(server, guests.TASK, None) is not None:
+        return False
+    actions = list(client.instance_action.list(server))
+    if state == "stopped":
+        return powered_off(actions, fenced)
+    return not any((times.epoch(action.start_time) or 0.0) >= fenced for action in actions)
 
 
 def powered_off(actions: Iterable[Any], since: float) -> bool:

@@ -128,6 +128,21 @@ class Evacuation:
         self._settle(server)
         return guests.host_of(server)
 
+    def restart(self) -> None:
+        """Have it run where it is.
+
+        Raises:
+            Failed: it does not.
+        """
+        server = self._get()
+        if server is None:
+            return
+        if getattr(server, guests.STATE, "") == "stopped":
+            self._power(server, "start", "active")
+        else:
+            # Nova takes it for running, and has not looked yet.
+            self._request(lambda nova: nova.servers.reboot(server.id, reboot_type="HARD"))
+
     def release(self) -> None:
         """Leave it to its owner as it is, where it is not recovered.
 

@@ -209,8 +209,9 @@ class Ownership:
             if record.end is not None and not changes:
                 return record
             now = self._now()
-            if outcome == RECOVERED and record.proof is not None:
-                changes |= {"used": record.proof.fenced, "recovered": now}
+            if outcome == RECOVERED:
+                used = record.proof.fenced if record.proof else 0.0
+                changes = {"used": used, "recovered": now} | changes
             if outcome in (RECOVERED, NOTHING):
                 changes |= {"reserved": (), "attempts": 0, "fruitless": 0}
             else:

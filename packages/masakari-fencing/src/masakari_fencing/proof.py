@@ -35,6 +35,10 @@ HEALTHY_TIME = 30.0
 """Seconds after which a host that has been healthy all the while need not be recovered: Pacemaker
 itself notices a loss several times sooner."""
 
+STARTING = 60.0
+"""Seconds since a host's return in which its nova-compute may have yet to report: as long as Nova
+goes on believing in one that does not."""
+
 FENCE_RETRY = 5.0
 """Seconds between two attempts to have a host fenced."""
 
@@ -66,6 +70,18 @@ class Withdrawn(Exception):  # noqa: N818 - a state, not an accident
     """The host works, and what was reported about it is over; the text says why."""
 
 
+class CameBack(Exception):  # noqa: N818 - a state, not an accident
+    """The host was fenced, and is in service again, before its instances were recovered.
+
+    Attributes:
+        fenced: when it was fenced, in seconds since the epoch.
+    """
+
+    def __init__(self, host: str, fenced: float) -> None:
+        self.fenced = fenced
+        super().__init__(f"{host} was fenced at {_clock(fenced)}, and is in service again")
+
+
 class ComputeUnknown(Exception):  # noqa: N818 - a missing answer
     """Nova or Masakari could not be asked about the host."""
 
@@ -75,6 +91,7 @@ class Verdict(enum.Enum):
 
     FENCED = "fenced"
     DONE = "nothing left to recover"
+    BACK = "back in service"
     WAIT = "wait"
     FENCE = "fence"
     REFUSE = "refuse"
@@ -89,12 +106,14 @@ class Judgement:
         reason: from what.
         healthy: the cluster is in touch with the host; nothing but the report speaks against it.
         final: not even an operator who allows recovery without a proof wants it now.
+        moment: when the host was fenced that is back, in seconds since the epoch.
     """
 
     verdict: Verdict
     reason: str
     healthy: bool = False
     final: bool = False
+    moment: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -238,8 +257,13 @@ def _judge_unfenced(
     fence = _fenced_for(seen, report, record, policy)
     if fence is not None:
         text = "it was fenced and came back before its instances were recovered"
+        if seen.in_service and (seen.compute_seen or 0.0) > fence + CLOCK_TOLERANCE:
+            # It works: its instances are started where they are.
+            return Judgement(Verdict.BACK, text, moment=fence)
         if seen.now - fence > policy.fence_max_age:
             return Judgement(Verdict.REFUSE, f"{text}, {seen.now - fence:.0f} s ago{_START}")
+        if seen.connected is not None and seen.now - seen.connected < STARTING:
+            return Judgement(Verdict.WAIT, f"{text}; its nova-compute may be starting")
         return _again(policy, text)
     judgement = _believe(seen, report, policy, "it is a healthy member of the cluster")
     return replace(judgement, healthy=judgement.verdict is Verdict.WAIT)
@@ -354,6 +378,7 @@ class HostFence:
         Raises:
             Refused: there is no proof, and recovery without one is not allowed.
             Withdrawn: the host works, or was recovered, and need not be.
+            CameBack: it works again, and its instances were not recovered.
         """
         begin = healthy_since = self._clock()
         end = begin + self._policy.fencing_timeout
@@ -365,6 +390,8 @@ class HostFence:
                 return Proof(fenced or 0.0, self._asked or judgement.reason, self._node)
             if judgement.verdict is Verdict.DONE:
                 raise Withdrawn(judgement.reason)
+            if judgement.verdict is Verdict.BACK:
+                raise CameBack(report.host, judgement.moment)
             now = self._clock()
             if not judgement.healthy:
                 healthy_since = now
@@ -423,8 +450,12 @@ class HostFence:
         if self._policy.fence_reported_failed == "always" or returned:
             connected = pacemaker.connected_since(self._runner, name, timeout=limit)
             seen = replace(seen, connected=connected)
-        if record.fenced is None and self._record.instances is not None:
-            seen = replace(seen, in_service=self._evidence.in_service())
+        if record.fenced is None and (returned or self._record.instances is not None):
+            seen = replace(
+                seen,
+                in_service=self._evidence.in_service(),
+                compute_seen=self._evidence.compute_seen(),
+            )
         judgement = judge(seen, report, self._record, self._policy)
         if (
             judgement.verdict in (Verdict.FENCED, Verdict.DONE)

@@ -21,8 +21,15 @@ from masakari_fencing.compute import ComputeError
 from masakari_fencing.evidence import CloudEvidence
 from masakari_fencing.ownership import Busy, Ended, ProofLost
 from masakari_fencing.pacemaker import PacemakerError
-from masakari_fencing.proof import HostFence, Refused, Withdrawn
-from masakari_fencing.recovery_record import NOTHING, REFUSED, Proof, Record, Superseded
+from masakari_fencing.proof import CameBack, HostFence, Refused, Withdrawn
+from masakari_fencing.recovery_record import (
+    NOTHING,
+    RECOVERED,
+    REFUSED,
+    Proof,
+    Record,
+    Superseded,
+)
 from masakari_fencing.reports import Limit
 
 CONF = masakari.conf.CONF
@@ -94,6 +101,21 @@ class EnsureHostFencedTask(_HostTask):
             self.fail(f"Refused to recover the instances: {refusal}")
         except Withdrawn as withdrawal:
             self._stand_down(this, f"Nothing to recover: {withdrawal}")
+        except CameBack as back:
+            self._restart(this, record, back)
+
+    def _restart(self, this: Attempt, record: Record, back: CameBack) -> NoReturn:
+        """Start the instances where they are, instead of cutting off a host that works."""
+        try:
+            this.check(record)
+            left = attempt.restart(this, back.fenced, tell=self.tell)
+        except (Superseded, PacemakerError, attempt.NoAnswer) as error:
+            self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")
+        if left:
+            self.fail(f"{back}, but not all its instances run: {', '.join(left)}")
+        message = f"{back}; its instances were started there"
+        this.conclude(RECOVERED, message, used=back.fenced)
+        self._stand_down(this, message)
 
     def _take(self, this: Attempt) -> Record | None:
         """Return the record; None without a cluster, where recovery without one is allowed."""
