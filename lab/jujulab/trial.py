@@ -245,19 +245,56 @@ class Trial:
         records = self.cloud.get("compute", path, microversion="2.59")["migrations"]
         return verdict.read_evacuations(records, self._names, self._since)
 
-    def verify(self, *lost: str, interrupted: Collection[str] = ()) -> None:
+    def await_in_service(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until a hypervisor's nova-compute has reported since the fault.
+
+        Raises:
+            TrialError: it has not, within the timeout in seconds.
+        """
+        begun = datetime.fromtimestamp(time.time(), timezone.utc).replace(tzinfo=None)
+
+        def reported() -> bool:
+            return any(
+                service["host"] == host
+                and service["state"] == "up"
+                and datetime.fromisoformat(service["updated_at"]) > begun
+                for service in self.cloud.compute_services()
+            )
+
+        _insist(poll(reported, timeout, 1), f"nova-compute of {host} does not report")
+
+    def await_restart(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until the guests of a hypervisor that was fenced beat again where they were.
+
+        Raises:
+            TrialError: they do not, within the timeout in seconds.
+        """
+
+        def beat() -> bool:
+            seen = [item for item in self._sightings() if item.home == host]
+            return all(
+                item.host == host and item.restarts and item.silent <= verdict.SILENCE
+                for item in seen
+            )
+
+        _insist(poll(beat, timeout, 1), f"the guests of {host} do not run there")
+
+    def verify(
+        self, *lost: str, interrupted: Collection[str] = (), restarted: Collection[str] = ()
+    ) -> None:
         """Judge everything that happened since the fault.
 
         Args:
             lost: the hypervisors that had to be fenced, and their guests to be recovered.
             interrupted: hypervisors whose guests may have stopped, or been started again.
+            restarted: the hypervisors that had to be fenced, and were in service again first.
 
         Raises:
             TrialError: with a sentence for everything that went wrong.
         """
-        problems = self._unsafe(lost)
+        problems = self._unsafe([*lost, *restarted])
         problems += verdict.out_of_service(self.cloud.compute_services(), lost)
-        problems += verdict.disturbed(self._sightings(), lost, interrupted)
+        problems += verdict.disturbed(self._sightings(), lost, [*interrupted, *restarted])
         _insist(not problems, "\n".join(problems))
 
     def _unsafe(self, lost: Collection[str]) -> list[str]:

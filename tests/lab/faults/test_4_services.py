@@ -66,7 +66,7 @@ def reporter(trial: Trial, request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_a_fencing_is_reported_when_the_api_is_back(
+def test_guests_of_a_host_that_is_back_before_it_is_reported_are_started_there(
     trial: Trial, plain: str, reporter: str
 ) -> None:
     members = trial.cluster.members
@@ -78,11 +78,11 @@ def test_a_fencing_is_reported_when_the_api_is_back(
             trial.faults.take_away(member, "masakari-api")
         trial.faults.power_off(trial.machine(plain))
         trial.await_event("fenced")
-        time.sleep(AWAY)
+        trial.await_in_service(plain)
         assert not trial.evacuations()
         away.close()
-        trial.await_recovery(plain)
-    trial.verify(plain)
+        trial.await_restart(plain)
+    trial.verify(restarted=[plain])
 
 
 def test_the_engines_are_away_when_the_host_is_lost(trial: Trial, plain: str) -> None:
