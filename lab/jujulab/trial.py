@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from jujulab import timeline, verdict

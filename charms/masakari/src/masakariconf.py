@@ -19,7 +19,6 @@ OWN_OPTIONS = frozenset(
         "duplicate_notification_detection_interval",
         "wait_period_after_service_update",
         "host_failure_recovery_threads",
-        "notification_driver",
         "notifications_expired_interval",
         "check_expired_notifications_interval",
         "nova_catalog_admin_info",
@@ -49,7 +48,6 @@ _ENGINE_OPTIONS = frozenset(
     {
         "wait_period_after_service_update",
         "host_failure_recovery_threads",
-        "notification_driver",
         "notifications_expired_interval",
         "check_expired_notifications_interval",
     }

@@ -135,6 +135,7 @@ class Masakari:
             ServiceError: systemd cannot read them.
         """
         context = {
+            "driver": masakari_fencing.DRIVER,
             "shared_login": "" if config.stock_workflow else masakari_fencing.SHARED_LOGIN,
             "clustered": clustered,
             "cluster_group": fencing.GROUP,
@@ -244,7 +245,6 @@ def _context(settings: Settings) -> dict[str, object]:
         "ca_bundle": trust.BUNDLE,
         "workers": settings.workers,
         "api_port": haproxy.API_PORT,
-        "recovery_driver": masakari_fencing.DRIVER,
         "auto_recovery_tasks": masakari_fencing.AUTO_RECOVERY_TASKS,
         "reserved_host_recovery_tasks": masakari_fencing.RESERVED_HOST_RECOVERY_TASKS,
         "process_recovery_tasks": masakari_fencing.PROCESS_RECOVERY_TASKS,

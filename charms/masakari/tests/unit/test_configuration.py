@@ -171,7 +171,7 @@ def test_the_stock_workflow_has_none_of_our_tasks_for_hosts_and_guests(
         "process_failure_recovery_tasks"
     ]
     drop_in = machine.read("/etc/systemd/system/masakari-engine.service.d/juju.conf")
-    assert "AUTH_TYPE" not in drop_in
+    assert "AUTH_TYPE" not in drop_in and "DRIVER" not in drop_in
     notifier = "/etc/masakari/fencing-notifier.conf"
     assert not read(machine, notifier)["notifier"].getboolean("turns")
     machine.forget()
@@ -222,7 +222,11 @@ def test_engine_reads_this_file_on_every_distribution(
     drop_in = machine.read("/etc/systemd/system/masakari-engine.service.d/juju.conf")
     assert "ExecStart=\nExecStart=/usr/bin/masakari-engine --config-file /etc/masakari/" in drop_in
     assert "PYTHONPATH=/usr/share/masakari-fencing" in drop_in
-    assert "OS_KEYSTONE_AUTHTOKEN__AUTH_TYPE=masakari_shared_password\nRestart" in drop_in
+    assert "OS_KEYSTONE_AUTHTOKEN__AUTH_TYPE=masakari_shared_password\n" in drop_in
+    assert "OS_DEFAULT__NOTIFICATION_DRIVER=fencing_driver\nRestart" in drop_in
+    assert "notification_driver" not in machine.read("/etc/masakari/masakari.conf"), (
+        "masakari-manage reads it, too, and does not find the driver"
+    )
 
 
 def test_api_needs_no_wsgi_script(ctx: testing.Context, machine: Machine) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import ops
 from masakari_fencing import outofservice
 from ops import testing
@@ -63,9 +61,10 @@ def test_a_fencing_is_not_interrupted(ctx: testing.Context, machine: Machine) ->
 
 def test_a_host_that_the_cluster_does_not_know(ctx: testing.Context, machine: Machine) -> None:
     out = ctx.run(ctx.on.config_changed(), complete())
-    record = {"time": machine.now, "maintenance": (), "failed": (), "forced_down": ()}
-    text = json.dumps({**record, "hosts": ["hv1.maas"]})
-    machine.host.write(str(outofservice.RECORD), text)
+    path = machine.host.path(str(outofservice.RECORD))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = outofservice.OutOfService(hosts=("hv1.maas",))
+    outofservice.write(path, found, machine.now)
     out = ctx.run(ctx.on.update_status(), out)
     assert isinstance(out.unit_status, ops.BlockedStatus)
     assert "hv1.maas: in a failover segment, but no node" in out.unit_status.message

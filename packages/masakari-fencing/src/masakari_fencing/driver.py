@@ -1,6 +1,8 @@
 """Masakari's driver of recoveries, with an end to each recovery of a host.
 
-Masakari finds it by `[DEFAULT] notification_driver` and the entry points `masakari.driver`.
+Masakari finds it by `[DEFAULT] notification_driver` and the entry points `masakari.driver`. The
+option is set in the engine's environment alone: masakari-manage loads the driver, too, and has it
+not on its path.
 """
 
 from __future__ import annotations
