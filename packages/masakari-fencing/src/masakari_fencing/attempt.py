@@ -18,7 +18,7 @@ from eventlet import greenpool
 from masakari import objects
 from masakari.compute import nova
 
-from masakari_fencing import guests, moves, processes, refusals, reserved, times
+from masakari_fencing import conf, guests, moves, processes, refusals, reserved, times
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.compute import ComputeService
 from masakari_fencing.evacuation import Evacuation, Failed, Limits
@@ -34,6 +34,7 @@ from masakari_fencing.recovery_record import (
 )
 
 CONF = masakari.conf.CONF
+conf.register(CONF)
 LOG = logging.getLogger(__name__)
 
 BOOT = 15.0

@@ -248,6 +248,11 @@ def _judge_unfenced(
         return Judgement(Verdict.REFUSE, "STONITH is disabled, so Pacemaker fences nothing")
     if not seen.node.online or connection is None or not connection.live:
         return Judgement(Verdict.WAIT, "it is offline, and Pacemaker has not fenced it")
+    return _judge_live(seen, report, record, policy)
+
+
+def _judge_live(seen: Observation, report: Report, record: Record, policy: Policy) -> Judgement:
+    """Judge a host that the cluster is in touch with."""
     if record.proof is not None and record.proof.fenced:
         text = "it came back before its instances were recovered"
         return _came_back(seen, record, policy, text)
