@@ -11,7 +11,7 @@ MASAKARI ?= 17
 SEEDS ?= 2000
 SEED ?= 1
 
-.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks lab faults matrix bench operations methods simulate bundles format lock clean
+.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks lab faults matrix bench operations methods masakari simulate bundles format lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ demo: venv ## lose a hypervisor and get the guests back, for real
 	$(BIN)/python -m jujulab.demo
 
 test: venv ## everything that must pass
-	$(BIN)/tox run -e lint,unit,bootstrap,packing,libjuju,lab
+	$(BIN)/tox run -e lint,unit,masakari17,bootstrap,packing,libjuju,lab
 
 lint: venv ## ruff, codespell, mypy
 	$(BIN)/tox run -e lint
@@ -65,6 +65,9 @@ operations: venv ## the known commands, passwords, addresses, TLS, options, unit
 
 methods: venv ## each recovery method and instance failure in the lab: half an hour
 	$(BIN)/tox run -e methods
+
+masakari: venv ## recoveries by the real Masakari, releases 13, 17 and 22
+	$(BIN)/tox run -e masakari13,masakari17,masakari22
 
 simulate: venv ## the recovery protocol in virtual time: SEEDS=how many SEED=the first MASAKARI=17
 	$(BIN)/tox run $(MASAKARI:%=-e simulate-masakari%) -- --seeds $(SEEDS) --first $(SEED)
