@@ -21,7 +21,8 @@ from simulation.world import Unit
 DISCONNECTED, NO_SUCH, NO_QUORUM, EXISTS, USAGE = 102, 105, 106, 108, 64
 
 EMPTY = (
-    "<cib><configuration><crm_config><cluster_property_set id='cib-bootstrap-options'>"
+    "<cib have-quorum='1'><configuration><crm_config>"
+    "<cluster_property_set id='cib-bootstrap-options'>"
     "<nvpair id='o-1' name='stonith-enabled' value='true'/></cluster_property_set></crm_config>"
     "<nodes/><resources/><constraints/><fencing-topology/></configuration><status/></cib>"
 )
@@ -138,7 +139,9 @@ class Commands:
         key = ("isolated", unit.name)
         if key not in self._shown:
             self._renew_status()
-            self._shown[key] = (self.status_text(unit), copy.deepcopy(self.cluster.cib))
+            past = copy.deepcopy(self.cluster.cib)
+            past.set("have-quorum", "0")
+            self._shown[key] = (self.status_text(unit), past)
         return self._shown[key]
 
     def rejoined(self, unit: Unit) -> None:
@@ -244,6 +247,7 @@ class Commands:
         if self._status == self.cluster.version:
             return
         self._status = self.cluster.version
+        self.cluster.cib.set("have-quorum", "1" if self.cluster.majority() else "0")
         section = self.cluster.cib.find("status")
         for child in list(section):
             section.remove(child)

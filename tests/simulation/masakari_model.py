@@ -242,13 +242,16 @@ class Masakari:
         admin = contexts.get_admin_context()
         if parts[0] == "notifications":
             return self._notifications(admin, method, parts[1:], parse_qs(url.query), body)
+        query = parse_qs(url.query)
+        marker = query.get("marker", [None])[0]
         if len(parts) == 1:
-            found = ha.FailoverSegmentAPI().get_all(admin)
-            return 200, {"segments": [_plain(s, ("uuid", "name", "enabled")) for s in found]}
+            found = ha.FailoverSegmentAPI().get_all(admin, None, None, None, None, marker)
+            return 200, {"segments": [_plain(s, ("id", "uuid", "name", "enabled")) for s in found]}
         if method == "GET":
             segment = ha.FailoverSegmentAPI().get_segment(admin, parts[1])
-            hosts = ha.HostAPI().get_all(admin, {"failover_segment_id": segment.uuid})
-            names = ("uuid", "name", "on_maintenance", "reserved")
+            filters = {"failover_segment_id": segment.uuid}
+            hosts = ha.HostAPI().get_all(admin, filters, None, None, None, marker)
+            names = ("id", "uuid", "name", "on_maintenance", "reserved")
             return 200, {"hosts": [_plain(h, names) for h in hosts]}
         found = ha.HostAPI().update_host(admin, parts[1], parts[3], body["host"])
         return 200, {"host": _plain(found, ("uuid", "name"))}
@@ -266,7 +269,9 @@ class Masakari:
         filters = {name: values[0] for name, values in query.items()}
         limit = int(filters.pop("limit", 0)) or None
         known = {k: v for k, v in filters.items() if k in ("status", "source_host_uuid", "type")}
-        found = ha.NotificationAPI().get_all(admin, known, None, None, limit)
+        found = ha.NotificationAPI().get_all(
+            admin, known, None, None, limit, filters.get("marker")
+        )
         return 200, {"notifications": [_view(n) for n in found]}
 
 
@@ -277,6 +282,7 @@ def _plain(found: Any, names: tuple[str, ...]) -> dict[str, Any]:
 def _view(found: Any) -> dict[str, Any]:
     updated = getattr(found, "updated_at", None)
     return {
+        "id": found.id,
         "notification_uuid": found.notification_uuid,
         "type": found.type,
         "status": found.status,

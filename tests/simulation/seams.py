@@ -16,12 +16,11 @@ import os
 import pathlib
 import socket
 import sys
-import threading
 import time
 import types
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from simulation import kernel, vfs
@@ -147,6 +146,28 @@ class Pool:
         while self._running:
             self._wait()
 
+    def imap(self, run: Callable[..., Any], items: Any) -> Iterator[Any]:
+        """Yield the results in the items' order, as they come."""
+        results: dict[int, tuple[Any, Exception | None]] = {}
+
+        def one(number: int, item: Any) -> None:
+            try:
+                results[number] = (run(item), None)
+            except Exception as error:
+                results[number] = (None, error)
+
+        total = 0
+        for number, item in enumerate(items):
+            self.spawn_n(one, number, item)
+            total += 1
+        for number in range(total):
+            while number not in results:
+                self._wait()
+            value, error = results[number]
+            if error is not None:
+                raise error
+            yield value
+
     def __enter__(self) -> Pool:
         return self
 
@@ -210,8 +231,17 @@ class Thread:
         pass
 
 
+class Aside(Thread):
+    """Stands for threading.Thread where something is done aside, and ends."""
+
+    def start(self) -> None:
+        task, found = kernel.current(), kernel.ACTIVE
+        if task is not None and found is not None:
+            found.spawn(task.process, self._start)
+
+
 class Inline(Thread):
-    """Stands for threading.Thread elsewhere: short questions, whose answers are waited for."""
+    """Stands for threading.Thread where the answers are waited for at once."""
 
     def start(self) -> None:
         self._start()
@@ -363,21 +393,32 @@ def _patch_package() -> None:
 
     commands.Subprocess.run = run  # type: ignore[method-assign]
     files.replace = vfs.replace
-    notifier.threading = types.SimpleNamespace(Thread=Thread)  # type: ignore[attr-defined]
     notifier.wait = lambda wake, seconds: wake.wait(seconds)
     for name, module in list(sys.modules.items()):
         if name.startswith("masakari_fencing."):
-            if hasattr(module, "ThreadPoolExecutor"):
-                module.ThreadPoolExecutor = Pool  # type: ignore[attr-defined]
-            if getattr(module, "threading", None) is threading and module is not notifier:
-                module.threading = types.SimpleNamespace(Thread=Inline, Lock=kernel.Lock)  # type: ignore[attr-defined]
-            if getattr(module, "os", None) is os:
-                module.os = _Os()  # type: ignore[attr-defined]
-            if hasattr(module, "http"):
-                module.http = _no_http()  # type: ignore[attr-defined]
+            _patch_module(module, module is notifier)
     # The same text means the same: it is read once.
     for name in ("parse_status", "parse"):
         setattr(pacemaker, name, _remembering(getattr(pacemaker, name)))
+
+
+def _patch_module(module: Any, polls: bool) -> None:
+    """Replace what a module has imported that leaves the process."""
+    found = vars(module)
+    thread = Thread if polls else Aside
+    if "queue" in found:
+        # Its threads' answers are waited for in a queue.
+        thread = Inline
+    stands = {
+        "ThreadPoolExecutor": Pool,
+        "threading": types.SimpleNamespace(Thread=thread, Lock=kernel.Lock),
+        "greenpool": types.SimpleNamespace(GreenPool=Pool),
+        "os": _Os(),
+        "http": _no_http(),
+    }
+    for name, stand in stands.items():
+        if name in found:
+            setattr(module, name, stand)
 
 
 def _remembering(read: Callable[[str], Any]) -> Callable[[str], Any]:

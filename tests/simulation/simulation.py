@@ -186,6 +186,7 @@ class Simulation:
         self.world.guests[uuid] = guest
         if runs:
             self.world.hosts[host].qemu.add(uuid)
+        guest.untouched = (name, vm_state, task or None, locked, [name] if runs else [])
         return guest
 
     def _set_up_masakari(self) -> None:

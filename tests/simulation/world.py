@@ -27,6 +27,7 @@ class Guest:
 
     Attributes:
         before: the state that it should have, as (vm_state, runs); None: anything but ERROR.
+        untouched: what it was like before anything happened.
         disturbed: an operator or its owner has meddled; nothing is expected any more.
     """
 
@@ -39,6 +40,7 @@ class Guest:
     before: tuple[str, bool] = ("active", True)
     was_locked: bool = False
     home: str = ""
+    untouched: tuple[object, ...] = ()
     disturbed: bool = False
     unplaceable: bool = False
     fault: dict[str, str] = field(default_factory=dict)
@@ -249,6 +251,8 @@ class World:
         """Whether a guest is as it was before anything failed."""
         state, runs = guest.before
         there = self.running_on(guest.uuid)
+        if (guest.host, guest.vm_state, guest.task_state, guest.locked, there) == guest.untouched:
+            return True
         if guest.locked != guest.was_locked or guest.task_state is not None:
             return False
         if runs:
