@@ -25,7 +25,7 @@ demo: venv ## lose a hypervisor and get the guests back, for real
 	$(BIN)/python -m jujulab.demo
 
 test: venv ## everything that must pass
-	$(BIN)/tox run -e lint,unit,masakari17,bootstrap,packing,libjuju,lab
+	$(BIN)/tox run -e lint,unit,masakari17,simulate,bootstrap,packing,libjuju,lab
 
 lint: venv ## ruff, codespell, mypy
 	$(BIN)/tox run -e lint
