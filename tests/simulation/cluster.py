@@ -37,7 +37,11 @@ class Member:
 
 @dataclass
 class Remote:
-    """The connection to a remote node and the cluster's record of it."""
+    """The connection to a remote node and the cluster's record of it.
+
+    `known`: the status section has its state, which comes with the first connection or fence, and
+    goes when all members are restarted (`remote_node_up` of pacemaker-controld 2.1.5).
+    """
 
     name: str
     host: Hypervisor
@@ -54,6 +58,7 @@ class Remote:
     attempts: int = 0
     reconnects: int = 0
     new: bool = False
+    known: bool = True
 
 
 @dataclass
@@ -208,7 +213,7 @@ class Cluster:
     def _connected(self, remote: Remote) -> None:
         # `remote_node_up` clears node_fenced (2.1.5, controld_remote_ra.c).
         remote.role, remote.failed, remote.unclean = "Started", False, False
-        remote.fenced = 0
+        remote.fenced, remote.known = 0, True
         remote.started = int(self.kernel.now)
         remote.attempts = 0
         remote.host.joined = True
@@ -282,7 +287,7 @@ class Cluster:
         if works:
             self.world.fence(remote.host, fencing.action, f"{fencing.client}@{fencing.origin}")
             # `send_stonith_update` (2.1.5, controld_fencing.c).
-            remote.fenced = moment
+            remote.fenced, remote.known = moment, True
             remote.unclean, remote.role, remote.failed = False, "Stopped", True
             remote.attempts = 0
             self.plan_reconnect(remote)

@@ -252,7 +252,7 @@ class Commands:
         for child in list(section):
             section.remove(child)
         for remote in self.cluster.remotes.values():
-            if remote.host.joined or remote.fenced:
+            if remote.known:
                 state = etree.SubElement(section, "node_state", remote_node="true", id=remote.name)
                 state.set("uname", remote.name)
                 state.set("in_ccm", _flag(remote.role == "Started"))

@@ -178,6 +178,7 @@ def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:
     host.remote = False
     remote = sim.cluster.remotes[name]
     remote.role, remote.unclean, remote.new, remote.started = "Stopped", True, True, 0
+    remote.known = False
     remote.failures.append((f"{name}_start_0", "unit1", int(sim.kernel.now)))
     sim.cluster.lists.discard(name)
     sim.commands.add_remote(remote)
@@ -210,7 +211,7 @@ def restart_cluster(sim: Simulation) -> None:
     sim.world.note_fault("the whole cluster is restarted")
     for remote in sim.cluster.remotes.values():
         remote.fenced, remote.unclean, remote.failed = 0, False, False
-        remote.started = 0
+        remote.started, remote.known = 0, False
         remote.failures.clear()
         remote.role = "Stopped"
         sim.cluster.plan_reconnect(remote, 5.0 + 5 * sim.rng.random())
