@@ -114,6 +114,7 @@ def test_a_host_in_service_is_not_cut_off_its_instances_are_started_there(world:
         Server("g2", vm="stopped", power=4),
         Server("g3", vm="stopped", power=4),
         Server("g4"),
+        Server("g5", vm="resized"),
     )
     world.nova.actions = {
         "g2": [action("stop", moment + 60, None)],
@@ -124,11 +125,14 @@ def test_a_host_in_service_is_not_cut_off_its_instances_are_started_there(world:
     world.remote.events, world.remote.connected = [("reboot", "success", moment)], moment + 40
     assert world.process(world.notify(moment)) == "finished"
     assert world.cluster.runner.ran("stonith_admin") == []
-    assert world.nova.requests == ["reboot g1", "start g2"], "what ran and was not started since"
+    assert world.nova.requests == RESTARTED, "what ran and was not started since"
     assert world.record().used == moment and world.record().end.outcome == RECOVERED
     assert not world.host().on_maintenance
     assert world.process(world.notify(moment + 3)) == "finished", "and once"
-    assert world.nova.requests == ["reboot g1", "start g2"]
+    assert world.nova.requests == RESTARTED
+
+
+RESTARTED = ["reboot g1", "start g2", "reset_state g5", "reboot g5"]
 
 
 def action(name: str, moment: float, user: str | None) -> Any:

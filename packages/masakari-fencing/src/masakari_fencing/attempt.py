@@ -18,7 +18,7 @@ from eventlet import greenpool
 from masakari import objects
 from masakari.compute import nova
 
-from masakari_fencing import conf, guests, moves, processes, refusals, reserved, times
+from masakari_fencing import conf, evacuation, guests, moves, processes, refusals, reserved, times
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.compute import ComputeService
 from masakari_fencing.evacuation import Evacuation, Failed, Limits
@@ -328,7 +328,8 @@ def _is_down(client: Any, server: Any, fenced: float) -> bool:
     running. What anybody has done with it since the fence has started it, or was meant not to.
     """
     state = getattr(server, guests.STATE, "")
-    if state not in ("active", "stopped") or getattr(server, guests.TASK, None) is not None:
+    ran = evacuation.wanted(guests.before(server, running=False)) == "active"
+    if not (ran or state == "stopped") or getattr(server, guests.TASK, None) is not None:
         return False
     actions = list(client.instance_action.list(server))
     if state == "stopped":

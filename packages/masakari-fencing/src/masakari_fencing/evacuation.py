@@ -140,6 +140,9 @@ class Evacuation:
         if getattr(server, guests.STATE, "") == "stopped":
             self._power(server, "start", "active")
         else:
+            if getattr(server, guests.STATE, "") == "resized":
+                # Nova reboots none; Masakari does the same before it restarts one.
+                self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
             # Nova takes it for running, and has not looked yet.
             self._request(lambda nova: nova.servers.reboot(server.id, reboot_type="HARD"))
 
