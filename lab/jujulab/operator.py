@@ -51,7 +51,9 @@ def credentials(console: Console) -> dict[str, str]:
 def environment(auth: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that tell OpenStack's clients who asks, as an openrc file does."""
     variables = {f"OS_{name.upper()}": value for name, value in auth.items()}
-    return variables | {"OS_IDENTITY_API_VERSION": "3", "OS_AUTH_TYPE": "password"}
+    # The client's own default is newer than Masakari of Zed, and is refused by it.
+    versions = {"OS_IDENTITY_API_VERSION": "3", "OS_HA_API_VERSION": "1.2"}
+    return variables | versions | {"OS_AUTH_TYPE": "password"}
 
 
 def _environment(lab: Lab) -> dict[str, str]:

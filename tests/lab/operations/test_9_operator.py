@@ -6,9 +6,10 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from jujulab.console import JUJU
+from jujulab.console import JUJU, REPOSITORY
 from jujulab.demo import PREFIX, SEGMENT, Demo
 from jujulab.guests import Guests
+from jujulab.operator import try_next
 
 LAB = JUJU.with_name("lab")
 
@@ -63,6 +64,17 @@ def test_the_commands_of_the_fields_guides_work_as_they_stand(
     output = paste(COMMANDS)
     assert f"| {SEGMENT} " in output
     assert f"| {PREFIX}1 | {host} |" in output
+
+
+def test_the_lines_that_the_demo_ends_with_work_when_pasted(
+    on_duty: Demo, guests_on: tuple[str, Guests]
+) -> None:
+    host, _guests = guests_on
+    assert on_duty.lose_hypervisor(host) == []
+    for line in try_next(SEGMENT, host, f"{PREFIX}2"):
+        shell = ["bash", "-c", line]
+        pasted = subprocess.run(shell, cwd=REPOSITORY, stdin=subprocess.DEVNULL, timeout=600)
+        assert pasted.returncode == 0, line
 
 
 @pytest.fixture
