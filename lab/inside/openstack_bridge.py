@@ -11,7 +11,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from keystoneauth1 import session
+from keystoneauth1 import exceptions, session
 from keystoneauth1.identity import v3
 
 _TIMEOUT = 30
@@ -38,17 +38,20 @@ def serve(connection, request):
         if "data" in request:
             arguments = {"data": pathlib.Path(request["data"]).read_bytes()}
             headers["Content-Type"] = "application/octet-stream"
-        reply = connection.request(
-            request["path"],
-            request["method"],
-            endpoint_filter={"service_type": request["service"], "interface": "public"},
-            headers=headers,
-            raise_exc=False,
+        arguments |= {
+            "endpoint_filter": {"service_type": request["service"], "interface": "public"},
+            "headers": headers,
+            "raise_exc": False,
             # An address that moves to another unit closes what was connected to it.
-            connect_retries=2 if looks else 0,
-            timeout=_READ_TIMEOUT if looks else _TIMEOUT,
-            **arguments,
-        )
+            "connect_retries": 2 if looks else 0,
+            "timeout": _READ_TIMEOUT if looks else _TIMEOUT,
+        }
+        try:
+            reply = connection.request(request["path"], request["method"], **arguments)
+        except exceptions.EndpointNotFound:
+            # The token's catalog may be older than the service, which was deployed meanwhile.
+            connection.invalidate()
+            reply = connection.request(request["path"], request["method"], **arguments)
         try:
             content = reply.json()
         except ValueError:
