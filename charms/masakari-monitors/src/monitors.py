@@ -403,8 +403,7 @@ class Monitors:
         self._down(monitor.service)
 
     def _down(self, service: str) -> None:
-        if self._host.systemd.running(service):
-            self._host.systemd.stop(service)
+        self._host.systemd.stop(service)
         if self._host.systemd.enabled(service):
             self._host.systemd.disable(service)
 

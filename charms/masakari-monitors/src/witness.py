@@ -91,8 +91,7 @@ class Witness:
 
     def stop(self) -> None:
         """Stop it, and let it stay so."""
-        if self._host.systemd.running(SERVICE):
-            self._host.systemd.stop(SERVICE)
+        self._host.systemd.stop(SERVICE)
         if self._host.systemd.enabled(SERVICE):
             self._host.systemd.disable(SERVICE)
 

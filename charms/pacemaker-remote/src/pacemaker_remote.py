@@ -124,8 +124,7 @@ class PacemakerRemote:
             ServiceError: it does not stop.
         """
         systemd = self._host.systemd
-        if systemd.running(SERVICE):
-            systemd.stop(SERVICE)
+        systemd.stop(SERVICE)
         if systemd.enabled(SERVICE):
             systemd.disable(SERVICE)
         if self._host.remove(_KEY_WRITTEN):

@@ -9,6 +9,7 @@ echo "$@" >> {log}
 case "$*" in
   *bad*) echo "no such unit" >&2; exit 5 ;;
   "is-active -- is-"*) echo "${{3#is-}}"; exit 3 ;;
+  "is-active -- "*) echo active ;;
   "is-enabled masked") echo masked; exit 1 ;;
   "is-enabled --quiet off" | "--quiet is-active off") exit 3 ;;
 esac
@@ -89,9 +90,17 @@ def test_a_service_that_was_killed_because_it_took_too_long_to_stop_has_not_fail
     assert log.read_text().splitlines()[-1] == "reset-failed off"
 
 
-def test_stop(systemd, log):
-    systemd.stop("x")
-    assert log.read_text().splitlines() == ["stop x", "reset-failed x"]
+@pytest.mark.parametrize("name", ["x", "is-activating", "is-deactivating"])
+def test_stop(systemd, log, name):
+    """One that fails over and over is `activating`: systemd waits for its next attempt."""
+    systemd.stop(name)
+    assert log.read_text().splitlines()[1:] == [f"stop {name}", f"reset-failed {name}"]
+
+
+@pytest.mark.parametrize("name", ["is-inactive", "is-failed"])
+def test_what_rests_is_not_stopped_again(systemd, log, name):
+    systemd.stop(name)
+    assert log.read_text().splitlines() == [f"is-active -- {name}"]
 
 
 def test_daemon_reload(systemd, log):

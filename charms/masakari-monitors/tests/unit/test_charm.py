@@ -26,6 +26,7 @@ from hypervisor import (
 )
 from instance_ha_common.commands import CommandError
 from instance_ha_common.services import ServiceError
+from instance_ha_common.testing import FakeService
 from monitors import CA, CONF
 from ops import testing
 
@@ -48,6 +49,17 @@ def test_install_brings_the_monitors_but_runs_none_unconfigured(ctx, host):
     assert up(host) == set()
     assert out.unit_status == testing.BlockedStatus("Missing relations: identity-credentials")
     assert out.workload_version == "18.0.0"
+
+
+def test_a_monitor_that_fails_without_its_configuration_is_not_started_again_and_again(ctx, host):
+    def looping(names: list[str]) -> None:
+        install(host, names)
+        host.systemd.services[INSTANCE] = FakeService(idle="activating", enabled=True)
+
+    host.apt.on_install = looping
+    ctx.run(ctx.on.install(), state())
+    assert host.systemd.state(INSTANCE) == "inactive"
+    assert not host.systemd.enabled(INSTANCE)
 
 
 def test_the_request_is_exactly_the_shared_account(ctx, host):

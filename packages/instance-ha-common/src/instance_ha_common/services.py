@@ -13,6 +13,8 @@ logging.getLogger("charmlibs").setLevel(logging.INFO)  # else four lines for eve
 ServiceError = systemd.SystemdError
 """Raised when systemctl fails; its text has systemctl's own output."""
 
+_AT_REST = frozenset({"inactive", "failed"})
+
 
 class Systemd:
     """Services of this machine, by unit name with or without `.service`."""
@@ -75,13 +77,16 @@ class Systemd:
             self.start(name)
 
     def stop(self, name: str) -> None:
-        """Stop the service and wait for its end.
+        """Stop the service, if it does not rest already, and wait for its end.
+
+        One that fails again and again does not run, but systemd is about to start it once more.
 
         Raises:
             ServiceError: systemctl failed.
         """
-        systemd.service_stop(name)
-        self._forgive(name)
+        if self.state(name) not in _AT_REST:
+            systemd.service_stop(name)
+            self._forgive(name)
 
     def _forgive(self, name: str) -> None:
         """Have systemd forget that a service was killed because it took too long to end.

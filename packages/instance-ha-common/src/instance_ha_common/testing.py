@@ -272,11 +272,12 @@ class FakeSystemd(Systemd):
         self._up("reload", name)
 
     def stop(self, name: str) -> None:
-        """Stop it; recorded when it ran."""
-        service = self._service(name)
-        if service.active:
+        """Stop it; recorded when it ran, or was about to be started."""
+        if self.state(name) not in ("inactive", "failed"):
             self.log.append(("stop", name))
-            service.active = False
+            self.services[name] = dataclasses.replace(
+                self.services[name], active=False, idle="inactive"
+            )
 
     def enable(self, name: str) -> None:
         """Enable it; recorded when it was not."""
