@@ -64,7 +64,8 @@ def test_services(host):
     with pytest.raises(ServiceError):
         systemd.restart("s")
     with pytest.raises(ServiceError):
-        systemd.stop("t")
+        systemd.disable("t")
+    systemd.stop("t")
     systemd.daemon_reload()
     verbs = [verb for verb, _ in systemd.log]
     assert verbs == [
