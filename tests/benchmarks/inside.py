@@ -40,7 +40,7 @@ def main() -> None:
         charm.MasakariMonitorsCharm.make_host = staticmethod(lambda: host)
         ops.main(charm.MasakariMonitorsCharm)
     else:
-        from pacemaker_remote import PacemakerRemote
+        from workload.pacemaker_remote import PacemakerRemote
 
         remote = charm.PacemakerRemoteCharm
         remote.make_host = staticmethod(lambda: host)

@@ -24,7 +24,8 @@ def load(name: str, *directories: Path) -> ModuleType:
         name: the module.
         directories: where it is, and where else the modules are that it imports.
     """
-    names = {path.stem for directory in directories for path in directory.glob("*.py")}
+    found = (path for directory in directories for path in directory.iterdir())
+    names = {path.stem for path in found if path.is_dir() or path.suffix == ".py"}
     with _without(names):
         sys.path[:0] = [str(directory) for directory in directories]
         try:
@@ -36,13 +37,18 @@ def load(name: str, *directories: Path) -> ModuleType:
 @contextmanager
 def _without(names: set[str]) -> Iterator[None]:
     """Have no modules of these names, and afterwards those from before."""
-    before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    before = _take(names)
     try:
         yield
     finally:
-        for name in names:
-            sys.modules.pop(name, None)
+        _take(names)
         sys.modules.update(before)
+
+
+def _take(names: set[str]) -> dict[str, ModuleType]:
+    """Remove the modules of these names, and those in packages of these names."""
+    found = [name for name in sys.modules if name.partition(".")[0] in names]
+    return {name: sys.modules.pop(name) for name in found}
 
 
 def source(charm: str) -> Path:

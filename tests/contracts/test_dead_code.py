@@ -17,7 +17,7 @@ def _nodes(path):
 @pytest.mark.parametrize("charm", OWN)
 def test_everything_that_is_defined_is_used(charm):
     """A handler that no event reaches, or an override that nobody calls, looks like it works."""
-    nodes = [node for path in source(charm).glob("*.py") for node in _nodes(path)]
+    nodes = [node for path in source(charm).rglob("*.py") for node in _nodes(path)]
     templates = " ".join(path.read_text() for path in source(charm).rglob("*.j2"))
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
     called = [*nodes, *_nodes(BASE)]

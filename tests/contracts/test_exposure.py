@@ -28,21 +28,21 @@ ExecStart=/etc/init.d/something systemd-start
 
 WRITE = {
     "masakari": """
-import fencing, templating, workload
 from config import Config
-workload.Masakari(host, templating.Templates(host)).install_units(Config(), clustered=True)
-fencing.Installation(host).install()
+from workload import fencing_package, masakari, templating
+masakari.Masakari(host, templating.Templates(host)).install_units(Config(), clustered=True)
+fencing_package.Installation(host).install()
 """,
     "masakari-monitors": """
-import monitors, witness
 from network_matrix.matrix import default
 from networks import Watch
+from workload import monitors, witness
 host.write("/etc/group", "libvirt:x:7:")
 monitors.Monitors(host)._write_drop_ins("another.maas", "masakari")
 witness.Witness(host).configure(Watch({}, default(["storage"])))
 """,
     "pacemaker-remote": """
-import unblock
+from workload import unblock
 host.systemd.services[unblock.SERVICE] = FakeService()
 unblock.Unblocker(host).install(5)
 """,

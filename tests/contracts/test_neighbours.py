@@ -15,11 +15,11 @@ plan, databags = load("plan", HACLUSTER), load("databags", HACLUSTER)
 keystone = load("protocol", STANDINS / "keystone" / "src")
 mysql = load("mysql_protocol", STANDINS / "_standin")
 
-masakari_ha = load("hacluster", source("masakari"))
-masakari_identity = load("keystone", source("masakari"))
-masakari_database = load("database", source("masakari"))
-monitors_identity = load("keystone", source("masakari-monitors"))
-remote = load("hacluster", source("pacemaker-remote"))
+masakari_ha = load("relations.hacluster", source("masakari"))
+masakari_identity = load("relations.keystone", source("masakari"))
+masakari_database = load("relations.database", source("masakari"))
+monitors_identity = load("relations.keystone", source("masakari-monitors"))
+remote = load("relations.hacluster", source("pacemaker-remote"))
 
 NODE = remote.Identity("node1.maas", "10.0.0.21")
 URLS = {kind: f"https://{kind}:15868/v1/%(tenant_id)s" for kind in ("public", "admin", "internal")}

@@ -7,13 +7,9 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterable
 
-import certificates
-import keystone
 import networks
 import ops
-import witness
 from config import Config
-from consul_cluster import ENDPOINTS
 from instance_ha_common import awaited, hostname, relations, status
 from instance_ha_common.awaited import AGAIN
 from instance_ha_common.charm import Charm, run
@@ -22,7 +18,10 @@ from instance_ha_common.host import Host
 from instance_ha_common.pause import PauseFlag
 from instance_ha_common.problems import Problem, Verdict, blocked, maintenance, waiting
 from instance_ha_common.services import ServiceError
-from monitors import PACEMAKER, Desired, Monitors, PackageMissingError
+from relations import certificates, keystone
+from relations.consul_cluster import ENDPOINTS
+from workload import witness
+from workload.monitors import PACEMAKER, Desired, Monitors, PackageMissingError
 
 logger = logging.getLogger(__name__)
 

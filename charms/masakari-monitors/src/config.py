@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import networks
-import process_list
 from instance_ha_common import hostname, options
+from workload import process_list
 
 _SECONDS = (1, 3600)
 _RANGES = {

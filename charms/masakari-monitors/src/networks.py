@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-import consul_cluster
 import yaml
-from consul_cluster import ENDPOINTS
 from network_matrix import matrix
 from network_matrix.consul import Agent, parse_agents
 from network_matrix.matrix import Matrix, MatrixError
+from relations import consul_cluster
+from relations.consul_cluster import ENDPOINTS
 
 OPTIONS = {network: f"{endpoint}-agents" for network, endpoint in ENDPOINTS.items()}
 """Option of each of Masakari's networks."""

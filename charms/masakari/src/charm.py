@@ -19,17 +19,16 @@ from instance_ha_common.services import ServiceError
 from masakari_fencing.pacemaker import PacemakerError
 
 import databags
-import origin
-import peers
-import services
 import state
 from config import Config
-from haproxy import PUBLIC_PORT
 from reconcile import Result, Unit
-from trust import BUNDLE
+from relations import peers
+from workload import package_sources, services
+from workload.haproxy import PUBLIC_PORT
+from workload.trust import BUNDLE
 
 if TYPE_CHECKING:
-    from segments import Segments
+    from segments.segments import Segments
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +127,7 @@ class MasakariCharm(Charm):
             self.unit.set_ports(PUBLIC_PORT)
             self._set_version()
             if new:
-                origin.Sources(self._unit.host).complete(config.origin)
+                package_sources.Sources(self._unit.host).complete(config.origin)
             packages.checked()
         return refused
 
@@ -139,7 +138,7 @@ class MasakariCharm(Charm):
             ValueError: the origin is not for this machine, or cannot be added.
             CommandError: apt failed.
         """
-        sources = origin.Sources(self._unit.host)
+        sources = package_sources.Sources(self._unit.host)
         if not sources.differ_from(config.origin):
             return
         follow = new or not config.action_managed_upgrade
@@ -157,7 +156,7 @@ class MasakariCharm(Charm):
             ValueError: the origin is not for this machine, or cannot be added.
             CommandError: apt failed.
         """
-        sources = origin.Sources(self._unit.host)
+        sources = package_sources.Sources(self._unit.host)
         sources.apply(config.origin)
         self.unit.status = ops.MaintenanceStatus("Upgrading packages")
         self._unit.packages.install(self._unit.services, upgrade=True)
@@ -221,9 +220,9 @@ class MasakariCharm(Charm):
 
     def _on_segment_action(self, event: ops.ActionEvent) -> None:
         # Not at the top of the module: no hook needs it.
-        import actions
-        from cloud import CloudError
-        from segments import ActionError
+        from segments import actions
+        from segments.cloud import CloudError
+        from segments.segments import ActionError
 
         name = event.handle.kind.removesuffix("_action")
         try:
@@ -244,8 +243,8 @@ class MasakariCharm(Charm):
             ActionError: this unit cannot do it.
             ValueError: the options are unusable.
         """
-        from cloud import Cloud
-        from segments import ActionError, Segments
+        from segments.cloud import Cloud
+        from segments.segments import ActionError, Segments
 
         config = self.load_config(Config)
         found = state.Reader(self, self._unit.host, event).read(config)
@@ -368,7 +367,7 @@ class MasakariCharm(Charm):
             event.set_results(
                 {"outcome": "action-managed-upgrade config is False, skipped upgrade"}
             )
-        elif not origin.Sources(self._unit.host).differ_from(config.origin):
+        elif not package_sources.Sources(self._unit.host).differ_from(config.origin):
             event.set_results({"outcome": "no upgrade available"})
         else:
             self._run_upgrade(event, config)
@@ -377,7 +376,7 @@ class MasakariCharm(Charm):
         config = self._load_config()
         if config is None:
             event.fail("The options are not usable: see the unit's status")
-        elif origin.Sources(self._unit.host).differ_from(config.origin):
+        elif package_sources.Sources(self._unit.host).differ_from(config.origin):
             event.set_results(
                 {"outcome": "upgrade skipped because an openstack upgrade is available"}
             )

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 
 from instance_ha_common import hostname, options
 
-import masakariconf
-import origin
 import values
+from workload import masakari_conf, package_sources
 
 Address = values.Address
 Network = values.Network
@@ -120,9 +119,9 @@ class Config:
             raise ValueError("; ".join(problems))
 
     @functools.cached_property
-    def origin(self) -> origin.Origin:
+    def origin(self) -> package_sources.Origin:
         """Where packages come from."""
-        return origin.parse(self.openstack_origin)
+        return package_sources.parse(self.openstack_origin)
 
     @functools.cached_property
     def flags(self) -> dict[str, str]:
@@ -200,7 +199,7 @@ class Config:
             yield "worker-multiplier: must be above 0 and at most 64"
 
     def _check_flags(self) -> None:
-        taken = sorted(set(self.flags) & masakariconf.OWN_OPTIONS)
+        taken = sorted(set(self.flags) & masakari_conf.OWN_OPTIONS)
         if taken:
             raise ValueError(f"config-flags: the charm itself sets {', '.join(taken)}")
 

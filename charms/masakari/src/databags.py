@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import certificates
-import database
 import endpoints
-import hacluster
-import keystone
-import messaging
-import peers
+from relations import certificates, database, hacluster, keystone, messaging, peers
 from state import State
 
 OWNED = {

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from instance_ha_common import urls
 
-import peers
 from config import ENDPOINT_TYPES, Address, Config, Network
+from relations import peers
 
 PORT = 15868
 

@@ -19,20 +19,21 @@ from masakari_fencing.cluster import Postponed
 from masakari_fencing.pacemaker import PacemakerError
 
 import databags
-import debian
-import fencing
-import hacluster
-import haproxy
-import legacy
-import peers
-import services
 import state as state_module
-import templating
-import trust
-import workload
-from certificates import Certificate
-from cluster import ANSWERS, Cluster
+from relations import hacluster, peers
+from relations.certificates import Certificate
 from state import State
+from workload import (
+    fencing_package,
+    haproxy,
+    legacy,
+    masakari,
+    packages,
+    services,
+    templating,
+    trust,
+)
+from workload.cluster import ANSWERS, Cluster
 
 logger = logging.getLogger(__name__)
 
@@ -72,12 +73,12 @@ class Unit:
     ) -> None:
         """Work on `host`; the rest stands in for the outside world in tests."""
         self.host = host
-        self.packages = debian.Packages(host)
+        self.packages = packages.Packages(host)
         self.services = services.Services(host, probe, sleep)
         templates = templating.Templates(host)
-        self.masakari = workload.Masakari(host, templates, sleep)
+        self.masakari = masakari.Masakari(host, templates, sleep)
         self.haproxy = haproxy.HAProxy(host, templates)
-        self.fencing = fencing.Installation(host)
+        self.fencing = fencing_package.Installation(host)
         self.cluster = Cluster(host, clock)
         self.paused = PauseFlag(host, "masakari")
 
@@ -183,7 +184,7 @@ class Unit:
             return
         if identity is None or database is None or messaging is None:
             return  # services that run go on with what they have
-        settings = workload.Settings(state.config, identity, database, messaging, _cores())
+        settings = masakari.Settings(state.config, identity, database, messaging, _cores())
         self.masakari.configure(settings)
         self.masakari.install_units(state.config, clustered=clustered)
         if self._migrate(state, result) and not self.paused:
@@ -211,7 +212,7 @@ class Unit:
             return False
         try:
             self.masakari.migrate()
-        except workload.MigrationFailed as error:
+        except masakari.MigrationFailed as error:
             result.problems.append(
                 waiting(f"Database migration failed, to be retried: {error}", AGAIN)
             )

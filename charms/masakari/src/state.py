@@ -11,15 +11,12 @@ import ops
 from instance_ha_common import hostname, relations
 from instance_ha_common.host import Host
 
-import certificates
-import database
 import endpoints
-import hacluster
-import messaging
-import peers as peers_module
 from config import ENDPOINT_TYPES, Config
-from keystone import Identity
-from responders import Responders
+from relations import certificates, database, hacluster, messaging
+from relations import peers as peers_module
+from relations.keystone import Identity
+from relations.responders import Responders
 
 MANDATORY = ("identity-service", "shared-db", "amqp")
 ENDPOINTS = (*MANDATORY, "ha", "certificates", "cluster")

@@ -8,12 +8,8 @@ import logging
 import socket
 from collections.abc import Callable, Iterable
 
-import cluster
-import hacluster
 import ops
-from cluster import Cluster, Node, cleanup_commands
 from config import Config
-from guard import Guard
 from instance_ha_common import awaited, hostname, relations, status
 from instance_ha_common.awaited import AGAIN
 from instance_ha_common.charm import Charm, run
@@ -21,8 +17,12 @@ from instance_ha_common.commands import CommandError
 from instance_ha_common.host import Host
 from instance_ha_common.problems import Problem, Verdict, blocked, waiting
 from instance_ha_common.services import ServiceError
-from pacemaker_remote import SERVICE, PacemakerRemote
-from unblock import Unblocker
+from relations import hacluster
+from workload import cluster
+from workload.cluster import Cluster, Node, cleanup_commands
+from workload.guard import Guard
+from workload.pacemaker_remote import SERVICE, PacemakerRemote
+from workload.unblock import Unblocker
 
 logger = logging.getLogger(__name__)
 

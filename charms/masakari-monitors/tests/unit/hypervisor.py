@@ -9,8 +9,8 @@ from pathlib import Path
 import charm
 import instance_ha_common.testing as common
 from instance_ha_common.testing import FakeHost, FakeService
-from monitors import CONF, MONITORS
 from ops import testing
+from workload.monitors import CONF, MONITORS
 
 NAME = "node1.maas"
 HOST, INSTANCE = "masakari-host-monitor", "masakari-instance-monitor"

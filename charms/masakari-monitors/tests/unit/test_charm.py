@@ -27,8 +27,8 @@ from hypervisor import (
 from instance_ha_common.commands import CommandError
 from instance_ha_common.services import ServiceError
 from instance_ha_common.testing import FakeService
-from monitors import CA, CONF
 from ops import testing
+from workload.monitors import CA, CONF
 
 
 def up(host):

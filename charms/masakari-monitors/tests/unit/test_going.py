@@ -5,8 +5,8 @@ import pytest
 from hypervisor import HOST, INSTANCE, files, keystone, running, state
 from instance_ha_common import testing as common
 from instance_ha_common.charm import run
-from monitors import CONF, MONITORS
 from ops import testing
+from workload.monitors import CONF, MONITORS
 
 
 def up(host) -> set[str]:

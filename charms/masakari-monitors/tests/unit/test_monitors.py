@@ -5,7 +5,7 @@ import socket
 import pytest
 import yaml
 from hypervisor import HOST, INSTANCE, INTROSPECTIVE, PROCESS, conf, keystone, running, state
-from monitors import AS_HOST, CONF, MONITORS, PROCESS_LIST, SENDER, SUDOERS
+from workload.monitors import AS_HOST, CONF, MONITORS, PROCESS_LIST, SENDER, SUDOERS
 
 
 def drop_in(host, service):

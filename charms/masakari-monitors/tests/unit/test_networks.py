@@ -6,19 +6,19 @@ import importlib.util
 import json
 
 import charm
-import consul_cluster
 import networks
 import pytest
-import witness
 import yaml
 from hypervisor import HOST, NAME, READY, cluster, conf, files, keystone, state
 from instance_ha_common import packed
 from instance_ha_common.testing import FakeService
-from monitors import CONF
 from network_matrix import matrix
 from network_matrix.consul import Agent
 from ops import testing
-from witness import MATRIX, SERVICE, SETTINGS, UNIT, Network
+from relations import consul_cluster
+from workload import witness
+from workload.monitors import CONF
+from workload.witness import MATRIX, SERVICE, SETTINGS, UNIT, Network
 
 ALL = {
     "consul_management_agents": "10.0.3.10",

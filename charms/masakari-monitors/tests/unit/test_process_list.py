@@ -1,8 +1,8 @@
-import process_list
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from workload import process_list
 
 ENTRY = "process_name: x\nstart_command: s\nrestart_command: r\n"
 

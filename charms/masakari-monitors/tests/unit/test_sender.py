@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-import sender
+from workload import sender
 
 GUEST = "9f1c1a3e-0000-4000-8000-000000000001"
 UNTIL = 10  # seconds, only against hanging

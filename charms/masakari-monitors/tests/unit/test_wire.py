@@ -1,11 +1,10 @@
 """Keystone's and Vault's databags."""
 
-import certificates
-import keystone
 import pytest
 from hypervisor import CHAIN, KEYSTONE, PEM
 from hypothesis import given
 from hypothesis import strategies as st
+from relations import certificates, keystone
 
 
 def test_a_whole_answer():

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from keystone import Identity
+from relations.keystone import Identity
 
 PASSWORD = "pw"
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from instance_ha_common.testing import FakeHost, FakeService, fake_host
 
-import debian
 import reconcile
-import services
+from workload import packages, services
 
 VERSION = "14.0.2"
 OS_RELEASE = 'ID=ubuntu\nVERSION_CODENAME=jammy\nVERSION_ID="22.04"\n'
@@ -77,7 +76,7 @@ class Machine:
 
 
 def make(root: Path, *, groups: str = GROUPS, installed: bool = True) -> Machine:
-    host = fake_host(root, archive=dict.fromkeys(debian.PACKAGES, f"{VERSION}-2"))
+    host = fake_host(root, archive=dict.fromkeys(packages.PACKAGES, f"{VERSION}-2"))
     machine = Machine(host)
     for path, text in (("/etc/os-release", OS_RELEASE), ("/etc/group", groups)):
         host.path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +91,7 @@ def make(root: Path, *, groups: str = GROUPS, installed: bool = True) -> Machine
     if installed:
         for name in (services.API, services.ENGINE):  # held back, as the charm installs them
             _mask(host, name)
-        host.apt.install(debian.PACKAGES)
+        host.apt.install(packages.PACKAGES)
         machine.forget()
     return machine
 

@@ -14,14 +14,14 @@ from instance_ha_common.commands import CommandError
 from masakari_fencing import outofservice
 from ops import testing
 
-import actions
 import charm
-import cloud as cloud_module
-import cluster
 import model
 from fakecloud import FakeCloud
 from machine import CRM_MON, Machine
 from model import complete, replace, with_config
+from segments import actions
+from segments import cloud as cloud_module
+from workload import cluster
 
 ACTIONS = yaml.safe_load((Path(__file__).parents[2] / "charmcraft.yaml").read_text())["actions"]
 

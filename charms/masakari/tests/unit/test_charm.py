@@ -9,10 +9,10 @@ import ops
 import pytest
 from ops import testing
 
-import fencing
 import model
 from machine import GROUPS, Machine
 from model import complete, published, replace, with_config
+from workload import fencing_package
 
 CONF = "/etc/masakari/masakari.conf"
 OWN = ("masakari-api", "masakari-engine")
@@ -577,8 +577,8 @@ class TestRemoval:
     def test_remove_leaves_no_secret(self, ctx: testing.Context, machine: Machine) -> None:
         state = complete(config={"ssl_ca": model.b64(model.PEM)})
         out = ctx.run(ctx.on.config_changed(), state)
-        machine.host.write(f"{fencing.SPOOL}/ref-1.json", "{}")
-        machine.host.write(f"{fencing.REFUSALS}/hv1.maas.json", "{}")
+        machine.host.write(f"{fencing_package.SPOOL}/ref-1.json", "{}")
+        machine.host.write(f"{fencing_package.REFUSALS}/hv1.maas.json", "{}")
         machine.host.write("/usr/share/masakari-fencing/masakari_fencing/__pycache__/a.pyc", "")
         machine.host.path("/etc/group").write_text("haclient:x:115:hacluster,masakari\n")
         machine.forget()

@@ -14,13 +14,12 @@ import pytest
 from masakari_fencing import outofservice
 from ops import testing
 
-import cluster
-import fencing
 import machine as machine_module
 import model
 from config import Config
 from machine import Machine
 from model import complete, with_config
+from workload import cluster, fencing_package
 
 REMOTE = """
 <pacemaker-result><summary>
@@ -62,7 +61,7 @@ def test_leader_tunes_the_connections(ctx: testing.Context, machine: Machine) ->
     ctx.run(ctx.on.config_changed(), complete(config={"remote-monitor-timeout": 7}))
     text = written(machine)
     assert 'id="hv1-m" name="monitor" interval="1s" timeout="7s"' in text
-    assert f'path="{fencing.ALERT_AGENT}"' in text
+    assert f'path="{fencing_package.ALERT_AGENT}"' in text
 
 
 def test_others_do_not(ctx: testing.Context, machine: Machine) -> None:
@@ -242,7 +241,7 @@ class TestInstallation:
         home = machine.host.path("/usr/share/masakari-fencing")
         for stale in ("masakari_fencing/old.py", "masakari_fencing-0.0.dist-info/METADATA"):
             machine.host.write(f"/usr/share/masakari-fencing/{stale}", "")
-        installation = fencing.Installation(machine.host, source)
+        installation = fencing_package.Installation(machine.host, source)
         first = installation.install()
         found = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
         assert found == {
@@ -262,7 +261,7 @@ class TestInstallation:
     ) -> None:
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
         with pytest.raises(RuntimeError, match="packed without the package masakari_fencing"):
-            fencing.Installation(machine.host).install()
+            fencing_package.Installation(machine.host).install()
 
     def test_directory_of_another_mode_is_put_right(
         self, ctx: testing.Context, machine: Machine
@@ -311,7 +310,7 @@ class TestApache:
 
 def test_what_the_engine_leaves_has_a_place(ctx: testing.Context, machine: Machine) -> None:
     ctx.run(ctx.on.config_changed(), complete())
-    assert machine.host.path(fencing.REFUSALS).is_dir()
+    assert machine.host.path(fencing_package.REFUSALS).is_dir()
 
 
 @pytest.mark.parametrize(
@@ -335,8 +334,8 @@ def test_status_of_a_fencing_that_masakari_does_not_know_of(
     out = ctx.run(ctx.on.config_changed(), complete())
     for name in ("one", "two"):
         event = {"node": "hv1.maas", "time": 1.0, "reason": reason}
-        machine.host.write(f"{fencing.SPOOL}/{name}.json", json.dumps(event))
-    machine.host.write(f"{fencing.SPOOL}/broken.json", "{")
+        machine.host.write(f"{fencing_package.SPOOL}/{name}.json", json.dumps(event))
+    machine.host.write(f"{fencing_package.SPOOL}/broken.json", "{")
     out = ctx.run(ctx.on.update_status(), with_config(out))
     wanted = ops.ActiveStatus("Unit is ready") if expected is None else ops.BlockedStatus(expected)
     assert out.unit_status == wanted
@@ -345,7 +344,7 @@ def test_status_of_a_fencing_that_masakari_does_not_know_of(
 def test_status_of_a_refused_recovery(ctx: testing.Context, machine: Machine) -> None:
     out = ctx.run(ctx.on.config_changed(), complete())
     refusal = {"host": "hv1.maas", "reason": "merely offline", "time": 1.0}
-    machine.host.write(f"{fencing.REFUSALS}/hv1.maas.json", json.dumps(refusal))
+    machine.host.write(f"{fencing_package.REFUSALS}/hv1.maas.json", json.dumps(refusal))
     out = ctx.run(ctx.on.update_status(), with_config(out))
     assert out.unit_status == ops.BlockedStatus(
         "Recovery of hv1.maas refused: merely offline (when it works again, run return-host"
@@ -429,7 +428,7 @@ class TestOutOfService:
     ) -> None:
         self.record(machine, ["hv1.maas", "hv2.maas"], [], failed=("hv1.maas", "hv2.maas"))
         refusal = {"host": "hv2.maas", "reason": "merely offline", "time": 1.0}
-        machine.host.write(f"{fencing.REFUSALS}/hv2.maas.json", json.dumps(refusal))
+        machine.host.write(f"{fencing_package.REFUSALS}/hv2.maas.json", json.dumps(refusal))
         out = ctx.run(ctx.on.update_status(), ready)
         assert isinstance(out.unit_status, ops.BlockedStatus)
         message = out.unit_status.message
@@ -511,5 +510,5 @@ class TestAbsence:
 
 def test_without_pacemaker_nothing_is_joined(tmp_path: Path) -> None:
     made = machine_module.make(tmp_path, groups="hacluster:x:115:\n")
-    assert not fencing.Installation(made.host).joined
-    assert not fencing.Installation(made.host).join_cluster()
+    assert not fencing_package.Installation(made.host).joined
+    assert not fencing_package.Installation(made.host).join_cluster()

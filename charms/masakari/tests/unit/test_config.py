@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import model
 from config import Config
 from machine import Machine
-from origin import Origin, Sources, parse
+from workload.package_sources import Origin, Sources, parse
 
 CHARMCRAFT = yaml.safe_load((Path(__file__).parents[2] / "charmcraft.yaml").read_text())
 

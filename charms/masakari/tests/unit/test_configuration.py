@@ -9,10 +9,10 @@ import ops
 import pytest
 from ops import testing
 
-import masakariconf
 import model
 from machine import Machine
 from model import complete, replace
+from workload import masakari_conf
 
 CONF = "/etc/masakari/masakari.conf"
 TEMPLATES = Path(__file__).parents[2] / "src" / "templates"
@@ -254,15 +254,15 @@ def test_no_setting_is_commented_out(template: Path) -> None:
 
 def test_own_options_are_those_of_the_template() -> None:
     text = (TEMPLATES / "masakari.conf.j2").read_text()
-    found = masakariconf.settings(text)
+    found = masakari_conf.settings(text)
     default = {option for section, option in found if section == "DEFAULT"}
-    assert default - {"{{ key }}"} == masakariconf.OWN_OPTIONS
+    assert default - {"{{ key }}"} == masakari_conf.OWN_OPTIONS
 
 
 def test_every_setting_concerns_a_service() -> None:
     text = (TEMPLATES / "masakari.conf.j2").read_text()
-    both = {**masakariconf.for_api(text), **masakariconf.for_engine(text)}
-    assert both == masakariconf.settings(text)
+    both = {**masakari_conf.for_api(text), **masakari_conf.for_engine(text)}
+    assert both == masakari_conf.settings(text)
 
 
 OLD = model.KEYSTONE

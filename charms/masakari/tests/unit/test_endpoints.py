@@ -9,7 +9,7 @@ import pytest
 import endpoints
 from config import Config
 from endpoints import Binding, Interface
-from peers import Peer
+from relations.peers import Peer
 
 
 def interface(name: str, address: str) -> Interface:

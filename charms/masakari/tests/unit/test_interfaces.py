@@ -8,18 +8,13 @@ import json
 
 import pytest
 
-import certificates
-import database
-import hacluster
-import keystone
-import messaging
 import model
-import peers
-from database import Database
-from hacluster import DnsName, Vip
-from keystone import Identity
-from messaging import Messaging
-from peers import Migration
+from relations import certificates, database, hacluster, keystone, messaging, peers
+from relations.database import Database
+from relations.hacluster import DnsName, Vip
+from relations.keystone import Identity
+from relations.messaging import Messaging
+from relations.peers import Migration
 
 
 class TestKeystone:

@@ -6,11 +6,11 @@ import ops
 from masakari_fencing import outofservice
 from ops import testing
 
-import fencing
 import model
 from machine import GROUPS, Machine
 from model import complete, published
 from test_cluster import CIB, REMOTE, with_remote, written
+from workload import fencing_package
 
 READY = {"private-address": "10.77.3.12", "fencing-programs": "installed"}
 NOT_YET = {"private-address": "10.77.3.12"}
@@ -20,10 +20,10 @@ def test_alert_and_guard_wait_for_every_unit(ctx: testing.Context, machine: Mach
     """Pacemaker says `unknown fence agent` for as long as a member does not have it."""
     with_remote(machine)
     out = ctx.run(ctx.on.config_changed(), complete(model.cluster({1: NOT_YET, 2: READY})))
-    assert fencing.ALERT_AGENT not in written(machine)
+    assert fencing_package.ALERT_AGENT not in written(machine)
     assert "hv1.maas" in written(machine), "what needs no program is there at once"
     ctx.run(ctx.on.config_changed(), model.replace(out, model.cluster({1: READY, 2: READY})))
-    assert fencing.ALERT_AGENT in written(machine)
+    assert fencing_package.ALERT_AGENT in written(machine)
 
 
 def test_a_unit_tells_when_it_has_the_programs(ctx: testing.Context, machine: Machine) -> None:

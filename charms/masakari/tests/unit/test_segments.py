@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from cloud import Cloud, CloudError
 from fakecloud import FakeCloud
-from segments import ActionError, Segments, split
+from segments.cloud import Cloud, CloudError
+from segments.segments import ActionError, Segments, split
 
 ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
 

@@ -21,8 +21,8 @@ import charm
 import databags
 import machine as machine_module
 import model
-import peers
 from machine import Machine
+from relations import peers
 from test_interfaces import offer
 
 HOSTILE = st.sampled_from(

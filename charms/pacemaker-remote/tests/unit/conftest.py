@@ -10,7 +10,7 @@ import pytest
 from hypervisor import ARCHIVE, NAME, Daemon, install, make_context
 from instance_ha_common.testing import FakeHost, convert_metadata_once, fake_host
 from ops import testing
-from pacemaker_remote import PacemakerRemote
+from workload.pacemaker_remote import PacemakerRemote
 
 convert_metadata_once()
 

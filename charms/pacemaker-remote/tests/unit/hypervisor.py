@@ -8,11 +8,11 @@ from pathlib import Path
 
 import charm
 import instance_ha_common.testing as common
-import unblock
-from guard import DROP_IN, SCRIPT
 from instance_ha_common.testing import FakeHost, FakeService
 from ops import testing
-from pacemaker_remote import KEY, SERVICE
+from workload import unblock
+from workload.guard import DROP_IN, SCRIPT
+from workload.pacemaker_remote import KEY, SERVICE
 
 CHARM_ROOT = Path(__file__).parents[2]
 NAME, ADDRESS = "node1.maas", "10.0.0.21"

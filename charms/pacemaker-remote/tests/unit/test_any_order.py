@@ -11,7 +11,7 @@ from hypervisor import ARCHIVE, NAME, connect, hacluster, install, make_context,
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from instance_ha_common.testing import fake_host
-from pacemaker_remote import KEY, SERVICE, PacemakerRemote
+from workload.pacemaker_remote import KEY, SERVICE, PacemakerRemote
 
 JUJU = {"egress-subnets", "ingress-address", "private-address"}
 KEYS = (

@@ -6,9 +6,7 @@ import re
 
 import ops
 import pytest
-import unblock
 import yaml
-from hacluster import PORT
 from hypervisor import (
     ADDRESS,
     CHARM_ROOT,
@@ -25,7 +23,9 @@ from hypervisor import (
     state,
 )
 from ops import testing
-from pacemaker_remote import COROSYNC_CONF, KEY, SERVICE
+from relations.hacluster import PORT
+from workload import unblock
+from workload.pacemaker_remote import COROSYNC_CONF, KEY, SERVICE
 
 GOLDEN = {
     "remote-hostname": f'"{NAME}"',

@@ -2,12 +2,12 @@
 
 import charm
 import pytest
-from guard import DROP_IN, SCRIPT
 from hypervisor import guard_files, joined
 from instance_ha_common import testing as common
 from instance_ha_common.charm import run
 from ops import testing
-from pacemaker_remote import KEY, SERVICE
+from workload.guard import DROP_IN, SCRIPT
+from workload.pacemaker_remote import KEY, SERVICE
 
 
 def left(host) -> bool:

@@ -5,7 +5,7 @@ import stat
 import subprocess
 
 import pytest
-from guard import SCRIPT, Guard
+from workload.guard import SCRIPT, Guard
 
 NODE = "node1.maas"
 FINGERPRINT = "2c70e12b7a0646f9"  # sha256sum of "key", first 16 digits

@@ -4,9 +4,9 @@ import base64
 import json
 
 import pytest
-from hacluster import Identity, Keys, encode, read_identity, read_keys
 from hypothesis import given
 from hypothesis import strategies as st
+from relations.hacluster import Identity, Keys, encode, read_identity, read_keys
 
 NODE = Identity("node1.maas", "10.0.0.21")
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from hypervisor import install
-from unblock import SCRIPT, SERVICE, UNIT, Unblocker
+from workload.unblock import SCRIPT, SERVICE, UNIT, Unblocker
 
 ACCEPTED = (
     "0 0 [::ffff:10.0.0.21]:3121 [::ffff:10.0.0.{host}]:{port} "

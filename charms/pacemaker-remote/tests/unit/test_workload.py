@@ -4,11 +4,11 @@ import socket
 import threading
 
 import pytest
-from cluster import Cluster, Node, cleanup_commands
-from guard import DROP_IN, SCRIPT, Guard
 from hypervisor import guard_files, install
 from instance_ha_common.testing import FakeService
-from pacemaker_remote import COROSYNC_CONF, SERVICE, PacemakerRemote, accepts_connections
+from workload.cluster import Cluster, Node, cleanup_commands
+from workload.guard import DROP_IN, SCRIPT, Guard
+from workload.pacemaker_remote import COROSYNC_CONF, SERVICE, PacemakerRemote, accepts_connections
 
 DEFAULT_COROSYNC = "nodelist {\n  node {\n    name: node1\n    ring0_addr: 127.0.0.1\n  }\n}\n"
 

@@ -6,7 +6,7 @@ import re
 
 from instance_ha_common.host import Host
 
-import services
+from workload import services
 
 PACKAGES = ("haproxy", "masakari-api", "masakari-engine", "python3-masakari", "python3-pymysql")
 

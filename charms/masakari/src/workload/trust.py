@@ -6,7 +6,7 @@ import re
 
 from instance_ha_common.host import Host
 
-import services
+from workload import services
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _DIRECTORY = "/usr/local/share/ca-certificates"

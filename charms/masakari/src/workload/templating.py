@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from instance_ha_common.host import Host
 
-import masakariconf
+from workload import masakari_conf
 
 if TYPE_CHECKING:
     import jinja2
 
-_DIRECTORY = Path(__file__).parent / "templates"
+_DIRECTORY = Path(__file__).parents[1] / "templates"
 _RECORD = "/var/lib/masakari-charm/rendered.json"
 
 
@@ -35,7 +35,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters["oslo"] = masakariconf.escape
+    environment.filters["oslo"] = masakari_conf.escape
     return environment
 
 

@@ -11,15 +11,14 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 import jinja2
-import process_list
-import sender
-import witness
 from config import Config
 from instance_ha_common.host import Host
 from instance_ha_common.services import ServiceError
-from keystone import Credentials
 from networks import Watch
-from witness import MATRIX, Witness, driver_agent
+from relations.keystone import Credentials
+
+from workload import process_list, sender, witness
+from workload.witness import MATRIX, Witness, driver_agent
 
 CONF = "/etc/masakarimonitors/masakarimonitors.conf"
 CA = "/etc/masakarimonitors/ca.pem"
@@ -465,7 +464,7 @@ def _render(name: str, **values: object) -> str:
 @functools.cache
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - configuration files, not HTML

@@ -20,7 +20,7 @@ from masakari_fencing.pacemaker import PacemakerError
 from masakari_fencing.spool import NO_SEGMENT
 
 from config import Config
-from fencing import ALERT_AGENT, REFUSALS, SPOOL
+from workload.fencing_package import ALERT_AGENT, REFUSALS, SPOOL
 
 _RECORD = "/var/lib/masakari-charm/machine"
 _LOOK = "/var/lib/masakari-charm/health.json"

@@ -8,8 +8,9 @@ cannot talk to the cluster; the masakari units do that.
 
 from __future__ import annotations
 
-import templating
 from instance_ha_common.host import Host
+
+from workload import templating
 
 SCRIPT = "/usr/local/sbin/pacemaker-remote-guard"
 DROP_IN = "/etc/systemd/system/pacemaker_remote.service.d/10-guard.conf"

@@ -10,7 +10,7 @@ from pathlib import Path
 from instance_ha_common import packed
 from instance_ha_common.host import Host
 
-import services
+from workload import services
 
 GROUP = "haclient"
 """Pacemaker's group: its members may read and change everything in the cluster."""

@@ -10,7 +10,7 @@ import urllib.parse
 from instance_ha_common import relations, urls
 
 import values
-from config import Network
+from values import Network
 
 DATABASE = USERNAME = "masakari"
 KEYS = ("database", "username", "hostname")

@@ -12,17 +12,19 @@ import masakari_fencing
 from instance_ha_common.commands import CommandError
 from instance_ha_common.host import Host
 
-import debian
-import fencing
-import haproxy
-import masakariconf
-import services
-import templating
-import trust
 from config import Config
-from database import Database
-from keystone import Identity
-from messaging import Messaging
+from relations.database import Database
+from relations.keystone import Identity
+from relations.messaging import Messaging
+from workload import (
+    fencing_package,
+    haproxy,
+    masakari_conf,
+    packages,
+    services,
+    templating,
+    trust,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +140,7 @@ class Masakari:
             "driver": masakari_fencing.DRIVER,
             "shared_login": "" if config.stock_workflow else masakari_fencing.SHARED_LOGIN,
             "clustered": clustered,
-            "cluster_group": fencing.GROUP,
+            "cluster_group": fencing_package.GROUP,
             "hardening": _HARDENING,
         }
         changed = [
@@ -163,18 +165,18 @@ class Masakari:
             fencing_digest: stands for the fencing package.
         """
         text = self._host.read(CONFIGURATION) or ""
-        version = debian.Packages(self._host).version
+        version = packages.Packages(self._host).version
         authorities = [self._host.read(DATABASE_AUTHORITY), self._host.read(RABBITMQ_AUTHORITY)]
         return {
             services.API: services.digest(
                 version,
-                sorted(masakariconf.for_api(text).items()),
+                sorted(masakari_conf.for_api(text).items()),
                 authorities,
                 self._host.read(API_UNIT),
             ),
             services.ENGINE: services.digest(
                 version,
-                sorted(masakariconf.for_engine(text).items()),
+                sorted(masakari_conf.for_engine(text).items()),
                 authorities,
                 self._host.read(ENGINE_DROP_IN),
                 fencing_digest,

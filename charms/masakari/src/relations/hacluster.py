@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from instance_ha_common import relations
 
-from config import Address
+from values import Address
 
 _META = 'meta migration-threshold="INFINITY" failure-timeout="5s"'
 _VIP_MONITOR = 'op monitor timeout="20s" interval="10s" depth="0"'

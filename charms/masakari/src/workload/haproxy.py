@@ -17,11 +17,10 @@ from instance_ha_common import options, urls
 from instance_ha_common.commands import CommandError
 from instance_ha_common.host import Host
 
-import services
-import templating
 import values
-from certificates import Certificate
 from config import Config
+from relations.certificates import Certificate
+from workload import services, templating
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ small service notices that somebody waits, and resets the connection of the dead
 
 from __future__ import annotations
 
-import templating
 from instance_ha_common.host import Host
+
+from workload import templating
 
 SERVICE = "pacemaker-remote-unblock"
 SCRIPT = f"/usr/local/sbin/{SERVICE}"

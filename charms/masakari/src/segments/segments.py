@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from cloud import Cloud, CloudError, ComputeService, ConflictError, Segment, SegmentHost
+from segments.cloud import Cloud, CloudError, ComputeService, ConflictError, Segment, SegmentHost
 
 Results = dict[str, Any]
 """Nested; keys are lower-case words with hyphens, or UUIDs."""

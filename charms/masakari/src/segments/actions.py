@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from segments import Results, Segments, split
+from segments.segments import Results, Segments, split
 
 Params = Mapping[str, Any]
 

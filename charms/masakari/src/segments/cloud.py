@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import haproxy
-from keystone import Identity
+from relations.keystone import Identity
+from workload import haproxy
 
 _TIMEOUT = 60  # seconds for one request
 _CONNECT_RETRIES = 15  # an API that has just been started accepts connections some seconds later

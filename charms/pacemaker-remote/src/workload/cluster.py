@@ -6,9 +6,10 @@ import dataclasses
 import re
 import xml.etree.ElementTree as ET
 
-from guard import MARKER
 from instance_ha_common import awaited
 from instance_ha_common.commands import Runner
+
+from workload.guard import MARKER
 
 NO_SUCH_OBJECT = 105
 """Exit code of Pacemaker's tools for an object that the cluster does not have."""

@@ -1,0 +1,1 @@
+"""What the charm does on its machine: nothing here knows of Juju."""

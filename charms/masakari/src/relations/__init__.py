@@ -1,0 +1,1 @@
+"""What the charm and its neighbours tell each other: one module for each protocol."""

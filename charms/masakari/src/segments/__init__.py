@@ -1,0 +1,1 @@
+"""Failover segments: the actions on them, and the two APIs that they need."""
