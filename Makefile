@@ -22,7 +22,7 @@ venv:
 	@$(PYTHON) bootstrap.py
 
 demo: venv ## lose a hypervisor and get the guests back, for real
-	$(BIN)/python -m jujulab.demo
+	$(BIN)/python -m jujulab.trials.demo
 
 test: venv ## everything that must pass
 	$(BIN)/tox run -e lint,unit,masakari17,simulate,bootstrap,packing,libjuju,lab

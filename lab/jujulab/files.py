@@ -6,6 +6,11 @@ import os
 import threading
 from pathlib import Path
 
+LAB = Path(__file__).resolve().parents[1]
+"""The repository's folder `lab`: the lab's commands, stand-ins and overlays, and this package."""
+
+REPOSITORY = LAB.parent
+
 DEFAULT_CACHE = Path("/var/cache/juju-lab")
 
 

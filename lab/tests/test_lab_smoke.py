@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from jujulab.addresses import SPACES
-from jujulab.machines import Lab, LabError
-from jujulab.network import NAMESPACES
+from jujulab.machines.addresses import SPACES
+from jujulab.machines.lab import Lab, LabError
+from jujulab.machines.network import NAMESPACES
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 

@@ -2,8 +2,9 @@ import json
 import os
 
 import pytest
-from jujulab import image, labcli
-from jujulab.machines import Lab
+from jujulab.image import image
+from jujulab.labcli import __main__ as labcli
+from jujulab.machines.lab import Lab
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from jujulab import host, image, recipe
+from jujulab import host
 from jujulab.errors import LabError
+from jujulab.image import image, recipe
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PYTHONS = {"bookworm": "python3", "trixie": "python3", "forky": "python3.14"}
@@ -43,7 +44,7 @@ STEPS = {
     "make venv": "make venv PYTHON={python}",
     "make venv again": "make venv PYTHON={python}",
     "tox's environments": ".venv/bin/tox run --notest",
-    "the demo's start": ".venv/bin/python -m jujulab.demo --help",
+    "the demo's start": ".venv/bin/python -m jujulab.trials.demo --help",
     "the lab's host packages": ".venv/bin/python -c '{packages}'",
 }
 """What is run in the bare machine, one after the other."""

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import jubilant
 import pytest
-from jujulab.client import Client
-from jujulab.console import JUJU, Console
-from jujulab.demo import PREFIX, Demo
+from jujulab.cloud.console import JUJU, Console
+from jujulab.cloud.guests import Guests
 from jujulab.errors import LabError
-from jujulab.guests import Guests
-from jujulab.machines import Lab
+from jujulab.juju.client import Client
+from jujulab.machines.lab import Lab
+from jujulab.trials.demo import PREFIX, Demo
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 

@@ -6,8 +6,9 @@ import subprocess
 
 import jubilant
 import pytest
-from jujulab.console import JUJU, REPOSITORY, StepError, stall_lines
-from jujulab.demo import BASE, OVERLAY, SEGMENT, Demo
+from jujulab.cloud.console import JUJU, StepError, stall_lines
+from jujulab.files import REPOSITORY
+from jujulab.trials.demo import BASE, OVERLAY, SEGMENT, Demo
 
 OURS = {
     "masakari": ["haproxy", "masakari-api", "masakari-engine"],

@@ -7,11 +7,11 @@ import time
 
 import jubilant
 import pytest
-from jujulab.console import poll
-from jujulab.demo import PREFIX, Demo
-from jujulab.guests import Guests
-from jujulab.heartbeat import Pulse
-from jujulab.power import Settings
+from jujulab.cloud.console import poll
+from jujulab.cloud.guests import Guests
+from jujulab.cloud.heartbeat import Pulse
+from jujulab.maas.power import Settings
+from jujulab.trials.demo import PREFIX, Demo
 
 SILENT = 60
 """Seconds without a beat, of several a second, after which a guest has stopped."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jujulab.engine.charm import STANDINS
+from jujulab.juju.charm import STANDINS
 
 from . import BundleError, LocalCharms, load
 from .verify import placeholders

@@ -6,8 +6,8 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 
-from jujulab.engine.charm import CharmMeta
-from jujulab.engine.errors import JujuError
+from jujulab.juju.charm import CharmMeta
+from jujulab.juju.errors import JujuError
 
 from .constraints import parse_constraints, with_spaces
 from .data import ApplicationSpec

@@ -7,8 +7,8 @@ import zipfile
 from pathlib import Path
 from typing import Protocol
 
-from jujulab.engine.charm import STANDINS, CharmMeta, load_meta
-from jujulab.engine.errors import JujuError, NotFoundError
+from jujulab.juju.charm import STANDINS, CharmMeta, load_meta
+from jujulab.juju.errors import JujuError, NotFoundError
 
 from .names import charm_name, is_path
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jujulab.engine.charm import CharmMeta
+from jujulab.juju.charm import CharmMeta
 
 from .errors import Origin
 from .nodes import Items, Node, Scalar, Table, is_null

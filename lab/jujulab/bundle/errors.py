@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jujulab.engine.errors import JujuError
+from jujulab.juju.errors import JujuError
 
 
 @dataclass(frozen=True)

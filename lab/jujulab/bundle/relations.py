@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from jujulab.engine.charm import CharmEndpoint
+from jujulab.juju.charm import CharmEndpoint
 
 from .data import Application, BundleSpec, Relation, RelationSpec
 from .errors import BundleError, Origin, Problem

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from jujulab.engine.charm import CharmMeta
-from jujulab.engine.errors import JujuError
+from jujulab.juju.charm import CharmMeta
+from jujulab.juju.errors import JujuError
 
 from .applications import verify_application
 from .charms import CharmLookup

@@ -9,8 +9,8 @@ import yaml
 
 from jujulab.cli.command import CommandError, Invocation, command, key_values, say
 from jujulab.cli.output import emit, format_flag
-from jujulab.engine.names import JUJU4
-from jujulab.gnuflag import Flag, UsageError
+from jujulab.juju.gnuflag import Flag, UsageError
+from jujulab.juju.names import JUJU4
 
 _FORCE = Flag("force", kind="bool")
 _NO_PROMPT = Flag("no-prompt", kind="bool")

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from jujulab.client import Client
-from jujulab.engine.names import CONTROLLER, MODEL
-from jujulab.gnuflag import Flag, UsageError
+from jujulab.juju.client import Client
+from jujulab.juju.gnuflag import Flag, UsageError
+from jujulab.juju.names import CONTROLLER, MODEL
 
 MODEL_FLAG = Flag("model", short="m", default="")
 _MODELS = {MODEL, f"admin/{MODEL}"}

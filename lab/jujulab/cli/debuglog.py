@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from jujulab.cli.command import Invocation, command
-from jujulab.engine.logs import DEBUG_LOG
-from jujulab.gnuflag import Flag
+from jujulab.juju.gnuflag import Flag
+from jujulab.juju.logs import DEBUG_LOG
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _BACKLOG = 10

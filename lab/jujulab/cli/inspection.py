@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jujulab.cli.command import Invocation, command
 from jujulab.cli.output import emit, format_flag, table
-from jujulab.gnuflag import Flag
+from jujulab.juju.gnuflag import Flag
 
 
 @command(

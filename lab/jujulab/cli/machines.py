@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jujulab.cli.command import CommandError, Invocation, command, say
-from jujulab.gnuflag import Flag, UsageError
+from jujulab.juju.gnuflag import Flag, UsageError
 
 
 @command(

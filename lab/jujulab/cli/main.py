@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from jujulab.cli.command import ALIASES, COMMANDS, Command, CommandError, Invocation, check_model
-from jujulab.engine.errors import JujuError
-from jujulab.engine.names import JUJU4
-from jujulab.gnuflag import UsageError, dashed, parse
+from jujulab.juju.errors import JujuError
+from jujulab.juju.gnuflag import UsageError, dashed, parse
+from jujulab.juju.names import JUJU4
 
 _MODULES = {
     "applications": (

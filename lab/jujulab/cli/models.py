@@ -7,8 +7,8 @@ from typing import Any
 from jujulab.cli.applications import _split as split_list
 from jujulab.cli.command import CommandError, Invocation, check_model, command, key_values, say
 from jujulab.cli.output import emit, format_flag, table
-from jujulab.engine.names import CLOUD, CONTROLLER, MODEL, VERSION
-from jujulab.gnuflag import Flag, UsageError
+from jujulab.juju.gnuflag import Flag, UsageError
+from jujulab.juju.names import CLOUD, CONTROLLER, MODEL, VERSION
 
 _CONTROLLER_UUID = "00000000-0000-4000-8000-0000006c6162"
 _FORMAT = format_flag("yaml", "json", "smart", "yaml")

@@ -12,9 +12,9 @@ import yaml
 
 from jujulab.cli.command import CommandError, Invocation, command, say
 from jujulab.cli.output import emit, format_flag, table, to_yaml
-from jujulab.engine.errors import JujuError
-from jujulab.engine.names import natural, seconds
-from jujulab.gnuflag import Flag, UsageError
+from jujulab.juju.errors import JujuError
+from jujulab.juju.gnuflag import Flag, UsageError
+from jujulab.juju.names import natural, seconds
 
 _FORMAT = format_flag("plain", "json", "plain", "yaml")
 _WAIT = Flag("wait", default="")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jujulab.gnuflag import Flag
+from jujulab.juju.gnuflag import Flag
 
 
 def format_flag(default: str, *choices: str) -> Flag:

@@ -7,8 +7,8 @@ import sys
 from pathlib import PurePosixPath
 
 from jujulab.cli.command import CommandError, Invocation, command
-from jujulab.engine.backend import LabMachine, open_lab
-from jujulab.gnuflag import Flag, UsageError
+from jujulab.juju.gnuflag import Flag, UsageError
+from jujulab.machines.backend import LabMachine, open_lab
 
 _ENVIRONMENT = {
     "HOME": "/root",

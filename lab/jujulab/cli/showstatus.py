@@ -9,8 +9,8 @@ from typing import Any
 
 from jujulab.cli.command import Invocation, command
 from jujulab.cli.output import OUTPUT_FLAG, emit, format_flag, table, to_json, to_yaml
-from jujulab.engine.names import natural, sorted_names
-from jujulab.gnuflag import Flag
+from jujulab.juju.gnuflag import Flag
+from jujulab.juju.names import natural, sorted_names
 
 _MAX_VERSION = 15
 _COLOURS = {

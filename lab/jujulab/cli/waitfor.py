@@ -6,8 +6,8 @@ import time
 
 from jujulab.cli.command import CommandError, Invocation, command, say
 from jujulab.cli.query import QueryError, compile_query
-from jujulab.engine.names import MODEL, seconds
-from jujulab.gnuflag import Flag, UsageError
+from jujulab.juju.gnuflag import Flag, UsageError
+from jujulab.juju.names import MODEL, seconds
 
 _DEFAULT = {
     "application": 'life=="alive" && status=="active"',

@@ -16,15 +16,16 @@ import threading
 import time
 from pathlib import Path
 
-from jujulab.engine import store, tasks
-from jujulab.engine.agent import MachineAgent, Shared
-from jujulab.engine.api import Api
-from jujulab.engine.backend import open_lab
-from jujulab.engine.charm import CharmStore
-from jujulab.engine.logs import Logs
-from jujulab.engine.model import Model
-from jujulab.engine.server import Server
+from jujulab.engine.agent import tasks
+from jujulab.engine.agent.agent import MachineAgent, Shared
+from jujulab.engine.api.api import Api
+from jujulab.engine.api.server import Server
+from jujulab.engine.model import store
+from jujulab.engine.model.model import Model
 from jujulab.engine.stalls import StallWatch
+from jujulab.juju.charm import CharmStore
+from jujulab.juju.logs import Logs
+from jujulab.machines.backend import open_lab
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jujulab.engine.model import Model
-from jujulab.engine.state import ALIVE, Stall
+from jujulab.engine.model.model import Model
+from jujulab.engine.model.state import ALIVE, Stall
 
 PATIENCE = 60.0
 """Seconds without a hook from which a deployment counts as standing still."""

@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 from jujulab.bundle import LocalCharms
-from jujulab.engine.errors import JujuError, NotFoundError
+from jujulab.juju.errors import JujuError, NotFoundError
 
 
 def test_a_directory_is_a_charm(workshop):

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import jubilant
 import pytest
-from jujulab.client import Client
-from jujulab.engine import lifecycle, resolver
-from jujulab.engine.backend import LocalLab, LocalMachine
-from jujulab.engine.charm import CharmStore, StoredCharm
-from jujulab.engine.model import Model
-from jujulab.engine.state import State, Unit
+from jujulab.engine.model import lifecycle, resolver
+from jujulab.engine.model.model import Model
+from jujulab.engine.model.state import State, Unit
+from jujulab.juju.charm import CharmStore, StoredCharm
+from jujulab.juju.client import Client
+from jujulab.machines.backend import LocalLab, LocalMachine
 
 LAB = Path(__file__).parents[2]
 CHARMS = Path(__file__).parents[1] / "charms"

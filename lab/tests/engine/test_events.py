@@ -1,8 +1,8 @@
 """The order of hooks: what each unit is told, and when."""
 
 import pytest
-from jujulab.engine import lifecycle, relations
-from jujulab.engine.errors import JujuError, NotFoundError
+from jujulab.engine.model import lifecycle, relations
+from jujulab.juju.errors import JujuError, NotFoundError
 
 
 def related(bench, *, units=1):

@@ -4,9 +4,10 @@ import json
 
 import pytest
 import yaml
-from jujulab.engine import hooktools, relations
-from jujulab.engine.context import Context
-from jujulab.engine.state import Hook, Task
+from jujulab.engine.hooktools import tools as hooktools
+from jujulab.engine.hooktools.context import Context
+from jujulab.engine.model import relations
+from jujulab.engine.model.state import Hook, Task
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ import subprocess
 from types import ModuleType
 
 import pytest
-from jujulab.engine import charm as charm_module
-from jujulab.engine import hooktools, lifecycle, relations, resolver
-from jujulab.engine.context import Context
-from jujulab.engine.state import Hook
+from jujulab.engine.hooktools import tools as hooktools
+from jujulab.engine.hooktools.context import Context
+from jujulab.engine.model import lifecycle, relations, resolver
+from jujulab.engine.model.state import Hook
+from jujulab.juju import charm as charm_module
 
 
 @pytest.fixture(params=["3", "4"])

@@ -1,9 +1,9 @@
 """A deployment that stands still is noticed, and one that is busy or done is not."""
 
 import pytest
-from jujulab.engine import codec
+from jujulab.engine.model import codec
+from jujulab.engine.model.state import State, Task
 from jujulab.engine.stalls import PATIENCE, StallWatch
-from jujulab.engine.state import State, Task
 
 START = 1_000_000.0
 

@@ -4,8 +4,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from jujulab.engine import codec, store
-from jujulab.engine.state import Hook, HookFailure, Relation, State, Unit
+from jujulab.engine.model import codec, store
+from jujulab.engine.model.state import Hook, HookFailure, Relation, State, Unit
 
 
 def sample() -> State:

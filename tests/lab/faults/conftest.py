@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from jujulab.demo import DEPLOYMENT, SEGMENT, Demo
-from jujulab.trial import Trial
+from jujulab.trials.demo import DEPLOYMENT, SEGMENT, Demo
+from jujulab.trials.trial import Trial
 
 WINDOW = 30
 """Seconds for which a fenced hypervisor counts towards the fencing limit: less than a test takes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from jujulab.trial import Trial
+from jujulab.trials.trial import Trial
 
 LONG = 60.0
 """Seconds in which Pacemaker asks for several fencings again and again."""

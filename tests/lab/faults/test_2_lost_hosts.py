@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from jujulab.console import poll
-from jujulab.machines import Machine
-from jujulab.trial import Trial
+from jujulab.cloud.console import poll
+from jujulab.machines.lab import Machine
+from jujulab.trials.trial import Trial
 
 COMES_BACK = 120.0
 """Seconds in which a fenced hypervisor has booted again: 20 of them are its firmware's."""

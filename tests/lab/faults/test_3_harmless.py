@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from jujulab.console import poll
-from jujulab.machines import Machine
-from jujulab.trial import WITHOUT_CAUSE, Trial
+from jujulab.cloud.console import poll
+from jujulab.machines.lab import Machine
+from jujulab.trials.trial import WITHOUT_CAUSE, Trial
 
 HICCUP = 3.0
 """Seconds: less than remote-monitor-timeout, which is 4."""

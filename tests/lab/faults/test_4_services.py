@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from jujulab.trial import Trial
+from jujulab.trials.trial import Trial
 
 AWAY = 45.0
 """Seconds that the API stays away."""

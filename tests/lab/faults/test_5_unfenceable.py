@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from jujulab.trial import Trial
+from jujulab.trials.trial import Trial
 
 UNFENCED = 45.0
 """Seconds; a recovery that does not wait for the fence starts within 12 of them."""

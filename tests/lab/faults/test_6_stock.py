@@ -13,9 +13,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from jujulab import timeline
-from jujulab.console import poll
-from jujulab.trial import PREFIX, Trial
+from jujulab.cloud.console import poll
+from jujulab.trials import timeline
+from jujulab.trials.trial import PREFIX, Trial
 
 BESIDE = 20.0
 """Seconds for which both copies write, so that nobody can take it for an accident of the clock."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jujulab.demo import Demo
-from jujulab.trial import Trial
+from jujulab.trials.demo import Demo
+from jujulab.trials.trial import Trial
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import yaml
-from jujulab.trial import Trial
+from jujulab.trials.trial import Trial
 from matrix_lab import UNDECIDED, Matrix
 
 FLAP = 8.0

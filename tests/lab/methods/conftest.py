@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from jujulab.console import StepError
-from jujulab.demo import DEPLOYMENT, SEGMENT, Demo
-from jujulab.failover import Failover
+from jujulab.cloud.console import StepError
+from jujulab.trials.demo import DEPLOYMENT, SEGMENT, Demo
+from jujulab.trials.failover import Failover
 
 WINDOW = 30
 """Seconds for which a fenced hypervisor counts towards the fencing limit: less than a test takes,

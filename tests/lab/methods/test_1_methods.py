@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 import pytest
-from jujulab.failover import IN_DUTY, IN_MAINTENANCE, IN_RESERVE, Failover
-from jujulab.records import Records
-from jujulab.trial import PREFIX
+from jujulab.cloud.records import Records
+from jujulab.trials.failover import IN_DUTY, IN_MAINTENANCE, IN_RESERVE, Failover
+from jujulab.trials.trial import PREFIX
 
 ONE, TWO = f"{PREFIX}1", f"{PREFIX}2"
 

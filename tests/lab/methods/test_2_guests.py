@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jujulab.failover import Failover
-from jujulab.records import Records
-from jujulab.trial import PREFIX
+from jujulab.cloud.records import Records
+from jujulab.trials.failover import Failover
+from jujulab.trials.trial import PREFIX
 
 RUNNING, SHUT_OFF, BROKEN, LOCKED = (
     f"{PREFIX}{name}" for name in ("running", "shutoff", "error", "locked")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from jujulab.console import poll
-from jujulab.failover import IN_DUTY, IN_MAINTENANCE, Failover
-from jujulab.power import Settings
-from jujulab.trial import PREFIX
+from jujulab.cloud.console import poll
+from jujulab.maas.power import Settings
+from jujulab.trials.failover import IN_DUTY, IN_MAINTENANCE, Failover
+from jujulab.trials.trial import PREFIX
 
 GUEST = f"{PREFIX}1"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from jujulab.failover import GUEST, Failover
-from jujulab.trial import PREFIX
+from jujulab.trials.failover import GUEST, Failover
+from jujulab.trials.trial import PREFIX
 
 TAGGED, PLAIN = f"{PREFIX}tagged", f"{PREFIX}plain"
 

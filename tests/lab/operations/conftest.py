@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jubilant
 import pytest
-from jujulab.demo import PREFIX, Demo
-from jujulab.guests import Guests
+from jujulab.cloud.guests import Guests
+from jujulab.trials.demo import PREFIX, Demo
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import jubilant
-from jujulab.console import REPOSITORY, StepError
-from jujulab.demo import BASE, OVERLAY, Demo
-from jujulab.machines import Machine
+from jujulab.cloud.console import StepError
+from jujulab.files import REPOSITORY
+from jujulab.machines.lab import Machine
+from jujulab.trials.demo import BASE, OVERLAY, Demo
 
 OURS = {
     "masakari": ("haproxy", "masakari-api", "masakari-engine", "masakari-fencing-notifier"),

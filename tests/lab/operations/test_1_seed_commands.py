@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from jujulab.demo import PREFIX, Demo
-from jujulab.guests import Guests
+from jujulab.cloud.guests import Guests
+from jujulab.trials.demo import PREFIX, Demo
 from operating import Operator, Refused, columns, fields, rows, wait_until
 
 SEGMENT_FIELDS = [

@@ -7,7 +7,7 @@ import secrets
 
 import jubilant
 import pytest
-from jujulab.demo import Demo
+from jujulab.trials.demo import Demo
 from operating import Operator, wait_until
 
 TAKES = 120

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from jujulab.demo import PREFIX, Demo
-from jujulab.guests import Guests
+from jujulab.cloud.guests import Guests
+from jujulab.trials.demo import PREFIX, Demo
 from operating import CLIENT, PORT, VIPS, Operator, wait_until
 
 TAKES = 240

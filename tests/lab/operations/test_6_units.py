@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import jubilant
-from jujulab import pack
-from jujulab.console import REPOSITORY
-from jujulab.demo import Demo
-from jujulab.observe import parse_crm_mon
+from jujulab.files import REPOSITORY
+from jujulab.juju import pack
+from jujulab.trials.demo import Demo
+from jujulab.trials.observe import parse_crm_mon
 from operating import VIPS, Operator, wait_until
 
 TAKES = 300

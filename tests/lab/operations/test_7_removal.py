@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from jujulab.console import poll
-from jujulab.demo import PREFIX, Demo
-from jujulab.guests import Guests
-from jujulab.power import Journal
+from jujulab.cloud.console import poll
+from jujulab.cloud.guests import Guests
+from jujulab.maas.power import Journal
+from jujulab.trials.demo import PREFIX, Demo
 from operating import Operator, wait_until
 
 TAKES = 300

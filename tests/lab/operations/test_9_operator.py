@@ -6,10 +6,11 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from jujulab.console import JUJU, REPOSITORY
-from jujulab.demo import PREFIX, SEGMENT, Demo
-from jujulab.guests import Guests
-from jujulab.operator import try_next
+from jujulab.cloud.console import JUJU
+from jujulab.cloud.guests import Guests
+from jujulab.cloud.operator import try_next
+from jujulab.files import REPOSITORY
+from jujulab.trials.demo import PREFIX, SEGMENT, Demo
 
 LAB = JUJU.with_name("lab")
 

@@ -1,0 +1,1 @@
+"""The benchmark: how soon instances come back."""

@@ -1,0 +1,212 @@
+"""What the lab's longer programs print, and the Juju commands that they run and show."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jujulab.files import REPOSITORY
+from jujulab.juju.client import Client
+from jujulab.juju.errors import JujuError
+from jujulab.progress import step
+
+JUJU = REPOSITORY / "lab" / "juju"
+
+
+class StepError(Exception):
+    """A step did not reach its goal; the text says which, and what to look at."""
+
+
+class Console:
+    """Prints steps with the time since the start.
+
+    Args:
+        quiet: print nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._started = time.monotonic()
+        self._quiet = quiet
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    def say(self, text: str) -> None:
+        """Print one line (or several) under the current step."""
+        if self._quiet:
+            return
+        for line in text.splitlines():
+            print(f"[{self.elapsed:6.1f} s]   {line}", flush=True)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Announce a step, and how long it took when it is done."""
+        print(f"\n[{self.elapsed:6.1f} s] {title}", flush=True)
+        started = time.monotonic()
+        yield
+        self.say(f"done in {time.monotonic() - started:.1f} s")
+
+    def juju(self, *arguments: str, timeout: float = 600, show: bool = True) -> str:
+        """Run a Juju command in the lab and return its standard output.
+
+        Args:
+            arguments: as on the command line.
+            timeout: seconds.
+            show: print the command and what it says.
+
+        Raises:
+            StepError: it failed or took too long.
+        """
+        if show:
+            shown = [a.replace(f"{REPOSITORY}/", "./") for a in arguments]
+            self.say("$ juju " + " ".join(shown))
+        result = self._run(*arguments, timeout=timeout)
+        if result.returncode:
+            complaint = result.stderr.strip() or result.stdout.strip()
+            raise StepError(f"`juju {' '.join(arguments)}` failed:\n{complaint}")
+        if show and result.stdout.strip():
+            self.say(result.stdout.rstrip())
+        return result.stdout
+
+    def _run(self, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(
+                [str(JUJU), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+                cwd=REPOSITORY,
+                stdin=subprocess.DEVNULL,
+                env=os.environ.copy(),
+            )
+        except subprocess.TimeoutExpired:
+            raise StepError(f"`juju {arguments[0]}` took more than {timeout:g} s") from None
+
+    def status(self) -> dict[str, Any]:
+        """Return `juju status --format json`."""
+        return dict(json.loads(self.juju("status", "--format", "json", show=False)))
+
+    def run_action(self, unit: str, action: str, *parameters: str) -> dict[str, Any]:
+        """Run an action and return its results.
+
+        Raises:
+            StepError: the action failed.
+        """
+        self.say(f"$ juju run {unit} {action} {' '.join(parameters)}".rstrip())
+        result = self._run("run", unit, action, *parameters, "--format", "json", timeout=600)
+        tasks = json.loads(result.stdout) if result.stdout.strip() else {}
+        if result.returncode:
+            messages = [str(task.get("message")) for task in tasks.values()]
+            reason = "; ".join(messages) or result.stderr.strip()
+            raise StepError(f"the action {action} of {unit} failed: {reason}")
+        (task,) = tasks.values()
+        return dict(task.get("results", {}))
+
+    def wait_active(self, what: str, timeout: float) -> None:
+        """Wait until every unit is active and idle, showing what it waits for.
+
+        Raises:
+            StepError: not within the timeout (seconds).
+        """
+        self._wait(what, "active", timeout)
+
+    def wait_idle(self, what: str, timeout: float) -> None:
+        """Wait until no unit has a hook to run, whatever its status, which may be an old one.
+
+        Raises:
+            StepError: not within the timeout (seconds).
+        """
+        self._wait(what, "idle", timeout, any_status=True)
+
+    def _wait(self, what: str, goal: str, timeout: float, *, any_status: bool = False) -> None:
+        def left() -> list[str]:
+            lines = unit_lines(self.status(), any_status=any_status)
+            total[0] = len(lines)
+            return [line for line in lines if not line.endswith(" ok")]
+
+        total, deadline, begun = [0], time.monotonic() + timeout, time.time()
+        if not left():
+            return
+        text = f"[{self.elapsed:6.1f} s]   {what}: until every unit is {goal}"
+        with step(text, stream=sys.stdout, name=f"{what}: {goal}") as line:
+            while waiting := left():
+                stalled = stall_lines(begun)
+                busy = [unit for unit in waiting if "(running " in unit]
+                line.detail = f"{len(waiting)} of {total[0]} units left, {[*busy, *waiting][0]}"
+                if stalled:
+                    line.detail = f"{stalled[-1]}; {line.detail}"
+                if time.monotonic() > deadline:
+                    details = "\n  ".join([*waiting, *stalled])
+                    raise StepError(f"{what} was not {goal} within {timeout:g} s:\n  {details}")
+                time.sleep(1)
+        for stall in stall_lines(begun):
+            self.say(stall)
+
+
+def stall_lines(since: float) -> list[str]:
+    """Return one line for each time in which nothing ran although units were not ready.
+
+    Args:
+        since: epoch seconds; what began before is left out.
+    """
+    with contextlib.suppress(JujuError, OSError):
+        return [
+            f"nothing ran for {stall['seconds']:.0f} s while "
+            + "; ".join(f"{unit} was {status}" for unit, status in sorted(stall["units"].items()))
+            for stall in Client().call("stalls")
+            if stall["since"] >= since
+        ]
+    return []
+
+
+def unit_lines(status: dict[str, Any], *, any_status: bool = False) -> list[str]:
+    """Return one line a unit: `name: workload (agent) message`, ending in ` ok` when ready.
+
+    Args:
+        status: `juju status`.
+        any_status: a unit is ready when it has no hook to run, whether it is active or not.
+    """
+    lines = []
+    for name, unit in sorted(units(status)):
+        workload, agent = unit["workload-status"], unit["juju-status"]
+        # update-status comes round all the time; any other hook may still change something.
+        quiet = agent["current"] == "idle" or "update-status" in agent.get("message", "")
+        ready = quiet and (any_status or workload["current"] == "active")
+        message = f" {workload['message']}" if workload.get("message") else ""
+        running = agent.get("message") if agent["current"] == "executing" else ""
+        line = f"{name}: {workload['current']} ({running or agent['current']}){message}"
+        lines.append(line + (" ok" if ready else ""))
+    return lines
+
+
+def units(status: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return the name and the entry of each unit in a status, subordinates among them."""
+    for application in status["applications"].values():
+        for name, unit in (application.get("units") or {}).items():
+            yield name, unit
+            yield from (unit.get("subordinates") or {}).items()
+
+
+def fail(text: str) -> None:
+    """End the program with an error message."""
+    sys.exit(f"\nFAILED: {text}")
+
+
+def poll(done: Callable[[], bool], timeout: float, interval: float = 0.5) -> bool:
+    """Call `done` until it is true or `timeout` seconds have passed; return which."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(interval)
+    return True

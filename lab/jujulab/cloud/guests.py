@@ -1,0 +1,167 @@
+"""The demo's and the tests' guests: heartbeat guests in the cloud, and their disks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jujulab.cloud import heartbeat
+from jujulab.cloud.connection import Cloud, CloudError
+from jujulab.cloud.console import StepError, poll
+from jujulab.machines.lab import Lab
+
+IMAGE = "heartbeat"
+FLAVOR = "heartbeat"
+_MEMORY = 32
+"""MiB of a guest: a boot sector needs next to nothing, QEMU itself takes more."""
+
+
+class Guests:
+    """Creates, finds and follows heartbeat guests.
+
+    Args:
+        lab: holds the shared directory with the guests' disks.
+        cloud: the administrator's connection.
+    """
+
+    def __init__(self, lab: Lab, cloud: Cloud) -> None:
+        self._lab = lab
+        self._cloud = cloud
+
+    def prepare(self) -> None:
+        """Make sure that the image and the flavor exist, and that no quota is in the way."""
+        self._image()
+        quotas = {"quota_class_set": dict.fromkeys(("instances", "cores", "ram"), -1)}
+        self._cloud.request("PUT", "compute", "/os-quota-class-sets/default", body=quotas)
+        flavors = self._cloud.get("compute", "/flavors")["flavors"]
+        if not any(flavor["name"] == FLAVOR for flavor in flavors):
+            flavor = {"name": FLAVOR, "ram": _MEMORY, "vcpus": 1, "disk": 0}
+            self._cloud.post("compute", "/flavors", {"flavor": flavor})
+
+    def _image(self) -> str:
+        images = self._cloud.get("image", f"/v2/images?name={IMAGE}&status=active")["images"]
+        if images:
+            return str(images[0]["id"])
+        machine = self._lab.machine("0")
+        heartbeat.build_image(machine.juju_dir / "heartbeat.raw")
+        about = {"name": IMAGE, "disk_format": "raw", "container_format": "bare"}
+        image = self._cloud.post("image", "/v2/images", about)["id"]
+        path = f"/v2/images/{image}/file"
+        self._cloud.request("PUT", "image", path, data="/var/lib/juju/heartbeat.raw")
+        (machine.juju_dir / "heartbeat.raw").unlink()
+        return str(image)
+
+    def find(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Return the guests whose names start so, by name."""
+        return {s["name"]: s for s in self._cloud.servers() if s["name"].startswith(prefix)}
+
+    def delete(self, prefix: str, timeout: float = 60) -> None:
+        """Delete the guests whose names start so, and wait until they are gone.
+
+        Raises:
+            StepError: some are left after the timeout, in seconds.
+        """
+        for server in self.find(prefix).values():
+            path = f"/servers/{server['id']}"
+            self._cloud.post("compute", f"{path}/action", {"os-resetState": {"state": "active"}})
+            self._cloud.request("DELETE", "compute", path)
+        if not poll(lambda: not self.find(prefix), timeout):
+            left = ", ".join(self.find(prefix))
+            raise StepError(f"guests are not deleted after {timeout:g} s: {left}")
+
+    def boot(
+        self,
+        names: Iterable[str],
+        host: str,
+        *,
+        ha_enabled: Iterable[str] = (),
+        timeout: float = 120,
+    ) -> None:
+        """Boot guests on one hypervisor and wait until each has a heartbeat.
+
+        Args:
+            names: of the guests.
+            host: Nova's name of the hypervisor.
+            ha_enabled: those that get the property HA_Enabled=True.
+            timeout: seconds for all of them together.
+
+        Raises:
+            StepError: a guest is in ERROR, or does not beat in time.
+        """
+        wanted, tagged = list(names), set(ha_enabled)
+        image = self._image()
+        flavors = self._cloud.get("compute", "/flavors")["flavors"]
+        flavor = next(f["id"] for f in flavors if f["name"] == FLAVOR)
+        deadline = time.monotonic() + timeout
+        for name in wanted:
+            server = {
+                "name": name,
+                "imageRef": image,
+                "flavorRef": flavor,
+                "networks": "none",
+                "host": host,
+                "metadata": {"HA_Enabled": "True"} if name in tagged else {},
+            }
+            self._create(server, deadline)
+        while time.monotonic() < deadline:
+            servers = [s for s in self.find("").values() if s["name"] in wanted]
+            broken = [s for s in servers if s["status"] == "ERROR"]
+            if broken:
+                fault = broken[0].get("fault", {}).get("message", "no reason given")
+                raise StepError(f"{broken[0]['name']} could not be booted on {host}: {fault}")
+            if len(servers) == len(wanted) and all(self._beats(s["id"]) for s in servers):
+                return
+            time.sleep(0.5)
+        raise StepError(f"{', '.join(wanted)}: no heartbeat after {timeout:g} s")
+
+    def _create(self, server: dict[str, Any], deadline: float) -> None:
+        """Ask for a guest; a new hypervisor is unknown until Nova has mapped it to a cell."""
+        while True:
+            try:
+                self._cloud.post("compute", "/servers", {"server": server}, microversion="2.74")
+            except CloudError as error:
+                if "could not be found" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+            else:
+                return
+
+    def _beats(self, server: str) -> bool:
+        return heartbeat.Pulse(self.disk(server)).poll()
+
+    def disk(self, server: str) -> Path:
+        """Return the host's path of a guest's disk, by the server's UUID."""
+        return self._lab.instances_dir / server / "disk"
+
+    def pulses(self, prefix: str) -> dict[str, heartbeat.Pulse]:
+        """Return guest name -> pulse."""
+        found = self.find(prefix)
+        return {name: heartbeat.Pulse(self.disk(server["id"])) for name, server in found.items()}
+
+    def lives(self, prefix: str) -> dict[str, list[heartbeat.Boot]]:
+        """Return guest name -> its lives, read from its disk now."""
+        found = self.find(prefix)
+        return {name: heartbeat.read(self.disk(server["id"])) for name, server in found.items()}
+
+
+def wait_for_api(cloud: Cloud, timeout: float = 60) -> None:
+    """Wait until Nova answers.
+
+    Raises:
+        StepError: it does not within the timeout, in seconds.
+    """
+    problem = ""
+
+    def answers() -> bool:
+        nonlocal problem
+        try:
+            cloud.servers()
+        except CloudError as error:
+            problem = str(error)
+            return False
+        return True
+
+    if not poll(answers, timeout):
+        raise StepError(f"Nova does not answer: {problem}")

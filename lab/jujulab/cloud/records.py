@@ -1,0 +1,113 @@
+"""What an operator looks at after a recovery: the segment's hosts, compute services, servers.
+
+The three lists are those that Canonical's Sunbeam shows for Instance Recovery, with its columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jujulab.cloud.connection import Cloud
+
+
+@dataclass(frozen=True)
+class SegmentHost:
+    """`openstack segment host list SEGMENT -c name -c reserved -c on_maintenance`."""
+
+    reserved: bool
+    on_maintenance: bool
+
+
+@dataclass(frozen=True)
+class ComputeService:
+    """`openstack compute service list -c Host -c Status -c State`, and whether it is forced."""
+
+    status: str
+    state: str
+    forced_down: bool
+
+
+@dataclass(frozen=True)
+class Server:
+    """`openstack server list --long --all-projects -c Name -c Host -c Status`."""
+
+    status: str
+    host: str
+    task: str | None
+    locked: bool
+
+
+@dataclass(frozen=True)
+class Records:
+    """The three lists at one moment, by name."""
+
+    hosts: Mapping[str, SegmentHost]
+    services: Mapping[str, ComputeService]
+    servers: Mapping[str, Server]
+
+
+def read(cloud: Cloud, prefix: str) -> Records:
+    """Ask for the lists.
+
+    Args:
+        cloud: the administrator's connection.
+        prefix: of the names of the servers.
+
+    Raises:
+        CloudError: an API did not answer.
+    """
+    hosts: list[dict[str, Any]] = []
+    for segment in cloud.get("instance-ha", "/segments")["segments"]:
+        hosts += cloud.get("instance-ha", f"/segments/{segment['uuid']}/hosts")["hosts"]
+    # The first version that tells whether a server is locked.
+    path = "/servers/detail?all_tenants=1"
+    servers = cloud.get("compute", path, microversion="2.9")["servers"]
+    return Records(
+        {h["name"]: SegmentHost(h["reserved"], h["on_maintenance"]) for h in hosts},
+        {
+            s["host"]: ComputeService(s["status"], s["state"], s["forced_down"])
+            for s in cloud.compute_services()
+        },
+        {
+            s["name"]: Server(
+                s["status"],
+                s["OS-EXT-SRV-ATTR:host"],
+                s["OS-EXT-STS:task_state"],
+                s["locked"],
+            )
+            for s in servers
+            if s["name"].startswith(prefix)
+        },
+    )
+
+
+def render(records: Records) -> str:
+    """Return the lists as the tables of the command-line clients."""
+    tables = [
+        _table(
+            ("name", "reserved", "on_maintenance"),
+            ((n, h.reserved, h.on_maintenance) for n, h in sorted(records.hosts.items())),
+        ),
+        _table(
+            ("Host", "Status", "State"),
+            ((n, s.status, s.state) for n, s in sorted(records.services.items())),
+        ),
+        _table(
+            ("Name", "Host", "Status"),
+            ((n, s.host, s.status) for n, s in sorted(records.servers.items())),
+        ),
+    ]
+    return "\n".join(tables)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    lines = [head, *(tuple(str(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
+    text = [
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    ]
+    return "\n".join([rule, text[0], rule, *text[1:], rule])

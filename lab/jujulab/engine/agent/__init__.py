@@ -1,0 +1,1 @@
+"""The agents: what runs hooks, actions and commands in the machines."""

@@ -1,0 +1,132 @@
+"""Runs a charm's process in a machine and follows its output until it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from jujulab.engine.model.store import write_private
+from jujulab.machines.backend import LabMachine
+
+Sink = Callable[[str, str], None]
+
+_DRAIN = 0.05
+"""Seconds that output may still arrive after the end of its process."""
+
+
+def run(
+    machine: LabMachine,
+    argv: list[str],
+    environment: dict[str, str],
+    *,
+    record: Path,
+    sink: Sink,
+) -> int:
+    """Run a process in a machine until it ends.
+
+    A process that it leaves in the background may keep its output open; that is not waited for.
+
+    Args:
+        machine: Where it runs.
+        argv: The program and its arguments.
+        environment: Its whole environment.
+        record: File that names the process while it runs, for `kill_leftover`.
+        sink: Gets ``stdout`` or ``stderr`` and a piece of text, whole lines where possible.
+
+    Returns:
+        The exit code, negative for a signal.
+
+    Raises:
+        OSError: The process could not be started.
+    """
+    process = machine.popen(
+        argv,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    write_private(record, f"{process.pid} {_start_time(process.pid)}")
+    try:
+        _follow(process, sink)
+        return process.wait()
+    finally:
+        record.unlink(missing_ok=True)
+
+
+def _follow(process: subprocess.Popen[bytes], sink: Sink) -> None:
+    """Pass on what a process prints until it ends."""
+    pending = {"stdout": b"", "stderr": b""}
+    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
+        for name, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
+            if stream is not None:
+                stack.callback(stream.close)
+                os.set_blocking(stream.fileno(), False)
+                selector.register(stream, selectors.EVENT_READ, name)
+        end = os.pidfd_open(process.pid)
+        stack.callback(os.close, end)
+        selector.register(end, selectors.EVENT_READ, "")
+        streams, deadline = 2, None
+        while deadline is None or (streams and time.monotonic() < deadline):
+            timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+            for key, _ in selector.select(timeout):
+                if not key.data:
+                    deadline = time.monotonic() + _DRAIN
+                    selector.unregister(end)
+                elif not _read(key.fd, key.data, pending, sink):
+                    selector.unregister(key.fileobj)
+                    streams -= 1
+    for name, rest in pending.items():
+        if rest:
+            sink(name, rest.decode("utf-8", "replace"))
+
+
+def _read(descriptor: int, name: str, pending: dict[str, bytes], sink: Sink) -> bool:
+    """Pass on the whole lines that have arrived; return whether more can come."""
+    try:
+        data = os.read(descriptor, 65536)
+    except BlockingIOError:
+        return True
+    lines, newline, rest = (pending[name] + data).rpartition(b"\n")
+    pending[name] = rest
+    if newline:
+        sink(name, (lines + newline).decode("utf-8", "replace"))
+    return bool(data)
+
+
+def _start_time(pid: int) -> str:
+    """Return when a process started, in the kernel's ticks; tells it from a later namesake."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def kill_leftover(record: Path) -> None:
+    """Kill what a controller that died had been running, so that it can be run again."""
+    try:
+        pid, started = record.read_text().split()
+    except (OSError, ValueError):
+        record.unlink(missing_ok=True)
+        return
+    if started == _start_time(int(pid)):
+        for victim in _descendants(int(pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+    record.unlink(missing_ok=True)
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return a process and all below it, parents first."""
+    found = [pid]
+    for current in found:
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{current}/task").iterdir():
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found

@@ -1,0 +1,192 @@
+"""Operations: actions on units and commands on units or machines."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from jujulab.engine.hooktools.context import Context
+from jujulab.engine.model.model import Model
+from jujulab.engine.model.state import Operation, Task, Unit
+from jujulab.juju.errors import JujuError, NotFoundError
+
+JUJU_EXEC = "juju-exec"
+
+
+def enqueue(
+    model: Model, receivers: list[str], name: str, params: dict[str, Any], command: str = ""
+) -> Operation:
+    """Queue an action, or a command, on units or machines.
+
+    Args:
+        model: The model, its lock held.
+        receivers: Names of units or ids of machines.
+        name: The action's name; of a command, ``juju-exec``.
+        params: Parameters of the action, not checked yet.
+        command: The shell command, if it is one.
+
+    Raises:
+        JujuError: The action or a receiver does not exist, or the parameters do not fit.
+    """
+    checked = {r: params if command else _check(model, r, name, params) for r in receivers}
+    summary = f"{name} run on {', '.join(checked)}"
+    operation = Operation(_next_id(model), summary)
+    model.state.operations[operation.id] = operation
+    for receiver, values in checked.items():
+        task = Task(_next_id(model), receiver, name, values, command, enqueued=time.time())
+        model.state.tasks[task.id] = task
+        operation.tasks.append(task.id)
+    model.commit()
+    return operation
+
+
+def _next_id(model: Model) -> str:
+    number = model.state.next_operation
+    model.state.next_operation += 1
+    return str(number)
+
+
+def _check(model: Model, receiver: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
+    unit = model.unit(receiver)
+    action = model.meta(unit.app).actions.get(name)
+    if action is None:
+        raise NotFoundError(f'action "{name}" not defined on unit "{unit.name}" (not found)')
+    return action.validate(params)
+
+
+def execute(model: Model, machine_id: str, unit: str, command: str) -> tuple[int, str, str]:
+    """Run a command in a unit's context, between its hooks, as juju-exec on the machine does.
+
+    Unlike `juju exec` that is no operation that anybody could look up.
+
+    Args:
+        model: The model, its lock not held.
+        machine_id: The machine that it is asked for on.
+        unit: Name of a unit there.
+        command: The shell command.
+
+    Returns:
+        Exit code, standard output and standard error.
+    """
+    with model.lock:
+        if machine_of(model, unit) != machine_id or "/" not in unit:
+            return 1, "", f'ERROR unit "{unit}" not found on this machine\n'
+        task = Task(f"{JUJU_EXEC}-{uuid.uuid4()}", unit, JUJU_EXEC, command=command)
+        model.state.tasks[task.id] = task
+        model.commit()
+        model.changed.wait_for(lambda: task.done)
+        model.state.tasks.pop(task.id, None)
+        model.commit()
+    results = task.results
+    err = results.get("stderr", "") + (f"ERROR {task.message}\n" if task.message else "")
+    return int(results.get("return-code", 1)), results.get("stdout", ""), err
+
+
+def machine_of(model: Model, receiver: str) -> str:
+    """Return the machine that runs a receiver's tasks; empty if the receiver is gone."""
+    if "/" in receiver and receiver not in model.state.machines:
+        unit = model.state.units.get(receiver)
+        return unit.machine if unit else ""
+    return receiver
+
+
+def start_task(model: Model, machine_id: str) -> Task | None:
+    """Return the next task of a machine, marked as running.
+
+    Tasks of a unit wait until it is installed; a hook that failed does not hold them up.
+    """
+    for task in model.state.tasks.values():
+        if task.status != "pending" or machine_of(model, task.receiver) != machine_id:
+            continue
+        unit = model.state.units.get(task.receiver)
+        if unit is None or unit.installed:
+            task.status, task.started = "running", time.time()
+            return task
+    return None
+
+
+def abort_running(model: Model) -> None:
+    """Note that what a controller that died was running has ended; an action is not run twice."""
+    for unit in model.state.units.values():
+        if unit.agent.current == "executing":
+            model.set_status(unit.agent, "idle")
+    for task in list(model.state.tasks.values()):
+        if task.id.startswith(JUJU_EXEC):  # who waited for it is gone with the controller
+            del model.state.tasks[task.id]
+        elif task.status == "running":
+            task.status, task.message = "failed", "action terminated"
+            task.completed = time.time()
+
+
+def prune(model: Model, keep: int = 500) -> None:
+    """Forget the oldest operations beyond `keep`, when all their tasks are done."""
+    for operation in list(model.state.operations.values())[:-keep]:
+        tasks = [model.state.tasks[i] for i in operation.tasks if i in model.state.tasks]
+        if all(task.done for task in tasks):
+            del model.state.operations[operation.id]
+            for task in tasks:
+                del model.state.tasks[task.id]
+
+
+def cancel(model: Model, task_id: str) -> Task:
+    """Cancel a task that has not begun.
+
+    Raises:
+        JujuError: There is no such task, or it has begun.
+    """
+    task = model.state.tasks.get(task_id)
+    if task is None:
+        raise NotFoundError(f'task "{task_id}" not found')
+    if task.status != "pending":
+        raise JujuError(f'task "{task_id}" is {task.status}')
+    task.status, task.completed = "cancelled", time.time()
+    model.commit()
+    return task
+
+
+class TaskRun:
+    """The run of one task on its machine."""
+
+    def __init__(
+        self, model: Model, task: Task, logger: Callable[[Unit], Callable[[str, str], None]]
+    ) -> None:
+        self._model = model
+        self._task = task
+        self._logger = logger
+        self._context: Context | None = None
+        self._output = {"stdout": "", "stderr": ""}
+
+    def begin(self) -> Context | None:
+        """Return the context of the run; None for a command on a machine. Takes the lock held."""
+        unit = self._model.state.units.get(self._task.receiver)
+        if unit is None:
+            return None
+        what = "juju-exec" if self._task.command else f"action {self._task.name}"
+        self._model.set_status(unit.agent, "executing", f"running {what}")
+        self._context = Context(self._model, unit, self._logger(unit), task=self._task)
+        return self._context
+
+    def sink(self, stream: str, text: str) -> None:
+        """Keep what the process prints; it is part of the results."""
+        self._output[stream] += text
+
+    def finish(self, code: int, *, died: bool) -> None:
+        """Note the outcome; the lock is held."""
+        task, context = self._task, self._context
+        task.completed = time.time()
+        task.results |= {"return-code": code}
+        task.results |= {name: text for name, text in self._output.items() if text}
+        if died:
+            task.status, task.message = "failed", "action terminated"
+        elif context and context.failure is not None:
+            task.status, task.message = "failed", context.failure
+        elif code and not task.command:
+            task.status, task.message = "failed", f"exit status {code}"
+        else:
+            task.status = "completed"
+        if context:
+            if code == 0:
+                context.commit()
+            self._model.set_status(context.unit.agent, "idle")

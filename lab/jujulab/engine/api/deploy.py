@@ -1,0 +1,217 @@
+"""Deploying: one charm, or the changes that a bundle asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+from jujulab.bundle import (
+    AddApplication,
+    AddMachine,
+    AddRelation,
+    AddUnit,
+    ApplicationView,
+    Expose,
+    ExposedEndpoint,
+    LocalCharms,
+    MachineMap,
+    MachineView,
+    ModelView,
+    RefreshApplication,
+    SetApplicationAnnotations,
+    SetConstraints,
+    SetMachineAnnotations,
+    SetOptions,
+    UnitView,
+    compute_changes,
+    load,
+)
+from jujulab.engine.model import lifecycle, relations
+from jujulab.engine.model.model import Model
+from jujulab.juju.charm import StoredCharm
+from jujulab.juju.errors import JujuError
+from jujulab.machines.backend import SPACES
+
+Progress = Callable[[str], None]
+
+
+def store_charm(model: Model, reference: str, revision: int | None = None) -> StoredCharm:
+    """Bring a charm into the store, without the model's lock while it is packed or copied."""
+    name = model.charms.peek(reference).name
+    with model.lock:
+        number = model.state.charm_revisions.get(name, 0)
+    charm = model.charms.add(reference, revision=revision, next_local=number)
+    if charm.origin == "local":
+        with model.lock:
+            model.state.charm_revisions[name] = charm.revision + 1
+    return charm
+
+
+def view(model: Model) -> ModelView:
+    """Return the model as the planner of bundles wants to see it; the lock is held."""
+    state = model.state
+    applications = {
+        app.name: ApplicationView(
+            charm=app.source,
+            channel=app.channel or None,
+            revision=app.revision,
+            base=app.base,
+            units=tuple(
+                UnitView(u.name, u.machine) for u in model.units_of(app.name) if not u.principal
+            ),
+            options=app.options,
+            bindings=app.bindings,
+            constraints=app.constraints,
+            exposed={
+                name: ExposedEndpoint(frozenset(e["spaces"]), frozenset(e["cidrs"]))
+                for name, e in app.exposed.items()
+            }
+            or None,
+            annotations=app.annotations,
+            next_unit=app.next_unit,
+        )
+        for app in state.applications.values()
+    }
+    return ModelView(
+        applications=applications,
+        machines={
+            m.id: MachineView(m.annotations, {"lxd": m.next_container})
+            for m in state.machines.values()
+        },
+        relations=frozenset(
+            (str(r.endpoints[0]), str(r.endpoints[1]))
+            for r in state.relations.values()
+            if not r.is_peer
+        ),
+        spaces=frozenset(SPACES),
+        next_machine=state.next_machine,
+    )
+
+
+def deploy_bundle(
+    model: Model,
+    bundle: Path,
+    overlays: list[Path],
+    *,
+    map_machines: str,
+    dry_run: bool,
+    progress: Progress,
+) -> None:
+    """Deploy a bundle: everything is read, verified and planned before anything changes.
+
+    Raises:
+        BundleError: Something is wrong with the bundle, or it does not fit the model.
+        JujuError: The model refuses a change.
+    """
+    loaded = load(bundle, overlays, charms=LocalCharms())
+    machine_map = MachineMap.parse(map_machines)
+    with model.lock:
+        changes = compute_changes(loaded, view(model), machine_map)
+    charms = {}
+    for change in changes:
+        if isinstance(change, AddApplication | RefreshApplication) and change.charm not in charms:
+            _announce(progress, change.charm, change.channel)
+            if not dry_run:
+                charms[change.charm] = store_charm(model, change.charm, change.revision)
+    if not changes:
+        progress("No changes to apply.")
+        return
+    progress("Changes to deploy bundle:" if dry_run else "Executing changes:")
+    for change in changes:
+        progress(f"- {change}")
+    if dry_run:
+        return
+    with model.lock:
+        for change in changes:
+            _execute(change, model, charms)
+        model.commit()
+    progress("Deploy of bundle completed.")
+
+
+def _announce(progress: Progress, charm: str, channel: str | None) -> None:
+    if channel is None:
+        progress(f'Located local charm "{Path(charm).name}"')
+    else:
+        progress(f'Located charm "{charm}" in charm-hub, channel {channel}')
+
+
+@singledispatch
+def _execute(change: Any, model: Model, charms: dict[str, StoredCharm]) -> None:
+    """Make one change; the lock is held."""
+    raise JujuError(f"cannot execute {change}")
+
+
+@_execute.register
+def _(change: AddApplication, model: Model, charms: dict[str, StoredCharm]) -> None:
+    spec = lifecycle.AppSpec(
+        name=change.name,
+        charm=charms[change.charm],
+        channel=change.channel or "",
+        base=change.base,
+        options=dict(change.options),
+        bindings=dict(change.bindings),
+        constraints=change.constraints,
+        annotations=dict(change.annotations),
+        trust=change.trust,
+    )
+    lifecycle.add_application(model, spec)
+
+
+@_execute.register
+def _(change: RefreshApplication, model: Model, charms: dict[str, StoredCharm]) -> None:
+    lifecycle.upgrade_charm(model, change.application, charms[change.charm])
+    if change.channel:
+        model.application(change.application).channel = change.channel
+
+
+@_execute.register
+def _(change: SetOptions, model: Model, charms: dict[str, StoredCharm]) -> None:
+    lifecycle.set_options(model, change.application, dict(change.options), [])
+
+
+@_execute.register
+def _(change: SetConstraints, model: Model, charms: dict[str, StoredCharm]) -> None:
+    model.application(change.application).constraints = change.constraints
+
+
+@_execute.register
+def _(change: Expose, model: Model, charms: dict[str, StoredCharm]) -> None:
+    model.application(change.application).exposed.update(
+        {
+            name: {"spaces": sorted(e.spaces), "cidrs": sorted(e.cidrs)}
+            for name, e in change.endpoints.items()
+        }
+    )
+
+
+@_execute.register
+def _(change: SetApplicationAnnotations, model: Model, charms: dict[str, StoredCharm]) -> None:
+    model.application(change.application).annotations.update(change.annotations)
+
+
+@_execute.register
+def _(change: AddMachine, model: Model, charms: dict[str, StoredCharm]) -> None:
+    machine = lifecycle.add_machine(
+        model, change.parent or "", base=change.base, constraints=change.constraints
+    )
+    if machine != change.id:
+        raise JujuError(f"machine {change.id} was planned, {machine} was added")
+
+
+@_execute.register
+def _(change: SetMachineAnnotations, model: Model, charms: dict[str, StoredCharm]) -> None:
+    model.machine(change.machine).annotations.update(change.annotations)
+
+
+@_execute.register
+def _(change: AddRelation, model: Model, charms: dict[str, StoredCharm]) -> None:
+    relations.add(model, change.endpoint1, change.endpoint2)
+
+
+@_execute.register
+def _(change: AddUnit, model: Model, charms: dict[str, StoredCharm]) -> None:
+    unit = lifecycle.add_unit(model, change.application, change.machine)
+    if unit.name != change.unit:
+        raise JujuError(f"unit {change.unit} was planned, {unit.name} was added")

@@ -1,0 +1,75 @@
+"""The controller's socket: one line of JSON for a call, one for the answer.
+
+    {"method": "add_unit", "params": {...}}  ->  {"result": ...} or {"error": "..."}
+
+A line with ``ready`` greets the caller: who does not get it knows that nothing was done. Lines
+with ``progress`` may come before the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jujulab.bundle import BundleError
+from jujulab.engine.api.api import Api
+from jujulab.juju.errors import JujuError
+
+log = logging.getLogger(__name__)
+
+
+class Server(threading.Thread):
+    """Accepts calls, each on a thread of its own."""
+
+    def __init__(self, path: Path, api: Api) -> None:
+        super().__init__(name="api", daemon=True)
+        self._path = path
+        self._api = api
+        path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        path.chmod(0o600)
+        self._socket.listen(64)
+
+    def stop(self) -> None:
+        """Accept no more."""
+        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def run(self) -> None:
+        """Accept until stopped."""
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        def send(message: dict[str, Any]) -> None:
+            connection.sendall(json.dumps(message).encode() + b"\n")
+
+        with connection, connection.makefile("rb") as stream, suppress(OSError):
+            try:
+                send({"ready": True})
+                line = stream.readline()
+                if not line:
+                    return
+                request = json.loads(line)
+                method = self._api.method(request["method"])
+                progress = lambda text: send({"progress": text})  # noqa: E731
+                send({"result": method(progress=progress, **request["params"])})
+            except OSError:
+                raise
+            except (JujuError, BundleError) as error:
+                send({"error": str(error)})
+            except Exception as error:
+                log.exception("call failed")
+                send({"error": f"the controller failed: {error!r} (see logs/controller.log)"})

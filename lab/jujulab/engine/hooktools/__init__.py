@@ -1,0 +1,1 @@
+"""Hook tools: the wire between a charm's process and the controller."""

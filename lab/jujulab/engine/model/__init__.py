@@ -1,0 +1,1 @@
+"""The model: what the controller knows, and the rules by which it changes."""

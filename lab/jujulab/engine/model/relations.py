@@ -1,0 +1,251 @@
+"""Relations: which endpoints fit, who is in scope, and the databags."""
+
+from __future__ import annotations
+
+from jujulab.engine.model import lifecycle
+from jujulab.engine.model.model import Model
+from jujulab.engine.model.state import ALIVE, DYING, Endpoint, Relation, Unit
+from jujulab.juju.charm import CharmEndpoint
+from jujulab.juju.errors import JujuError, NotFoundError
+from jujulab.juju.names import JUJU4
+
+Candidate = tuple[str, CharmEndpoint]
+
+
+def infer(model: Model, first: str, second: str) -> tuple[Candidate, Candidate]:
+    """Find the one pair of endpoints that two ``app[:endpoint]`` can mean.
+
+    Raises:
+        JujuError: There is none, or more than one.
+    """
+    left, right = _candidates(model, first), _candidates(model, second)
+    pairs = [(a, b) for a in left for b in right if _fit(a, b)]
+    explicit = [p for p in pairs if not (p[0][1].implicit or p[1][1].implicit)]
+    pairs = explicit or pairs
+    if not pairs:
+        raise JujuError("no relations found")
+    if len(pairs) > 1:
+        found = sorted(f'"{a[0]}:{a[1].name} {b[0]}:{b[1].name}"' for a, b in pairs)
+        raise JujuError(
+            f'ambiguous relation: "{first} {second}" could refer to {"; ".join(found)}'
+        )
+    return pairs[0]
+
+
+def _candidates(model: Model, spec: str) -> list[Candidate]:
+    app, _, name = spec.partition(":")
+    endpoints = model.meta(app).endpoints
+    if name and name not in endpoints:
+        raise JujuError(f'application "{app}" has no "{name}" relation')
+    return [(app, e) for e in endpoints.values() if (e.name == name or not name)]
+
+
+def _fit(left: Candidate, right: Candidate) -> bool:
+    roles = {left[1].role, right[1].role}
+    return (
+        left[0] != right[0]
+        and roles == {"provider", "requirer"}
+        and left[1].interface == right[1].interface
+    )
+
+
+def find(model: Model, first: str, second: str) -> Relation | None:
+    """Return the existing relation between two explicit ``app:endpoint``, in either order."""
+    for relation in model.state.relations.values():
+        if {str(e) for e in relation.endpoints} == {first, second}:
+            return relation
+    return None
+
+
+def add(model: Model, first: str, second: str) -> Relation:
+    """Relate two applications.
+
+    Raises:
+        JujuError: The endpoints do not fit, or the relation exists.
+    """
+    left, right = infer(model, first, second)
+    names = [f"{app}:{endpoint.name}" for app, endpoint in (left, right)]
+    if find(model, *names):
+        raise JujuError(f'cannot add relation "{names[0]} {names[1]}": relation already exists')
+    scope = "container" if "container" in (left[1].scope, right[1].scope) else "global"
+    if scope == "container":
+        _check_container(model, left, right)
+    for app, endpoint in (left, right):
+        used = [r for r in model.relations_of(app) if r.endpoint(app).name == endpoint.name]
+        if endpoint.limit and len(used) >= endpoint.limit:
+            raise JujuError(
+                f'cannot add relation "{names[0]} {names[1]}": establishing a new relation for '
+                f"{app}:{endpoint.name} would exceed its maximum relation limit of "
+                f"{endpoint.limit}"
+            )
+    return _create(model, [left, right], scope)
+
+
+def _check_container(model: Model, left: Candidate, right: Candidate) -> None:
+    apps = [model.application(left[0]), model.application(right[0])]
+    name = f'"{left[0]}:{left[1].name} {right[0]}:{right[1].name}"'
+    if not any(app.subordinate for app in apps):
+        raise JujuError(
+            f"cannot add relation {name}: container scoped relation requires at least one "
+            "subordinate application"
+        )
+    if apps[0].base and apps[1].base and apps[0].base != apps[1].base:
+        raise JujuError(
+            f"cannot add relation {name}: principal and subordinate applications' bases must match"
+        )
+
+
+def add_peers(model: Model, app: str) -> None:
+    """Create the peer relations of a new application."""
+    for endpoint in model.meta(app).endpoints.values():
+        if endpoint.role == "peer":
+            add_peer(model, app, endpoint)
+
+
+def add_peer(model: Model, app: str, endpoint: CharmEndpoint) -> Relation:
+    """Create one peer relation."""
+    return _create(model, [(app, endpoint)], "global")
+
+
+def _create(model: Model, sides: list[Candidate], scope: str) -> Relation:
+    endpoints = [Endpoint(app, e.name, e.role, e.interface) for app, e in sides]
+    relation = Relation(model.state.next_relation, endpoints, scope)
+    model.state.next_relation += 1
+    model.state.relations[str(relation.id)] = relation
+    for endpoint in endpoints:
+        for unit in model.units_of(endpoint.app):
+            enter(model, relation, unit)
+    return relation
+
+
+def remove(model: Model, first: str, second: str, *, force: bool = False) -> None:
+    """Begin to remove a relation; it is gone when all its units have run their hooks.
+
+    Raises:
+        NotFoundError: There is no such relation.
+        JujuError: There is more than one.
+    """
+    for spec in (first, second):
+        model.application(spec.partition(":")[0])
+    found = [r for r in model.state.relations.values() if _matches(r, first, second)]
+    if not found:
+        raise NotFoundError(f'relation "{first} {second}" not found')
+    if len(found) > 1:
+        raise JujuError(f'ambiguous relation: "{first} {second}" matches more than one')
+    kill(model, found[0], force=force)
+
+
+def _matches(relation: Relation, first: str, second: str) -> bool:
+    """Whether two ``app[:endpoint]`` name the two sides of a relation."""
+    if relation.is_peer:
+        return False
+    left, right = ({e.app, str(e)} for e in relation.endpoints)
+    return (first in left and second in right) or (first in right and second in left)
+
+
+def kill(model: Model, relation: Relation, *, force: bool = False) -> None:
+    """Let a relation die: departed and broken run on its units, subordinates follow."""
+    relation.life = DYING
+    if force:
+        relation.members.clear()
+        for unit in model.state.units.values():
+            unit.relations.pop(str(relation.id), None)
+    if relation.scope == "container":
+        for endpoint in relation.endpoints:
+            for unit in model.units_of(endpoint.app):
+                if unit.principal and not _held(model, unit):
+                    lifecycle.destroy_unit(model, unit)
+    collect(model, relation)
+
+
+def _held(model: Model, unit: Unit) -> bool:
+    """Whether a living container-scoped relation still ties a subordinate to its principal."""
+    principal_app = unit.principal.partition("/")[0]
+    return any(
+        r.scope == "container" and r.life == ALIVE and r.other(unit.app).app == principal_app
+        for r in model.relations_of(unit.app)
+    )
+
+
+def enter(model: Model, relation: Relation, unit: Unit) -> None:
+    """Bring a unit into a relation's scope, with its own databag, once it is installed."""
+    if not (unit.installed and unit.life == ALIVE and relation.life == ALIVE):
+        return
+    if unit.name in relation.members or not _concerns(relation, unit):
+        return
+    relation.members.append(unit.name)
+    address = model.address(unit, relation.endpoint(unit.app).name)
+    own = relation.unit_data.setdefault(unit.name, {})
+    own.update({"egress-subnets": f"{address}/32", "ingress-address": address})
+    if not JUJU4:
+        own["private-address"] = address
+    relation.unit_versions[unit.name] = relation.unit_versions.get(unit.name, 0) + 1
+    if relation.scope == "container" and not unit.principal:
+        other = relation.other(unit.app).app
+        if model.application(other).subordinate:
+            lifecycle.add_subordinate(model, unit, other)
+
+
+def enter_all(model: Model, unit: Unit) -> None:
+    """Bring a unit that was just installed into all relations of its application."""
+    for relation in model.relations_of(unit.app):
+        enter(model, relation, unit)
+
+
+def _concerns(relation: Relation, unit: Unit) -> bool:
+    if relation.scope != "container" or not unit.principal:
+        return True
+    return relation.other(unit.app).app == unit.principal.partition("/")[0]
+
+
+def members(model: Model, relation: Relation, unit: Unit) -> list[str]:
+    """Return the remote units that a unit sees in a relation, in natural order."""
+    if unit.life != ALIVE or relation.life != ALIVE:
+        return []
+    remote = relation.other(unit.app).app
+    names = [n for n in relation.members if n.partition("/")[0] == remote and n != unit.name]
+    if relation.scope == "container":
+        units = model.state.units
+        names = [n for n in names if n in units and units[n].scope_key == unit.scope_key]
+    return sorted(names, key=lambda name: int(name.partition("/")[2]))
+
+
+def leave(model: Model, relation: Relation, unit_name: str) -> None:
+    """Take a unit out of scope: the other side runs departed."""
+    if unit_name in relation.members:
+        relation.members.remove(unit_name)
+    collect(model, relation)
+
+
+def collect(model: Model, relation: Relation) -> None:
+    """Drop a dying relation that nobody is in any more, and an application that it held."""
+    key = str(relation.id)
+    if relation.life == ALIVE or relation.members or key not in model.state.relations:
+        return
+    if any(key in unit.relations for unit in model.state.units.values()):
+        return
+    del model.state.relations[key]
+    for endpoint in relation.endpoints:
+        lifecycle.collect_application(model, endpoint.app)
+
+
+def write(relation: Relation, owner: str, changes: dict[str, str]) -> bool:
+    """Write into the databag of a unit or application; an empty value deletes its key.
+
+    Returns:
+        Whether anything is different now; then the bag has a new version.
+    """
+    is_unit = "/" in owner
+    bags = relation.unit_data if is_unit else relation.app_data
+    versions = relation.unit_versions if is_unit else relation.app_versions
+    bag = bags.setdefault(owner, {})
+    before = dict(bag)
+    for key, value in changes.items():
+        if value:
+            bag[key] = value
+        else:
+            bag.pop(key, None)
+    if bag == before:
+        return False
+    versions[owner] = versions.get(owner, 0) + 1
+    return True

@@ -1,0 +1,102 @@
+"""The state file: written whole, atomically, by one thread, so that hooks never wait for a disk.
+
+A crash loses at most what was committed within the last few milliseconds. That is safe: a
+snapshot holds a hook's writes and the mark that it ran, or neither, and then the hook runs again.
+What a command line user was told is on disk: `flush` waits for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from jujulab.engine.model import codec
+from jujulab.engine.model.state import State
+
+log = logging.getLogger(__name__)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace the file `path` atomically, readable by its owner only."""
+    temporary = path.with_name(path.name + ".new")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    temporary.replace(path)
+
+
+def read(path: Path) -> State:
+    """Return the persisted state, or an empty one where there is none.
+
+    Raises:
+        ValueError: The file is damaged; the text names it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return State()
+    try:
+        return codec.loads(State, text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+class Writer(threading.Thread):
+    """Writes snapshots of the state whenever it has changed.
+
+    Args:
+        path: The state file.
+        snapshot: Returns the state as text; takes the model's lock itself.
+    """
+
+    def __init__(self, path: Path, snapshot: Callable[[], str]) -> None:
+        super().__init__(name="state-writer", daemon=True)
+        self._path = path
+        self._snapshot = snapshot
+        self._changed = threading.Condition()
+        self._wanted = 0
+        self._written = 0
+        self._stopping = False
+
+    def touch(self) -> None:
+        """Note that the state has changed; returns at once."""
+        with self._changed:
+            self._wanted += 1
+            self._changed.notify_all()
+
+    def flush(self, timeout: float = 10) -> None:
+        """Wait until everything touched so far is written, at most `timeout` seconds."""
+        with self._changed:
+            wanted = self._wanted
+            self._changed.wait_for(lambda: self._written >= wanted or self._stopping, timeout)
+
+    def stop(self) -> None:
+        """Write what is left and end the thread."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self.join(10)
+
+    def run(self) -> None:
+        """Write until stopped; a failed write is tried again with the next change."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._wanted > self._written or self._stopping)
+                if self._wanted == self._written:
+                    return
+                goal = self._wanted
+            try:
+                write_private(self._path, self._snapshot())
+            except OSError:
+                log.exception("cannot write %s", self._path)
+                if self._stopping:
+                    return
+            with self._changed:
+                self._written = goal
+                self._changed.notify_all()

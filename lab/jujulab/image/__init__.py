@@ -1,0 +1,1 @@
+"""The base image of the machines: its recipe, and how it is built and cached."""

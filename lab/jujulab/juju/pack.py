@@ -1,0 +1,271 @@
+"""Packs a charm in the layout of Charmcraft's uv plugin, for the lab's own base.
+
+`charmcraft pack` needs LXD and the store; a lab on one machine has neither. The result here has
+the same files (dispatch, src/, venv/, metadata.yaml, config.yaml, actions.yaml, manifest.yaml),
+and its virtual environment holds exactly the releases, with the hashes, of the one lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the same parser, by its name on PyPI
+    import tomli as tomllib
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+LOCK = REPOSITORY / "requirements.txt"
+PACKAGES = REPOSITORY / "packages"
+
+LAB_PYTHON = "3.11"
+"""Python of the lab's base image (Debian 12)."""
+
+_DISPATCH = """\
+#!/bin/sh
+# Runs the charm with the Python environment that is packed with it.
+cd "$(dirname "$(readlink -f "$0")")" || exit 1
+export JUJU_DISPATCH_PATH="${JUJU_DISPATCH_PATH:-$0}"
+PYTHONPATH=lib:src exec venv/bin/python src/charm.py
+"""
+_NOT_METADATA = frozenset({"config", "actions", "parts", "platforms", "bases", "type", "links"})
+_UV_TIMEOUT = 300
+
+
+class PackError(Exception):
+    """The charm cannot be packed; the text says why."""
+
+
+def pack(charm_dir: Path, out_dir: Path) -> Path:
+    """Pack a charm, unless the same sources were packed there before.
+
+    Args:
+        charm_dir: a source directory with charmcraft.yaml, pyproject.toml and src/.
+        out_dir: where `<name>_lab_<digest>.charm` goes; kept between runs, it is also the cache.
+
+    Returns:
+        The path of the `.charm` file.
+
+    Raises:
+        PackError: a file is missing or malformed, or a dependency is not in the lock.
+    """
+    charm_dir = charm_dir.resolve()
+    project = _load_yaml(charm_dir / "charmcraft.yaml")
+    dependencies = _dependencies(charm_dir)
+    local = {d: _local_package(d) for d in dependencies if _local_package(d).is_dir()}
+    digest = _digest([charm_dir, *local.values()])
+    target = out_dir / f"{project['name']}_lab_{digest}.charm"
+    if target.exists():
+        return target
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out_dir, prefix=".pack-") as temporary:
+        tree = Path(temporary) / "charm"
+        tree.mkdir()
+        _write_metadata(project, tree)
+        shutil.copytree(charm_dir / "src", tree / "src", ignore=_IGNORED)
+        for extra in ("README.md", "LICENSE", "lib"):
+            _copy_if_there(charm_dir / extra, tree / extra)
+        _build_venv(tree / "venv", dependencies, list(local.values()), out_dir)
+        archive = Path(temporary) / target.name
+        _zip(tree, archive)
+        archive.replace(target)
+    return target
+
+
+_IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def _load_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise PackError(f"{path} is missing: {path.parent} is no charm") from None
+    except yaml.YAMLError as error:
+        raise PackError(f"{path} is not YAML: {error}") from error
+    if not isinstance(content, dict) or "name" not in content:
+        raise PackError(f"{path} has no key `name`")
+    return content
+
+
+def _dependencies(project_dir: Path) -> list[str]:
+    """Return the canonical names of a project's run-time dependencies."""
+    path = project_dir / "pyproject.toml"
+    try:
+        project = tomllib.loads(path.read_text())["project"]
+    except (FileNotFoundError, KeyError, tomllib.TOMLDecodeError) as error:
+        raise PackError(f"{path} has no readable [project] table: {error}") from error
+    return sorted(canonicalize_name(Requirement(d).name) for d in project["dependencies"])
+
+
+def _local_package(name: str) -> Path:
+    return PACKAGES / name
+
+
+def _digest(roots: list[Path]) -> str:
+    """Return a short digest of all that goes into the archive."""
+    digest = hashlib.sha256(LOCK.read_bytes() + Path(__file__).read_bytes())
+    for root in roots:
+        for path in _source_files(root):
+            digest.update(str(path.relative_to(REPOSITORY)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _source_files(root: Path) -> Iterator[Path]:
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root)
+        if "__pycache__" in relative.parts or relative.parts[0] == "tests":
+            continue
+        if path.is_file() and path.suffix not in {".pyc", ".charm"}:
+            yield path
+
+
+def _write_metadata(project: dict[str, Any], tree: Path) -> None:
+    """Split charmcraft.yaml into the files that Juju reads."""
+    parts: dict[str, Any] = {
+        "metadata.yaml": {k: v for k, v in project.items() if k not in _NOT_METADATA},
+        "manifest.yaml": {
+            "charmcraft-version": "lab",
+            "bases": [{"name": "debian", "channel": "12", "architectures": ["amd64"]}],
+        },
+    }
+    if "config" in project:
+        parts["config.yaml"] = project["config"]
+    if "actions" in project:
+        parts["actions.yaml"] = project["actions"]
+    for name, content in parts.items():
+        (tree / name).write_text(yaml.safe_dump(content, sort_keys=False))
+    dispatch = tree / "dispatch"
+    dispatch.write_text(_DISPATCH)
+    dispatch.chmod(0o755)
+
+
+def _copy_if_there(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=_IGNORED)
+    elif source.exists():
+        shutil.copy2(source, target)
+
+
+def _build_venv(venv: Path, dependencies: list[str], local: list[Path], cache: Path) -> None:
+    """Fill a virtual environment for the base's own interpreter, whatever runs here."""
+    site = venv / "lib" / f"python{LAB_PYTHON}" / "site-packages"
+    local_names = {path.name for path in local}
+    wanted = [d for d in dependencies if d not in local_names]
+    for path in local:
+        wanted += [d for d in _dependencies(path) if d not in local_names]
+    lines = _locked(_closure(wanted))
+    key = hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
+    cached = cache / f"site-packages-{key}"
+    if not cached.exists():
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".site-") as temporary:
+            requirements = Path(temporary) / "requirements.txt"
+            requirements.write_text("".join(lines))
+            built = Path(temporary) / "site-packages"
+            _install(built, ["--require-hashes", "-r", str(requirements)])
+            built.replace(cached)
+    shutil.copytree(cached, site)
+    for path in local:
+        _install(site, ["--no-build-isolation", str(path)])
+    _precompile(site)
+    (venv / "bin").mkdir()
+    (venv / "bin" / "python").symlink_to("/usr/bin/python3")
+    (venv / "pyvenv.cfg").write_text(
+        f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {LAB_PYTHON}\n"
+    )
+
+
+def _install(site: Path, what: list[str]) -> None:
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps"]
+    command += ["--python", sys.executable, "--python-version", LAB_PYTHON]
+    command += ["--python-platform", "x86_64-manylinux_2_28", "--target", str(site), *what]
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=_UV_TIMEOUT, check=False
+    )
+    if result.returncode:
+        raise PackError(f"{' '.join(command[2:])} failed:\n{result.stderr.strip()}")
+
+
+def _precompile(site: Path) -> None:
+    """Save each unit the compilation at its first hook, where the interpreters are the same."""
+    if f"{sys.version_info.major}.{sys.version_info.minor}" != LAB_PYTHON:
+        return
+    command = [sys.executable, "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([*command, str(site)], timeout=_UV_TIMEOUT, check=True)
+
+
+def _closure(names: list[str]) -> set[str]:
+    """Return the names and all that they need, as installed from the lock here."""
+    environment = {name: str(value) for name, value in default_environment().items()}
+    environment |= {"python_version": LAB_PYTHON, "python_full_version": f"{LAB_PYTHON}.0"}
+    environment["extra"] = ""
+    found: set[str] = set()
+    queue = list(names)
+    while queue:
+        name = queue.pop()
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            requires = metadata.requires(name) or []
+        except metadata.PackageNotFoundError as error:
+            raise PackError(f"{name} is not installed here: run `make venv`") from error
+        for text in requires:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate(environment):
+                queue.append(canonicalize_name(requirement.name))
+    return found
+
+
+def _locked(names: set[str]) -> list[str]:
+    """Return the lock's entries, hashes included, of these packages."""
+    entries = re.split(r"^(?=[A-Za-z0-9])", LOCK.read_text(), flags=re.MULTILINE)
+    by_name: dict[str, str] = {}
+    for entry in entries[1:]:
+        name = canonicalize_name(re.split(r"[=\[ ;]", entry, maxsplit=1)[0])
+        by_name[name] = by_name.get(name, "") + entry  # a fork of versions has several entries
+    missing = sorted(names - by_name.keys())
+    if missing:
+        raise PackError(f"not in {LOCK.name}: {', '.join(missing)}; add them and run `make lock`")
+    return [by_name[name] for name in sorted(names)]
+
+
+def _zip(tree: Path, target: Path) -> None:
+    """Write an archive that keeps modes and symbolic links, as Juju's own unpacking does."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for path in sorted(tree.rglob("*")):
+            if path.is_dir() and not path.is_symlink():
+                continue
+            info = zipfile.ZipInfo(str(path.relative_to(tree)), (2020, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = path.lstat().st_mode << 16
+            content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+            archive.writestr(info, content)
+
+
+def main() -> None:
+    """Pack charms: `python -m jujulab.juju.pack OUT_DIR CHARM_DIR...`."""
+    out_dir, *charms = (Path(argument) for argument in sys.argv[1:])
+    for charm in charms:
+        print(pack(charm, out_dir))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except PackError as error:
+        sys.exit(f"ERROR {error}")

@@ -1,0 +1,1 @@
+"""``lab/lab``: the lab's machines and faults on the command line."""

@@ -1,0 +1,247 @@
+"""``lab/lab``: the lab's machines and faults on the command line.
+
+What Juju does is ``lab/juju``'s; here is what a data centre's technician does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jujulab.cloud import operator
+from jujulab.cloud.console import StepError
+from jujulab.errors import LabError
+from jujulab.image import image
+from jujulab.juju.client import Client
+from jujulab.juju.errors import JujuError
+from jujulab.maas.power import PowerController, Settings
+from jujulab.maas.server import credentials_file, url
+from jujulab.machines.addresses import DEFAULT_SPACE, SPACES
+from jujulab.machines.lab import Lab, Machine, require_root
+from jujulab.trials.faults import Faults
+
+Command = Callable[[Lab, argparse.Namespace], int | None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status."""
+    arguments = parser().parse_args(argv)
+    command: Command = arguments.command
+    try:
+        require_root()
+        return command(Lab(), arguments) or 0
+    except KeyError as error:
+        print(f"lab: {error.args[0]}", file=sys.stderr)
+    except (
+        LabError,
+        StepError,
+        JujuError,
+        ValueError,
+        TimeoutError,
+        subprocess.TimeoutExpired,
+    ) as error:
+        print(f"lab: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("lab: interrupted", file=sys.stderr)
+        return 130
+    return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    top = argparse.ArgumentParser(prog="lab", description=(__doc__ or "").partition("\n")[0])
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command, summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary)
+        added.set_defaults(command=command)
+        return added
+
+    def add_node(name: str, command: Command, summary: str) -> argparse.ArgumentParser:
+        added = add(name, command, summary)
+        added.add_argument("node", metavar="NODE", help="machine id or host name")
+        return added
+
+    add("image", _image, "Build the machines' base image, unless it is there, and print its path.")
+    add("up", _up, "Make the networks and the power controller.")
+    add("down", _down, "Switch everything off; keep the files.")
+    clean = add("clean", _clean, "Switch everything off and remove the lab's files.")
+    clean.add_argument("--image", action="store_true", help="also remove the image cache")
+    machines = add("machines", _machines, "Show the machines.")
+    machines.add_argument("--format", choices=("table", "json"), default="table")
+    power = add("power", _power, "Switch a machine's power, or show it.")
+    power.add_argument("action", choices=("on", "off", "cycle", "status"))
+    power.add_argument("node", metavar="NODE", help="machine id or host name")
+    for name, command, summary in (
+        ("cut", _cut, "Unplug a machine's network cables."),
+        ("restore", _restore, "Plug a machine's network cables in again."),
+    ):
+        spaces = add_node(name, command, summary)
+        spaces.add_argument(
+            "space", nargs="*", metavar="SPACE", help=f"{', '.join(SPACES)} (default: all)"
+        )
+    add_node("freeze", _freeze, "Hang a machine: stop every process where it is.")
+    add_node("thaw", _thaw, "Let a hung machine go on.")
+    kill = add_node("kill", _kill, "Kill processes on a machine.")
+    kill.add_argument("pattern", metavar="PATTERN", help="what their command lines contain")
+    kill.add_argument("--signal", default="KILL", help="the signal's name (default: KILL)")
+    execute = add_node("exec", _exec, "Run a command on a machine.")
+    execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    for name, command, summary in (
+        ("shell", _shell, "Open a shell (bash) with the lab's commands and credentials."),
+        ("openstack", _openstack, "Run the openstack client as the cloud's administrator."),
+    ):
+        # Everything behind the name is the other program's, its options too.
+        other = commands.add_parser(name, help=summary, add_help=False, prefix_chars="\0")
+        other.add_argument("argv", nargs="*")
+        other.set_defaults(command=command)
+    maas = add("maas", _maas, "Show or change the power controller's behaviour.")
+    maas.add_argument("setting", nargs="?", choices=("outage", "boot-delay", "power-delay"))
+    maas.add_argument("value", nargs="?", help="on or off for outage, else seconds")
+    return top
+
+
+def _image(lab: Lab, _: argparse.Namespace) -> None:
+    print(image.ensure(lab.cache))
+
+
+def _up(lab: Lab, _: argparse.Namespace) -> None:
+    lab.up()
+    print(f"lab {lab.home}: networks {', '.join(SPACES)}; MAAS at {url()}")
+
+
+def _down(lab: Lab, _: argparse.Namespace) -> None:
+    Client(lab.home).stop_controller()
+    lab.down()
+
+
+def _clean(lab: Lab, arguments: argparse.Namespace) -> None:
+    with lab.claim():
+        Client(lab.home).stop_controller()
+        lab.clean()
+    if arguments.image:
+        image.remove(lab.cache)
+
+
+def _machines(lab: Lab, arguments: argparse.Namespace) -> None:
+    power = PowerController(lab)
+    rows = [_describe(power, machine) for machine in lab.machines()]
+    if arguments.format == "json":
+        print(json.dumps(rows, indent=2))
+        return
+    lines = [("Machine", "Host name", "Power", "Address", "Remarks")]
+    for row in rows:
+        remarks = ["frozen"] if row["frozen"] else []
+        if row["cut"]:
+            remarks.append(f"cut: {' '.join(row['cut'])}")
+        if row["state"] != row["power"]:
+            remarks.append("in firmware")
+        lines.append(
+            (row["id"], row["fqdn"], row["power"], row["addresses"][DEFAULT_SPACE],
+             ", ".join(remarks))
+        )  # fmt: skip
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        print("  ".join(map(str.ljust, line, widths)).rstrip())
+
+
+def _describe(power: PowerController, machine: Machine) -> dict[str, Any]:
+    return {
+        "id": machine.id,
+        "fqdn": machine.fqdn,
+        "state": machine.state,
+        "power": power.state(machine),
+        "frozen": machine.frozen,
+        "cut": sorted(machine.cuts),
+        "addresses": {space: str(address.ip) for space, address in machine.addresses.items()},
+    }
+
+
+def _power(lab: Lab, arguments: argparse.Namespace) -> None:
+    machine, faults = lab.find(arguments.node), Faults(lab)
+    if arguments.action in ("off", "cycle"):
+        faults.power_off(machine)
+    if arguments.action in ("on", "cycle"):
+        faults.power_on(machine)
+    print(f"{machine.hostname}: {PowerController(lab).state(machine)}")
+
+
+def _cut(lab: Lab, arguments: argparse.Namespace) -> None:
+    Faults(lab).cut(lab.find(arguments.node), *arguments.space)
+
+
+def _restore(lab: Lab, arguments: argparse.Namespace) -> None:
+    Faults(lab).restore(lab.find(arguments.node), *arguments.space)
+
+
+def _freeze(lab: Lab, arguments: argparse.Namespace) -> None:
+    Faults(lab).freeze(lab.find(arguments.node))
+
+
+def _thaw(lab: Lab, arguments: argparse.Namespace) -> None:
+    Faults(lab).thaw(lab.find(arguments.node))
+
+
+def _kill(lab: Lab, arguments: argparse.Namespace) -> None:
+    name = f"SIG{arguments.signal.upper().removeprefix('SIG')}"
+    if name not in signal.Signals.__members__:
+        raise LabError(f"no signal {arguments.signal}")
+    machine = lab.find(arguments.node)
+    killed = Faults(lab).kill(machine, arguments.pattern, signal.Signals[name])
+    print(f"{machine.hostname}: {name} to {' '.join(map(str, killed))}")
+
+
+def _exec(lab: Lab, arguments: argparse.Namespace) -> int:
+    argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
+    if not argv:
+        raise LabError("exec: give a command after --")
+    machine = lab.find(arguments.node)
+    # The terminal's keys reach the command: it stays in the terminal's process group.
+    return machine.popen(argv, start_new_session=False).wait()
+
+
+def _shell(lab: Lab, arguments: argparse.Namespace) -> None:
+    operator.shell(lab, arguments.argv)
+
+
+def _openstack(lab: Lab, arguments: argparse.Namespace) -> None:
+    operator.openstack(lab, arguments.argv)
+
+
+def _maas(lab: Lab, arguments: argparse.Namespace) -> None:
+    settings = Settings(lab.run_dir)
+    if arguments.setting is None:
+        print(f"url: {url()}")
+        print(f"credentials: {credentials_file(lab)}")
+        print(f"process: {lab.maas.pid or 'down'}")
+        print(f"outage: {'on' if settings.outage else 'off'}")
+        print(f"boot-delay: {settings.boot_delay:g} s")
+        print(f"power-delay: {settings.power_delay:g} s")
+    elif arguments.setting == "outage":
+        if arguments.value not in ("on", "off"):
+            raise LabError("maas outage: give on or off")
+        Faults(lab).maas_outage(arguments.value == "on")
+    else:
+        seconds = _seconds(arguments.setting, arguments.value)
+        if arguments.setting == "boot-delay":
+            settings.boot_delay = seconds
+        else:
+            settings.power_delay = seconds
+
+
+def _seconds(setting: str, text: str | None) -> float:
+    with contextlib.suppress(TypeError, ValueError):
+        seconds = float(text)  # type: ignore[arg-type]
+        if 0 <= seconds < float("inf"):
+            return seconds
+    raise LabError(f"maas {setting}: give a number of seconds")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The MAAS look-alike: a process that switches the machines' power."""

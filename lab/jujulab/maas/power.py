@@ -1,0 +1,187 @@
+"""The lab's power controller: which node is on, and what it takes to switch it.
+
+It stands for the management controllers of the nodes, together with the part of MAAS that talks
+to them. A node that is switched on spends some time in its firmware before it boots: real
+hardware takes minutes, and a host that is back in half a second hides and makes problems.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from jujulab.files import replace_text
+from jujulab.machines.lab import Lab, Machine
+
+BOOT_DELAY = 20.0
+"""Seconds that a node spends in its firmware after it was switched on, unless set otherwise."""
+
+
+class Settings:
+    """What can be changed while the lab runs; each is a file, so that a change counts at once.
+
+    Args:
+        run_dir: the lab's directory of run-time files.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self._boot_delay = run_dir / "boot-delay"
+        self._power_delay = run_dir / "power-delay"
+        self._outage = run_dir / "maas-outage"
+        self._forgotten = run_dir / "maas-forgotten"
+
+    @property
+    def boot_delay(self) -> float:
+        """Seconds from switching a node on to its boot."""
+        return _number(self._boot_delay, BOOT_DELAY)
+
+    @boot_delay.setter
+    def boot_delay(self, seconds: float) -> None:
+        replace_text(self._boot_delay, f"{seconds:g}\n")
+
+    @property
+    def power_delay(self) -> float:
+        """Seconds that a request to switch off is accepted before the power really goes.
+
+        With 0 the answer comes when the node is dead. Real MAAS answers at once, and a slow
+        management controller follows seconds later.
+        """
+        return _number(self._power_delay, 0.0)
+
+    @power_delay.setter
+    def power_delay(self, seconds: float) -> None:
+        replace_text(self._power_delay, f"{seconds:g}\n")
+
+    @property
+    def outage(self) -> bool:
+        """Whether the API answers every request with status 503."""
+        return self._outage.exists()
+
+    @outage.setter
+    def outage(self, down: bool) -> None:
+        if down:
+            self._outage.touch()
+        else:
+            self._outage.unlink(missing_ok=True)
+
+    @property
+    def forgotten(self) -> frozenset[str]:
+        """Short names of nodes that the API denies to know, as if they were named otherwise."""
+        try:
+            return frozenset(self._forgotten.read_text().split())
+        except FileNotFoundError:
+            return frozenset()
+
+    @forgotten.setter
+    def forgotten(self, hostnames: Iterable[str]) -> None:
+        replace_text(self._forgotten, " ".join(sorted(hostnames)))
+
+
+class Journal:
+    """One JSON object per line for everything that the power controller was asked and did.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+
+    def write(self, action: str, node: str, result: str, *, started: float | None = None) -> None:
+        """Add an entry with the time of now, in seconds since the epoch.
+
+        Args:
+            action: ``power_off``, ``power_on`` or ``refuse``.
+            node: the node's short host name; empty where it is not known.
+            result: what came of it.
+            started: the `time.time()` of the request, to record how long it took.
+        """
+        now = time.time()
+        entry: dict[str, Any] = {"time": now, "action": action, "node": node, "result": result}
+        if started is not None:
+            entry["seconds"] = round(now - started, 3)
+        with self._lock, self.path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return all entries, the first one first; none where nothing was asked yet."""
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        return [json.loads(line) for line in lines]
+
+
+class PowerController:
+    """Switches nodes.
+
+    Args:
+        lab: where the nodes are.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.settings = Settings(lab.run_dir)
+        self.journal = Journal(lab.run_dir / "maas.jsonl")
+
+    def nodes(self) -> list[Machine]:
+        """Return the lab's nodes; containers have no power supply of their own."""
+        return [machine for machine in self.lab.machines() if machine.parent is None]
+
+    def state(self, node: Machine) -> Literal["on", "off"]:
+        """Return whether a node has power; one that is still in its firmware has."""
+        return "on" if node.firmware_until is not None else node.state
+
+    def power_off(self, node: Machine) -> None:
+        """Cut a node's power, now or after the power delay."""
+        delay = self.settings.power_delay
+        if delay > 0:
+            self.journal.write("power_off", node.hostname, "accepted")
+            _later(delay, self._power_off, node)
+        else:
+            self._power_off(node)
+
+    def power_on(self, node: Machine) -> None:
+        """Switch a node on; it boots after the boot delay."""
+        if self.state(node) == "on":
+            self.journal.write("power_on", node.hostname, "on already")
+            return
+        delay = self.settings.boot_delay
+        due = time.time() + delay
+        node.firmware_until = due
+        self.journal.write("power_on", node.hostname, f"firmware for {delay:g} s")
+        _later(delay, self._boot, node, due)
+
+    def resume(self) -> None:
+        """Go on with the boots that another power controller did not live to see."""
+        for node in self.nodes():
+            due = node.firmware_until
+            if due is not None:
+                _later(due - time.time(), self._boot, node, due)
+
+    def _power_off(self, node: Machine) -> None:
+        started = time.time()
+        node.power_off()
+        self.journal.write("power_off", node.hostname, "off", started=started)
+
+    def _boot(self, node: Machine, due: float) -> None:
+        # Switched off in the meantime, and perhaps on again: then this boot is not to be.
+        if node.firmware_until != due:
+            return
+        node.power_on()
+        self.journal.write("power_on", node.hostname, "boots")
+
+
+def _later(delay: float, function: Any, *arguments: Any) -> None:
+    timer = threading.Timer(max(delay, 0), function, arguments)
+    timer.daemon = True
+    timer.start()
+
+
+def _number(path: Path, default: float) -> float:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return default

@@ -1,0 +1,255 @@
+"""A look-alike of the part of MAAS that fencing needs: machines and their power, over its API.
+
+It listens on the bridges of all spaces, where nodes reach it as ``http://10.77.2.1:5240/MAAS``
+and so on. The server's process is
+``python -m jujulab.maas.server --home DIR``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import re
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from jujulab.maas.oauth import ApiKey
+from jujulab.maas.power import PowerController
+from jujulab.machines.addresses import gateway
+from jujulab.machines.lab import Lab, Machine
+
+PORT = 5240
+API = "/MAAS/api/2.0/"
+
+_CLONE_NEWNET = 0x40000000
+_SYSTEM_ID = "lab{:03}"
+
+_MACHINE = re.compile(r"machines/(?P<system_id>[^/]+)/(?:op-(?P<op>\w+)/?)?")
+
+
+def url(space: str = "admin") -> str:
+    """Return the ``maas_url`` by which a space's machines reach the API."""
+    return f"http://{gateway(space)}:{PORT}/MAAS"
+
+
+def credentials_file(lab: Lab) -> Path:
+    """Return the file with the API key, for ``maas_credentials``."""
+    return lab.home / "maas-credentials"
+
+
+class ApiError(Exception):
+    """The request is answered with an error.
+
+    Args:
+        status: the HTTP status.
+        text: the answer's body.
+    """
+
+    def __init__(self, status: HTTPStatus, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Api:
+    """What the requests mean, apart from HTTP.
+
+    Args:
+        power: switches the nodes.
+        key: the one API key that is good.
+    """
+
+    def __init__(self, power: PowerController, key: ApiKey) -> None:
+        self._power = power
+        self._key = key
+
+    def answer(
+        self, method: str, path: str, query: dict[str, list[str]], authorization: str | None
+    ) -> Any:
+        """Carry out a request and return what to answer as JSON.
+
+        Args:
+            method: GET or POST.
+            path: the path below ``/MAAS/api/2.0/``.
+            query: the parameters of the query string.
+            authorization: the header of that name.
+
+        Raises:
+            ApiError: it is refused.
+        """
+        if self._power.settings.outage:
+            self._power.journal.write("refuse", "", f"outage: {method} {path}")
+            raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "Service unavailable")
+        if (method, path) == ("GET", "version/"):
+            # MAAS tells its version to anybody.
+            return {"version": "3.5.0", "subversion": "", "capabilities": []}
+        if not self._key.accepts(authorization):
+            self._power.journal.write("refuse", "", f"wrong API key: {method} {path}")
+            raise ApiError(HTTPStatus.UNAUTHORIZED, "Authorization Error: Invalid API key.")
+        operation = query.get("op", [""])[0]
+        if (method, path, operation) == ("GET", "users/", "whoami"):
+            return {"username": "lab", "is_superuser": True, "is_local": True}
+        if (method, path) == ("GET", "machines/"):
+            return self._list(query.get("hostname"))
+        match = _MACHINE.fullmatch(path)
+        if match is None:
+            raise ApiError(HTTPStatus.NOT_FOUND, f"Unknown API endpoint: {API}{path}.")
+        return self._machine(method, match["system_id"], match["op"] or operation)
+
+    def _nodes(self) -> list[Machine]:
+        forgotten = self._power.settings.forgotten
+        return [node for node in self._power.nodes() if node.hostname not in forgotten]
+
+    def _list(self, hostnames: list[str] | None) -> list[dict[str, Any]]:
+        # MAAS knows a machine by its short name only; a fully qualified one matches nothing.
+        return [
+            self._describe(node)
+            for node in self._nodes()
+            if hostnames is None or node.hostname in hostnames
+        ]
+
+    def _machine(self, method: str, system_id: str, operation: str) -> Any:
+        node = next((n for n in self._nodes() if _system_id(n) == system_id), None)
+        if node is None:
+            raise ApiError(HTTPStatus.NOT_FOUND, "No Machine matches the given query.")
+        if (method, operation) == ("GET", ""):
+            return self._describe(node)
+        if (method, operation) == ("GET", "query_power_state"):
+            return {"state": self._power.state(node)}
+        actions: dict[tuple[str, str], Callable[[Machine], None]] = {
+            ("POST", "power_off"): self._power.power_off,
+            ("POST", "power_on"): self._power.power_on,
+        }
+        if (method, operation) not in actions:
+            raise ApiError(
+                HTTPStatus.BAD_REQUEST, f"Unrecognised signature: method={method} op={operation}"
+            )
+        actions[method, operation](node)
+        return self._describe(node)
+
+    def _describe(self, node: Machine) -> dict[str, Any]:
+        return {
+            "system_id": _system_id(node),
+            "hostname": node.hostname,
+            "fqdn": node.fqdn,
+            "power_state": self._power.state(node),
+            "power_type": "manual",
+            "status_name": "Deployed",
+            "ip_addresses": [str(address.ip) for address in node.addresses.values()],
+            "resource_uri": f"{API}machines/{_system_id(node)}/",
+        }
+
+
+def _system_id(node: Machine) -> str:
+    return _SYSTEM_ID.format(node.identity.node)
+
+
+def handler(api: Api) -> type[BaseHTTPRequestHandler]:
+    """Return the class that answers HTTP requests with an `Api`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 30
+
+        def do_GET(self) -> None:
+            self._serve("GET")
+
+        def do_POST(self) -> None:
+            self._serve("POST")
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Leave logging to the journal: a request line says nothing that matters."""
+
+        def _serve(self, method: str) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = urlsplit(self.path)
+            status, body = HTTPStatus.OK, ""
+            try:
+                if not parts.path.startswith(API):
+                    raise ApiError(HTTPStatus.NOT_FOUND, f"Unknown path: {parts.path}")
+                answer = api.answer(
+                    method,
+                    parts.path[len(API) :],
+                    parse_qs(parts.query),
+                    self.headers.get("Authorization"),
+                )
+                body = json.dumps(answer)
+            except ApiError as error:
+                status, body = error.status, str(error)
+            except Exception as error:
+                # The server must outlive whatever goes wrong with one machine.
+                status, body = HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}"
+            kind = "application/json" if status == HTTPStatus.OK else "text/plain"
+            content = body.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    return Handler
+
+
+class Server(ThreadingHTTPServer):
+    """The HTTP server, on a socket in another network namespace than the process."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, namespace: Path, handler_class: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("0.0.0.0", PORT), handler_class, bind_and_activate=False)  # noqa: S104
+        self.socket.close()
+        self.socket = listen_in(namespace, PORT)
+
+
+def listen_in(namespace: Path, port: int) -> socket.socket:
+    """Return a TCP socket that listens on all addresses of a network namespace.
+
+    A socket stays in the namespace in which it was made; the thread that makes it goes back.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def enter(handle: int) -> None:
+        if libc.setns(handle, _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
+
+    with Path("/proc/thread-self/ns/net").open() as home, namespace.open() as target:
+        enter(target.fileno())
+        try:
+            return socket.create_server(("", port), backlog=64)
+        finally:
+            enter(home.fileno())
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(
+        prog="jujulab.maas.server", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--home", type=Path, required=True, help="the lab's directory")
+    parser.add_argument("--cache", type=Path, required=True, help="the image cache")
+    arguments = parser.parse_args()
+    lab = Lab(arguments.home, arguments.cache)
+    power = PowerController(lab)
+    api = Api(power, ApiKey.at(credentials_file(lab)))
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    with Server(lab.network.path(), handler(api)) as server:
+        power.resume()
+        lab.maas.announce()
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Machines: system containers on overlays of one image, on the lab's networks."""

@@ -1,0 +1,382 @@
+"""One system container: its systemd-nspawn process, what runs in it, and its violent end.
+
+Nothing is kept in memory: the container is found through a file with the identifier of its
+supervisor (the systemd-nspawn process), which is believed only while the process of that number
+really supervises this container's directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jujulab.errors import LabError
+from jujulab.machines.cgroups import Cgroup
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", "TERM": "dumb"}
+"""What a command run in a container finds in its environment, apart from what is passed."""
+
+NAMESPACES = ("mount", "uts", "ipc", "net", "pid", "cgroup")
+
+_LEFTOVER = Path("/run/systemd/nspawn/unix-export")
+"""Where systemd-nspawn (from 254) mounts a directory for each container, and refuses to start
+when one is left of a container whose supervisor was killed."""
+
+_POWEROFF_SIGNAL = signal.SIGRTMIN + 4
+"""What makes systemd power off cleanly."""
+
+
+POWEROFF, REBOOT = 0, 133
+"""Exit statuses of systemd-nspawn after a container ended by itself."""
+
+
+class ContainerError(LabError):
+    """The container did not start, did not die, or is not running."""
+
+
+class Container:
+    """A container that may be running.
+
+    Args:
+        name: a name that no other container of the host has.
+        root: its root directory on the host.
+        pid_file: the file with its supervisor's process identifier.
+        cgroup: its control group.
+    """
+
+    def __init__(self, name: str, root: Path, pid_file: Path, cgroup: Cgroup) -> None:
+        self.name = name
+        self.root = root
+        self.cgroup = cgroup
+        self._pid_file = pid_file
+
+    @property
+    def supervisor(self) -> int | None:
+        """The process identifier of the running systemd-nspawn; None when there is none."""
+        try:
+            pid = int(self._pid_file.read_text())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return None
+        # A zombie has no command line, and a process that got the number later another one.
+        return pid if f"--directory={self.root}".encode() in command.split(b"\0") else None
+
+    @property
+    def init(self) -> int | None:
+        """The host's identifier of the container's process 1; None while there is none."""
+        supervisor = self.supervisor
+        candidates: Iterable[int] = ()
+        if supervisor is None:
+            # A container outlives its supervisor when that alone is killed.
+            candidates = self.cgroup.pids()
+        else:
+            with contextlib.suppress(OSError):
+                children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text()
+                candidates = map(int, children.split())
+        return next((pid for pid in candidates if _inner_pid(pid) == 1), None)
+
+    def was_supervised_by(self, pid: int) -> bool:
+        """Whether this process, which has ended, is the last supervisor that was started."""
+        try:
+            return int(self._pid_file.read_text()) == pid
+        except (OSError, ValueError):
+            return False
+
+    @property
+    def running(self) -> bool:
+        """Whether anything of the container is alive."""
+        return self.supervisor is not None or bool(self.cgroup.pids())
+
+    @property
+    def boot_id(self) -> str | None:
+        """A text that differs at every boot, a reboot from inside included; None while off."""
+        init = self.init
+        started = None if init is None else _start_time(init)
+        return None if started is None else f"{started}-{init}"
+
+    def launch(
+        self,
+        *,
+        hostname: str,
+        network: Path,
+        binds: Mapping[Path, str],
+        console: Path,
+        on_end: Sequence[str],
+    ) -> None:
+        """Start the container; return when systemd-nspawn runs, long before it has booted.
+
+        Args:
+            hostname: the short host name.
+            network: the file of its network namespace.
+            binds: what of the host is seen where in the container.
+            console: the file to which its console output is appended.
+            on_end: a command to run when the container has powered itself off or wants to
+                reboot; it gets the supervisor's process identifier and `POWEROFF` or `REBOOT`.
+
+        Raises:
+            ContainerError: systemd-nspawn did not start.
+        """
+        self._remove_leftovers()
+        self.cgroup.create()
+        argv = [
+            "systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}",
+            f"--machine={self.name}", f"--hostname={hostname}",
+            f"--network-namespace-path={network}", "--register=no", "--keep-unit",
+            "--capability=all", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
+            "--console=pipe", *(f"--bind={source}:{target}" for source, target in binds.items()),
+        ]  # fmt: skip
+        supervise = (
+            f"{self.cgroup.join_script(leaf=False)}"
+            f' echo $$ >{shlex.quote(str(self._pid_file))}; exec "$@"'
+        )
+        # This shell stays out of the control group, so that it sees the end of everything in it.
+        script = (
+            f'sh -ec {shlex.quote(supervise)} sh "$@" & wait $! && status=$? || status=$?;'
+            f" case $status in {POWEROFF}|{REBOOT}) exec {shlex.join(on_end)} $! $status;; esac"
+        )
+        with console.open("ab") as output:
+            subprocess.run(
+                ["setsid", "--fork", "sh", "-c", script, "sh", *argv], check=True,
+                env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+        deadline = time.monotonic() + 10
+        while self.supervisor is None:
+            if time.monotonic() > deadline:
+                raise ContainerError(f"{self.name} did not start, see {console}")
+            time.sleep(0.002)
+
+    def wait_booted(self, timeout: float) -> None:
+        """Wait until systemd has started everything, or has failed to start some of it.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            ContainerError: it has not booted in time, or it died.
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if not self.running:
+                raise ContainerError(f"{self.name} died while it booted")
+            init = self.init
+            if init is not None and Path(f"/proc/{init}/root/run/systemd/private").exists():
+                remaining = deadline - time.monotonic()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    state = self.run(
+                        ["systemctl", "is-system-running", "--wait"],
+                        timeout=remaining, check=False,
+                    )  # fmt: skip
+                    if state.stdout.strip() in ("running", "degraded"):
+                        return
+            time.sleep(0.01)
+        raise ContainerError(f"{self.name} has not booted within {timeout:g} s")
+
+    def shut_down(self) -> None:
+        """Ask the container's systemd to power off; do not wait."""
+        init = self.init
+        if init is not None:
+            _send(init, _POWEROFF_SIGNAL)
+
+    def wait_dead(self, timeout: float) -> bool:
+        """Wait until nothing of the container runs.
+
+        Args:
+            timeout: seconds.
+
+        Returns:
+            Whether it is dead.
+        """
+        deadline = time.monotonic() + timeout
+        while self.running:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return False
+            supervisor = self.supervisor
+            if supervisor is None or not _wait_exit(supervisor, min(remaining, 0.5)):
+                time.sleep(0.005)
+        return True
+
+    def signal_kill(self) -> None:
+        """Send SIGKILL to the container's process 1, frozen or not; do not wait.
+
+        The kernel takes everything else in the container along before process 1 is gone.
+        """
+        init = self.init
+        targets = {init} if init is not None else self.cgroup.pids()
+        frozen = self.cgroup.frozen
+        if frozen:
+            # The v1 freezer delivers the signal at the thaw: no other process may then go on.
+            targets = targets | self.cgroup.pids()
+        for pid in targets:
+            _send(pid, signal.SIGKILL)
+        if frozen:
+            self.cgroup.set_frozen(False)
+
+    def kill(self, timeout: float = 10) -> None:
+        """End everything in the container at once, and return when it is really dead.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            ContainerError: something survives, such as a process in uninterruptible sleep.
+        """
+        self.signal_kill()
+        # The supervisor ends by itself; killed early, it would leave mounts behind.
+        if not self.wait_dead(min(timeout, 2)):
+            deadline = time.monotonic() + timeout
+            while self.running:
+                if time.monotonic() > deadline:
+                    raise ContainerError(f"{self.name} does not die")
+                supervisor = self.supervisor
+                for pid in self.cgroup.pids() | ({supervisor} if supervisor else set()):
+                    _send(pid, signal.SIGKILL)
+                time.sleep(0.01)
+        self._pid_file.unlink(missing_ok=True)
+        self.cgroup.remove()
+
+    def freeze(self) -> None:
+        """Stop every process where it is."""
+        if self.cgroup.can_freeze:
+            self.cgroup.set_frozen(True)
+        else:
+            self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let every process go on."""
+        if self.cgroup.can_freeze:
+            self.cgroup.set_frozen(False)
+        else:
+            self._signal_all(signal.SIGCONT)
+
+    def popen(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[Any]:
+        """Start a command in the container, in its control group.
+
+        The command leads a new session on the host, unless the options say otherwise: end it and
+        its children with ``os.killpg(process.pid, signal.SIGKILL)``. It dies with the container
+        in any case.
+
+        Args:
+            argv: the command.
+            env: added to a clean environment.
+            options: further arguments of `subprocess.Popen`.
+
+        Raises:
+            ContainerError: the container is not running.
+        """
+        init = self.init
+        if init is None:
+            raise ContainerError(f"{self.name} is not running")
+        script = (
+            f"{self.cgroup.join_script(leaf=True)} exec nsenter --target={init}"
+            f" {' '.join(f'--{kind}' for kind in NAMESPACES)}"
+            ' -- setpriv --pdeathsig=KILL -- "$@"'
+        )
+        options.setdefault("start_new_session", True)
+        environment = ENVIRONMENT | dict(env or {})
+        return subprocess.Popen(["sh", "-ec", script, "sh", *argv], env=environment, **options)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # noqa: A002 - subprocess.run's name
+        timeout: float = 60,
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the container and return what it printed.
+
+        Args:
+            argv: the command.
+            env: added to a clean environment.
+            input: its standard input; empty by default.
+            timeout: seconds after which the command and its children are killed.
+            check: whether a status other than 0 is an error.
+
+        Raises:
+            ContainerError: the container is not running.
+            subprocess.CalledProcessError: the command failed, and ``check`` is set.
+            subprocess.TimeoutExpired: it took too long.
+        """
+        process = self.popen(
+            argv, env=env, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            stdout, stderr = process.communicate(input or "", timeout=timeout)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            # In a frozen machine even SIGKILL waits for the thaw; the caller does not.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=1)
+            raise
+        result = subprocess.CompletedProcess(list(argv), process.returncode, stdout, stderr)
+        if check:
+            result.check_returncode()
+        return result
+
+    def _signal_all(self, number: int) -> None:
+        init = self.init
+        if init is None:
+            return
+        namespace = Path(f"/proc/{init}/ns/pid").readlink()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (folder / "ns/pid").readlink() == namespace:
+                    _send(int(folder.name), number)
+
+    def _remove_leftovers(self) -> None:
+        mount = _LEFTOVER / self.name
+        if mount.is_mount():
+            subprocess.run(["umount", str(mount)], check=True)
+
+
+def _inner_pid(pid: int) -> int | None:
+    """Return the process identifier that a process has in its own namespace."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("NSpid:"):
+                numbers = line.split()[1:]
+                return int(numbers[-1]) if len(numbers) > 1 else None
+    return None
+
+
+def _start_time(pid: int) -> str | None:
+    """Return when a process started, in clock ticks since the host's boot."""
+    with contextlib.suppress(OSError):
+        # The second field, the name in parentheses, may hold anything.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return None
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _wait_exit(pid: int, timeout: float) -> bool:
+    """Wait until a process has ended; False when it has not after ``timeout`` seconds."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(handle, select.POLLIN)
+        return bool(poller.poll(timeout * 1000))
+    finally:
+        os.close(handle)

@@ -1,0 +1,272 @@
+"""The lab's machines: system containers on overlays of one image, on the lab's networks.
+
+All state is in files below the lab's home directory, so that any number of processes may use
+the lab at once: `Lab` and `Machine` objects hold no more than paths.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+from jujulab import host
+from jujulab.errors import LabError
+from jujulab.files import cache_dir
+from jujulab.image import image
+from jujulab.machines.addresses import MachineId
+from jujulab.machines.cgroups import Cgroup, hierarchies
+from jujulab.machines.container import ContainerError
+from jujulab.machines.maasprocess import MaasProcess
+from jujulab.machines.machine import Machine
+from jujulab.machines.network import Network
+
+DEFAULT_HOME = Path("/var/lib/juju-lab")
+NAME = "juju-lab"
+"""The name of the lab's network namespace and control group, where its home is the default."""
+
+_SPACE = 2.0
+"""GB that the machines need beside the image."""
+
+_MARKER = "this-is-a-juju-lab"
+"""The file by which `Lab.clean` knows that it may remove a directory."""
+
+_ENGINE_FOLDERS = {"charms", "logs", "run"}
+"""What the Juju engine makes in the home directory, perhaps before the machine layer does."""
+
+
+class Lab:
+    """All machines of one lab.
+
+    Args:
+        home: its directory; ``$LAB_HOME`` or the default when not given.
+        cache: the image cache; ``$LAB_CACHE`` or the default when not given.
+    """
+
+    def __init__(self, home: Path | None = None, cache: Path | None = None) -> None:
+        self.home = (home or Path(os.environ.get("LAB_HOME") or DEFAULT_HOME)).absolute()
+        self.cache = cache or cache_dir()
+        self.run_dir = self.home / "run"
+        self.instances_dir = self.home / "instances"
+
+    @cached_property
+    def name(self) -> str:
+        """What the lab's namespaces and control groups are called on the host."""
+        if self.home == DEFAULT_HOME:
+            return NAME
+        return f"{NAME}-{hashlib.sha256(str(self.home).encode()).hexdigest()[:6]}"
+
+    @cached_property
+    def network(self) -> Network:
+        """The lab's networks."""
+        return Network(self.name)
+
+    @cached_property
+    def maas(self) -> MaasProcess:
+        """The process of the MAAS look-alike."""
+        return MaasProcess(self.home, self.cache, self.network.path())
+
+    @cached_property
+    def cgroup_mounts(self) -> dict[str, Path]:
+        """The host's control group hierarchies."""
+        return hierarchies(Path("/proc/mounts").read_text())
+
+    def up(self) -> None:
+        """Make the image if need be, the networks and the power controller; start no machine.
+
+        What an earlier run left half done or behind is finished or removed.
+
+        Raises:
+            LabError: the home directory holds something else, or the user is not root.
+            ImageError: the image could not be built.
+        """
+        require_root()
+        host.install_packages()
+        host.raise_limits()
+        root = image.ensure(self.cache)
+        self._make_home(root)
+        if not self.machines():
+            host.check_space(self.home, _SPACE)
+        with self.lock("lab"):
+            self.network.up()
+            machines = self.machines()
+            # A container that died by itself leaves its namespace, addresses included.
+            for slug in self.network.machines() - {m.slug for m in machines if m.state == "on"}:
+                self.network.detach(slug)
+            self.maas.ensure()
+
+    def down(self) -> None:
+        """Cut the power of all machines; remove namespaces and mounts. The files stay."""
+        self.maas.stop()
+        machines = self.machines()
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(Machine.power_off, (m for m in machines if m.parent is None)))
+        for machine in machines:
+            machine.unmount()
+        self.network.down()
+        Cgroup(self.name, self.cgroup_mounts).remove()
+
+    def clean(self) -> None:
+        """Remove the lab with everything in it, but not the image.
+
+        Raises:
+            LabError: the home directory is not a lab's, or something is still mounted in it.
+        """
+        if not self.home.exists():
+            return
+        if not (self.home / _MARKER).exists():
+            raise LabError(f"{self.home} is not a lab's home directory")
+        self.down()
+        inside = f" {self.home}/"
+        if any(inside in line for line in Path("/proc/self/mountinfo").read_text().splitlines()):
+            raise LabError(f"something is still mounted below {self.home}")
+        shutil.rmtree(self.home)
+
+    def create(self, machine_id: str) -> Machine:
+        """Make a machine that is off, or return the one that exists.
+
+        Args:
+            machine_id: a Juju identifier, ``3`` or ``3/lxd/0``.
+
+        Raises:
+            LabError: the identifier is none, or a container's node does not exist.
+        """
+        try:
+            identity = MachineId.parse(machine_id)
+        except ValueError as error:
+            raise LabError(str(error)) from error
+        root = image.ensure(self.cache)
+        self._make_home(root)
+        with self.lock("lab"):
+            machine = Machine(self, identity)
+            if machine.exists:
+                return machine
+            if identity.parent is not None and not Machine.of(self, identity.parent).exists:
+                raise LabError(f"machine {identity.parent}, on which {identity} would be, is none")
+            taken = {m.host_part for m in self.machines()}
+            try:
+                machine.write(image=root, host_part=identity.host_part(taken))
+            except ValueError as error:
+                raise LabError(str(error)) from error
+            self.refresh_hosts()
+        return machine
+
+    def machine(self, machine_id: str) -> Machine:
+        """Return a machine.
+
+        Raises:
+            KeyError: there is none with this identifier.
+        """
+        with contextlib.suppress(ValueError):
+            machine = Machine.of(self, machine_id)
+            if machine.exists:
+                return machine
+        raise KeyError(f"no machine {machine_id}")
+
+    def machines(self) -> list[Machine]:
+        """Return all machines, nodes before their containers."""
+        folders = (self.home / "machines").glob("*/machine.json")
+        identities = (json.loads(path.read_text())["id"] for path in folders)
+        machines = [Machine.of(self, identity) for identity in identities]
+        return sorted(
+            machines, key=lambda m: (m.identity.node, m.identity.container or 0, m.id.count("/"))
+        )
+
+    def find(self, name: str) -> Machine:
+        """Return the machine with this identifier, host name or fully qualified name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for machine in self.machines():
+            if name in (machine.id, machine.hostname, machine.fqdn):
+                return machine
+        raise KeyError(f"no machine {name}")
+
+    @contextlib.contextmanager
+    def claim(self) -> Iterator[None]:
+        """Have the lab to oneself: while a program follows a recovery, no other breaks things.
+
+        The lock is not in the lab's directory, which may not exist yet, and ends with the process.
+
+        Raises:
+            LabError: this computer's lab is another program's now, or the user is not root.
+        """
+        require_root()
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with (self.cache / f"{self.name}.lock").open("a+") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                handle.seek(0)
+                raise LabError(
+                    f"process {handle.read().strip()} uses the lab in {self.home}: wait for its"
+                    " end, or name a home of its own for this one, as in"
+                    " `LAB_HOME=/var/lib/juju-lab-2 make demo`"
+                ) from None
+            handle.truncate(0)
+            handle.write(str(os.getpid()))
+            handle.flush()
+            yield
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a lock that all processes of this lab share."""
+        folder = self.run_dir / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / name).open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def refresh_hosts(self) -> None:
+        """Bring /etc/hosts of all machines up to date, running or not yet started."""
+        machines = self.machines()
+        entries = [m.hosts_entry for m in machines]
+        for machine in machines:
+            machine.write_hosts(entries)
+
+    def _make_home(self, image_root: Path) -> None:
+        marker = self.home / _MARKER
+        if not marker.exists():
+            if self.home.is_dir() and {p.name for p in self.home.iterdir()} - _ENGINE_FOLDERS:
+                raise LabError(f"{self.home} exists and is not a lab's home directory")
+            self.home.mkdir(parents=True, exist_ok=True)
+            marker.touch()
+        for folder in (self.run_dir, self.home / "machines"):
+            folder.mkdir(exist_ok=True)
+        if not self.instances_dir.exists():
+            user, group = nova_owner((image_root / "etc/passwd").read_text())
+            self.instances_dir.mkdir()
+            os.chown(self.instances_dir, user, group)
+
+
+def require_root() -> None:
+    """Raise LabError unless the user is root."""
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root, as it makes containers, networks and mounts: use sudo")
+
+
+def nova_owner(passwd: str) -> tuple[int, int]:
+    """Return the user and group numbers of nova.
+
+    Args:
+        passwd: the text of the image's /etc/passwd.
+
+    Raises:
+        LabError: there is no such user.
+    """
+    for line in passwd.splitlines():
+        fields = line.split(":")
+        if fields[0] == "nova":
+            return int(fields[2]), int(fields[3])
+    raise LabError("the image has no user nova")
+
+
+__all__ = ["ContainerError", "Lab", "LabError", "Machine"]

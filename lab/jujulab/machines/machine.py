@@ -1,0 +1,357 @@
+"""One machine of the lab: a Juju machine, and the MAAS node or the container that it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from jujulab.errors import LabError
+from jujulab.files import LAB, replace_text
+from jujulab.machines import hostsfile
+from jujulab.machines.addresses import DEFAULT_SPACE, SPACES, MachineId, addresses, check_spaces
+from jujulab.machines.cgroups import Cgroup
+from jujulab.machines.container import Container
+from jujulab.machines.network import NetworkError
+from jujulab.machines.root import Root
+
+if TYPE_CHECKING:
+    from jujulab.machines.lab import Lab
+
+STOP_TIMEOUT = 60.0
+"""Seconds that a clean shutdown may take before the power is cut."""
+
+
+class Machine:
+    """A machine of the lab.
+
+    Args:
+        lab: the lab that it belongs to.
+        identity: its parsed identifier.
+    """
+
+    def __init__(self, lab: Lab, identity: MachineId) -> None:
+        self.lab = lab
+        self.identity = identity
+        self.id = str(identity)
+        self.slug = identity.slug
+        self.hostname = identity.hostname
+        self.fqdn = identity.fqdn
+        self.parent = identity.parent
+        self.dir = lab.home / "machines" / self.slug
+        self._root = Root(self.dir)
+        self.root = self._root.path
+        self.juju_dir = self.dir / "juju"
+        self._cuts = lab.run_dir / f"{self.slug}.cuts"
+        self._firmware = lab.run_dir / f"{self.slug}.firmware"
+
+    @classmethod
+    def of(cls, lab: Lab, machine_id: str) -> Machine:
+        """Return the object for an identifier, whether or not the machine exists.
+
+        Raises:
+            ValueError: the text is no identifier.
+        """
+        return cls(lab, MachineId.parse(machine_id))
+
+    def __repr__(self) -> str:
+        return f"<Machine {self.id} {self.hostname}>"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the machine has been created and not destroyed."""
+        return (self.dir / "machine.json").exists()
+
+    @cached_property
+    def _definition(self) -> dict[str, Any]:
+        definition: dict[str, Any] = json.loads((self.dir / "machine.json").read_text())
+        return definition
+
+    @property
+    def host_part(self) -> int:
+        """The last octet of the machine's addresses."""
+        return int(self._definition["host_part"])
+
+    @property
+    def addresses(self) -> dict[str, IPv4Interface]:
+        """The machine's address in each space."""
+        return addresses(self.host_part)
+
+    @property
+    def hosts_entry(self) -> hostsfile.Entry:
+        """The machine's line in /etc/hosts."""
+        address = self.addresses[DEFAULT_SPACE].ip
+        return hostsfile.Entry(address=address, fqdn=self.fqdn, hostname=self.hostname)
+
+    @property
+    def children(self) -> list[str]:
+        """The identifiers of the containers on this node."""
+        return [machine.id for machine in self._family() if machine.id != self.id]
+
+    @cached_property
+    def container(self) -> Container:
+        """The processes of the machine."""
+        return Container(
+            name=f"{self.lab.name}.{self.slug}",
+            root=self.root,
+            pid_file=self.lab.run_dir / f"{self.slug}.pid",
+            cgroup=Cgroup(f"{self.lab.name}/{self.slug}", self.lab.cgroup_mounts),
+        )
+
+    @property
+    def state(self) -> Literal["on", "off"]:
+        """Whether anything of the machine runs."""
+        return "on" if self.container.running else "off"
+
+    @property
+    def boot_id(self) -> str | None:
+        """A text that differs at every boot, a reboot from inside included; None while off."""
+        return self.container.boot_id
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the machine's processes are stopped."""
+        return self.container.cgroup.frozen
+
+    @property
+    def cuts(self) -> frozenset[str]:
+        """The spaces whose cable is unplugged; a power cycle does not plug it in again."""
+        with contextlib.suppress(FileNotFoundError):
+            return frozenset(self._cuts.read_text().split())
+        return frozenset()
+
+    @property
+    def firmware_until(self) -> float | None:
+        """When a node that was switched on leaves its firmware and boots, in epoch seconds.
+
+        None for a node that is off, or has booted. The power controller sets it; cutting the
+        power and booting both end it.
+        """
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return float(self._firmware.read_text())
+        return None
+
+    @firmware_until.setter
+    def firmware_until(self, due: float) -> None:
+        replace_text(self._firmware, repr(due))
+
+    @property
+    def mounted(self) -> bool:
+        """Whether the machine's root is there to be read and written."""
+        return self._root.mounted
+
+    def write(self, *, image: Path, host_part: int) -> None:
+        """Write the machine's definition; the caller holds the lab's lock."""
+        self._root.create()
+        self.juju_dir.mkdir(exist_ok=True)
+        definition = {
+            "id": self.id,
+            "image": str(image),
+            "host_part": host_part,
+            "machine_id": uuid.uuid4().hex,
+        }
+        replace_text(self.dir / "machine.json", json.dumps(definition, indent=1))
+
+    def start(self, wait: float = 60) -> None:
+        """Boot the machine, unless it runs, and wait until it is up. Starts no containers on it.
+
+        Args:
+            wait: seconds to wait until systemd has started everything.
+
+        Raises:
+            LabError: it is a container on a node that is off.
+            ContainerError: it has not booted in time.
+        """
+        self._launch()
+        self.container.wait_booted(wait)
+
+    def wait_booted(self, timeout: float = 60) -> None:
+        """Wait until a machine that was switched on has booted; see `Container.wait_booted`."""
+        self.container.wait_booted(timeout)
+
+    def power_on(self) -> None:
+        """Switch the machine and the containers on it on; do not wait until they have booted."""
+        for machine in self._family():
+            machine._launch()
+
+    def power_off(self) -> None:
+        """Cut the power of the machine and the containers on it; return when all are dead."""
+        with self._family_lock() as family:
+            self._cut_power(family)
+
+    def ended(self, supervisor: int) -> bool:
+        """Tidy up after the machine powered itself off or wants to reboot.
+
+        The containers on a node lose their power with it.
+
+        Args:
+            supervisor: the process identifier of the systemd-nspawn that ended.
+
+        Returns:
+            Whether it was the machine's; False when it has been started again since, or its
+            power been cut.
+        """
+        with self._family_lock() as family:
+            if not self.container.was_supervised_by(supervisor):
+                return False
+            self._cut_power(family)
+        return True
+
+    def stop(self) -> None:
+        """Shut the machine and the containers on it down cleanly; cut the power if that hangs."""
+        family = self._family()
+        for machine in reversed(family):
+            machine.container.shut_down()
+        for machine in reversed(family):
+            machine.container.wait_dead(STOP_TIMEOUT)
+        self.power_off()
+
+    def cut(self, *spaces: str, containers: bool = True) -> None:
+        """Unplug the machine's and its containers' network cables in some spaces.
+
+        Args:
+            spaces: which; all of them when none is given.
+            containers: also those of the containers; without, it is as if a network failed that
+                only the nodes are in.
+
+        Raises:
+            ValueError: there is no such space.
+        """
+        self._set_cuts(check_spaces(spaces), connected=False, containers=containers)
+
+    def restore(self, *spaces: str) -> None:
+        """Plug network cables in again; see `cut`."""
+        self._set_cuts(check_spaces(spaces), connected=True)
+
+    def freeze(self) -> None:
+        """Stop every process of the machine and its containers where it is."""
+        for machine in self._family():
+            if machine.state == "on":
+                machine.container.freeze()
+
+    def thaw(self) -> None:
+        """Let every process of the machine and its containers go on."""
+        for machine in self._family():
+            if machine.state == "on":
+                machine.container.thaw()
+
+    def destroy(self) -> None:
+        """Remove the machine and the containers on it, files included."""
+        self.power_off()
+        for machine in reversed(self._family()):
+            machine.unmount()
+            machine._cuts.unlink(missing_ok=True)
+            shutil.rmtree(machine.dir, ignore_errors=True)
+        with self.lab.lock("lab"):
+            self.lab.refresh_hosts()
+
+    def popen(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[Any]:
+        """Start a command in the machine; see `Container.popen`."""
+        return self.container.popen(argv, env=env, **options)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # noqa: A002 - subprocess.run's name
+        timeout: float = 60,
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the machine and return what it printed; see `Container.run`."""
+        return self.container.run(argv, env=env, input=input, timeout=timeout, check=check)
+
+    def unmount(self) -> None:
+        """Unmount the root of a machine that is off."""
+        self._root.unmount()
+
+    def write_hosts(self, entries: Sequence[hostsfile.Entry]) -> None:
+        """Bring /etc/hosts up to date, unless the machine has never been started."""
+        if self.mounted:
+            self._root.write_hosts(entries)
+
+    def _family(self) -> list[Machine]:
+        """Return the machine and, for a node, the containers on it."""
+        if self.parent is not None:
+            return [self]
+        return [self, *(m for m in self.lab.machines() if m.parent == self.id)]
+
+    @contextlib.contextmanager
+    def _family_lock(self) -> Iterator[list[Machine]]:
+        """Keep others from switching the machine and the containers on it."""
+        family = self._family()
+        with contextlib.ExitStack() as locks:
+            for machine in family:
+                locks.enter_context(self.lab.lock(machine.slug))
+            yield family
+
+    def _cut_power(self, family: Sequence[Machine]) -> None:
+        # The network goes first: nothing that dies may say goodbye to its peers. A machine
+        # whose start was interrupted may lack cables; it still has to die.
+        with contextlib.suppress(NetworkError):
+            self.lab.network.plug([m.slug for m in family], tuple(SPACES), connected=False)
+        for machine in family:
+            machine._firmware.unlink(missing_ok=True)
+            machine.container.signal_kill()
+        for machine in family:
+            machine.container.kill()
+            # What was set up in the namespace at run time, virtual addresses above all, must
+            # not come back with the power.
+            self.lab.network.detach(machine.slug)
+
+    def _launch(self) -> None:
+        with contextlib.ExitStack() as locks:
+            if self.parent is not None:
+                # A container must not slip in between its node's death and its own.
+                locks.enter_context(self.lab.lock(MachineId.parse(self.parent).slug))
+                if self.lab.machine(self.parent).state == "off":
+                    raise LabError(f"machine {self.id}: node {self.parent} is off")
+            locks.enter_context(self.lab.lock(self.slug))
+            self._firmware.unlink(missing_ok=True)
+            if self.state == "on":
+                return
+            self.lab.network.attach(self.slug, self.addresses, self.cuts)
+            self._root.mount(Path(self._definition["image"]))
+            self._root.write_identity(self.hostname, self._definition["machine_id"])
+            self.write_hosts([m.hosts_entry for m in self.lab.machines()])
+            self.container.launch(
+                hostname=self.hostname,
+                network=self.lab.network.path(self.slug),
+                binds=self._binds(),
+                console=self.dir / "console.log",
+                on_end=self._on_end(),
+            )
+
+    def _on_end(self) -> list[str]:
+        python = ["env", f"PYTHONPATH={LAB}", sys.executable, "-m", "jujulab.machines.ended"]
+        return [*python, str(self.lab.home), self.id]
+
+    def _binds(self) -> dict[Path, str]:
+        binds = {self.juju_dir: "/var/lib/juju"}
+        if self.parent is None:
+            binds[self.lab.instances_dir] = "/var/lib/nova/instances"
+            for device in (Path("/dev/kvm"), Path("/dev/net/tun")):
+                if device.exists():
+                    binds[device] = str(device)
+        return binds
+
+    def _set_cuts(
+        self, spaces: Sequence[str], *, connected: bool, containers: bool = True
+    ) -> None:
+        with self._family_lock() as locked:
+            family = locked if containers else [self]
+            for machine in family:
+                cuts = machine.cuts - set(spaces) if connected else machine.cuts | set(spaces)
+                replace_text(machine._cuts, " ".join(sorted(cuts)))
+            running = [m.slug for m in family if m.state == "on"]
+            self.lab.network.plug(running, spaces, connected=connected)

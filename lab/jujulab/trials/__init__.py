@@ -1,0 +1,1 @@
+"""Faults, what is seen while the cloud recovers, and the judgement."""

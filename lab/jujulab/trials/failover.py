@@ -1,0 +1,260 @@
+"""A trial of a failover segment: how its hosts are arranged, and what the lists say afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from jujulab.cloud import records
+from jujulab.cloud.connection import CloudError
+from jujulab.cloud.console import StepError, poll
+from jujulab.cloud.placement import Room
+from jujulab.cloud.records import Records, SegmentHost
+from jujulab.errors import LabError
+from jujulab.trials.demo import SEGMENT
+from jujulab.trials.trial import PREFIX, RECOVERY_TIMEOUT, Trial, TrialError
+
+IN_DUTY = SegmentHost(reserved=False, on_maintenance=False)
+IN_RESERVE = SegmentHost(reserved=True, on_maintenance=False)
+IN_MAINTENANCE = SegmentHost(reserved=False, on_maintenance=True)
+
+HOST, GUEST = "COMPUTE_HOST", "VM"
+"""Masakari's kinds of notifications."""
+
+ENDED = frozenset({"finished", "failed", "ignored"})
+"""States in which Masakari leaves a notification alone."""
+
+
+class Failover(Trial):
+    """A trial whose segment, options and guests' states are part of it."""
+
+    def arrange(self, method: str, *, reserved: Collection[str] = ()) -> None:
+        """Have the segment recover by a method, these hosts in reserve, all others on duty.
+
+        Raises:
+            StepError: an action failed.
+        """
+        self.action("update-segment", f"name={SEGMENT}", f"recovery-method={method}")
+        lists = self.records()
+        for name, host in lists.hosts.items():
+            on_duty = host == IN_DUTY and lists.services[name].status == "enabled"
+            if name not in reserved and not on_duty:
+                self.action("return-host", f"host={name}")
+        for name in reserved:
+            self.action("update-host", f"host={name}", "reserved=true")
+
+    def action(self, name: str, *parameters: str) -> dict[str, Any]:
+        """Run an action on masakari's leader and return its results.
+
+        Raises:
+            StepError: it failed.
+        """
+        return self.demo.console.run_action("masakari/leader", name, *parameters)
+
+    def refused(self, name: str, *parameters: str) -> str:
+        """Run an action that has to fail; return why it did.
+
+        Raises:
+            TrialError: it succeeded.
+        """
+        try:
+            results = self.action(name, *parameters)
+        except StepError as error:
+            self.say(str(error))
+            return str(error)
+        raise TrialError(f"{name} succeeded: {results}")
+
+    def configure(self, *options: str) -> None:
+        """Set options of masakari for the time of the trial.
+
+        Args:
+            options: as `juju config` takes them, `name=value`.
+        """
+        names = [option.split("=")[0] for option in options]
+        self.repair(self._set, "--reset", ",".join(names))
+        self._set(*options)
+
+    def _set(self, *arguments: str) -> None:
+        """Change options, and wait until every engine works with them.
+
+        Raises:
+            StepError: they do not.
+        """
+        before = self._configurations()
+        self.demo.console.juju("config", "masakari", *arguments)
+        if not poll(lambda: not set(before) & set(self._configurations()), 120):
+            raise StepError(f"{arguments} did not reach masakari.conf of all units")
+        self.demo.console.wait_active("the change of options", timeout=120)
+
+    def _configurations(self) -> list[str]:
+        path = "etc/masakari/masakari.conf"
+        return [f"{m.id}: {(m.root / path).read_text()}" for m in self.cluster.members]
+
+    def fill(self, *hosts: str) -> None:
+        """Leave no room for guests on some hypervisors for the time of the trial.
+
+        The guests of earlier trials go: the room that they leave would not be taken.
+        """
+        self.guests.delete(PREFIX)
+        room = Room(self.cloud)
+        self.repair(room.give_back)
+        for host in hosts:
+            room.take(host)
+
+    def records(self) -> Records:
+        """Return the three lists.
+
+        Raises:
+            CloudError: an API did not answer.
+        """
+        return records.read(self.cloud, PREFIX)
+
+    def show(self) -> Records:
+        """Show the three lists, and return them."""
+        lists = self.records()
+        print(records.render(lists))
+        return lists
+
+    def await_records(
+        self, reached: Callable[[Records], bool], timeout: float = RECOVERY_TIMEOUT
+    ) -> Records:
+        """Wait until the lists are as they have to be; show them either way.
+
+        Raises:
+            TrialError: they are not, within the timeout in seconds.
+        """
+
+        def look() -> bool:
+            try:
+                return reached(self.records())
+            except CloudError:
+                return False  # asked again
+
+        done = poll(look, timeout)
+        lists = self.show()
+        if not done:
+            raise TrialError(f"not so within {timeout:g} s: {lists}; {self.notifications()}")
+        return lists
+
+    def await_end(self, kind: str = HOST, timeout: float = RECOVERY_TIMEOUT) -> list[str]:
+        """Wait until Masakari has dealt with all notifications of a kind since the fault.
+
+        Args:
+            kind: `HOST` or `GUEST`.
+            timeout: seconds.
+
+        Returns:
+            their states, the first notification's first.
+
+        Raises:
+            TrialError: it has not, within the timeout in seconds.
+        """
+
+        def ended() -> bool:
+            found = self.states(kind)
+            return bool(found) and ENDED.issuperset(found)
+
+        if not poll(ended, timeout):
+            raise TrialError(f"Masakari is still at it after {timeout:g} s")
+        return self.states(kind)
+
+    def states(self, kind: str) -> list[str]:
+        """Return the states of a kind's notifications since the fault, the first one's first."""
+        found = (entry for entry in self.notifications() if entry["type"] == kind)
+        return [str(entry["status"]) for entry in found]
+
+    def notifications(self) -> list[dict[str, Any]]:
+        """Return Masakari's notifications of failures since the fault, the first one first.
+
+        That a host is there again is reported, too, at any time, and means nothing here.
+        """
+        since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self._since - 1))
+        try:
+            found = self.cloud.notifications()
+        except CloudError:
+            return []
+        return sorted(
+            (
+                entry
+                for entry in found
+                if entry["created_at"] >= since and entry["payload"].get("event") != "STARTED"
+            ),
+            key=lambda entry: str(entry["created_at"]),
+        )
+
+    def server(self, name: str) -> dict[str, Any]:
+        """Return a guest as Nova shows it."""
+        return self.guests.find(PREFIX)[name]
+
+    def act(self, name: str, action: str, argument: object = None) -> None:
+        """Have Nova do something to a guest, as a user or administrator would."""
+        path = f"/servers/{self.server(name)['id']}/action"
+        self.cloud.post("compute", path, {action: argument})
+
+    def await_status_of(self, name: str, status: str, timeout: float = 120) -> None:
+        """Wait until Nova says that a guest is in a state and nothing is done to it.
+
+        Raises:
+            TrialError: it is not, within the timeout in seconds.
+        """
+
+        def reached() -> bool:
+            server = self.server(name)
+            return (server["status"], server["OS-EXT-STS:task_state"]) == (status, None)
+
+        if not poll(reached, timeout):
+            raise TrialError(f"{name} is {self.server(name)['status']}, not {status}")
+
+    def beats(self, name: str, within: float = 60) -> bool:
+        """Whether a guest writes to its disk, within so many seconds."""
+        pulse = self._pulses[name]
+        pulse.poll()
+        return poll(pulse.poll, within, 0.2)
+
+    def silent(self, *names: str, seconds: float = 5) -> bool:
+        """Whether none of some guests writes to its disk for so many seconds."""
+        pulses = [self._pulses[name] for name in names]
+        for pulse in pulses:
+            pulse.poll()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.5)
+            beaten = [pulse.poll() for pulse in pulses]
+            if any(beaten):
+                return False
+        return True
+
+    def await_cluster(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until Pacemaker has connected to a hypervisor again.
+
+        Raises:
+            TrialError: it has not, within the timeout in seconds.
+        """
+        if not poll(lambda: self.connected(host), timeout, 1):
+            raise TrialError(f"Pacemaker does not reach {host} after {timeout:g} s")
+
+    def connected(self, host: str) -> bool:
+        """Whether Pacemaker is connected to a hypervisor."""
+        try:
+            resource = self.cluster.look().find(f".//resource[@id='{host}']")
+        except LabError:
+            return False
+        return (
+            resource is not None
+            and resource.get("role") == "Started"
+            and resource.get("failed") != "true"
+        )
+
+    def judge(self, *lost: str) -> None:
+        """Judge from outside: no guest twice, no evacuation before its fence, no other fence.
+
+        Args:
+            lost: the hypervisors that had to be fenced.
+
+        Raises:
+            TrialError: with a sentence for everything that went wrong.
+        """
+        problems = self._unsafe(lost)
+        if problems:
+            raise TrialError("\n".join(problems))

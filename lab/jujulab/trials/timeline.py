@@ -1,0 +1,152 @@
+"""A recovery at a glance: phases from events, a timeline for people, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jujulab.cloud.heartbeat import Boot, overlaps
+from jujulab.trials.observe import Event
+
+_WIDTH = 46
+
+PHASES = {
+    "detected": ("pacemaker", "lost"),
+    "fenced": ("pacemaker", "fenced"),
+    "notified": ("masakari", "notified"),
+    "evacuating": ("nova", "evacuating"),
+}
+"""Name of a phase -> source and kind of the first event that reaches it."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Seconds from the fault to each phase; None for a phase that was not seen.
+
+    Attributes:
+        phases: detected, fenced, notified, evacuating, in the order in which they should come.
+        active: guest -> seconds until Nova called it ACTIVE again.
+        beating: guest -> seconds until it wrote to its disk again.
+        outage: guest -> length of the pause in its heartbeat, in seconds.
+    """
+
+    phases: dict[str, float | None]
+    active: dict[str, float]
+    beating: dict[str, float]
+    outage: dict[str, float]
+
+    @property
+    def all_active(self) -> float | None:
+        """Seconds until the last guest was ACTIVE."""
+        return max(self.active.values(), default=None)
+
+
+def summarise(
+    events: Iterable[Event], *, since: float, guests: Sequence[str], host: str = ""
+) -> Recovery:
+    """Compute the phases of the recovery of some guests.
+
+    Args:
+        events: what the observer saw.
+        since: epoch seconds of the fault.
+        guests: names of the guests that had to recover.
+        host: Pacemaker's name of the host that failed; empty for a guest's own failure.
+    """
+    ordered = sorted(event for event in events if event.time >= since - 0.5)
+    phases: dict[str, float | None] = {}
+    for phase, (source, kind) in PHASES.items():
+        subjects = {"pacemaker": {host}, "nova": set(guests)}.get(source)
+        phases[phase] = next(
+            (
+                round(event.time - since, 2)
+                for event in ordered
+                if (event.source, event.kind) == (source, kind)
+                and (subjects is None or event.subject in subjects)
+            ),
+            None,
+        )
+    noticed, fenced = phases["detected"], phases["fenced"]
+    if noticed is not None and fenced is not None:
+        # Pacemaker calls a host online for as long as it tries to connect to it again.
+        phases["detected"] = min(noticed, fenced)
+    return Recovery(
+        phases,
+        _last(ordered, "nova", "active", guests, since),
+        _last(ordered, "guest", "beats", guests, since),
+        _outages(ordered, guests),
+    )
+
+
+def _last(
+    events: Sequence[Event], source: str, kind: str, guests: Sequence[str], since: float
+) -> dict[str, float]:
+    return {
+        event.subject: round(event.time - since, 2)
+        for event in events
+        if (event.source, event.kind) == (source, kind) and event.subject in guests
+    }
+
+
+def _outages(events: Sequence[Event], guests: Sequence[str]) -> dict[str, float]:
+    silent: dict[str, float] = {}
+    outages: dict[str, float] = {}
+    for event in events:
+        if event.source != "guest" or event.subject not in guests:
+            continue
+        if event.kind == "silent":
+            silent[event.subject] = event.time
+        elif event.kind == "beats" and event.subject in silent:
+            outages[event.subject] = round(event.time - silent[event.subject], 2)
+    return outages
+
+
+def render(title: str, events: Iterable[Event], *, since: float) -> str:
+    """Return the timeline as text: one line an event, seconds first, a bar for the eye."""
+    ordered = sorted(event for event in events if event.time >= since - 2)
+    length = max((event.time - since for event in ordered), default=0.0) or 1.0
+    lines = [title, ""]
+    for event in ordered:
+        seconds = event.time - since
+        at = min(_WIDTH, max(0, round(seconds / length * _WIDTH)))
+        bar = "·" * at + "●" + " " * (_WIDTH - at)
+        lines.append(f"  {seconds:+7.1f} s  {bar}  {event.text}")
+    return "\n".join(lines)
+
+
+def render_phases(recovery: Recovery) -> str:
+    """Return the phases in one line, seconds since the fault."""
+    parts = [
+        f"{phase} {seconds:.1f}"
+        for phase, seconds in recovery.phases.items()
+        if seconds is not None
+    ]
+    if recovery.all_active is not None:
+        parts.append(f"all ACTIVE {recovery.all_active:.1f}")
+    if recovery.outage:
+        parts.append(f"longest pause of a guest {max(recovery.outage.values()):.1f}")
+    return " → ".join(parts) + "  (seconds)"
+
+
+def judge_lives(lives: dict[str, list[Boot]]) -> list[str]:
+    """Return a sentence for each guest that ran twice at once; an empty list is the good news."""
+    problems = []
+    for guest, boots in lives.items():
+        for older, younger in overlaps(boots):
+            problems.append(
+                f"{guest} ran twice at once: life {older.number} still wrote at "
+                f"{_clock(older.last.second_of_day)}, life {younger.number} began at "
+                f"{_clock(younger.first.second_of_day)}"
+            )
+    return problems
+
+
+def judge_order(recovery: Recovery) -> list[str]:
+    """Return what was wrong about the order: nothing is evacuated before the host is fenced."""
+    fenced, evacuating = recovery.phases["fenced"], recovery.phases["evacuating"]
+    if evacuating is not None and (fenced is None or evacuating < fenced):
+        return [f"evacuation at {evacuating} s, but the host was fenced at {fenced} s"]
+    return [] if fenced is not None else ["the host was not fenced"]
+
+
+def _clock(second_of_day: int) -> str:
+    return f"{second_of_day // 3600:02}:{second_of_day // 60 % 60:02}:{second_of_day % 60:02}"

@@ -1,0 +1,358 @@
+"""A trial: guests on hypervisors, something that happens to these, and the judgement from outside.
+
+See `verdict` for what is judged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from jujulab.cloud.cluster import Cluster
+from jujulab.cloud.connection import CloudError
+from jujulab.cloud.console import poll, units
+from jujulab.cloud.guests import Guests
+from jujulab.cloud.heartbeat import Pulse
+from jujulab.maas.power import Journal
+from jujulab.machines.addresses import DOMAIN
+from jujulab.machines.lab import Machine
+from jujulab.trials import timeline, verdict
+from jujulab.trials.demo import Demo
+from jujulab.trials.faults import Faults
+from jujulab.trials.observe import Event, Observer
+from jujulab.trials.verdict import Evacuation, Sighting
+
+PREFIX = "trial-"
+
+RECOVERY_TIMEOUT = 300.0
+"""Seconds until a recovery counts as failed, on a machine that does much else besides."""
+
+CONFIGURATION_TIMEOUT = 180.0
+"""Seconds until a changed option counts as one that the units do not settle with."""
+
+WITHOUT_CAUSE = 25.0
+"""Seconds in which a fencing without cause would have happened: it takes about 10."""
+
+
+class TrialError(AssertionError):
+    """What had to happen did not, or what must never happen did."""
+
+
+def _insist(reached: bool, problem: object) -> None:
+    if not reached:
+        raise TrialError(problem)
+
+
+class Trial:
+    """One fault and what comes of it.
+
+    Args:
+        demo: the deployment, with every hypervisor on duty.
+    """
+
+    def __init__(self, demo: Demo) -> None:
+        self.demo = demo
+        self.lab = demo.lab
+        self.cloud = demo.cloud
+        self.say = demo.console.say
+        self.cluster = Cluster(demo.lab, demo.console)
+        self.faults = Faults(demo.lab)
+        self.guests = Guests(demo.lab, demo.cloud)
+        self.repairs = contextlib.ExitStack()
+        """What has to be undone at the end, whatever comes of the trial."""
+        self._homes: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._pulses: dict[str, Pulse] = {}
+        self._observer: Observer | None = None
+        self._since = time.time()
+
+    def machine(self, host: str) -> Machine:
+        """Return the machine of a hypervisor."""
+        return self.lab.find(host)
+
+    def hypervisors(self) -> list[str]:
+        """Return Nova's and Pacemaker's names of all hypervisors."""
+        return sorted(machine.fqdn for machine in self.demo.hypervisors())
+
+    def populate(self, *hosts: str, count: int = 2) -> None:
+        """Boot guests on some hypervisors, and one on another one that nothing may happen to."""
+        wanted = dict.fromkeys(hosts, count)
+        others = [host for host in self.hypervisors() if host not in hosts]
+        wanted |= dict.fromkeys(others[-1:], 1)
+        self.boot(
+            {
+                f"{PREFIX}{host.split('.')[0]}-{n}": host
+                for host, number in wanted.items()
+                for n in range(1, number + 1)
+            }
+        )
+
+    def boot(self, homes: Mapping[str, str], ha_enabled: Collection[str] = ()) -> None:
+        """Boot guests, and follow them from now on; those of earlier trials go.
+
+        Args:
+            homes: name, beginning with `PREFIX` -> hypervisor.
+            ha_enabled: the guests that get the property HA_Enabled=True.
+        """
+        self.guests.prepare()
+        self.guests.delete(PREFIX)
+        for host in dict.fromkeys(homes.values()):
+            names = [name for name, home in homes.items() if home == host]
+            self.guests.boot(names, host, ha_enabled=ha_enabled)
+        self._homes = dict(homes)
+        self._names = {s["id"]: name for name, s in self.guests.find(PREFIX).items()}
+        self._pulses = self.guests.pulses(PREFIX)
+        self.say(f"guests: {self._homes}")
+
+    @contextlib.contextmanager
+    def watched(self, what: str) -> Iterator[None]:
+        """Watch while something happens, and show the timeline; the first fault is expected now.
+
+        Args:
+            what: the fault in words.
+        """
+        journal = self.lab.run_dir / "maas.jsonl"
+
+        def show(event: Event) -> None:
+            self.say(event.text)
+
+        with self.demo.console.step(what):
+            observer = Observer(
+                self.demo.books(), self.cluster.answering, journal, dict(self._pulses), show
+            )
+            observer.start()
+            self._observer, self._since = observer, time.time()
+            observer.add("fault", "fault", "", what, at=self._since)
+            try:
+                yield
+            finally:
+                observer.stop()
+                print("\n" + timeline.render(what, observer.events, since=self._since))
+
+    def await_event(self, kind: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until something of this kind was seen (see `observe`).
+
+        Raises:
+            TrialError: it was not, within the timeout in seconds.
+        """
+        seen = poll(lambda: bool(self._seen(kind)), timeout, 0.05)
+        _insist(seen, f"no {kind} within {timeout:g} s")
+
+    def _seen(self, kind: str) -> set[str]:
+        """Return the subjects of the events of a kind so far."""
+        events = self._observer.events if self._observer else []
+        return {event.subject for event in list(events) if event.kind == kind}
+
+    def victims(self, lost: Collection[str]) -> set[str]:
+        """Return the guests that were booted on some hypervisors."""
+        return {name for name, host in self._homes.items() if host in lost}
+
+    def await_recovery(self, *lost: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until all guests of the lost hypervisors are ACTIVE elsewhere and beat again.
+
+        Raises:
+            TrialError: they are not, within the timeout in seconds.
+        """
+        names = self.victims(lost)
+
+        def recovered() -> bool:
+            return names <= self._seen("beats") and not self._astray(names, lost)
+
+        if not poll(recovered, timeout, 0.1):
+            beating = sorted(names & self._seen("beats"))
+            state = self._astray(names, lost)
+            raise TrialError(f"not recovered within {timeout:g} s: {state}; beating: {beating}")
+        took = time.time() - self._since
+        self.say(f"all {len(names)} guests of {', '.join(lost)} recovered after {took:.1f} s")
+
+    def _astray(self, names: Collection[str], lost: Collection[str]) -> dict[str, str]:
+        """Return the guests of these that are not ACTIVE on another hypervisor."""
+        try:
+            found = self.guests.find(PREFIX)
+        except CloudError as error:
+            return {"nova": str(error)}
+        return {
+            name: f"{server['status']}, {task} on {host}"
+            for name in sorted(names)
+            for server in (found[name],)
+            for host, task in ((_host(server), server["OS-EXT-STS:task_state"]),)
+            if server["status"] != "ACTIVE" or task or host in lost
+        }
+
+    def await_nothing(self, seconds: float = WITHOUT_CAUSE) -> None:
+        """Let so many seconds pass in which nothing may be fenced, moved or restarted.
+
+        Raises:
+            TrialError: something was.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(1)
+            off = self.switched_off()
+            _insist(not off, f"switched off without cause: {off}")
+        self.verify()
+
+    def settle(self, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until the cluster is whole and at rest.
+
+        Raises:
+            TrialError: it is not, within the timeout in seconds.
+        """
+        settled = poll(lambda: not self.cluster.unsettled(), timeout, 1)
+        _insist(settled, self.cluster.unsettled())
+
+    def await_calm(self, window: float) -> None:
+        """Wait until no hypervisor was fenced in the last `window` seconds."""
+        poll(lambda: not self.cluster.fences(time.time() - window), window + 30, 1)
+
+    def await_status(
+        self, application: str, *texts: str, present: bool = True, timeout: float = 180
+    ) -> None:
+        """Wait until the status of one of an application's units says all of these, or none does.
+
+        Raises:
+            TrialError: not within the timeout in seconds.
+        """
+
+        def messages() -> list[str]:
+            return [
+                str(unit["workload-status"].get("message", ""))
+                for name, unit in units(self.demo.console.status())
+                if name.partition("/")[0] == application
+            ]
+
+        def said() -> bool:
+            return any(all(text in message for text in texts) for message in messages())
+
+        _insist(poll(lambda: said() == present, timeout, 1), f"{application}: {messages()}")
+        if present:
+            told = next(m for m in messages() if all(text in m for text in texts))
+            self.say(f"juju status: {application}: {told}")
+
+    def switched_off(self) -> set[str]:
+        """Return the hypervisors that MAAS switched off since the fault."""
+        return {host for host, _ in self._power_cuts()}
+
+    def _power_cuts(self) -> list[tuple[str, float]]:
+        journal = Journal(self.lab.run_dir / "maas.jsonl")
+        return verdict.read_power_cuts(journal.read(), DOMAIN, self._since)
+
+    def evacuations(self) -> list[Evacuation]:
+        """Return Nova's evacuations of the trial's guests since the fault."""
+        path = "/os-migrations?migration_type=evacuation"
+        records = self.cloud.get("compute", path, microversion="2.59")["migrations"]
+        return verdict.read_evacuations(records, self._names, self._since)
+
+    def await_in_service(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until a hypervisor's nova-compute has reported since the fault.
+
+        Raises:
+            TrialError: it has not, within the timeout in seconds.
+        """
+        begun = datetime.fromtimestamp(time.time(), timezone.utc).replace(tzinfo=None)
+
+        def reported() -> bool:
+            return any(
+                service["host"] == host
+                and service["state"] == "up"
+                and datetime.fromisoformat(service["updated_at"]) > begun
+                for service in self.cloud.compute_services()
+            )
+
+        _insist(poll(reported, timeout, 1), f"nova-compute of {host} does not report")
+
+    def await_restart(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+        """Wait until the guests of a hypervisor that was fenced beat again where they were.
+
+        Raises:
+            TrialError: they do not, within the timeout in seconds.
+        """
+
+        def beat() -> bool:
+            seen = [item for item in self._sightings() if item.home == host]
+            return all(
+                item.host == host and item.restarts and item.silent <= verdict.SILENCE
+                for item in seen
+            )
+
+        _insist(poll(beat, timeout, 1), f"the guests of {host} do not run there")
+
+    def verify(
+        self, *lost: str, interrupted: Collection[str] = (), restarted: Collection[str] = ()
+    ) -> None:
+        """Judge everything that happened since the fault.
+
+        Args:
+            lost: the hypervisors that had to be fenced, and their guests to be recovered.
+            interrupted: hypervisors whose guests may have stopped, or been started again.
+            restarted: the hypervisors that had to be fenced, and were in service again first.
+
+        Raises:
+            TrialError: with a sentence for everything that went wrong.
+        """
+        problems = self._unsafe([*lost, *restarted])
+        problems += verdict.out_of_service(self.cloud.compute_services(), lost)
+        problems += verdict.disturbed(self._sightings(), lost, [*interrupted, *restarted])
+        _insist(not problems, "\n".join(problems))
+
+    def _unsafe(self, lost: Collection[str]) -> list[str]:
+        """Return what must never be: guests twice, evacuations before a fence, needless fences."""
+        fences = {"Pacemaker": self.cluster.fences(self._since), "MAAS": self._power_cuts()}
+        problems = timeline.judge_lives(self.guests.lives(PREFIX))
+        problems += verdict.too_early(self.evacuations(), fences)
+        return problems + verdict.without_cause(fences, lost)
+
+    def _sightings(self) -> Iterator[Sighting]:
+        found = self.guests.find(PREFIX)
+        for name, pulse in self._pulses.items():
+            pulse.poll()
+            silent = time.time() - pulse.last_beat
+            server = found[name]
+            doing = server.get("OS-EXT-STS:task_state")
+            yield Sighting(
+                name,
+                self._homes[name],
+                _host(server),
+                len(pulse.outages),
+                silent,
+                f"{server['OS-EXT-STS:vm_state']}{f', {doing}' if doing else ''}",
+                server["locked"],
+            )
+
+    def processes(self, host: str) -> list[str]:
+        """Return the QEMU processes that run on a hypervisor, as command lines."""
+        reply = self.machine(host).run(["pgrep", "--full", "--list-full", "guest="], check=False)
+        return [line for line in reply.stdout.splitlines() if "qemu" in line]
+
+    def await_no_process(self, host: str, seconds: float) -> None:
+        """See to it that a hypervisor that is on runs no guest for so many seconds.
+
+        Raises:
+            TrialError: it runs one.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = self.processes(host)
+            _insist(not found, f"{host} runs guests that were evacuated: {found}")
+            time.sleep(1)
+
+    def set_options(self, application: str, **options: object) -> None:
+        """Set options, with `_` for `-`, until the end of the trial."""
+        values = {name.replace("_", "-"): value for name, value in options.items()}
+        self.repair(self._config, application, "--reset", ",".join(values))
+        self._config(application, *(f"{name}={value}" for name, value in values.items()))
+
+    def _config(self, application: str, *arguments: str) -> None:
+        self.demo.console.juju("config", application, *arguments)
+        self.demo.console.wait_active("the changed configuration", timeout=CONFIGURATION_TIMEOUT)
+
+    def repair(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have something called at the end of the trial, whatever comes of it."""
+        self.repairs.callback(function, *arguments)
+
+
+def _host(server: dict[str, Any]) -> str:
+    return str(server["OS-EXT-SRV-ATTR:host"])

@@ -1,0 +1,307 @@
+"""The benchmark's figures, table and picture; what it measures is measured in the lab."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jujulab.bench import __main__ as bench
+from jujulab.bench import chart as benchchart
+from jujulab.bench import results as benchresults
+from jujulab.bench.__main__ import SCENARIOS, Bench, Scenario
+from jujulab.bench.results import OURS, UPSTREAM, Results, ResultsError, Run, Spread
+from jujulab.files import REPOSITORY
+from jujulab.maas.power import BOOT_DELAY, Settings
+from jujulab.trials.timeline import Recovery
+
+TITLES = {"power": "power cut", "qemu": "QEMU killed"}
+PHASES = {"detected": 4.5, "fenced": 5.0, "notified": 5.2, "evacuating": 6.0}
+
+
+def run(scenario: str, mode: str, active: float | None, *problems: str) -> Run:
+    seconds = dict(PHASES) if scenario == "power" else {}
+    if active is not None:
+        seconds |= {"active": active, "outage": active - 1}
+    return Run(scenario, mode, 1.0, 0.5, seconds, list(problems))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    found = Results(tmp_path / "bench.json")
+    for active in (9.0, 8.0, 13.0):
+        found.add(run("power", OURS, active))
+    for active in (180.0, 171.0):
+        found.add(run("power", UPSTREAM, active))
+    found.add(run("qemu", OURS, 2.0))
+    return found
+
+
+def test_the_spread_is_the_median_and_the_ends(results: Results) -> None:
+    assert results.spread("power", OURS, "active") == Spread(9.0, 8.0, 13.0)
+    assert str(Spread(9.04, 8.0, 13.0)) == "9.0 (8.0-13.0)"
+    assert results.spread("qemu", UPSTREAM, "active") is None
+
+
+def test_the_ratio_is_of_the_medians(results: Results) -> None:
+    assert results.ratio("power", "active") == pytest.approx(175.5 / 9)
+    assert results.ratio("qemu", "active") is None
+
+
+def test_a_machine_with_two_roles_counts_for_both(results: Results) -> None:
+    results.add(Run("dc", OURS, 1.0, 0.5, {"active": 12.0}, roles=["dc", "vip"]))
+    assert len(results.of("dc", OURS)) == len(results.of("vip", OURS)) == 1
+    assert results.of("leader", OURS) == []
+
+
+def test_a_run_without_an_end_leaves_the_others(results: Results) -> None:
+    results.add(run("power", OURS, None, "not recovered within 240 s"))
+    assert results.spread("power", OURS, "active") == Spread(9.0, 8.0, 13.0)
+    assert len(results.of("power", OURS)) == 4
+
+
+def test_the_file_is_gone_on_with(results: Results, tmp_path: Path) -> None:
+    again = Results(tmp_path / "bench.json")
+    assert again.runs == results.runs
+    again.add(run("qemu", OURS, 2.2))
+    assert len(Results(tmp_path / "bench.json").of("qemu", OURS)) == 2
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"runs": [{"scenario": "power"}]}'])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    with pytest.raises(ResultsError, match=r"other\.json"):
+        Results(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "problem", "counts"),
+    [
+        (OURS, "not recovered within 240 s", True),
+        (OURS, "evacuation at 4 s, but the host was fenced at 5 s", True),
+        (UPSTREAM, "not recovered within 420 s", False),
+        (UPSTREAM, "demo-1 ran twice at once: life 1 still wrote", True),
+    ],
+)
+def test_what_fails_the_benchmark(results: Results, mode: str, problem: str, counts: bool) -> None:
+    results.add(run("power", mode, None, problem))
+    assert results.problems() == ([f"power, {mode}: {problem}"] if counts else [])
+
+
+def test_the_table(results: Results) -> None:
+    header, line, *rows = benchresults.table(results, TITLES).splitlines()
+    assert header.split("|")[1:4] == [" fault       ", " configuration   ", " runs "]
+    assert set(line) == {"|", "-"}
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert cells[0][:4] == ["power cut", "ours", "3", "4.5 (4.5-4.5)"]
+    assert cells[0][7:9] == ["9.0 (8.0-13.0)", "8.0 (7.0-12.0)"]
+    assert cells[2][7] == "19.5 times"
+    assert cells[3][:4] == ["QEMU killed", "ours", "1", "-"]
+    assert len({len(row) for row in rows}) == 1
+
+
+def boxes(root: ElementTree.Element, colour: str) -> list[float]:
+    found = root.iter("{http://www.w3.org/2000/svg}rect")
+    return [float(box.get("width", "")) for box in found if box.get("fill") == colour]
+
+
+def test_the_picture_has_each_phase_to_scale(results: Results) -> None:
+    root = ElementTree.fromstring(benchchart.draw(results, TITLES))  # noqa: S314
+    words = " ".join(element.text or "" for element in root.iter())
+    assert "power cut: upstream charms" in words
+    assert "175.5 s, 19.5 times" in words
+    assert "QEMU killed: this project" not in words, "there is nothing beside it"
+    _ours, theirs, alone, *rest = boxes(root, "#30936f")
+    assert rest[-1] == 12.0, "the legend"
+    # ACTIVE at 175.5 s of 180 on the first scale, and at 9.0 s of 10 on the second.
+    plot = benchchart._WIDTH - benchchart._LEFT - benchchart._RIGHT
+    assert theirs == pytest.approx((175.5 - 6.0) / 200 * plot, abs=0.1)
+    assert alone == pytest.approx((9.0 - 6.0) / 10 * plot, abs=0.1)
+
+
+def test_the_picture_of_nothing_is_a_picture(tmp_path: Path) -> None:
+    ElementTree.fromstring(  # noqa: S314
+        benchchart.draw(Results(tmp_path / "none"), TITLES)
+    )
+
+
+@pytest.mark.parametrize(
+    ("longest", "step"), [(189, 50), (21.4, 5), (9.1, 2), (60, 10), (61, 20), (0, 1)]
+)
+def test_ticks_are_round_numbers(longest: float, step: float) -> None:
+    assert benchchart.tick_step(longest) == step
+
+
+def test_figures_leave_out_what_was_not_seen() -> None:
+    phases = {**PHASES, "fenced": None}
+    recovery = Recovery(phases, {"a": 8.0, "b": 9.0}, {}, {"a": 7.0, "b": 8.5})
+    expected = {k: v for k, v in PHASES.items() if k != "fenced"}
+    assert bench.figures(recovery) == {**expected, "active": 9.0, "outage": 8.5}
+
+
+def test_upstreams_settings_are_options_of_the_charms() -> None:
+    import yaml
+
+    for application, options in bench.settings().items():
+        text = (REPOSITORY / "charms" / application / "charmcraft.yaml").read_text()
+        known = yaml.safe_load(text)["config"]["options"]
+        kinds = {"int": int, "boolean": bool, "string": str}
+        for name, value in options.items():
+            assert type(value) is kinds[known[name]["type"]], name
+
+
+class Recorder(Bench):
+    """A benchmark that only writes down what it would measure."""
+
+    def __init__(self, results: Results) -> None:
+        self.log: list[str] = []
+        self.roles: list[str] = []
+        self._results = results
+        run_dir = results._path.parent
+        self._lab: Any = SimpleNamespace(run_dir=run_dir)
+        self.delay = Settings(run_dir)
+        self._demo: Any = SimpleNamespace(deploy_consul=lambda: self.log.append("consul"))
+        console = SimpleNamespace(
+            juju=lambda *words: self.log.append(" ".join(words)),
+            wait_active=lambda *_a, **_k: None,
+            step=self._step,
+        )
+        self._console: Any = console
+
+    @contextmanager
+    def _step(self, title: str) -> Iterator[None]:
+        yield
+
+    def ran(self, argv: list[str], **_options: float) -> None:
+        self.log.append(" ".join(argv))
+
+    def _run(self, name: str, mode: str) -> None:
+        assert self.delay.boot_delay == bench.BOOT_DELAY
+        self.log.append(f"{name} {mode}")
+        self._results.add(Run(name, mode, 0.0, 0.0, {}, [], self.roles))
+
+
+def test_only_what_is_missing_is_measured(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.measure(["power", "qemu", "many"], [OURS], 3)
+    assert recorder.log[-7:-2] == ["qemu ours"] * 2 + ["many ours"] * 3
+    assert recorder.delay.boot_delay == BOOT_DELAY
+
+
+def test_the_lab_is_left_as_it_was(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.measure(["qemu"], [OURS], 3)
+    assert any(line.startswith("config masakari fencing-limit-window=") for line in recorder.log)
+    assert recorder.log[-2:] == [
+        "model-config --reset update-status-hook-interval",
+        "config masakari --reset fencing-limit-window",
+    ]
+
+
+def test_a_run_that_counted_for_another_role_is_not_repeated(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.roles = ["dc", "vip"]
+    recorder.measure(["dc", "vip"], [OURS], 3)
+    assert "vip ours" not in recorder.log
+
+
+def test_upstreams_configuration_is_taken_back(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.measure(["power", "many"], [UPSTREAM], 3)
+    measured = recorder.log.index("power upstream")
+    assert recorder.log.count("many upstream") == 0, "it is not compared"
+    before, after = recorder.log[:measured], recorder.log[measured + 1 :]
+    assert any("recovery-workflow=stock" in line for line in before)
+    assert any("allow-recovery-without-fencing=true" in line for line in before)
+    assert any(line.startswith("config masakari --reset recovery-workflow,") for line in after)
+    assert "config masakari-monitors --reset monitoring-interval,monitoring-samples" in after
+
+
+def test_consul_comes_last_and_leaves_upstreams_settings_as_they_are(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.measure(["storage", "many"], [OURS, UPSTREAM], 1)
+    measured = [line for line in recorder.log if line.endswith((" ours", " upstream"))]
+    assert measured == ["many ours", "storage ours", "storage upstream"]
+    last = max(n for n, line in enumerate(recorder.log) if line == "storage upstream")
+    before = recorder.log[:last]
+    assert "many ours" in before[: before.index("consul")]
+    settings = next(n for n, line in enumerate(before) if "recovery-workflow=stock" in line)
+    assert settings > max(n for n, line in enumerate(before) if line == "consul")
+
+
+def test_nothing_is_configured_where_nothing_is_missing(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.measure(["power"], [OURS, UPSTREAM], 2)
+    assert recorder.log == []
+
+
+def test_the_command_line() -> None:
+    assert bench.arguments([]).only == list(SCENARIOS)
+    chosen = bench.arguments(["--runs", "3", "--only", "qemu", "--mode", "ours"])
+    assert (chosen.runs, chosen.only, chosen.mode) == (3, ["qemu"], ["ours"])
+
+
+@pytest.mark.parametrize("role", ["connection", "dc", "vip", "leader"])
+def test_the_victim_carries_the_role(
+    role: str, results: Results, victims: Callable[[Results], Bench]
+) -> None:
+    with victims(results)._victim(Scenario("", role=role)) as machine:
+        expected = {"connection": "2", "dc": "1", "vip": "3", "leader": "3"}[role]
+        assert machine.id == expected
+
+
+def test_the_connection_is_moved_to_its_own_machine_for_the_run(
+    results: Results, victims: Callable[[Results], Bench]
+) -> None:
+    made: Any = victims(results)
+    with made._victim(Scenario("", role="connection")):
+        assert made.log == ["crm_resource --resource node2 --move --node m2"]
+    assert made.log[1:] == ["crm_resource --resource node2 --clear"]
+
+
+def test_a_member_is_on_the_machine_whose_storage_is_cut(
+    results: Results, victims: Callable[[Results], Bench]
+) -> None:
+    with victims(results)._victim(SCENARIOS["storage"]) as machine:
+        assert machine.id == "1"
+
+
+def test_the_plain_victim_carries_nothing(
+    results: Results, victims: Callable[[Results], Bench]
+) -> None:
+    with victims(results)._victim(Scenario("")) as machine:
+        assert machine.id == "4"
+
+
+@pytest.fixture
+def victims() -> Callable[[Results], Bench]:
+    """Makes a benchmark with three hypervisors that carry a member each, and one that does not."""
+
+    def make(results: Results) -> Bench:
+        made: Any = Recorder(results)
+        members = [
+            SimpleNamespace(id=f"{n}/lxd/0", hostname=f"m{n}", run=made.ran) for n in (1, 2, 3)
+        ]
+        hosts = [
+            SimpleNamespace(id=str(n), fqdn=f"node{n}", children=[f"{n}/lxd/0"] if n < 4 else [])
+            for n in (1, 2, 3, 4)
+        ]
+        made._demo = SimpleNamespace(hypervisors=lambda: hosts)
+        made._idle = lambda: True
+        made._cluster = SimpleNamespace(
+            members=members,
+            answering=lambda: members[0],
+            watcher=lambda node: members[int(node[-1]) - 1],
+            controller=lambda: members[0],
+            address_holder=lambda: members[2],
+            leader=lambda: members[2],
+        )
+        bench_: Bench = made
+        return bench_
+
+    return make

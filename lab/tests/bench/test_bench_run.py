@@ -1,0 +1,169 @@
+"""One run of the benchmark from its beginning to its end, with stand-ins for the lab."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jujulab.bench import __main__ as bench
+from jujulab.bench.__main__ import Bench, report
+from jujulab.bench.results import OURS, UPSTREAM, Results
+from jujulab.cloud.console import StepError
+from jujulab.errors import LabError
+from jujulab.trials.demo import Outcome
+from jujulab.trials.timeline import Recovery
+
+LOST = """<pacemaker-result><nodes>
+  <node name="node1.maas" online="true" unclean="false"/>
+  <node name="node4.maas" online="false" unclean="false"/>
+</nodes></pacemaker-result>"""
+
+
+class World:
+    """A lab with one plain hypervisor, whose cluster is whole after a cleanup."""
+
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.slept: list[float] = []
+        monkeypatch.setattr(bench.time, "sleep", self.slept.append)
+        monkeypatch.setattr(bench, "SETTLED", 0.0)
+        self.log: list[str] = []
+        self.unsettled = "node4.maas is not online"
+        self.state = "S_IDLE"
+        self.member: Any = SimpleNamespace(id="1/lxd/0", hostname="m1", run=self.run_on_member)
+        self.host: Any = SimpleNamespace(
+            id="4",
+            hostname="node4",
+            fqdn="node4.maas",
+            children=[],
+            state="off",
+            power_on=self.power_on,
+            power_off=lambda: None,
+            run=lambda argv, **_options: SimpleNamespace(returncode=0),
+        )
+        self.results = Results(tmp_path / "bench.json")
+        self.bench: Any = Bench.__new__(Bench)
+        self.bench._results = self.results
+        self.bench._console = SimpleNamespace(
+            say=self.log.append, step=self.step, wait_idle=lambda what, timeout: None
+        )
+        self.bench._demo = SimpleNamespace(
+            hypervisors=lambda: [self.host],
+            power_on=self.power_on,
+            restore=lambda: self.log.append("restore"),
+            boot_guests=self.boot_guests,
+            measure=self.measure,
+            measure_guest=lambda: Outcome(Recovery({}, {"demo-1": 2.1}, {}, {}), []),
+        )
+        self.bench._cluster = SimpleNamespace(
+            unsettled=lambda: self.unsettled,
+            look=lambda: ElementTree.fromstring(LOST),  # noqa: S314 - above
+            answering=lambda: self.member,
+            watcher=lambda node: self.member,
+            controller=lambda: self.member,
+            address_holder=lambda: self.member,
+            leader=lambda: self.member,
+        )
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        self.log.append(title)
+        yield
+
+    def power_on(self) -> None:
+        self.host.state = "on"
+        self.log.append("power on")
+
+    def run_on_member(self, argv: list[str], **_options: float) -> Any:
+        self.log.append(" ".join(argv))
+        if "--cleanup" in argv:
+            self.unsettled = ""
+        return SimpleNamespace(stdout=f"Controller on m1 in state {self.state}: ok")
+
+    def boot_guests(self, count: int, host: str) -> str:
+        self.log.append(f"{count} guests on {host}")
+        return host
+
+    def measure(self, host: str, fault: Any, what: str, timeout: float = 240) -> Outcome:
+        self.log.append(f"{what}, at most {timeout:g} s")
+        phases: dict[str, float | None] = {"detected": 4.5, "fenced": 5.0}
+        return Outcome(Recovery(phases, {"demo-1": 9.0}, {}, {"demo-1": 8.0}), ["a problem"])
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(tmp_path, monkeypatch)
+
+
+def test_a_power_cut_is_measured_in_a_lab_at_rest(world: World) -> None:
+    world.bench._run("power", OURS)
+    assert world.log[1:] == [
+        "Everything back, and at rest",
+        "power on",
+        "crm_resource --resource node4.maas --cleanup",
+        "restore",
+        "crmadmin --status m1",
+        "3 guests on node4.maas",
+        "power cut: node4, at most 240 s",
+    ]
+    (run,) = world.results.runs
+    assert (run.scenario, run.mode, run.roles) == ("power", OURS, [])
+    assert run.seconds == {"detected": 4.5, "fenced": 5.0, "active": 9.0, "outage": 8.0}
+    assert run.problems == ["a problem"]
+
+
+def test_a_fault_is_not_so_soon_after_another_that_its_report_is_a_duplicate(
+    world: World,
+) -> None:
+    world.bench._run("power", OURS)
+    assert bench.REST in world.slept
+    world.bench._run("power", OURS)
+    assert world.slept[-1] == pytest.approx(bench.APART, abs=5)
+
+
+def test_upstream_gets_more_time(world: World) -> None:
+    world.bench._run("power", UPSTREAM)
+    assert world.log[-1] == "power cut: node4, at most 420 s"
+
+
+def test_only_a_power_cut_counts_for_the_roles_of_the_machine(world: World) -> None:
+    world.host.children = ["1/lxd/0"]
+    world.host.cut = lambda network, containers: None
+    world.host.restore = lambda: None
+    world.bench._run("storage", OURS)
+    assert world.results.runs[0].roles == []
+    world.bench._run("dc", OURS)
+    assert world.results.runs[1].roles == ["connection", "dc", "vip", "leader"]
+
+
+def test_a_killed_guest_is_measured(world: World) -> None:
+    world.bench._run("qemu", OURS)
+    assert world.results.runs[0].seconds == {"active": 2.1}
+
+
+def test_a_cluster_that_is_busy_is_not_measured(world: World) -> None:
+    world.state = "S_TRANSITION_ENGINE"
+    with pytest.raises(StepError, match="come to rest"):
+        world.bench._run("power", OURS)
+    assert world.results.runs == []
+
+
+def test_a_cluster_that_is_not_whole_is_not_measured(world: World) -> None:
+    def away() -> Any:
+        raise LabError("no member answers")
+
+    world.bench._cluster.look = away
+    with pytest.raises(StepError, match=r"node4\.maas is not online"):
+        world.bench._run("power", OURS)
+
+
+def test_the_report(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world.bench._run("power", OURS)
+    picture = tmp_path / "new" / "bench.svg"
+    assert report(world.results, picture) == ["power, ours: a problem"]
+    assert "9.0 (9.0-9.0)" in capsys.readouterr().out
+    assert picture.read_text().startswith("<svg")
