@@ -9,10 +9,10 @@ from pathlib import Path
 
 import charm
 import ops
-from instance_ha_common.commands import Runner
-from instance_ha_common.host import Host
-from instance_ha_common.packages import Apt
-from instance_ha_common.services import Systemd
+from instance_ha_common.machine.commands import Runner
+from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.packages import Apt
+from instance_ha_common.machine.services import Systemd
 
 
 class Anybody:

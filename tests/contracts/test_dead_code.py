@@ -6,7 +6,7 @@ import re
 import pytest
 from charm_sources import OWN, REPOSITORY, source
 
-BASE = REPOSITORY / "packages/instance-ha-common/src/instance_ha_common/charm.py"
+BASE = REPOSITORY / "packages/instance-ha-common/src/instance_ha_common/juju/charm.py"
 """What calls a charm's methods when Juju wants something."""
 
 

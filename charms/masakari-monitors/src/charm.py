@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable
 import networks
 import ops
 from config import Config
-from instance_ha_common import awaited, hostname, relations, status
-from instance_ha_common.awaited import AGAIN
-from instance_ha_common.charm import Charm, run
-from instance_ha_common.commands import CommandError
-from instance_ha_common.host import Host
-from instance_ha_common.pause import PauseFlag
-from instance_ha_common.problems import Problem, Verdict, blocked, maintenance, waiting
-from instance_ha_common.services import ServiceError
+from instance_ha_common.juju import databag, status
+from instance_ha_common.juju.charm import Charm, run
+from instance_ha_common.juju.problems import Problem, Verdict, blocked, maintenance, waiting
+from instance_ha_common.machine import awaited, hostname
+from instance_ha_common.machine.awaited import AGAIN
+from instance_ha_common.machine.commands import CommandError
+from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.pause import PauseFlag
+from instance_ha_common.machine.services import ServiceError
 from relations import certificates, keystone
 from relations.consul_cluster import ENDPOINTS
 from workload import witness
@@ -155,7 +156,7 @@ class MasakariMonitorsCharm(Charm):
     # From Juju
 
     def _bags(self, endpoint: str) -> dict[str, dict[str, str]]:
-        return relations.unit_bags(self.model.relations[endpoint])
+        return databag.unit_bags(self.model.relations[endpoint])
 
     def _read_state(self, config: Config) -> State:
         # The operator's authority and Vault's may both be needed while one replaces the other.
@@ -173,7 +174,7 @@ class MasakariMonitorsCharm(Charm):
     def _consul(self) -> dict[str, dict[str, str]]:
         """What Consul's providers have published, by network."""
         return {
-            network: relations.bag(relation.data[relation.app])
+            network: databag.bag(relation.data[relation.app])
             for network, endpoint in ENDPOINTS.items()
             for relation in self.model.relations[endpoint]
             if relation.active
@@ -209,7 +210,7 @@ class MasakariMonitorsCharm(Charm):
 
     def _request_credentials(self) -> None:
         for relation in self.model.relations[CREDENTIALS]:
-            relations.publish(relation, self.unit, keystone.REQUEST)
+            databag.publish(relation, self.unit, keystone.REQUEST)
 
     # Status
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import networks
-from instance_ha_common import hostname, options
+from instance_ha_common import options
+from instance_ha_common.machine import hostname
 from workload import process_list
 
 _SECONDS = (1, 3600)

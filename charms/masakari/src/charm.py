@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import ops
-from instance_ha_common import relations, status
-from instance_ha_common.charm import Charm, run
-from instance_ha_common.commands import CommandError
-from instance_ha_common.host import Host
-from instance_ha_common.problems import Problem, Verdict, blocked
-from instance_ha_common.services import ServiceError
+from instance_ha_common.juju import databag, status
+from instance_ha_common.juju.charm import Charm, run
+from instance_ha_common.juju.problems import Problem, Verdict, blocked
+from instance_ha_common.machine.commands import CommandError
+from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.services import ServiceError
 from masakari_fencing.pacemaker import PacemakerError
 
 import databags
@@ -169,11 +169,11 @@ class MasakariCharm(Charm):
                 continue
             for relation in reader.active(endpoint):
                 absent = dict.fromkeys(databags.OWNED[endpoint], "")
-                relations.publish(relation, self.unit, {**absent, **desired})
+                databag.publish(relation, self.unit, {**absent, **desired})
         if result.migration:
             for relation in reader.active("cluster"):
                 migrated = {peers.MIGRATED: result.migration.dump()}
-                relations.publish(relation, self.app, migrated)
+                databag.publish(relation, self.app, migrated)
 
     def _set_version(self) -> None:
         version = self._unit.packages.version

@@ -9,7 +9,8 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 
-from instance_ha_common import hostname, options
+from instance_ha_common import options
+from instance_ha_common.machine import hostname
 
 import values
 from workload import masakari_conf, package_sources

@@ -10,11 +10,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from instance_ha_common import awaited, status
-from instance_ha_common.awaited import AGAIN
-from instance_ha_common.host import Host
-from instance_ha_common.pause import PauseFlag
-from instance_ha_common.problems import Problem, blocked, maintenance, waiting
+from instance_ha_common.juju import status
+from instance_ha_common.juju.problems import Problem, blocked, maintenance, waiting
+from instance_ha_common.machine import awaited
+from instance_ha_common.machine.awaited import AGAIN
+from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.pause import PauseFlag
 from masakari_fencing.cluster import Postponed
 from masakari_fencing.pacemaker import PacemakerError
 

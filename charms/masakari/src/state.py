@@ -8,8 +8,9 @@ import json
 from collections.abc import Callable, Mapping
 
 import ops
-from instance_ha_common import hostname, relations
-from instance_ha_common.host import Host
+from instance_ha_common.juju import databag
+from instance_ha_common.machine import hostname
+from instance_ha_common.machine.host import Host
 
 import endpoints
 from config import ENDPOINT_TYPES, Config
@@ -141,15 +142,15 @@ class Reader:
         return [r for r in self._model.relations[endpoint] if r != self._broken and r.active]
 
     def _bags(self, endpoint: str) -> dict[str, dict[str, str]]:
-        bags = relations.unit_bags(self.active(endpoint))
+        bags = databag.unit_bags(self.active(endpoint))
         bags.pop(self._departing or "", None)
         return bags
 
     def _choose(
         self,
         endpoint: str,
-        bags: Mapping[str, relations.Bag],
-        parse: Callable[[relations.Bag], object],
+        bags: Mapping[str, databag.Bag],
+        parse: Callable[[databag.Bag], object],
     ) -> str | None:
         """The unit with the newest complete answer of a leader among several units."""
         return Responders(self._host).choose(
@@ -168,7 +169,7 @@ class Reader:
             return None, "", ""
         bags = self._bags("shared-db")
 
-        def parse(bag: relations.Bag) -> database.Database | None:
+        def parse(bag: databag.Bag) -> database.Database | None:
             return database.Database.from_bag(bag, self._unit.name)
 
         # A router comes beside the database that it is to stand before, and stays when that goes.
@@ -206,16 +207,16 @@ class Reader:
         return endpoints.certificate_names(config, self._application, fqdn, bindings, own)
 
     def _issued(
-        self, offers: Mapping[str, relations.Bag], names: Mapping[str, list[str]]
+        self, offers: Mapping[str, databag.Bag], names: Mapping[str, list[str]]
     ) -> certificates.Issued | None:
         """The newest of the answers that cover the most of `names`."""
 
-        def read(bag: relations.Bag) -> certificates.Issued | None:
+        def read(bag: databag.Bag) -> certificates.Issued | None:
             return certificates.read(bag, self._unit.name, names)
 
         fewest = min((len(a.missing) for bag in offers.values() if (a := read(bag))), default=0)
 
-        def best(bag: relations.Bag) -> certificates.Issued | None:
+        def best(bag: databag.Bag) -> certificates.Issued | None:
             answer = read(bag)
             return answer if answer and len(answer.missing) == fewest else None
 

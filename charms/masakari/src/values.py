@@ -12,7 +12,9 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
-from instance_ha_common import hostname, options, relations
+from instance_ha_common import options
+from instance_ha_common.juju import databag
+from instance_ha_common.machine import hostname
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -46,7 +48,7 @@ def network(text: str) -> Network:
     return ipaddress.ip_network(text)
 
 
-def host(bag: relations.Bag, key: str) -> str | None:
+def host(bag: databag.Bag, key: str) -> str | None:
     """An IP address or a host name."""
     text = bag.get(key, "").strip()
     try:
@@ -55,44 +57,44 @@ def host(bag: relations.Bag, key: str) -> str | None:
         return text if hostname.is_valid(text) else None
 
 
-def first_host(bag: relations.Bag, *keys: str) -> str | None:
+def first_host(bag: databag.Bag, *keys: str) -> str | None:
     """The first of these keys that has an IP address or a host name."""
     return next((found for key in keys if (found := host(bag, key))), None)
 
 
-def port(bag: relations.Bag, key: str) -> int | None:
+def port(bag: databag.Bag, key: str) -> int | None:
     """A TCP port."""
     text = bag.get(key, "").strip()
     valid = text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536
     return int(text) if valid else None
 
 
-def protocol(bag: relations.Bag, key: str) -> str | None:
+def protocol(bag: databag.Bag, key: str) -> str | None:
     """`http` or `https`."""
     text = bag.get(key, "").strip().lower()
     return text if text in ("http", "https") else None
 
 
-def secret(bag: relations.Bag, key: str) -> str | None:
+def secret(bag: databag.Bag, key: str) -> str | None:
     """A password: printable ASCII without blanks."""
     text = bag.get(key, "")
     return text if _SECRET.fullmatch(text) else None
 
 
-def name(bag: relations.Bag, key: str) -> str | None:
+def name(bag: databag.Bag, key: str) -> str | None:
     """The name of a user, project or domain."""
     text = bag.get(key, "")
     return text if _NAME.fullmatch(text) and text.isprintable() else None
 
 
-def seconds(bag: relations.Bag, key: str) -> int | None:
+def seconds(bag: databag.Bag, key: str) -> int | None:
     """A positive number of seconds."""
     text = bag.get(key, "").strip()
     valid = text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0
     return int(text) if valid else None
 
 
-def certificates(bag: relations.Bag, key: str) -> str | None:
+def certificates(bag: databag.Bag, key: str) -> str | None:
     """PEM certificates, from base64 of them."""
     try:
         decoded = base64.b64decode("".join(bag.get(key, "").split()), validate=True)

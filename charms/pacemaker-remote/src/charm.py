@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable
 
 import ops
 from config import Config
-from instance_ha_common import awaited, hostname, relations, status
-from instance_ha_common.awaited import AGAIN
-from instance_ha_common.charm import Charm, run
-from instance_ha_common.commands import CommandError
-from instance_ha_common.host import Host
-from instance_ha_common.problems import Problem, Verdict, blocked, waiting
-from instance_ha_common.services import ServiceError
+from instance_ha_common.juju import databag, status
+from instance_ha_common.juju.charm import Charm, run
+from instance_ha_common.juju.problems import Problem, Verdict, blocked, waiting
+from instance_ha_common.machine import awaited, hostname
+from instance_ha_common.machine.awaited import AGAIN
+from instance_ha_common.machine.commands import CommandError
+from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.services import ServiceError
 from relations import hacluster
 from workload import cluster
 from workload.cluster import Cluster, Node, cleanup_commands
@@ -103,7 +104,7 @@ class PacemakerRemoteCharm(Charm):
         own = (hacluster.read_identity(relation.data[self.unit]) for relation in related)
         return State(
             related=bool(related),
-            keys=hacluster.read_keys(relations.unit_bags(related)),
+            keys=hacluster.read_keys(databag.unit_bags(related)),
             published=next((identity for identity in own if identity), None),
         )
 
@@ -180,7 +181,7 @@ class PacemakerRemoteCharm(Charm):
             resources=config.enable_resources,
         )
         for relation in self.model.relations[ENDPOINT]:
-            relations.publish(relation, self.unit, bag)
+            databag.publish(relation, self.unit, bag)
 
     def _tend(self, name: str) -> Node:
         """Keep what the cluster stores about this node as it should be; return its state."""

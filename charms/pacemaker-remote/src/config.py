@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from instance_ha_common import hostname
+from instance_ha_common.machine import hostname
 
 
 @dataclasses.dataclass(frozen=True)

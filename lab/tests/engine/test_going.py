@@ -24,10 +24,10 @@ from pathlib import Path
 
 sys.path.insert(0, "{COMMON}")
 
-from instance_ha_common.charm import Charm, run
-from instance_ha_common.host import Host
-from instance_ha_common.problems import Verdict
-from instance_ha_common.relations import publish
+from instance_ha_common.juju.charm import Charm, run
+from instance_ha_common.machine.host import Host
+from instance_ha_common.juju.problems import Verdict
+from instance_ha_common.juju.databag import publish
 
 ROOT = Path(os.environ["JUJU_CHARM_DIR"], "..", "..", "..").resolve()
 

@@ -1,8 +1,8 @@
 """The doubles behave like what they stand for."""
 
 import pytest
-from instance_ha_common.commands import CommandError
-from instance_ha_common.services import ServiceError
+from instance_ha_common.machine.commands import CommandError
+from instance_ha_common.machine.services import ServiceError
 from instance_ha_common.testing import fake_host
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from instance_ha_common.juju.databag import Bag
 from instance_ha_common.options import pem_certificates
-from instance_ha_common.relations import Bag
 
 
 def authority(bags: Mapping[str, Bag]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from instance_ha_common.relations import Bag, choose
+from instance_ha_common.juju.databag import Bag, choose
 from instance_ha_common.urls import url
 
 REQUEST: Mapping[str, str] = {"username": "masakari-monitors", "project": "services"}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import jinja2
 from config import Config
-from instance_ha_common.host import Host
-from instance_ha_common.services import ServiceError
+from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.services import ServiceError
 from networks import Watch
 from relations.keystone import Credentials
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from instance_ha_common import packed
-from instance_ha_common.host import Host
+from instance_ha_common.machine import packed
+from instance_ha_common.machine.host import Host
 from network_matrix.witness import AGENT_PORTS, PORT
 from networks import Watch
 

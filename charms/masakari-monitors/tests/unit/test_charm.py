@@ -24,8 +24,8 @@ from hypervisor import (
     state,
     vault,
 )
-from instance_ha_common.commands import CommandError
-from instance_ha_common.services import ServiceError
+from instance_ha_common.machine.commands import CommandError
+from instance_ha_common.machine.services import ServiceError
 from instance_ha_common.testing import FakeService
 from ops import testing
 from workload.monitors import CA, CONF

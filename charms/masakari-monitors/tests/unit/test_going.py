@@ -4,7 +4,7 @@ import charm
 import pytest
 from hypervisor import HOST, INSTANCE, files, keystone, running, state
 from instance_ha_common import testing as common
-from instance_ha_common.charm import run
+from instance_ha_common.juju.charm import run
 from ops import testing
 from workload.monitors import CONF, MONITORS
 

@@ -10,7 +10,7 @@ import networks
 import pytest
 import yaml
 from hypervisor import HOST, NAME, READY, cluster, conf, files, keystone, state
-from instance_ha_common import packed
+from instance_ha_common.machine import packed
 from instance_ha_common.testing import FakeService
 from network_matrix import matrix
 from network_matrix.consul import Agent

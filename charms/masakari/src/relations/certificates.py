@@ -9,7 +9,8 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 
-from instance_ha_common import options, relations
+from instance_ha_common import options
+from instance_ha_common.juju import databag
 
 import values
 
@@ -69,7 +70,7 @@ class Issued:
     missing: tuple[str, ...] = ()
 
 
-def read(bag: relations.Bag, unit: str, names: Iterable[str]) -> Issued | None:
+def read(bag: databag.Bag, unit: str, names: Iterable[str]) -> Issued | None:
     """One unit's answer to the request for `names`; None while it has none for any of them."""
     wanted, unit_key = list(names), _unit_key(unit)
     found = _authorities(bag)
@@ -90,7 +91,7 @@ def read(bag: relations.Bag, unit: str, names: Iterable[str]) -> Issued | None:
     return Issued(found, tuple(issued.values()), missing) if found and issued else None
 
 
-def authorities(bags: Mapping[str, relations.Bag]) -> str | None:
+def authorities(bags: Mapping[str, databag.Bag]) -> str | None:
     """All units' authorities: while one is replaced, certificates of both are in use.
 
     They may come before the certificates of this unit.
@@ -99,13 +100,13 @@ def authorities(bags: Mapping[str, relations.Bag]) -> str | None:
     return "".join(text for text in found if text) or None
 
 
-def _authorities(bag: relations.Bag) -> str | None:
+def _authorities(bag: databag.Bag) -> str | None:
     authority = options.pem_certificates(bag.get("ca", ""))
     chain = options.pem_certificates(bag.get("chain", "")) or ""
     return authority + chain if authority else None
 
 
-def _processed(bag: relations.Bag, unit_key: str) -> Mapping[str, object]:
+def _processed(bag: databag.Bag, unit_key: str) -> Mapping[str, object]:
     try:
         answers = json.loads(bag.get(f"{unit_key}.processed_requests", ""))
     except ValueError:

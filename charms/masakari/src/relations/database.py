@@ -7,7 +7,8 @@ import hashlib
 import ipaddress
 import urllib.parse
 
-from instance_ha_common import relations, urls
+from instance_ha_common import urls
+from instance_ha_common.juju import databag
 
 import values
 from values import Network
@@ -25,7 +26,7 @@ def request(hostname: str) -> dict[str, str]:
     return {"database": DATABASE, "username": USERNAME, "hostname": hostname}
 
 
-def access_network(bag: relations.Bag) -> Network | None:
+def access_network(bag: databag.Bag) -> Network | None:
     """Network that the database demands `hostname` to be in, if it demands one."""
     try:
         return values.network(bag["access-network"].strip())
@@ -52,7 +53,7 @@ class Database:
     wait_timeout: int | None
 
     @classmethod
-    def from_bag(cls, bag: relations.Bag, unit: str) -> Database | None:
+    def from_bag(cls, bag: databag.Bag, unit: str) -> Database | None:
         """The answer in one unit's databag; None while `unit` may not use the database."""
         host, password = values.host(bag, "db_host"), values.secret(bag, "password")
         allowed = unit in bag.get("allowed_units", "").split()

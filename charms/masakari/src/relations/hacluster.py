@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from instance_ha_common import relations
+from instance_ha_common.juju import databag
 
 from values import Address
 
@@ -79,7 +79,7 @@ class DnsName:
     address: str
 
 
-def is_clustered(bag: relations.Bag) -> bool:
+def is_clustered(bag: databag.Bag) -> bool:
     """Whether hacluster says that Pacemaker is set up on this unit."""
     return bag.get("clustered", "").strip().lower() in ("yes", "true")
 

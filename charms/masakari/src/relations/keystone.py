@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from instance_ha_common import relations, urls
+from instance_ha_common import urls
+from instance_ha_common.juju import databag
 
 import values
 
@@ -50,7 +51,7 @@ class Identity:
     domain: str
 
     @classmethod
-    def from_bag(cls, bag: relations.Bag) -> Identity | None:
+    def from_bag(cls, bag: databag.Bag) -> Identity | None:
         """The answer in one keystone unit's databag; None while it is not complete."""
         public = _url(bag, "service")
         username, password = (
@@ -73,7 +74,7 @@ class Identity:
         return f"{base}/v3"
 
 
-def _url(bag: relations.Bag, prefix: str) -> str | None:
+def _url(bag: databag.Bag, prefix: str) -> str | None:
     scheme = values.protocol(bag, f"{prefix}_protocol")
     host = values.host(bag, f"{prefix}_host")
     port = values.port(bag, f"{prefix}_port")

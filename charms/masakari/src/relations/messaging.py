@@ -6,7 +6,8 @@ import dataclasses
 import urllib.parse
 from collections.abc import Mapping
 
-from instance_ha_common import relations, urls
+from instance_ha_common import urls
+from instance_ha_common.juju import databag
 
 import values
 
@@ -52,7 +53,7 @@ class Messaging:
     authority: str | None
 
     @classmethod
-    def from_bags(cls, bags: Mapping[str, relations.Bag]) -> Messaging | None:
+    def from_bags(cls, bags: Mapping[str, databag.Bag]) -> Messaging | None:
         """The servers that are ready, from the databag of each unit; None while none is."""
         ready = [
             (bags[unit], host, password)
@@ -89,7 +90,7 @@ class Messaging:
         return f"rabbit://{servers}/{VHOST}"
 
 
-def _shared_address(bag: relations.Bag) -> str | None:
+def _shared_address(bag: databag.Bag) -> str | None:
     """The virtual address, where RabbitMQ is active on one unit only."""
     if bag.get("clustered") and not bag.get("ha-vip-only"):
         return values.host(bag, "vip")

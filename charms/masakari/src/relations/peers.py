@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
-from instance_ha_common import relations
+from instance_ha_common.juju import databag
 
 import values
 
@@ -48,7 +48,7 @@ class Peer:
     fencing: bool = False
 
 
-def read(bags: Mapping[str, relations.Bag]) -> tuple[Peer, ...]:
+def read(bags: Mapping[str, databag.Bag]) -> tuple[Peer, ...]:
     """The other units, in the order of their numbers, from the databag of each."""
     found = []
     for name in sorted(bags, key=unit_number):

@@ -11,8 +11,8 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 
-from instance_ha_common import relations
-from instance_ha_common.host import Host
+from instance_ha_common.juju import databag
+from instance_ha_common.machine.host import Host
 
 _RECORD = "/var/lib/masakari-charm/responders.json"
 
@@ -26,8 +26,8 @@ class Responders:
     def choose(
         self,
         endpoint: str,
-        bags: Mapping[str, relations.Bag],
-        complete: Callable[[relations.Bag], bool],
+        bags: Mapping[str, databag.Bag],
+        complete: Callable[[databag.Bag], bool],
         event_unit: str | None,
     ) -> str | None:
         """Name of the unit to believe; None if none has a complete answer.
@@ -44,7 +44,7 @@ class Responders:
         changed = sorted(unit for unit in digests if known.get(unit) != digests[unit])
         if changed:
             newest = event_unit if event_unit in changed else changed[0]
-        chosen = relations.choose(bags, complete, newest)
+        chosen = databag.choose(bags, complete, newest)
         # What a unit said before its answer became incomplete is still not news.
         known = {unit: old for unit, old in {**known, **digests}.items() if unit in bags}
         entry = {"known": known, "newest": chosen or newest}
@@ -67,7 +67,7 @@ def _entry(entry: object) -> tuple[dict[str, str], str | None]:
     return entry["known"], entry.get("newest")
 
 
-def _digest(bag: relations.Bag) -> str:
+def _digest(bag: databag.Bag) -> str:
     own = {"egress-subnets", "ingress-address", "private-address"}  # Juju's, not the answer's
     answer = sorted((key, value) for key, value in bag.items() if key not in own)
     return hashlib.sha256(repr(answer).encode()).hexdigest()

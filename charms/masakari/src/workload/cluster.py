@@ -9,11 +9,11 @@ from typing import Any
 
 import masakari_fencing.cluster
 import masakari_fencing.refusals
-from instance_ha_common import awaited
-from instance_ha_common.awaited import AGAIN
-from instance_ha_common.commands import CommandError, Runner
-from instance_ha_common.host import Host
-from instance_ha_common.problems import Problem, blocked
+from instance_ha_common.juju.problems import Problem, blocked
+from instance_ha_common.machine import awaited
+from instance_ha_common.machine.awaited import AGAIN
+from instance_ha_common.machine.commands import CommandError, Runner
+from instance_ha_common.machine.host import Host
 from masakari_fencing import guard, outofservice, pacemaker, spool, testimony
 from masakari_fencing.outofservice import OutOfService
 from masakari_fencing.pacemaker import PacemakerError

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from instance_ha_common import packed
-from instance_ha_common.host import Host
+from instance_ha_common.machine import packed
+from instance_ha_common.machine.host import Host
 
 from workload import services
 

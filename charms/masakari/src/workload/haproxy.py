@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from instance_ha_common import options, urls
-from instance_ha_common.commands import CommandError
-from instance_ha_common.host import Host
+from instance_ha_common.machine.commands import CommandError
+from instance_ha_common.machine.host import Host
 
 import values
 from config import Config

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from instance_ha_common.host import Host
-from instance_ha_common.services import ServiceError
+from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.services import ServiceError
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 
 import masakari_fencing
-from instance_ha_common.commands import CommandError
-from instance_ha_common.host import Host
+from instance_ha_common.machine.commands import CommandError
+from instance_ha_common.machine.host import Host
 
 from config import Config
 from relations.database import Database

@@ -8,7 +8,7 @@ import logging
 import re
 import urllib.parse
 
-from instance_ha_common.host import Host
+from instance_ha_common.machine.host import Host
 
 logger = logging.getLogger(__name__)
 

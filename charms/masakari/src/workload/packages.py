@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from instance_ha_common.host import Host
+from instance_ha_common.machine.host import Host
 
 from workload import services
 

@@ -9,8 +9,8 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from instance_ha_common.host import Host
-from instance_ha_common.services import ServiceError
+from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.services import ServiceError
 
 logger = logging.getLogger(__name__)
 

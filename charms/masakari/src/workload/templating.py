@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instance_ha_common.host import Host
+from instance_ha_common.machine.host import Host
 
 from workload import masakari_conf
 

@@ -38,7 +38,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine with the packages installed, not configured yet."""
     made = machine_module.make(tmp_path)
     monkeypatch.setattr(charm, "make_unit", made.unit)
-    monkeypatch.setattr("instance_ha_common.hostname.canonical_name", lambda: "node1.maas")
+    monkeypatch.setattr("instance_ha_common.machine.hostname.canonical_name", lambda: "node1.maas")
     return made
 
 

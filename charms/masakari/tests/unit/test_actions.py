@@ -10,7 +10,7 @@ from typing import Any
 import ops
 import pytest
 import yaml
-from instance_ha_common.commands import CommandError
+from instance_ha_common.machine.commands import CommandError
 from masakari_fencing import outofservice
 from ops import testing
 
@@ -316,7 +316,7 @@ class TestPause:
         machine: Machine,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        from instance_ha_common.services import ServiceError
+        from instance_ha_common.machine.services import ServiceError
 
         def refuse(name: str) -> None:
             raise ServiceError(f"{name} still runs")
@@ -370,7 +370,7 @@ class TestPause:
         machine: Machine,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        from instance_ha_common.services import ServiceError
+        from instance_ha_common.machine.services import ServiceError
 
         def refuse(name: str) -> None:
             raise ServiceError(f"{name} still runs")

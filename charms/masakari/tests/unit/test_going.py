@@ -5,7 +5,7 @@ from __future__ import annotations
 import ops
 import pytest
 from instance_ha_common import testing as common
-from instance_ha_common.charm import run
+from instance_ha_common.juju.charm import run
 from ops import testing
 
 import charm

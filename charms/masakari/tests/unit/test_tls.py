@@ -244,7 +244,7 @@ def test_authority_without_certificate(ctx: testing.Context, machine: Machine) -
 
 
 def test_bundle_that_failed_is_made_again(ctx: testing.Context, machine: Machine) -> None:
-    from instance_ha_common.commands import CommandError
+    from instance_ha_common.machine.commands import CommandError
 
     state = complete(config={"ssl_ca": model.b64(model.PEM)})
     machine.host.runner.answer(["update-ca-certificates"], (1, "no"))

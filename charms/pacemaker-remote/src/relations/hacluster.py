@@ -16,7 +16,7 @@ import ipaddress
 import json
 from collections.abc import Mapping
 
-from instance_ha_common import hostname
+from instance_ha_common.machine import hostname
 
 PORT = 3121
 """TCP port of the daemon, which all cluster members connect to."""

@@ -6,8 +6,8 @@ import dataclasses
 import re
 import xml.etree.ElementTree as ET
 
-from instance_ha_common import awaited
-from instance_ha_common.commands import Runner
+from instance_ha_common.machine import awaited
+from instance_ha_common.machine.commands import Runner
 
 from workload.guard import MARKER
 

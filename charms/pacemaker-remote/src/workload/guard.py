@@ -8,7 +8,7 @@ cannot talk to the cluster; the masakari units do that.
 
 from __future__ import annotations
 
-from instance_ha_common.host import Host
+from instance_ha_common.machine.host import Host
 
 from workload import templating
 

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from instance_ha_common.host import Host
+from instance_ha_common.machine.host import Host
 
 SERVICE = "pacemaker_remote"
 PACKAGES = ("pacemaker-remote", "pacemaker-cli-utils")

@@ -7,7 +7,7 @@ small service notices that somebody waits, and resets the connection of the dead
 
 from __future__ import annotations
 
-from instance_ha_common.host import Host
+from instance_ha_common.machine.host import Host
 
 from workload import templating
 

@@ -4,7 +4,7 @@ import charm
 import pytest
 from hypervisor import guard_files, joined
 from instance_ha_common import testing as common
-from instance_ha_common.charm import run
+from instance_ha_common.juju.charm import run
 from ops import testing
 from workload.guard import DROP_IN, SCRIPT
 from workload.pacemaker_remote import KEY, SERVICE

@@ -15,10 +15,10 @@ import ops
 import yaml
 from ops import testing
 
-from instance_ha_common.commands import CommandError, Runner
-from instance_ha_common.host import Host
-from instance_ha_common.packages import Apt
-from instance_ha_common.services import ServiceError, Systemd
+from instance_ha_common.machine.commands import CommandError, Runner
+from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.packages import Apt
+from instance_ha_common.machine.services import ServiceError, Systemd
 
 if TYPE_CHECKING:
     import pytest

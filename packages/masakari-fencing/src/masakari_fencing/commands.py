@@ -14,7 +14,7 @@ NOT_FOUND = 127
 
 
 class Runner(Protocol):
-    """Runs a command; `instance_ha_common.commands.Runner` is one."""
+    """Runs a command; `instance_ha_common.machine.commands.Runner` is one."""
 
     def run(
         self,

@@ -3,7 +3,7 @@ import socket
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from instance_ha_common import hostname
+from instance_ha_common.machine import hostname
 from instance_ha_common.testing import fake_host
 
 KERNEL, CANONICAL = "node1", "node1.maas"

@@ -1,6 +1,6 @@
 import pytest
-from instance_ha_common.commands import CommandError
-from instance_ha_common.packages import Apt
+from instance_ha_common.machine.commands import CommandError
+from instance_ha_common.machine.packages import Apt
 from instance_ha_common.testing import FakeRunner
 
 INSTALLED = "a\tii \t1.0\nb\trc \t2.0\nc\tii \t1:3\n"

@@ -12,11 +12,11 @@ from typing import ClassVar
 import ops
 from ops.log import JujuLogHandler
 
-from instance_ha_common import relations
-from instance_ha_common.awaited import AGAIN, Watcher
-from instance_ha_common.host import Host
-from instance_ha_common.problems import Severity, Verdict, waiting
-from instance_ha_common.status import READY
+from instance_ha_common.juju import databag
+from instance_ha_common.juju.problems import Severity, Verdict, waiting
+from instance_ha_common.juju.status import READY
+from instance_ha_common.machine.awaited import AGAIN, Watcher
+from instance_ha_common.machine.host import Host
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class Charm(ops.CharmBase):
         Raises:
             ModelError: it is about something else.
         """
-        if not relations.gone(error):
+        if not databag.gone(error):
             raise error
         logger.warning("a relation is gone: %s", error)
         self._gone_relation = True

@@ -2,10 +2,11 @@
 
 import ops
 import pytest
-from instance_ha_common import relations, testing
-from instance_ha_common.awaited import AGAIN
-from instance_ha_common.charm import Charm, run
-from instance_ha_common.problems import Verdict, blocked, maintenance, waiting
+from instance_ha_common import testing
+from instance_ha_common.juju import databag
+from instance_ha_common.juju.charm import Charm, run
+from instance_ha_common.juju.problems import Verdict, blocked, maintenance, waiting
+from instance_ha_common.machine.awaited import AGAIN
 from ops import testing as ops_testing
 
 META = {
@@ -42,7 +43,7 @@ class Toy(Charm):
             raise self.fails
         for endpoint in ("db", "other"):
             for relation in self.model.relations[endpoint]:
-                relations.publish(relation, self.unit, {"name": "toy"})
+                databag.publish(relation, self.unit, {"name": "toy"})
 
     def judge(self) -> Verdict | None:
         return self.verdict

@@ -15,7 +15,7 @@ import shlex
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from instance_ha_common.host import Host
+from instance_ha_common.machine.host import Host
 
 AGAIN = "again"
 """Nothing simpler than the charm can see it: it looks again, after 5, 10, 20, 40 and 60 s."""

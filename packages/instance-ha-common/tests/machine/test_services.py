@@ -1,8 +1,8 @@
 """The real class, with a systemctl of our own on the PATH."""
 
 import pytest
-from instance_ha_common.commands import CommandError, Runner
-from instance_ha_common.services import ServiceError, Systemd
+from instance_ha_common.machine.commands import CommandError, Runner
+from instance_ha_common.machine.services import ServiceError, Systemd
 
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >> {log}

@@ -1,6 +1,7 @@
 import ops
 import pytest
-from instance_ha_common import relations, status, urls
+from instance_ha_common import urls
+from instance_ha_common.juju import databag, status
 from ops import testing
 
 
@@ -10,7 +11,7 @@ def complete(bag):
 
 def test_absent_values_in_all_their_spellings():
     data = {"a": "1", "b": "", "c": "None", "d": "__null__"}
-    assert relations.bag(data) == {"a": "1"}
+    assert databag.bag(data) == {"a": "1"}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_absent_values_in_all_their_spellings():
     ids=["none", "incomplete", "first", "newest", "newest-incomplete", "newest-gone"],
 )
 def test_which_answer_counts(bags, newest, chosen):
-    assert relations.choose(bags, complete, newest) == chosen
+    assert databag.choose(bags, complete, newest) == chosen
 
 
 def test_unit_bags_of_a_relation():
@@ -36,7 +37,7 @@ def test_unit_bags_of_a_relation():
     relation = testing.Relation("db", remote_units_data={0: {"x": "1", "y": ""}, 1: {}})
     context = testing.Context(Charm, meta={"name": "c", "requires": {"db": {"interface": "i"}}})
     with context(context.on.update_status(), testing.State(relations=[relation])) as manager:
-        bags = relations.unit_bags(manager.charm.model.relations["db"])
+        bags = databag.unit_bags(manager.charm.model.relations["db"])
     own_keys = {"egress-subnets", "ingress-address", "private-address"}
     assert {unit: set(bag) - own_keys for unit, bag in bags.items()} == {
         "remote/0": {"x"},

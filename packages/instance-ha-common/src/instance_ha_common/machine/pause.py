@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instance_ha_common.host import Host
+from instance_ha_common.machine.host import Host
 
 
 class PauseFlag:

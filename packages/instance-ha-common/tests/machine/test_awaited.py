@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from instance_ha_common import awaited, hostname
-from instance_ha_common.awaited import AGAIN, LOOK, Watcher
+from instance_ha_common.machine import awaited, hostname
+from instance_ha_common.machine.awaited import AGAIN, LOOK, Watcher
 from instance_ha_common.testing import FakeHost, fake_host
 
 SERVICE = "masakari-0-awaits.service"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from instance_ha_common.commands import Runner
+from instance_ha_common.machine.commands import Runner
 
 _APT = (
     "apt-get",

@@ -6,7 +6,7 @@ import logging
 
 from charmlibs import systemd
 
-from instance_ha_common.commands import Runner
+from instance_ha_common.machine.commands import Runner
 
 logging.getLogger("charmlibs").setLevel(logging.INFO)  # else four lines for every question
 

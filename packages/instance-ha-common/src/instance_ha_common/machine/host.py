@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from instance_ha_common import files
-from instance_ha_common.commands import Runner
-from instance_ha_common.packages import Apt
-from instance_ha_common.services import Systemd
+from instance_ha_common.machine import files
+from instance_ha_common.machine.commands import Runner
+from instance_ha_common.machine.packages import Apt
+from instance_ha_common.machine.services import Systemd
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ import configparser
 import re
 import socket
 
-from instance_ha_common import awaited
-from instance_ha_common.host import Host
+from instance_ha_common.machine import awaited
+from instance_ha_common.machine.host import Host
 
 NOVA_CONF = "/etc/nova/nova.conf"
 

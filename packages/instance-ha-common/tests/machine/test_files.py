@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from instance_ha_common import files
+from instance_ha_common.machine import files
 from instance_ha_common.testing import RecordedOwnership
 
 

@@ -1,7 +1,7 @@
 import sys
 
 import pytest
-from instance_ha_common.commands import NOT_FOUND, TIMED_OUT, CommandError, Runner
+from instance_ha_common.machine.commands import NOT_FOUND, TIMED_OUT, CommandError, Runner
 
 
 def python(code: str) -> list[str]:

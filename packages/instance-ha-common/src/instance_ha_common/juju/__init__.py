@@ -1,0 +1,1 @@
+"""What the charms do alike with Juju."""

@@ -1,0 +1,1 @@
+"""The machine of a unit: nothing here knows of Juju."""
