@@ -67,13 +67,14 @@ from masakari.db.sqlalchemy import api as database  # noqa: E402
 from masakari.db.sqlalchemy import models  # noqa: E402
 from masakari.engine import manager  # noqa: E402
 from masakari.notifications.objects import base as notifications  # noqa: E402
-from masakari_fencing import (  # noqa: E402
-    AUTO_RECOVERY_TASKS,
+from masakari_fencing import AUTO_RECOVERY_TASKS  # noqa: E402
+from masakari_fencing.workflow import (  # noqa: E402
     attempt,
     driver,
-    ownership,
-    tasks,
+    host_tasks,
+    recovery_lock,
 )
+from masakari_fencing.workflow.instances import recovery  # noqa: E402
 from oslo_config import types  # noqa: E402
 
 objects.register_all()
@@ -91,7 +92,7 @@ class World:
         cib: the cluster's configuration and status.
         cluster: the rest of the cluster, with one `Remote` for the first hypervisor.
         nova: Nova.
-        engine: the process that works on what is asked for now.
+        engine: the process that this greenthread stands for.
         alive: which engines live; None for one that nobody here can tell.
     """
 
@@ -103,7 +104,7 @@ class World:
         self.cib.others = lambda argv: self._other(argv)
         self.nova = FakeNova()
         self.refusals = directory
-        self.engine = "unit-0.boot.1.1"
+        self._engines: dict[object, str] = {}
         self.alive: dict[str, bool | None] = {}
         self.progress: list[str] = []
         self.segment = objects.FailoverSegment(
@@ -186,6 +187,14 @@ class World:
     def record(self) -> Any:
         return attempt.Records(self.cib).read(HOST)
 
+    @property
+    def engine(self) -> str:
+        return self._engines.get(eventlet.getcurrent(), "unit-0.boot.1.1")
+
+    @engine.setter
+    def engine(self, name: str) -> None:
+        self._engines[eventlet.getcurrent()] = name
+
     def refused(self) -> str:
         return "".join(path.read_text() for path in self.refusals.glob("*.json"))
 
@@ -219,17 +228,17 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(notifications.NotificationBase, "emit", _quiet)
     made = World(tmp_path)
     monkeypatch.setattr(attempt, "Subprocess", lambda: made.cib)
-    monkeypatch.setattr(tasks, "Subprocess", lambda: made.cib)
-    monkeypatch.setattr(attempt, "IN_FLIGHT", 0.05)
-    monkeypatch.setattr(ownership, "INTERVAL", 0.05)
-    monkeypatch.setattr(ownership, "HELD_TIMEOUT", 0.5)
+    monkeypatch.setattr(host_tasks, "Subprocess", lambda: made.cib)
+    monkeypatch.setattr(recovery, "IN_FLIGHT", 0.05)
+    monkeypatch.setattr(recovery_lock, "INTERVAL", 0.05)
+    monkeypatch.setattr(recovery_lock, "HELD_TIMEOUT", 0.5)
     monkeypatch.setattr(attempt.processes, "identity", lambda: made.engine)
-    real = ownership.Ownership.__init__
+    real = recovery_lock.Ownership.__init__
 
     def make(self: Any, *args: Any, **options: Any) -> None:
         real(self, *args, lives=lambda process: made.alive.get(process), **options)
 
-    monkeypatch.setattr(ownership.Ownership, "__init__", make)
+    monkeypatch.setattr(recovery_lock.Ownership, "__init__", make)
     monkeypatch.setattr(attempt.nova, "novaclient", lambda context, timeout=None: made.nova)
     monkeypatch.setattr(manager.engine_utils, "notify_about_notification_update", _quiet)
     yield made

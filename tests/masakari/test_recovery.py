@@ -11,7 +11,8 @@ import eventlet
 import pytest
 from conftest import HOST, World, use_threads
 from fencing_nova import HttpError, Server
-from masakari_fencing.recovery_record import FAILED, NOTHING, RECOVERED, REFUSED, Records
+from masakari_fencing.records.recoveries import Records
+from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, REFUSED
 
 
 def test_the_instances_of_a_fenced_host_come_up_elsewhere(world: World) -> None:

@@ -41,7 +41,7 @@ class Commands:
 
     Args:
         cluster: the cluster.
-        masakari: hands recoveries back, for `python -m masakari_fencing.requeue`.
+        masakari: hands recoveries back, for `python -m masakari_fencing.notifier.requeue`.
     """
 
     def __init__(self, cluster: Cluster, masakari: Any) -> None:
@@ -93,7 +93,7 @@ class Commands:
         words = [str(word) for word in argv]
         unit = task.process.unit
         name = words[0].rpartition("/")[2]
-        if "masakari_fencing.requeue" in words:
+        if "masakari_fencing.notifier.requeue" in words:
             name = "requeue"
         label = " ".join([name, *[w for w in words[1:3] if w.startswith("--")]])
         try:

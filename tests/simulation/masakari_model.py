@@ -17,7 +17,7 @@ from masakari import exception, objects
 from masakari.engine import manager, rpcapi
 from masakari.ha import api as ha
 from masakari.objects import base as objects_base
-from masakari_fencing import notifier
+from masakari_fencing.notifier import daemon, settings
 from oslo_utils import timeutils
 
 from simulation import database, kernel
@@ -165,7 +165,7 @@ class Masakari:
         session = Session(self)
 
         def main() -> None:
-            notifier.run(notifier.Settings(), session, {"interface": "internal"}, wake)  # type: ignore[arg-type]
+            daemon.run(settings.Settings(), session, {"interface": "internal"}, wake)  # type: ignore[arg-type]
 
         self.kernel.spawn(process, main)
 
@@ -179,8 +179,8 @@ class Masakari:
         self.kernel.changed()
 
     def requeue(self, uuid: str, *, unfinished: bool) -> tuple[int, str]:
-        """`python -m masakari_fencing.requeue`, which takes a second to import Masakari."""
-        from masakari_fencing import requeue
+        """`masakari_fencing.notifier.requeue`, which takes a second to import Masakari."""
+        from masakari_fencing.notifier import requeue
 
         self.kernel.sleep(1.0 + self.kernel.rng.random())
         states = requeue.UNFINISHED if unfinished else requeue.INTERRUPTED

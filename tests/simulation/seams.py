@@ -269,8 +269,10 @@ def install() -> None:
     real = pathlib.Path
     pathlib.Path = vfs.UnitPath  # type: ignore[misc]
     try:
-        for path in sorted((SOURCE / "src" / "masakari_fencing").glob("*.py")):
-            importlib.import_module(f"masakari_fencing.{path.stem}")
+        for path in sorted((SOURCE / "src").rglob("*.py")):
+            if path.stem not in ("__init__", "__main__"):
+                name = ".".join(path.relative_to(SOURCE / "src").with_suffix("").parts)
+                importlib.import_module(name)
     finally:
         pathlib.Path = real  # type: ignore[misc]
     _patch_package()
@@ -355,7 +357,7 @@ class _Os:
 
 def _driver() -> Any:
     """Return what the entry point `fencing_driver` names, which masakari.conf asks for."""
-    from masakari_fencing.driver import FencingDriver
+    from masakari_fencing.workflow.driver import FencingDriver
 
     return FencingDriver()
 
@@ -382,7 +384,9 @@ def _recovery_flow(names: list[str], **kwargs: Any) -> Any:
 
 
 def _patch_package() -> None:
-    from masakari_fencing import commands, files, notifier, pacemaker
+    from masakari_fencing import commands, files
+    from masakari_fencing.notifier import daemon
+    from masakari_fencing.pacemaker import crm_mon, tools
 
     def run(self: Any, argv: Any, **options: Any) -> Any:
         check = options.pop("check", True)
@@ -393,13 +397,16 @@ def _patch_package() -> None:
 
     commands.Subprocess.run = run  # type: ignore[method-assign]
     files.replace = vfs.replace
-    notifier.wait = lambda wake, seconds: wake.wait(seconds)
+    daemon.wait = lambda wake, seconds: wake.wait(seconds)
     for name, module in list(sys.modules.items()):
         if name.startswith("masakari_fencing."):
-            _patch_module(module, module is notifier)
+            _patch_module(module, module is daemon)
     # The same text means the same: it is read once.
-    for name in ("parse_status", "parse"):
-        setattr(pacemaker, name, _remembering(getattr(pacemaker, name)))
+    for read in (crm_mon.parse_status, tools.parse):
+        remembering = _remembering(read)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("masakari_fencing.") and vars(module).get(read.__name__) is read:
+                setattr(module, read.__name__, remembering)
 
 
 def _patch_module(module: Any, polls: bool) -> None:

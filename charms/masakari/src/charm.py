@@ -16,7 +16,7 @@ from instance_ha_common.juju.problems import Problem, Verdict, blocked
 from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.services import ServiceError
-from masakari_fencing.pacemaker import PacemakerError
+from masakari_fencing.pacemaker.tools import PacemakerError
 
 import databags
 import state

@@ -16,8 +16,8 @@ from instance_ha_common.machine import awaited
 from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.pause import PauseFlag
-from masakari_fencing.cluster import Postponed
-from masakari_fencing.pacemaker import PacemakerError
+from masakari_fencing.cluster.desired import Postponed
+from masakari_fencing.pacemaker.tools import PacemakerError
 
 import databags
 import state as state_module

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from masakari_fencing.maas import Maas
+from masakari_fencing.maas.client import Maas
 
 CONFIGURATION = "cibadmin --query --scope configuration"
 """The command that asks for the cluster's configuration."""

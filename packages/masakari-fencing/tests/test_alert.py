@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from masakari_fencing import alert
-from masakari_fencing.spool import Spool
+from masakari_fencing.records.spool import Spool
 
 SCRIPT = Path(alert.__file__)
 REF = "b0482eb9-efed-4a5e-8705-bf354f86c07f"

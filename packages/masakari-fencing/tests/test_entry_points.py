@@ -9,16 +9,20 @@ from pathlib import Path
 import masakari_fencing
 import pytest
 
-PACKAGE = Path(masakari_fencing.__file__).parent
+SOURCE = Path(masakari_fencing.__file__).parents[1]
 PROJECT = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
-POINTS = dict(re.findall(r'^(\w+) = "(masakari_fencing\.\w+:\w+)"$', PROJECT, re.MULTILINE))
+POINTS = dict(re.findall(r'^(\w+) = "(masakari_fencing\.[\w.]+:\w+)"$', PROJECT, re.MULTILINE))
+
+
+def test_there_are_entry_points() -> None:
+    assert len(POINTS) == PROJECT.count('"masakari_fencing.')
 
 
 @pytest.mark.parametrize("name", sorted(POINTS))
 def test_an_entry_point_leads_somewhere(name: str) -> None:
     """Looked up in the source: Masakari need not be installed."""
     module, _, wanted = POINTS[name].partition(":")
-    tree = ast.parse((PACKAGE / f"{module.partition('.')[2]}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SOURCE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
     defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     assert wanted in defined
 

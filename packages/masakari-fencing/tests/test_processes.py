@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from masakari_fencing import pacemaker, processes
+from masakari_fencing import processes
+from masakari_fencing.pacemaker import tools
 
 
 def test_processes_are_told_apart() -> None:
@@ -66,4 +67,4 @@ def test_the_machine_of_a_process_whatever_its_name(monkeypatch: pytest.MonkeyPa
         identity = processes.identity()
         assert processes.machine(identity) == name
         assert processes.lives(identity) is True
-        pacemaker.check_name(identity)
+        tools.check_name(identity)

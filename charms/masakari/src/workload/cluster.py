@@ -7,17 +7,22 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import masakari_fencing.cluster
-import masakari_fencing.refusals
+import masakari_fencing.cluster.desired
 from instance_ha_common.juju.problems import Problem, blocked
 from instance_ha_common.machine import awaited
 from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.commands import CommandError, Runner
 from instance_ha_common.machine.host import Host
-from masakari_fencing import guard, outofservice, pacemaker, spool, testimony
-from masakari_fencing.outofservice import OutOfService
-from masakari_fencing.pacemaker import PacemakerError
-from masakari_fencing.spool import NO_SEGMENT
+from masakari_fencing import witnesses
+from masakari_fencing.cluster.connections import Tuning
+from masakari_fencing.cluster.desired import Desired
+from masakari_fencing.pacemaker import crm_mon, properties, readmission, remote_nodes
+from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import out_of_service, refusals, spool
+from masakari_fencing.records.out_of_service import OutOfService
+from masakari_fencing.records.refusals import Refusal
+from masakari_fencing.records.spool import NO_SEGMENT
 
 from config import Config
 from workload.fencing_package import ALERT_AGENT, REFUSALS, SPOOL
@@ -39,7 +44,7 @@ _NAMED = 5
 """Hosts that a status names; it is one line of a table."""
 
 
-def desired(config: Config, *, programs: bool = True) -> masakari_fencing.cluster.Desired:
+def desired(config: Config, *, programs: bool = True) -> Desired:
     """What the cluster's configuration must contain.
 
     Args:
@@ -48,7 +53,7 @@ def desired(config: Config, *, programs: bool = True) -> masakari_fencing.cluste
     """
     tuning = None
     if config.remote_monitor_interval:
-        tuning = masakari_fencing.cluster.Tuning(
+        tuning = Tuning(
             monitor_interval=config.remote_monitor_interval,
             monitor_timeout=config.remote_monitor_timeout,
             start_timeout=config.remote_start_timeout,
@@ -56,13 +61,13 @@ def desired(config: Config, *, programs: bool = True) -> masakari_fencing.cluste
         )
     # Without a limit, too: it also keeps hosts from being fenced that are still being added, or
     # that stand in a segment that is switched off.
-    guard = masakari_fencing.cluster.Guard(
+    guard = Guard(
         max_hosts=config.fencing_limit_hosts,
         max_share=config.fencing_limit_share,
         window=config.fencing_limit_window,
         matrix=config.fence_by_matrix,
     )
-    return masakari_fencing.cluster.Desired(
+    return Desired(
         alert_path=ALERT_AGENT if config.fencing_notifications else None,
         tuning=tuning,
         separate_machines=True,
@@ -92,7 +97,7 @@ class Cluster:
             Postponed: a hypervisor is being fenced.
             PacemakerError: the cluster does not answer.
         """
-        return masakari_fencing.cluster.apply(
+        return masakari_fencing.cluster.desired.apply(
             self._host.runner, desired(config, programs=programs)
         )
 
@@ -102,7 +107,7 @@ class Cluster:
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        masakari_fencing.cluster.remove(self._host.runner)
+        masakari_fencing.cluster.desired.remove(self._host.runner)
 
     def record_machine(self, machine: str) -> None:
         """Tell the cluster which Juju machine this member is on, once.
@@ -116,7 +121,7 @@ class Cluster:
         """
         if not machine or self._host.read(_RECORD) == machine:
             return
-        masakari_fencing.cluster.record_machine(self._host.runner, self._member(), machine)
+        masakari_fencing.cluster.desired.record_machine(self._host.runner, self._member(), machine)
         self._host.write(_RECORD, machine)
 
     @property
@@ -179,7 +184,7 @@ class Cluster:
     def stranger(self, hypervisor: str) -> str | None:
         """Why the cluster could not fence a host, as it does not know it; None when it could."""
         try:
-            status = pacemaker.status(self._host.runner)
+            status = crm_mon.status(self._host.runner)
         except PacemakerError as error:
             return f"Pacemaker does not answer: {error}"
         if status.named(hypervisor):
@@ -212,8 +217,8 @@ class Cluster:
             for refusal in self._refusals()
         ]
 
-    def _refusals(self) -> list[masakari_fencing.refusals.Refusal]:
-        return masakari_fencing.refusals.read(self._host.path(REFUSALS))
+    def _refusals(self) -> list[Refusal]:
+        return refusals.read(self._host.path(REFUSALS))
 
     def undelivered(self) -> list[Problem]:
         """Fencings that this unit could not report to Masakari, by host, each with its cure."""
@@ -264,7 +269,7 @@ class Cluster:
         return text, _left([*found.maintenance, *found.forced_down])
 
     def _out_of_service(self) -> OutOfService:
-        return outofservice.read(self._host.path(str(outofservice.RECORD)), self._clock())
+        return out_of_service.read(self._host.path(str(out_of_service.RECORD)), self._clock())
 
     def returned(self, hypervisor: str) -> None:
         """The operator has taken a hypervisor back: nothing is to be said about it any more.
@@ -272,8 +277,8 @@ class Cluster:
         Raises:
             OSError: that cannot be written down.
         """
-        masakari_fencing.refusals.forget(self._host.path(REFUSALS), hypervisor)
-        outofservice.forget(self._host.path(str(outofservice.RECORD)), hypervisor)
+        refusals.forget(self._host.path(REFUSALS), hypervisor)
+        out_of_service.forget(self._host.path(str(out_of_service.RECORD)), hypervisor)
 
     def mark_returned(self, hypervisor: str, returned: bool) -> None:
         """Write into its record that a hypervisor is being taken back, or is not after all.
@@ -283,9 +288,9 @@ class Cluster:
         Raises:
             PacemakerError: the cluster does not answer, or a recovery has just begun.
         """
-        from masakari_fencing import recovery_record
+        from masakari_fencing.records import recoveries
 
-        recovery_record.mark_returned(self._host.runner, hypervisor, returned)
+        recoveries.mark_returned(self._host.runner, hypervisor, returned)
 
     def absence(self, hypervisor: str) -> str | None:
         """Why the cluster does not have a hypervisor back; None when it has.
@@ -293,7 +298,7 @@ class Cluster:
         None, too, for one that the cluster does not know: it never will.
         """
         try:
-            status = pacemaker.status(self._host.runner)
+            status = crm_mon.status(self._host.runner)
         except PacemakerError as error:
             return f"Pacemaker does not answer: {error}"
         connection = status.connection(hypervisor)
@@ -310,10 +315,10 @@ class Cluster:
     def _condemned(self, hypervisor: str) -> str | None:
         """Why one that is back would be fenced again: Consul needs a while to see it whole."""
         try:
-            others = guard.others(self._host.runner, hypervisor)
+            others = remote_nodes.others(self._host.runner, hypervisor)
         except PacemakerError as error:
             return f"Pacemaker does not answer: {error}"
-        if testimony.confirmed(others, hypervisor):
+        if witnesses.confirmed(others, hypervisor):
             return "other hypervisors still see networks of it down, and it would be fenced again"
         return None
 
@@ -326,9 +331,7 @@ class Cluster:
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        from masakari_fencing import guard
-
-        return guard.allow(self._host.runner, seconds, clock=self._clock)
+        return properties.allow(self._host.runner, seconds, clock=self._clock)
 
     def readmit(self) -> list[str]:
         """Take back, unfenced, the hypervisors that answer again.
@@ -339,14 +342,12 @@ class Cluster:
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        from masakari_fencing import guard
-
-        return guard.readmit(self._host.runner, clock=self._clock)
+        return readmission.readmit(self._host.runner, clock=self._clock)
 
 
 def _inspect(runner: Runner, hosts: Sequence[str]) -> list[str]:
     # Not at the top of the module: most hooks do not look, and it is slow to load.
-    from masakari_fencing import health
+    from masakari_fencing.cluster import health
 
     found = health.inspect(runner, hosts=hosts)
     return [f"{': '.join(filter(None, (p.node, p.text)))} ({p.cure})" for p in found]
@@ -354,7 +355,7 @@ def _inspect(runner: Runner, hosts: Sequence[str]) -> list[str]:
 
 def _left(names: Sequence[str]) -> str:
     """What succeeds once one of the hypervisors is out of service no more; see `awaited`."""
-    record = str(outofservice.RECORD)
+    record = str(out_of_service.RECORD)
     return " || ".join(awaited.lacks(record, json.dumps(name)) for name in names)
 
 
@@ -365,5 +366,5 @@ def _enumerate(names: Sequence[str]) -> str:
 
 
 def _check_member(runner: Runner) -> list[str]:
-    status = pacemaker.status(runner)
+    status = crm_mon.status(runner)
     return [] if status.quorum else ["The cluster has no quorum (bring the other units back)"]

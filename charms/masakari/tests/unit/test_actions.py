@@ -11,7 +11,7 @@ import ops
 import pytest
 import yaml
 from instance_ha_common.machine.commands import CommandError
-from masakari_fencing import outofservice
+from masakari_fencing.records import out_of_service
 from ops import testing
 
 import charm
@@ -137,10 +137,10 @@ def test_return_host_clears_the_status(
     run(ctx, state, "create-segment", name="rack1", hosts="node1.maas")
     path = "/var/lib/masakari-fencing/refusals/node1.maas.json"
     machine.host.write(path, '{"host": "node1.maas", "reason": "not fenced", "time": 1}')
-    found = outofservice.OutOfService(("node1.maas",), (), ("node2.maas",))
-    record = machine.host.path(str(outofservice.RECORD))
+    found = out_of_service.OutOfService(("node1.maas",), (), ("node2.maas",))
+    record = machine.host.path(str(out_of_service.RECORD))
     record.parent.mkdir(parents=True)
-    outofservice.write(record, found, machine.now)
+    out_of_service.write(record, found, machine.now)
     out = ctx.run(ctx.on.update_status(), state)
     assert "Recovery of node1.maas refused: not fenced" in out.unit_status.message
     assert "in maintenance: node1.maas, forced down: node2.maas;" in out.unit_status.message

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.machinery
 import importlib.util
 import json
 import stat
 from pathlib import Path
 
-import masakari_fencing.cluster
 import ops
 import pytest
-from masakari_fencing import outofservice
+from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.records import out_of_service
 from ops import testing
 
 import machine as machine_module
@@ -83,7 +84,7 @@ def test_options() -> None:
         )
     )
     assert desired.tuning is None
-    assert desired.guard == masakari_fencing.cluster.Guard(max_hosts=0), "it does not only limit"
+    assert desired.guard == Guard(max_hosts=0), "it does not only limit"
     assert desired.alert_path is None
     desired = cluster.desired(Config(fencing_limit_hosts=0, fencing_limit_share=20))
     assert desired.guard is not None
@@ -218,7 +219,7 @@ class TestInstallation:
         home = "/usr/share/masakari-fencing/masakari_fencing"
         for path, mode in (
             (f"{home}/alert.py", 0o755),
-            (f"{home}/tasks.py", 0o644),
+            (f"{home}/workflow/host_tasks.py", 0o644),
             ("/usr/sbin/fence_masakari_guard", 0o755),
             ("/usr/local/lib/systemd/system/masakari-fencing-notifier.service", 0o644),
         ):
@@ -255,6 +256,18 @@ class TestInstallation:
         assert installation.install() == first
         (source / "__init__.py").write_text("# new")
         assert installation.install() != first
+
+    def test_a_package_without_folders_gives_way_to_one_with_them(self, machine: Machine) -> None:
+        """Its `pacemaker.py` beside `pacemaker/` would be another module of the same name."""
+        package = machine.host.path("/usr/share/masakari-fencing/masakari_fencing")
+        for stale in ("pacemaker.py", "notifier.py", "__pycache__/pacemaker.cpython-310.pyc"):
+            machine.host.write(f"/usr/share/masakari-fencing/masakari_fencing/{stale}", "")
+        fencing_package.Installation(machine.host).install()
+        for room in ("pacemaker", "notifier"):
+            found = importlib.machinery.PathFinder.find_spec(room, [str(package)])
+            assert found is not None
+            assert found.origin == str(package / room / "__init__.py")
+        assert not (package / "pacemaker.py").exists()
 
     def test_charm_packed_without_it(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
@@ -366,7 +379,7 @@ class TestOutOfService:
     ) -> None:
         seen = {"time": machine.now, "maintenance": maintenance, "forced_down": down}
         seen |= {"hosts": [], "misnamed": []}
-        machine.host.write(str(outofservice.RECORD), json.dumps({**seen, "failed": failed}))
+        machine.host.write(str(out_of_service.RECORD), json.dumps({**seen, "failed": failed}))
 
     def test_hosts_that_could_not_be_recovered_are_blocked_before_they_fail(
         self,
@@ -377,12 +390,12 @@ class TestOutOfService:
     ) -> None:
         monkeypatch.setattr(cluster, "_inspect", lambda runner, hosts: [])
         with_remote(machine)
-        seen = outofservice.OutOfService(
+        seen = out_of_service.OutOfService(
             hosts=("hv1.maas", "hv2", "hv3"),
             misnamed=("hv1.maas (Nova calls its hypervisor hv1)",),
         )
         record = {"time": machine.now, **dataclasses.asdict(seen)}
-        machine.host.write(str(outofservice.RECORD), json.dumps(record))
+        machine.host.write(str(out_of_service.RECORD), json.dumps(record))
         out = ctx.run(ctx.on.update_status(), ready)
         assert isinstance(out.unit_status, ops.BlockedStatus)
         text = out.unit_status.message
@@ -442,7 +455,7 @@ class TestOutOfService:
         self, ctx: testing.Context, machine: Machine, ready: testing.State
     ) -> None:
         self.record(machine, ["hv1.maas"], [])
-        machine.now += outofservice.MAX_AGE
+        machine.now += out_of_service.MAX_AGE
         out = ctx.run(ctx.on.update_status(), ready)
         assert out.unit_status == ops.ActiveStatus("Unit is ready")
 
@@ -486,7 +499,7 @@ class TestAbsence:
             asked.append((addresses, host))
             return condemned
 
-        monkeypatch.setattr(cluster.testimony, "confirmed", confirmed)
+        monkeypatch.setattr(cluster.witnesses, "confirmed", confirmed)
         found = cluster.Cluster(machine.host).absence("hv1.maas")
         assert asked == [(["10.0.0.2"], "hv1.maas")]
         assert ("still see networks of it down" in (found or "")) is condemned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ops
-from masakari_fencing import outofservice
+from masakari_fencing.records import out_of_service
 from ops import testing
 
 import model
@@ -61,10 +61,10 @@ def test_a_fencing_is_not_interrupted(ctx: testing.Context, machine: Machine) ->
 
 def test_a_host_that_the_cluster_does_not_know(ctx: testing.Context, machine: Machine) -> None:
     out = ctx.run(ctx.on.config_changed(), complete())
-    path = machine.host.path(str(outofservice.RECORD))
+    path = machine.host.path(str(out_of_service.RECORD))
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = outofservice.OutOfService(hosts=("hv1.maas",))
-    outofservice.write(path, found, machine.now)
+    found = out_of_service.OutOfService(hosts=("hv1.maas",))
+    out_of_service.write(path, found, machine.now)
     out = ctx.run(ctx.on.update_status(), out)
     assert isinstance(out.unit_status, ops.BlockedStatus)
     assert "hv1.maas: in a failover segment, but no node" in out.unit_status.message

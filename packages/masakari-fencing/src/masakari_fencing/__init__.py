@@ -39,8 +39,8 @@ PROCESS_RECOVERY_TASKS = (
 )
 """Value of `[taskflow_driver_recovery_flows] process_failure_recovery_tasks`.
 
-Masakari's own fails where `wait_period_after_service_update` is 0; see `computenode`.
+Masakari's own fails where `wait_period_after_service_update` is 0; see `workflow.process_tasks`.
 """
 
 SHARED_LOGIN = "masakari_shared_password"
-"""Value of `[keystone_authtoken] auth_type` for masakari-engine; see `identity`."""
+"""Value of `[keystone_authtoken] auth_type` for masakari-engine; see `workflow.shared_login`."""

@@ -1,0 +1,200 @@
+"""What this project needs in the cluster's configuration, applied on top of hacluster's.
+
+hacluster creates each hypervisor's connection once and never changes it again, so these changes
+stay. All new elements have ids that begin with `masakari-fencing-`; everything is written in one
+transaction, and only where it differs.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from masakari_fencing.cluster import topology
+from masakari_fencing.cluster.connections import Tuning, discovery, placement, tune, untune
+from masakari_fencing.cluster.plan import (
+    PREFIX,
+    Plan,
+    identifier,
+    members_of,
+    remotes_of,
+)
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker import cibadmin, crm_mon, fenceable, machines, tools
+from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.pacemaker.tools import PacemakerError
+
+ALERT_ID = f"{PREFIX}alert"
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What the configuration must contain.
+
+    Attributes:
+        alert_path: the alert agent; None for no alert.
+        tuning: of the connections to the hypervisors; None for hacluster's own values.
+        separate_machines: prefer connections to be held by members on other machines.
+        guard: decides which hypervisors may be fenced, and how many at a time; None for no guard.
+        programs: every member has the alert agent and the guard. Else what there is of them in
+            the configuration stays as it is: a member cannot start what it does not have.
+    """
+
+    alert_path: str | None = None
+    tuning: Tuning | None = None
+    separate_machines: bool = True
+    guard: Guard | None = None
+    programs: bool = True
+
+
+class Postponed(PacemakerError):  # noqa: N818 - nothing is wrong
+    """A hypervisor is being fenced, which a change would interrupt."""
+
+
+def apply(runner: Runner, desired: Desired) -> list[str]:
+    """Bring the cluster's configuration to what is desired.
+
+    Returns:
+        what was changed, one line each; empty when all was as it should be.
+
+    Raises:
+        Postponed: there is something to change, and a hypervisor is lost or being fenced: each
+            change has Pacemaker abort what it is doing.
+        PacemakerError: the cluster did not answer or refused the change.
+    """
+    plan = Plan(cibadmin.cib(runner))
+    if desired.programs:
+        _alert(plan, desired.alert_path)
+    for primitive in remotes_of(plan.cib):
+        if desired.tuning is None:
+            untune(plan, primitive)
+        else:
+            tune(plan, primitive, desired.tuning)
+    keep = placement(plan, desired.separate_machines)
+    keep |= _guard(plan, desired.guard) if desired.programs else _guards(plan)
+    keep |= discovery(plan)
+    _startup(plan, desired.guard)
+    # The primitives last: nothing may refer to what is gone.
+    plan.drop("fencing-topology", "fencing-level", keep)
+    plan.drop("constraints", "rsc_location", keep)
+    plan.drop("resources", "primitive", keep)
+    if plan.changes:
+        _settled(runner, plan.cib)
+    return plan.carry_out(runner)
+
+
+def remove(runner: Runner) -> list[str]:
+    """Take everything of ours out, and give the connections hacluster's values again.
+
+    Returns:
+        what was changed.
+
+    Raises:
+        PacemakerError: the cluster did not answer or refused the change.
+    """
+    plan = Plan(cibadmin.cib(runner))
+    for primitive in remotes_of(plan.cib):
+        untune(plan, primitive)
+    tags = ("alert", "fencing-level", "rsc_location", "cluster_property_set", "nvpair")
+    for tag in (*tags, "primitive"):
+        # In this order: nothing may refer to what is gone.
+        plan.clear(tag)
+    return plan.carry_out(runner)
+
+
+def record_machine(runner: Runner, node: str, machine: str) -> bool:
+    """Record in the cluster which machine a member runs on.
+
+    Args:
+        runner: runs the commands.
+        node: the member's name in the cluster.
+        machine: Juju's machine, such as `1` or `1/lxd/0`.
+
+    Returns:
+        whether it was not recorded yet.
+
+    Raises:
+        Postponed: it is not, and a hypervisor is lost or being fenced.
+        PacemakerError: the cluster did not answer or refused.
+        ValueError: `node` cannot be the name of a node.
+    """
+    tools.check_name(node)
+    argv = ["crm_attribute", "--node", node, "--name", machines.ATTRIBUTE]
+    answer = runner.run([*argv, "--query", "--quiet"], timeout=15, check=False)
+    if answer.returncode == 0 and answer.stdout.strip() == machine:
+        return False
+    _settled(runner, cibadmin.cib(runner))
+    tools.run(runner, [*argv, "--update", machine], timeout=15)
+    return True
+
+
+def _settled(runner: Runner, cib: ET.Element) -> None:
+    """Make sure that no hypervisor is being fenced, or should be.
+
+    One that was never connected is no reason to wait: it is not to be fenced, and the change may
+    be the very one that tells Pacemaker so.
+
+    Raises:
+        Postponed: one is.
+    """
+    status = crm_mon.status(runner)
+    busy = [
+        node.name
+        for node in status.nodes
+        if node.kind == "remote"
+        and (
+            status.being_fenced(node)
+            or (node.unclean and fenceable.connected_once(cib, node.name))
+        )
+    ]
+    if busy:
+        raise Postponed(f"The cluster's configuration is left alone until {busy[0]} is fenced")
+
+
+def _alert(plan: Plan, path: str | None) -> None:
+    if path is not None:
+        alert = ET.Element("alert", {"id": ALERT_ID, "path": path})
+        ET.SubElement(ET.SubElement(alert, "select"), "select_fencing")
+        plan.want("alerts", alert, f"alert agent {path}")
+    plan.drop("alerts", "alert", {ALERT_ID} if path is not None else set())
+
+
+def _guard(plan: Plan, guard: Guard | None) -> set[str]:
+    """Put the guard before the power; return the ids that stay."""
+    if guard is None:
+        return set()
+    remotes = [identifier(primitive) for primitive in remotes_of(plan.cib)]
+    keep = set()
+    wanted = topology.elements(plan.cib, PREFIX, guard, remotes, members_of(plan.cib))
+    for section, element in wanted:
+        keep.add(identifier(element))
+        plan.want(section, element, f"guard: {identifier(element)}")
+    return keep
+
+
+def _guards(plan: Plan) -> set[str]:
+    """Return the ids of the guards that there are, and of what belongs to them."""
+    ours = (f"{PREFIX}guard-", f"{PREFIX}level-")
+    return {
+        identifier(element) for element in plan.cib.iter() if identifier(element).startswith(ours)
+    }
+
+
+def _startup(plan: Plan, guard: Guard | None) -> None:
+    """Have Pacemaker not take nodes for dangerous that it has never seen.
+
+    It would fence a hypervisor that hacluster has created and not yet given a member that may
+    connect to it, and one whose connection does not come about after all members were restarted
+    (seen with 2.1.5: `Fence (reboot) ... 'node is unclean'`, revoked only if the connection can be
+    started somewhere). It makes no difference for members that are containers, whose fencing does
+    nothing. Where members have power of their own, Pacemaker's way is left as it is, and only the
+    guard stands before the hypervisors'.
+    """
+    own = f"{PREFIX}options"
+    if guard is not None and not topology.fences_members(plan.cib, PREFIX, members_of(plan.cib)):
+        options = ET.Element("cluster_property_set", {"id": own})
+        pair = {"id": f"{PREFIX}startup", "name": "startup-fencing", "value": "false"}
+        ET.SubElement(options, "nvpair", pair)
+        plan.want("crm_config", options, "nodes that were never seen are not fenced")
+    elif plan.cib.find(f"configuration/crm_config/*[@id='{own}']") is not None:
+        plan.delete("cluster_property_set", "id", own)

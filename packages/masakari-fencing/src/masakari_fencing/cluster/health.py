@@ -1,0 +1,296 @@
+"""Can every hypervisor be fenced? What is wrong, and the cure, before the disaster."""
+
+from __future__ import annotations
+
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from masakari_fencing.cluster import votes
+from masakari_fencing.commands import Runner
+from masakari_fencing.maas.client import Maas, MaasError, Machine, SettingsError
+from masakari_fencing.pacemaker import (
+    cibadmin,
+    crm_mon,
+    fenceable,
+    fencing_limit,
+    properties,
+    stonith_admin,
+    tools,
+)
+from masakari_fencing.pacemaker.remote_nodes import MARK
+from masakari_fencing.records import stopped_fencing
+
+ENABLE = "set enable-stonith on pacemaker-remote, and maas_url and maas_credentials on hacluster"
+CREDENTIALS = "check maas_url and maas_credentials on hacluster, and that MAAS is reachable"
+MAAS = "check MAAS itself, and that the masakari units reach it"
+CLEANUP = (
+    "crm_mon -1, on a masakari unit, says why; when it is mended: crm_resource -r {} --cleanup"
+)
+NAMES = "the node's name must be its host name and domain in MAAS"
+MANAGE = "start pacemaker_remote on it; if it runs: crm_resource -r {0} --cleanup, then "
+MANAGE += "crm_resource -r {0} --meta --delete-parameter is-managed, on a masakari unit"
+
+RING = "corosync-cfgtool -R, on a masakari unit"
+
+LIMIT = "run readmit-hosts if only the network had died and is back, "
+LIMIT += "allow-fencing if the hosts are dead"
+
+SPARED = "mend its network, it is then taken back by itself; if it is dead, run allow-fencing; "
+SPARED += "if neither helps, " + CREDENTIALS
+
+WAITING = "is waiting to be fenced"
+FAILED = "fencing it failed"
+UNKNOWN = "in a failover segment, but no node of the cluster: its failure goes unnoticed"
+JOIN = "deploy pacemaker-remote on it, or have the segment name it as `crm_mon -1` does"
+ENABLED = "enable its segment, or put it into one; to have it fenced all the same: "
+ENABLED += "stonith_admin --reboot {}, on a masakari unit"
+_UNFENCED = (WAITING, FAILED)
+
+GUARD_AGENT = "fence_masakari_guard"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Something that prevents, or may prevent, a host from being fenced and recovered.
+
+    Attributes:
+        node: the hypervisor, or empty where it concerns the whole cluster.
+        text: what is wrong.
+        cure: what to do about it.
+    """
+
+    node: str
+    text: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class _Device:
+    """A configured fencing device."""
+
+    name: str
+    agent: str
+    parameters: dict[str, str]
+
+
+def inspect(
+    runner: Runner,
+    *,
+    maas: Callable[[str, str], Maas] = Maas,
+    refused: Callable[[], stopped_fencing.Refusal | None] = stopped_fencing.refusal,
+    ring: Callable[[Runner], votes.Votes | None] = votes.count,
+    clock: Callable[[], float] = time.time,
+    hosts: Collection[str] = (),
+) -> list[Problem]:
+    """Look for everything that stands in the way of fencing a hypervisor.
+
+    Takes one look at the cluster, one at its configuration, one at its votes, one command for each
+    hypervisor and one request for each MAAS device.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        maas: makes a client for a URL and a key.
+        refused: what the guard of this member refused last.
+        ring: counts the cluster's votes.
+        clock: seconds since the epoch.
+        hosts: those of the failover segments that are enabled.
+
+    Returns:
+        the problems, those of the whole cluster first; empty when all is well.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    status = crm_mon.status(runner)
+    remotes = [node for node in status.nodes if node.kind == "remote"]
+    problems = [
+        Problem(host, UNKNOWN, JOIN)
+        for host in hosts
+        if host.lower() not in {node.name.lower() for node in remotes}
+    ]
+    if not remotes:
+        return sorted(problems)
+    counted = ring(runner)
+    outdated = counted if counted is not None and counted.outdated else None
+    if not status.quorum:
+        cure = RING if outdated else "bring the other masakari units back"
+        return [Problem("", "the cluster has no quorum", cure)]
+    if not status.stonith_enabled:
+        text = "STONITH is disabled: no hypervisor can be fenced, so none will be recovered"
+        return [Problem("", text, ENABLE)]
+    cib = cibadmin.cib(runner)
+    devices = {device.name: device for device in _devices(cib)}
+    problems += _cluster_problems(status, devices, stonith_admin.default_action(runner))
+    if outdated is not None:
+        text = f"Corosync expects {outdated.expected} votes of {outdated.configured} members"
+        problems.append(Problem("", text, RING))
+    stopped = _guard_problems(status, cib, devices, refused(), clock())
+    problems += stopped
+    for device in devices.values():
+        problems += _device_problems(device, status, [node.name for node in remotes], maas)
+    for node in remotes:
+        problems += _node_problems(runner, status, node, devices, cib)
+    if stopped:
+        # That they are not fenced has one cause, and it is said.
+        problems = [problem for problem in problems if problem.text not in _UNFENCED]
+    return sorted(set(problems))
+
+
+def _cluster_problems(
+    status: crm_mon.Status, devices: dict[str, _Device], action: str
+) -> list[Problem]:
+    problems = []
+    if status.maintenance_mode:
+        cure = "crm configure property maintenance-mode=false, on a masakari unit"
+        problems.append(Problem("", "the cluster is in maintenance mode", cure))
+    if action == "off" and any(device.agent == "external/maas" for device in devices.values()):
+        text = "stonith-action is off: MAAS does not confirm that the power is off"
+        cure = "crm configure property stonith-action=reboot, on a masakari unit"
+        problems.append(Problem("", text, cure))
+    return problems
+
+
+def _guard_problems(
+    status: crm_mon.Status,
+    cib: ET.Element,
+    devices: dict[str, _Device],
+    refused: stopped_fencing.Refusal | None,
+    now: float,
+) -> list[Problem]:
+    """Say when the guard stops fencing, as it said itself or, on another member, counts."""
+    if refused is not None:
+        return [Problem("", f"fencing has stopped: {refused.text}", LIMIT)]
+    remotes = [node for node in status.nodes if node.kind == "remote"]
+    waiting = [node.name for node in remotes if node.unclean]
+    for device in devices.values():
+        if device.agent != GUARD_AGENT or not waiting:
+            continue
+        options = fencing_limit.from_options(device.parameters)
+        limit = options.limit(len(remotes))
+        gone = fencing_limit.counted(status, cib, waiting[0], options.window, now)
+        if len(gone) > limit:
+            text = f"{len(gone)} of {len(remotes)} hypervisors are lost, the limit is {limit:g}"
+            return [Problem("", f"fencing has stopped: {text}", LIMIT)]
+    return []
+
+
+def _device_problems(
+    device: _Device,
+    status: crm_mon.Status,
+    remotes: list[str],
+    maas: Callable[[str, str], Maas],
+) -> list[Problem]:
+    """Say what is wrong with a device: what MAAS says, or else that Pacemaker has given it up.
+
+    Pacemaker starts a device that failed again when its `failure-timeout` is over, three minutes
+    with hacluster's default, however soon MAAS is back.
+    """
+    problems = _maas_problems(device, remotes, maas)
+    if device.name in status.failed_devices and not any(not found.node for found in problems):
+        text = f"fencing device {device.name} has failed"
+        problems.append(Problem("", text, CLEANUP.format(device.name)))
+    return problems
+
+
+def _maas_problems(
+    device: _Device, remotes: list[str], maas: Callable[[str, str], Maas]
+) -> list[Problem]:
+    """Ask MAAS about the hypervisors that a device is to fence.
+
+    The plugin's own check reads nothing that needs the key, so a device with a wrong key or
+    unknown nodes looks healthy until something must be fenced.
+    """
+    if device.agent != "external/maas":
+        return []
+    own = set(device.parameters.get("hostnames", "").lower().split())
+    hosts = [node for node in remotes if node.lower() in own]
+    if not hosts:
+        return []
+    try:
+        client = maas(device.parameters.get("url", ""), device.parameters.get("apikey", ""))
+        known = client.machines(hosts)
+    except MaasError as error:
+        cure = CREDENTIALS if isinstance(error, SettingsError) else MAAS
+        return [Problem("", f"fencing device {device.name}: {error}", cure)]
+    return [problem for host in hosts for problem in _machine_problems(host, known)]
+
+
+def _machine_problems(host: str, known: list[Machine]) -> list[Problem]:
+    found = [machine for machine in known if machine.is_named(host)]
+    if not found:
+        return [Problem(host, "MAAS has no machine of that name", NAMES)]
+    if len(found) > 1:
+        return [Problem(host, f"MAAS has {len(found)} machines of that name", NAMES)]
+    if found[0].power == "error":
+        cure = "check the machine's power configuration in MAAS"
+        return [Problem(host, "MAAS cannot control its power", cure)]
+    return []
+
+
+def _node_problems(
+    runner: Runner,
+    status: crm_mon.Status,
+    node: crm_mon.Node,
+    devices: dict[str, _Device],
+    cib: ET.Element,
+) -> list[Problem]:
+    connection = status.connection(node.name)
+    if connection is None:
+        return [Problem(node.name, "the cluster has no connection to it", ENABLE)]
+    if connection.stopped_on_purpose:
+        marked = f".//primitive[@id='{node.name}']//nvpair[@name='{MARK}']"
+        who = "pacemaker_remote was stopped" if cib.find(marked) is not None else "unmanaged"
+        return [Problem(node.name, f"not watched: {who}", MANAGE.format(node.name))]
+    problems = []
+    able = [devices.get(name) for name in _able(runner, node.name)]
+    if not any(device is None or device.agent not in ("null", GUARD_AGENT) for device in able):
+        problems.append(Problem(node.name, "no device can fence it", ENABLE))
+    reason = fenceable.obstacle(cib, node.name)
+    if reason is not None and (node.unclean or not properties.reason(cib, node.name)):
+        cure = ENABLED if properties.reason(cib, node.name) == reason else fenceable.CONNECT
+        problems.append(Problem(node.name, f"it is not fenced: {reason}", cure.format(node.name)))
+    elif node.unclean:
+        problems.append(
+            Problem(node.name, WAITING, SPARED if _by_matrix(devices) else CREDENTIALS)
+        )
+    latest = next(iter(status.fencing_of(node.name)), None)
+    if (
+        reason is None
+        and latest is not None
+        and latest.status == "failed"
+        and not _returned(runner, latest)
+    ):
+        problems.append(Problem(node.name, FAILED, CREDENTIALS))
+    return problems
+
+
+def _returned(runner: Runner, failure: crm_mon.FenceEvent) -> bool:
+    """Whether the cluster has connected to a node since it could not be fenced."""
+    connected, failed = cibadmin.connected_since(runner, failure.target), failure.completed
+    return connected is not None and failed is not None and connected > failed
+
+
+def _by_matrix(devices: dict[str, _Device]) -> bool:
+    """Whether other hypervisors may object to a fencing."""
+    guards = (device for device in devices.values() if device.agent == GUARD_AGENT)
+    return any(fencing_limit.from_options(device.parameters).matrix for device in guards)
+
+
+def _able(runner: Runner, node: str) -> list[str]:
+    """Return the running devices that say they can fence a node."""
+    tools.check_name(node)
+    argv = ["stonith_admin", "--list", node, "--output-as=xml"]
+    answer = tools.parse(tools.run(runner, argv, timeout=20))
+    return [item.text or "" for item in answer.iter("item")]
+
+
+def _devices(cib: ET.Element) -> list[_Device]:
+    found = []
+    for primitive in cib.iterfind("configuration/resources//primitive[@class='stonith']"):
+        pairs = primitive.iterfind("instance_attributes/nvpair")
+        parameters = {pair.get("name", ""): pair.get("value", "") for pair in pairs}
+        name, agent = primitive.get("id", ""), primitive.get("type", "")
+        found.append(_Device(name, agent, parameters))
+    return found

@@ -1,0 +1,132 @@
+"""Puts the guard before the devices that fence the hypervisors, in the fencing topology."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+
+from masakari_fencing.pacemaker import machines
+from masakari_fencing.pacemaker.fencing_limit import Guard
+
+MAAS_AGENT = "external/maas"
+
+TIMEOUT = 90
+"""Seconds that Pacemaker gives a guard that switches the power itself; its default is 60. More
+than `fence_agent.agent.POWER_TIMEOUT`, so that the agent itself says why the power is not off."""
+
+
+def elements(
+    cib: ET.Element, prefix: str, guard: Guard, remotes: Iterable[str], members: Iterable[str]
+) -> list[tuple[str, ET.Element]]:
+    """Return what the configuration must contain for a guard.
+
+    Each MAAS device gets a guard of its own, which switches through it and is then the only
+    device of the level; before other devices, the guard only guards. A hypervisor whose machine
+    carries a member has its own guards, which that member cannot use: it would die in the middle
+    of the fencing, and nobody would hear of the result.
+
+    A level is there before the hypervisor: Pacemaker decides to fence one that hacluster is just
+    adding, whose name may be in the list of a device already.
+
+    Returns:
+        sections and elements: the guards, where they may run, and a level for each hypervisor
+        that a device can fence.
+    """
+    devices = _devices(cib, prefix)
+    every = sorted(members)
+    remotes = [*remotes, *_expected(devices, [*remotes, *every])]
+    carried = _carried(cib, every)
+    able: dict[tuple[str, str], list[str]] = {}
+    levels = []
+    for remote in sorted(remotes):
+        found = [name for name, (_, hosts) in devices.items() if remote.lower() in hosts]
+        suffix = f"-{remote}" if carried.get(remote) else ""
+        for index, device in enumerate(found, start=1):
+            own = f"{prefix}guard-{device}{suffix}"
+            able.setdefault((device, own), []).append(remote)
+            maas = devices[device][0] == MAAS_AGENT
+            level = {
+                "id": f"{prefix}level-{index}-{remote}",
+                "target": remote,
+                "index": str(index),
+                "devices": own if maas else f"{own},{device}",
+            }
+            levels.append(("fencing-topology", ET.Element("fencing-level", level)))
+    result = []
+    for (device, own), hosts in able.items():
+        maas = devices[device][0] == MAAS_AGENT
+        result.append(("resources", _primitive(own, guard, hosts, device if maas else "")))
+        banned = carried.get(hosts[0], set())
+        for member in every:
+            score = "-INFINITY" if member in banned else "0"
+            place = {"id": f"{own}-on-{member}", "rsc": own, "node": member, "score": score}
+            result.append(("constraints", ET.Element("rsc_location", place)))
+    return [*result, *levels]
+
+
+def fences_members(cib: ET.Element, prefix: str, members: Iterable[str]) -> bool:
+    """Whether a device can switch the power of a member, which then is no container."""
+    known = {name.lower() for name in members}
+    return any(known & set(hosts) for _, hosts in _devices(cib, prefix).values())
+
+
+def _expected(devices: dict[str, tuple[str, dict[str, str]]], known: list[str]) -> list[str]:
+    """Return the hosts of the devices that are no nodes, nor another way to name one."""
+    names = {name.lower() for name in known}
+    labels = {name.partition(".")[0] for name in names}
+    listed = {lower: name for _, hosts in devices.values() for lower, name in hosts.items()}
+    return sorted(
+        name
+        for lower, name in listed.items()
+        if lower not in names
+        and not ("." not in lower and lower in labels)
+        and lower.partition(".")[0] not in names
+    )
+
+
+def _carried(cib: ET.Element, members: list[str]) -> dict[str, set[str]]:
+    """Return the members on each hypervisor's machine, unless these are all that there are."""
+    carriers = machines.recorded(cib)
+    found = {
+        node: {member for member in members if carriers.get(member) == machine}
+        for node, machine in carriers.items()
+    }
+    return {node: there for node, there in found.items() if there < set(members)}
+
+
+def _primitive(own: str, guard: Guard, hosts: list[str], device: str) -> ET.Element:
+    primitive = ET.Element(
+        "primitive", {"id": own, "class": "stonith", "type": "fence_masakari_guard"}
+    )
+    block = ET.SubElement(primitive, "instance_attributes", {"id": f"{own}-parameters"})
+    values = {
+        "max_hosts": str(guard.max_hosts),
+        "max_share": str(guard.max_share),
+        "window": str(guard.window),
+        "matrix": "true" if guard.matrix else "false",
+        "device": device,
+        "pcmk_host_check": "static-list",
+        "pcmk_host_list": " ".join(hosts),
+    }
+    if device:
+        values |= {f"pcmk_{action}_timeout": f"{TIMEOUT}s" for action in ("off", "reboot")}
+    for name, value in values.items():
+        pair = {"id": f"{own}-{name}", "name": name, "value": value}
+        ET.SubElement(block, "nvpair", pair)
+    return primitive
+
+
+def _devices(cib: ET.Element, prefix: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return the agent of each device that switches power, and its hosts, by lower-case names."""
+    found = {}
+    for primitive in cib.iterfind("configuration/resources//primitive[@class='stonith']"):
+        name, agent = primitive.get("id", ""), primitive.get("type", "")
+        if agent == "null" or name.startswith(prefix):
+            continue
+        hosts = ""
+        for pair in primitive.iterfind("instance_attributes/nvpair"):
+            if pair.get("name") in ("hostnames", "hostlist", "pcmk_host_list"):
+                hosts = f"{hosts} {pair.get('value', '')}"
+        listed = hosts.replace(",", " ").replace(";", " ").split()
+        found[name] = (agent, {host.lower(): host for host in listed})
+    return found

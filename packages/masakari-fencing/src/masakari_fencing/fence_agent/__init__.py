@@ -1,0 +1,1 @@
+"""The fence agent fence_masakari_guard, in Pacemaker's fencer."""

@@ -1,0 +1,181 @@
+"""The fence agent `fence_masakari_guard`, in the form that Pacemaker expects of fence agents.
+
+With a MAAS device, it also switches the power itself, once the guard has let it through: as the
+only device of a node's fencing level, so that Pacemaker leaves a reboot as one action, and with
+the power controller's own word that the machine is off before it is confirmed. Before any other
+device it is only the guard.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from masakari_fencing.commands import Runner, Subprocess
+from masakari_fencing.fence_agent import limit
+from masakari_fencing.maas.client import Maas, MaasError, Machine
+from masakari_fencing.pacemaker import fencing_limit, tools
+from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.records import stopped_fencing
+from masakari_fencing.records.stopped_fencing import Refusal
+
+POWER_TIMEOUT = 75.0
+"""Seconds for the power to go off, by a controller that may be slow; see `topology.TIMEOUT`."""
+
+_PARAMETERS = {
+    "action": "What to do",
+    "plug": "Node to fence",
+    "max_hosts": "Nodes that may be lost at once; 0 for no limit by number",
+    "max_share": "Percentage of the nodes that may be lost at once; 0 for no limit by share",
+    "window": "Seconds for which a fenced node counts as lost",
+    "matrix": "Whether other nodes may object that they can reach it: true or false",
+    "device": "MAAS device whose url and apikey to use; without it, nothing is switched",
+}
+
+
+class AgentError(Exception):
+    """The action cannot be carried out."""
+
+
+def metadata() -> str:
+    """Return the description that Pacemaker reads, by ClusterLabs' schema of fence agents.
+
+    See `lib/metadata.rng` of https://github.com/ClusterLabs/fence-agents.
+    """
+    parameters = "".join(
+        f'<parameter name="{name}" unique="0" required="0"><getopt mixed="--{name}=[{name}]"/>'
+        f'<content type="string"/><shortdesc lang="en">{text}</shortdesc></parameter>'
+        for name, text in _PARAMETERS.items()
+    )
+    names = ("on", "off", "reboot", "status", "monitor", "metadata", "validate-all")
+    actions = "".join(f'<action name="{name}"/>' for name in names)
+    return (
+        '<?xml version="1.0" ?>\n<resource-agent name="fence_masakari_guard" '
+        'shortdesc="Fences hypervisors, but not too many at once">'
+        "<longdesc>Refuses to fence when more nodes are lost than a limit allows.</longdesc>"
+        "<vendor-url>https://docs.openstack.org/masakari/</vendor-url>"
+        f"<parameters>{parameters}</parameters><actions>{actions}</actions></resource-agent>\n"
+    )
+
+
+def options(argv: Sequence[str], stdin: TextIO) -> dict[str, str]:
+    """Read the options, from the command line or else from the standard input."""
+    lines = [word.removeprefix("--") for word in argv] if argv else stdin.read().splitlines()
+    pairs = (line.strip().partition("=") for line in lines if "=" in line)
+    return {name.replace("-", "_"): value for name, _, value in pairs}
+
+
+class Agent:
+    """One call of the agent.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        values: the options.
+        check: the guard; see `limit.check`.
+        maas: makes a client for a URL, a key and a limit of time.
+        remember: keeps or forgets a refusal.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        values: dict[str, str],
+        *,
+        check: Callable[[Runner, str, Guard], str | None] = limit.check,
+        maas: Callable[..., Maas] = Maas,
+        remember: Callable[[Refusal | None], None] = stopped_fencing.remember,
+    ) -> None:
+        self._runner = runner
+        self._values = values
+        self._check = check
+        self._maas = maas
+        self._remember = remember
+
+    def run(self, action: str) -> int:
+        """Carry an action out.
+
+        Returns:
+            the exit code: 0, or 2 for the status of a node that is off.
+
+        Raises:
+            AgentError: the guard refuses, or an option is wrong.
+            PacemakerError: the cluster does not answer.
+            MaasError: MAAS does not answer, or the power is not off.
+        """
+        if action in ("monitor", "validate-all"):
+            self._guard()
+            return 0
+        if action in ("off", "reboot"):
+            self._pass(self._node())
+        if not self._values.get("device"):
+            return 0
+        return self._switch(action)
+
+    def _switch(self, action: str) -> int:
+        client, machine = self._machine()
+        if action == "status":
+            return 0 if client.power_state(machine) != "off" else 2
+        if action in ("off", "reboot"):
+            client.power_off(machine)
+        if action == "on":
+            client.power_on(machine)
+        elif action == "reboot":
+            try:
+                client.power_on(machine)
+            except MaasError as error:
+                # What counts is that it was off: let the recovery go on.
+                print(f"{machine.hostname} is off, but stays off: {error}", file=sys.stderr)
+        return 0
+
+    def _pass(self, node: str) -> None:
+        """Let a fencing through, or not."""
+        try:
+            reason = self._check(self._runner, node, self._guard())
+        except limit.Spared as error:
+            raise AgentError(f"not fencing {node}: {error}") from None
+        if reason is not None:
+            self._remember(Refusal(node, reason, time.time()))
+            raise AgentError(f"not fencing {node}: {reason}")
+        self._remember(None)
+
+    def _machine(self) -> tuple[Maas, Machine]:
+        device = self._values["device"]
+        tools.check_name(device)
+        argv = ["cibadmin", "--query", "--xpath", f"//primitive[@id='{device}']"]
+        found = tools.parse(tools.run(self._runner, argv, timeout=15))
+        pairs = {pair.get("name", ""): pair.get("value", "") for pair in found.iter("nvpair")}
+        url, key = pairs.get("url", ""), pairs.get("apikey", "")
+        client = self._maas(url, key, patience=POWER_TIMEOUT)
+        return client, client.machine(self._node())
+
+    def _node(self) -> str:
+        for name in ("nodename", "plug", "port"):
+            if self._values.get(name):
+                return self._values[name]
+        raise AgentError("no node is given")
+
+    def _guard(self) -> Guard:
+        try:
+            return fencing_limit.from_options(self._values)
+        except ValueError as error:
+            raise AgentError(str(error)) from None
+
+
+def main(argv: Sequence[str], stdin: TextIO) -> int:
+    """Run as a fence agent.
+
+    Returns:
+        the exit code.
+    """
+    values = options(argv, stdin)
+    action = values.get("action") or "reboot"
+    if action in ("metadata", "meta-data"):
+        sys.stdout.write(metadata())
+        return 0
+    try:
+        return Agent(Subprocess(), values).run(action)
+    except (AgentError, tools.PacemakerError, MaasError, ValueError, OSError) as error:
+        print(f"fence_masakari_guard: {error}", file=sys.stderr)
+        return 1

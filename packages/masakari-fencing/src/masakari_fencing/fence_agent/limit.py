@@ -1,0 +1,97 @@
+"""Stops a mass power-off before the power is cut.
+
+When many hypervisors vanish at once, a switch has died, not the hosts, and Pacemaker would
+power-cycle them all with every guest on them. So this fence agent stands before the power: it
+counts how many hypervisors are lost at this moment, and refuses above a limit.
+
+It does not wait for Pacemaker to notice all of them: it tries to reach the others by itself, so
+that the first request already sees the whole extent. Nothing is kept between two requests; each
+member comes to the same result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from masakari_fencing import witnesses
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, fenceable
+from masakari_fencing.pacemaker.fencing_limit import Guard, lost, recorded_fences
+from masakari_fencing.pacemaker.properties import ALLOW, HOLD, until
+from masakari_fencing.pacemaker.remote_nodes import (
+    Reachable,
+    addresses,
+    answering,
+    answers,
+    others_of,
+)
+
+
+class Spared(Exception):  # noqa: N818 - nothing is wrong
+    """This hypervisor must not be fenced now; that says nothing about others."""
+
+
+def check(
+    runner: Runner,
+    target: str,
+    guard: Guard,
+    *,
+    reachable: Reachable = answers,
+    objection: Callable[[list[str], str], str | None] = witnesses.objection,
+    clock: Callable[[], float] = time.time,
+) -> str | None:
+    """Decide whether a hypervisor may be fenced now.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        target: the hypervisor.
+        guard: the limit.
+        reachable: whether something accepts connections at an address and port.
+        objection: why the other hypervisors object, if they do.
+        clock: seconds since the epoch.
+
+    Returns:
+        None when it may, else why the guard stops fencing here.
+
+    Raises:
+        Spared: this one must not be fenced.
+        PacemakerError: the cluster does not answer. Then nothing may be fenced.
+    """
+    status = crm_mon.status(runner)
+    if not (status.quorum and crm_node.has_quorum(runner)):
+        # Pacemaker fences even so what it counts as connected; the others may have it, too.
+        raise Spared("this part of the cluster has no quorum")
+    total = len(status.remotes)
+    limit = guard.limit(total)
+    cib = cibadmin.cib(runner)
+    if not status.asked_for(target) and (text := fenceable.obstacle(cib, target)):
+        raise Spared(text)
+    if until(cib, f"{HOLD}{target}") > clock():
+        raise Spared("it is being readmitted")
+    if until(cib, ALLOW) > clock():
+        return None
+    known = addresses(cib)
+    # A host that Pacemaker reaches is fenced because somebody asked for it, who has reasons.
+    asks = guard.matrix and not status.works(target)
+    if asks and (text := objection(others_of(known, target), target)):
+        return text
+    if limit >= total:
+        return None
+
+    def unreachable(names: list[str]) -> list[str]:
+        there = answering(known, names, reachable)
+        return [name for name in names if name not in there]
+
+    gone = lost(
+        status,
+        recorded_fences(cib),
+        unreachable,
+        target=target,
+        window=guard.window,
+        now=clock(),
+    )
+    if len(gone) <= limit:
+        return None
+    names = ", ".join(sorted(gone)[:5]) + (", ..." if len(gone) > 5 else "")
+    return f"{len(gone)} of {total} hypervisors are lost at once ({names}), the limit is {limit:g}"

@@ -1,0 +1,1 @@
+"""The notifier: a daemon on every masakari unit."""

@@ -1,0 +1,227 @@
+"""Daemon on every masakari unit: reports completed fencings to Masakari until it accepts them.
+
+The alert agent leaves each event in the spool and pokes a socket. The members of the cluster take
+turns: the designated controller reports at once, each of the others a little later, and only if
+nobody has. Events stay in the spool until they are dealt with, whatever dies in between.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import logging
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from masakari_fencing.commands import Runner, Subprocess
+from masakari_fencing.notifier.delivery import Delivery
+from masakari_fencing.notifier.ranking import Ranking
+from masakari_fencing.notifier.reporter import IDLE, Notifier
+from masakari_fencing.notifier.settings import (
+    CONFIGURATION,
+    ConfigurationError,
+    Settings,
+    read_configuration,
+)
+from masakari_fencing.notifier.watchers import (
+    out_of_service,
+    unattended_recoveries,
+    unserved_hosts,
+)
+from masakari_fencing.notifier.watchers.dead_engines import DeadEngines
+from masakari_fencing.notifier.watchers.device_lists import DeviceLists
+from masakari_fencing.notifier.watchers.returned_hosts import Comeback
+from masakari_fencing.notifier.watchers.spared_hosts import Reprieve
+from masakari_fencing.notifier.watchers.stopped_remotes import INTERVAL, Readmission
+from masakari_fencing.notifier.watchers.unattended_recoveries import Unattended
+from masakari_fencing.notifier.watchers.unfenced_hosts import Retry
+from masakari_fencing.openstack import masakari_api, nova_api, rest
+from masakari_fencing.pacemaker import tools
+from masakari_fencing.pacemaker.cached_cib import Configuration
+from masakari_fencing.records.spool import Spool
+
+LOG = logging.getLogger("masakari_fencing.notifier")
+
+RETRY_INTERVAL = 1.0
+"""Seconds between two looks at whether a hypervisor should be fenced and is not."""
+
+SERVICE_INTERVAL = 20.0
+"""Seconds between two looks at which hypervisors are out of service."""
+
+Found = TypeVar("Found")
+Look = Callable[[], object]
+"""A look at something; it may raise PacemakerError, ApiError and OSError."""
+
+TOKEN_CHECK = 60.0
+"""Seconds between two checks that the token is still good, so that a report need not get one."""
+
+
+def make_session(keystone: dict[str, str], timeout: float) -> Any:
+    """Return a keystoneauth1 session for the `[keystone]` section; the timeout is in seconds."""
+    from keystoneauth1 import session
+    from keystoneauth1.identity import v3
+
+    auth = v3.Password(
+        auth_url=keystone["auth_url"],
+        username=keystone["username"],
+        password=keystone["password"],
+        project_name=keystone["project_name"],
+        user_domain_name=keystone.get("user_domain_name", "default"),
+        project_domain_name=keystone.get("project_domain_name", "default"),
+    )
+    # Requests have limits of their own, logins only this one.
+    return session.Session(auth=auth, verify=keystone.get("cafile") or True, timeout=timeout)
+
+
+def open_socket(path: Path) -> socket.socket:
+    """Return the socket that the alert agent pokes; members of our group may write to it.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    path.unlink(missing_ok=True)
+    wake = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    wake.bind(str(path))
+    path.chmod(0o660)
+    wake.setblocking(False)
+    return wake
+
+
+def wait(wake: socket.socket, seconds: float) -> None:
+    """Wait until somebody pokes, at most so long."""
+    ready, _, _ = select.select([wake], [], [], seconds)
+    if ready:
+        with contextlib.suppress(BlockingIOError):
+            while wake.recv(16):
+                pass
+
+
+def keep_token(session: Any) -> None:
+    """Have a token ready before it is needed.
+
+    Raises:
+        ApiError: Keystone gives none.
+    """
+    try:
+        session.get_token()
+    except Exception as error:  # keystoneauth1 and requests have many of their own
+        raise rest.ApiError(f"no token from Keystone: {rest.describe(error)}") from None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM.
+
+    Returns:
+        the exit code: 0, or 1 when it cannot run as it is configured.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--config-file", type=Path, default=CONFIGURATION)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    logging.getLogger("keystoneauth").setLevel(logging.WARNING)
+    try:
+        settings, keystone = read_configuration(arguments.config_file)
+        wake = open_socket(settings.socket)
+    except (ConfigurationError, OSError) as error:
+        LOG.error("%s", error)
+        return 1
+    signal.signal(signal.SIGTERM, _stop)
+    with contextlib.suppress(KeyboardInterrupt), wake:
+        run(settings, make_session(keystone, settings.timeout), keystone, wake)
+    return 0
+
+
+def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket.socket) -> None:
+    """Look at the spool whenever somebody pokes, and once a second."""
+    options = {
+        "interface": keystone.get("interface", "internal"),
+        **({"region_name": keystone["region_name"]} if keystone.get("region_name") else {}),
+    }
+    masakari = masakari_api.MasakariApi(session, settings.endpoints, settings.timeout, options)
+    delivery = Delivery(masakari, redrive_within=settings.redrive_within)
+    spool = Spool(settings.spool)
+    ranking = Ranking(Subprocess())
+    notifier = Notifier(spool, delivery, settings, ranking, ranking.back)
+    nova = nova_api.NovaApi(session, settings.timeout, options)
+    unlooked = unserved_hosts.List(Subprocess(), Configuration(Subprocess()), ranking)
+    watch = out_of_service.Watch(masakari, nova, settings.out_of_service, tell=unlooked.update)
+    comeback = Comeback(Subprocess(), masakari, nova)
+    for looks, interval in (
+        # The cluster's on their own, so that waiting for an API never delays them, nor these a
+        # report.
+        ((Retry(Subprocess()).look,), RETRY_INTERVAL),
+        (cluster_looks(Subprocess()), INTERVAL),
+        # It waits for connections that may never come about.
+        ((reprieve(Subprocess()).look,), INTERVAL),
+        (
+            (Unattended(Subprocess(), masakari, settings.turns).look,),
+            unattended_recoveries.INTERVAL,
+        ),
+        ((comeback.look, watch.look), SERVICE_INTERVAL),
+    ):
+        threading.Thread(target=keep_looking, args=(looks, interval), daemon=True).start()
+    checked = 0.0
+    told: dict[Look, str] = {}
+    token = functools.partial(keep_token, session)
+    while True:
+        pause = attend(notifier.look, told)
+        if time.monotonic() - checked > TOKEN_CHECK:
+            attend(token, told)
+            checked = time.monotonic()
+        wait(wake, IDLE if pause is None else pause)
+
+
+def cluster_looks(runner: Runner) -> tuple[Look, ...]:
+    """Return what takes recoveries and hypervisors back, and keeps the fencer ready."""
+    rank, configuration = Ranking(runner), Configuration(runner)
+    return (
+        # What guests wait for comes first.
+        DeadEngines(runner, configuration).look,
+        Readmission(runner, configuration, rank).look,
+        DeviceLists(runner).refresh,
+    )
+
+
+def reprieve(runner: Runner) -> Reprieve:
+    """Return what takes hypervisors back whose fencing was objected to."""
+    return Reprieve(runner, Configuration(runner), Ranking(runner))
+
+
+def keep_looking(looks: Iterable[Look], interval: float) -> None:
+    """Take all looks again and again, for ever."""
+    told: dict[Look, str] = {}
+    while True:
+        for look in looks:
+            attend(look, told)
+        time.sleep(interval)
+
+
+def attend(look: Callable[[], Found], told: dict[Look, str]) -> Found | None:
+    """Take one look; its failure keeps no other from theirs, and is told once.
+
+    Returns:
+        what it found; None where it failed.
+    """
+    try:
+        found = look()
+    except Exception as error:  # or nobody would ever look again, in a service that seems to run
+        expected = isinstance(error, tools.PacemakerError | rest.ApiError | OSError)
+        text = str(error) if expected else repr(error)
+        if told.get(look) != text:
+            trace = None if expected else error
+            LOG.warning("Cannot look after the cluster and its hosts: %s", text, exc_info=trace)
+        told[look] = text
+        return None
+    told.pop(look, None)
+    return found
+
+
+def _stop(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt

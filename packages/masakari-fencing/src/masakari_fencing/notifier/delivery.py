@@ -1,0 +1,176 @@
+"""Getting one completed fencing into Masakari: once, and for certain.
+
+Each member of the cluster has the event. The one that is first in rank reports it; the others
+find that report and are done, or report it themselves when it does not come.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from masakari_fencing.openstack.masakari_api import Host, Notification
+from masakari_fencing.openstack.rest import Conflict
+from masakari_fencing.records.spool import Event
+
+LOG = logging.getLogger(__name__)
+
+TOLERANCE = 10.0
+"""Seconds by which two members' clocks may differ, and a report be older than the fence."""
+
+UNFINISHED = frozenset({"new", "running", "error"})
+"""States of a notification that the engine is working on or will work on again."""
+
+
+class Outcome(enum.Enum):
+    """What became of an attempt."""
+
+    DONE = "done"
+    AGAIN = "again"
+
+
+class Api(Protocol):
+    """What is used of `MasakariApi`."""
+
+    def notify(self, host: str, generated: float) -> str: ...  # noqa: D102
+    def find_host(self, name: str) -> Host: ...  # noqa: D102
+    def notifications(self, host: Host) -> list[Notification]: ...  # noqa: D102
+    def end_maintenance(self, host: Host) -> None: ...  # noqa: D102
+
+
+class Delivery:
+    """Delivers events; it keeps nothing in memory, so that a restart loses nothing.
+
+    Args:
+        api: the Masakari API.
+        redrive_within: seconds within which an earlier, failed recovery of the same host is
+            started again by its fencing.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self, api: Api, *, redrive_within: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._api = api
+        self._redrive_within = redrive_within
+        self._clock = clock
+
+    def deliver(self, event: Event, *, first: bool) -> Outcome:
+        """Report an event, unless somebody has.
+
+        Args:
+            event: the completed fencing.
+            first: nobody else can have reported it yet, so do not ask.
+
+        Returns:
+            whether the event has been dealt with.
+
+        Raises:
+            UnknownHost: the host is in no segment, now.
+            ApiError: the API did not answer or refused; try again later.
+        """
+        # The clock may have been set back since.
+        event = dataclasses.replace(event, time=min(event.time, self._clock()))
+        if not first and self._reported(event, self._history(event)):
+            return Outcome.DONE
+        try:
+            return self._notify(event, event.time)
+        except Conflict as conflict:
+            return self._resolve(event, conflict)
+
+    def adopt(self, event: Event) -> None:
+        """Have a host that was in no segment, and that is back, be in one.
+
+        Then there is nothing to report any more: a host that works was put into that segment.
+
+        Raises:
+            UnknownHost: the host is still in no segment.
+            ApiError: the API did not answer.
+        """
+        self._api.find_host(event.node)
+        LOG.warning("%s is back, and in a segment now: nothing is recovered", event.node)
+
+    def _notify(self, event: Event, generated: float) -> Outcome:
+        uuid = self._api.notify(event.node, generated)
+        LOG.info("Reported the fencing of %s (%s): notification %s", event.node, event.id, uuid)
+        return Outcome.DONE
+
+    def _history(self, event: Event) -> list[Notification]:
+        return self._api.notifications(self._api.find_host(event.node))
+
+    def _reported(self, event: Event, history: list[Notification]) -> bool:
+        """Whether there is a report of this very failure."""
+        for item in history:
+            if (
+                item.kind == "COMPUTE_HOST"
+                and item.event == "STOPPED"
+                and item.generated >= event.time - TOLERANCE
+            ):
+                LOG.info("The fencing of %s is reported already (%s)", event.node, item.status)
+                return True
+        return False
+
+    def _resolve(self, event: Event, conflict: Conflict) -> Outcome:
+        """Find out what the API's refusal means for this event."""
+        host = self._api.find_host(event.node)
+        history = self._api.notifications(host)
+        if self._reported(event, history):
+            return Outcome.DONE
+        if not host.on_maintenance:
+            earlier = next((item for item in history if _takes_out_of_service(item)), None)
+            if earlier is not None and earlier.status in UNFINISHED:
+                # Its recovery has yet to begin, and will find this fence.
+                return Outcome.AGAIN
+            # An equal report of an earlier failure is too recent for Masakari's comparison, which
+            # goes by the time of the report: give this one the present time until it is let in.
+            LOG.debug("Masakari takes the fencing of %s for an old one: %s", event.node, conflict)
+            return self._notify_late(event)
+        return self._in_maintenance(event, host, history)
+
+    def _notify_late(self, event: Event) -> Outcome:
+        try:
+            return self._notify(event, max(event.time, self._clock()))
+        except Conflict:
+            return Outcome.AGAIN
+
+    def _in_maintenance(self, event: Event, host: Host, history: list[Notification]) -> Outcome:
+        """Decide about a host that Masakari holds in maintenance, not because of this event."""
+        earlier = next((item for item in history if _takes_out_of_service(item)), None)
+        if earlier is None:
+            LOG.warning("Host %s is in maintenance: its guests stay where they are", host.name)
+            return Outcome.DONE
+        if earlier.status in UNFINISHED:
+            # A report from before the fence; its recovery may be waiting for exactly this fence.
+            return Outcome.AGAIN
+        if earlier.kind == "COMPUTE_HOST" and earlier.status in ("finished", "ignored"):
+            if earlier.updated < event.time:
+                LOG.warning(
+                    "Host %s was recovered before and never returned to service: "
+                    "its guests stay where they are",
+                    host.name,
+                )
+            return Outcome.DONE
+        if event.time - earlier.generated > self._redrive_within:
+            LOG.warning("Host %s has long been in maintenance: nothing is recovered", host.name)
+            return Outcome.DONE
+        LOG.warning(
+            "Host %s is in maintenance from a %s report whose recovery %s; it is fenced now: "
+            "recovering its guests",
+            host.name,
+            earlier.kind,
+            earlier.status,
+        )
+        try:
+            self._api.end_maintenance(host)
+        except Conflict:
+            return Outcome.AGAIN
+        return self._notify_late(event)
+
+
+def _takes_out_of_service(item: Notification) -> bool:
+    """Whether the engine puts the host in maintenance for such a notification."""
+    return item.kind in ("COMPUTE_HOST", "PROCESS") and item.event == "STOPPED"

@@ -1,0 +1,84 @@
+"""The notifier's configuration file."""
+
+from __future__ import annotations
+
+import configparser
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from masakari_fencing.openstack import rest
+from masakari_fencing.records import out_of_service
+
+LOG = logging.getLogger(__name__)
+
+CONFIGURATION = Path("/etc/masakari/fencing-notifier.conf")
+
+
+class ConfigurationError(Exception):
+    """The configuration file is missing something."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The `[notifier]` and `[api]` sections; times in seconds.
+
+    Attributes:
+        turns: whether the engines' recoveries of hosts have records; Masakari's own have none.
+    """
+
+    spool: Path = Path("/var/lib/masakari-fencing/spool")
+    socket: Path = Path("/run/masakari-fencing/wake")
+    out_of_service: Path = out_of_service.RECORD
+    rank_delay: float = 4.0
+    expiry: float = 14400
+    retry_max: float = 30
+    redrive_within: float = 86400
+    turns: bool = True
+    endpoints: tuple[str, ...] = ("http://127.0.0.1:15848/v1", rest.CATALOG)
+    timeout: float = 10
+
+
+def read_configuration(path: Path) -> tuple[Settings, dict[str, str]]:
+    """Read the configuration file.
+
+    Returns:
+        the settings, and the `[keystone]` section.
+
+    Raises:
+        ConfigurationError: the file or something in it is missing or malformed.
+    """
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        with path.open(encoding="utf-8") as stream:
+            parser.read_file(stream)
+        keystone = dict(parser["keystone"])
+        for name in ("auth_url", "username", "password", "project_name"):
+            keystone[name]
+        return _settings(parser), keystone
+    except KeyError as error:
+        raise ConfigurationError(f"{path}: {error} is missing") from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    except configparser.Error as error:
+        # The message of a parser error holds the offending line, which may be the password.
+        raise ConfigurationError(f"{path}: {type(error).__name__}") from None
+
+
+def _settings(parser: configparser.ConfigParser) -> Settings:
+    defaults = Settings()
+    own = parser["notifier"] if parser.has_section("notifier") else {}
+    where = parser["api"] if parser.has_section("api") else {}
+    endpoints = where.get("endpoints", ",".join(defaults.endpoints))
+    return Settings(
+        spool=Path(own.get("spool", str(defaults.spool))),
+        socket=Path(own.get("socket", str(defaults.socket))),
+        out_of_service=Path(own.get("out_of_service", str(defaults.out_of_service))),
+        rank_delay=float(own.get("rank_delay", defaults.rank_delay)),
+        expiry=float(own.get("expiry", defaults.expiry)),
+        retry_max=float(own.get("retry_max", defaults.retry_max)),
+        redrive_within=float(own.get("redrive_within", defaults.redrive_within)),
+        turns=parser.getboolean("notifier", "turns", fallback=defaults.turns),
+        endpoints=tuple(part.strip() for part in endpoints.split(",") if part.strip()),
+        timeout=float(where.get("timeout", defaults.timeout)),
+    )

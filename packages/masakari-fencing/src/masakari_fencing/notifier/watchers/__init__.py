@@ -1,0 +1,1 @@
+"""What the notifier looks after besides the reports."""

@@ -1,0 +1,97 @@
+"""Strikes engines that are dead out of the records of recoveries.
+
+The notifier on its own machine knows whether an engine lives. Where the machine is gone from the
+cluster, the designated controller strikes it out: at once where the machine is the hypervisor
+that was fenced.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from masakari_fencing import processes
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker import cibadmin, crm_mon, machines
+from masakari_fencing.records import recoveries
+from masakari_fencing.records.recoveries import Records, Superseded
+
+LOG = logging.getLogger(__name__)
+
+GRACE = 20.0
+"""Seconds for which a machine must be gone before its recoveries go to others. An engine looks
+for quorum before each instance, and gives up a request after as long (`REQUEST_TIMEOUT`)."""
+
+
+@dataclass
+class DeadEngines:
+    """Strikes dead engines out of the records.
+
+    Attributes:
+        runner: runs Pacemaker's commands.
+        configuration: returns the cluster's.
+        lives: whether a process of this machine lives; None for another machine's.
+        clock: seconds, only ever compared with each other.
+    """
+
+    runner: Runner
+    configuration: Callable[[], ET.Element]
+    lives: Callable[[str], bool | None] = processes.lives
+    clock: Callable[[], float] = time.monotonic
+    _gone: dict[str, float] = field(default_factory=dict)
+
+    def look(self) -> list[str]:
+        """Strike out those that are dead.
+
+        Returns:
+            the hosts whose recoveries they carried out.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        struck = []
+        for record in recoveries.all_of(self.configuration()):
+            if record.end is None and record.engine and self._dead(record.engine):
+                # Whoever was quicker has done what this would.
+                with suppress(Superseded):
+                    Records(self.runner).write(record, replace(record, engine=""))
+                    LOG.info("The engine that recovered %s is dead", record.host)
+                    struck.append(record.host)
+        return struck
+
+    def _dead(self, engine: str) -> bool:
+        here = self.lives(engine)
+        if here is not None:
+            return not here
+        machine = processes.machine(engine)
+        status = crm_mon.status(self.runner)
+        online = [node for node in status.nodes if node.kind == "member" and node.online]
+        if any(_same(node.name, machine) for node in online) or not status.quorum:
+            self._gone.pop(engine, None)
+            return False
+        since = self._gone.setdefault(engine, self.clock())
+        if not any(node.is_dc and _same(node.name, socket.gethostname()) for node in online):
+            return False
+        return self.clock() - since >= GRACE or self._fenced(status, machine)
+
+    def _fenced(self, status: crm_mon.Status, unit: str) -> bool:
+        """Whether the machine that carries a unit was fenced, and is not back."""
+        cib = cibadmin.cib(self.runner)
+        carriers = machines.recorded(cib)
+        carrier = next((m for node, m in carriers.items() if _same(node, unit)), None)
+        hypervisors = [n.name for n in status.nodes if n.kind == "remote"]
+        return carrier is not None and any(
+            cibadmin.remote_record(self.runner, name).fenced is not None
+            for name in hypervisors
+            if carriers.get(name) == carrier
+        )
+
+
+def _same(first: str, second: str) -> bool:
+    """Whether two names are of the same machine, with or without a domain."""
+    return first.split(".")[0].lower() == second.split(".")[0].lower()

@@ -1,0 +1,116 @@
+"""Keeps up to date which hypervisors are out of service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from masakari_fencing.openstack.masakari_api import Host, Notification
+from masakari_fencing.openstack.nova_api import Service
+from masakari_fencing.records import refusals
+from masakari_fencing.records.out_of_service import RECORD, OutOfService, write
+
+NAMES_AGE = 300.0
+"""Seconds between two looks at the hypervisors' names, which hardly ever change."""
+
+
+class Masakari(Protocol):
+    """What is used of `MasakariApi`."""
+
+    def hosts(self) -> Iterable[Host]: ...  # noqa: D102
+    def notifications(self, host: Host) -> Sequence[Notification]: ...  # noqa: D102
+
+
+class Nova(Protocol):
+    """What is used of `NovaApi`."""
+
+    def services(self) -> Iterable[Service]: ...  # noqa: D102
+    def hypervisors(self) -> Mapping[str, str]: ...  # noqa: D102
+
+
+class Watch:
+    """Keeps the file up to date, and drops refusals of recoveries that are over.
+
+    Each unit has those that its own engine refused; the operator takes the host back on one.
+
+    Args:
+        masakari: says which hosts are in maintenance.
+        nova: says whose nova-compute is forced down.
+        path: the file.
+        refused: directory of the refusals.
+        clock: seconds since the epoch.
+        tell: is told of the hosts of all segments, too.
+    """
+
+    def __init__(
+        self,
+        masakari: Masakari,
+        nova: Nova,
+        path: Path = RECORD,
+        refused: Path = refusals.DIRECTORY,
+        clock: Callable[[], float] = time.time,
+        tell: Callable[[list[Host]], object] = lambda hosts: None,
+    ) -> None:
+        self._tell = tell
+        self._masakari = masakari
+        self._nova = nova
+        self._path = path
+        self._refused = refused
+        self._clock = clock
+        self._hypervisors: Mapping[str, str] = {}
+        self._named = 0.0
+
+    def look(self) -> None:
+        """Ask once. Without an answer the file stays as it is, and is soon too old.
+
+        Raises:
+            ApiError: there was no answer.
+            OSError: a file cannot be written.
+            PacemakerError: the cluster does not answer.
+        """
+        now = self._clock()
+        hosts = sorted(self._masakari.hosts(), key=lambda host: host.name)
+        found = self._ask(hosts)
+        write(self._path, found, now)
+        out = {name.lower() for name in (*found.maintenance, *found.forced_down)}
+        for refusal in refusals.read(self._refused):
+            # While a recovery is refused, Masakari has its host in maintenance.
+            if refusal.time < now and refusal.host.lower() not in out:
+                refusals.forget(self._refused, refusal.host)
+        self._tell(hosts)
+
+    def _ask(self, hosts: list[Host]) -> OutOfService:
+        services = list(self._nova.services())
+        down = {service.host.lower() for service in services if service.forced_down}
+        held = [host for host in hosts if host.on_maintenance]
+        others = [host for host in hosts if host not in held and host.name.lower() in down]
+        return OutOfService(
+            maintenance=tuple(host.name for host in held),
+            failed=tuple(host.name for host in held if self._given_up(host)),
+            forced_down=tuple(host.name for host in others),
+            hosts=tuple(host.name for host in hosts if host.enabled),
+            misnamed=tuple(self._misnamed(hosts, {service.host for service in services})),
+        )
+
+    def _misnamed(self, hosts: Iterable[Host], services: set[str]) -> Iterator[str]:
+        """Yield the hosts of which Masakari could not tell when a guest has left them.
+
+        It compares the name of a host with that of a guest's hypervisor, and asks Nova for the
+        guests by the name of the service's host. All three have to be the same.
+        """
+        now = self._clock()
+        if not 0 <= now - self._named < NAMES_AGE:
+            self._hypervisors, self._named = self._nova.hypervisors(), now
+        for host in hosts:
+            if host.name not in services:
+                yield f"{host.name} (Nova has no nova-compute of that name)"
+            elif self._hypervisors.get(host.name, host.name) != host.name:
+                yield f"{host.name} (Nova calls its hypervisor {self._hypervisors[host.name]})"
+
+    def _given_up(self, host: Host) -> bool:
+        """Whether the last recovery of a host has failed for good."""
+        reports = (r for r in self._masakari.notifications(host) if r.kind == "COMPUTE_HOST")
+        latest = next((r for r in reports if r.event == "STOPPED"), None)
+        return latest is not None and latest.status == "failed"

@@ -1,0 +1,113 @@
+"""Ends the forced-down state of a hypervisor that was taken back by the clouds' own commands.
+
+Operators of Masakari know how to take a repaired host back: `openstack compute service set
+--enable` and `openstack segment host update --on_maintenance=False`. A recovery here has also
+forced the host's nova-compute down, which those two commands leave alone, and of which their
+documentation says nothing. So whoever has given them gets the rest done.
+
+Only what a recovery forced down is touched: its record says so until the host is in service again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.openstack.masakari_api import Host
+from masakari_fencing.openstack.nova_api import Service
+from masakari_fencing.openstack.rest import ApiError
+from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node
+from masakari_fencing.records import recoveries
+from masakari_fencing.records.recoveries import Records, Superseded
+from masakari_fencing.records.recovery import Record
+
+LOG = logging.getLogger(__name__)
+
+
+class Masakari(Protocol):
+    """What is used of `MasakariApi`."""
+
+    def hosts(self) -> Iterable[Host]: ...  # noqa: D102
+
+
+class Nova(Protocol):
+    """What is used of `NovaApi`."""
+
+    def services(self) -> Iterable[Service]: ...  # noqa: D102
+    def end_forced_down(self, service: Service) -> None: ...  # noqa: D102
+
+
+@dataclass
+class Comeback:
+    """Looks for such hypervisors; only the cluster's controller does.
+
+    Attributes:
+        runner: runs Pacemaker's commands.
+        masakari: says which hosts are in maintenance.
+        nova: says which are enabled, and forced down.
+    """
+
+    runner: Runner
+    masakari: Masakari
+    nova: Nova
+    _name: str = ""
+    _told: dict[str, str] = field(default_factory=dict)
+
+    def look(self) -> list[str]:
+        """Finish every return that was begun.
+
+        Returns:
+            the hosts that are back now.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+            ApiError: Masakari or Nova does not answer.
+        """
+        found = {
+            record.host: record
+            for record in recoveries.all_of(cibadmin.configuration(self.runner))
+            if record.end is not None and not record.returned
+        }
+        if not found:
+            return []
+        self._name = self._name or crm_node.local_name(self.runner)
+        status = crm_mon.status(self.runner)
+        if status.dc != self._name or not status.quorum:
+            return []
+        services = {service.host.lower(): service for service in self.nova.services()}
+        back = []
+        for host in self.masakari.hosts():
+            service = services.get(host.name.lower())
+            record = found.get(host.name.lower())
+            if record is None or service is None or host.on_maintenance or not service.enabled:
+                continue
+            # Only where the cluster could fence it if it failed again.
+            if status.connected(host.name) and self._believe(service):
+                self._close(record)
+                back.append(host.name)
+        return back
+
+    def _close(self, record: Record) -> None:
+        """Write down that the host is in service; what is known of its instances is over."""
+        with suppress(Superseded):
+            closed = replace(record, returned=True, instances=None, reserved=())
+            Records(self.runner).write(record, closed)
+
+    def _believe(self, service: Service) -> bool:
+        """Have Nova believe the host's nova-compute again; return whether it does."""
+        if not service.forced_down:
+            return True
+        try:
+            self.nova.end_forced_down(service)
+        except ApiError as error:
+            if self._told.get(service.host) != str(error):
+                LOG.warning("%s is enabled, and still forced down: %s", service.host, error)
+            self._told[service.host] = str(error)
+            return False
+        self._told.pop(service.host, None)
+        LOG.info("%s was taken back: its nova-compute is no longer forced down", service.host)
+        return True

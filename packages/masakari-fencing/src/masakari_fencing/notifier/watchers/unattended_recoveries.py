@@ -1,0 +1,186 @@
+"""Recoveries that nobody works on, and that are not over: they are begun again.
+
+What is known of each is in its record (see `records.recovery`); this only reads the records, and
+asks for the next step:
+
+* The record is open and names nobody, since its engine died (see `dead_engines`), or says that
+  instances are left behind, or that the host was not fenced and it is now: the controller has the
+  notification begun again.
+* Masakari calls a notification `running` a moment before its engine writes a record. One that
+  dies in between leaves no trace but that. So do recoveries of an instance or a process, which
+  have no record: what is known of one whose engine died is how long it takes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.notifier.requeue import hand_back
+from masakari_fencing.openstack.masakari_api import Host, Notification
+from masakari_fencing.openstack.rest import ApiError
+from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, tools
+from masakari_fencing.records import recoveries
+from masakari_fencing.records.recovery import FAILED, REFUSED, Record
+
+LOG = logging.getLogger(__name__)
+
+INTERVAL = 2.0
+"""Seconds between two looks."""
+
+PAUSES = (2.0, 20.0, 60.0, 120.0, 300.0)
+"""Seconds after the first, second, ... failure until the next attempt; from then on the last.
+What fails behind the fence is most often away for seconds only, as a database or a broker that
+fails over; a hypervisor with room for an instance may take an operator to find."""
+
+PATIENCE = 8.0
+"""Seconds that an engine may need from `running` to its record; it is less than one."""
+
+OTHERS_PATIENCE = 360.0
+"""Seconds that the recovery of an instance or a process may take. Masakari waits at most 180 s for
+one to stop and 60 s for it to start, by default; to stop or start it once more does no harm."""
+
+AGAIN = 30.0
+"""Seconds after which one is handed back once more that nobody has taken up."""
+
+
+class Masakari(Protocol):
+    """What is used of `MasakariApi`."""
+
+    def running(self) -> list[Notification]: ...  # noqa: D102
+    def hosts(self) -> Iterable[Host]: ...  # noqa: D102
+
+
+@dataclass
+class Unattended:
+    """Has recoveries begun again; only the cluster's controller does.
+
+    Attributes:
+        runner: runs commands.
+        masakari: says which recoveries it takes for running.
+        own_workflow: whether recoveries of hosts have records. Those of Masakari's own workflow
+            have none, and wait for minutes: nothing tells one that goes on from one that was left.
+        clock: seconds, only ever compared with each other.
+    """
+
+    runner: Runner
+    masakari: Masakari
+    own_workflow: bool = True
+    clock: Callable[[], float] = time.monotonic
+    _name: str = ""
+    _since: dict[tuple[str, float], float] = field(default_factory=dict)
+    _handed: dict[tuple[str, float], float] = field(default_factory=dict)
+
+    def look(self) -> list[str]:
+        """Hand every one that is due back to Masakari.
+
+        Returns:
+            the notifications.
+
+        Raises:
+            PacemakerError: the cluster does not answer, or one could not be handed back.
+            ApiError: Masakari does not answer.
+        """
+        self._name = self._name or crm_node.local_name(self.runner)
+        status = crm_mon.status(self.runner)
+        if status.dc != self._name or not status.quorum:
+            self._since.clear()
+            return []
+        found = recoveries.all_of(cibadmin.configuration(self.runner))
+        left = {
+            (record.notification, float(record.token)): (pause, record)
+            for record in found
+            if (pause := self._pause(record, status)) is not None
+        }
+        handed: list[str] = []
+        failures: list[Exception] = []
+        for key in self._due({key: pause for key, (pause, _) in left.items()}):
+            try:
+                if left[key][1].end is None or self._is_out(left[key][1].host):
+                    handed.append(self._hand_back(key, unfinished=True))
+            except (tools.PacemakerError, ApiError) as error:
+                failures.append(error)  # The others do not wait for it.
+        strays = self._strays(found)
+        for key in self._due(strays):
+            try:
+                handed.append(self._hand_back(key, unfinished=False))
+            except tools.PacemakerError as error:
+                failures.append(error)
+        known = {*left, *strays}
+        self._since = {key: since for key, since in self._since.items() if key in known}
+        self._handed = {key: when for key, when in self._handed.items() if key in known}
+        if failures:
+            raise failures[0]
+        return handed
+
+    def _due(self, found: dict[tuple[str, float], float]) -> list[tuple[str, float]]:
+        """Return those that have been seen for longer than they are to be let be."""
+        now = self.clock()
+        return [
+            key
+            for key, pause in found.items()
+            if now - self._since.setdefault(key, now) >= pause
+            and now - self._handed.get(key, now - AGAIN) >= AGAIN
+        ]
+
+    def _hand_back(self, key: tuple[str, float], *, unfinished: bool) -> str:
+        hand_back(self.runner, key[0], unfinished=unfinished)
+        self._handed[key] = self.clock()
+        LOG.info("Nobody was left to end notification %s; it is begun again", key[0])
+        return key[0]
+
+    def _is_out(self, name: str) -> bool:
+        """Whether a host is still out of service: else an operator has taken it back."""
+        hosts = {host.name.lower(): host for host in self.masakari.hosts()}
+        return name in hosts and hosts[name].on_maintenance
+
+    def _pause(self, record: Record, status: crm_mon.Status) -> float | None:
+        """Return for how many seconds it is let be; None where nothing is to be done."""
+        if record.end is None:
+            # Of an older release: it ends when its notification does.
+            return 0.0 if not record.engine and record.token else None
+        if record.returned or record.end.outcome not in (FAILED, REFUSED):
+            return None
+        if record.end.outcome == REFUSED and not self._fenced_since(record, status):
+            return None
+        return PAUSES[min(max(record.attempts, 1), len(PAUSES)) - 1]
+
+    def _fenced_since(self, record: Record, status: crm_mon.Status) -> bool:
+        """Whether a host is proven dead now whose recovery was refused for want of that."""
+        nodes = status.named(record.host)
+        if len(nodes) != 1:
+            return False
+        fenced = cibadmin.remote_record(self.runner, nodes[0].name).fenced
+        return fenced is not None and fenced != record.used
+
+    def _strays(self, found: list[Record]) -> dict[tuple[str, float], float]:
+        """Return those that Masakari calls running, without a record that says who does it."""
+        running = self.masakari.running()
+        hosts = [item for item in running if item.kind == "COMPUTE_HOST" and self.own_workflow]
+        others = [item for item in running if item.kind != "COMPUTE_HOST"]
+        # One that was updated since has been taken up anew.
+        return {
+            (item.uuid, item.updated): patience
+            for items, patience in (
+                (self._without_record(hosts, found), PATIENCE),
+                (others, OTHERS_PATIENCE),
+            )
+            for item in items
+        }
+
+    def _without_record(
+        self, recoveries: list[Notification], found: list[Record]
+    ) -> list[Notification]:
+        """Return the recoveries of hosts that nobody has begun, nor waits to begin."""
+        attended = {record.notification: record.host for record in found if record.end is None}
+        lone = [item for item in recoveries if item.uuid not in attended]
+        if not lone:
+            return []
+        busy = set(attended.values())
+        names = {host.uuid: host.name.lower() for host in self.masakari.hosts()}
+        # Whoever waits for another recovery of its host to end has no record of its own.
+        return [item for item in lone if names.get(item.host, "") not in busy]

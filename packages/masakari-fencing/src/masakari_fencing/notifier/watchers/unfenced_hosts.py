@@ -1,0 +1,197 @@
+"""Has hypervisors fenced that Pacemaker lost and did not fence.
+
+After `stonith-max-attempts` failures, 10 by default, Pacemaker does not try again until something
+else happens in the cluster. Where the power controller is away, that is a matter of seconds; when
+it is back, the hypervisor would stay unfenced, and its guests down, for an unknown time.
+
+It also forgets a fencing that it has decided on: where a hypervisor dies together with the member
+that watched it, the others try to connect in turn, and the last failure schedules the fencing,
+behind the stop of the connection. If the transition is aborted between the two, the stopped
+connection looks clean (seen with 2.1.5), and nothing happens until the next attempt to reconnect.
+
+Nor is there a reason to let the others try in turn, each for as long as an attempt may take, when
+the first of them has failed: the hypervisor is as dead as the member on its machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker import (
+    cibadmin,
+    crm_mon,
+    crm_node,
+    fenceable,
+    machines,
+    remote_nodes,
+    stonith_admin,
+    tools,
+)
+from masakari_fencing.pacemaker.remote_nodes import PORT, answers
+
+LOG = logging.getLogger(__name__)
+
+INTERVAL = 10.0
+"""Seconds without an attempt after which Pacemaker is taken to have given up. Its own attempts
+follow each other at once."""
+
+FORGOTTEN = 2.0
+"""Seconds for which a connection must have been lost, without a fencing, to be forgotten. What
+Pacemaker has decided it begins at once."""
+
+DOUBTFUL = 10.0
+"""Seconds for which it must have been lost where its machine still accepts connections, or where
+nobody here has seen it connected: Pacemaker may only be slow."""
+
+IDLE = 3.0
+"""Seconds between two looks of a member that is not the controller, and could only become it."""
+
+TIMEOUT = 100.0
+"""Seconds for one attempt: a slow power controller gets all the time that the agent has."""
+
+AT_ONCE = 8
+"""How many are fenced side by side."""
+
+
+def aside(work: Callable[[], None]) -> None:
+    """Do something while others go on: one power controller that is slow holds up no other."""
+    threading.Thread(target=work, daemon=True).start()
+
+
+@dataclass
+class Retry:
+    """Looks for hypervisors that still have to be fenced; only the cluster's controller does.
+
+    Attributes:
+        runner: runs Pacemaker's commands.
+        reachable: whether something accepts connections at an address and port.
+        clock: seconds since the epoch.
+        start: has something done, which it need not wait for.
+    """
+
+    runner: Runner
+    reachable: Callable[[str, int], bool] = answers
+    clock: Callable[[], float] = time.time
+    start: Callable[[Callable[[], None]], None] = aside
+    _name: str = ""
+    _idle_until: float = 0.0
+    _failed: dict[str, float] = field(default_factory=dict)
+    _lost: dict[str, float] = field(default_factory=dict)
+    _live: dict[str, float] = field(default_factory=dict)
+    _running: set[str] = field(default_factory=set)
+    _done: list[str] = field(default_factory=list)
+
+    def look(self) -> list[str]:
+        """Have fenced what should be.
+
+        Returns:
+            the nodes that were fenced since the last look.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        if self.clock() < self._idle_until:
+            return []
+        self._name = self._name or crm_node.local_name(self.runner)
+        status = crm_mon.status(self.runner)
+        if status.dc != self._name:
+            self._idle_until = self.clock() + IDLE
+        remotes = [node for node in status.nodes if node.kind == "remote"]
+        for node in remotes:
+            if status.connected(node.name):
+                # By all members: the controller may be the next to go.
+                self._live[node.name] = self.clock()
+        if status.dc != self._name or not status.quorum or not status.stonith_enabled:
+            self._lost.clear()
+            return []
+        for node in remotes:
+            if node.name not in self._running and self._is_due(status, node):
+                self._begin(node.name)
+        done, self._done = self._done, []
+        return done
+
+    def _is_due(self, status: crm_mon.Status, node: crm_mon.Node) -> bool:
+        if node.maintenance or status.maintenance_mode or status.being_fenced(node):
+            self._lost.pop(node.name, None)
+            return False
+        if node.unclean:
+            events = status.fencing_of(node.name)
+            ended = [event.completed for event in events if event.completed is not None]
+            return bool(ended) and self.clock() - max(ended) >= INTERVAL
+        if not self._failed_to_connect(status, node.name):
+            self._lost.pop(node.name, None)
+            return False
+        since = self._lost.setdefault(node.name, self.clock())
+        patience = self._patience(status, node)
+        return patience is not None and self.clock() - since >= patience
+
+    def _failed_to_connect(self, status: crm_mon.Status, name: str) -> bool:
+        """Whether an attempt has failed since it was lost, and nobody stopped or fenced it."""
+        connection = status.connection(name)
+        if connection is None or connection.live or connection.stopped_on_purpose:
+            return False
+        # An older one is no sign: failures stay until they are cleaned up. Its time is cut off.
+        begun = self._live.get(name, 0.0) - 1
+        failed = any(
+            failure.operation == f"{name}_start_0" and (failure.time or 0.0) >= begun
+            for failure in status.failures
+        )
+        return failed and cibadmin.remote_record(self.runner, name).fenced is None
+
+    def _patience(self, status: crm_mon.Status, node: crm_mon.Node) -> float | None:
+        """Return for how many seconds it must have been lost; None: leave it to Pacemaker."""
+        cib = cibadmin.cib(self.runner)
+        if fenceable.obstacle(cib, node.name):
+            return None  # nothing was lost
+        address = remote_nodes.addresses(cib).get(node.name, (node.name, PORT))
+        doubtful = node.name not in self._live or self.reachable(*address)
+        if not doubtful and _lost_its_member(status, cib, node.name):
+            return 0.0
+        connection = status.connection(node.name)
+        # Not `failed`: the stop after the last failure succeeded.
+        if node.online or connection is None or connection.role != "Stopped":
+            return None
+        return DOUBTFUL if doubtful else FORGOTTEN
+
+    def _begin(self, node: str) -> None:
+        """Have one fenced, unless that was tried just now or must not be."""
+        last = self._failed.get(node)
+        if (last is not None and self.clock() - last < INTERVAL) or len(self._running) >= AT_ONCE:
+            return
+        reason = fenceable.obstacle(cibadmin.cib(self.runner), node)
+        if reason is not None:
+            if last is None:
+                LOG.warning("%s is lost, and not fenced: %s", node, reason)
+            self._failed[node] = self.clock()
+            return
+        self._running.add(node)
+        self.start(lambda: self._fence(node))
+
+    def _fence(self, node: str) -> None:
+        try:
+            stonith_admin.fence(self.runner, node, timeout=TIMEOUT)
+        except tools.PacemakerError as error:
+            if node not in self._failed:
+                LOG.warning("%s cannot be fenced; it is tried again and again: %s", node, error)
+            self._failed[node] = self.clock()
+        else:
+            self._failed.pop(node, None)
+            self._lost.pop(node, None)
+            self._done.append(node)
+            LOG.info("%s is fenced; Pacemaker had lost it and left it at that", node)
+        finally:
+            self._running.discard(node)
+
+
+def _lost_its_member(status: crm_mon.Status, cib: ET.Element, name: str) -> bool:
+    """Whether the machine of a hypervisor carries members, all of which are gone."""
+    carriers = machines.recorded(cib)
+    members = [node for node in status.nodes if node.kind == "member"]
+    there = [m for m in members if name in carriers and carriers.get(m.name) == carriers[name]]
+    return bool(there) and not any(member.online for member in there)

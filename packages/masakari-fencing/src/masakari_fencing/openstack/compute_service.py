@@ -1,0 +1,126 @@
+"""A host's compute service in Nova: when it was last heard of, and forcing it down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from masakari_fencing.openstack import times
+
+BINARY = "nova-compute"
+
+RETRY_INTERVAL = 1.0
+"""Seconds between two attempts."""
+
+
+class ComputeError(Exception):
+    """Nova does not show the service as it should be."""
+
+
+class ComputeService:
+    """The nova-compute service of one host, through novaclient (microversion 2.53).
+
+    Args:
+        client: makes a novaclient with a time limit on each of its requests.
+        host: Nova's name of the host.
+        sleep: waits for so many seconds.
+        clock: seconds, only ever compared with each other.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[], Any],
+        host: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._host = host
+        self._sleep = sleep
+        self._clock = clock
+
+    def last_seen(self) -> float | None:
+        """Return when it last reported, in seconds since the epoch; None while it is down.
+
+        Raises:
+            ComputeError: there is not exactly one such service, or Nova does not answer.
+        """
+        service = self._look()
+        if str(getattr(service, "state", "")).lower() != "up":
+            return None
+        return times.epoch(getattr(service, "updated_at", None))
+
+    def in_service(self) -> bool:
+        """Whether instances are placed on it: it is enabled, up, and not forced down.
+
+        Raises:
+            ComputeError: there is not exactly one such service, or Nova does not answer.
+        """
+        service = self._look()
+        return (
+            str(getattr(service, "status", "")).lower() == "enabled"
+            and str(getattr(service, "state", "")).lower() == "up"
+            and not getattr(service, "forced_down", False)
+        )
+
+    def _look(self) -> Any:
+        try:
+            return self._find(self._client())
+        except ComputeError:
+            raise
+        except Exception as error:
+            raise ComputeError(_text(error)) from error
+
+    def force_down(self, timeout: float) -> bool:
+        """Have Nova hold the service for down, and check that it does.
+
+        Args:
+            timeout: seconds after which to give up.
+
+        Returns:
+            whether anything had to be changed.
+
+        Raises:
+            ComputeError: Nova did not do it in time, or has no such service.
+        """
+        end = self._clock() + timeout
+        changed = False
+        while True:
+            try:
+                changed = self._force(self._client()) or changed
+                return changed
+            except Exception as error:  # whatever a client library raises
+                if self._clock() >= end:
+                    raise ComputeError(_text(error)) from error
+            self._sleep(RETRY_INTERVAL)
+
+    def _force(self, nova: Any) -> bool:
+        service = self._find(nova)
+        if _is_down(service):
+            return False
+        answer = nova.services.force_down(service.id, True)
+        if not _is_down(answer) and not _is_down(self._find(nova)):
+            raise ComputeError(f"Nova accepted it, but does not show {self._host} as down")
+        return True
+
+    def _find(self, nova: Any) -> Any:
+        found = [
+            service
+            for service in nova.services.list(host=self._host, binary=BINARY)
+            if service.host == self._host
+        ]
+        if len(found) != 1:
+            raise ComputeError(f"Nova has {len(found)} compute services on host {self._host}")
+        return found[0]
+
+
+def _is_down(service: Any) -> bool:
+    return bool(getattr(service, "forced_down", False)) and (
+        str(getattr(service, "state", "")).lower() == "down"
+    )
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__

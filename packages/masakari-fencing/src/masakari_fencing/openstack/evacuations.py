@@ -1,0 +1,91 @@
+"""What Nova says about the evacuation of a host's guests: those that are under way.
+
+A guest that is being rebuilt counts as one of its dead host until the very end. Masakari resets
+and evacuates such a guest again, if an engine that died has begun it, or if it took too long. But
+Nova does not end the first rebuild: the hypervisor starts the guest, Nova notices that its record
+has changed, and leaves it running, on a host of which it knows nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from masakari_fencing.openstack import times
+from masakari_fencing.openstack.compute_service import BINARY
+
+ACCEPTED_LIMIT = 60.0
+"""Seconds in which Nova finds a host for a guest. A request that is older was lost on its way, if
+there was a conductor to take it: else it may still be in the broker's queue."""
+
+CONDUCTOR = "nova-conductor"
+
+QUIET = 5.0
+"""Seconds since the last guest came up for which others are taken to follow: whoever evacuated it
+looks once a second whether it is there, and goes on to the next one."""
+
+ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
+"""States of Nova's record of an evacuation in which nothing happens any more."""
+
+
+def under_way(
+    migrations: Iterable[Any],
+    host: str,
+    *,
+    now: float,
+    limit: float,
+    dead: Collection[str] = (),
+    accepted: float = ACCEPTED_LIMIT,
+) -> list[str]:
+    """Return the guests of a host that somebody is evacuating, and where to.
+
+    Args:
+        migrations: novaclient's migrations from the host or to it (microversion 2.23).
+        host: Nova's name of the host.
+        now: seconds since the epoch.
+        limit: seconds after which a rebuild that has not ended is taken for dead.
+        dead: hosts on which no rebuild goes on, whatever the record says.
+        accepted: seconds after which a request that nobody has taken is taken for lost.
+    """
+    found = []
+    for migration in migrations:
+        if migration.source_compute == host and migration.migration_type == "evacuation":
+            target = getattr(migration, "dest_compute", None)
+            patience = _patience(migration.status, limit, accepted)
+            begun = times.epoch(migration.updated_at) or times.epoch(migration.created_at)
+            if target not in dead and (begun is None or now - begun < patience):
+                found.append(f"{migration.instance_uuid} to {target or 'a host yet to be found'}")
+    return found
+
+
+def _patience(status: str, limit: float, accepted: float) -> float:
+    """Return for how many seconds since its last change a record in that state counts."""
+    if status == "accepted":
+        return min(accepted, limit)
+    if status == "done":
+        return QUIET
+    return 0.0 if status in ENDED else limit
+
+
+def under_way_now(nova: Any, host: str, *, now: float, limit: float, only: str = "") -> list[str]:
+    """Ask Nova for the evacuations of a host's instances that go on; see `under_way`.
+
+    Args:
+        nova: a novaclient (microversion 2.53), which says what is raised.
+        host: Nova's name of the host.
+        now: seconds since the epoch.
+        limit: seconds after which a rebuild that has not ended is taken for dead.
+        only: this instance's alone.
+    """
+    migrations = [
+        item for item in nova.migrations.list(host=host) if not only or item.instance_uuid == only
+    ]
+    if not under_way(migrations, host, now=now, limit=limit, accepted=limit):
+        return []
+    # A host that is forced down was fenced: nothing goes on there.
+    services = nova.services.list(binary=BINARY)
+    dead = {service.host for service in services if getattr(service, "forced_down", False)}
+    accepted = ACCEPTED_LIMIT
+    if not any(service.state == "up" for service in nova.services.list(binary=CONDUCTOR)):
+        accepted = limit
+    return under_way(migrations, host, now=now, limit=limit, dead=dead, accepted=accepted)

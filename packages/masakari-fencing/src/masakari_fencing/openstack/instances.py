@@ -1,0 +1,37 @@
+"""How an instance is asked of Nova."""
+
+from __future__ import annotations
+
+from typing import Any
+
+REQUEST_TIMEOUT = 20
+"""Seconds that one request to Nova may take."""
+
+STATE = "OS-EXT-STS:vm_state"
+"""Nova's attribute of a server that says what the instance is meant to do: `active`, ..."""
+
+TASK = "OS-EXT-STS:task_state"
+"""Nova's attribute of a server that says what is being done with it; None: nothing."""
+
+POWER = "OS-EXT-STS:power_state"
+"""Nova's attribute of a server that says what its hypervisor has seen of it last; a number."""
+
+HOST = "OS-EXT-SRV-ATTR:host"
+"""Nova's attribute of a server that names its nova-compute. `hypervisor_hostname` beside it may
+differ, and is what the hypervisor calls itself."""
+
+
+def of_host(client: Any, host_name: str) -> Any:
+    """Return everybody's instances on a host, as novaclient's servers.
+
+    Args:
+        client: a `novaclient.client.Client`, which says what is raised.
+        host_name: Nova's name of the host.
+    """
+    options = {"host": host_name, "all_tenants": True}
+    return client.servers.list(detailed=True, search_opts=options)
+
+
+def host_of(server: Any) -> str:
+    """Return Nova's name of the host that an instance is on."""
+    return str(getattr(server, HOST, "") or "")

@@ -1,0 +1,86 @@
+"""The few requests to Nova's API that the notifier needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from masakari_fencing.openstack.rest import (
+    CATALOG,
+    Client,
+    Session,
+    text,
+)
+
+
+@dataclass(frozen=True)
+class Service:
+    """The nova-compute of a host, as Nova sees it.
+
+    Attributes:
+        uuid: Nova's identifier.
+        host: Nova's name of the host.
+        enabled: guests may be placed there.
+        forced_down: Nova was told to hold it for down.
+    """
+
+    uuid: str
+    host: str
+    enabled: bool
+    forced_down: bool
+
+
+class NovaApi(Client):
+    """The few requests to Nova's API; see `Client`."""
+
+    def __init__(
+        self, session: Session, timeout: float, options: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(
+            session, [CATALOG], timeout, {"service_type": "compute", **(options or {})}
+        )
+
+    def services(self) -> list[Service]:
+        """Return the nova-compute of every host.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        answer = self._ask("GET", "/os-services?binary=nova-compute")
+        return [
+            Service(
+                uuid=str(item.get("id", "")),
+                host=text(item, "host"),
+                enabled=item.get("status") == "enabled",
+                forced_down=item.get("forced_down") is True,
+            )
+            for item in answer.get("services") or []
+        ]
+
+    def hypervisors(self) -> dict[str, str]:
+        """Return the hypervisors' own names by the names of their nova-compute's hosts.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        found: dict[str, str] = {}
+        path = "/os-hypervisors/detail"
+        while page := self._ask("GET", path).get("hypervisors"):
+            for item in page:
+                found[text(item.get("service"), "host")] = text(item, "hypervisor_hostname")
+            path = f"/os-hypervisors/detail?marker={text(page[-1], 'id')}"
+        return found
+
+    def end_forced_down(self, service: Service) -> None:
+        """Have Nova believe a nova-compute again.
+
+        Raises:
+            ApiError: Nova refuses, as it does until a nova-compute whose guests were evacuated
+                has been started again; or it did not answer.
+        """
+        self._ask("PUT", f"/os-services/{service.uuid}", json={"forced_down": False})
+
+    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        # The first version in which services have UUIDs, and this request changes them.
+        return self._request(method, path, microversion="2.53", **options)

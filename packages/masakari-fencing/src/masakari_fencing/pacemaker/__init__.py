@@ -1,0 +1,1 @@
+"""The wire to Pacemaker: what its tools say, and what is kept in its configuration."""

@@ -1,0 +1,111 @@
+"""What the cluster's information base records."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker.tools import (
+    NO_SUCH,
+    PacemakerError,
+    check_name,
+    output,
+    parse,
+    run,
+)
+
+
+@dataclass(frozen=True)
+class RemoteRecord:
+    """What the cluster's replicated status section records about a remote node.
+
+    Attributes:
+        fenced: when it was fenced, in seconds since the epoch; None when it was never fenced, or
+            has been connected to again since. Pacemaker writes the time with the confirmed fence
+            and clears it with the next successful connection.
+    """
+
+    fenced: float | None
+
+
+def cib(runner: Runner) -> ET.Element:
+    """Ask the cluster for all of its information base.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    return parse(run(runner, ["cibadmin", "--query"], timeout=30))
+
+
+def configuration(runner: Runner) -> ET.Element:
+    """Ask the cluster for its `configuration` element: all but its status.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    return parse(run(runner, ["cibadmin", "--query", "--scope", "configuration"], timeout=30))
+
+
+def remote_record(runner: Runner, node: str, *, timeout: float = 15) -> RemoteRecord:
+    """Ask the cluster for its record of a remote node.
+
+    Raises:
+        PacemakerError: there is no answer, or more than one.
+        ValueError: `node` cannot be the name of a node.
+    """
+    check_name(node)
+    argv = ["cibadmin", "--query", "--xpath", f"//node_state[@uname='{node}']"]
+    result = runner.run(argv, timeout=timeout, check=False)
+    if result.returncode == NO_SUCH:
+        return RemoteRecord(None)
+    return parse_record(output(argv, result), node)
+
+
+def parse_record(text: str, node: str) -> RemoteRecord:
+    """Read a `node_state` element, alone or among others in an `xpath-query` element.
+
+    Raises:
+        PacemakerError: it is not exactly one record of that remote node.
+    """
+    root = parse(text)
+    found = [state for state in root.iter("node_state") if state.get("uname") == node]
+    if len(found) != 1 or found[0].get("remote_node") != "true":
+        raise PacemakerError(f"the cluster has no single record of a remote node {node}")
+    return RemoteRecord(fenced_at(found[0]))
+
+
+def fenced_at(state: ET.Element) -> float | None:
+    """Return when a node was fenced, from its `node_state`; see `RemoteRecord`."""
+    return _epoch(state.get("node_fenced"))
+
+
+def connected_since(runner: Runner, node: str, *, timeout: float = 15) -> float | None:
+    """Return when the connection to a remote node was last made, in seconds since the epoch.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+        ValueError: `node` cannot be the name of a node.
+    """
+    check_name(node)
+    query = f"//lrm_resource[@id='{node}']/lrm_rsc_op"
+    argv = ["cibadmin", "--query", "--xpath", query]
+    result = runner.run(argv, timeout=timeout, check=False)
+    if result.returncode == NO_SUCH:
+        return None
+    operations = parse(output(argv, result)).iter("lrm_rsc_op")
+    times = [
+        _epoch(operation.get("last-rc-change"))
+        for operation in operations
+        if operation.get("operation") in ("start", "migrate_from")
+        and operation.get("rc-code") == "0"
+    ]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _epoch(text: str | None) -> float | None:
+    try:
+        value = float(text or 0)
+    except ValueError:
+        return None
+    return value if value > 0 else None

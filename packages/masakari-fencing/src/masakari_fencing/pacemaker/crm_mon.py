@@ -1,0 +1,281 @@
+"""The cluster at one moment, as `crm_mon` shows it.
+
+What is missing or malformed is an error, never a guess.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker.tools import PacemakerError, parse, parse_time, run
+
+FENCING_ACTIONS = frozenset({"off", "reboot"})
+"""Fencing actions that prove that whatever ran on the node has stopped."""
+
+REMOTE_AGENT = "ocf:pacemaker:remote"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node as crm_mon shows it.
+
+    Attributes:
+        name: its name in the cluster.
+        kind: `member`, `remote` or whatever else Pacemaker calls it.
+        online: connected, or (a remote node) being reconnected to right now.
+        unclean: must be fenced, and is not yet.
+        maintenance: Pacemaker manages nothing on it.
+        is_dc: it is the designated controller.
+    """
+
+    name: str
+    kind: str
+    online: bool
+    unclean: bool
+    maintenance: bool
+    is_dc: bool
+
+
+@dataclass(frozen=True)
+class Connection:
+    """The resource that is the cluster's connection to a remote node.
+
+    Attributes:
+        node: the remote node, which is also the resource's id.
+        role: `Started`, `Starting`, `Stopped`, ...
+        target_role: what the operator asked for; empty: to run.
+        managed: whether Pacemaker looks after it.
+        failed: whether its last operation failed.
+        member: the cluster member that holds the connection, or empty.
+    """
+
+    node: str
+    role: str
+    target_role: str
+    managed: bool
+    failed: bool
+    member: str
+
+    @property
+    def live(self) -> bool:
+        """The cluster talks to the node at this moment."""
+        return self.role == "Started" and not self.failed
+
+    @property
+    def stopped_on_purpose(self) -> bool:
+        """Somebody took it out of Pacemaker's hands, for example to restart the daemon."""
+        return not self.managed or self.target_role.lower() == "stopped"
+
+
+@dataclass(frozen=True)
+class FenceEvent:
+    """An entry of the fencing history.
+
+    Attributes:
+        target: node name.
+        action: `off`, `reboot` or `on`.
+        status: `success`, `failed` or `pending`.
+        completed: seconds since the epoch; None while pending or where it cannot be read.
+        reason: why it failed, in the fencer's words; often empty.
+        client: the process that asked for it, such as `stonith_admin.871`.
+        origin: the member on which that ran.
+    """
+
+    target: str
+    action: str
+    status: str
+    completed: float | None
+    reason: str
+    client: str = ""
+    origin: str = ""
+
+    @property
+    def confirmed(self) -> bool:
+        """The node was powered off or restarted."""
+        return self.status == "success" and self.action in FENCING_ACTIONS
+
+    @property
+    def pending(self) -> bool:
+        """Nobody has told yet how it ended; it may never be told, see `Status.being_fenced`."""
+        return self.status == "pending"
+
+    @property
+    def decided_by_pacemaker(self) -> bool:
+        """The cluster's own controller asked for it, as it does for nodes that are unclean."""
+        return self.client.startswith("pacemaker-controld")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An operation that failed, and was not cleaned up since.
+
+    Attributes:
+        operation: named as Pacemaker does, such as `node1.maas_start_0`.
+        time: when its result last changed, in seconds since the epoch; None where that cannot be
+            read. Pacemaker gives whole seconds.
+    """
+
+    operation: str
+    time: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The cluster at one moment, as one of its members sees it."""
+
+    quorum: bool
+    dc: str
+    stonith_enabled: bool
+    maintenance_mode: bool
+    nodes: tuple[Node, ...]
+    connections: tuple[Connection, ...]
+    fence_events: tuple[FenceEvent, ...]
+    failed_devices: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+    def named(self, name: str) -> list[Node]:
+        """Return the nodes of exactly this name, whatever its case."""
+        return [node for node in self.nodes if node.name.lower() == name.lower()]
+
+    @property
+    def remotes(self) -> list[Node]:
+        """The remote nodes, which are the hypervisors."""
+        return [node for node in self.nodes if node.kind == "remote"]
+
+    def connection(self, node: str) -> Connection | None:
+        """Return the connection to a remote node, if it is configured."""
+        return next((c for c in self.connections if c.node == node), None)
+
+    def connected(self, name: str) -> bool:
+        """Whether the cluster talks to the remote node of this name, whatever its case."""
+        found = (self.connection(node.name) for node in self.named(name))
+        return any(connection is not None and connection.live for connection in found)
+
+    def works(self, name: str) -> bool:
+        """Whether it does, and the node is not to be fenced."""
+        return self.connected(name) and not any(node.unclean for node in self.named(name))
+
+    def fencing_of(self, node: str) -> list[FenceEvent]:
+        """Return the history of one node, in the order in which Pacemaker gives it."""
+        return [event for event in self.fence_events if event.target == node]
+
+    def being_fenced(self, node: Node) -> bool:
+        """Whether somebody is having the node fenced.
+
+        An entry that says so may be wrong for good on some members: where two requests for one
+        fencing were merged, and the member died on which the first ran, only the other's own
+        member learns how that ended (seen with 2.1.5).
+        """
+        there = {found.name for found in self.nodes if found.kind == "member" and found.online}
+        return any(
+            event.pending
+            and (event.origin in there or not event.origin)
+            and (node.unclean or not event.decided_by_pacemaker)
+            for event in self.fencing_of(node.name)
+        )
+
+    def asked_for(self, node: str) -> bool:
+        """Whether somebody other than Pacemaker itself is having a node fenced now."""
+        events = self.fencing_of(node)
+        return any(event.pending and not event.decided_by_pacemaker for event in events)
+
+
+def status(runner: Runner, *, timeout: float = 15) -> Status:
+    """Ask this member for the state of the cluster.
+
+    Raises:
+        PacemakerError: no cluster runs here, or its answer cannot be read.
+    """
+    argv = ["crm_mon", "--output-as=xml", "--inactive", "--fence-history=3"]
+    return parse_status(run(runner, argv, timeout=timeout))
+
+
+def parse_status(text: str) -> Status:
+    """Read what `crm_mon --output-as=xml` printed.
+
+    Raises:
+        PacemakerError: it is not such an answer, or the cluster has no controller.
+    """
+    root = parse(text)
+    dc = root.find("summary/current_dc")
+    options = root.find("summary/cluster_options")
+    nodes = root.find("nodes")
+    if dc is None or options is None or nodes is None:
+        raise PacemakerError("crm_mon did not say who the nodes and the controller are")
+    resources = list(root.iter("resource"))
+    return Status(
+        quorum=_flag(dc, "with_quorum"),
+        dc=dc.get("name", ""),
+        stonith_enabled=_flag(options, "stonith-enabled"),
+        maintenance_mode=_flag(options, "maintenance-mode"),
+        nodes=tuple(_node(element) for element in nodes.findall("node")),
+        connections=tuple(
+            _connection(element) for element in resources if _agent(element) == REMOTE_AGENT
+        ),
+        fence_events=tuple(_fence_event(element) for element in root.iter("fence_event")),
+        failed_devices=_failed_devices(root, resources),
+        failures=tuple(
+            Failure(failure.get("op_key", ""), parse_time(failure.get("last-rc-change")))
+            for failure in root.iter("failure")
+        ),
+    )
+
+
+def _failed_devices(root: ET.Element, resources: list[ET.Element]) -> tuple[str, ...]:
+    """Return the fencing devices that failed; one that is about to start did not."""
+    failures = [failure.get("op_key", "") for failure in root.iter("failure")]
+
+    def failed(element: ET.Element) -> bool:
+        name = element.get("id", "")
+        stopped = element.get("role") == "Stopped"
+        return _flag(element, "failed") or (
+            stopped and any(key.rsplit("_", 2)[0] == name for key in failures)
+        )
+
+    devices = [element for element in resources if _agent(element).startswith("stonith:")]
+    return tuple(sorted(element.get("id", "") for element in devices if failed(element)))
+
+
+def _flag(element: ET.Element, name: str) -> bool:
+    return element.get(name) == "true"
+
+
+def _agent(element: ET.Element) -> str:
+    return element.get("resource_agent", "").replace("::", ":")
+
+
+def _node(element: ET.Element) -> Node:
+    return Node(
+        name=element.get("name", ""),
+        kind=element.get("type", ""),
+        online=_flag(element, "online"),
+        unclean=_flag(element, "unclean"),
+        maintenance=_flag(element, "maintenance"),
+        is_dc=_flag(element, "is_dc"),
+    )
+
+
+def _connection(element: ET.Element) -> Connection:
+    holder = element.find("node")
+    return Connection(
+        node=element.get("id", ""),
+        role=element.get("role", ""),
+        target_role=element.get("target_role", ""),
+        managed=_flag(element, "managed"),
+        failed=_flag(element, "failed"),
+        member="" if holder is None else holder.get("name", ""),
+    )
+
+
+def _fence_event(element: ET.Element) -> FenceEvent:
+    return FenceEvent(
+        target=element.get("target", ""),
+        action=element.get("action", ""),
+        status=element.get("status", ""),
+        completed=parse_time(element.get("completed")),
+        reason=element.get("exit-reason", ""),
+        client=element.get("client", ""),
+        origin=element.get("origin", ""),
+    )

@@ -1,0 +1,107 @@
+"""How many hypervisors may be lost at once before fencing stops, and how many are."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from masakari_fencing.pacemaker import crm_mon
+
+
+@dataclass(frozen=True)
+class Guard:
+    """How many hypervisors may be lost at once before fencing stops.
+
+    Attributes:
+        max_hosts: this many; 0 for no limit by number.
+        max_share: this percentage of all hypervisors; 0 for no limit by share. With both, the
+            higher number counts.
+        window: seconds for which a fenced hypervisor counts as lost.
+        matrix: let the other hypervisors object to fencing one that Pacemaker has lost, because
+            they can reach it in other networks; see `witnesses`.
+    """
+
+    max_hosts: int = 2
+    max_share: int = 0
+    window: int = 120
+    matrix: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_hosts < 0 or not 0 <= self.max_share <= 100 or self.window < 1:
+            raise ValueError(f"not a sensible limit: {self}")
+
+    def limit(self, total: int) -> float:
+        """Return how many of so many hypervisors may be lost; infinite for no limit."""
+        if not self.max_hosts and not self.max_share:
+            return math.inf
+        return max(self.max_hosts, total * self.max_share // 100)
+
+
+def from_options(values: Mapping[str, str]) -> Guard:
+    """Read a limit from the options of the fence agent.
+
+    Raises:
+        ValueError: they are not a sensible limit.
+    """
+    return Guard(
+        max_hosts=int(values.get("max_hosts", 0)),
+        max_share=int(values.get("max_share", 0)),
+        window=int(values.get("window", 120)),
+        matrix=values.get("matrix") == "true",
+    )
+
+
+def lost(
+    status: crm_mon.Status,
+    records: dict[str, float],
+    unreachable: Callable[[list[str]], Iterable[str]],
+    *,
+    target: str,
+    window: float,
+    now: float,
+) -> set[str]:
+    """Return the hypervisors that are lost at this moment, the target among them.
+
+    Args:
+        status: the cluster.
+        records: when each hypervisor was fenced that has not come back since.
+        unreachable: tells which of the given hypervisors do not answer.
+        target: the hypervisor that is to be fenced.
+        window: seconds for which a fenced hypervisor counts.
+        now: seconds since the epoch.
+    """
+    found = {target}
+    doubtful = []
+    for node in status.nodes:
+        connection = status.connection(node.name)
+        if node.kind != "remote" or node.name == target or connection is None:
+            continue
+        times = [e.completed or 0 for e in status.fencing_of(node.name) if e.confirmed]
+        if node.unclean or max([*times, records.get(node.name, 0)]) > now - window:
+            found.add(node.name)
+        elif node.name not in records and not connection.stopped_on_purpose:
+            doubtful.append(node.name)
+    return found | set(unreachable(doubtful))
+
+
+def counted(
+    status: crm_mon.Status, cib: ET.Element, target: str, window: float, now: float
+) -> set[str]:
+    """Return the hypervisors that are lost by the cluster's own records, as `lost` does."""
+    return lost(
+        status, recorded_fences(cib), lambda names: (), target=target, window=window, now=now
+    )
+
+
+def recorded_fences(cib: ET.Element) -> dict[str, float]:
+    """Return when each hypervisor was fenced that has not come back since."""
+    found = {}
+    for state in cib.iterfind("status/node_state[@remote_node='true']"):
+        with contextlib.suppress(ValueError):
+            moment = float(state.get("node_fenced", "0"))
+            if moment > 0:
+                found[state.get("uname", "")] = moment
+    return found

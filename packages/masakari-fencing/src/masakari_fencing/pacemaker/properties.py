@@ -1,0 +1,82 @@
+"""What the members tell each other in this project's properties of the cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker import cibadmin, tools
+
+ALLOW = "masakari-fencing-allow-until"
+"""Cluster property: until this time, in seconds since the epoch, there is no limit."""
+
+HOLD = "masakari-fencing-hold-"
+"""Cluster property, with a hypervisor's name behind it: until this time that one is not fenced,
+because it is being readmitted."""
+
+UNSERVED = "masakari-fencing-unserved"
+"""Identifier of the set of the two lists of hypervisors that Masakari does not look after."""
+
+_REASONS = {
+    "masakari-fencing-disabled": "its failover segment is disabled",
+    "masakari-fencing-no-segment": "it is in no failover segment",
+}
+"""By the name of each cluster property, whose value is a list of nodes."""
+
+IN_DISABLED_SEGMENT, IN_NO_SEGMENT = _REASONS
+
+
+def allow(runner: Runner, seconds: float, *, clock: Callable[[], float] = time.time) -> float:
+    """Lift the limit for a while, on all members: the hosts are really dead.
+
+    Returns:
+        until when, in seconds since the epoch.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    end = clock() + seconds
+    argv = ["crm_attribute", "--type=crm_config", f"--name={ALLOW}", f"--update={end:.0f}"]
+    tools.run(runner, argv, timeout=15)
+    return end
+
+
+def lifted(runner: Runner, *, clock: Callable[[], float] = time.time) -> bool:
+    """Whether the operator has lifted the limits for now; see `allow`.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    cib = cibadmin.cib(runner)
+    return until(cib, ALLOW) > clock()
+
+
+def reason(configuration: ET.Element, node: str) -> str | None:
+    """Return why Masakari does not look after a hypervisor; None where it does, or nobody knows.
+
+    Args:
+        configuration: the cluster's, or all of its information base.
+        node: its name in the cluster.
+    """
+    for name, nodes in unserved(configuration).items():
+        if node in nodes:
+            return _REASONS[name]
+    return None
+
+
+def unserved(configuration: ET.Element) -> dict[str, list[str]]:
+    """Return the hypervisors that Masakari does not look after, by the name of the list."""
+    pairs = configuration.findall(f".//cluster_property_set[@id='{UNSERVED}']/nvpair")
+    found = {pair.get("name", ""): pair.get("value", "").split() for pair in pairs}
+    return {name: nodes for name, nodes in found.items() if name in _REASONS}
+
+
+def until(cib: ET.Element, name: str) -> float:
+    """Return the time of a property, in seconds since the epoch; 0 without one."""
+    pair = cib.find(f"configuration/crm_config//nvpair[@name='{name}']")
+    with contextlib.suppress(ValueError):
+        return float("0" if pair is None else pair.get("value", "0"))
+    return 0.0

@@ -1,0 +1,113 @@
+"""Takes lost hypervisors back into the cluster, unfenced."""
+
+from __future__ import annotations
+
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
+from masakari_fencing.pacemaker.properties import HOLD
+from masakari_fencing.pacemaker.remote_nodes import (
+    Reachable,
+    addresses,
+    answering,
+    answers,
+)
+
+HOLD_TIME = 60.0
+"""Seconds for which a readmission holds a fencing at most, after its last progress."""
+
+
+def readmit(
+    runner: Runner,
+    *,
+    only: Collection[str] | None = None,
+    reachable: Reachable = answers,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[str]:
+    """Take back, unfenced, the hypervisors that answer again: only the network had died.
+
+    Meanwhile the guard lets none of them be fenced: Pacemaker would go on fencing the first of
+    them as soon as the others no longer count as lost.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        only: consider only these; None for all.
+        reachable: whether something accepts connections at an address and port.
+        clock: seconds since the epoch.
+        sleep: waits for so many seconds.
+
+    Returns:
+        the hypervisors that are connected again.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    cib = cibadmin.cib(runner)
+    known = addresses(cib)
+    lost = {node.name for node in crm_mon.status(runner).remotes if node.unclean}
+    waiting = sorted(lost if only is None else lost & set(only))
+    found = answering(known, waiting, reachable)
+    if not found:
+        return []
+    hold = _Hold(runner, clock, waiting)
+    try:
+        for name in found:
+            hold.renew()
+            argv = ["crm_resource", "--resource", name, "--cleanup"]
+            tools.run(runner, argv, timeout=60)
+        back: list[str] = []
+        while True:
+            status = crm_mon.status(runner)
+            before, back = back, [name for name in found if status.works(name)]
+            if len(back) > len(before):
+                hold.renew()
+            if back == found or hold.ending:
+                return back
+            sleep(0.5)
+    finally:
+        hold.end()
+
+
+@dataclass
+class _Hold:
+    """For as long as this is renewed, and some time longer, these hypervisors are not fenced.
+
+    The cluster connects to one after the other, so how long it takes depends on how many there
+    are: what counts is that it goes on.
+    """
+
+    runner: Runner
+    clock: Callable[[], float]
+    nodes: Collection[str]
+    until: float = 0.0
+
+    def renew(self) -> None:
+        """Something was achieved: there is more time again."""
+        if self.until >= self.clock() + HOLD_TIME / 2:
+            return
+        self.until = self.clock() + HOLD_TIME
+        config = ET.Element("crm_config")
+        own = ET.SubElement(config, "cluster_property_set", {"id": f"{HOLD}set"})
+        for node in self.nodes:
+            name = f"{HOLD}{node}"
+            pair = {"id": name, "name": name, "value": f"{self.until:.0f}"}
+            ET.SubElement(own, "nvpair", pair)
+        argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
+        text = ET.tostring(config, encoding="unicode")
+        tools.run(self.runner, argv, timeout=30, text=text)
+
+    @property
+    def ending(self) -> bool:
+        """Nothing was achieved for too long."""
+        return self.clock() >= self.until - 2
+
+    def end(self) -> None:
+        """Let Pacemaker fence them again."""
+        for node in self.nodes:
+            argv = ["cibadmin", "--delete", "--xpath", f"//nvpair[@id='{HOLD}{node}']"]
+            tools.run(self.runner, argv, timeout=30)

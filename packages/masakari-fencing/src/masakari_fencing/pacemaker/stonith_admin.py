@@ -1,0 +1,31 @@
+"""Asking the cluster to fence a node."""
+
+from __future__ import annotations
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker.tools import check_name, run
+
+
+def fence(runner: Runner, node: str, *, timeout: float) -> None:
+    """Have the cluster fence a node with its default action, and wait until that is confirmed.
+
+    Args:
+        runner: runs the commands.
+        node: name of the node.
+        timeout: seconds within which the fencing must be confirmed.
+
+    Raises:
+        PacemakerError: it failed, or was not confirmed in time.
+        ValueError: `node` cannot be the name of a node.
+    """
+    check_name(node)
+    action = "--fence" if default_action(runner) == "off" else "--reboot"
+    argv = ["stonith_admin", action, node, f"--timeout={max(1, int(timeout))}"]
+    run(runner, argv, timeout=timeout + 5)
+
+
+def default_action(runner: Runner) -> str:
+    """Return what the cluster does to a node that it fences: `off` or `reboot`."""
+    argv = ["crm_attribute", "--type=crm_config", "--name=stonith-action", "--query", "--quiet"]
+    answer = runner.run(argv, timeout=15, check=False)
+    return "off" if answer.returncode == 0 and answer.stdout.strip() == "off" else "reboot"

@@ -1,0 +1,89 @@
+"""The hypervisors that are out of service, kept in a small file for the charm's status.
+
+A hook must not ask the APIs for them: it would wait for Keystone, Masakari and Nova each time, and
+loading the client library alone takes longer than a whole hook. The notifier is there anyway.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from masakari_fencing import files
+
+RECORD = Path("/run/masakari-fencing/out-of-service.json")
+"""In a directory that goes with the notifier: nobody reads what nobody keeps up to date."""
+
+MAX_AGE = 90.0
+"""Seconds after which a record is no longer believed."""
+
+
+@dataclass(frozen=True)
+class OutOfService:
+    """Hypervisors of failover segments on which no guest is placed or recovered.
+
+    Attributes:
+        maintenance: those that Masakari holds in maintenance.
+        failed: those of them whose last recovery Masakari has given up.
+        forced_down: others that Nova was told to hold for down, and still does.
+        hosts: all hosts of the segments that are enabled.
+        misnamed: hosts of segments that Nova knows by other names, and by which.
+    """
+
+    maintenance: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    forced_down: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    misnamed: tuple[str, ...] = ()
+
+
+def write(path: Path, found: OutOfService, now: float) -> None:
+    """Keep what was seen at a time, in seconds since the epoch.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    files.replace(path, json.dumps({"time": now, **asdict(found)}), mode=0o640)
+
+
+def read(path: Path, now: float) -> OutOfService:
+    """Return what the file says; nothing where it is missing, unreadable or out of date."""
+    seen, found = _load(path)
+    return found if 0 <= now - seen < MAX_AGE else OutOfService()
+
+
+def forget(path: Path, host: str) -> None:
+    """Drop a host that was just taken back, ahead of the next look.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    seen, found = _load(path)
+    others = {
+        kind: [name for name in names if name != host or kind == "hosts"]
+        for kind, names in asdict(found).items()
+    }
+    left = _parse(others)
+    if left != found:
+        write(path, left, seen)
+
+
+def _load(path: Path) -> tuple[float, OutOfService]:
+    """Return what the file says, and from when that is."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return float(data["time"]), _parse(data)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0, OutOfService()
+
+
+def _parse(data: Mapping[str, object]) -> OutOfService:
+    return OutOfService(**{kind.name: _names(data[kind.name]) for kind in fields(OutOfService)})
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError("not a list of names")
+    return tuple(str(name) for name in value)

@@ -1,0 +1,268 @@
+"""The one record of a host's failure, in the cluster's own configuration.
+
+Everything that is known about the recovery of a host is here: who carries it out, what proves the
+host dead, in which state its instances were before, and how it ended. The configuration is the
+same on all members, its changes are atomic, and only a part of the cluster with quorum makes any.
+
+Each change names the token of the record that it replaces, and makes a new one, which is higher
+by one. So a change that was prepared for an older record changes nothing: of two engines that
+want the same recovery one gets it, and whoever has lost it can write nothing more.
+
+The record stays when the recovery has ended: it says which fence is used up.
+"""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker import cibadmin, tools
+from masakari_fencing.records.recovery import End, Instance, Proof, Record
+
+PREFIX = "masakari-fencing-recovery-"
+"""Identifiers of the records in the configuration begin with this, and end with the host."""
+
+VERSION = 1
+"""Of the record's content; one of a later version is left alone."""
+
+EXISTS = 108
+"""Exit code of Pacemaker's tools for something that exists already (crm_exit_t, CRM_EX_EXISTS)."""
+
+
+class Superseded(Exception):  # noqa: N818 - a state, not an accident
+    """Somebody else has changed the record: what was about to be done must not be done."""
+
+
+class Records:
+    """The records of all hosts.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        timeout: seconds for one of them.
+    """
+
+    def __init__(self, runner: Runner, timeout: float = 15) -> None:
+        self._runner = runner
+        self._timeout = timeout
+
+    def read(self, host: str) -> Record | None:
+        """Return the record of a host, None where it has never been recovered.
+
+        Raises:
+            PacemakerError: the cluster does not answer, or has something unreadable.
+            ValueError: `host` cannot be the name of a host.
+        """
+        name = _name(host)
+        answer = self._query(f"//cluster_property_set[@id='{name}']")
+        return None if answer is None else parse(_only(answer, name))
+
+    def held(self, record: Record) -> tuple[bool, float | None]:
+        """Whether a record is still as it was, in a part of the cluster that has quorum.
+
+        Args:
+            record: as it was written last.
+
+        Returns:
+            whether it is, and when the node was fenced as `cibadmin.RemoteRecord` has it.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        node = record.proof.node if record.proof and record.proof.node else record.host
+        tools.check_name(node)
+        quorum = "/cib[@have-quorum='1']"
+        # One command for all three: an instance waits for it.
+        paths = (
+            f"{quorum}//cluster_property_set[@id='{_name(record.host)}']",
+            f"{quorum}//node_state[@uname='{node}']",
+        )
+        answer = self._query(" | ".join(paths))
+        if answer is None:
+            return False, None
+        found = list(answer.iter("cluster_property_set"))
+        fenced = [cibadmin.fenced_at(state) for state in answer.iter("node_state")]
+        mine = len(found) == 1 and parse(found[0]) == record
+        return mine, next((moment for moment in fenced if moment is not None), None)
+
+    def create(self, record: Record) -> bool:
+        """Write the first record of a host; return whether there was none.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+            ValueError: one of its texts cannot be in the configuration.
+        """
+        argv = ["cibadmin", "--create", "--scope", "crm_config", "--xml-pipe"]
+        answer = self._runner.run(argv, input=_xml(record), timeout=self._timeout, check=False)
+        if answer.returncode == 0:
+            return True
+        # Whatever it says, it may have been done: an answer can be lost.
+        if self.read(record.host) == record:
+            return True
+        if answer.returncode != EXISTS:
+            tools.output(argv, answer)
+        return False
+
+    def write(self, old: Record, new: Record) -> Record:
+        """Replace a record.
+
+        Args:
+            old: as it was read or written last.
+            new: what is to be there; its token is set here.
+
+        Returns:
+            the record as it is now.
+
+        Raises:
+            Superseded: somebody else has replaced it.
+            PacemakerError: the cluster does not answer.
+            ValueError: one of the texts cannot be in the configuration.
+        """
+        name = _name(old.host)
+        new = replace(new, token=old.token + 1)
+        match = (
+            f"[nvpair[@id='{name}-token'][@value='{old.token}']]"
+            if old.token
+            # Of a release that wrote no tokens.
+            else f"[not(nvpair[@id='{name}-token'])][nvpair[@id='{name}-by']"
+            f"[@value='{old.notification}']]"
+        )
+        path = f"//cluster_property_set[@id='{name}']{match}"
+        # Not --replace, after which the members elect a controller anew.
+        argv = ["cibadmin", "--modify", "--xpath", path, "--xml-pipe"]
+        answer = self._runner.run(argv, input=_xml(new), timeout=self._timeout, check=False)
+        if answer.returncode == 0:
+            return new
+        found = self.read(old.host)
+        if found == new:
+            return new
+        if found != old or answer.returncode == tools.NO_SUCH:
+            raise Superseded(f"the recovery of {old.host} has been taken over")
+        tools.output(argv, answer)
+        return new  # pragma: no cover - output raises
+
+    def _query(self, path: str) -> ET.Element | None:
+        argv = ["cibadmin", "--query", "--xpath", path]
+        answer = self._runner.run(argv, timeout=self._timeout, check=False)
+        if answer.returncode == tools.NO_SUCH:
+            return None
+        return tools.parse(tools.output(argv, answer))
+
+
+def mark_returned(runner: Runner, host: str, returned: bool) -> None:
+    """Write down that a host is being taken back into service, or that it is not after all.
+
+    Where its recovery goes on, nothing is written: it has to end first.
+
+    Raises:
+        PacemakerError: the cluster does not answer, or a recovery of the host has just begun.
+        ValueError: `host` cannot be the name of a host.
+    """
+    store = Records(runner)
+    record = store.read(host)
+    if record is None or record.end is None or record.returned is returned:
+        return
+    try:
+        store.write(record, replace(record, returned=returned))
+    except Superseded as error:
+        raise tools.PacemakerError(str(error)) from None
+
+
+def all_of(configuration: ET.Element) -> list[Record]:
+    """Return the records in the cluster's configuration; unreadable ones are left out."""
+    found = []
+    for element in configuration.iter("cluster_property_set"):
+        if element.get("id", "").startswith(PREFIX):
+            try:
+                found.append(parse(element))
+            except tools.PacemakerError:
+                continue
+    return found
+
+
+def unreadable(configuration: ET.Element) -> list[str]:
+    """Return the hosts whose record is cut short or of a later version."""
+    sets = configuration.iter("cluster_property_set")
+    names = {element.get("id", "") for element in sets}
+    hosts = {name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)}
+    return sorted(hosts - {record.host for record in all_of(configuration)})
+
+
+def parse(element: ET.Element) -> Record:
+    """Read a record.
+
+    Raises:
+        PacemakerError: it is cut short, or of a later version.
+    """
+    name = element.get("id", "")
+    pairs = {pair.get("id", ""): pair.get("value", "") for pair in element.iter("nvpair")}
+    try:
+        by, engine = pairs[f"{name}-by"], pairs[f"{name}-engine"]
+        if f"{name}-token" not in pairs:
+            return Record(name.removeprefix(PREFIX), by, engine, token=0)
+        data = json.loads(pairs[f"{name}-record"])
+        if data.pop("version") != VERSION:
+            raise ValueError("of another version")
+        return Record(
+            host=name.removeprefix(PREFIX),
+            notification=by,
+            engine=engine,
+            token=int(pairs[f"{name}-token"]),
+            **_content(data),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        text = f"unreadable record of a recovery: {name} ({type(error).__name__})"
+        raise tools.PacemakerError(text) from None
+
+
+def _content(data: dict[str, Any]) -> dict[str, Any]:
+    found = dict(data)
+    if found.get("proof"):
+        found["proof"] = Proof(**found["proof"])
+    if found.get("end"):
+        found["end"] = End(**found["end"])
+    if found.get("instances") is not None:
+        found["instances"] = tuple(Instance(*item) for item in found["instances"])
+    if "reserved" in found:
+        found["reserved"] = tuple(str(item) for item in found["reserved"])
+    return found
+
+
+def _xml(record: Record) -> str:
+    for text in (record.host, record.notification, *filter(None, [record.engine])):
+        tools.check_name(text)
+    name = _name(record.host)
+    content = {
+        key: value
+        for key, value in asdict(record).items()
+        if key not in ("host", "notification", "engine", "token") and value not in (None, False)
+    }
+    if record.instances is not None:
+        content["instances"] = [list(asdict(item).values()) for item in record.instances]
+    text = json.dumps({"version": VERSION, **content}, separators=(",", ":"))
+    element = ET.Element("cluster_property_set", id=name)
+    for suffix, title, value in (
+        # What releases before this record look for, so that they wait for it.
+        ("by", name, record.notification),
+        ("engine", f"{name}-engine", record.engine),
+        ("token", f"{name}-token", str(record.token)),
+        ("record", f"{name}-record", text),
+    ):
+        ET.SubElement(element, "nvpair", id=f"{name}-{suffix}", name=title, value=value)
+    return ET.tostring(element, encoding="unicode")
+
+
+def _name(host: str) -> str:
+    tools.check_name(host)
+    return f"{PREFIX}{host.lower()}"
+
+
+def _only(answer: ET.Element, name: str) -> ET.Element:
+    found: Iterable[ET.Element] = answer.iter("cluster_property_set")
+    matching = [element for element in found if element.get("id") == name]
+    if len(matching) != 1:
+        raise tools.PacemakerError(f"the cluster has {len(matching)} records {name}")
+    return matching[0]

@@ -1,0 +1,114 @@
+"""What is known about the recovery of a host; see `recoveries`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RECOVERED = "recovered"
+"""How a recovery ended: every instance that had to be recovered is."""
+
+FAILED = "failed"
+"""The host is fenced, and not all instances are recovered; it is tried again."""
+
+REFUSED = "refused"
+"""The host is not proven dead, or must not be recovered; nothing was done."""
+
+NOTHING = "nothing to recover"
+"""The host works, or an earlier recovery has done what there was to do."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What proves that the host is dead.
+
+    Attributes:
+        fenced: when the fence was completed, in seconds since the epoch, as the cluster's record
+            of the node says; 0 for a recovery without a proof, where the operator allows that.
+        how: in words.
+        node: the host's node in the cluster.
+    """
+
+    fenced: float
+    how: str
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An instance as it was before its host failed.
+
+    Attributes:
+        uuid: its identifier.
+        vm_state: Nova's `OS-EXT-STS:vm_state`.
+        task_state: Nova's `OS-EXT-STS:task_state`, or empty.
+        power_state: Nova's `OS-EXT-STS:power_state`.
+        locked: whether its owner had locked it.
+        outcome: empty until it is recovered, `recovered` or `deleted` then, or why it is not.
+    """
+
+    uuid: str
+    vm_state: str
+    task_state: str = ""
+    power_state: int = 0
+    locked: bool = False
+    outcome: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Nothing is left to be done about it."""
+        return self.outcome in ("recovered", "deleted")
+
+
+@dataclass(frozen=True)
+class End:
+    """How a recovery ended.
+
+    Attributes:
+        outcome: `RECOVERED`, `FAILED`, `REFUSED` or `NOTHING`.
+        reason: in a sentence for the operator.
+        time: in seconds since the epoch, by the clock of the engine.
+    """
+
+    outcome: str
+    reason: str
+    time: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """The recovery of one host.
+
+    Attributes:
+        host: the host, in lower case.
+        notification: Masakari's notification that asked for it.
+        engine: the process that carries it out (see `processes`); empty: nobody, it died.
+        token: grows by one with each change.
+        proof: None until there is one.
+        instances: None until they were listed, which is after the compute service was forced down.
+        reserved: reserved hosts that belong to it.
+        end: None while it goes on.
+        attempts: how often it has failed.
+        fruitless: how often the host was fenced again without an instance recovered in between.
+        used: when the fence was completed that an earlier recovery of the host has used up.
+        recovered: when that recovery ended; both in seconds since the epoch, 0: never.
+        returned: the host is in service again.
+    """
+
+    host: str
+    notification: str
+    engine: str
+    token: int = 1
+    proof: Proof | None = None
+    instances: tuple[Instance, ...] | None = None
+    reserved: tuple[str, ...] = ()
+    end: End | None = None
+    attempts: int = 0
+    fruitless: int = 0
+    used: float = 0.0
+    recovered: float = 0.0
+    returned: bool = False
+
+    @property
+    def left(self) -> tuple[Instance, ...]:
+        """The instances that are not recovered."""
+        return tuple(item for item in self.instances or () if not item.done)

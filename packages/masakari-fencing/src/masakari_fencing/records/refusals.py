@@ -1,0 +1,71 @@
+"""The recoveries that were refused on this unit, so that the charm's status can name them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from masakari_fencing import files
+from masakari_fencing.pacemaker import tools
+
+DIRECTORY = Path("/var/lib/masakari-fencing/refusals")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A recovery that was not carried out.
+
+    Attributes:
+        host: the host whose guests were not recovered.
+        reason: why, in words.
+        time: when, in seconds since the epoch.
+    """
+
+    host: str
+    reason: str
+    time: float
+
+
+def record(directory: Path, host: str, reason: str) -> None:
+    """Remember a refusal; a later one for the same host replaces it.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: `host` cannot be the name of a host.
+    """
+    text = json.dumps(asdict(Refusal(host, reason, time.time())))
+    files.replace(_path(directory, host), text, mode=0o644)
+
+
+def forget(directory: Path, host: str) -> bool:
+    """Drop the refusal of a host.
+
+    Returns:
+        whether there was one.
+
+    Raises:
+        ValueError: `host` cannot be the name of a host.
+    """
+    try:
+        _path(directory, host).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def read(directory: Path) -> list[Refusal]:
+    """Return all refusals, by host. What cannot be read is left out."""
+    found = []
+    for path in sorted(directory.glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            data = json.loads(path.read_text(encoding="utf-8"))
+            found.append(Refusal(str(data["host"]), str(data["reason"]), float(data["time"])))
+    return found
+
+
+def _path(directory: Path, host: str) -> Path:
+    tools.check_name(host)
+    return directory / f"{host.lower()}.json"

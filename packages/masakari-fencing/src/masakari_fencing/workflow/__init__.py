@@ -1,0 +1,1 @@
+"""The recovery workflow, in masakari-engine."""

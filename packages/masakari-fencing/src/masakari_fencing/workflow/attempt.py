@@ -1,0 +1,108 @@
+"""One attempt to recover a host's instances, as far as Masakari and Nova are concerned.
+
+What must outlast the attempt is in the host's record (see `records.recovery`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import masakari.conf
+from masakari import objects
+from masakari.compute import nova
+
+from masakari_fencing import processes
+from masakari_fencing.commands import Subprocess
+from masakari_fencing.openstack import instances, times
+from masakari_fencing.openstack.compute_service import ComputeService
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import refusals
+from masakari_fencing.records.recoveries import Records
+from masakari_fencing.records.recovery import Record
+from masakari_fencing.workflow import options
+from masakari_fencing.workflow.proof.decision import Report
+from masakari_fencing.workflow.recovery_lock import Ownership
+
+CONF = masakari.conf.CONF
+options.register(CONF)
+LOG = logging.getLogger(__name__)
+
+
+class NoAnswer(Exception):  # noqa: N818 - a missing answer
+    """Nova does not say what is so."""
+
+
+class Attempt:
+    """What the tasks of one attempt share; each makes its own, from the same record.
+
+    Args:
+        context: an admin context of Masakari.
+        host: Masakari's name of the host.
+        notification: identifier of the notification.
+    """
+
+    def __init__(self, context: Any, host: str, notification: str) -> None:
+        self.context = context
+        self.host = host
+        self.notification = notification
+        self.store = Records(Subprocess(), CONF.fencing.command_timeout)
+        engine = processes.identity()
+        self._ownership = Ownership(self.store, host, notification, engine)
+        self.take = self._ownership.take
+        self.update = self._ownership.update
+        self.end = self._ownership.end
+        self.current = self._ownership.current
+
+    def record(self) -> Record | None:
+        """Return the record as it is; None without a cluster, where the operator allows that.
+
+        Raises:
+            Superseded: it is somebody else's.
+            PacemakerError: the cluster does not answer.
+        """
+        try:
+            return self.current()
+        except PacemakerError:
+            if not CONF.fencing.allow_unfenced_recovery:
+                raise
+            return None
+
+    def check(self, record: Record | None = None) -> None:
+        """Return where this attempt may go on; see `Ownership.check`.
+
+        Raises:
+            Superseded: the recovery is somebody else's.
+            ProofLost: the host is back.
+            PacemakerError: the cluster does not answer.
+        """
+        try:
+            self._ownership.check(record or self.current())
+        except PacemakerError:
+            if not CONF.fencing.allow_unfenced_recovery:
+                raise
+
+    def client(self) -> Any:
+        """Return a novaclient with a limit on each of its requests."""
+        return nova.novaclient(self.context, timeout=instances.REQUEST_TIMEOUT)
+
+    def service(self) -> ComputeService:
+        """Return the host's compute service."""
+        return ComputeService(self.client, self.host)
+
+    def report(self) -> Report:
+        """Return what was reported."""
+        found = objects.Notification.get_by_uuid(self.context, self.notification)
+        return Report(self.host, times.aware(found.generated_time).timestamp())
+
+    def refuse(self, reason: str) -> None:
+        """Leave a reason for the charm's status, whoever carries the recovery out."""
+        with contextlib.suppress(OSError, ValueError):
+            refusals.record(Path(CONF.fencing.refusals_directory), self.host, reason)
+
+    def forget_refusal(self) -> None:
+        """Have the charm's status say nothing more about an earlier attempt."""
+        with contextlib.suppress(OSError, ValueError):
+            refusals.forget(Path(CONF.fencing.refusals_directory), self.host)

@@ -1,0 +1,199 @@
+"""The tasks of a host's recovery.
+
+Only an adapter: who may do it is decided in `recovery_lock`, what proves the host dead in `proof`,
+what is done with an instance in `evacuation`. Masakari finds the classes through the entry points
+`masakari.task_flow.tasks`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import masakari.conf
+from masakari import exception, objects
+from masakari.engine.drivers.taskflow import base
+from oslo_log import log as logging
+
+from masakari_fencing.commands import Subprocess
+from masakari_fencing.openstack.compute_service import ComputeError
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records.recoveries import Superseded
+from masakari_fencing.records.recovery import NOTHING, RECOVERED, REFUSED, Proof, Record
+from masakari_fencing.workflow import options
+from masakari_fencing.workflow.attempt import Attempt, NoAnswer
+from masakari_fencing.workflow.ending import conclude
+from masakari_fencing.workflow.instances import recovery
+from masakari_fencing.workflow.proof.evidence import CloudEvidence
+from masakari_fencing.workflow.proof.host_fence import CameBack, HostFence, Refused, Withdrawn
+from masakari_fencing.workflow.proof.report_limit import Limit
+from masakari_fencing.workflow.recovery_lock import Busy, Ended, ProofLost
+
+CONF = masakari.conf.CONF
+options.register(CONF)
+LOG = logging.getLogger(__name__)
+
+
+class _HostTask(base.MasakariTask):
+    """A task about a failed host."""
+
+    def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
+        kwargs["requires"] = ["host_name", "notification_uuid"]
+        super().__init__(context, novaclient, **kwargs)
+
+    def tell(self, message: str, progress: float = 0.0) -> None:
+        """Say something where an operator looks: in the log and in Masakari's details."""
+        LOG.info("%s", message)
+        self.update_details(message, progress)
+
+    def fail(self, message: str) -> NoReturn:
+        """End this attempt.
+
+        Raises:
+            masakari.exception.HostRecoveryFailureException: always.
+        """
+        LOG.error("%s", message)
+        self.update_details(message, 1.0)
+        raise exception.HostRecoveryFailureException(message=message)
+
+
+class EnsureHostFencedTask(_HostTask):
+    """Goes on only when the failed host is proven dead, and nobody else recovers it."""
+
+    def execute(self, host_name: str, notification_uuid: str) -> None:
+        """Take the recovery, and wait for the proof.
+
+        Raises:
+            masakari.exception.HostRecoveryFailureException: there is none, or another recovery of
+                the host does not end; nothing was started.
+            masakari.exception.SkipHostRecoveryException: there is nothing to recover: the host
+                works, or another recovery has done it.
+        """
+        this = Attempt(self.context, host_name, notification_uuid)
+        record = self._take(this)
+        if record is None:
+            return
+        proof = self._prove(this, record)
+        again = record.proof is not None and record.proof.fenced != proof.fenced
+        try:
+            this.update(record, proof=proof, fruitless=record.fruitless + again)
+        except (Superseded, PacemakerError) as error:
+            if not (CONF.fencing.allow_unfenced_recovery and isinstance(error, PacemakerError)):
+                self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
+        self.tell(f"Host '{host_name}': {proof.how}", 1.0)
+
+    def _prove(self, this: Attempt, record: Record) -> Proof:
+        report = this.report()
+        limit = Limit(CONF.fencing.report_limit_hosts, CONF.fencing.report_limit_window)
+        evidence = CloudEvidence(
+            Subprocess(), self.context, objects, this.service(), report, limit
+        )
+        fence = HostFence(
+            Subprocess(), options.policy(CONF), evidence, record, progress=self.update_details
+        )
+        try:
+            return fence.ensure(report)
+        except Refused as refusal:
+            conclude(this, REFUSED, refusal.reason)
+            self.fail(f"Refused to recover the instances: {refusal}")
+        except Withdrawn as withdrawal:
+            self._stand_down(this, f"Nothing to recover: {withdrawal}")
+        except CameBack as back:
+            self._restart(this, record, back)
+
+    def _restart(self, this: Attempt, record: Record, back: CameBack) -> NoReturn:
+        """Start the instances where they are, instead of cutting off a host that works."""
+        try:
+            this.check(record)
+            left = recovery.restart(this, back.fenced, tell=self.tell)
+        except (Superseded, PacemakerError, NoAnswer) as error:
+            self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")
+        if left:
+            self.fail(f"{back}, but not all its instances run: {', '.join(left)}")
+        message = f"{back}; its instances were started there"
+        conclude(this, RECOVERED, message, used=back.fenced)
+        self._stand_down(this, message)
+
+    def _take(self, this: Attempt) -> Record | None:
+        """Return the record; None without a cluster, where recovery without one is allowed."""
+        host = this.host
+
+        def waiting(holder: str) -> None:
+            self.tell(f"Waiting for another recovery of host '{host}' to end: {holder}")
+
+        try:
+            return this.take(CONF.fencing.recovery_timeout, waiting=waiting)
+        except Ended as ended:
+            self._stand_down(this, f"Host '{host}' was recovered already: {ended}")
+        except (Busy, PacemakerError, ValueError) as error:
+            if CONF.fencing.allow_unfenced_recovery and isinstance(error, PacemakerError):
+                LOG.warning("Recovering host %s without a cluster: %s", host, error)
+                return None
+            message = f"Another recovery of host '{host}' cannot be excluded: {error}"
+            this.refuse(message)
+            self.fail(message)
+
+    def _stand_down(self, this: Attempt, message: str) -> NoReturn:
+        """End without a recovery; the host was put into maintenance when this one began."""
+        LOG.warning("%s", message)
+        self.update_details(message, 1.0)
+        try:
+            serves = this.service().in_service()
+        except ComputeError as error:
+            LOG.warning("Host %s stays in maintenance: %s", this.host, error)
+            serves = False
+        if serves:
+            host = objects.Host.get_by_name(self.context, this.host)
+            host.on_maintenance = False
+            host.save()
+        conclude(this, NOTHING, message)
+        raise exception.SkipHostRecoveryException(message=message)
+
+
+class ForceComputeServiceDownTask(_HostTask):
+    """Has Nova hold the host's compute service for down, so that it evacuates at once."""
+
+    def execute(self, host_name: str, notification_uuid: str) -> None:
+        """Force the service down.
+
+        Raises:
+            masakari.exception.HostRecoveryFailureException: Nova did not do it in time, or
+                the recovery is not this engine's any more.
+        """
+        this = Attempt(self.context, host_name, notification_uuid)
+        try:
+            this.check()
+        except (Superseded, ProofLost, PacemakerError) as error:
+            self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
+        self.update_details(f"Forcing the compute service on host '{host_name}' down")
+        try:
+            this.service().force_down(CONF.fencing.nova_timeout)
+        except ComputeError as error:
+            self.fail(f"The compute service on host '{host_name}' cannot be forced down: {error}")
+        self.update_details(f"The compute service on host '{host_name}' is forced down", 1.0)
+
+
+class RecoverInstancesTask(_HostTask):
+    """Brings the instances of the dead host up elsewhere, in the states that they had."""
+
+    def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
+        self._use_up = kwargs.get("update_host_method")
+        super().__init__(context, novaclient, **kwargs)
+
+    def execute(
+        self, host_name: str, notification_uuid: str, reserved_host: str | None = None
+    ) -> None:
+        """Bring them up; with reserved hosts, Masakari calls it for one after the other.
+
+        Raises:
+            masakari.exception.HostRecoveryFailureException: not all are up; it is tried again.
+        """
+        this = Attempt(self.context, host_name, notification_uuid)
+        try:
+            left = recovery.evacuate(
+                this, target=reserved_host, use_up=self._use_up, tell=self.tell
+            )
+        except (Superseded, ProofLost, PacemakerError, NoAnswer) as error:
+            self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
+        if left:
+            self.fail(recovery.described(host_name, left))
+        self.tell(f"No instance is left to recover of host '{host_name}'", 1.0)

@@ -1,0 +1,71 @@
+"""Masakari's task that stops a failed guest, without the second that it waits for too long.
+
+Masakari looks once a second whether Nova has stopped a guest, and starts it only then. A guest
+whose process is gone is stopped within a fraction of a second. So the request to stop returns
+only when that is done, and Masakari's own first look finds it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from masakari.engine.drivers.taskflow import instance_failure
+
+from masakari_fencing.openstack import instances
+
+INTERVAL = 0.1
+"""Seconds between two looks at a guest that is being stopped."""
+
+PATIENCE = 3.0
+"""Seconds after which the rest is left to Masakari: this guest takes longer, as one that runs."""
+
+
+class PromptStop:
+    """Masakari's client for Nova; its `stop_server` returns when the guest is stopped.
+
+    Args:
+        api: the client, a `masakari.compute.nova.API`.
+        sleep: waits for so many seconds.
+        clock: seconds, only ever compared with each other.
+    """
+
+    def __init__(
+        self,
+        api: Any,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = api
+        self._sleep = sleep
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._api, name)
+
+    def stop_server(self, context: Any, uuid: str) -> None:
+        """Stop a guest.
+
+        Args:
+            context: of the request.
+            uuid: the guest's.
+
+        Raises:
+            masakari.exception.MasakariException: Nova refuses, or does not answer.
+        """
+        self._api.stop_server(context, uuid)
+        end = self._clock() + PATIENCE
+        while self._clock() < end:
+            self._sleep(INTERVAL)
+            server = self._api.get_server(context, uuid)
+            if getattr(server, instances.STATE, "") == "stopped":
+                return
+
+
+class PromptStopInstanceTask(instance_failure.StopInstanceTask):
+    """Masakari's `StopInstanceTask`, with a client that waits by itself."""
+
+    def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
+        super().__init__(context, PromptStop(novaclient), **kwargs)

@@ -1,0 +1,1 @@
+"""Bringing the instances of a dead host up elsewhere."""

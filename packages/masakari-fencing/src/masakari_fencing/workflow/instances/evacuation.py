@@ -1,0 +1,310 @@
+"""Bringing one instance of a dead host up elsewhere, in the state that it had.
+
+Every step looks at what is so, and does what is missing, so that it does not matter how far an
+earlier attempt has come, by whichever engine. The state that the instance had is not asked of
+Nova, which an attempt changes: it was written down before the first one (see `records.recovery`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from masakari_fencing.openstack import evacuations, instances
+from masakari_fencing.records.recovery import Instance
+
+EVACUABLE = frozenset({"active", "stopped", "error"})
+"""States in which Nova evacuates an instance (nova.compute.api.API.evacuate)."""
+
+SHUTDOWN = 4
+"""Nova's power state of an instance that is off (nova.compute.power_state)."""
+
+RETRY = 1.0
+"""Seconds before a request is sent again that Nova did not answer."""
+
+UNDECIDED = 5.0
+"""Seconds for which an instance may look as it did before it was asked for: while its new host
+writes down what it has done, and until a request whose answer was lost has had its effect."""
+
+
+class Failed(Exception):  # noqa: N818 - an outcome
+    """The instance could not be recovered now; the text says why."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds to wait for what Nova does.
+
+    Attributes:
+        request: for an answer, over repeated requests.
+        arrival: for the instance on its new host.
+        power: for it to be stopped, or started.
+        rebuild: for an evacuation that somebody else has begun.
+        interval: between two looks.
+    """
+
+    request: float = 60
+    arrival: float = 90
+    power: float = 180
+    rebuild: float = 1800
+    interval: float = 1
+
+
+def wanted(before: Instance) -> str:
+    """Return the state in which an instance is to end.
+
+    The same as with Masakari's own `EvacuateInstancesTask`, where all goes well: what Nova cannot
+    bring back as it was, such as a paused instance, is stopped.
+    """
+    if before.vm_state == "active":
+        return "active"
+    if before.vm_state == "resized":
+        return "stopped" if before.power_state == SHUTDOWN else "active"
+    return "error" if before.vm_state == "error" else "stopped"
+
+
+class Evacuation:
+    """One instance.
+
+    Args:
+        client: makes a novaclient with a limit on each of its requests (microversion 2.53).
+        host: Nova's name of the dead host.
+        before: the instance as it was.
+        target: where to; None: where Nova's scheduler says.
+        check: raises where this recovery must not go on.
+        limits: for how long to wait.
+        sleep: waits for so many seconds.
+        clock: seconds, only ever compared with each other.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[], Any],
+        host: str,
+        before: Instance,
+        *,
+        target: str | None,
+        check: Callable[[], None],
+        limits: Limits,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = client
+        self._host = host
+        self._before = before
+        self._target = target
+        self._check = check
+        self._limits = limits
+        self._sleep = sleep
+        self._clock = clock
+        self._now = now
+
+    def run(self, *, fresh: bool) -> str:
+        """Bring it up.
+
+        Args:
+            fresh: nobody has asked for its evacuation yet.
+
+        Returns:
+            the host that it is on, empty where its owner has deleted it.
+
+        Raises:
+            Failed: it is not up elsewhere.
+            Exception: whatever `check` raises.
+        """
+        server = self._get()
+        if server is not None and self._is_here(server):
+            task = str(getattr(server, instances.TASK, None) or "")
+            if not fresh or task.startswith("rebuild"):
+                server = self._await_others()
+        if server is not None and self._is_here(server):
+            server = self._evacuate(server)
+        if server is None:
+            return ""
+        self._settle(server)
+        return instances.host_of(server)
+
+    def restart(self) -> None:
+        """Have it run where it is.
+
+        Raises:
+            Failed: it does not.
+        """
+        server = self._get()
+        if server is None:
+            return
+        if getattr(server, instances.STATE, "") == "stopped":
+            self._power(server, "start", "active")
+        else:
+            if getattr(server, instances.STATE, "") == "resized":
+                # Nova reboots none; Masakari does the same before it restarts one.
+                self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
+            # Nova takes it for running, and has not looked yet.
+            self._request(lambda nova: nova.servers.reboot(server.id, reboot_type="HARD"))
+
+    def release(self) -> None:
+        """Leave it to its owner as it is, where it is not recovered.
+
+        Raises:
+            Failed: Nova does not answer.
+        """
+        server = self._get()
+        if server is None:
+            return
+        idle = self._is_here(server) and getattr(server, instances.TASK, None) is None
+        broken = getattr(server, instances.STATE, "") == "error"
+        if idle and broken and wanted(self._before) == "active":
+            # Or nobody could start it where it is.
+            self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
+        self._unlock(server)
+
+    def _is_here(self, server: Any) -> bool:
+        return instances.host_of(server) == self._host
+
+    def _await_others(self) -> Any:
+        """Let an evacuation end that has begun; return the instance then."""
+        while True:
+            found = self._request(self._under_way)
+            server = self._get()
+            if not found or server is None or not self._is_here(server):
+                return server
+            self._check()
+            self._sleep(self._limits.interval)
+
+    def _under_way(self, nova: Any) -> list[str]:
+        return evacuations.under_way_now(
+            nova, self._host, now=self._now(), limit=self._limits.rebuild, only=self._before.uuid
+        )
+
+    def _evacuate(self, server: Any) -> Any:
+        """Ask for its evacuation, and return it from its new host, None if it was deleted."""
+        state, task = getattr(server, instances.STATE, ""), getattr(server, instances.TASK, None)
+        if not self._before.locked and not getattr(server, "locked", False):
+            # Its owner is kept from getting into the way, as Masakari does.
+            self._request(lambda nova: nova.servers.lock(server.id))
+        self._check()
+        if task is not None or state not in EVACUABLE:
+            self._request(lambda nova: nova.servers.reset_state(server.id, "error"))
+        elif state == "stopped" and wanted(self._before) == "active":
+            # Nova has stopped it since its host failed, as it did not run there.
+            self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
+        self._check()
+        try:
+            self._client().servers.evacuate(server.id, host=self._target)
+        except Exception as error:  # whatever a client library raises
+            if _code(error) in range(400, 500):
+                raise Failed(f"Nova refuses: {_text(error)}") from error
+            # It may have been accepted all the same.
+        return self._arrival()
+
+    def _arrival(self) -> Any:
+        begun = same = self._clock()
+        while True:
+            self._sleep(self._limits.interval)
+            server = self._get()
+            if server is None:
+                return None
+            task, state = (
+                getattr(server, instances.TASK, None),
+                getattr(server, instances.STATE, ""),
+            )
+            if not self._is_here(server):
+                if task is None:
+                    return server
+            elif task is None and state == "error":
+                raise Failed(_fault(server))
+            now = self._clock()
+            if task is not None or not self._is_here(server):
+                same = now
+            if now - same >= UNDECIDED and not self._request(self._under_way):
+                raise Failed("Nova did not evacuate it")
+            if now - begun >= self._limits.arrival:
+                raise Failed(f"not up elsewhere after {self._limits.arrival:g} s")
+
+    def _settle(self, server: Any) -> None:
+        """Put it into the state that it had, and unlock it, which is the last thing."""
+        if not self._before.locked and not getattr(server, "locked", False):
+            # Done in an earlier attempt; what its owner does since then is his.
+            return
+        state, goal = getattr(server, instances.STATE, ""), wanted(self._before)
+        if goal == "active" and state != "active":
+            self._power(server, "start", "active")
+        elif goal != "active" and state not in ("stopped", goal):
+            self._power(server, "stop", "stopped")
+        if goal == "error" and state != "error":
+            self._request(lambda nova: nova.servers.reset_state(server.id, "error"))
+        self._unlock(server)
+
+    def _power(self, server: Any, verb: str, goal: str) -> None:
+        self._check()
+        if goal == "active" and getattr(server, instances.STATE, "") != "stopped":
+            raise Failed(
+                f"on {instances.host_of(server)}, but {getattr(server, instances.STATE, '')}"
+            )
+        end = self._clock() + self._limits.power
+        self._request(lambda nova: getattr(nova.servers, verb)(server.id))
+        while True:
+            found = self._get()
+            if found is None or getattr(found, instances.STATE, "") == goal:
+                return
+            if self._clock() >= end:
+                raise Failed(f"evacuated, but not {goal} after {self._limits.power:g} s")
+            self._sleep(self._limits.interval)
+
+    def _unlock(self, server: Any) -> None:
+        if not self._before.locked and getattr(server, "locked", False):
+            self._request(lambda nova: nova.servers.unlock(server.id))
+
+    def _get(self) -> Any:
+        """Return the instance, None where it is gone.
+
+        Raises:
+            Failed: Nova does not answer.
+        """
+        try:
+            return self._request(lambda nova: nova.servers.get(self._before.uuid), gone=True)
+        except LookupError:
+            return None
+
+    def _request(self, send: Callable[[Any], Any], *, gone: bool = False) -> Any:
+        """Send a request again and again until Nova answers it.
+
+        Raises:
+            Failed: it refuses, or does not answer in time.
+            LookupError: there is no such instance, where that is an answer.
+        """
+        end = self._clock() + self._limits.request
+        while True:
+            try:
+                return send(self._client())
+            except Exception as error:  # whatever a client library raises
+                code = _code(error)
+                if gone and code == 404:
+                    raise LookupError from error
+                if code == 409 and self._clock() < end:
+                    pass  # Something else is going on with it.
+                elif code in range(400, 500) or self._clock() >= end:
+                    raise Failed(_text(error)) from error
+            self._sleep(RETRY)
+
+
+def _code(error: Exception) -> int:
+    """Return the HTTP status in an exception of novaclient or keystoneauth1; 0 without one."""
+    for name in ("http_status", "code", "status_code"):
+        value = getattr(error, name, None)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return 0
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _fault(server: Any) -> str:
+    fault = getattr(server, "fault", None) or {}
+    return str(fault.get("message") or "Nova says no more than that it failed")

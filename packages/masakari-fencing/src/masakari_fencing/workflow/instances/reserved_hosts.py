@@ -1,0 +1,110 @@
+"""Reserved hosts: one that a recovery has taken is its own until it ends; the rest is given back.
+
+Masakari gives a recovery the hosts that are reserved when it begins, and calls one used up before
+anything has landed on it. An attempt that fails, or an engine that dies, would leave the next
+attempt without any.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import masakari.conf
+from masakari import exception, objects
+
+from masakari_fencing.openstack import instances
+from masakari_fencing.openstack.compute_service import BINARY
+from masakari_fencing.records.recovery import Record
+from masakari_fencing.workflow.attempt import Attempt
+
+CONF = masakari.conf.CONF
+LOG = logging.getLogger(__name__)
+
+REASON = "Reserved by Masakari; no instance was recovered to it"
+"""Why the compute service of a host is disabled that is given back."""
+
+
+def available(context: Any, record: Record | None, listed: Iterable[str]) -> list[str]:
+    """Return the reserved hosts of a recovery: first those that it has taken already.
+
+    Args:
+        context: an admin context of Masakari.
+        record: the recovery.
+        listed: those that Masakari has for it.
+    """
+    own = [name for name in (record.reserved if record else ()) if _serves(context, name)]
+    return list(dict.fromkeys([*own, *listed]))
+
+
+def claim(
+    this: Attempt,
+    record: Record | None,
+    name: str,
+    use_up: Callable[..., None] | None,
+    tell: Callable[[str, float], None],
+) -> Record | None:
+    """Take a reserved host for a recovery, and have Nova place instances on it.
+
+    Args:
+        this: the attempt.
+        record: the recovery.
+        name: the reserved host.
+        use_up: Masakari's function that says that it is none any more.
+        tell: told what is done.
+
+    Raises:
+        Superseded: the recovery is somebody else's.
+        PacemakerError: the cluster does not answer.
+        Exception: whatever Nova's client or Masakari raises.
+    """
+    if record is not None and name not in record.reserved:
+        record = this.update(record, reserved=(*record.reserved, name))
+    tell(f"Enabling reserved host: '{name}'", 0.1)
+    client = this.client()
+    if CONF.host_failure.add_reserved_host_to_aggregate:
+        for aggregate in client.aggregates.list():
+            if this.host in aggregate.hosts and name not in aggregate.hosts:
+                client.aggregates.add_host(aggregate.id, name)
+                tell(f"Added host {name} to aggregate {aggregate.name}", 0.1)
+    client.services.enable(_service(client, name).id)
+    if use_up is not None:
+        use_up(this.context, name)
+    return record
+
+
+def give_back(this: Attempt, record: Record) -> None:
+    """Reserve those again that nothing was recovered to.
+
+    Raises:
+        Superseded: the recovery is somebody else's.
+        PacemakerError: the cluster does not answer.
+    """
+    for name in record.reserved:
+        try:
+            client = this.client()
+            if not list(instances.of_host(client, name)):
+                this.check(record)
+                client.services.disable_log_reason(_service(client, name).id, REASON)
+                host = objects.Host.get_by_name(this.context, name)
+                host.reserved = True
+                host.save()
+        except exception.NotFound:
+            pass  # It was taken out of its segment.
+        except Exception as error:  # whatever a client library raises
+            LOG.warning("Reserved host %s is not given back: %s", name, error)
+
+
+def _serves(context: Any, name: str) -> bool:
+    with contextlib.suppress(exception.NotFound):
+        return not objects.Host.get_by_name(context, name).on_maintenance
+    return False
+
+
+def _service(client: Any, name: str) -> Any:
+    found = client.services.list(host=name, binary=BINARY)
+    if len(found) != 1:
+        raise LookupError(f"Nova has {len(found)} compute services on host {name}")
+    return found[0]

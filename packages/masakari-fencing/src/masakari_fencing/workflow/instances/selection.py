@@ -1,0 +1,103 @@
+"""Which instances of a host are to be recovered, and what is remembered of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from masakari_fencing.openstack import times
+from masakari_fencing.openstack.instances import POWER, STATE, TASK
+from masakari_fencing.records.recovery import Instance
+from masakari_fencing.workflow.instances.evacuation import wanted
+
+_TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
+"""What oslo.utils, and so Masakari, takes for true."""
+
+BOOT = 15.0
+"""Seconds since its failure in which no host can have booted and looked after its instances."""
+
+
+def to_recover(
+    servers: Iterable[Any], *, key: str, everyone: bool, skip_errors: bool
+) -> list[Any]:
+    """Return those that are to be recovered, in Masakari's order: those with its key first.
+
+    Args:
+        servers: novaclient's servers of the host.
+        key: metadata key of instances that are to be recovered.
+        everyone: whether all others are, too.
+        skip_errors: whether instances in ERROR are not.
+    """
+    chosen = [s for s in servers if not (skip_errors and getattr(s, STATE, "") == "error")]
+    marked = [s for s in chosen if str(s.metadata.get(key, "")).strip().lower() in _TRUE]
+    return marked + [s for s in chosen if everyone and s not in marked]
+
+
+def before(server: Any, *, running: bool) -> Instance:
+    """Return what is to be remembered of an instance.
+
+    Args:
+        server: novaclient's server.
+        running: it ran, whatever Nova says by now.
+    """
+    return Instance(
+        uuid=str(server.id),
+        vm_state="active" if running else str(getattr(server, STATE, "") or ""),
+        task_state="" if running else str(getattr(server, TASK, None) or ""),
+        power_state=int(getattr(server, POWER, 0) or 0),
+        locked=bool(getattr(server, "locked", False)),
+    )
+
+
+def before_failure(client: Any, server: Any, since: float) -> Instance:
+    """Return an instance as it was before the failure.
+
+    Nova stops an instance that does not run although it should. A host that boots after its
+    fencing, before they are listed, has many of those.
+
+    Args:
+        client: a novaclient.
+        server: one of its servers.
+        since: when the host failed, in seconds since the epoch.
+    """
+    stopped = getattr(server, STATE, "") == "stopped"
+    late = time.time() - since >= BOOT
+    ran = stopped and late and powered_off(client.instance_action.list(server), since)
+    return before(server, running=ran)
+
+
+def is_down(client: Any, server: Any, fenced: float) -> bool:
+    """Whether an instance ran when its host was fenced, and does not now.
+
+    Nova looks every ten minutes, by default, and stops what does not run; before, it takes it for
+    running. What anybody has done with it since the fence has started it, or was meant not to.
+
+    Args:
+        client: a novaclient.
+        server: one of its servers.
+        fenced: when the host was fenced, in seconds since the epoch.
+    """
+    state = getattr(server, STATE, "")
+    ran = wanted(before(server, running=False)) == "active"
+    if not (ran or state == "stopped") or getattr(server, TASK, None) is not None:
+        return False
+    actions = list(client.instance_action.list(server))
+    if state == "stopped":
+        return powered_off(actions, fenced)
+    return not any((times.epoch(action.start_time) or 0.0) >= fenced for action in actions)
+
+
+def powered_off(actions: Iterable[Any], since: float) -> bool:
+    """Whether Nova by itself has stopped an instance, and nobody has touched it after that.
+
+    Nova does so with `compute_api.stop` in `_sync_instance_power_state` of its compute manager,
+    in a context without a user.
+
+    Args:
+        actions: novaclient's actions of the instance.
+        since: seconds since the epoch; it may have been shut down from inside before.
+    """
+    dated = [(times.epoch(action.start_time) or 0.0, action) for action in actions]
+    begun, last = max(dated, key=lambda item: item[0], default=(0.0, None))
+    return last is not None and last.action == "stop" and not last.user_id and begun >= since

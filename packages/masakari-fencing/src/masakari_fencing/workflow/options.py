@@ -1,0 +1,127 @@
+"""The `[fencing]` group of masakari.conf."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oslo_config import cfg
+
+from masakari_fencing.records.refusals import DIRECTORY
+from masakari_fencing.workflow.proof.decision import Policy
+
+GROUP = cfg.OptGroup(
+    "fencing",
+    title="Fencing",
+    help="What proves that a failed host is dead before its guests are started elsewhere.",
+)
+
+OPTIONS = [
+    cfg.BoolOpt(
+        "allow_unfenced_recovery",
+        default=False,
+        help="Recover the guests of a host even when nothing proves that it is dead. A guest may "
+        "then run on two hosts at once, and destroy its disk.",
+    ),
+    cfg.StrOpt(
+        "fence_reported_failed",
+        default="confirmed",
+        choices=["never", "confirmed", "always"],
+        help="Which reports about a host that is a live member of the cluster make Pacemaker "
+        "fence it: none; those for which it was already fenced once, and came back unrecovered; "
+        "or every report that is newer than its connection to the cluster.",
+    ),
+    cfg.IntOpt(
+        "fencing_timeout",
+        default=120,
+        min=1,
+        help="Seconds to wait for a fence to be confirmed.",
+    ),
+    cfg.IntOpt(
+        "fence_max_age",
+        default=600,
+        min=1,
+        help="A fence counts if it was completed at most this many seconds before the failure "
+        "was reported.",
+    ),
+    cfg.IntOpt(
+        "recovery_timeout",
+        default=900,
+        min=1,
+        help="Seconds to wait for the end of another recovery of the same host.",
+    ),
+    cfg.IntOpt(
+        "rebuild_timeout",
+        default=1800,
+        min=1,
+        help="Seconds for which an evacuation of a guest that has begun, for example by an engine "
+        "that has died since, is waited for before the guest is evacuated again.",
+    ),
+    cfg.IntOpt(
+        "report_limit_hosts",
+        default=2,
+        min=0,
+        help="Hosts of a segment that may be fenced because they were reported failed. When more "
+        "are reported within report_limit_window, none is fenced. 0 for no limit.",
+    ),
+    cfg.IntOpt(
+        "report_limit_window",
+        default=120,
+        min=1,
+        help="Seconds for which a report counts for report_limit_hosts.",
+    ),
+    cfg.FloatOpt(
+        "report_settle",
+        default=5,
+        min=0,
+        help="Seconds to wait for reports about other hosts before a host is fenced because it "
+        "was reported failed, so that the limit is known to be kept.",
+    ),
+    cfg.FloatOpt(
+        "poll_interval",
+        default=0.5,
+        min=0.1,
+        help="Seconds between two looks at the cluster while a fence is awaited.",
+    ),
+    cfg.IntOpt(
+        "command_timeout",
+        default=15,
+        min=1,
+        help="Seconds that one Pacemaker command may take.",
+    ),
+    cfg.IntOpt(
+        "nova_timeout",
+        default=60,
+        min=1,
+        help="Seconds within which Nova must show the compute service as forced down.",
+    ),
+    cfg.StrOpt(
+        "refusals_directory",
+        default=str(DIRECTORY),
+        help="Where refused recoveries are left for the charm to report.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make the options known; more than once does no harm."""
+    conf.register_group(GROUP)
+    conf.register_opts(OPTIONS, group=GROUP)
+
+
+def policy(conf: cfg.ConfigOpts) -> Policy:
+    """Return the operator's choices."""
+    group = conf.fencing
+    return Policy(
+        allow_unfenced_recovery=group.allow_unfenced_recovery,
+        fence_reported_failed=group.fence_reported_failed,
+        fencing_timeout=group.fencing_timeout,
+        fence_max_age=group.fence_max_age,
+        poll_interval=group.poll_interval,
+        report_settle=group.report_settle,
+        command_timeout=group.command_timeout,
+    )
+
+
+def list_opts() -> list[tuple[str, list[Any]]]:
+    """List the options for oslo.config's sample generator."""
+    return [(GROUP.name, list(OPTIONS))]

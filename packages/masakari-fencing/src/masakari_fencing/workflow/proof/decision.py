@@ -1,0 +1,249 @@
+"""Is the host proven dead? The decision that every recovery has to pass.
+
+A host counts as fenced when the cluster's replicated record says so. Pacemaker writes the time of
+a confirmed fence into that record, and clears it as soon as it has connected to the host again:
+a fence from before the host's return can therefore never count. It must also belong to the
+failure that was reported, and the host's compute service must not have been heard of since, which
+covers a host that came back without Pacemaker. And it counts once: the recovery that it began
+uses it up (see `records.recovery`).
+
+Nothing here knows Masakari or Nova; what they know comes in as `Evidence`.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass, replace
+
+from masakari_fencing.pacemaker import crm_mon
+from masakari_fencing.records.recovery import Record
+
+CLOCK_TOLERANCE = 10.0
+"""Seconds that the clocks of two machines, or a late message, may be off."""
+
+STARTING = 60.0
+"""Seconds since a host's return in which its nova-compute may have yet to report: as long as Nova
+goes on believing in one that does not."""
+
+SAME_FENCE = 5.0
+"""Seconds by which the times of one fence in the history and in the record may differ at most."""
+
+FRUITLESS = 2
+"""How often a host is fenced again that comes back before an instance of it was recovered."""
+
+
+class Verdict(enum.Enum):
+    """What follows from one look at the cluster."""
+
+    FENCED = "fenced"
+    DONE = "nothing left to recover"
+    BACK = "back in service"
+    WAIT = "wait"
+    FENCE = "fence"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and its reason in words.
+
+    Attributes:
+        verdict: what follows.
+        reason: from what.
+        healthy: the cluster is in touch with the host; nothing but the report speaks against it.
+        final: not even an operator who allows recovery without a proof wants it now.
+        moment: when the host was fenced that is back, in seconds since the epoch.
+    """
+
+    verdict: Verdict
+    reason: str
+    healthy: bool = False
+    final: bool = False
+    moment: float = 0.0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator has chosen; see the README for the meaning of each."""
+
+    allow_unfenced_recovery: bool = False
+    fence_reported_failed: str = "confirmed"
+    fencing_timeout: float = 120
+    fence_max_age: float = 600
+    poll_interval: float = 0.5
+    command_timeout: float = 15
+    report_settle: float = 5
+
+
+@dataclass(frozen=True)
+class Report:
+    """The notification that asks for the recovery.
+
+    Attributes:
+        host: Masakari's name of the host.
+        generated: when the failure was noticed, in seconds since the epoch.
+    """
+
+    host: str
+    generated: float
+
+
+@dataclass(frozen=True)
+class Observation:
+    """All that was seen about one host at one moment.
+
+    Attributes:
+        status: the cluster.
+        node: the host's node in it.
+        now: the moment, in seconds since the epoch.
+        fenced: when it was fenced, None when not, or not since its last return.
+        connected: when its connection was last made; only looked up where it matters.
+        compute_seen: when its compute service was last heard of, None when it counts as down.
+        in_service: whether Nova places instances there; only looked up where it matters.
+    """
+
+    status: crm_mon.Status
+    node: crm_mon.Node
+    now: float
+    fenced: float | None = None
+    connected: float | None = None
+    compute_seen: float | None = None
+    in_service: bool = False
+
+
+def judge(seen: Observation, report: Report, record: Record, policy: Policy) -> Judgement:
+    """Decide from one observation; no side effects, no waiting."""
+    if not seen.status.quorum:
+        return Judgement(Verdict.WAIT, "this unit's part of the cluster has no quorum")
+    if seen.status.being_fenced(seen.node):
+        return Judgement(Verdict.WAIT, "Pacemaker is fencing it, and it is not confirmed yet")
+    if seen.node.unclean:
+        return Judgement(Verdict.WAIT, "Pacemaker wants to fence it, and has not succeeded yet")
+    if seen.fenced is not None:
+        return _judge_fenced(seen, seen.fenced, report, record, policy)
+    return _judge_unfenced(seen, report, record, policy)
+
+
+def _judge_fenced(
+    seen: Observation, fenced: float, report: Report, record: Record, policy: Policy
+) -> Judgement:
+    used = _same(fenced, record.used)
+    if seen.compute_seen is not None and seen.compute_seen > fenced + CLOCK_TOLERANCE:
+        text = "its compute service has reported since it was fenced: it came back"
+        if used:
+            text += ", without Pacemaker, which does not watch it; start pacemaker_remote there"
+            return Judgement(Verdict.REFUSE, text)
+        return _came_back(seen, record, policy, text)
+    if used:
+        text = f"its instances were recovered after this fence, at {day_time(record.recovered)}"
+        return Judgement(Verdict.DONE, text)
+    resumed = record.proof is not None and _same(fenced, record.proof.fenced)
+    age = report.generated - fenced
+    if age > policy.fence_max_age and not resumed:
+        text = f"its last fence is {age:.0f} s older than the reported failure"
+        return _believe(seen, report, policy, text)
+    return Judgement(Verdict.FENCED, f"fenced at {day_time(fenced)}")
+
+
+def _judge_unfenced(
+    seen: Observation, report: Report, record: Record, policy: Policy
+) -> Judgement:
+    connection = seen.status.connection(seen.node.name)
+    if connection is not None and connection.stopped_on_purpose:
+        # Mostly for a moment: a daemon that is restarted, a package that is upgraded.
+        text = "its connection to the cluster is unmanaged, or stopped on purpose"
+        return Judgement(Verdict.WAIT, text)
+    if seen.status.maintenance_mode or seen.node.maintenance:
+        return Judgement(Verdict.REFUSE, "Pacemaker is in maintenance mode and fences nothing")
+    if not seen.status.stonith_enabled:
+        return Judgement(Verdict.REFUSE, "STONITH is disabled, so Pacemaker fences nothing")
+    if not seen.node.online or connection is None or not connection.live:
+        return Judgement(Verdict.WAIT, "it is offline, and Pacemaker has not fenced it")
+    return _judge_live(seen, report, record, policy)
+
+
+def _judge_live(seen: Observation, report: Report, record: Record, policy: Policy) -> Judgement:
+    """Judge a host that the cluster is in touch with."""
+    if record.proof is not None and record.proof.fenced:
+        text = "it came back before its instances were recovered"
+        return _came_back(seen, record, policy, text)
+    if record.recovered and report.generated <= record.recovered + CLOCK_TOLERANCE:
+        text = f"it works, and was recovered from this failure at {day_time(record.recovered)}"
+        return Judgement(Verdict.DONE, text)
+    fence = _fenced_for(seen, report, record, policy)
+    if fence is not None:
+        text = "it was fenced and came back before its instances were recovered"
+        if seen.in_service and (seen.compute_seen or 0.0) > fence + CLOCK_TOLERANCE:
+            # It works: its instances are started where they are.
+            return Judgement(Verdict.BACK, text, moment=fence)
+        if seen.now - fence > policy.fence_max_age:
+            return Judgement(Verdict.REFUSE, f"{text}, {seen.now - fence:.0f} s ago{_START}")
+        if seen.connected is not None and seen.now - seen.connected < STARTING:
+            return Judgement(Verdict.WAIT, f"{text}; its nova-compute may be starting")
+        return _again(policy, text)
+    judgement = _believe(seen, report, policy, "it is a healthy member of the cluster")
+    return replace(judgement, healthy=judgement.verdict is Verdict.WAIT)
+
+
+_START = "; start those that do not run: openstack server start"
+
+
+def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> Judgement:
+    """Judge a host that is back although its recovery has not ended."""
+    if record.instances is not None and seen.in_service:
+        # This recovery had forced its compute service down, so somebody took it back.
+        return Judgement(Verdict.REFUSE, f"{text}, and is in service again{_START}")
+    if record.fruitless >= FRUITLESS:
+        text = f"{text}, {record.fruitless + 1} times in a row; return it with return-host"
+        return Judgement(Verdict.REFUSE, text + _START)
+    return _again(policy, text)
+
+
+def _fenced_for(seen: Observation, report: Report, record: Record, policy: Policy) -> float | None:
+    """Return the latest fence of the host for what was reported, from the history.
+
+    That is one at the time of the report, or since. An earlier one is, too, where the host has
+    connected only after the report: somebody who polls notices late that a host is gone, and saw
+    the fenced one. One that a recovery has used up is none.
+    """
+    found = [
+        fence for fence in fences(seen) if not record.used or fence > record.used + SAME_FENCE
+    ]
+    since = report.generated - CLOCK_TOLERANCE
+    if seen.connected is not None and seen.connected > since:
+        since = report.generated - policy.fence_max_age
+    return max((fence for fence in found if fence >= since), default=None)
+
+
+def fences(seen: Observation) -> list[float]:
+    """Return when the host was fenced, from the history, which outlasts the host's return."""
+    events = seen.status.fencing_of(seen.node.name)
+    return [event.completed for event in events if event.confirmed and event.completed is not None]
+
+
+def _same(first: float, second: float) -> bool:
+    """Whether two times are of one fence; 0 is of none."""
+    return bool(first and second) and abs(first - second) < SAME_FENCE
+
+
+def _again(policy: Policy, text: str) -> Judgement:
+    """Have it fenced, unless the operator does not want that."""
+    if policy.fence_reported_failed == "never":
+        return Judgement(Verdict.REFUSE, f"{text}; fence_reported_failed is 'never'")
+    return Judgement(Verdict.FENCE, text)
+
+
+def _believe(seen: Observation, report: Report, policy: Policy, text: str) -> Judgement:
+    """Have it fenced only where every report is believed that is newer than its connection."""
+    if policy.fence_reported_failed != "always":
+        choice = f"fence_reported_failed is '{policy.fence_reported_failed}'"
+        return Judgement(Verdict.WAIT, f"{text}; {choice}")
+    if seen.connected is not None and seen.connected > report.generated - CLOCK_TOLERANCE:
+        return Judgement(Verdict.WAIT, f"{text}, and it has connected since it was reported")
+    return Judgement(Verdict.FENCE, text)
+
+
+def day_time(moment: float) -> str:
+    """Return a time in seconds since the epoch, for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(moment))

@@ -1,0 +1,99 @@
+"""What Masakari, Nova and the network's witnesses know about a host that was reported failed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from masakari_fencing import witnesses
+from masakari_fencing.commands import Runner
+from masakari_fencing.openstack.compute_service import ComputeError, ComputeService
+from masakari_fencing.pacemaker import properties, remote_nodes
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.workflow.proof.decision import Report
+from masakari_fencing.workflow.proof.host_fence import ComputeUnknown
+from masakari_fencing.workflow.proof.report_limit import Limit
+
+LOG = logging.getLogger(__name__)
+
+
+class CloudEvidence:
+    """See `host_fence.Evidence`.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        context: an admin context of Masakari.
+        objects: the module `masakari.objects`.
+        service: the host's compute service.
+        report: the notification.
+        limit: how many hosts may be fenced because of reports.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        context: Any,
+        objects: Any,
+        service: ComputeService,
+        report: Report,
+        limit: Limit,
+    ) -> None:
+        self._runner = runner
+        self._context = context
+        self._objects = objects
+        self._service = service
+        self._report = report
+        self._limit = limit
+
+    def switched_off(self) -> str | None:
+        """Masakari asks this where a notification arrives, and not where it takes one up later."""
+        try:
+            host = self._objects.Host.get_by_name(self._context, self._report.host)
+            segment = host.failover_segment
+        except Exception as error:  # the database's, or it was taken out of its segment
+            raise ComputeUnknown(
+                f"Masakari does not say in which segment it is: {error}"
+            ) from None
+        # Releases before Wallaby cannot disable one.
+        if getattr(segment, "enabled", True):
+            return None
+        return f"its segment {segment.name} is disabled"
+
+    def compute_seen(self) -> float | None:
+        """From Nova."""
+        try:
+            return self._service.last_seen()
+        except ComputeError as error:
+            raise ComputeUnknown(str(error)) from error
+
+    def in_service(self) -> bool:
+        """From Nova."""
+        try:
+            return self._service.in_service()
+        except ComputeError as error:
+            raise ComputeUnknown(str(error)) from error
+
+    def excess(self) -> str | None:
+        """From the other notifications, unless the operator has lifted the limits."""
+        report = self._report
+        reason = self._limit.excess(self._context, self._objects, report.host, report.generated)
+        if reason is not None and properties.lifted(self._runner):
+            LOG.warning("Fencing %s all the same, as was allowed: %s", report.host, reason)
+            return None
+        return reason
+
+    def withdrawn(self) -> str | None:
+        """From the witnesses on the other hypervisors."""
+        return witnesses.withdrawal(self._others(), self._report.host)
+
+    def confirmed(self) -> bool:
+        """From the witnesses on the other hypervisors."""
+        return witnesses.confirmed(self._others(), self._report.host)
+
+    def _others(self) -> list[str]:
+        """Return the addresses of the other hypervisors, none where the cluster does not say."""
+        try:
+            return remote_nodes.others(self._runner, self._report.host)
+        except PacemakerError as error:
+            LOG.warning("Nobody can be asked whether %s works: %s", self._report.host, error)
+            return []

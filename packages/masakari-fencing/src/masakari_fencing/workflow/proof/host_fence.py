@@ -1,0 +1,287 @@
+"""Waits for the proof that a host is dead, and has the host fenced where that is called for."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
+from masakari_fencing.records.recovery import Proof, Record
+from masakari_fencing.workflow.proof.decision import (
+    Judgement,
+    Observation,
+    Policy,
+    Report,
+    Verdict,
+    day_time,
+    fences,
+    judge,
+)
+
+LOG = logging.getLogger(__name__)
+
+RETURN_TIME = 15.0
+"""Seconds after a fence before which no host can have booted again."""
+
+HEALTHY_TIME = 30.0
+"""Seconds after which a host that has been healthy all the while need not be recovered: Pacemaker
+itself notices a loss several times sooner."""
+
+FENCE_RETRY = 5.0
+"""Seconds between two attempts to have a host fenced."""
+
+RECORD_DELAY = 10.0
+"""Seconds in which the cluster records a fence that it has confirmed: milliseconds, mostly."""
+
+
+class Refused(Exception):  # noqa: N818 - a decision, not an accident
+    """The host is not proven dead, so nothing may be started elsewhere.
+
+    Attributes:
+        host: the host.
+        reason: why, in a sentence for the operator.
+    """
+
+    def __init__(self, host: str, reason: str) -> None:
+        self.host = host
+        self.reason = reason
+        super().__init__(f"host {host} is not proven dead: {reason}")
+
+
+class Withdrawn(Exception):  # noqa: N818 - a state, not an accident
+    """The host works, and what was reported about it is over; the text says why."""
+
+
+class CameBack(Exception):  # noqa: N818 - a state, not an accident
+    """The host was fenced, and is in service again, before its instances were recovered.
+
+    Attributes:
+        fenced: when it was fenced, in seconds since the epoch.
+    """
+
+    def __init__(self, host: str, fenced: float) -> None:
+        self.fenced = fenced
+        super().__init__(f"{host} was fenced at {day_time(fenced)}, and is in service again")
+
+
+class ComputeUnknown(Exception):  # noqa: N818 - a missing answer
+    """Nova or Masakari could not be asked about the host."""
+
+
+class Evidence(Protocol):
+    """What others than the cluster know about a host."""
+
+    def switched_off(self) -> str | None:
+        """Return why the host is neither fenced nor recovered, such as a disabled segment."""
+
+    def compute_seen(self) -> float | None:
+        """Return when its compute service was last heard of, in seconds since the epoch.
+
+        None while Nova holds it for down. Raises `ComputeUnknown`. Only asked about a fence that
+        is long enough ago for the host to have booted again.
+        """
+
+    def in_service(self) -> bool:
+        """Whether Nova has instances placed there: enabled, up, not forced down.
+
+        Raises `ComputeUnknown`.
+        """
+
+    def excess(self) -> str | None:
+        """Return why no host may be fenced now because it was reported failed, or None.
+
+        Asked once the reports about other hosts have had `report_settle` seconds to come in.
+        """
+
+    def withdrawn(self) -> str | None:
+        """Return why a report about a host that the cluster can reach no longer holds, or None."""
+
+    def confirmed(self) -> bool:
+        """Whether anybody still sees what a report about such a host was made for.
+
+        Asked before the report is given up, because the host has been healthy all the time.
+        """
+
+
+class HostFence:
+    """Waits until a host is proven dead, and has it fenced where that is called for.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        policy: the operator's choices.
+        evidence: what others than the cluster know about the host.
+        record: its recovery, as it was taken.
+        progress: told every new state in words.
+        sleep: waits for so many seconds.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        policy: Policy,
+        evidence: Evidence,
+        record: Record,
+        *,
+        progress: Callable[[str], None],
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._runner = runner
+        self._policy = policy
+        self._evidence = evidence
+        self._record = record
+        self._progress = progress
+        self._sleep = sleep
+        self._clock = clock
+        self._told = ""
+        self._node = ""
+        self._settled: float | None = None
+        self._next_fence = 0.0
+        self._failure = ""
+        self._asked = ""
+
+    def ensure(self, report: Report) -> Proof:
+        """Return once the host is proven dead.
+
+        Returns:
+            the proof.
+
+        Raises:
+            Refused: there is no proof, and recovery without one is not allowed.
+            Withdrawn: the host works, or was recovered, and need not be.
+            CameBack: it works again, and its instances were not recovered.
+        """
+        begin = healthy_since = self._clock()
+        end = begin + self._policy.fencing_timeout
+        while True:
+            judgement, fenced = self._look(report)
+            if judgement.verdict is Verdict.FENCE:
+                judgement = self._fence(report, judgement, end)
+            if judgement.verdict is Verdict.FENCED:
+                return Proof(fenced or 0.0, self._asked or judgement.reason, self._node)
+            if judgement.verdict is Verdict.DONE:
+                raise Withdrawn(judgement.reason)
+            if judgement.verdict is Verdict.BACK:
+                raise CameBack(report.host, judgement.moment)
+            now = self._clock()
+            if not judgement.healthy:
+                healthy_since = now
+            elif now - healthy_since >= min(HEALTHY_TIME, self._policy.fencing_timeout):
+                self._withdraw(report.host, f"{judgement.reason} ({now - healthy_since:.0f} s)")
+            # What was fenced on request is recorded, too, be it late.
+            last = max(end, self._next_fence + RECORD_DELAY) if self._asked else end
+            if judgement.verdict is Verdict.REFUSE or now >= last:
+                return self._without_proof(report.host, judgement)
+            self._tell(f"Waiting for host '{report.host}' to be fenced: {judgement.reason}")
+            self._sleep(self._policy.poll_interval)
+
+    def _withdraw(self, host: str, reason: str) -> None:
+        """Give a report up, unless its reason may be one that Pacemaker does not see."""
+        policy = self._policy
+        if policy.allow_unfenced_recovery or policy.fence_reported_failed == "never":
+            return
+        if not self._evidence.confirmed():
+            raise Withdrawn(f"{host}: {reason}")
+
+    def _without_proof(self, host: str, judgement: Judgement) -> Proof:
+        reason = judgement.reason
+        if judgement.verdict is not Verdict.REFUSE:
+            reason = f"{reason} (waited {self._policy.fencing_timeout:g} s)"
+        if not self._policy.allow_unfenced_recovery or judgement.final:
+            raise Refused(host, reason)
+        LOG.warning("Recovering host %s WITHOUT a proof that it is dead: %s", host, reason)
+        how = f"not proven dead ({reason}), but recovery without fencing is allowed"
+        return Proof(0.0, how, self._node)
+
+    def _look(self, report: Report) -> tuple[Judgement, float | None]:
+        """Return what follows from what is seen now, and the recorded fence."""
+        try:
+            off = self._evidence.switched_off()
+            if off is not None:
+                return Judgement(Verdict.REFUSE, off, final=True), None
+            return self._judge(report)
+        except (tools.PacemakerError, ValueError) as error:
+            return Judgement(Verdict.WAIT, f"the cluster cannot be asked: {error}"), None
+        except ComputeUnknown as error:
+            return Judgement(Verdict.WAIT, f"not everything can be looked up: {error}"), None
+
+    def _judge(self, report: Report) -> tuple[Judgement, float | None]:
+        limit = self._policy.command_timeout
+        status = crm_mon.status(self._runner, timeout=limit)
+        nodes = status.named(report.host)
+        if len(nodes) != 1 or nodes[0].kind != "remote":
+            found = ", ".join(f"{node.name} ({node.kind})" for node in nodes) or "none"
+            text = f"the cluster has no single remote node of that name (found: {found})"
+            return Judgement(Verdict.REFUSE, text), None
+        name = self._node = nodes[0].name
+        record = cibadmin.remote_record(self._runner, name, timeout=limit)
+        seen = Observation(status, nodes[0], self._clock(), record.fenced)
+        # A host whose fence is on record has not been back: it is not kept waiting for this.
+        returned = record.fenced is None and bool(fences(seen))
+        if self._policy.fence_reported_failed == "always" or returned:
+            connected = cibadmin.connected_since(self._runner, name, timeout=limit)
+            seen = replace(seen, connected=connected)
+        if record.fenced is None and (returned or self._record.instances is not None):
+            seen = replace(
+                seen,
+                in_service=self._evidence.in_service(),
+                compute_seen=self._evidence.compute_seen(),
+            )
+        judgement = judge(seen, report, self._record, self._policy)
+        if (
+            judgement.verdict in (Verdict.FENCED, Verdict.DONE)
+            and record.fenced is not None
+            and seen.now - record.fenced > RETURN_TIME
+        ):
+            seen = replace(
+                seen,
+                compute_seen=self._evidence.compute_seen(),
+                in_service=self._evidence.in_service(),
+            )
+            judgement = judge(seen, report, self._record, self._policy)
+        return judgement, record.fenced
+
+    def _fence(self, report: Report, judgement: Judgement, end: float) -> Judgement:
+        now, host, why = self._clock(), self._node, judgement.reason
+        if now < self._next_fence or (self._asked and now >= end):
+            return Judgement(Verdict.WAIT, self._failure)
+        self._settled = self._settled or now + self._policy.report_settle
+        if now < self._settled:
+            return Judgement(Verdict.WAIT, f"{why}; other reports may follow")
+        try:
+            excess = self._evidence.excess()
+        except tools.PacemakerError as error:
+            return Judgement(Verdict.WAIT, f"the cluster cannot be asked: {error}")
+        if excess is not None:
+            return Judgement(Verdict.REFUSE, excess)
+        if (reason := self._evidence.withdrawn()) is not None:
+            raise Withdrawn(reason)
+        # All that has taken its time; nothing is cut off for what was true before.
+        judgement, _ = self._look(report)
+        if judgement.verdict is not Verdict.FENCE:
+            return judgement if judgement.verdict is not Verdict.FENCED else _AGAIN
+        self._tell(f"Having Pacemaker fence host '{host}': {why}")
+        LOG.warning("Having Pacemaker fence host %s: %s", host, why)
+        try:
+            stonith_admin.fence(self._runner, host, timeout=max(1.0, end - now))
+        except (tools.PacemakerError, ValueError) as error:
+            self._next_fence = self._clock() + FENCE_RETRY
+            self._failure = f"{why}, but it could not be fenced: {error}"
+            return Judgement(Verdict.WAIT, self._failure)
+        self._asked = f"fenced on request: {why}"
+        self._next_fence = self._clock() + FENCE_RETRY
+        self._failure = "it is fenced, and the cluster has not recorded it yet"
+        return Judgement(Verdict.WAIT, self._failure)
+
+    def _tell(self, text: str) -> None:
+        if text != self._told:
+            self._told = text
+            self._progress(text)
+
+
+_AGAIN = Judgement(Verdict.WAIT, "it was fenced just now")

@@ -1,0 +1,470 @@
+"""The limit that stops a mass power-off before the power is cut."""
+
+from __future__ import annotations
+
+import math
+import threading
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fencing_fakes import Cluster, Remote
+from masakari_fencing.fence_agent import limit
+from masakari_fencing.pacemaker import fencing_limit, properties, readmission, remote_nodes
+from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.pacemaker.remote_nodes import PROBES
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import stopped_fencing
+from masakari_fencing.records.stopped_fencing import Refusal
+
+NOW = 2_000_000.0
+
+
+class Rack:
+    """Ten hypervisors, some of which are lost."""
+
+    def __init__(self, count: int = 10) -> None:
+        self.cluster = Cluster([Remote(f"node{number}") for number in range(1, count + 1)])
+        self.properties: dict[str, float] = {}
+        self.unseen: set[str] = set()
+        self.unrecorded: set[str] = set()
+        self.silent: set[str] = set()
+        self.tried: set[str] = set()
+        self.objection: str | None = None
+        self.asked: list[tuple[str, list[str]]] = []
+        self.cluster.runner.on("cibadmin --query", lambda argv: self.cib())
+
+    def cib(self) -> str:
+        properties = "".join(
+            f'<nvpair name="{k}" value="{v}"/>' for k, v in self.properties.items()
+        )
+        primitives = "".join(
+            f'<primitive id="{remote.name}" class="ocf" provider="pacemaker" type="remote">'
+            f'<instance_attributes><nvpair name="server" value="ip-{remote.name}"/>'
+            "</instance_attributes></primitive>"
+            for remote in self.cluster.remotes
+        )
+        states = "".join(
+            f'<node_state remote_node="true" uname="{remote.name}" '
+            f'node_fenced="{remote.fenced:.0f}"/>'
+            for remote in self.cluster.remotes
+            if remote.name not in self.unseen
+        )
+        nodes = "".join(
+            f'<node uname="{remote.name}"><instance_attributes>'
+            '<nvpair name="juju-machine" value="1"/></instance_attributes></node>'
+            for remote in self.cluster.remotes
+            if remote.name not in self.unrecorded
+        )
+        return (
+            f"<cib><configuration><crm_config><x>{properties}</x></crm_config>"
+            f"<nodes>{nodes}</nodes><resources>{primitives}</resources></configuration>"
+            f"<status>{states}</status></cib>"
+        )
+
+    def lose(self, *names: str, noticed: bool = True) -> None:
+        for name in names:
+            remote = self.cluster.remote(name)
+            assert remote is not None
+            remote.unclean, remote.online = noticed, not noticed
+            self.silent.add(name)
+
+    def reachable(self, address: str, port: int) -> bool:
+        name = address.removeprefix("ip-")
+        self.tried.add(name)
+        return name not in self.silent
+
+    def check(self, target: str = "node1", **limits: int) -> str | None:
+        guard = Guard(**limits) if limits else Guard(max_hosts=2)
+        try:
+            return limit.check(
+                self.cluster.runner,
+                target,
+                guard,
+                reachable=self.reachable,
+                objection=self.object,
+                clock=lambda: NOW,
+            )
+        except limit.Spared as error:
+            return f"spared: {error}"
+
+    def object(self, addresses: list[str], host: str) -> str | None:
+        self.asked.append((host, addresses))
+        return self.objection
+
+
+def test_one_dead_host_is_fenced() -> None:
+    rack = Rack()
+    rack.lose("node1")
+    assert rack.check() is None
+    assert "node1" not in rack.tried, "that it is lost is known"
+
+
+def test_as_many_as_the_limit_allows_are_fenced() -> None:
+    rack = Rack()
+    rack.lose("node1", "node2")
+    assert rack.check("node1") is None
+    assert rack.check("node2") is None
+
+
+def test_the_first_request_already_sees_the_whole_extent() -> None:
+    rack = Rack()
+    rack.lose("node1")
+    rack.lose(*(f"node{number}" for number in range(2, 11)), noticed=False)
+    reason = rack.check()
+    assert reason is not None
+    assert "10 of 10" in reason
+    assert "limit is 2" in reason
+
+
+def test_hosts_that_wait_to_be_fenced_count_even_if_they_answer() -> None:
+    rack = Rack()
+    rack.lose("node1", "node2", "node3")
+    rack.silent.clear()
+    assert rack.check() is not None
+
+
+def test_hosts_that_were_fenced_within_the_window_count() -> None:
+    rack = Rack()
+    for name in ("node2", "node3"):
+        remote = rack.cluster.remote(name)
+        assert remote is not None
+        remote.events = [("reboot", "success", NOW - 60)]
+    assert rack.check(max_hosts=2, window=120) is not None
+    assert rack.check(max_hosts=2, window=30) is None
+
+
+def test_hosts_that_have_long_been_off_do_not_count() -> None:
+    rack = Rack()
+    for name in ("node2", "node3", "node4"):
+        remote = rack.cluster.remote(name)
+        assert remote is not None
+        remote.fenced, remote.online, remote.role = NOW - 86400, False, "Stopped"
+        rack.silent.add(name)
+    assert rack.check(max_hosts=1) is None
+
+
+def test_hosts_whose_daemon_was_stopped_on_purpose_do_not_count() -> None:
+    rack = Rack()
+    for name in ("node2", "node3", "node4"):
+        remote = rack.cluster.remote(name)
+        assert remote is not None
+        remote.managed, remote.online, remote.role = False, False, "Stopped"
+        rack.silent.add(name)
+    assert rack.check(max_hosts=1) is None
+
+
+def test_a_failed_fencing_does_not_count_twice() -> None:
+    rack = Rack()
+    rack.lose("node1", "node2")
+    for name in ("node1", "node2"):
+        remote = rack.cluster.remote(name)
+        assert remote is not None
+        remote.events = [("reboot", "failed", NOW - 5), ("reboot", "success", NOW - 50)]
+    assert rack.check(max_hosts=2) is None
+
+
+@pytest.mark.parametrize(
+    ("hosts", "share", "total", "limit"),
+    [(0, 0, 10, math.inf), (2, 0, 10, 2), (0, 30, 10, 3), (2, 30, 10, 3), (2, 5, 10, 2)],
+)
+def test_limits(hosts: int, share: int, total: int, limit: float) -> None:
+    assert Guard(max_hosts=hosts, max_share=share).limit(total) == limit
+
+
+@pytest.mark.parametrize(
+    "values", [{"max_hosts": -1}, {"max_share": 101}, {"max_share": -1}, {"window": 0}]
+)
+def test_limits_that_make_no_sense(values: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="sensible"):
+        Guard(**values)
+
+
+def test_no_limit_asks_nobody() -> None:
+    rack = Rack()
+    rack.lose(*(f"node{number}" for number in range(1, 11)))
+    assert rack.check(max_hosts=0) is None
+    assert rack.tried == set()
+
+
+def test_the_operator_lifts_the_limit_for_a_while() -> None:
+    rack = Rack()
+    rack.lose("node1", "node2", "node3")
+    rack.cluster.runner.on(f"crm_attribute --type=crm_config --name={properties.ALLOW}", "")
+    until = properties.allow(rack.cluster.runner, 300, clock=lambda: NOW)
+    assert until == NOW + 300
+    assert rack.cluster.runner.calls[-1][-1] == "--update=2000300"
+    rack.properties[properties.ALLOW] = until
+    assert rack.check() is None
+    rack.properties[properties.ALLOW] = NOW - 1
+    assert rack.check() is not None
+
+
+def test_without_an_answer_of_the_cluster_nothing_is_fenced() -> None:
+    rack = Rack()
+    for command in ("cibadmin --query", "crm_mon"):
+        rack.cluster.runner.on(command, 102)
+        with pytest.raises(PacemakerError):
+            rack.check()
+
+
+class Repair(Rack):
+    """A rack whose network is repaired, and a cluster that connects after a cleanup."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.held: list[float] = []
+        self.slowness = 0.0
+        runner = self.cluster.runner
+        runner.on("crm_resource --resource", self._cleanup)
+        runner.on("cibadmin --modify", self._hold)
+        runner.on("cibadmin --delete --xpath", self._release)
+
+    def _hold(self, argv: list[str]) -> str:
+        config = ET.fromstring(str(self.cluster.runner.inputs[-1]))  # noqa: S314
+        pairs = list(config.iterfind("cluster_property_set/nvpair"))
+        self.held.append(float(pairs[0].get("value", "")))
+        self.properties |= {str(pair.get("name")): self.held[-1] for pair in pairs}
+        return ""
+
+    def _release(self, argv: list[str]) -> str:
+        del self.properties[argv[-1].split("'")[1]]
+        return ""
+
+    @property
+    def holds(self) -> set[str]:
+        return {name.removeprefix(properties.HOLD) for name in self.properties}
+
+    def _cleanup(self, argv: list[str]) -> str:
+        remote = self.cluster.remote(argv[2])
+        assert remote is not None
+        assert self.properties[f"{properties.HOLD}{argv[2]}"] > self.now
+        assert self.check(argv[2]) == "spared: it is being readmitted"
+        remote.unclean, remote.online = False, remote.name not in self.silent
+        self.now += self.slowness
+        return ""
+
+    def readmit(self, only: list[str] | None = None) -> list[str]:
+        return readmission.readmit(
+            self.cluster.runner,
+            only=only,
+            reachable=self.reachable,
+            clock=lambda: self.now,
+            sleep=lambda seconds: setattr(self, "now", self.now + seconds),
+        )
+
+
+def test_hosts_that_answer_again_are_readmitted_unfenced() -> None:
+    rack = Repair()
+    rack.lose("node1", "node2", "node3")
+    rack.silent = {"node3"}
+    assert rack.readmit() == ["node1", "node2"]
+    assert [call[2] for call in rack.cluster.runner.ran("crm_resource")] == ["node1", "node2"]
+    assert rack.held == [NOW + readmission.HOLD_TIME]
+    assert rack.holds == set()
+
+
+def test_a_hold_belongs_to_a_host() -> None:
+    """One that is taken back in vain keeps no other from being fenced."""
+    rack = Repair()
+    rack.lose("node1", "node2")
+    rack.silent = {"node2"}
+    verdicts: list[str | None] = []
+
+    def cleanup(argv: list[str]) -> str:
+        verdicts.extend(rack.check(name) for name in ("node1", "node2"))
+        return ""
+
+    rack.cluster.runner.on("crm_resource --resource node1", cleanup)
+    assert rack.readmit(["node1"]) == []
+    assert verdicts == ["spared: it is being readmitted", None]
+
+
+def test_the_operator_readmits_what_comes_back_and_holds_the_rest() -> None:
+    """The network comes back for one after the other; the last are no dead hosts."""
+    rack = Repair()
+    rack.lose("node1", "node2")
+    rack.silent = {"node2"}
+    rack.cluster.runner.on("crm_resource --resource", 1)
+    before = rack.properties.copy()
+    rack.cluster.runner.on("cibadmin --delete", "")
+    with pytest.raises(PacemakerError):
+        rack.readmit()
+    assert before == {}
+    assert rack.holds == {"node1", "node2"}
+
+
+def test_hypervisors_are_tried_side_by_side() -> None:
+    rack = Rack(PROBES)
+    together = threading.Barrier(PROBES, timeout=30)
+
+    def reachable(address: str, port: int) -> bool:
+        together.wait()
+        return True
+
+    names = [remote.name for remote in rack.cluster.remotes]
+    assert remote_nodes.answering({}, names, reachable) == names
+
+
+@pytest.mark.parametrize("says", ["crm_mon", "crm_node"])
+def test_without_quorum_nothing_is_fenced(says: str) -> None:
+    """Pacemaker lets a member without quorum fence a hypervisor that it is connected to."""
+    rack = Rack()
+    rack.lose("node1")
+    rack.cluster.quorum = False
+    if says == "crm_node":  # the configuration is written a moment later
+        rack.cluster.quorum = True
+        rack.cluster.runner.on("crm_node --quorum", "0\n")
+    assert rack.check() == "spared: this part of the cluster has no quorum"
+    rack.properties[properties.ALLOW] = NOW + 60
+    assert rack.check() == "spared: this part of the cluster has no quorum"
+
+
+def test_a_controller_that_does_not_answer_is_no_quorum() -> None:
+    rack = Rack()
+    for answer in (1, "maybe\n"):
+        rack.cluster.runner.on("crm_node --quorum", answer)
+        with pytest.raises(PacemakerError):
+            rack.check()
+
+
+@pytest.mark.parametrize("lack", ["unseen", "unrecorded"])
+def test_one_that_is_still_being_added_is_fenced_only_when_asked_for(lack: str) -> None:
+    rack = Rack()
+    rack.lose("node1")
+    getattr(rack, lack).add("node1")
+    remote = rack.cluster.remote("node1")
+    assert remote is not None
+    remote.events = [("reboot", "pending", None)]
+    assert "spared: it " in str(rack.check())
+    rack.properties[properties.ALLOW] = NOW + 60
+    assert rack.check() is not None, "that lifts the limit, for hosts that are dead"
+    remote.requester = "stonith_admin.871@juju-1-lxd-0"
+    assert rack.check() is None
+
+
+def test_nothing_is_fenced_before_the_last_of_many_hosts_is_back() -> None:
+    rack = Repair()
+    rack.lose("node1", "node2", "node3")
+    rack.silent.clear()
+    rack.slowness = readmission.HOLD_TIME / 2 + 5
+    assert rack.readmit() == ["node1", "node2", "node3"]
+    assert rack.now > NOW + readmission.HOLD_TIME
+    assert rack.holds == set()
+
+
+def test_a_host_that_does_not_connect_ends_the_hold_in_time() -> None:
+    rack = Repair()
+    rack.lose("node1", "node2", "node3")
+    rack.silent.clear()
+    rack.cluster.runner.on("crm_resource --resource node2", "")
+    assert rack.readmit() == ["node1", "node3"]
+    assert rack.now < rack.held[0]
+    assert rack.holds == set()
+
+
+def test_nothing_to_readmit_changes_nothing() -> None:
+    rack = Repair()
+    rack.lose("node1", "node2")
+    assert rack.readmit() == []
+    assert rack.held == []
+
+
+def test_a_cleanup_that_fails_ends_the_hold() -> None:
+    rack = Repair()
+    rack.lose("node1")
+    rack.silent.clear()
+    rack.cluster.runner.on("crm_resource --resource", 1)
+    with pytest.raises(PacemakerError):
+        rack.readmit()
+    assert rack.holds == set()
+
+
+def test_a_refusal_is_kept_for_a_minute(tmp_path: Path) -> None:
+    path = tmp_path / "guard" / "refused.json"
+    assert stopped_fencing.refusal(path) is None
+    refusal = Refusal("node1", "too many", NOW)
+    stopped_fencing.remember(refusal, path)
+    assert stopped_fencing.refusal(path, clock=lambda: NOW + 59) == refusal
+    assert stopped_fencing.refusal(path, clock=lambda: NOW + 61) is None
+    stopped_fencing.remember(None, path)
+    assert stopped_fencing.refusal(path, clock=lambda: NOW) is None
+    path.write_text("torn")
+    assert stopped_fencing.refusal(path, clock=lambda: NOW) is None
+
+
+def test_options_of_the_agent() -> None:
+    values: dict[str, Any] = {"max_hosts": "3", "max_share": "20", "window": "60", "plug": "x"}
+    assert fencing_limit.from_options(values) == Guard(3, 20, 60)
+
+
+def test_the_others_may_object_to_fencing_a_host_that_pacemaker_lost() -> None:
+    rack = Rack(3)
+    rack.lose("node1")
+    rack.objection = "node1 still answers"
+    assert rack.check(max_hosts=2, matrix=True) == "node1 still answers"
+    assert rack.asked == [("node1", ["ip-node2", "ip-node3"])]
+
+
+def test_without_an_objection_the_limit_decides() -> None:
+    rack = Rack(3)
+    rack.lose("node1", "node2")
+    assert rack.check(max_hosts=2, matrix=True) is None
+    assert "limit is 1" in str(rack.check(max_hosts=1, matrix=True))
+
+
+def test_nobody_is_asked_where_no_matrix_is_in_use() -> None:
+    rack = Rack(3)
+    rack.lose("node1")
+    rack.objection = "node1 still answers"
+    assert rack.check() is None
+    assert not rack.asked
+
+
+def test_one_that_pacemaker_lost_and_forgot_to_fence_is_objected_to_as_well() -> None:
+    rack = Rack(3)
+    remote = rack.cluster.remote("node1")
+    assert remote is not None
+    remote.online, remote.role = False, "Stopped"
+    rack.objection = "node1 still answers"
+    assert rack.check(matrix=True) == "node1 still answers"
+
+
+def test_a_fencing_that_somebody_asked_for_is_not_objected_to() -> None:
+    rack = Rack(3)
+    rack.objection = "node1 still answers"
+    assert rack.check(matrix=True) is None
+
+
+def test_the_operators_permission_overrules_an_objection() -> None:
+    rack = Rack(3)
+    rack.lose("node1")
+    rack.objection = "node1 still answers"
+    rack.properties[properties.ALLOW] = NOW + 60
+    assert rack.check(matrix=True) is None
+
+
+def test_the_matrix_is_an_option_of_the_agent() -> None:
+    assert fencing_limit.from_options({"max_hosts": "2", "matrix": "true"}).matrix
+    assert not fencing_limit.from_options({"max_hosts": "2", "matrix": "false"}).matrix
+
+
+@pytest.mark.parametrize(("until", "lifted"), [(NOW + 1, True), (NOW - 1, False), (None, False)])
+def test_whether_the_limits_are_lifted(until: float | None, lifted: bool) -> None:
+    rack = Rack(1)
+    if until is not None:
+        rack.properties[properties.ALLOW] = until
+    assert properties.lifted(rack.cluster.runner, clock=lambda: NOW) is lifted
+
+
+def test_only_some_are_readmitted() -> None:
+    rack = Rack(3)
+    rack.lose("node1", "node2")
+    rack.silent.clear()
+    found = readmission.readmit(
+        rack.cluster.runner, only=["node3"], reachable=rack.reachable, clock=lambda: NOW
+    )
+    assert found == [], "a host that is not lost needs no readmission"
+    assert not rack.cluster.runner.ran("crm_resource")

@@ -1,0 +1,168 @@
+"""Hosts that operators take back by Masakari's and Nova's own commands, without our action."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import pytest
+from fencing_cib import Cib
+from fencing_fakes import Cluster, FakeMasakari, Remote
+from keystoneauth1 import session as ks
+from keystoneauth1.token_endpoint import Token
+from masakari_fencing.notifier.watchers.returned_hosts import Comeback
+from masakari_fencing.openstack.masakari_api import MasakariApi
+from masakari_fencing.openstack.nova_api import NovaApi, Service
+from masakari_fencing.openstack.rest import CATALOG
+from masakari_fencing.records.recoveries import Records
+from masakari_fencing.records.recovery import (
+    FAILED,
+    NOTHING,
+    RECOVERED,
+    REFUSED,
+    End,
+    Instance,
+    Proof,
+    Record,
+)
+
+HOST = "Node1.maas"
+FENCED = 1_795_233_223.0
+RECORD = Record(
+    HOST.lower(),
+    "7b2b0b3e-0000-4000-8000-000000000001",
+    "juju-1-lxd-0.12345678.1.2",
+    proof=Proof(FENCED, "fenced", HOST),
+    instances=(Instance("g1", "active", outcome="recovered"),),
+    reserved=("node3.maas",),
+    end=End(RECOVERED, "", FENCED + 60),
+    used=FENCED,
+    recovered=FENCED + 60,
+)
+
+
+class Bench:
+    """A host that was recovered, and that its operator has taken back since."""
+
+    def __init__(self, cloud: FakeMasakari) -> None:
+        self.cloud = cloud
+        self.cloud.forced_down = {HOST}
+        self.cluster = Cluster([Remote(HOST)], dc="juju-1-lxd-0")
+        self.cib = Cib()
+        self.cib.others = lambda argv: self.cluster.runner.run(argv).stdout
+        self.store = Records(self.cib)
+        self.store.create(RECORD)
+        session = ks.Session(auth=Token(cloud.url, "token"))
+        apis = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
+        self.comeback = Comeback(self.cib, *apis)
+
+    @property
+    def record(self) -> Record:
+        found = self.store.read(HOST)
+        assert found is not None
+        return found
+
+    def asked(self) -> list[str]:
+        return [request for request in self.cloud.requests if "auth" not in request]
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    server = FakeMasakari([HOST, "node2.maas"])
+    yield Bench(server)
+    server.close()
+
+
+def test_a_host_that_is_enabled_and_out_of_maintenance_is_no_longer_forced_down(
+    bench: Bench,
+) -> None:
+    assert bench.comeback.look() == [HOST]
+    assert bench.cloud.forced_down == set()
+    assert bench.comeback.look() == []
+
+
+def test_its_record_keeps_what_the_next_failure_must_know(bench: Bench) -> None:
+    """Which fence is used up; not the instances, of which nothing is known any more."""
+    bench.comeback.look()
+    expected = replace(RECORD, returned=True, instances=None, reserved=(), token=2)
+    assert bench.record == expected
+
+
+@pytest.mark.parametrize("outcome", [RECOVERED, FAILED, REFUSED, NOTHING])
+def test_however_its_recovery_has_ended(bench: Bench, outcome: str) -> None:
+    bench.store.write(RECORD, replace(RECORD, end=End(outcome, "", FENCED)))
+    assert bench.comeback.look() == [HOST]
+    assert bench.record.returned
+
+
+def test_one_whose_recovery_goes_on_is_not_back(bench: Bench) -> None:
+    """It is enabled until its recovery has disabled it."""
+    bench.store.write(RECORD, replace(RECORD, end=None))
+    assert bench.comeback.look() == []
+    assert bench.cloud.forced_down == {HOST}
+    assert bench.asked() == []
+
+
+def test_one_that_was_forced_down_by_hand_stays_so(bench: Bench) -> None:
+    """Nothing was recovered: whoever forced it down wants to evacuate it himself."""
+    bench.store.write(RECORD, replace(RECORD, returned=True))
+    assert bench.comeback.look() == []
+    assert bench.cloud.forced_down == {HOST}
+    assert bench.asked() == []
+
+
+def test_a_return_that_return_host_has_ended_is_written_down(bench: Bench) -> None:
+    """Or a forced-down state of later would be taken for that recovery's."""
+    bench.cloud.forced_down.clear()
+    assert bench.comeback.look() == [HOST]
+    assert bench.record.returned
+    assert not [request for request in bench.asked() if request.startswith("PUT")]
+
+
+def test_a_recovery_that_begins_meanwhile_is_not_called_returned(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova = bench.comeback.nova
+    services = nova.services
+
+    def slow() -> Iterable[Service]:
+        bench.store.write(RECORD, replace(RECORD, end=None, engine="juju-2-lxd-0.b.1.2"))
+        return services()
+
+    monkeypatch.setattr(nova, "services", slow)
+    bench.comeback.look()
+    assert not bench.record.returned
+    assert bench.record.end is None
+
+
+@pytest.mark.parametrize(
+    "obstacle", ["maintenance", "disabled", "not connected", "not the controller", "no quorum"]
+)
+def test_what_is_not_back_yet_is_left_alone(bench: Bench, obstacle: str) -> None:
+    remote = bench.cluster.remotes[0]
+    if obstacle == "maintenance":
+        bench.cloud.hosts[HOST]["on_maintenance"] = True
+    elif obstacle == "disabled":
+        bench.cloud.disabled = {HOST}
+    elif obstacle == "not connected":
+        remote.role, remote.online = "Stopped", False
+    elif obstacle == "not the controller":
+        bench.cluster.dc = "juju-3-lxd-0"
+    else:
+        bench.cluster.quorum = False
+    assert bench.comeback.look() == []
+    assert bench.cloud.forced_down == {HOST}
+    assert bench.record == RECORD
+
+
+def test_nova_may_refuse_for_a_while(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.cloud.refuse_up = True
+    for _ in range(2):
+        assert bench.comeback.look() == []
+    assert bench.record == RECORD
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "evacuation migration records remain" in warnings[0]
+    bench.cloud.refuse_up = False
+    assert bench.comeback.look() == [HOST]

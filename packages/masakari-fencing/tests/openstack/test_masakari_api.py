@@ -1,0 +1,86 @@
+"""The requests to Masakari's API, over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fencing_fakes import FakeMasakari
+from fencing_notifier import HOST
+from keystoneauth1 import session as ks
+from keystoneauth1.token_endpoint import Token
+from masakari_fencing.openstack.masakari_api import MasakariApi, UnknownHost
+from masakari_fencing.openstack.rest import ApiError
+
+
+@pytest.fixture
+def masakari() -> Iterator[FakeMasakari]:
+    server = FakeMasakari([HOST, "node2.maas"])
+    yield server
+    server.close()
+
+
+def test_errors_of_the_api_are_told_apart(masakari: FakeMasakari) -> None:
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    with pytest.raises(UnknownHost):
+        api.find_host("node9.maas")
+    with pytest.raises(ApiError, match="404"):
+        api._request("GET", "/nothing")
+    assert api.find_host("NODE1.maas").name == HOST
+
+
+def test_the_recoveries_that_masakari_works_on(masakari: FakeMasakari) -> None:
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    wanted = [masakari.add(HOST, 1.0, "running"), masakari.add(HOST, 3.0, "running", kind="VM")]
+    masakari.add(HOST, 2.0, "finished")
+    started = masakari.add(HOST, 4.0, "running")
+    started["payload"] = {"event": "STARTED"}
+    found = api.running()
+    assert {item.uuid for item in found} == {item["notification_uuid"] for item in wanted}
+    assert {item.host for item in found} == {masakari.hosts[HOST]["uuid"]}
+
+
+def test_one_notification(masakari: FakeMasakari) -> None:
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    wanted = masakari.add(HOST, 1.0, "error")
+    found = api.notification(wanted["notification_uuid"])
+    assert found is not None
+    assert (found.uuid, found.status) == (wanted["notification_uuid"], "error")
+    assert api.notification("another") is None
+
+
+def test_a_list_that_never_ends_is_an_error(masakari: FakeMasakari) -> None:
+    masakari.raw = (
+        '{"segments": [{"id": 1, "uuid": "s"}], "hosts": [{"id": 1, "uuid": "a", "name": "b"}]}'
+    )
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    with pytest.raises(ApiError, match="no next page"):
+        list(api.hosts())
+
+
+def test_the_same_trouble_reads_the_same() -> None:
+    """Or the journal would have a line for each attempt."""
+
+    class Refusing:
+        def request(self, url: str, method: str, **options: object) -> object:
+            raise ConnectionError(f"{object()!r}: Connection refused")
+
+    api = MasakariApi(Refusing(), ["http://127.0.0.1:9/v1"], 2)
+    texts = set()
+    for _ in range(2):
+        with pytest.raises(ApiError) as caught:
+            list(api.hosts())
+        texts.add(str(caught.value))
+    assert len(texts) == 1
+    assert "0x" not in texts.pop()
+
+
+@pytest.mark.parametrize("text", ["<h1>Not Found</h1>", "{}", "[]", '{"message": "not found"}'])
+def test_a_404_that_is_not_the_apis_own_does_not_mean_absent(
+    masakari: FakeMasakari, text: str
+) -> None:
+    """Who asks would forget a recovery that is to be started again."""
+    masakari.broken, masakari.raw = 404, text
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    with pytest.raises(ApiError, match="404"):
+        api.notification("another")

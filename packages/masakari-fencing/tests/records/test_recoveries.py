@@ -1,0 +1,188 @@
+"""The record of a host's failure, against the rules of cibadmin, and against the real one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fencing_cib import EMPTY, Cib
+from masakari_fencing.commands import Subprocess
+from masakari_fencing.pacemaker import cibadmin, tools
+from masakari_fencing.records.recoveries import Records, Superseded, all_of, unreadable
+from masakari_fencing.records.recovery import FAILED, End, Instance, Proof, Record
+
+HOST = "node1.maas"
+ENGINE = "unit-0.12345678.17.900"
+RECORD = Record(HOST, "a-notification", ENGINE)
+FULL = Record(
+    HOST,
+    "a-notification",
+    ENGINE,
+    proof=Proof(1795233223.0, 'fenced at <noon> & "confirmed"', "Node1.maas"),
+    instances=(
+        Instance("g1", "active", power_state=1),
+        Instance("g2", "paused", "deleting", 3, True, "Nova refuses: 'no'"),
+    ),
+    reserved=("node3.maas",),
+    end=End(FAILED, "two are left", 1795233300.25),
+    attempts=3,
+    fruitless=1,
+    used=1795230000.0,
+    recovered=1795230009.5,
+)
+
+
+class RealCibadmin(Subprocess):
+    """The real program, on a file in the place of a cluster."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = directory / "cib.xml"
+        path.write_text(EMPTY)
+        monkeypatch.setenv("CIB_file", str(path))
+
+
+@pytest.fixture(params=["model", "cibadmin"])
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Records:
+    if request.param == "model":
+        return Records(Cib())
+    if not shutil.which("cibadmin"):
+        pytest.skip("no cibadmin here (Debian's package pacemaker-cli-utils)")
+    return Records(RealCibadmin(tmp_path, monkeypatch))
+
+
+def test_a_record_is_read_as_it_was_written(store: Records) -> None:
+    assert store.read(HOST) is None
+    assert store.create(RECORD)
+    assert store.read("NODE1.maas") == RECORD
+    written = store.write(RECORD, FULL)
+    assert written == replace(FULL, token=2)
+    assert store.read(HOST) == written
+
+
+def test_of_two_that_create_it_one_succeeds(store: Records) -> None:
+    assert store.create(RECORD)
+    assert not store.create(replace(RECORD, engine="unit-1.87654321.17.900"))
+    assert store.read(HOST) == RECORD
+
+
+def test_whoever_has_an_older_record_changes_nothing(store: Records) -> None:
+    store.create(RECORD)
+    theirs = store.write(RECORD, replace(RECORD, engine="unit-1.87654321.17.900"))
+    with pytest.raises(Superseded, match=HOST):
+        store.write(RECORD, FULL)
+    assert store.read(HOST) == theirs
+
+
+def test_it_is_held_while_nobody_changes_it_and_there_is_quorum() -> None:
+    cib = Cib()
+    store = Records(cib)
+    store.create(RECORD)
+    assert store.held(RECORD) == (True, None)
+    cib.fenced(HOST, 1795233223)
+    assert store.held(RECORD) == (True, 1795233223.0)
+    cib.fenced(HOST, 0)
+    assert store.held(RECORD) == (True, None), "it has connected to it again"
+    cib.quorum(False)
+    assert store.held(RECORD) == (False, None)
+    cib.quorum(True)
+    store.write(RECORD, FULL)
+    assert store.held(RECORD)[0] is False
+
+
+def test_the_nodes_own_spelling_of_its_name_counts() -> None:
+    cib = Cib()
+    store = Records(cib)
+    store.create(RECORD)
+    mine = store.write(RECORD, FULL)
+    cib.fenced("Node1.maas", 1795233223)
+    assert store.held(mine) == (True, 1795233223.0)
+
+
+@pytest.mark.parametrize("change", [Records.create, None])
+def test_a_lost_answer_to_a_change_that_was_made_is_no_failure(change: Callable | None) -> None:
+    cib = Cib()
+    store = Records(cib)
+    if change is None:
+        store.create(RECORD)
+    cib.lose = lambda argv: "--query" not in argv
+    if change is None:
+        assert store.write(RECORD, FULL) == replace(FULL, token=2)
+    else:
+        assert store.create(RECORD)
+
+
+def test_a_change_that_was_not_made_is_a_failure_and_can_be_made_again() -> None:
+    cib = Cib()
+    store = Records(cib)
+    store.create(RECORD)
+    cib.fail = lambda argv: 0 if "--query" in argv else 124
+    with pytest.raises(tools.PacemakerError, match="124"):
+        store.write(RECORD, FULL)
+    with pytest.raises(tools.PacemakerError, match="124"):
+        Records(cib).create(replace(RECORD, host="node2.maas"))
+    cib.fail = lambda argv: 0
+    assert store.write(RECORD, FULL) == replace(FULL, token=2)
+
+
+OLD = (
+    '<cluster_property_set id="masakari-fencing-recovery-node1.maas">'
+    '<nvpair id="masakari-fencing-recovery-node1.maas-by" '
+    'name="masakari-fencing-recovery-node1.maas" value="a-notification"/>'
+    '<nvpair id="masakari-fencing-recovery-node1.maas-engine" '
+    'name="masakari-fencing-recovery-node1.maas-engine" value="unit-0.12345678.17.900"/>'
+    "</cluster_property_set>"
+)
+"""As the release before tokens wrote it."""
+
+
+def test_what_an_older_release_wrote_is_an_open_record_that_can_be_taken() -> None:
+    cib = Cib(EMPTY.replace("<crm_config/>", f"<crm_config>{OLD}</crm_config>"))
+    found = Records(cib).read(HOST)
+    assert found == replace(RECORD, token=0)
+    taken = Records(cib).write(found, FULL)
+    assert Records(cib).read(HOST) == taken == replace(FULL, token=1)
+    with pytest.raises(Superseded):
+        Records(cib).write(found, RECORD)
+
+
+def test_an_older_release_sees_that_the_recovery_is_somebodys() -> None:
+    cib = Cib()
+    Records(cib).create(RECORD)
+    name = f"masakari-fencing-recovery-{HOST}"
+    [pair] = cib.root.xpath(f"//cluster_property_set[@id='{name}']/nvpair[@name='{name}']")
+    assert pair.get("value") == "a-notification"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"version":2}', '{"proof":{}}', '{"version":1,"proof":{"when":1}}',
+     '{"version":1,"instances":[["g1","active",1,2,3,4,5,6]]}', "[" * 100_000],
+)  # fmt: skip
+def test_a_record_that_is_cut_short_or_newer_is_refused_and_shown(text: str) -> None:
+    cib = Cib()
+    Records(cib).create(RECORD)
+    Records(cib).create(replace(RECORD, host="node2.maas"))
+    [pair] = cib.root.xpath(f"//nvpair[@id='masakari-fencing-recovery-{HOST}-record']")
+    pair.set("value", text)
+    with pytest.raises(tools.PacemakerError, match=f"unreadable record.*{HOST}"):
+        Records(cib).read(HOST)
+    configuration = cibadmin.configuration(cib)
+    assert [record.host for record in all_of(configuration)] == ["node2.maas"]
+    assert unreadable(configuration) == [HOST]
+
+
+def test_texts_that_are_no_names_get_nowhere_near_the_configuration() -> None:
+    cib = Cib()
+    for record in (
+        replace(RECORD, host="a' or '1'='1"),
+        replace(RECORD, notification='"/>'),
+        replace(RECORD, engine="x y"),
+    ):
+        with pytest.raises(ValueError, match="cannot be the name"):
+            Records(cib).create(record)
+    assert cib.calls == []

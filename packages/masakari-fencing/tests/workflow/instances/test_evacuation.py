@@ -1,0 +1,235 @@
+"""One instance: whatever it was, and however far an earlier attempt has come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fencing_nova import FakeNova, HttpError, Server
+from masakari_fencing.records.recovery import Instance
+from masakari_fencing.workflow.instances import selection
+from masakari_fencing.workflow.instances.evacuation import Evacuation, Failed, Limits, wanted
+from masakari_fencing.workflow.recovery_lock import ProofLost
+
+HOST = "node1.maas"
+
+
+class World:
+    """A Nova with one instance on a host that is held for down, in virtual time."""
+
+    def __init__(self, **state: Any) -> None:
+        self.time = 1_795_233_223.0
+        self.nova = FakeNova(Server("g1", **state), clock=lambda: self.time)
+        self.nova.rebuild = 3.0
+        service = self.nova.services_known[HOST]
+        service.state, service.forced_down = "down", True
+        self.checks = 0
+        self.before = selection.before(self.nova.instances["g1"].shown(), running=False)
+
+    @property
+    def guest(self) -> Server:
+        return self.nova.instances["g1"]
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+    def check(self) -> None:
+        self.checks += 1
+
+    def evacuation(self, **changes: Any) -> Evacuation:
+        options: dict[str, Any] = {
+            "target": None,
+            "check": self.check,
+            "limits": Limits(),
+            "sleep": self.sleep,
+            "clock": lambda: self.time,
+            "now": lambda: self.time,
+        }
+        return Evacuation(lambda: self.nova, HOST, self.before, **(options | changes))
+
+    def run(self, *, fresh: bool = True, **changes: Any) -> str:
+        return self.evacuation(**changes).run(fresh=fresh)
+
+
+STATES = [
+    ("active", None, "active"),
+    ("active", "image_uploading", "active"),
+    ("active", "migrating", "active"),
+    ("resized", None, "active"),
+    ("paused", None, "stopped"),
+    ("rescued", None, "stopped"),
+    ("suspended", None, "stopped"),
+    ("stopped", None, "stopped"),
+    ("stopped", "powering-on", "stopped"),
+    ("error", None, "error"),
+]
+"""State, task, and the state after an evacuation by Masakari's own task where all goes well (seen
+with Masakari 17)."""
+
+
+@pytest.mark.parametrize("locked", [False, True])
+@pytest.mark.parametrize("failure", ["none", "refused", "full", "answer lost", "unlock lost"])
+@pytest.mark.parametrize(("vm", "task", "end"), STATES)
+def test_it_ends_in_the_state_that_it_had_after_a_failure_too(
+    vm: str, task: str | None, end: str, failure: str, locked: bool
+) -> None:
+    world = World(vm=vm, task=task, locked=locked)
+    once = [failure]
+
+    def fail(name: str, uuid: str) -> None:
+        if once == ["refused"] and name == "evacuate":
+            once.clear()
+            raise HttpError(400, "not now")
+        if once == ["unlock lost"] and name == "unlock":
+            world.time += 20
+
+            raise HttpError(503, "away")
+
+    def after(name: str, uuid: str) -> None:
+        if once == ["answer lost"] and name == "evacuate":
+            once.clear()
+            raise HttpError(503, "proxy")
+
+    world.nova.fail, world.nova.after = fail, after
+    if failure == "full":
+        world.nova.full = {"*"}
+    for attempt in range(2):
+        try:
+            where = world.run(fresh=attempt == 0)
+        except Failed:
+            world.evacuation().release() if failure == "full" else None
+        once.clear()
+        world.nova.full = set()
+        world.time += 10
+    assert where == world.guest.host == "node9.maas"
+    assert (world.guest.vm, world.guest.task, world.guest.locked) == (end, None, locked)
+    assert len([m for m in world.nova.migrations_made if m.status == "done"]) == 1
+
+
+def test_an_engine_that_dies_at_any_request_leaves_nothing_that_the_next_does_not_mend() -> None:
+    """The whole sequence, cut off before and after each request that changes something."""
+
+    class Dead(BaseException):
+        pass
+
+    for state, _, end in STATES:
+        for cut in range(12):
+            for late in (False, True):
+                world = World(vm=state)
+                left = [cut]
+
+                def count(name: str, uuid: str, left: list[int] = left) -> None:
+                    if name not in ("get", "migrations", "services", "list"):
+                        left[0] -= 1
+                        if left[0] < 0:
+                            raise Dead
+
+                setattr(world.nova, "after" if late else "fail", count)
+                try:
+                    world.run()
+                except Dead:
+                    setattr(world.nova, "after" if late else "fail", lambda name, uuid: None)
+                    world.time += 6
+                    world.run(fresh=False)
+                seen = (world.guest.host, world.guest.vm, world.guest.locked)
+                assert seen == ("node9.maas", end, False), (state, cut, late)
+                done = [m for m in world.nova.migrations_made if m.status == "done"]
+                assert len(done) == 1, "evacuated once"
+
+
+def test_a_rebuild_that_goes_on_is_waited_for_and_never_asked_for_again() -> None:
+    world = World()
+    world.nova.servers.lock("g1")
+    world.nova.servers.evacuate("g1")
+    world.nova.requests.clear()
+    assert world.run(fresh=False) == "node9.maas"
+    assert world.nova.requests == ["unlock g1"]
+    assert world.checks, "whose recovery it is was asked meanwhile"
+
+
+def test_a_request_that_was_lost_with_the_broker_is_made_again() -> None:
+    world = World()
+    world.nova.rebuild = 1e9
+    world.nova.servers.evacuate("g1")
+    world.nova.rebuild = 3.0
+    begun = world.time
+    assert world.run(fresh=False) == "node9.maas"
+    assert 60 <= world.time - begun < 80
+
+
+def test_one_that_may_still_be_in_a_queue_is_not() -> None:
+    """Nova's conductor is away: it will take the request when it is back."""
+    world = World()
+    world.nova.rebuild = 120.0
+    world.nova.servers.evacuate("g1")
+    world.nova.conductor = "down"
+    assert world.run(fresh=False) == "node9.maas"
+    assert len(world.nova.migrations_made) == 1
+
+
+def test_one_that_runs_elsewhere_and_is_unlocked_is_its_owners() -> None:
+    world = World()
+    world.guest.host, world.guest.vm = "node2.maas", "stopped"
+    assert world.run(fresh=False) == "node2.maas"
+    assert world.nova.requests == []
+
+
+def test_one_that_nova_has_stopped_since_runs_again() -> None:
+    world = World()
+    world.guest.vm = "stopped"
+    world.run(fresh=False)
+    assert (world.guest.vm, world.guest.host) == ("active", "node9.maas")
+
+
+def test_a_deleted_one_is_done() -> None:
+    world = World()
+    del world.nova.instances["g1"]
+    assert world.run() == ""
+    world.evacuation().release()
+
+
+def test_nothing_is_asked_for_where_the_recovery_must_not_go_on() -> None:
+    world = World()
+
+    def lost() -> None:
+        raise ProofLost("it is back")
+
+    with pytest.raises(ProofLost):
+        world.run(check=lost)
+    assert [r for r in world.nova.requests if not r.startswith("lock")] == []
+
+
+def test_where_it_is_refused_its_owner_can_use_it() -> None:
+    world = World()
+    world.nova.full = {"*"}
+    with pytest.raises(Failed, match="No valid host"):
+        world.run()
+    assert world.guest.vm == "error" and world.guest.locked
+    world.evacuation().release()
+    assert (world.guest.vm, world.guest.locked) == ("active", False)
+
+
+def test_names_that_differ_from_the_hypervisors_own_are_novas() -> None:
+    """Clouds first installed before Stein: hypervisor_hostname has a domain, the host has none."""
+    world = World(hypervisor="other.example")
+    assert world.run() == "node9.maas"
+    assert world.time - 1_795_233_223.0 >= world.nova.rebuild, "it is waited for"
+
+
+def test_every_wait_has_a_bound() -> None:
+    world = World()
+    world.nova.rebuild = 1e9
+    with pytest.raises(Failed, match="not up elsewhere after 90 s"):
+        world.run()
+    world.nova.fail = lambda name, uuid: _raise(HttpError(503, "away"))
+    with pytest.raises(Failed, match="503"):
+        world.run()
+    assert world.time < 1_795_233_223.0 + 400
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_a_resized_one_that_was_off_stays_off() -> None:
+    assert wanted(Instance("g1", "resized", power_state=4)) == "stopped"

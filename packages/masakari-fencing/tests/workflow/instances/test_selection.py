@@ -1,0 +1,70 @@
+"""Which instances of a host are recovered, and what is remembered of them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from masakari_fencing.openstack import instances
+from masakari_fencing.records.recovery import Instance
+from masakari_fencing.workflow.instances import selection
+
+
+def server(uuid: str, state: str = "active", **changes: Any) -> SimpleNamespace:
+    found = SimpleNamespace(id=uuid, metadata=changes.pop("metadata", {}))
+    vars(found).update({instances.STATE: state, **changes})
+    return found
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+@pytest.mark.parametrize("skip_errors", [False, True])
+def test_who_is_recovered(everyone: bool, skip_errors: bool) -> None:
+    found = selection.to_recover(
+        [
+            server("not-ha", metadata={"HA_Enabled": "False"}),
+            server("ha", metadata={"HA_Enabled": "True"}),
+            server("plain", "stopped"),
+            server("ha-broken", "error", metadata={"HA_Enabled": " yes "}),
+        ],
+        key="HA_Enabled",
+        everyone=everyone,
+        skip_errors=skip_errors,
+    )
+    expected = ["ha"] if skip_errors else ["ha", "ha-broken"]
+    if everyone:
+        expected += ["not-ha", "plain"]
+    assert [item.id for item in found] == expected, "those with the key first, as Masakari does"
+
+
+def test_nova_is_asked_for_everybodys_instances_by_the_name_of_its_own_service() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def found(**options: Any) -> list[Any]:
+        asked.append(options)
+        return [server("g1")]
+
+    client = SimpleNamespace(servers=SimpleNamespace(list=found))
+    assert [item.id for item in instances.of_host(client, "node1.maas")] == ["g1"]
+    options = {"host": "node1.maas", "all_tenants": True}
+    assert asked == [{"detailed": True, "search_opts": options}]
+
+
+def test_what_an_instance_was() -> None:
+    values = {instances.TASK: "powering-off", instances.POWER: 1, "locked": True}
+    assert selection.before(server("g1", "paused", **values), running=False) == Instance(
+        "g1", "paused", "powering-off", 1, locked=True
+    )
+
+
+def test_one_that_ran_is_remembered_as_such_whatever_nova_says_by_now() -> None:
+    values = {instances.TASK: "powering-off", instances.POWER: 4}
+    found = selection.before(server("g1", "stopped", **values), running=True)
+    assert (found.vm_state, found.task_state, found.locked) == ("active", "", False)
+
+
+def test_one_of_which_nova_says_little() -> None:
+    bare = SimpleNamespace(id="g1")
+    assert selection.before(bare, running=False) == Instance("g1", "")
+    assert instances.host_of(bare) == ""
+    assert instances.host_of(server("g1", **{instances.HOST: "node2.maas"})) == "node2.maas"

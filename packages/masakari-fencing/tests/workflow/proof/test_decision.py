@@ -1,0 +1,342 @@
+"""What one look at a host shows, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fencing_fakes import Cluster, Remote
+from masakari_fencing.pacemaker import crm_mon
+from masakari_fencing.records.recovery import Instance, Proof, Record
+from masakari_fencing.workflow.proof.decision import (
+    FRUITLESS,
+    Judgement,
+    Observation,
+    Policy,
+    Report,
+    Verdict,
+)
+from masakari_fencing.workflow.proof.decision import judge as decide
+
+NOW = 2_000_000.0
+HOST = "node1.maas"
+FRESH = Record(HOST, "a-notification", "unit-0.12345678.17.900")
+"""Of a recovery that has just begun, and of no earlier one."""
+
+LISTED = (Instance("g1", "active"),)
+
+
+class Look:
+    """A host in a cluster, as it is seen at one moment."""
+
+    def __init__(self, **remote: object) -> None:
+        self.remote = Remote(HOST, **remote)  # type: ignore[arg-type]
+        self.cluster = Cluster([self.remote])
+        self.seen: dict[str, object] = {"now": NOW, "connected": self.remote.connected}
+        self.report = Report(HOST, NOW)
+        self.record = FRESH
+        self.policy = Policy()
+
+    def judge(self, **policy: object) -> Judgement:
+        status = crm_mon.parse_status(self.cluster.crm_mon())
+        (node,) = status.named(HOST)
+        fenced = self.remote.fenced or None
+        observed = Observation(status, node, fenced=fenced, **self.seen)  # type: ignore[arg-type]
+        return decide(observed, self.report, self.record, replace(self.policy, **policy))
+
+    def verdict(self, text: str, **policy: object) -> Verdict:
+        """Return what follows; the reason holds `text`."""
+        judgement = self.judge(**policy)
+        assert text in judgement.reason
+        return judgement.verdict
+
+
+def dead(**changes: object) -> Look:
+    return Look(**{"online": False, "role": "Stopped", "failed": True, **changes})
+
+
+def fenced(seconds: float, **changes: object) -> dict[str, object]:
+    """A fence so long ago in the history, which outlasts the return of the host."""
+    return {"events": [("reboot", "success", NOW - seconds)], **changes}
+
+
+def test_a_fenced_host_is_dead() -> None:
+    assert dead(fenced=NOW - 1).verdict("fenced at 1970-01-24 03:33:19Z") is Verdict.FENCED
+
+
+def test_a_fenced_host_counts_while_pacemaker_tries_to_connect_to_it() -> None:
+    look = dead(fenced=NOW - 1, online=True, role="Starting", failed=False)
+    assert look.verdict("fenced at") is Verdict.FENCED
+
+
+def test_an_unclean_host_is_not_dead_even_with_an_older_record_of_a_fence() -> None:
+    look = dead(unclean=True, fenced=NOW - 5)
+    assert look.verdict("has not succeeded") is Verdict.WAIT
+
+
+def test_a_host_that_is_merely_offline_is_not_dead() -> None:
+    assert dead().verdict("has not fenced it") is Verdict.WAIT
+
+
+def test_an_earlier_fence_does_not_count_after_the_host_has_returned() -> None:
+    """The history still has the fence; Pacemaker cleared its record when the host came back."""
+    assert dead(**fenced(60)).verdict("has not fenced it") is Verdict.WAIT
+
+
+@pytest.mark.parametrize(
+    "event", [("on", "success", NOW), ("reboot", "failed", NOW), ("off", "failed", NOW)]
+)
+def test_a_successful_unfencing_or_a_failed_fence_is_no_fence(event: tuple) -> None:
+    assert dead(events=[event]).verdict("has not fenced it") is Verdict.WAIT
+    back = Look(connected=NOW + 1, events=[event])
+    assert back.verdict("healthy member") is Verdict.WAIT
+
+
+def test_a_fence_from_long_before_the_report_does_not_count() -> None:
+    look = dead(fenced=NOW - 601)
+    assert look.verdict("601 s older", fence_max_age=600) is Verdict.WAIT
+    assert look.verdict("601 s older", fence_reported_failed="always") is Verdict.FENCE
+
+
+def test_the_age_of_a_fence_is_that_at_the_report_not_at_the_retry() -> None:
+    look = dead(fenced=NOW - 5000)
+    look.report = Report(HOST, NOW - 4990)
+    assert look.verdict("fenced at", fence_max_age=600) is Verdict.FENCED
+
+
+def test_a_recovery_that_goes_on_does_not_forget_what_its_fence_was_for() -> None:
+    """Another notification has taken it up since, which reports the host once more."""
+    look = dead(fenced=NOW - 601)
+    look.record = replace(FRESH, proof=Proof(NOW - 601, "fenced", HOST))
+    assert look.verdict("fenced at") is Verdict.FENCED
+    look.record = replace(FRESH, proof=Proof(NOW - 900, "fenced", HOST))
+    assert look.verdict("older than") is Verdict.WAIT, "of another fence"
+
+
+def test_a_fence_counts_once() -> None:
+    look = dead(fenced=NOW - 60)
+    look.record = replace(FRESH, used=NOW - 60, recovered=NOW - 20)
+    assert look.verdict("recovered after this fence") is Verdict.DONE
+    look.record = replace(FRESH, used=NOW - 600, recovered=NOW - 500)
+    assert look.verdict("fenced at") is Verdict.FENCED, "that was another fence"
+
+
+@pytest.mark.parametrize("proof", [None, Proof(0, "allowed without", HOST)])
+def test_a_recovery_without_a_fence_has_used_none_up(proof: Proof | None) -> None:
+    look = dead(fenced=NOW - 60)
+    look.record = replace(FRESH, proof=proof, used=0.0, recovered=NOW - 500)
+    assert look.verdict("fenced at") is Verdict.FENCED
+
+
+def test_a_host_whose_compute_service_reported_after_the_fence_is_back() -> None:
+    look = dead(fenced=NOW - 60, failed=False)
+    look.seen["compute_seen"] = NOW - 20
+    assert look.verdict("it came back") is Verdict.FENCE
+    assert look.verdict("never", fence_reported_failed="never") is Verdict.REFUSE
+    look.seen["compute_seen"] = NOW - 55
+    assert look.verdict("fenced at") is Verdict.FENCED, "clocks differ, and messages are late"
+
+
+def test_a_healthy_host_is_not_fenced_for_a_report() -> None:
+    judgement = Look().judge()
+    assert (judgement.verdict, judgement.healthy) == (Verdict.WAIT, True)
+    assert "healthy member" in judgement.reason
+
+
+def test_always_believes_a_report_that_is_newer_than_the_connection() -> None:
+    look = Look(connected=NOW - 3600)
+    assert look.verdict("healthy member", fence_reported_failed="always") is Verdict.FENCE
+
+
+@pytest.mark.parametrize("connected", [NOW - 2, NOW + 60])
+def test_always_does_not_believe_a_report_from_before_the_host_came_back(
+    connected: float,
+) -> None:
+    look = Look(connected=connected)
+    judgement = look.judge(fence_reported_failed="always")
+    assert (judgement.verdict, judgement.healthy) == (Verdict.WAIT, True)
+    assert "connected since" in judgement.reason
+
+
+def test_a_host_that_came_back_before_it_was_recovered_is_fenced_again() -> None:
+    look = Look(**fenced(300, connected=NOW - 200))
+    look.report = Report(HOST, NOW - 300)
+    assert look.verdict("came back before") is Verdict.FENCE
+    assert look.verdict("never", fence_reported_failed="never") is Verdict.REFUSE
+
+
+def test_one_that_came_back_long_ago_is_not_and_the_cure_is_named() -> None:
+    """Whoever uses it by now has not been asked; its instances may run again, too."""
+    look = Look(**fenced(601, connected=NOW - 500))
+    look.report = Report(HOST, NOW - 601)
+    for choice in ("confirmed", "always"):
+        judgement = look.judge(fence_reported_failed=choice)
+        assert judgement.verdict is Verdict.REFUSE
+        assert "601 s ago" in judgement.reason
+        assert "openstack server start" in judgement.reason
+
+
+def test_an_earlier_fence_is_no_reason_to_fence_a_host_again() -> None:
+    look = Look(**fenced(3600, connected=NOW - 3000))
+    assert look.verdict("healthy member") is Verdict.WAIT
+
+
+def late() -> Look:
+    """A host that was fenced, that somebody who polls then found offline, and that came back."""
+    look = Look(**fenced(40, connected=NOW + 10))
+    look.seen["now"] = NOW + 15
+    return look
+
+
+def test_a_host_that_came_back_before_it_was_reported_late_is_fenced_again() -> None:
+    """The API was away until then. Its instances are down: the host has booted."""
+    look = late()
+    look.record = replace(FRESH, used=NOW - 5000, recovered=NOW - 4900)
+    assert look.verdict("nova-compute may be starting") is Verdict.WAIT
+    look.seen["now"] = NOW + 75
+    assert look.verdict("came back before") is Verdict.FENCE
+
+
+def test_one_that_is_in_service_is_never_fenced_for_that() -> None:
+    """Its instances are started where they are."""
+    look = late()
+    look.seen |= {"now": NOW + 75, "in_service": True, "compute_seen": NOW + 60}
+    judgement = look.judge()
+    assert (judgement.verdict, judgement.moment) == (Verdict.BACK, NOW - 40)
+    look.seen["compute_seen"] = NOW - 41
+    assert look.verdict("came back before") is Verdict.FENCE, "Nova believes what it heard before"
+
+
+def test_a_late_report_does_not_reach_back_to_a_fence_of_long_ago() -> None:
+    assert late().verdict("healthy member", fence_max_age=39) is Verdict.WAIT
+
+
+def test_a_late_report_of_a_host_that_was_recovered_meanwhile_is_done() -> None:
+    look = late()
+    look.record = replace(FRESH, used=NOW - 40, recovered=NOW + 5)
+    assert look.verdict("was recovered from this failure") is Verdict.DONE
+    look.record = replace(FRESH, used=NOW - 40, recovered=NOW - 30)
+    assert look.verdict("healthy member") is Verdict.WAIT, "a fence that is used is no reason"
+
+
+def test_a_failure_after_the_recovery_is_another_one() -> None:
+    look = Look(connected=NOW - 100)
+    look.record = replace(FRESH, used=NOW - 400, recovered=NOW - 300)
+    assert look.verdict("healthy member", fence_reported_failed="always") is Verdict.FENCE
+
+
+def returned(**changes: object) -> Look:
+    """A host that is back in the middle of its recovery."""
+    look = Look(**fenced(60, connected=NOW - 10))
+    look.record = replace(FRESH, proof=Proof(NOW - 60, "fenced", HOST), **changes)
+    return look
+
+
+@pytest.mark.parametrize("instances", [None, (), LISTED])
+def test_a_host_that_is_back_in_the_middle_of_its_recovery_is_fenced_again(
+    instances: tuple[Instance, ...] | None,
+) -> None:
+    assert returned(instances=instances).verdict("came back before") is Verdict.FENCE
+
+
+def test_whenever_that_was_and_however_late_it_is_reported_again() -> None:
+    look = returned(instances=LISTED)
+    look.seen["now"] = NOW + 10_000
+    look.report = Report(HOST, NOW + 5000)
+    assert look.verdict("came back before") is Verdict.FENCE
+
+
+def test_one_that_comes_back_again_and_again_is_left_alone_in_the_end() -> None:
+    for times in range(FRUITLESS):
+        assert returned(instances=LISTED, fruitless=times).judge().verdict is Verdict.FENCE
+    look = returned(instances=LISTED, fruitless=FRUITLESS)
+    assert look.verdict(f"{FRUITLESS + 1} times in a row") is Verdict.REFUSE
+    assert "openstack server start" in look.judge(fence_reported_failed="always").reason
+
+
+@pytest.mark.parametrize("choice", ["confirmed", "always"])
+def test_one_that_was_taken_back_by_an_operator_is_not_fenced(choice: str) -> None:
+    look = returned(instances=LISTED)
+    look.seen["in_service"] = True
+    assert look.verdict("in service again", fence_reported_failed=choice) is Verdict.REFUSE
+    assert "openstack server start" in look.judge().reason
+
+
+def test_before_its_service_was_forced_down_being_in_service_means_nothing() -> None:
+    look = returned()
+    look.seen["in_service"] = True
+    assert look.verdict("came back before") is Verdict.FENCE
+
+
+def test_one_that_was_taken_back_without_pacemaker_is_not_fenced_either() -> None:
+    look = dead(fenced=NOW - 60)
+    look.record = replace(FRESH, proof=Proof(NOW - 60, "fenced", HOST), instances=LISTED)
+    look.seen |= {"compute_seen": NOW - 20, "in_service": True}
+    assert look.verdict("in service again") is Verdict.REFUSE
+
+
+def test_a_recovery_without_a_proof_does_not_make_a_host_that_works_a_returned_one() -> None:
+    look = Look()
+    look.record = replace(FRESH, proof=Proof(0, "allowed without", HOST), instances=LISTED)
+    assert look.verdict("healthy member") is Verdict.WAIT
+
+
+@pytest.mark.parametrize("setting", ["never", "confirmed", "always"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"managed": False, "maintenance": True},
+        {"managed": False, "online": True, "role": "Started"},
+        {"target_role": "Stopped"},
+    ],
+)
+def test_a_connection_that_was_stopped_on_purpose_fences_nothing(
+    setting: str, state: dict[str, object]
+) -> None:
+    look = Look(**{"online": False, "role": "Stopped", **state})
+    assert look.verdict("on purpose", fence_reported_failed=setting) is Verdict.WAIT
+
+
+@pytest.mark.parametrize("setting", ["confirmed", "always"])
+def test_maintenance_mode_fences_nothing(setting: str) -> None:
+    for look in (returned(), Look()):
+        look.cluster.maintenance = True
+        verdict = look.verdict("maintenance mode", fence_reported_failed=setting)
+        assert verdict is Verdict.REFUSE
+
+
+def test_without_stonith_nothing_is_recovered() -> None:
+    look = dead()
+    look.cluster.stonith = False
+    assert look.verdict("STONITH is disabled") is Verdict.REFUSE
+
+
+@pytest.mark.parametrize("setting", ["confirmed", "always"])
+def test_every_verdict_needs_quorum(setting: str) -> None:
+    """No state of the host leads to a fence or a recovery in a part without quorum."""
+    used = dead(fenced=NOW - 60)
+    used.record = replace(FRESH, used=NOW - 60, recovered=NOW)
+    for look in (dead(fenced=NOW - 1), dead(), Look(), late(), returned(), used):
+        look.cluster.quorum = False
+        assert look.verdict("no quorum", fence_reported_failed=setting) is Verdict.WAIT
+
+
+STALE: dict[str, object] = {"events": [("reboot", "pending", None)]}
+"""What stays in the history of some members for good: see `Status.being_fenced`."""
+
+
+@pytest.mark.parametrize(
+    "requester",
+    ["pacemaker-controld.1304@juju-2-lxd-0", "stonith_admin.871@juju-7-lxd-0"],
+    ids=["Pacemaker calls it clean", "the member that asked is gone"],
+)
+def test_a_fencing_whose_end_is_never_told_is_not_awaited(requester: str) -> None:
+    look = Look(**STALE, requester=requester, connected=NOW - 3600)
+    assert look.judge(fence_reported_failed="always").verdict is Verdict.FENCE
+    look = dead(**STALE, requester=requester, fenced=NOW - 1)
+    assert look.verdict("fenced at") is Verdict.FENCED
+
+
+def test_a_fencing_by_an_operator_is_awaited() -> None:
+    look = Look(**STALE, requester="stonith_admin.871@juju-1-lxd-0")
+    assert look.verdict("not confirmed yet", fence_reported_failed="always") is Verdict.WAIT

@@ -1,0 +1,135 @@
+"""What Masakari, Nova and the witnesses know about a host that was reported failed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fencing_fakes import FakeRunner
+from masakari_fencing.openstack.compute_service import ComputeError
+from masakari_fencing.workflow.proof import evidence
+from masakari_fencing.workflow.proof.decision import Report
+from masakari_fencing.workflow.proof.evidence import CloudEvidence
+from masakari_fencing.workflow.proof.host_fence import ComputeUnknown
+from masakari_fencing.workflow.proof.report_limit import Limit
+
+HOST = "node1.maas"
+NOW = 1_795_233_223.0
+ALLOW = "masakari-fencing-allow-until"
+RESOURCES = "".join(
+    f'<primitive type="remote" id="{name}"><instance_attributes><nvpair name="server" '
+    f'value="{address}"/></instance_attributes></primitive>'
+    for name, address in ((HOST, "10.0.0.1"), ("node2.maas", "10.0.0.2"))
+)
+
+
+class Cloud:
+    """A segment of four hosts, Nova's view of one of them, and a cluster that knows two."""
+
+    def __init__(self) -> None:
+        self.segment = SimpleNamespace(uuid="s1", name="rack1", enabled=True)
+        self.reported: list[str] = []
+        self.runner = FakeRunner().on("cibadmin --query", self._cib())
+        self.service = SimpleNamespace(last_seen=lambda: NOW - 5, in_service=lambda: True)
+
+    @staticmethod
+    def _cib() -> str:
+        return f"<cib><configuration><resources>{RESOURCES}</resources></configuration></cib>"
+
+    def evidence(self) -> CloudEvidence:
+        objects = SimpleNamespace(
+            Host=SimpleNamespace(get_by_name=self._host),
+            HostList=SimpleNamespace(get_all=self._hosts),
+            NotificationList=SimpleNamespace(get_all=self._reports),
+        )
+        report = Report(HOST, NOW)
+        service: Any = self.service
+        return CloudEvidence(self.runner, "context", objects, service, report, Limit(2, 120))
+
+    def _host(self, context: str, name: str) -> Any:
+        assert (context, name) == ("context", HOST)
+        return SimpleNamespace(failover_segment=self.segment)
+
+    @staticmethod
+    def _hosts(context: str, filters: dict[str, Any]) -> list[Any]:
+        return [SimpleNamespace(uuid=f"u{n}", name=f"node{n}.maas") for n in (1, 2, 3, 4)]
+
+    def _reports(self, context: str, filters: dict[str, Any]) -> list[Any]:
+        # By when the host was reported, not by the present time: a retry counts like it.
+        assert filters["generated-since"].timestamp() == NOW - 120
+        return [
+            SimpleNamespace(source_host_uuid=uuid, payload={"event": "STOPPED"}, status="new")
+            for uuid in self.reported
+        ]
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+def test_a_disabled_segment_is_named(cloud: Cloud) -> None:
+    assert cloud.evidence().switched_off() is None
+    cloud.segment.enabled = False
+    assert cloud.evidence().switched_off() == "its segment rack1 is disabled"
+
+
+def test_segments_of_releases_that_cannot_disable_one_are_enabled(cloud: Cloud) -> None:
+    del cloud.segment.enabled
+    assert cloud.evidence().switched_off() is None
+
+
+def test_what_nova_says(cloud: Cloud) -> None:
+    assert cloud.evidence().compute_seen() == NOW - 5
+    assert cloud.evidence().in_service() is True
+
+
+def test_nova_that_does_not_answer_is_not_taken_for_a_dead_service(cloud: Cloud) -> None:
+    def fail() -> float:
+        raise ComputeError("503")
+
+    cloud.service = SimpleNamespace(last_seen=fail, in_service=fail)
+    for ask in (cloud.evidence().compute_seen, cloud.evidence().in_service):
+        with pytest.raises(ComputeUnknown, match="503"):
+            ask()
+
+
+def test_too_many_reports_are_too_many_unless_the_operator_has_lifted_the_limits(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifted: list[object] = []
+    monkeypatch.setattr(
+        evidence.properties, "lifted", lambda runner: lifted.append(runner) or False
+    )
+    assert cloud.evidence().excess() is None
+    assert lifted == [], "asked only where it matters"
+    cloud.reported = ["u1", "u2", "u3"]
+    text = cloud.evidence().excess()
+    assert text is not None
+    assert text.startswith("3 of the 4 hosts of segment rack1")
+    monkeypatch.setattr(evidence.properties, "lifted", lambda runner: runner is cloud.runner)
+    assert cloud.evidence().excess() is None
+
+
+def test_the_other_hypervisors_are_asked(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[str], str]] = []
+
+    def withdrawal(addresses: list[str], host: str) -> str:
+        asked.append((addresses, host))
+        return f"{host} still answers"
+
+    monkeypatch.setattr(evidence.witnesses, "withdrawal", withdrawal)
+    monkeypatch.setattr(evidence.witnesses, "confirmed", lambda *given: not asked.append(given))
+    assert cloud.evidence().withdrawn() == f"{HOST} still answers"
+    assert cloud.evidence().confirmed() is True
+    assert asked == [(["10.0.0.2"], HOST)] * 2
+
+
+def test_a_report_stands_where_nobody_can_be_asked_about_it(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.runner.on("cibadmin --query", 102)
+    assert cloud.evidence().withdrawn() is None
+    assert cloud.evidence().confirmed() is False
+    assert "Nobody can be asked" in caplog.text

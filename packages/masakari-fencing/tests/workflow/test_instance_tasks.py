@@ -1,0 +1,77 @@
+"""The prompt stop of a failed guest, below Masakari's own task."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+FLOW = "masakari.engine.drivers.taskflow.instance_failure"
+
+
+class StopInstanceTask:
+    """What Masakari's task does with its client."""
+
+    def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
+        self.context, self.novaclient = context, novaclient
+
+    def execute(self, instance_uuid: str) -> None:
+        self.novaclient.stop_server(self.context, instance_uuid)
+
+
+class Nova:
+    """A guest that is stopped after so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+        self.calls: list[str] = []
+
+    def stop_server(self, context: Any, uuid: str) -> None:
+        self.calls.append("stop")
+
+    def get_server(self, context: Any, uuid: str) -> Any:
+        self.calls.append("look")
+        state = "stopped" if self.calls.count("look") >= self.looks else "active"
+        return SimpleNamespace(**{"OS-EXT-STS:vm_state": state})
+
+    def start_server(self, context: Any, uuid: str) -> str:
+        return f"start {uuid}"
+
+
+@pytest.fixture
+def instances(monkeypatch: pytest.MonkeyPatch) -> Any:
+    packages = ["masakari", "masakari.engine", "masakari.engine.drivers", FLOW.rpartition(".")[0]]
+    for name in packages:
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    flow = ModuleType(FLOW)
+    flow.StopInstanceTask = StopInstanceTask  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, FLOW, flow)
+    taskflow = sys.modules[packages[-1]]
+    taskflow.instance_failure = flow  # type: ignore[attr-defined]
+    monkeypatch.delitem(sys.modules, "masakari_fencing.workflow.instance_tasks", raising=False)
+    return importlib.import_module("masakari_fencing.workflow.instance_tasks")
+
+
+def test_it_returns_as_soon_as_the_guest_is_stopped(instances: Any) -> None:
+    nova, slept = Nova(looks=3), []
+    stop = instances.PromptStop(nova, sleep=slept.append, clock=lambda: sum(slept))
+    stop.stop_server("context", "uuid")
+    assert nova.calls == ["stop", "look", "look", "look"]
+    assert slept == [instances.INTERVAL] * 3
+
+
+def test_it_leaves_a_slow_guest_to_masakari(instances: Any) -> None:
+    nova, slept = Nova(looks=10**6), []
+    instances.PromptStop(nova, sleep=slept.append, clock=lambda: sum(slept)).stop_server("", "")
+    assert sum(slept) == pytest.approx(instances.PATIENCE, abs=2 * instances.INTERVAL)
+
+
+def test_everything_else_is_masakaris(instances: Any) -> None:
+    nova = Nova(looks=0)
+    task = instances.PromptStopInstanceTask("context", nova)
+    assert task.novaclient.start_server("context", "uuid") == "start uuid"
+    task.execute("uuid")
+    assert nova.calls == ["stop", "look"]
