@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from jujulab.cli.command import CommandError, Invocation, command, key_values, say
+from jujulab.cli.command import CommandError, Invocation, command, key_values, say, split_list
 from jujulab.cli.output import emit, format_flag
 from jujulab.juju.gnuflag import Flag, UsageError
 from jujulab.juju.names import JUJU4
@@ -17,11 +17,6 @@ _NO_PROMPT = Flag("no-prompt", kind="bool")
 _DESTROY_STORAGE = Flag("destroy-storage", kind="bool")
 _TO = Flag("to", kind="list")
 _CONFIG = Flag("config", kind="list")
-
-
-def _split(values: list[str]) -> list[str]:
-    """Return the parts of flags that take lists with commas and may be repeated."""
-    return [part for value in values for part in value.split(",") if part]
 
 
 def _is_bundle(path: Path) -> bool:
@@ -119,7 +114,7 @@ def deploy(call: Invocation) -> None:
         constraints=" ".join(call.flags["constraints"]),
         trust=call.flags["trust"],
         units=call.flags["num-units"],
-        to=_split(call.flags["to"]),
+        to=split_list(call.flags["to"]),
     )
 
 
@@ -156,8 +151,6 @@ def _deploy_bundle(call: Invocation, path: Path) -> None:
     Flag("path", default=""),
     Flag("revision", kind="int"),
     Flag("switch", default=""),
-    Flag("trust", kind="bool"),
-    aliases=("upgrade-charm",),
 )
 def refresh(call: Invocation) -> None:
     """Refresh an application's charm."""
@@ -175,8 +168,6 @@ def refresh(call: Invocation) -> None:
         revision=call.flags["revision"],
         options=_options(call.flags["config"], app),
     )
-    if call.flags["trust"]:
-        call.client.call("trust", app=app, trusted=True)
 
 
 @command("add-unit", "<application>", Flag("num-units", short="n", kind="int", default=1), _TO)
@@ -185,7 +176,7 @@ def add_unit(call: Invocation) -> None:
     app = call.one("application")
     if call.flags["num-units"] < 1:
         raise UsageError("--num-units must be a positive integer")
-    to = _split(call.flags["to"])
+    to = split_list(call.flags["to"])
     call.client.call("add_unit", app=app, units=call.flags["num-units"], to=to)
 
 
@@ -263,7 +254,7 @@ def config(call: Invocation) -> None:
     """Get, set, or reset configuration for a deployed application."""
     call.expect(1, None, "application name")
     app, words = call.args[0], call.args[1:]
-    reset = _split(call.flags["reset"])
+    reset = split_list(call.flags["reset"])
     assignments = [word for word in words if "=" in word]
     if assignments or reset or call.flags["file"]:
         if len(assignments) != len(words):
@@ -287,24 +278,6 @@ def config(call: Invocation) -> None:
             f'key "{words[0]}" not found in "{app}" application config or charm settings.'
         )
     emit(info["settings"][words[0]].get("value", ""), call.flags["format"] or "smart")
-
-
-@command("trust", "<application>", Flag("remove", kind="bool"), Flag("scope", default=""))
-def trust(call: Invocation) -> None:
-    """Set whether an application is trusted with cloud credentials."""
-    call.client.call("trust", app=call.one("application"), trusted=not call.flags["remove"])
-
-
-@command("expose", "<application>")
-def expose(call: Invocation) -> None:
-    """Make an application publicly available over the network."""
-    call.client.call("expose", app=call.one("application"), exposed=True)
-
-
-@command("unexpose", "<application>")
-def unexpose(call: Invocation) -> None:
-    """Remove public availability over the network for an application."""
-    call.client.call("expose", app=call.one("application"), exposed=False)
 
 
 @command(

@@ -119,6 +119,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def split_list(values: list[str]) -> list[str]:
+    """Return the parts of flags that take lists with commas and may be repeated."""
+    return [part for value in values for part in value.split(",") if part]
+
+
 def key_values(words: list[str]) -> dict[str, str]:
     """Return ``key=value`` arguments as a dict.
 

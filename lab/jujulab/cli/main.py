@@ -14,19 +14,15 @@ from jujulab.juju.names import JUJU4
 
 _MODULES = {
     "applications": (
-        "add-unit config deploy expose integrate refresh relate remove-application "
-        "remove-relation remove-unit resolve resolved trust unexpose upgrade-charm"
+        "add-unit config deploy integrate refresh relate remove-application remove-relation "
+        "remove-unit resolve resolved"
     ),
     "debuglog": "debug-log",
-    "inspection": "actions list-actions show-application show-unit",
-    "machines": "add-machine remove-machine",
-    "models": (
-        "add-model destroy-model list-models model-config model-constraints models "
-        "set-model-constraints show-model switch version whoami"
-    ),
-    "operations": ("cancel-task exec list-operations operations run show-operation show-task"),
-    "remote": "scp ssh",
-    "showstatus": "list-machines machines status",
+    "inspection": "show-unit",
+    "models": "model-config version",
+    "operations": "exec run show-task",
+    "remote": "ssh",
+    "status": "status",
     "waitfor": "wait-for",
 }
 """Where each command is. Only the one that is run is loaded: most calls are `status`."""
@@ -48,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
     _load(argv[0])
     name = ALIASES.get(argv[0], argv[0])
     if name not in COMMANDS:
-        return _complain(f'juju: "{argv[0]}" is not a juju command. See "juju --help".', 2)
+        text = f'juju: "{argv[0]}" is not a juju command, or the lab does not have it'
+        return _complain(f'{text}. See "juju --help".', 2)
     command = COMMANDS[name]
     if any(word in ("--help", "-h") for word in _before_dashes(argv[1:])) and command.interspersed:
         return _help([name])

@@ -10,11 +10,10 @@ from typing import Any
 
 import yaml
 
-from jujulab.cli.command import CommandError, Invocation, command, say
-from jujulab.cli.output import emit, format_flag, table, to_yaml
-from jujulab.juju.errors import JujuError
+from jujulab.cli.command import CommandError, Invocation, command, say, split_list
+from jujulab.cli.output import emit, format_flag, to_yaml
 from jujulab.juju.gnuflag import Flag, UsageError
-from jujulab.juju.names import natural, seconds
+from jujulab.juju.names import seconds
 
 _FORMAT = format_flag("plain", "json", "plain", "yaml")
 _WAIT = Flag("wait", default="")
@@ -97,8 +96,8 @@ def exec_(call: Invocation) -> int:
     """Run the commands on the remote targets specified."""
     if not call.args:
         raise UsageError("no commands specified")
-    apps = _split(call.flags["application"] + call.flags["app"])
-    targets = _split(call.flags["unit"] + call.flags["machine"])
+    apps = split_list(call.flags["application"] + call.flags["app"])
+    targets = split_list(call.flags["unit"] + call.flags["machine"])
     if not (apps or targets or call.flags["all"]):
         raise UsageError(
             "You must specify a target with --all, --machine, --application or --unit"
@@ -110,10 +109,6 @@ def exec_(call: Invocation) -> int:
         raise CommandError("no targets found")
     line = call.args[0] if len(call.args) == 1 else shlex.join(call.args)
     return _start(call, targets, "juju-exec", {}, line, _EXEC_WAIT)
-
-
-def _split(values: list[str]) -> list[str]:
-    return [part for value in values for part in value.split(",") if part]
 
 
 def _start(
@@ -135,7 +130,6 @@ def _start(
         ids = ", ".join(tasks)
         say(
             f"Scheduled operation {number} with task {ids}\n"
-            f"Check operation status with 'juju show-operation {number}'\n"
             f"Check task status with 'juju show-task {ids}'"
         )
         return 0
@@ -220,36 +214,3 @@ def show_task(call: Invocation) -> None:
     wait = seconds(call.flags["wait"]) if call.flags["wait"] else 0.0
     info = _wait(call, task, time.monotonic() + wait)
     emit(info, call.flags["format"])
-
-
-@command("show-operation", "<operation>", format_flag("yaml", "json", "yaml"), _UTC)
-def show_operation(call: Invocation) -> None:
-    """Show the results of an operation by ID."""
-    emit(call.client.call("operation", operation=call.one("operation ID")), call.flags["format"])
-
-
-@command(
-    "operations", "", format_flag("plain", "json", "plain", "yaml"), aliases=("list-operations",)
-)
-def operations(call: Invocation) -> None:
-    """List pending, running, or completed operations."""
-    found = call.client.call("operations")
-    if call.flags["format"] != "plain":
-        emit(found, call.flags["format"])
-        return
-    rows = [["ID", "Summary"], *([i, found[i]] for i in sorted(found, key=natural))]
-    print(table(rows), end="")
-
-
-@command("cancel-task", "<task> [...]", format_flag("yaml", "json", "yaml"))
-def cancel_task(call: Invocation) -> int:
-    """Cancel pending tasks."""
-    call.expect(1, None, "task IDs")
-    code = 0
-    for task in call.args:
-        try:
-            emit({task: call.client.call("cancel_task", task=task)}, call.flags["format"])
-        except JujuError as error:
-            say(f"ERROR {error}")
-            code = 1
-    return code

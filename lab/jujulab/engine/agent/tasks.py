@@ -9,15 +9,15 @@ from typing import Any
 
 from jujulab.engine.hooktools.context import Context
 from jujulab.engine.model.model import Model
-from jujulab.engine.model.state import Operation, Task, Unit
-from jujulab.juju.errors import JujuError, NotFoundError
+from jujulab.engine.model.state import Task, Unit
+from jujulab.juju.errors import NotFoundError
 
 JUJU_EXEC = "juju-exec"
 
 
 def enqueue(
     model: Model, receivers: list[str], name: str, params: dict[str, Any], command: str = ""
-) -> Operation:
+) -> tuple[str, list[Task]]:
     """Queue an action, or a command, on units or machines.
 
     Args:
@@ -27,19 +27,18 @@ def enqueue(
         params: Parameters of the action, not checked yet.
         command: The shell command, if it is one.
 
+    Returns:
+        The number of the operation, and its tasks.
+
     Raises:
         JujuError: The action or a receiver does not exist, or the parameters do not fit.
     """
     checked = {r: params if command else _check(model, r, name, params) for r in receivers}
-    summary = f"{name} run on {', '.join(checked)}"
-    operation = Operation(_next_id(model), summary)
-    model.state.operations[operation.id] = operation
-    for receiver, values in checked.items():
-        task = Task(_next_id(model), receiver, name, values, command, enqueued=time.time())
-        model.state.tasks[task.id] = task
-        operation.tasks.append(task.id)
+    operation, now = _next_id(model), time.time()
+    tasks = [Task(_next_id(model), r, name, p, command, enqueued=now) for r, p in checked.items()]
+    model.state.tasks |= {task.id: task for task in tasks}
     model.commit()
-    return operation
+    return operation, tasks
 
 
 def _next_id(model: Model) -> str:
@@ -121,29 +120,10 @@ def abort_running(model: Model) -> None:
 
 
 def prune(model: Model, keep: int = 500) -> None:
-    """Forget the oldest operations beyond `keep`, when all their tasks are done."""
-    for operation in list(model.state.operations.values())[:-keep]:
-        tasks = [model.state.tasks[i] for i in operation.tasks if i in model.state.tasks]
-        if all(task.done for task in tasks):
-            del model.state.operations[operation.id]
-            for task in tasks:
-                del model.state.tasks[task.id]
-
-
-def cancel(model: Model, task_id: str) -> Task:
-    """Cancel a task that has not begun.
-
-    Raises:
-        JujuError: There is no such task, or it has begun.
-    """
-    task = model.state.tasks.get(task_id)
-    if task is None:
-        raise NotFoundError(f'task "{task_id}" not found')
-    if task.status != "pending":
-        raise JujuError(f'task "{task_id}" is {task.status}')
-    task.status, task.completed = "cancelled", time.time()
-    model.commit()
-    return task
+    """Forget the oldest tasks beyond `keep`, when they are done."""
+    for task in list(model.state.tasks.values())[:-keep]:
+        if task.done:
+            del model.state.tasks[task.id]
 
 
 class TaskRun:

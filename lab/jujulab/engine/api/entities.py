@@ -48,23 +48,6 @@ def _relation_info(model: Model, relation: Relation, unit: Unit) -> dict[str, An
     }
 
 
-def application_info(model: Model, name: str) -> dict[str, Any]:
-    """Return one application as `show-application` prints it."""
-    app, meta = model.application(name), model.meta(name)
-    bindings = {n: model.space(name, n) for n in sorted(meta.binding_names)}
-    return {
-        "charm": meta.name,
-        "base": app.base,
-        "channel": app.channel,
-        "constraints": app.constraints,
-        "principal": not app.subordinate,
-        "exposed": bool(app.exposed),
-        "remote": False,
-        "life": app.life,
-        "endpoint-bindings": {"": model.space(name, "")} | bindings,
-    }
-
-
 def config_info(model: Model, name: str) -> dict[str, Any]:
     """Return an application's options as `config` prints them."""
     app, meta = model.application(name), model.meta(name)

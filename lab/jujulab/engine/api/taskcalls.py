@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from jujulab.engine.agent import tasks
 from jujulab.engine.api import entities
-from jujulab.engine.model.model import Model
+from jujulab.engine.api.calls import Calls, Progress
 from jujulab.engine.model.state import Task
 from jujulab.juju.errors import NotFoundError
 from jujulab.juju.names import sorted_names
 
-Progress = Callable[[str], None]
 
-
-class TaskCalls:
-    """Each public method is one call; see `Api`."""
-
-    def __init__(self, model: Model, flush: Callable[[], None]) -> None:
-        self._model = model
-        self._flush = flush
+class TaskCalls(Calls):
+    """Each public method is one call."""
 
     def enqueue(
         self,
@@ -31,7 +24,7 @@ class TaskCalls:
         command: str,
         progress: Progress,
     ) -> dict[str, Any]:
-        """Queue an action or a command; returns the operation and its tasks by id."""
+        """Queue an action or a command; returns the operation's id, and its tasks' receivers."""
         model = self._model
         with model.lock:
             names = [
@@ -40,11 +33,8 @@ class TaskCalls:
                 else model.unit(name).name
                 for name in receivers
             ]
-            operation = tasks.enqueue(model, names, action, params, command)
-            result = {
-                "operation": operation.id,
-                "tasks": {i: model.state.tasks[i].receiver for i in operation.tasks},
-            }
+            operation, started = tasks.enqueue(model, names, action, params, command)
+            result = {"operation": operation, "tasks": {t.id: t.receiver for t in started}}
         self._flush()
         return result
 
@@ -67,28 +57,6 @@ class TaskCalls:
             found = self._task(task)
             model.changed.wait_for(lambda: found.done or len(found.log) > seen, timeout)
             return entities.task_info(model, found)
-
-    def cancel_task(self, *, task: str, progress: Progress) -> dict[str, Any]:
-        """Cancel a task that has not begun."""
-        with self._model.lock:
-            return entities.task_info(self._model, tasks.cancel(self._model, task))
-
-    def operation(self, *, operation: str, progress: Progress) -> dict[str, Any]:
-        """Return an operation with its tasks."""
-        model = self._model
-        with model.lock:
-            found = model.state.operations.get(operation)
-            if found is None:
-                raise NotFoundError(f'operation "{operation}" not found')
-            return {
-                "summary": found.summary,
-                "tasks": {i: entities.task_info(model, self._task(i)) for i in found.tasks},
-            }
-
-    def operations(self, *, progress: Progress) -> dict[str, str]:
-        """Return the summaries of all operations by id."""
-        with self._model.lock:
-            return {o.id: o.summary for o in self._model.state.operations.values()}
 
     def _task(self, task_id: str) -> Task:
         try:

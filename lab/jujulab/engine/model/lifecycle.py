@@ -242,27 +242,6 @@ def _containers(model: Model, machine_id: str) -> list[str]:
     return [m.id for m in model.state.machines.values() if m.parent == machine_id]
 
 
-def remove_machine(model: Model, machine_id: str, *, force: bool = False) -> None:
-    """Begin to remove a machine.
-
-    Raises:
-        JujuError: It has units or containers, without `force`.
-    """
-    machine = model.machine(machine_id)
-    units = [unit for unit in model.units_on(machine_id) if not unit.principal]
-    containers = _containers(model, machine_id)
-    if not force and units:
-        names = ", ".join(f'"{unit.name}"' for unit in units)
-        raise JujuError(f"machine {machine_id} has unit(s) {names} assigned")
-    if not force and containers:
-        raise JujuError(f"machine {machine_id} is hosting containers {', '.join(containers)}")
-    for container in containers:
-        remove_machine(model, container, force=True)
-    for unit in units:
-        destroy_unit(model, unit, force=True)
-    machine.life = DYING
-
-
 def destroy_application(model: Model, name: str, *, force: bool = False) -> None:
     """Begin to remove an application with its relations and units."""
     app = model.application(name)

@@ -239,15 +239,6 @@ class Task:
 
 
 @dataclass
-class Operation:
-    """What one `juju run` or `juju exec` started."""
-
-    id: str
-    summary: str
-    tasks: list[str] = field(default_factory=list)
-
-
-@dataclass
 class Stall:
     """A time in which nothing ran although units were not ready; see `jujulab.engine.stalls`.
 
@@ -269,12 +260,10 @@ class State:
     uuid: str = ""
     created: float = 0.0
     config: dict[str, Any] = field(default_factory=dict)
-    constraints: dict[str, str] = field(default_factory=dict)
     machines: dict[str, MachineState] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
     units: dict[str, Unit] = field(default_factory=dict)
     relations: dict[str, Relation] = field(default_factory=dict)
-    operations: dict[str, Operation] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     stalls: list[Stall] = field(default_factory=list)
     charm_revisions: dict[str, int] = field(default_factory=dict)

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from jujulab.cli.command import Invocation, command
-from jujulab.cli.output import OUTPUT_FLAG, emit, format_flag, table, to_json, to_yaml
+from jujulab.cli.output import OUTPUT_FLAG, format_flag, table, to_json, to_yaml
 from jujulab.juju.gnuflag import Flag
 from jujulab.juju.names import natural, sorted_names
 
 _MAX_VERSION = 15
-_COLOURS = {
-    "active": "32",
-    "idle": "32",
-    "started": "32",
-    "executing": "32",
-    "running": "32",
-    "maintenance": "33",
-    "waiting": "33",
-    "pending": "33",
-    "allocating": "33",
-    "blocked": "31",
-    "error": "31",
-    "down": "31",
-    "lost": "31",
-    "unknown": "33",
-}
 
 
 @command(
@@ -38,8 +21,6 @@ _COLOURS = {
     OUTPUT_FLAG,
     Flag("relations", kind="bool"),
     Flag("integrations", kind="bool"),
-    Flag("color", kind="bool"),
-    Flag("no-color", kind="bool"),
     Flag("utc", kind="bool"),
     Flag("watch", default=""),
 )
@@ -65,20 +46,7 @@ def _render(call: Invocation, answer: dict[str, Any]) -> str:
     if kind == "yaml":
         return to_yaml(answer["status"])
     relations = call.flags["relations"] or call.flags["integrations"]
-    text = tabular(answer["status"], answer["relations"] if relations else [])
-    wanted = call.flags["color"] or (sys.stdout.isatty() and not call.flags["no-color"])
-    return _colour(text) if wanted else text
-
-
-def _colour(text: str) -> str:
-    """Colour the words of statuses where they stand alone in a column."""
-    lines = []
-    for line in text.splitlines():
-        name, blank, rest = line.partition("  ")
-        for word, code in _COLOURS.items():
-            rest = rest.replace(f" {word} ", f" \033[{code}m{word}\033[0m ", 1)
-        lines.append(name + blank + rest)
-    return "\n".join(lines) + "\n"
+    return tabular(answer["status"], answer["relations"] if relations else [])
 
 
 def tabular(status: dict[str, Any], relations: list[dict[str, str]]) -> str:
@@ -220,16 +188,3 @@ def _relation_rows(relations: list[dict[str, str]]) -> list[list[str]]:
     for row in relations:
         rows.append([row[k] for k in ("provider", "requirer", "interface", "type", "message")])
     return rows
-
-
-@command(
-    "machines", "", format_flag("tabular", "json", "tabular", "yaml"), aliases=("list-machines",)
-)
-def machines(call: Invocation) -> None:
-    """List machines in the model."""
-    call.expect(0, 0, "machine")
-    found = call.client.call("status", patterns=[])["status"]["machines"]
-    if call.flags["format"] == "tabular":
-        print(table(machine_rows(found)), end="")
-    else:
-        emit({"model": "lab", "machines": found}, call.flags["format"])
