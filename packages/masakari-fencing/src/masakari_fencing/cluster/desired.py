@@ -10,7 +10,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
-from masakari_fencing.cluster import topology
+from masakari_fencing.cluster import devices, topology
 from masakari_fencing.cluster.connections import Tuning, discovery, placement, tune, untune
 from masakari_fencing.cluster.plan import (
     PREFIX,
@@ -33,7 +33,8 @@ class Desired:
 
     Attributes:
         alert_path: the alert agent; None for no alert.
-        tuning: of the connections to the hypervisors; None for hacluster's own values.
+        tuning: of the connections to the hypervisors, and with it of hacluster's devices; None for
+            hacluster's own values.
         separate_machines: prefer connections to be held by members on other machines.
         guard: decides which hypervisors may be fenced, and how many at a time; None for no guard.
         programs: every member has the alert agent and the guard. Else what there is of them in
@@ -70,6 +71,7 @@ def apply(runner: Runner, desired: Desired) -> list[str]:
             untune(plan, primitive)
         else:
             tune(plan, primitive, desired.tuning)
+    devices.delay(plan) if desired.tuning is None else devices.prompt(plan)
     keep = placement(plan, desired.separate_machines)
     keep |= _guard(plan, desired.guard) if desired.programs else _guards(plan)
     keep |= discovery(plan)
@@ -95,6 +97,7 @@ def remove(runner: Runner) -> list[str]:
     plan = Plan(cibadmin.cib(runner))
     for primitive in remotes_of(plan.cib):
         untune(plan, primitive)
+    devices.delay(plan)
     tags = ("alert", "fencing-level", "rsc_location", "cluster_property_set", "nvpair")
     for tag in (*tags, "primitive"):
         # In this order: nothing may refer to what is gone.
