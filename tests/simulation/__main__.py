@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--regressions", action="store_true", help="the seeds that once failed")
     parser.add_argument("--mutations", action="store_true", help="faults put back, one by one")
     parser.add_argument("--within", type=int, default=1000, help="seeds for each of those")
+    parser.add_argument("--check-database", action="store_true", help="by Masakari's on SQLite")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--expect-violations", action="store_true", help="end with 0 all the same")
     arguments = parser.parse_args()

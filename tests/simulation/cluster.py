@@ -95,6 +95,7 @@ class Cluster:
         self.remotes: dict[str, Remote] = {}
         self.history: list[Event] = []
         self.version = 0
+        self.edition = 0
         self.reconnect_interval = 60.0
         self.controller_away_until = 0.0
         self.fence_delay = (1.0, 4.0)
@@ -108,9 +109,14 @@ class Cluster:
 
     # -- membership -------------------------------------------------------------------------
     def changed(self) -> None:
-        """Something that crm_mon or the CIB shows is different."""
+        """Something that crm_mon and the CIB's status section show is different."""
         self.version += 1
-        self.kernel.changed()
+        self.kernel.changed("status")
+
+    def configured(self) -> None:
+        """The CIB's configuration is different."""
+        self.edition += 1
+        self.kernel.changed("configuration")
 
     def elect(self) -> None:
         """Choose the designated controller: Pacemaker's is the longest-lived; here the first."""
@@ -173,13 +179,18 @@ class Cluster:
             self.kernel.after(1.0, lambda: self._lost(remote))
             return
         remote.role, remote.failed = "Stopped", True
-        moment = int(self.kernel.now)
-        remote.failures.append((f"{remote.name}_monitor_1000", remote.member, moment))
+        self._failed_operation(remote, "monitor_1000")
         self.kernel.trace("cluster", f"connection to {remote.name} is lost")
         if remote.managed and self.stonith:
             remote.unclean = True
             self.schedule_fencing(remote)
         self.changed()
+
+    def _failed_operation(self, remote: Remote, operation: str) -> None:
+        """A member's executor keeps the last failure of each operation (`lrm_rsc_op`)."""
+        key = f"{remote.name}_{operation}", remote.member
+        remote.failures = [failure for failure in remote.failures if failure[:2] != key]
+        remote.failures.append((*key, int(self.kernel.now)))
 
     def _move(self, remote: Remote) -> None:
         """The member that held the connection is gone: another one connects."""
@@ -229,8 +240,7 @@ class Cluster:
             self._connected(remote)
             return
         remote.role, remote.failed = "Stopped", True
-        moment = int(self.kernel.now)
-        remote.failures.append((f"{remote.name}_start_0", remote.member, moment))
+        self._failed_operation(remote, "start_0")
         if lost and not remote.fenced and self.stonith:
             remote.unclean = True
             self.schedule_fencing(remote)
@@ -356,6 +366,7 @@ class Cluster:
         etree.SubElement(
             block, "nvpair", id=f"m-{remote.name}", name="juju-machine", value=machine
         )
+        self.configured()
 
     def operator_process(self) -> Process:
         """Return a process in whose name operators act."""

@@ -47,7 +47,6 @@ class Commands:
     def __init__(self, cluster: Cluster, masakari: Any) -> None:
         self.cluster = cluster
         self.masakari = masakari
-        self.edition = 0
         self._shown: dict[Any, tuple[Any, str]] = {}
         self._status = -1
         self._requests = 0
@@ -67,7 +66,7 @@ class Commands:
             if remote.host.joined:
                 self.cluster.record_machine(remote)
         etree.SubElement(resources, "primitive", {"id": "st-maas", "class": "stonith"})
-        self.edition += 1
+        self.cluster.edition += 1
 
     def add_remote(self, remote: Remote) -> None:
         """Write a remote node's primitive."""
@@ -76,7 +75,7 @@ class Commands:
         primitive = etree.SubElement(resources, "primitive", {"id": remote.name, **names})
         block = etree.SubElement(primitive, "instance_attributes", id=f"ia-{remote.name}")
         etree.SubElement(block, "nvpair", id=f"s-{remote.name}", name="server", value=remote.name)
-        self.edition += 1
+        self.cluster.edition += 1
 
     # -- running ----------------------------------------------------------------------------
     def run(
@@ -90,15 +89,14 @@ class Commands:
         task = kernel.current()
         if task is None or kernel.ACTIVE is None:
             raise RuntimeError(f"nobody runs {argv}")
-        words = [str(word) for word in argv]
+        words = tuple(map(str, argv))
+        name, label, options = _read(words)
         unit = task.process.unit
-        name = words[0].rpartition("/")[2]
-        if "masakari_fencing.notifier.requeue" in words:
-            name = "requeue"
-        label = " ".join([name, *[w for w in words[1:3] if w.startswith("--")]])
         try:
             code, text = kernel.ACTIVE.call(
-                "pacemaker", label, lambda: self._carry_out(name, words, unit, input, timeout)
+                "pacemaker",
+                label,
+                lambda: self._carry_out(name, words, options, unit, input, timeout),
             )
         except CommandFailed as failure:
             code, text = failure.code, str(failure)
@@ -106,25 +104,32 @@ class Commands:
         return subprocess.CompletedProcess(words, code, output, error)
 
     def _carry_out(
-        self, name: str, words: list[str], unit: Unit, text: str | None, timeout: float
+        self,
+        name: str,
+        words: tuple[str, ...],
+        options: dict[str, str],
+        unit: Unit,
+        text: str | None,
+        timeout: float,
     ) -> tuple[int, str]:
         if name == "requeue":
             return self.masakari.requeue(words[-1], unfinished="--unfinished" in words)
         if name.startswith("python"):
             return self.masakari.run_program(words)
         if not self.cluster.members[unit.name].up:
+            _reads("status")
             return DISCONNECTED, f"{name}: Connection to cluster failed"
         program = getattr(self, f"_{name}", None)
         if program is None:
             raise NotImplementedError(f"the model has no {words}")
-        options = dict(_read_options(tuple(words[1:])))
         if text and "xml-pipe" in options:
-            options["xml-text"] = text
+            options = {**options, "xml-text": text}
         answer: tuple[int, str] = program(options, unit, timeout)
         return answer
 
     # -- crm_mon ----------------------------------------------------------------------------
     def _crm_mon(self, options: dict[str, str], unit: Unit, timeout: float) -> tuple[int, str]:
+        _reads("status")
         if unit.isolated:
             return 0, self._isolated(unit)[0]
         key = ("mon",)
@@ -196,14 +201,15 @@ class Commands:
             return NO_QUORUM, "cibadmin: Call cib_modify failed (-1004): Quorum required"
         code = self._change(options)
         if code == 0:
-            self.edition += 1
-            self.cluster.changed()
+            self.cluster.configured()
         return code, "" if code == 0 else f"cibadmin: Call failed: {code}"
 
     def _query(self, options: dict[str, str], unit: Unit) -> tuple[int, str]:
         xpath, scope = options.get("xpath"), options.get("scope")
         key = ("cib", xpath, scope, unit.name if unit.isolated else "")
-        edition = (self.edition, self.cluster.version)
+        whole = scope != "configuration"
+        edition = (self.cluster.edition, self.cluster.version if whole else 0)
+        _reads("configuration", "status" if whole else None)
         found = self._shown.get(key)
         if found is None or found[0] != edition:
             found = (edition, self._answer(self._tree(unit), xpath, scope))
@@ -219,7 +225,7 @@ class Commands:
     @staticmethod
     def _answer(root: Any, xpath: str | None, scope: str | None) -> str:
         if xpath:
-            matches = root.xpath(xpath)
+            matches = _xpath(xpath)(root)
             if not matches:
                 return ""
             if len(matches) == 1:
@@ -236,7 +242,7 @@ class Commands:
         given = etree.fromstring(text) if text else None
         xpath = options.get("xpath")
         if xpath:
-            return _change_at(root.xpath(xpath), options, given)
+            return _change_at(_xpath(xpath)(root), options, given)
         section = root.find(f".//{options.get('scope', 'configuration')}")
         if section is None or given is None:
             return NO_SUCH
@@ -282,8 +288,7 @@ class Commands:
             group = self.cluster.cib.find("configuration/crm_config/cluster_property_set")
             pair = etree.SubElement(group, "nvpair", id=f"cib-bootstrap-options-{name}", name=name)
         pair.set("value", options["update"])
-        self.edition += 1
-        self.cluster.changed()
+        self.cluster.configured()
         return 0, ""
 
     def _crm_resource(
@@ -409,7 +414,21 @@ _SHORT |= {
 }
 
 
+@functools.lru_cache(500)
+def _xpath(path: str) -> Any:
+    return etree.XPath(path)
+
+
 @functools.lru_cache(2000)
+def _read(words: tuple[str, ...]) -> tuple[str, str, dict[str, str]]:
+    """Return the program's name, what it is asked in short, and its options."""
+    name = words[0].rpartition("/")[2]
+    if "masakari_fencing.notifier.requeue" in words:
+        name = "requeue"
+    label = " ".join([name, *[word for word in words[1:3] if word.startswith("--")]])
+    return name, label, _read_options(words[1:])
+
+
 def _read_options(words: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     rest = list(words)
@@ -422,6 +441,13 @@ def _read_options(words: tuple[str, ...]) -> dict[str, str]:
             value = rest.pop(0)
         found[name] = value
     return found
+
+
+def _reads(*sources: str | None) -> None:
+    task = kernel.current()
+    for source in sources:
+        if task is not None:
+            task.reads(source)
 
 
 def _flag(value: bool) -> str:

@@ -1,14 +1,23 @@
-"""Masakari's database: its real models and queries on SQLite in memory, emptied for each seed."""
+"""Masakari's database: tables in memory, and to check them its own queries on SQLite."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from simulation import kernel
+from simulation import kernel, tables
 
-VERSION = [0]
-"""Grows with each change, so that answers can be kept."""
+VERSIONS = {"hosts": 0, "notifications": 0, "vmoves": 0}
+"""Of each table, segments being among hosts; they grow with each change: answers can be kept."""
+
+TABLES: list[tables.Tables] = []
+"""The one, once it is made."""
+
+CHECKED: list[Any] = []
+"""Masakari's own functions, where each answer is held against theirs; see `check`."""
+
+CHECKS = [0]
+"""How many answers were."""
 
 OPTIONS = {
     # What the masakari charm writes; see its template.
@@ -33,14 +42,16 @@ def configure() -> None:
         db_options.set_defaults(conf)
     conf.set_override("connection", "sqlite://", group="database")
     conf.set_override("connection_recycle_time", -1, group="database")
+    if "taskflow" in conf:
+        conf.set_override("connection", "memory://", group="taskflow")
 
 
 def options() -> None:
     """Set the flows, and make the tables; each call of the database is one of the outside."""
     import masakari.conf
     import masakari_fencing
-    from masakari import db, objects
-    from masakari.db.sqlalchemy import api, models
+    from masakari import db, exception, objects
+    from masakari.db.sqlalchemy import models
 
     conf = masakari.conf.CONF
     group = "taskflow_driver_recovery_flows"
@@ -54,13 +65,78 @@ def options() -> None:
     conf.set_override("evacuate_all_instances", True, group="host_failure")
     conf.set_override("process_all_instances", True, group="instance_failure")
     objects.register_all()
-    models.BASE.metadata.create_all(api.get_engine())
+    TABLES.append(tables.Tables(models, exception))
     for name in dir(db):
         call = getattr(db, name)
         if callable(call) and name.startswith(
             ("failover_segment", "host_", "notification", "vmove", "is_")
         ):
-            setattr(db, name, _outside(name, call))
+            setattr(db, name, _outside(name, getattr(TABLES[0], name, _missing(name))))
+
+
+def check() -> None:
+    """From now on, ask SQLite by Masakari's own functions, too, and compare the answers."""
+    from masakari import db
+    from masakari.db.sqlalchemy import api, models
+
+    models.BASE.metadata.create_all(api.get_engine())
+    for name in dir(TABLES[0]):
+        real = getattr(api, name, None)
+        if real is not None and not name.startswith("_"):
+            setattr(db, name, _outside(name, _compared(name, getattr(TABLES[0], name), real)))
+    CHECKED.append(api)
+
+
+def _missing(name: str) -> Callable[..., Any]:
+    def missing(*args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"the tables have no {name}")
+
+    return missing
+
+
+def _compared(name: str, fast: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:
+    def compared(*args: Any, **kwargs: Any) -> Any:
+        ids = kernel.ACTIVE.ids.getstate() if kernel.ACTIVE is not None else None
+        try:
+            expected = real(*args, **kwargs)
+        except Exception as error:
+            expected = error
+        if kernel.ACTIVE is not None:
+            kernel.ACTIVE.ids.setstate(ids)
+        try:
+            answer = fast(*args, **kwargs)
+        except Exception as error:
+            answer = error
+        if _comparable(answer, answer) != _comparable(expected, answer):
+            raise Different(f"{name}{args[1:]}{kwargs}: {answer!r}, SQLite has {expected!r}")
+        CHECKS[0] += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return compared
+
+
+class Different(BaseException):
+    """The tables in memory do not answer as Masakari's own functions do."""
+
+
+def _comparable(value: Any, like: Any) -> Any:
+    """Return rows of both kinds in the same form, with the columns that the second has."""
+    if isinstance(value, Exception):
+        return type(value), str(value)
+    if isinstance(value, (bool, int)) or value is None:
+        return value
+    if isinstance(value, list):
+        if not isinstance(like, list) or len(like) != len(value):
+            return len(value)
+        return [_comparable(one, other) for one, other in zip(value, like, strict=True)]
+    if not isinstance(like, dict):
+        return type(value)
+    return {
+        key: _comparable(value[key], like[key]) if isinstance(like[key], dict) else value[key]
+        for key in like
+    }
 
 
 def _flow(text: str) -> dict[str, list[str]]:
@@ -73,52 +149,27 @@ def _flow(text: str) -> dict[str, list[str]]:
 
 
 def _outside(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    writes = name.endswith(("_create", "_update", "_delete", "_expired")) or "purge" in name
-    tables = next(found for start, found in _TABLES.items() if start in name)
-    known: dict[Any, tuple[Any, Any]] = {}
+    writes = name.endswith(("_create", "_update", "_delete"))
+    table = {"n": "notifications", "v": "vmoves"}.get(name[0], "hosts")
 
     def write(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result = call(*args, **kwargs)
-        VERSION[0] += 1
-        for table in tables[:1]:
-            _EDITIONS[table] = VERSION[0]
+        VERSIONS[table] += 1
         if kernel.ACTIVE is not None:
             if kernel.ACTIVE.tracing:
                 kernel.ACTIVE.trace("db", f"{name} {_brief(args)}")
-            kernel.ACTIVE.changed()
+            kernel.ACTIVE.changed("db" if table != "vmoves" else table)
         return result
-
-    def read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        # What nobody has written to since is the same: the query is not made again.
-        key = repr((args[1:], kwargs))
-        edition = tuple([_EDITIONS[table] for table in tables])
-        found = known.get(key)
-        if found is None or found[0] != edition:
-            if len(known) > 500:
-                known.clear()
-            found = known[key] = (edition, call(*args, **kwargs))
-        return list(found[1]) if isinstance(found[1], list) else found[1]
-
-    effect = write if writes else read
 
     def outside(*args: Any, **kwargs: Any) -> Any:
         running = kernel.ACTIVE
         if running is None or kernel.current() is None:
-            return effect(args, kwargs)
-        return running.call("db", name, lambda: effect(args, kwargs))
+            return write(args, kwargs) if writes else call(*args, **kwargs)
+        if writes:
+            return running.call("db", name, lambda: write(args, kwargs))
+        return running.call("db", name, lambda: call(*args, **kwargs))
 
     return outside
-
-
-_EDITIONS = {"segments": 0, "hosts": 0, "notifications": 0, "vmoves": 0}
-
-_TABLES = {
-    "is_failover": ("segments", "hosts", "notifications"),
-    "failover_segment": ("segments",),
-    "host_": ("hosts", "segments"),
-    "notification": ("notifications",),
-    "vmove": ("vmoves",),
-}
 
 
 def _brief(args: tuple[Any, ...]) -> str:
@@ -134,39 +185,30 @@ def _brief(args: tuple[Any, ...]) -> str:
 _SHOWN = ("status", "on_maintenance", "reserved", "type", "message", "instance_uuid")
 
 
-def rows(query: str) -> list[tuple[Any, ...]]:
-    """Ask SQLite itself, for the judges: past Masakari's objects, and much quicker."""
-    from masakari.db.sqlalchemy import api
+def disable_segments() -> None:
+    """Disable all segments as an operator would, past every check of the API."""
+    for segment in TABLES[0].segments.rows:
+        segment["enabled"] = False
+    _execute("UPDATE failover_segments SET enabled = 0")
+    VERSIONS["hosts"] += 1
 
-    connection = api.get_engine().raw_connection()
-    try:
-        cursor = connection.cursor()
-        cursor.execute(query)
-        return list(cursor.fetchall())
-    finally:
+
+def _execute(*statements: str) -> None:
+    for api in CHECKED:
+        connection = api.get_engine().raw_connection()
+        for statement in statements:
+            connection.cursor().execute(statement)
+        connection.commit()
         connection.close()
-
-
-def execute(statement: str) -> None:
-    """Change something as an operator would, past every check of the API."""
-    from masakari.db.sqlalchemy import api
-
-    connection = api.get_engine().raw_connection()
-    connection.cursor().execute(statement)
-    connection.commit()
-    connection.close()
-    VERSION[0] += 1
-    _EDITIONS.update(dict.fromkeys(_EDITIONS, VERSION[0]))
 
 
 def empty() -> None:
     """Remove everything."""
-    from masakari.db.sqlalchemy import api, models
+    TABLES[0].empty()
+    if CHECKED:
+        from masakari.db.sqlalchemy import models
 
-    connection = api.get_engine().raw_connection()
-    for table in reversed(models.BASE.metadata.sorted_tables):
-        connection.cursor().execute(f"DELETE FROM {table.name}")  # noqa: S608
-    connection.commit()
-    connection.close()
-    VERSION[0] += 1
-    _EDITIONS.update(dict.fromkeys(_EDITIONS, VERSION[0]))
+        sorted_tables = reversed(models.BASE.metadata.sorted_tables)
+        _execute(*[f"DELETE FROM {table.name}" for table in sorted_tables])  # noqa: S608
+    for table in VERSIONS:
+        VERSIONS[table] += 1

@@ -25,15 +25,18 @@ def die(sim: Simulation, name: str = "node1") -> None:
     if not host.power:
         return
     sim.world.note_fault(f"{name} loses its power")
+    # What has not booted since its fence has nothing that could fail.
+    host.failed = sim.kernel.now if host.up else host.failed
     sim.world.power_off(host)
-    host.failed, host.out = sim.kernel.now, True
+    host.out = True
 
 
 def cut_off(sim: Simulation, name: str = "node1") -> None:
     """A hypervisor is not reached any more; its guests run on."""
     host = sim.world.hosts[name]
     sim.world.note_fault(f"{name} is not reached any more")
-    host.reachable, host.failed, host.out = False, sim.kernel.now, True
+    host.failed = sim.kernel.now if host.up else host.failed
+    host.reachable, host.out = False, True
     sim.cluster.look_at(name)
 
 
@@ -164,7 +167,7 @@ def switch_off(sim: Simulation) -> None:
 
     sim.world.note_fault("the segment is disabled")
     sim.masakari.disabled = True
-    database.execute("UPDATE failover_segments SET enabled = 0")
+    database.disable_segments()
 
 
 def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:

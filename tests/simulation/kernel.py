@@ -18,6 +18,12 @@ import greenlet
 START = 1_795_000_000.0
 """The first moment, in seconds since the epoch."""
 
+SOURCES = ("nova", "db", "status", "configuration", "hosts")
+"""Where whoever polls looks, apart from its unit's files; `status`: of the cluster."""
+
+_SOURCES = {"api": "db", "nova": "nova", "db": "db", "socket": "hosts"}
+"""By the service that is called; for Pacemaker, by the command."""
+
 ACTIVE: Kernel | None = None
 """The simulation that is running in this operating system process."""
 
@@ -57,7 +63,7 @@ class Process:
         if self.alive:
             self.alive = False
             self.kernel.trace(self.name, "killed")
-            self.kernel.changed()
+            self.kernel.changed(self.unit)
 
 
 class Task(greenlet.greenlet):
@@ -66,9 +72,29 @@ class Task(greenlet.greenlet):
     process: Process
     poller = False
     quiet = 3
-    seen = -1
+    seen: dict[Any, int] | None = None
     asleep: list[Any] | None = None
     pause = 0.0
+
+    def nothing_new(self) -> bool:
+        """Whether all that it has ever asked for is as it was when it began to look."""
+        versions = self.process.kernel.versions
+        return self.seen is not None and all(
+            versions.get(source, 0) == version for source, version in self.seen.items()
+        )
+
+    def reads(self, source: Any) -> None:
+        """Remember that it asks for this."""
+        if self.seen is not None and source is not None and source not in self.seen:
+            self.seen[source] = self.process.kernel.versions.get(source, 0)
+
+    def look_again(self) -> None:
+        """Remember what everything that it asks for is like at the begin of a look."""
+        if self.seen is None:
+            self.seen = {self.process.unit: 0}
+        versions = self.process.kernel.versions
+        for source in self.seen:
+            self.seen[source] = versions.get(source, 0)
 
 
 class Lock:
@@ -107,8 +133,11 @@ class Lock:
 
 def current() -> Task | None:
     """Return the greenlet of a simulated process that runs, if any."""
-    found = greenlet.getcurrent()
-    return found if isinstance(found, Task) else None
+    found = _getcurrent()
+    return found if type(found) is Task else None
+
+
+_getcurrent = greenlet.getcurrent
 
 
 class Kernel:
@@ -127,17 +156,18 @@ class Kernel:
         self.ids = random.Random(f"ids of {seed}")  # noqa: S311
         self.now = START
         self.version = 0
+        self.versions: dict[Any, int] = {}
         self.pids = 0
         self.steps = 0
         self.tracing = tracing
         self.lines: list[str] = []
         self.order = 0
-        self.closed = False
+        self.closed = self.over = False
         self.faults: Any = None
         self.check: Callable[[], None] = lambda: None
         self._heap: list[list[Any]] = []
         self._count = itertools.count()
-        self._pollers: set[Task] = set()
+        self._pollers: dict[Task, None] = {}
         self._hub = greenlet.getcurrent()
         self._all: list[Task] = []
 
@@ -166,17 +196,17 @@ class Kernel:
         self._switch()
 
     def _sleep_of_poller(self, task: Task, seconds: float) -> None:
-        """Look less often where nothing has changed; whatever changes ends that."""
-        task.quiet = task.quiet + 1 if task.seen == self.version else 0
-        task.seen = self.version
-        factor = min(self.IDLE_FACTOR, 2 ** max(0, task.quiet - 2))
+        """Look less often where nothing has changed; what changes ends that."""
+        task.quiet = task.quiet + 1 if task.nothing_new() else 0
+        factor = min(self.IDLE_FACTOR, 2 ** max(0, task.quiet - 1))
         task.pause = seconds
         task.asleep = self.at(self.now + seconds * factor, task)
         if factor > 1:
-            self._pollers.add(task)
+            self._pollers[task] = None
         self._switch()
-        self._pollers.discard(task)
+        self._pollers.pop(task, None)
         task.asleep = None
+        task.look_again()
 
     def park(self, seconds: float | None = None) -> None:
         """Wait until somebody wakes the current task, or at most so long."""
@@ -193,17 +223,26 @@ class Kernel:
             task.asleep[2] = None
         task.asleep = self.at(self.now, task)
 
-    def changed(self) -> None:
-        """Something in the world is different now."""
+    def changed(self, source: Any = None) -> None:
+        """Something in the world is different now.
+
+        Args:
+            source: where one would have to look to see it: one of `SOURCES`, a unit for its
+                files, or what nobody polls; None: anywhere.
+        """
         self.version += 1
-        if self._pollers:
-            for task in sorted(self._pollers, key=lambda t: t.name):
-                entry = task.asleep
-                if entry is not None and entry[0] > self.now + task.pause:
-                    entry[2] = None
-                    task.asleep = self.at(self.now + task.pause * self.rng.random(), task)
-                    task.quiet = 1
-            self._pollers.clear()
+        if source is None:
+            for known in SOURCES:
+                self.versions[known] = self.version
+        else:
+            self.versions[source] = self.version
+        for task in [t for t in self._pollers if source is None or source in (t.seen or ())]:
+            del self._pollers[task]
+            entry = task.asleep
+            if entry is not None and entry[0] > self.now + task.pause:
+                entry[2] = None
+                task.asleep = self.at(self.now + task.pause * self.rng.random(), task)
+                task.quiet = 1
 
     # -- processes --------------------------------------------------------------------------
     def spawn(self, process: Process, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
@@ -245,10 +284,17 @@ class Kernel:
         task = current()
         if task is None:
             return effect()
-        self._leave_if_closed()
+        if self.closed:
+            raise Stopped
         process = task.process
         process.calls += 1
-        self.sleep_exactly(task, 0.001 + 0.004 * self.rng.random())
+        if task.seen is not None:
+            task.reads(_SOURCES.get(service))
+        moment = self.now + 0.001 + 0.004 * self.rng.random()
+        heapq.heappush(self._heap, [moment, next(self._count), task])
+        self._hub.switch()
+        if self.closed:
+            raise Stopped
         failure, after = self.faults.strike(process, service, name)
         if failure is not None:
             raise failure
@@ -263,20 +309,21 @@ class Kernel:
         self._switch()
 
     # -- running ----------------------------------------------------------------------------
-    def run(self, until: float, ended: Callable[[], bool] = lambda: False) -> None:
-        """Run everything that is due until a moment, or until `ended` says so."""
-        heap = self._heap
+    def run(self, until: float) -> None:
+        """Run everything that is due until a moment, or until `over` is set."""
+        heap, pop = self._heap, heapq.heappop
         version = self.version
-        while heap and not ended():
-            entry = heapq.heappop(heap)
+        while heap and not self.over:
+            entry = pop(heap)
             what = entry[2]
             if what is None:
                 continue
             if entry[0] > until:
                 heapq.heappush(heap, entry)
                 break
-            self.now = max(self.now, entry[0])
-            if isinstance(what, Task):
+            if entry[0] > self.now:
+                self.now = entry[0]
+            if type(what) is Task:
                 process = what.process
                 if not process.alive or what.dead:
                     continue
@@ -291,7 +338,6 @@ class Kernel:
             if self.version != version:
                 version = self.version
                 self.check()
-        self.now = max(self.now, min(until, self.now))
 
     def close(self) -> None:
         """Unwind what is left, without effects."""

@@ -26,6 +26,9 @@ from simulation.world import Unit, World
 
 SPOOL = "/var/lib/masakari-fencing/spool"
 
+_UNFINISHED = ("new", "running", "error")
+"""The states of notifications that the manager's periodic tasks look for."""
+
 HEARTBEAT = 7.5
 """Seconds after which RabbitMQ gives a message of an engine that does not answer to another."""
 
@@ -44,7 +47,7 @@ class Masakari:
         self.lost_casts = 0
         self.segment_names: dict[str, str] = {}
         self._flags: tuple[int, dict[str, Any]] = (-1, {})
-        self._key = (-1, 0)
+        self._key: tuple[Any, int] = (None, 0)
         self.disabled = False
         self._answers: dict[Any, tuple[int, Any]] = {}
         rpcapi.EngineAPI.__init__ = lambda api: None  # type: ignore[method-assign]
@@ -54,21 +57,21 @@ class Masakari:
 
     # -- what is true -----------------------------------------------------------------------
     def _hosts(self) -> dict[str, Any]:
-        if self._flags[0] != database.VERSION[0]:
-            found = database.rows(
-                "SELECT hosts.name, hosts.on_maintenance, hosts.uuid, hosts.failover_segment_id "
-                "FROM hosts WHERE hosts.deleted = 0"
-            )
-            flags = {name: (bool(held), uuid, segment) for name, held, uuid, segment in found}
-            self._flags = (database.VERSION[0], flags)
+        if self._flags[0] != database.VERSIONS["hosts"]:
+            flags = {
+                row["name"]: (row["on_maintenance"], row["uuid"], row["failover_segment_id"])
+                for row in database.TABLES[0].hosts.rows
+            }
+            self._flags = (database.VERSIONS["hosts"], flags)
         return self._flags[1]
 
     def key(self) -> int:
         """Return what stands for the state of the notifications and hosts."""
-        if self._key[0] != database.VERSION[0]:
+        version = (database.VERSIONS["hosts"], database.VERSIONS["notifications"])
+        if self._key[0] != version:
             found = [(kind, status) for kind, status, _ in self.notifications()]
             held = [entry[0] for entry in self._hosts().values()]
-            self._key = (database.VERSION[0], hash((tuple(found), tuple(held))))
+            self._key = (version, hash((tuple(found), tuple(held))))
         return self._key[1]
 
     def on_maintenance(self, name: str) -> bool:
@@ -82,10 +85,10 @@ class Masakari:
     def notifications(self) -> list[tuple[str, str, str]]:
         """Return type, status and host of all notifications."""
         names = {entry[1]: name for name, entry in self._hosts().items()}
-        found = database.rows(
-            "SELECT type, status, source_host_uuid FROM notifications WHERE deleted = 0"
-        )
-        return [(kind, status, names.get(uuid, "?")) for kind, status, uuid in found]
+        return [
+            (row["type"], row["status"], names.get(row["source_host_uuid"], "?"))
+            for row in database.TABLES[0].notifications.rows
+        ]
 
     # -- broker -----------------------------------------------------------------------------
     def cast(self, notification: Any) -> None:
@@ -133,6 +136,9 @@ class Masakari:
             return
         engine = unit.engine = self._process(unit, "engine")
         engine.manager = manager.MasakariManager()  # type: ignore[attr-defined]
+        # oslo.service counts from when the class was made, by the machine's own clock.
+        last_runs = engine.manager._periodic_last_run  # type: ignore[attr-defined]
+        last_runs.update(dict.fromkeys(last_runs, self.kernel.now))
         self.kernel.spawn(engine, self._periodic, engine)
         self.flush()
 
@@ -148,7 +154,10 @@ class Masakari:
         if found is not None:
             found.poller = False
         while True:
-            pause = engine.manager.periodic_tasks(self.admin)  # type: ignore[attr-defined]
+            pause = None
+            if any(status in _UNFINISHED for _, status, _ in self.notifications()):
+                # Else there is nothing that they look for.
+                pause = engine.manager.periodic_tasks(self.admin)  # type: ignore[attr-defined]
             self.kernel.sleep(max(1.0, min(60.0, pause or 30.0)))
 
     def start_api(self, unit: Unit) -> None:
@@ -176,7 +185,7 @@ class Masakari:
         self.kernel.trace(f"alert {unit.name}", f"spools {found['node']}")
         if unit.notifier is not None and unit.notifier.alive:
             unit.notifier.wake.poke()  # type: ignore[attr-defined]
-        self.kernel.changed()
+        self.kernel.changed(unit)
 
     def requeue(self, uuid: str, *, unfinished: bool) -> tuple[int, str]:
         """`masakari_fencing.notifier.requeue`, which takes a second to import Masakari."""
@@ -192,7 +201,7 @@ class Masakari:
             return 1, f"{type(error).__name__}: {error}"
         return 0, ""
 
-    def run_program(self, words: list[str]) -> tuple[int, str]:
+    def run_program(self, words: tuple[str, ...]) -> tuple[int, str]:
         """Run another of this package's programs."""
         raise NotImplementedError(f"the model has no {words}")
 
@@ -202,9 +211,10 @@ class Masakari:
         if unit.api is None or not unit.api.alive:
             raise ConnectionRefusedError(111, "Connection refused")
         if method == "GET":
-            key = (method, path)
-            known = self._answers.get(key)
-            if known is not None and known[0] == database.VERSION[0]:
+            table = "hosts" if path.startswith("/segments") else "notifications"
+            version = database.VERSIONS[table]
+            known = self._answers.get(path)
+            if known is not None and known[0] == version:
                 return known[1]  # type: ignore[no-any-return]
         answers: list[tuple[int, Any]] = []
         caller = kernel.current()
@@ -219,7 +229,7 @@ class Masakari:
         if not answers:
             raise TimeoutError("no answer within 10 s")
         if method == "GET":
-            self._answers[key] = (database.VERSION[0], answers[0])
+            self._answers[path] = (version, answers[0])
         return answers[0]
 
     def _route(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -311,13 +321,13 @@ class Wake:
         task, running = kernel.current(), kernel.ACTIVE
         if task is None or running is None:
             return
-        task.quiet = task.quiet + 1 if task.seen == running.version else 0
-        task.seen = running.version
-        if seconds >= 1.0 and task.quiet > 2:
-            seconds = min(running.IDLE_FACTOR, 2 ** (task.quiet - 2))
+        task.quiet = task.quiet + 1 if task.nothing_new() else 0
+        if seconds >= 1.0 and task.quiet > 1:
+            seconds = min(running.IDLE_FACTOR, 2 ** (task.quiet - 1))
         self.task = task
         running.park(seconds)
         self.task = None
+        task.look_again()
 
 
 class Session:

@@ -16,7 +16,8 @@ STATES = ("active",) * 6 + (
 
 METHODS = ("auto", "auto", "auto", "reserved_host", "auto_priority", "rh_priority")
 
-DURATIONS = (2.0, 8.0, 20.0, 60.0, 130.0, 400.0, 1000.0)
+DURATIONS = (2.0, 2.0, 8.0, 8.0, 20.0, 20.0, 60.0, 60.0, 130.0, 130.0, 400.0, 1000.0)
+"""Seconds; the long ones are rarer, since they are long."""
 
 CALLS = ("", "", "nova", "db", "pacemaker", "api", "broker")
 
@@ -107,7 +108,7 @@ def _lost_rebuilds(sim: Simulation) -> None:
 
     begin = 15 * sim.rng.random()
     events.later(sim, begin, away, True)
-    events.later(sim, begin + sim.rng.choice(DURATIONS[:4]), away, False)
+    events.later(sim, begin + sim.rng.choice(DURATIONS[:8]), away, False)
 
 
 def _controller(sim: Simulation) -> None:
@@ -117,7 +118,7 @@ def _controller(sim: Simulation) -> None:
 
     begin = 10 * sim.rng.random()
     events.later(sim, begin, works, False)
-    events.later(sim, begin + sim.rng.choice(DURATIONS), works, True)
+    events.later(sim, begin + sim.rng.choice(DURATIONS[:10]), works, True)
 
 
 def _slow_controller(sim: Simulation) -> None:

@@ -112,7 +112,7 @@ class Nova:
         if service.forced_down != value:
             service.forced_down = value
             self.kernel.trace("nova", f"{service.host} forced_down={value}")
-            self.kernel.changed()
+            self.kernel.changed("nova")
 
     def set_enabled(self, service: Service, value: bool) -> None:
         """Disabling waits for the nova-compute (`_update_compute_provider_status`)."""
@@ -121,7 +121,7 @@ class Nova:
         if service.enabled != value:
             service.enabled = value
             self.kernel.trace("nova", f"{service.host} enabled={value}")
-            self.kernel.changed()
+            self.kernel.changed("nova")
 
     # -- guests -----------------------------------------------------------------------------
     def guest(self, uuid: Any) -> Guest:
@@ -153,7 +153,7 @@ class Nova:
         migration.orig_state = guest.vm_state
         self.migrations.append(migration)
         self.kernel.trace("nova", f"evacuate {guest.uuid[:8]} from {guest.host}")
-        self.kernel.changed()
+        self.kernel.changed("guests")
         if not self.broker_away:
             wait = 0.2 + 0.8 * self.kernel.rng.random()
             self.kernel.after(wait, lambda: self._schedule(guest, migration))
@@ -191,11 +191,11 @@ class Nova:
         self._set(migration, "error")
         guest.vm_state, guest.task_state = "error", None
         guest.fault = {"message": text, "created": iso(self.kernel.now)}
-        self.kernel.changed()
+        self.kernel.changed("guests")
 
     def _set(self, migration: Migration, status: str) -> None:
         migration.status, migration.updated = status, self.kernel.now
-        self.kernel.changed()
+        self.kernel.changed("guests")
 
     def _spawn(self, guest: Guest, migration: Migration, boot: int, rest: float) -> None:
         """`compute/manager.py: _do_rebuild_instance`: the process is started before the end."""
@@ -207,7 +207,7 @@ class Nova:
             self._failed(guest, migration)
             return
         guest.task_state = "rebuild_spawning"
-        self.kernel.changed()
+        self.kernel.changed("guests")
         self.kernel.after(rest * 0.8, lambda: self._started(guest, migration, boot, rest * 0.2))
 
     def _started(self, guest: Guest, migration: Migration, boot: int, rest: float) -> None:
@@ -244,14 +244,14 @@ class Nova:
         self._set(migration, "failed")
         guest.vm_state = "error"
         guest.fault = {"message": "UnexpectedTaskStateError", "created": iso(self.kernel.now)}
-        self.kernel.changed()
+        self.kernel.changed("guests")
 
     def reset_state(self, uuid: Any, state: str) -> None:
         """`os-resetState`, of an administrator: the record only."""
         guest = self.guest(uuid)
         guest.vm_state, guest.task_state = state, None
         self.kernel.trace("nova", f"reset_state {guest.uuid[:8]} {state}")
-        self.kernel.changed()
+        self.kernel.changed("guests")
 
     def stop(self, uuid: Any, by: str = "admin") -> None:
         """`compute/api.py: stop`; from a dead host nobody answers, and the task stays."""
@@ -259,7 +259,7 @@ class Nova:
         self._require(guest, ("active", "error", "stopped"), "stop")
         guest.task_state = "powering-off"
         self._act(guest, "stop", by)
-        self.kernel.changed()
+        self.kernel.changed("guests")
         self._on_host(guest, lambda host: self._stopped(guest, host))
 
     def _stopped(self, guest: Guest, host: Hypervisor) -> None:
@@ -273,7 +273,7 @@ class Nova:
         self._require(guest, ("stopped",), "start")
         guest.task_state = "powering-on"
         self._act(guest, "start")
-        self.kernel.changed()
+        self.kernel.changed("guests")
         self._on_host(guest, lambda host: self._run(guest, host))
 
     def _run(self, guest: Guest, host: Hypervisor) -> None:
@@ -348,6 +348,6 @@ class Nova:
             return
         runs = guest.uuid in host.qemu
         guest.power_state = RUNNING if runs else SHUTDOWN
-        self.kernel.changed()
+        self.kernel.changed("guests")
         if guest.vm_state in ("active", "paused") and not runs:
             self.stop(guest.uuid, "nova") if guest.vm_state == "active" else None

@@ -75,7 +75,7 @@ class Servers:
         guest = self._nova.guest(server)
         guest.locked = value
         self._nova.kernel.trace("nova", f"{guest.uuid[:8]} locked={value}")
-        self._nova.kernel.changed()
+        self._nova.kernel.changed("guests")
 
     def evacuate(self, server: Any, host: str | None = None, **_: Any) -> None:
         ask("servers.evacuate", lambda: self._nova.evacuate(server, host))

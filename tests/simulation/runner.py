@@ -44,14 +44,23 @@ class Result:
     calls: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def prepare() -> None:
-    """Make a process ready to simulate; it takes some seconds."""
+def prepare(check_database: bool = False) -> None:
+    """Make a process ready to simulate; it takes some seconds.
+
+    Args:
+        check_database: hold each answer of the tables in memory against Masakari's own functions.
+    """
     import gc
 
     from simulation import seams
 
     seams.install()
+    if check_database:
+        from simulation import database
+
+        database.check()
     gc.freeze()
+    gc.disable()
 
 
 def one(job: Job, *, tracing: bool = False, logging: bool = False) -> tuple[Result, list[str]]:
@@ -63,6 +72,7 @@ def one(job: Job, *, tracing: bool = False, logging: bool = False) -> tuple[Resu
 
     mutations.reset()
     begin = time.process_time()
+    _collect()
     if job.situation == "mixed":
         situation = mixed.situation(job.seed)
     else:
@@ -75,6 +85,18 @@ def one(job: Job, *, tracing: bool = False, logging: bool = False) -> tuple[Resu
         run.faults.log or [],
     )  # fmt: skip
     return result, run.kernel.lines
+
+
+_RUNS = [0]
+
+
+def _collect() -> None:
+    """Collect garbage between two runs, now and then, instead of all the time in them."""
+    import gc
+
+    _RUNS[0] += 1
+    if _RUNS[0] % 16 == 1:
+        gc.collect()
 
 
 def _chunk(jobs: list[Job], mutation: str = "", logging: bool = False) -> list[Result]:
@@ -97,10 +119,12 @@ def _carry_out(argument: tuple[list[Job], str, bool]) -> list[Result]:
 class Workers:
     """Processes that simulate."""
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, check_database: bool = False) -> None:
         context = multiprocessing.get_context("spawn")
         # One that cannot be prepared ends all, instead of being started for ever.
-        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare)
+        self._pool = ProcessPoolExecutor(
+            jobs, mp_context=context, initializer=prepare, initargs=(check_database,)
+        )
 
     def run(
         self, jobs: Iterable[Job], mutation: str = "", logging: bool = False, chunk: int = CHUNK
@@ -126,6 +150,7 @@ class Report:
         self.states, self.orders = Counter(), Counter()
         self.kinds: dict[str, list[Job]] = collections.defaultdict(list)
         self.failed = 0
+        self._courses: dict[Job, int] = {}
         self._begin = self._told = time.monotonic()
 
     def add(self, result: Result) -> None:
@@ -134,6 +159,8 @@ class Report:
         self.seconds += result.seconds
         self.states.add(result.states)
         self.orders.add([result.order])
+        if self.runs <= 8:
+            self._courses[result.job] = result.order
         self.failed += bool(result.violations)
         for kind in {kind for kind, _ in result.violations}:
             if not self.kinds[kind]:
@@ -143,6 +170,16 @@ class Report:
         if time.monotonic() - self._told > 30:
             self._told = time.monotonic()
             print(f"  {self.runs} runs, {self.failed} failed", flush=True)
+
+    def compare(self, again: Iterable[Result]) -> None:
+        """Look whether seeds have the same course again, in other processes, after other seeds.
+
+        Raises:
+            RuntimeError: one has not: its violations could not be looked into.
+        """
+        for result in again:
+            if self._courses[result.job] != result.order:
+                raise RuntimeError(f"{result.job} is not the same again")
 
     def end(self, expected: bool) -> int:
         """Tell all; return the exit code."""
@@ -187,7 +224,7 @@ def run(arguments: argparse.Namespace) -> int:
         return tell(arguments.trace[0], int(arguments.trace[1]))
     from simulation import explore, mutations, names
 
-    workers, report = Workers(arguments.jobs), Report()
+    workers, report = Workers(arguments.jobs, arguments.check_database), Report()
     try:
         if arguments.mutations:
             return mutations.find_all(workers, arguments.only, arguments.within)
@@ -201,6 +238,8 @@ def run(arguments: argparse.Namespace) -> int:
         jobs += [Job("mixed", seed) for seed in range(arguments.first, last)]
         for result in workers.run(jobs):
             report.add(result)
+        if arguments.regressions:
+            report.compare(workers.run(jobs[:8], chunk=1))
         if arguments.explore:
             explore.breadth_first(workers, report, arguments.explore, arguments.only)
     finally:

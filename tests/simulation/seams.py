@@ -386,7 +386,8 @@ def _recovery_flow(names: list[str], **kwargs: Any) -> Any:
 def _patch_package() -> None:
     from masakari_fencing import commands, files
     from masakari_fencing.notifier import daemon
-    from masakari_fencing.pacemaker import crm_mon, tools
+    from masakari_fencing.pacemaker import crm_mon, remote_nodes, tools
+    from masakari_fencing.records import recoveries
 
     def run(self: Any, argv: Any, **options: Any) -> Any:
         check = options.pop("check", True)
@@ -402,7 +403,11 @@ def _patch_package() -> None:
         if name.startswith("masakari_fencing."):
             _patch_module(module, module is daemon)
     # The same text means the same: it is read once.
-    for read in (crm_mon.parse_status, tools.parse):
+    # The same text means the same, and so does the same tree of one: it is read once.
+    for read in (
+        crm_mon.parse_status, tools.parse, tools.parse_time, recoveries.all_of,
+        remote_nodes.addresses,
+    ):  # fmt: skip
         remembering = _remembering(read)
         for name, module in list(sys.modules.items()):
             if name.startswith("masakari_fencing.") and vars(module).get(read.__name__) is read:
@@ -428,10 +433,11 @@ def _patch_module(module: Any, polls: bool) -> None:
             setattr(module, name, stand)
 
 
-def _remembering(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    known: dict[str, Any] = {}
+def _remembering(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Remember what a function returns; nobody changes it, nor what it is given."""
+    known: dict[Any, Any] = {}
 
-    def remembered(text: str) -> Any:
+    def remembered(text: Any) -> Any:
         found = known.get(text)
         if found is None:
             if len(known) > 2000:

@@ -22,6 +22,10 @@ GRACE = 3000.0
 """Seconds after the last fault within which everything must be in order: longer than any wait in
 the protocol (`rebuild_timeout` 1800 s, `recovery_timeout` 900 s)."""
 
+TOLD = 420.0
+"""Seconds for which a status must have said what is not in order for a run to end: longer than
+the longest pause before a recovery is tried again (`unattended.PAUSES`) and an attempt."""
+
 CALM = 45.0
 """Seconds for which everything must have stayed in order for a run to end."""
 
@@ -85,7 +89,7 @@ class Simulation:
             self.faults.log = []
         self.states: set[int] = set()
         self.calm_since: float | None = None
-        self.over = False
+        self.told_since: float | None = None
 
     def run(self) -> list[Any]:
         """Run it.
@@ -100,8 +104,8 @@ class Simulation:
             self.kernel.check = self._step
             self.kernel.after(8.0, lambda: self.situation.begin(self))
             self.kernel.after(20.0, self._look)
-            self.kernel.run(START + 40000, lambda: self.over)
-            if not self.over:
+            self.kernel.run(START + 40000)
+            if not self.kernel.over:
                 self._final()
         finally:
             self.kernel.close()
@@ -234,7 +238,7 @@ class Simulation:
         """Look from time to time whether everything is in order, or the time for it is over."""
         world, now = self.world, self.kernel.now
         if world.violations:
-            self.over = True
+            self.kernel.over = True
             return
         if self._in_order():
             self.calm_since = self.calm_since or now
@@ -243,6 +247,14 @@ class Simulation:
                 return
         else:
             self.calm_since = None
+        if self._complaints(ended=False):
+            self.told_since = None
+        else:
+            self.told_since = self.told_since or now
+            since = max(self.told_since, world.last_fault)
+            if now - since >= TOLD and self._all_happened() and not self._complaints():
+                self._final()
+                return
         if now - world.last_fault > GRACE and not self.world.pending:
             self._final()
             return
@@ -286,24 +298,31 @@ class Simulation:
         return guest.uuid in self.commands._answer(self.cluster.cib, None, "crm_config")
 
     def _final(self) -> None:
-        self.over = True
-        world = self.world
+        self.kernel.over = True
+        for kind, text in self._complaints():
+            self.world.violate(kind, text)
+
+    def _complaints(self, *, ended: bool = True) -> list[tuple[str, str]]:
+        """Return what is not in order, and in no status; `ended`: nothing may be under way."""
+        found = []
         unwell = self.unwell()
         for guest in unwell:
             if not self.told(guest) or (self.situation.must_recover and not guest.unplaceable):
+                runs = self.world.running_on(guest.uuid) or "no host"
                 text = (
                     f"{guest.uuid[:8]} on {guest.host}: {guest.vm_state}/{guest.task_state}, "
-                    f"locked={guest.locked}, runs on {world.running_on(guest.uuid) or 'no host'}"
+                    f"locked={guest.locked}, runs on {runs}"
                 )
-                world.violate(_kind(guest, world), text)
-        ill = {guest.host for guest in unwell}
-        for kind, status, name in self.masakari.notifications():
+                found.append((_kind(guest, self.world), text))
+        for kind, status, name in self.masakari.notifications() if ended else ():
             if status not in ("finished", "failed", "ignored"):
-                world.violate("notification does not end", f"{kind} of {name} is {status}")
-            elif status == "finished" and kind == "COMPUTE_HOST" and name in ill:
+                found.append(("notification does not end", f"{kind} of {name} is {status}"))
+            elif status == "finished" and kind == "COMPUTE_HOST":
                 left = [g for g in unwell if g.host == name]
                 if left and not all(self.told(g) for g in left):
-                    world.violate("finished, and is not true", f"{name}: {left[0].uuid[:8]} left")
+                    text = f"{name}: {left[0].uuid[:8]} left"
+                    found.append(("finished, and is not true", text))
+        return found
 
 
 def _kind(guest: Guest, world: World) -> str:

@@ -165,12 +165,12 @@ class World:
                 self.violate("runs twice", f"guest {uuid[:8]} on {other.name} and {host.name}")
         host.qemu.add(uuid)
         self.kernel.trace(host.name, f"QEMU of {uuid[:8]} starts")
-        self.kernel.changed()
+        self.kernel.changed("guests")
 
     def stop_guest(self, host: Hypervisor, uuid: str) -> None:
         """End a guest's process."""
         host.qemu.discard(uuid)
-        self.kernel.changed()
+        self.kernel.changed("guests")
 
     # -- power ------------------------------------------------------------------------------
     def power_off(self, host: Hypervisor) -> None:
