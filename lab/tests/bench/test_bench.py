@@ -1,8 +1,7 @@
-"""The benchmark's figures, table and picture; what it measures is measured in the lab."""
+"""The benchmark's figures and their table; what it measures is measured in the lab."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from jujulab.bench import __main__ as bench
-from jujulab.bench import chart as benchchart
+from jujulab.bench import bench
 from jujulab.bench import results as benchresults
-from jujulab.bench.__main__ import SCENARIOS, Bench, Scenario
+from jujulab.bench.__main__ import arguments
+from jujulab.bench.bench import SCENARIOS, Bench, Scenario
 from jujulab.bench.results import OURS, UPSTREAM, Results, ResultsError, Run, Spread
 from jujulab.files import REPOSITORY
 from jujulab.maas.power import BOOT_DELAY, Settings
@@ -103,38 +102,6 @@ def test_the_table(results: Results) -> None:
     assert cells[2][7] == "19.5 times"
     assert cells[3][:4] == ["QEMU killed", "ours", "1", "-"]
     assert len({len(row) for row in rows}) == 1
-
-
-def boxes(root: ElementTree.Element, colour: str) -> list[float]:
-    found = root.iter("{http://www.w3.org/2000/svg}rect")
-    return [float(box.get("width", "")) for box in found if box.get("fill") == colour]
-
-
-def test_the_picture_has_each_phase_to_scale(results: Results) -> None:
-    root = ElementTree.fromstring(benchchart.draw(results, TITLES))  # noqa: S314
-    words = " ".join(element.text or "" for element in root.iter())
-    assert "power cut: upstream charms" in words
-    assert "175.5 s, 19.5 times" in words
-    assert "QEMU killed: this project" not in words, "there is nothing beside it"
-    _ours, theirs, alone, *rest = boxes(root, "#30936f")
-    assert rest[-1] == 12.0, "the legend"
-    # ACTIVE at 175.5 s of 180 on the first scale, and at 9.0 s of 10 on the second.
-    plot = benchchart._WIDTH - benchchart._LEFT - benchchart._RIGHT
-    assert theirs == pytest.approx((175.5 - 6.0) / 200 * plot, abs=0.1)
-    assert alone == pytest.approx((9.0 - 6.0) / 10 * plot, abs=0.1)
-
-
-def test_the_picture_of_nothing_is_a_picture(tmp_path: Path) -> None:
-    ElementTree.fromstring(  # noqa: S314
-        benchchart.draw(Results(tmp_path / "none"), TITLES)
-    )
-
-
-@pytest.mark.parametrize(
-    ("longest", "step"), [(189, 50), (21.4, 5), (9.1, 2), (60, 10), (61, 20), (0, 1)]
-)
-def test_ticks_are_round_numbers(longest: float, step: float) -> None:
-    assert benchchart.tick_step(longest) == step
 
 
 def test_figures_leave_out_what_was_not_seen() -> None:
@@ -241,8 +208,8 @@ def test_nothing_is_configured_where_nothing_is_missing(results: Results) -> Non
 
 
 def test_the_command_line() -> None:
-    assert bench.arguments([]).only == list(SCENARIOS)
-    chosen = bench.arguments(["--runs", "3", "--only", "qemu", "--mode", "ours"])
+    assert arguments([]).only == list(SCENARIOS)
+    chosen = arguments(["--runs", "3", "--only", "qemu", "--mode", "ours"])
     assert (chosen.runs, chosen.only, chosen.mode) == (3, ["qemu"], ["ours"])
 
 

@@ -1,8 +1,8 @@
 """A deployment that stands still is noticed, and one that is busy or done is not."""
 
 import pytest
-from jujulab.engine.model import codec
-from jujulab.engine.model.state import State, Task
+from jujulab.engine.model import store
+from jujulab.engine.model.state import Task
 from jujulab.engine.stalls import PATIENCE, StallWatch
 
 START = 1_000_000.0
@@ -78,4 +78,4 @@ def test_the_model_keeps_them(world):
     model, _unit, watch = world
 
     watch.look(START + PATIENCE)
-    assert codec.loads(State, model.snapshot()).stalls == model.state.stalls
+    assert store.loads(model.snapshot()).stalls == model.state.stalls

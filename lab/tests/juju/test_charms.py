@@ -110,7 +110,7 @@ def test_what_is_no_charm_is_refused(tmp_path: Path) -> None:
         charms.peek("./nowhere")
     broken = tmp_path / "y.charm"
     broken.write_text("no zip")
-    with pytest.raises(JujuError, match="cannot unpack"):
+    with pytest.raises(JujuError, match="is not a packed charm"):
         charms.peek(str(broken))
 
 

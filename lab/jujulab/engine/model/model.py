@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from jujulab.engine.model import codec
+from jujulab.engine.model import store
 from jujulab.engine.model.state import (
     ALIVE,
     Application,
@@ -77,7 +77,7 @@ class Model:
     def snapshot(self) -> str:
         """Return the state as text."""
         with self.lock:
-            return codec.dumps(self.state)
+            return store.dumps(self.state)
 
     # Look-ups.
 

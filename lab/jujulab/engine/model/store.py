@@ -14,10 +14,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from jujulab.engine.model import codec
+from pydantic import TypeAdapter
+
 from jujulab.engine.model.state import State
 
 log = logging.getLogger(__name__)
+
+_STATE = TypeAdapter(State)
+"""State as JSON; fields that a state file lacks get their defaults."""
 
 
 def write_private(path: Path, text: str) -> None:
@@ -31,6 +35,20 @@ def write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def dumps(state: State) -> str:
+    """Return the state as one line of JSON."""
+    return _STATE.dump_json(state).decode()
+
+
+def loads(text: str) -> State:
+    """Return the state that `dumps` wrote.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    return _STATE.validate_json(text)
+
+
 def read(path: Path) -> State:
     """Return the persisted state, or an empty one where there is none.
 
@@ -42,7 +60,7 @@ def read(path: Path) -> State:
     except FileNotFoundError:
         return State()
     try:
-        return codec.loads(State, text)
+        return loads(text)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
