@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jujulab.juju.charm import CharmStore
 from jujulab.juju.pack import REPOSITORY
+from jujulab.juju.store import CharmStore
 
 LIMIT = 7.0
 """Times the processor time of ops alone that a hook may take which changes nothing."""

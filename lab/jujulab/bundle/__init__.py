@@ -8,6 +8,8 @@ Both functions raise `BundleError`, and neither touches a model: who executes th
 only when all of them are known.
 """
 
+from jujulab.juju.charm import LocalCharms
+
 from .changes import (
     AddApplication,
     AddMachine,
@@ -16,25 +18,14 @@ from .changes import (
     Change,
     Expose,
     RefreshApplication,
-    SetApplicationAnnotations,
     SetConstraints,
-    SetMachineAnnotations,
     SetOptions,
 )
-from .charms import CharmLookup, LocalCharms
-from .data import Bundle
+from .data import ApplicationView, Bundle, MachineView, ModelView, UnitView
 from .errors import BundleError, Origin, Problem
 from .load import load
-from .placement import MachineMap
+from .names import MachineMap
 from .plan import compute_changes
-from .view import (
-    ApplicationView,
-    ExposedEndpoint,
-    MachineView,
-    ModelView,
-    OptionValue,
-    UnitView,
-)
 
 __all__ = [
     "AddApplication",
@@ -45,20 +36,15 @@ __all__ = [
     "Bundle",
     "BundleError",
     "Change",
-    "CharmLookup",
     "Expose",
-    "ExposedEndpoint",
     "LocalCharms",
     "MachineMap",
     "MachineView",
     "ModelView",
-    "OptionValue",
     "Origin",
     "Problem",
     "RefreshApplication",
-    "SetApplicationAnnotations",
     "SetConstraints",
-    "SetMachineAnnotations",
     "SetOptions",
     "UnitView",
     "compute_changes",

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 
-from jujulab.juju.charm import CharmMeta
+from jujulab.juju.charm import CharmMeta, is_path
 from jujulab.juju.errors import JujuError
 
-from .constraints import parse_constraints, with_spaces
-from .data import ApplicationSpec
 from .errors import Problem
-from .names import ENDPOINT, STORAGE, check_channel, is_application, is_path
-from .view import OptionValue
+from .names import check_channel, is_application, is_space, parse_constraints
+from .schema import ApplicationSpec, OptionValue
 
-_SPACE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _NUMBER_TEXT = re.compile(r"[+-]?[0-9]+")
-_ALL_ENDPOINTS = ""
 
 Options = Mapping[str, OptionValue | None]
 
 
-def verify_application(spec: ApplicationSpec, meta: CharmMeta) -> tuple[Options, list[Problem]]:
+def verify_application(
+    name: str, spec: ApplicationSpec, meta: CharmMeta
+) -> tuple[Options, list[Problem]]:
     """Verify all of an application but its base, its placement and its relations.
 
     Returns:
         The options in the charm's types, and what is wrong.
     """
     options, problems = _options(spec, meta)
-    if not is_application(spec.name):
-        problems.append(Problem(f'"{spec.name}" is not a valid application name', spec.at()))
+    if not is_application(name):
+        problems.append(Problem(f'"{name}" is not a valid application name', spec.at()))
     problems += _source_problems(spec)
     problems += _unit_problems(spec, meta)
-    problems += _constraint_problems(spec)
     problems += _binding_problems(spec, meta)
-    problems += _expose_problems(spec, meta)
-    problems += _name_problems(spec)
+    try:
+        parse_constraints(spec.constraints)
+    except ValueError as error:
+        problems.append(Problem(str(error), spec.at("constraints")))
     return options, problems
 
 
@@ -56,29 +54,20 @@ def _source_problems(spec: ApplicationSpec) -> Iterator[Problem]:
 
 
 def _unit_problems(spec: ApplicationSpec, meta: CharmMeta) -> Iterator[Problem]:
-    units = spec.at("num_units" if "num_units" in spec.table.entries else "scale")
     if spec.num_units < 0:
-        yield Problem("the number of units cannot be negative", units)
+        yield Problem("the number of units cannot be negative", spec.at("num_units"))
     if not meta.subordinate:
         return
     charm = f'"{meta.name}" is a subordinate charm'
     if spec.num_units > 0:
         yield Problem(
             f"{charm}: it gets a unit beside each unit it is related to, and has no num_units",
-            units,
+            spec.at("num_units"),
         )
     if spec.to:
         yield Problem(f"{charm}: its units follow their principals, without to", spec.at("to"))
     if spec.constraints:
         yield Problem(f"{charm}: it is deployed without constraints", spec.at("constraints"))
-
-
-def _constraint_problems(spec: ApplicationSpec) -> Iterator[Problem]:
-    try:
-        parse_constraints(spec.constraints)
-        with_spaces(spec.constraints, spec.bindings)
-    except ValueError as error:
-        yield Problem(str(error), spec.at("constraints"))
 
 
 def _options(
@@ -108,55 +97,14 @@ def _check_strictly(name: str, kind: str, value: OptionValue | None) -> None:
         raise JujuError(f'option "{name}" expected int, got "{value}"')
 
 
-def _bindable(meta: CharmMeta) -> set[str]:
-    """Return what the charm itself names and an operator can bind to a space."""
-    named = {name for name, endpoint in meta.endpoints.items() if not endpoint.implicit}
-    return named | set(meta.extra_bindings)
-
-
 def _binding_problems(spec: ApplicationSpec, meta: CharmMeta) -> Iterator[Problem]:
-    known = _bindable(meta)
+    known = {name for name, endpoint in meta.endpoints.items() if not endpoint.implicit}
+    known |= {"", *meta.extra_bindings}
     for endpoint, space in spec.bindings.items():
         origin = spec.at("bindings", endpoint)
-        if endpoint != _ALL_ENDPOINTS and endpoint not in known:
+        if endpoint not in known:
             yield Problem(
                 f'charm "{meta.name}" has no endpoint or extra-binding "{endpoint}"', origin
             )
-        if space and not _SPACE.fullmatch(space):
+        if space and not is_space(space):
             yield Problem(f'"{space}" is not the name of a space', origin)
-
-
-def _expose_problems(spec: ApplicationSpec, meta: CharmMeta) -> Iterator[Problem]:
-    if spec.expose and spec.exposed_endpoints:
-        yield Problem(
-            "expose: true exposes all endpoints and cannot be combined with exposed-endpoints",
-            spec.at("exposed-endpoints"),
-        )
-    for endpoint, exposed in spec.exposed_endpoints.items():
-        origin = spec.at("exposed-endpoints", endpoint)
-        if endpoint != _ALL_ENDPOINTS and endpoint not in _bindable(meta):
-            yield Problem(f'charm "{meta.name}" has no endpoint "{endpoint}"', origin)
-        for cidr in sorted(exposed.cidrs):
-            try:
-                ipaddress.ip_network(cidr, strict=False)
-            except ValueError:
-                yield Problem(f'"{cidr}" is not a CIDR', origin)
-
-
-def _name_problems(spec: ApplicationSpec) -> Iterator[Problem]:
-    """Check the names of what the application has many of."""
-    for field, pattern in (
-        ("storage", STORAGE),
-        ("devices", STORAGE),
-        ("offers", STORAGE),
-        ("resources", ENDPOINT),
-    ):
-        for name in getattr(spec, field):
-            if not re.fullmatch(pattern, name):
-                yield Problem(f'"{name}" is not a valid name', spec.at(field, name))
-    for name, value in spec.resources.items():
-        if not isinstance(value, int | str) or isinstance(value, bool):
-            yield Problem(
-                "a resource is a revision number or the path of a file",
-                spec.at("resources", name),
-            )

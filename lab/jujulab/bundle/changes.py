@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .view import ExposedEndpoint, OptionValue
+from .schema import OptionValue
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class AddApplication:
         bindings: endpoint or extra-binding -> space; key "" is the default of the application.
         constraints: as written.
         trust: whether the charm gets the cloud's credentials.
-        annotations: annotations of the application.
     """
 
     name: str
@@ -39,7 +38,6 @@ class AddApplication:
     bindings: Mapping[str, str] = field(default_factory=dict)
     constraints: str = ""
     trust: bool = False
-    annotations: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         channel = f" from {self.channel}" if self.channel else ""
@@ -61,11 +59,7 @@ class RefreshApplication:
 
 @dataclass(frozen=True)
 class SetOptions:
-    """Set options of an application that exists; only those that differ are in it.
-
-    Attributes:
-        options: New values; None gives an option its default again.
-    """
+    """Set the options that differ; None gives an option its default again."""
 
     application: str
     options: Mapping[str, OptionValue | None]
@@ -87,15 +81,12 @@ class SetConstraints:
 
 @dataclass(frozen=True)
 class Expose:
-    """Expose an application; endpoint "" stands for all endpoints."""
+    """Expose an application."""
 
     application: str
-    endpoints: Mapping[str, ExposedEndpoint]
 
     def __str__(self) -> str:
-        if "" in self.endpoints:
-            return f"expose all endpoints of {self.application}"
-        return f"expose {', '.join(sorted(self.endpoints))} of {self.application}"
+        return f"expose all endpoints of {self.application}"
 
 
 @dataclass(frozen=True)
@@ -105,48 +96,23 @@ class AddMachine:
     Attributes:
         id: the id that it gets, `4` or `1/lxd/0`.
         parent: id of the machine that holds the container; None for a machine.
-        container_type: `lxd` or `kvm`; None for a machine.
         base: `ubuntu@22.04`.
-        constraints: with the spaces that the unit's bindings need.
+        constraints: as written.
         bundle_machine: id of the machine in the bundle; None when the bundle has none for it.
     """
 
     id: str
     parent: str | None = None
-    container_type: str | None = None
     base: str = ""
     constraints: str = ""
     bundle_machine: str | None = None
 
     def __str__(self) -> str:
         if self.parent is not None:
-            return f"add {self.container_type} container {self.id} on machine {self.parent}"
-        bundle = ""
-        if self.bundle_machine not in (None, self.id):
-            bundle = f" (bundle machine {self.bundle_machine})"
+            return f"add lxd container {self.id} on machine {self.parent}"
+        renamed = self.bundle_machine not in (None, self.id)
+        bundle = f" (bundle machine {self.bundle_machine})" if renamed else ""
         return f"add new machine {self.id}{bundle}"
-
-
-@dataclass(frozen=True)
-class SetMachineAnnotations:
-    """Set annotations of a machine; others stay."""
-
-    machine: str
-    annotations: Mapping[str, str]
-
-    def __str__(self) -> str:
-        return f"set annotations for machine {self.machine}"
-
-
-@dataclass(frozen=True)
-class SetApplicationAnnotations:
-    """Set annotations of an application that exists; others stay."""
-
-    application: str
-    annotations: Mapping[str, str]
-
-    def __str__(self) -> str:
-        return f"set annotations for {self.application}"
 
 
 @dataclass(frozen=True)
@@ -178,9 +144,7 @@ Change = (
     | SetOptions
     | SetConstraints
     | Expose
-    | SetApplicationAnnotations
     | AddMachine
-    | SetMachineAnnotations
     | AddRelation
     | AddUnit
 )

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from .charms import CharmLookup
-from .data import Bundle, decode
+from jujulab.juju.charm import LocalCharms
+
+from .data import Bundle
 from .errors import BundleError, Origin
 from .merge import merge, resolve_files
 from .nodes import Table, is_null, read_documents
-from .schema import check_document
+from .schema import BundleSpec, check_document
 from .verify import verify
 
 
-def load(bundle_path: Path, overlay_paths: Iterable[Path] = (), *, charms: CharmLookup) -> Bundle:
+def load(bundle_path: Path, overlay_paths: Iterable[Path] = (), *, charms: LocalCharms) -> Bundle:
     """Read a bundle, merge overlays into it, and verify the result.
 
     A file may have several documents: the first one of the bundle file is the base, all others
@@ -46,12 +47,11 @@ def load(bundle_path: Path, overlay_paths: Iterable[Path] = (), *, charms: Charm
     merged, *overlays = [resolve_files(doc, source.parent) for source, doc in documents]
     for table in overlays:
         merged = merge(merged, table)
-    return verify(decode(merged), charms)
+    return verify(BundleSpec.model_validate(merged), charms)
 
 
 def _refuse_empty_applications(base: Table) -> None:
-    applications = base.entries.get("applications")
-    for name, node in applications.entries.items() if isinstance(applications, Table) else ():
+    for name, node in base.table("applications").items():
         if is_null(node):
             rule = f'application "{name}" has no body; only an overlay can remove one so'
             raise BundleError.of(rule, node.origin)

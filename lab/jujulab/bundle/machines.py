@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .data import Application, Bundle, Machine
+from .data import Application, Bundle, Machine, ModelView, UnitView
 from .errors import BundleError, Origin
-from .names import is_machine
-from .placement import NEW, MachineMap
-from .view import ModelView, UnitView
+from .names import NEW, MachineMap, is_machine
 
 
 def top_machine(machine_id: str) -> str:
     """Return the machine that carries a container, or the machine itself."""
     return machine_id.partition("/")[0]
-
-
-def container_type(machine_id: str) -> str:
-    """Return the type of a container, `lxd` for `1/lxd/0`; empty for a machine."""
-    return machine_id.split("/")[-2] if "/" in machine_id else ""
-
-
-def parent_machine(machine_id: str) -> str:
-    """Return the machine directly below a container: `1` for `1/lxd/0`."""
-    return machine_id.rsplit("/", 2)[0]
 
 
 def natural(machine_id: str) -> tuple[tuple[int, str], ...]:
@@ -38,7 +26,7 @@ class Sequences:
         numbers = [int(top_machine(machine)) for machine in model.machines]
         self._machine = _next(model.next_machine, numbers)
         self._model = model
-        self._containers: dict[tuple[str, str], int] = {}
+        self._containers: dict[str, int] = {}
         self._units: dict[str, int] = {}
 
     def machine(self) -> str:
@@ -46,20 +34,19 @@ class Sequences:
         self._machine += 1
         return str(self._machine - 1)
 
-    def container(self, parent: str, kind: str) -> str:
-        """Return the id of the next container of a type on a machine."""
-        key = (parent, kind)
-        if key not in self._containers:
-            prefix = f"{parent}/{kind}/"
+    def container(self, parent: str) -> str:
+        """Return the id of the next container on a machine."""
+        if parent not in self._containers:
+            prefix = f"{parent}/lxd/"
             used = [
                 int(machine.removeprefix(prefix))
                 for machine in self._model.machines
                 if machine.startswith(prefix) and is_machine(machine.removeprefix(prefix))
             ]
             view = self._model.machines.get(parent)
-            self._containers[key] = _next(view.next_containers.get(kind) if view else None, used)
-        self._containers[key] += 1
-        return f"{parent}/{kind}/{self._containers[key] - 1}"
+            self._containers[parent] = _next(view.next_container if view else None, used)
+        self._containers[parent] += 1
+        return f"{parent}/lxd/{self._containers[parent] - 1}"
 
     def unit(self, application: str) -> str:
         """Return the name of the next unit of an application."""
@@ -129,7 +116,7 @@ class _Inference:
             left = []
             for placement in application.to:
                 machine = placement.machine
-                if not machine or machine == NEW:
+                if machine == NEW:
                     continue
                 unit = None
                 if machine not in self._mapping:
@@ -162,9 +149,7 @@ def unit_on(model: ModelView, application: str, machine: str, container: str) ->
     """Return a unit of an application on a machine of the model, or in a container on it."""
     view = model.applications.get(application)
     for unit in view.units if view else ():
-        kind = container_type(unit.machine)
-        place = parent_machine(unit.machine) if kind else unit.machine
-        if kind == container and place == machine:
+        if top_machine(unit.machine) == machine and bool(container) == ("/" in unit.machine):
             return unit
     return None
 
@@ -173,7 +158,7 @@ def unused_machine_error(
     machine: Machine, bundle: Bundle, model: ModelView, mapping: dict[str, str]
 ) -> BundleError:
     """Return the error for a machine that would be new although nothing new goes there."""
-    free = {m for m in model.machines if not container_type(m)} - set(mapping.values())
+    free = {m for m in model.machines if "/" not in m} - set(mapping.values())
     names = [
         application.name
         for application in bundle.applications.values()

@@ -1,25 +1,47 @@
-"""The syntax of Juju's names, bases and constraints."""
+"""The syntax of Juju's names, bases, channels, constraints and placements."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from .errors import BundleError, Origin
+
+NEW = "new"
 _NUMBER = r"(?:0|[1-9][0-9]*)"
 APPLICATION = r"(?:[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)"
 ENDPOINT = r"(?:[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*)"
-STORAGE = r"(?:[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)"
 
 _BASE = re.compile(
     r"(ubuntu|centos|genericlinux)@([0-9]+(?:\.[0-9]+)?)(?:/(stable|candidate|beta|edge))?"
 )
-_SERIES = {
-    "bionic": "ubuntu@18.04",
-    "focal": "ubuntu@20.04",
-    "jammy": "ubuntu@22.04",
-    "noble": "ubuntu@24.04",
+_CHANNEL = re.compile(
+    r"(?:[A-Za-z0-9._-]+/)?(?:stable|candidate|beta|edge)(?:/[A-Za-z0-9._-]+)?|[A-Za-z0-9._-]+"
+)
+_PLACEMENT = re.compile(rf"(?:([a-z]+):)?({NEW}|{_NUMBER})")
+_BESIDE = re.compile(rf"(?:[a-z]+:)?{APPLICATION}(?:/{_NUMBER})?")
+
+_COUNT = "[0-9]+"
+_SIZE = r"[0-9]+(?:\.[0-9]+)?[MGTPEZY]?(?:i?B)?"
+_SPACE = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_CONSTRAINTS = {
+    "allocate-public-ip": "[Tt]rue|[Ff]alse",
+    "arch": "amd64|arm64|ppc64el|riscv64|s390x",
+    "container": "none|lxd|kvm",
+    "cores": _COUNT,
+    "cpu-cores": _COUNT,
+    "cpu-power": _COUNT,
+    "mem": _SIZE,
+    "root-disk": _SIZE,
+    "spaces": rf"\^?{_SPACE}(?:,\^?{_SPACE})*",
+    **dict.fromkeys(
+        ("image-id", "instance-role", "instance-type", "root-disk-source", "tags", "virt-type"),
+        ".*",
+    ),
+    "zones": ".*",
 }
-_CHANNEL = re.compile(r"(?:[A-Za-z0-9._-]+/)?(?:stable|candidate|beta|edge)(?:/[A-Za-z0-9._-]+)?")
-_TRACK = re.compile(r"[A-Za-z0-9._-]+")
+"""Constraint -> what its value looks like."""
 
 
 def is_application(name: str) -> bool:
@@ -30,6 +52,11 @@ def is_application(name: str) -> bool:
 def is_machine(name: str) -> bool:
     """Whether this is the number of a machine, and not of a container."""
     return re.fullmatch(_NUMBER, name) is not None
+
+
+def is_space(name: str) -> bool:
+    """Whether a space can have this name."""
+    return re.fullmatch(_SPACE, name) is not None
 
 
 def parse_base(text: str) -> str:
@@ -45,46 +72,103 @@ def parse_base(text: str) -> str:
     return f"{match[1]}@{match[2]}" + (f"/{risk}" if risk and risk != "stable" else "")
 
 
-def base_of_series(series: str) -> str:
-    """Return the base that a series of Ubuntu stands for.
-
-    Raises:
-        ValueError: It is not the name of a series.
-    """
-    if series not in _SERIES:
-        raise ValueError(f'series "{series}" is not known; write a base such as ubuntu@22.04')
-    return _SERIES[series]
-
-
 def check_channel(text: str) -> None:
     """Check a channel: `2024.1/stable`, `stable`, `latest/edge/fix`, or a track alone.
 
     Raises:
         ValueError: It is not one.
     """
-    if not (_CHANNEL.fullmatch(text) or _TRACK.fullmatch(text)):
+    if not _CHANNEL.fullmatch(text):
         raise ValueError(f'"{text}" is not a channel; write it as track/risk, 2024.1/stable')
 
 
-def charm_name(reference: str) -> str:
-    """Return the charm's name in a Charmhub reference: `keystone`, `ch:keystone`.
+def parse_constraints(text: str) -> dict[str, str]:
+    """Read constraints such as `mem=4G spaces=internal,^public`.
 
     Raises:
-        ValueError: It is not a reference that a bundle can have; the text says why.
+        ValueError: A constraint is unknown, malformed or given twice.
     """
-    schema, colon, name = reference.rpartition(":")
-    if colon and schema == "cs":
-        raise ValueError("the charm store (cs:) is gone; name the Charmhub charm alone")
-    if colon and schema != "ch":
-        raise ValueError(f'"{reference}" is neither the name of a Charmhub charm nor a path')
-    name = name.rpartition("/")[2]
-    if re.fullmatch(rf"{APPLICATION}-{_NUMBER}", name):
-        raise ValueError(f'"{reference}" has a revision in its name; use the key revision')
-    if not is_application(name):
-        raise ValueError(f'"{reference}" is not the name of a charm')
-    return name
+    parsed: dict[str, str] = {}
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f'malformed constraint "{word}"; write it as name=value')
+        if name not in _CONSTRAINTS:
+            raise ValueError(f'unknown constraint "{name}"')
+        name = "cores" if name == "cpu-cores" else name
+        if name in parsed:
+            raise ValueError(f'constraint "{name}" is given twice')
+        if value and not re.fullmatch(_CONSTRAINTS[name], value):
+            raise ValueError(f'bad "{name}" constraint: "{value}" does not fit')
+        parsed[name] = value
+    return parsed
 
 
-def is_path(reference: str) -> bool:
-    """Whether a bundle's `charm` is a path and not the name of a Charmhub charm."""
-    return reference.startswith((".", "/"))
+@dataclass(frozen=True)
+class Placement:
+    """One placement directive of a bundle.
+
+    Attributes:
+        text: As it was written.
+        machine: Id of a machine of the bundle, or `new`.
+        container: `lxd` for a new container; empty for the machine itself.
+    """
+
+    text: str
+    machine: str
+    container: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Placement:
+        """Read a directive: `1`, `lxd:1`, `new`, `lxd:new`.
+
+        Raises:
+            ValueError: It is not one, or one that the lab does not know.
+        """
+        match = _PLACEMENT.fullmatch(text)
+        if match is None and _BESIDE.fullmatch(text):
+            raise ValueError(
+                f'"{text}": the lab does not support placement beside an application; write the '
+                "number of a machine"
+            )
+        if match is None:
+            raise ValueError(f'"{text}" is not a placement; write 1, lxd:1 or new')
+        if match[1] not in (None, "lxd"):
+            raise ValueError(f'"{match[1]}" is no type of container that the lab has; lxd is')
+        return cls(text, match[2], match[1] or "")
+
+
+@dataclass(frozen=True)
+class MachineMap:
+    """The value of `--map-machines`.
+
+    Attributes:
+        existing: Whether machine N of the bundle is machine N of the model where there is one.
+        explicit: Machine of the bundle -> machine of the model.
+    """
+
+    existing: bool = False
+    explicit: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> MachineMap:
+        """Read `existing`, `3=7`, or several of them with commas.
+
+        Raises:
+            BundleError: It is something else.
+        """
+        existing = False
+        explicit: dict[str, str] = {}
+        origin = Origin(key="--map-machines")
+        for word in text.split(",") if text else ():
+            if word == "existing":
+                existing = True
+                continue
+            bundle, equals, model = word.partition("=")
+            if not equals or not is_machine(bundle) or not is_machine(model):
+                rule = f'expected "existing" or "<bundle-id>=<machine-id>", got "{word}"'
+                raise BundleError.of(rule, origin)
+            if bundle in explicit:
+                raise BundleError.of(f"machine {bundle} of the bundle is mapped twice", origin)
+            explicit[bundle] = model
+        return cls(existing, explicit)

@@ -44,14 +44,22 @@ class Table:
     entries: Mapping[str, Node]
     origin: Origin
 
-    def at(self, *path: str) -> Origin:
+    def at(self, *path: str | int) -> Origin:
         """Return where the value at a path was written, or the nearest thing around it."""
         node: Node = self
         for key in path:
-            if not isinstance(node, Table) or key not in node.entries:
+            if isinstance(node, Table) and key in node.entries:
+                node = node.entries[str(key)]
+            elif isinstance(node, Items) and isinstance(key, int) and key < len(node.items):
+                node = node.items[key]
+            else:
                 break
-            node = node.entries[key]
         return node.origin
+
+    def table(self, key: str) -> Mapping[str, Node]:
+        """Return the entries of a mapping in this one; none where there is no such mapping."""
+        node = self.entries.get(key)
+        return node.entries if isinstance(node, Table) else {}
 
 
 Node = Scalar | Items | Table

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+
+from jujulab.juju.charm import charm_name, is_path
 
 from .changes import (
     AddApplication,
     AddMachine,
     AddRelation,
+    AddUnit,
     Change,
     Expose,
     RefreshApplication,
-    SetApplicationAnnotations,
     SetConstraints,
-    SetMachineAnnotations,
     SetOptions,
 )
-from .constraints import parse_constraints
-from .data import Application, Bundle
+from .data import Application, ApplicationView, Bundle, ModelView
 from .errors import BundleError, Problem
-from .machines import Sequences, map_machines, natural, unused_machine_error
-from .names import charm_name, is_path
-from .placement import MachineMap
-from .units import UnitPlanner
-from .view import ApplicationView, ExposedEndpoint, ModelView
-
-_EVERYWHERE = {"": ExposedEndpoint()}
+from .machines import Sequences, map_machines, natural, top_machine, unit_on, unused_machine_error
+from .names import NEW, MachineMap, Placement, parse_constraints
 
 
 def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -> list[Change]:
@@ -44,7 +39,7 @@ def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -
     Raises:
         BundleError: The bundle does not fit the model.
     """
-    problems = [*_unsupported(bundle), *_unknown_spaces(bundle, model), *_upgrades(bundle, model)]
+    problems = [*_unknown_spaces(bundle, model), *_upgrades(bundle, model)]
     if problems:
         raise BundleError(problems)
     mapping = map_machines(bundle, model, machine_map)
@@ -52,30 +47,26 @@ def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -
     changes: list[Change] = []
     for name in sorted(bundle.applications):
         changes += _application(bundle.applications[name], model.applications.get(name))
-    changes += _machines(bundle, model, mapping, sequences)
-    changes += _relations(bundle, model)
-    planner = UnitPlanner(bundle, model, mapping, sequences)
-    changes += planner.plan()
+    for name in sorted(bundle.machines, key=natural):
+        if name not in mapping:
+            machine, mapping[name] = bundle.machines[name], sequences.machine()
+            new = AddMachine(mapping[name], None, machine.base, machine.constraints, name)
+            changes.append(new)
+    existing = {frozenset(pair) for pair in model.relations}
+    for relation in bundle.relations:
+        if frozenset((relation.endpoint1, relation.endpoint2)) not in existing:
+            changes.append(AddRelation(relation.endpoint1, relation.endpoint2))
+    units = [
+        change
+        for name in sorted(bundle.applications)
+        for change in _units(bundle.applications[name], model, mapping, sequences)
+    ]
+    used = {top_machine(unit.machine) for unit in units if isinstance(unit, AddUnit)}
     for name, machine in bundle.machines.items():
-        if mapping[name] not in model.machines and mapping[name] not in planner.used:
+        if mapping[name] not in model.machines and mapping[name] not in used:
             known = {ours: theirs for ours, theirs in mapping.items() if theirs in model.machines}
             raise unused_machine_error(machine, bundle, model, known)
-    return changes
-
-
-def _unsupported(bundle: Bundle) -> Iterator[Problem]:
-    """Refuse what is right in a bundle, but what a model on one machine does not have."""
-    for application in bundle.applications.values():
-        for field in ("storage", "devices", "resources", "offers", "plan"):
-            if getattr(application.spec, field):
-                yield Problem(f"the lab does not support {field}", application.spec.at(field))
-        if any(placement.container not in ("", "lxd") for placement in application.to):
-            yield Problem("the lab has no containers but lxd", application.spec.at("to"))
-    for relation in bundle.relations:
-        names = {e.partition(":")[0] for e in (relation.endpoint1, relation.endpoint2)}
-        if names & bundle.saas:
-            rule = "the lab does not support relations to other models (saas)"
-            yield Problem(rule, relation.origin)
+    return [*changes, *units]
 
 
 def _unknown_spaces(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
@@ -129,11 +120,10 @@ def _same_charm(application: Application, view: ApplicationView) -> bool:
 
 
 def _application(application: Application, view: ApplicationView | None) -> Iterator[Change]:
-    spec = application.spec
-    exposed = spec.exposed_endpoints or (_EVERYWHERE if spec.expose else None)
+    name, spec = application.name, application.spec
     if view is None:
         yield AddApplication(
-            name=spec.name,
+            name=name,
             charm=spec.charm,
             channel=None if is_path(spec.charm) else _full_channel(spec.channel) or None,
             revision=spec.revision,
@@ -143,28 +133,23 @@ def _application(application: Application, view: ApplicationView | None) -> Iter
             bindings=dict(spec.bindings),
             constraints=spec.constraints,
             trust=spec.trust,
-            annotations=dict(spec.annotations),
         )
-        if exposed:
-            yield Expose(spec.name, exposed)
-        return
-    if not _same_charm(application, view) or _newer_revision(application, view):
-        yield RefreshApplication(spec.name, spec.charm, spec.channel or None, spec.revision)
+    else:
+        yield from _differences(application, view)
+    if spec.expose and not (view and view.exposed):
+        yield Expose(name)
+
+
+def _differences(application: Application, view: ApplicationView) -> Iterator[Change]:
+    name, spec = application.name, application.spec
+    newer = None not in (spec.revision, view.revision) and spec.revision > view.revision  # type: ignore[operator]
+    if newer or not _same_charm(application, view):
+        yield RefreshApplication(name, spec.charm, spec.channel or None, spec.revision)
     options = {k: v for k, v in application.options.items() if view.options.get(k) != v}
     if options:
-        yield SetOptions(spec.name, options)
+        yield SetOptions(name, options)
     if not application.meta.subordinate and not _same_constraints(spec.constraints, view):
-        yield SetConstraints(spec.name, spec.constraints)
-    if exposed and exposed != view.exposed:
-        yield Expose(spec.name, exposed)
-    annotations = _changed(spec.annotations, view.annotations)
-    if annotations:
-        yield SetApplicationAnnotations(spec.name, annotations)
-
-
-def _newer_revision(application: Application, view: ApplicationView) -> bool:
-    wanted = application.spec.revision
-    return wanted is not None and view.revision is not None and wanted > view.revision
+        yield SetConstraints(name, spec.constraints)
 
 
 def _same_constraints(wanted: str, view: ApplicationView) -> bool:
@@ -175,32 +160,34 @@ def _same_constraints(wanted: str, view: ApplicationView) -> bool:
     return ours == theirs
 
 
-def _changed(wanted: Mapping[str, str], current: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in wanted.items() if current.get(key) != value}
+def _units(
+    application: Application, model: ModelView, mapping: dict[str, str], sequences: Sequences
+) -> Iterator[AddMachine | AddUnit]:
+    """Yield the units that an application lacks, each behind the machines that are new for it."""
+    view = model.applications.get(application.name)
+    placements = [p for p in application.to if not _satisfied(application, p, model, mapping)]
+    # Only "new" makes sense for several units; after other directives Juju takes new machines.
+    new = Placement(NEW, NEW)
+    last = application.to[-1] if application.to else new
+    repeated = last if last.machine == NEW else new
+    base, constraints = application.base, application.spec.constraints
+    for _ in range(len(view.units) if view else 0, application.spec.num_units):
+        placement = placements.pop(0) if placements else repeated
+        machine = mapping.get(placement.machine)
+        if machine is None:
+            machine = sequences.machine()
+            yield AddMachine(machine, None, base, constraints)
+        if placement.container:
+            parent, machine = machine, sequences.container(machine)
+            yield AddMachine(machine, parent, base, constraints)
+        yield AddUnit(application.name, sequences.unit(application.name), machine)
 
 
-def _machines(
-    bundle: Bundle, model: ModelView, mapping: dict[str, str], sequences: Sequences
-) -> Iterator[Change]:
-    """Yield new machines and annotations; adds the new machines to the mapping."""
-    for name in sorted(bundle.machines, key=natural):
-        machine = bundle.machines[name]
-        if name not in mapping:
-            mapping[name] = sequences.machine()
-            yield AddMachine(
-                mapping[name],
-                base=machine.base,
-                constraints=machine.constraints,
-                bundle_machine=name,
-            )
-        view = model.machines.get(mapping[name])
-        annotations = _changed(machine.annotations, view.annotations if view else {})
-        if annotations:
-            yield SetMachineAnnotations(mapping[name], annotations)
-
-
-def _relations(bundle: Bundle, model: ModelView) -> Iterator[Change]:
-    existing = {frozenset(pair) for pair in model.relations}
-    for relation in bundle.relations:
-        if frozenset((relation.endpoint1, relation.endpoint2)) not in existing:
-            yield AddRelation(relation.endpoint1, relation.endpoint2)
+def _satisfied(
+    application: Application, placement: Placement, model: ModelView, mapping: dict[str, str]
+) -> bool:
+    """Whether a unit that exists is where the directive wants one."""
+    machine = mapping.get(placement.machine)
+    return machine is not None and (
+        unit_on(model, application.name, machine, placement.container) is not None
+    )

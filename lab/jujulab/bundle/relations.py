@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from jujulab.juju.charm import CharmEndpoint
+from jujulab.juju.charm import Candidate, CharmEndpoint, fitting
 
-from .data import Application, BundleSpec, Relation, RelationSpec
+from .data import Application, Relation
 from .errors import BundleError, Origin, Problem
 from .names import APPLICATION, ENDPOINT, is_application
+from .schema import BundleSpec
 
 _ENDPOINT = re.compile(rf"({APPLICATION})(?::({ENDPOINT}))?")
 
@@ -25,6 +26,17 @@ class _End:
 
     def __str__(self) -> str:
         return f"{self.application}:{self.endpoint}" if self.endpoint else self.application
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A relation as it was written: endpoints `application:endpoint` or `application`."""
+
+    endpoints: tuple[str, ...]
+    origin: Origin
+
+    def __str__(self) -> str:
+        return f"relation [{', '.join(self.endpoints)}]"
 
 
 def verify_relations(
@@ -42,7 +54,8 @@ def verify_relations(
     relations: list[Relation] = []
     problems: list[Problem] = []
     seen: dict[frozenset[str], Origin] = {}
-    for written in spec.relations:
+    for number, texts in enumerate(spec.relations):
+        written = _Written(tuple(texts), spec.at("relations", number))
         try:
             relation = _verify_relation(written, spec, applications)
         except BundleError as error:
@@ -50,7 +63,7 @@ def verify_relations(
             continue
         pair = frozenset((relation.endpoint1, relation.endpoint2))
         if pair in seen:
-            rule = f"{_shown(written)} is defined more than once; the first is at {seen[pair]}"
+            rule = f"{written} is defined more than once; the first is at {seen[pair]}"
             problems.append(Problem(rule, written.origin))
             continue
         seen[pair] = written.origin
@@ -59,12 +72,8 @@ def verify_relations(
     return tuple(relations), problems
 
 
-def _shown(written: RelationSpec) -> str:
-    return f"relation [{', '.join(written.endpoints)}]"
-
-
 def _verify_relation(
-    written: RelationSpec, spec: BundleSpec, applications: Mapping[str, Application]
+    written: _Written, spec: BundleSpec, applications: Mapping[str, Application]
 ) -> Relation:
     ends = _parse(written, spec)
     both = [applications.get(end.application) for end in ends]
@@ -76,12 +85,12 @@ def _verify_relation(
     return Relation(str(ends[0]), str(ends[1]), written.origin)
 
 
-def _parse(written: RelationSpec, spec: BundleSpec) -> tuple[_End, _End]:
+def _parse(written: _Written, spec: BundleSpec) -> tuple[_End, _End]:
     """Parse both ends and check that their applications are there."""
     count = len(written.endpoints)
     if count != 2:
         raise BundleError.of(
-            f"{_shown(written)} has {count} endpoint{'' if count == 1 else 's'}, not 2",
+            f"{written} has {count} endpoint{'' if count == 1 else 's'}, not 2",
             written.origin,
         )
     problems = []
@@ -94,46 +103,33 @@ def _parse(written: RelationSpec, spec: BundleSpec) -> tuple[_End, _End]:
             continue
         end = _End(match[1], match[2])
         ends.append(end)
-        if end.application not in spec.applications and end.application not in spec.saas:
+        if end.application not in spec.applications:
             problems.append(
                 Problem(
-                    f'{_shown(written)} refers to the application "{end.application}", which is '
+                    f'{written} refers to the application "{end.application}", which is '
                     "not in the bundle",
                     written.origin,
                 )
             )
     if not problems and ends[0].application == ends[1].application:
-        problems.append(
-            Problem(f"{_shown(written)} relates an application to itself", written.origin)
-        )
+        problems.append(Problem(f"{written} relates an application to itself", written.origin))
     if problems:
         raise BundleError(problems)
     return ends[0], ends[1]
 
 
 def _infer(
-    ends: tuple[_End, _End], first: Application, second: Application, written: RelationSpec
+    ends: tuple[_End, _End], first: Application, second: Application, written: _Written
 ) -> tuple[_End, _End]:
     """Complete endpoints that are not written; exactly one pair must be possible."""
-    candidates = [
-        (one, other)
-        for one in _possible(ends[0], first)
-        for other in _possible(ends[1], second)
-        if one.interface == other.interface and {one.role, other.role} == {"provider", "requirer"}
-    ]
-    if len(candidates) > 1:
-        explicit = [pair for pair in candidates if not (pair[0].implicit or pair[1].implicit)]
-        candidates = explicit if len(explicit) == 1 else candidates
+    candidates = fitting(_possible(ends[0], first), _possible(ends[1], second))
     if not candidates:
         raise BundleError.of(
-            f"{_shown(written)}: no endpoints of {ends[0].application} and "
+            f"{written}: no endpoints of {ends[0].application} and "
             f"{ends[1].application} fit together",
             written.origin,
         )
-    pairs = [
-        (_End(ends[0].application, one.name), _End(ends[1].application, other.name))
-        for one, other in candidates
-    ]
+    pairs = [(_End(a, one.name), _End(b, other.name)) for (a, one), (b, other) in candidates]
     if len(pairs) > 1:
         could = "; ".join(sorted(f"{one} {other}" for one, other in pairs))
         raise BundleError.of(
@@ -142,16 +138,13 @@ def _infer(
     return pairs[0]
 
 
-def _possible(end: _End, application: Application) -> list[CharmEndpoint]:
-    return [
-        endpoint
-        for endpoint in application.meta.endpoints.values()
-        if endpoint.role != "peer" and end.endpoint in (None, endpoint.name)
-    ]
+def _possible(end: _End, application: Application) -> list[Candidate]:
+    endpoints = application.meta.endpoints.values()
+    return [(end.application, e) for e in endpoints if end.endpoint in (None, e.name)]
 
 
 def _check_fit(
-    ends: tuple[_End, _End], first: Application, second: Application, written: RelationSpec
+    ends: tuple[_End, _End], first: Application, second: Application, written: _Written
 ) -> None:
     endpoints = []
     missing = []
@@ -159,7 +152,7 @@ def _check_fit(
         endpoint = application.meta.endpoints.get(end.endpoint or "")
         if endpoint is None:
             rule = f'charm "{application.meta.name}" has no endpoint "{end.endpoint}"'
-            missing.append(Problem(f"{_shown(written)}: {rule}", written.origin))
+            missing.append(Problem(f"{written}: {rule}", written.origin))
         else:
             endpoints.append(endpoint)
     if missing:
@@ -170,8 +163,7 @@ def _check_fit(
         *_container_scope(one, other, first, second),
     ]
     if problems:
-        shown = _shown(written)
-        raise BundleError(Problem(f"{shown} {rule}", written.origin) for rule in problems)
+        raise BundleError(Problem(f"{written} {rule}", written.origin) for rule in problems)
 
 
 def _role_and_interface(one: CharmEndpoint, other: CharmEndpoint) -> Iterator[str]:

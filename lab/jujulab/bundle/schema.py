@@ -1,14 +1,158 @@
-"""Which keys a bundle document has and of what YAML type their values are."""
+"""What a bundle document may say: its keys and the types of their values, as pydantic models."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, ClassVar
 
-from .errors import Problem
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+
+from .errors import NOWHERE, Origin, Problem
 from .nodes import Items, Node, Scalar, Table, is_null
 
-Check = Callable[[Node], list[Problem]]
+OptionValue = str | int | float | bool
+"""Value of a charm option, in the type that the charm declares."""
+
+
+def _one(rule: str, read: Callable[[Scalar], Any], *kinds: type) -> BeforeValidator:
+    """Return a reader of single values: of these types, or empty."""
+
+    def check(node: Node) -> Any:
+        if not isinstance(node, Scalar) or not (
+            not kinds or node.value is None or type(node.value) in kinds
+        ):
+            raise ValueError(rule)
+        return read(node)
+
+    return BeforeValidator(check)
+
+
+def _list(what: str) -> BeforeValidator:
+    def check(node: Node) -> list[Node]:
+        if not (is_null(node) or isinstance(node, Items)):
+            raise ValueError(f"must be a list of {what}")
+        return list(node.items) if isinstance(node, Items) else []
+
+    return BeforeValidator(check)
+
+
+def _map(what: str, *, bodiless: bool = False) -> BeforeValidator:
+    """Return a reader of a mapping with keys of the operator's choice.
+
+    Args:
+        what: what is in it.
+        bodiless: a key without a value stands for an empty mapping.
+    """
+
+    def check(node: Node) -> dict[str, Node]:
+        if is_null(node):
+            return {}
+        if not isinstance(node, Table):
+            raise ValueError(f"must be a mapping of {what}")
+        return {
+            key: Table({}, value.origin) if bodiless and is_null(value) else value
+            for key, value in node.entries.items()
+        }
+
+    return BeforeValidator(check)
+
+
+Text = Annotated[str, _one("must be text", lambda node: node.text)]
+Value = Annotated[Any, _one("must be a single value", lambda node: node.value)]
+Truth = Annotated[bool, _one("must be true or false", lambda node: bool(node.value), bool)]
+Count = Annotated[int, _one("must be a whole number", lambda node: node.value or 0, int)]
+Revision = Annotated[int | None, _one("must be a whole number", lambda node: node.value, int)]
+Annotations = Annotated[dict[str, Text], _map("annotations")]
+"""They are for Juju's dashboard. The lab has none, and forgets them."""
+
+
+class _Keys(BaseModel):
+    """A mapping with these keys and no others, which knows where each was written."""
+
+    model_config = ConfigDict(extra="forbid")
+    what: ClassVar[str]
+    _table: Table = PrivateAttr(default=Table({}, NOWHERE))
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, node: Node, handler: Callable[[Any], Any]) -> Any:
+        if not isinstance(node, Table):
+            raise ValueError(f"must be a mapping with the keys of {cls.what}")
+        model = handler(dict(node.entries))
+        model._table = node
+        return model
+
+    def at(self, *path: str | int) -> Origin:
+        """Return where a key was written, or the nearest thing around it."""
+        return self._table.at(*path)
+
+
+class MachineSpec(_Keys):
+    """A machine as the merged documents have it."""
+
+    what = "a machine"
+    constraints: Text = ""
+    annotations: Annotations = {}
+    base: Text = ""
+
+
+class ApplicationSpec(_Keys):
+    """An application as the merged documents have it."""
+
+    what = "an application"
+    charm: Text = ""
+    channel: Text = ""
+    revision: Revision = None
+    base: Text = ""
+    num_units: Count = 0
+    to: Annotated[list[Text], _list("placements")] = []
+    expose: Truth = False
+    options: Annotated[dict[str, Value], _map("options")] = {}
+    annotations: Annotations = {}
+    constraints: Text = ""
+    bindings: Annotated[dict[str, Text], _map("endpoints and spaces")] = {}
+    trust: Truth = False
+
+
+class BundleSpec(_Keys):
+    """A bundle document: one of a file, or what came of merging all."""
+
+    what = "a bundle"
+    description: Text = ""
+    tags: Annotated[list[Text], _list("tags")] = []
+    default_base: Text = Field("", alias="default-base")
+    applications: Annotated[dict[str, ApplicationSpec], _map("applications", bodiless=True)] = {}
+    machines: Annotated[dict[str, MachineSpec], _map("machines", bodiless=True)] = {}
+    relations: Annotated[
+        list[Annotated[list[Text], _list("two endpoints")]], _list("relations")
+    ] = []
+
+
+_REFUSED = {
+    "bundle": "a bundle with a type does not describe machines; leave the key out",
+    "placement": "placement is for Kubernetes bundles; machines use to",
+    "scale": "scale is for Kubernetes bundles; machines use num_units",
+    "series": "a series is an old name of a base: write base or default-base, ubuntu@22.04",
+    "saas": "the lab does not support relations to other models (saas)",
+} | {
+    key: f"the lab does not support {key}"
+    for key in ("storage", "devices", "resources", "offers", "exposed-endpoints", "plan")
+}
+"""Keys that Juju knows, and what is said of them."""
+
+
+def read_spec(table: Table) -> BundleSpec:
+    """Read a merged document whose parts have been checked."""
+    return BundleSpec.model_validate(table)
 
 
 def check_document(document: Table, *, overlay: bool) -> list[Problem]:
@@ -18,7 +162,11 @@ def check_document(document: Table, *, overlay: bool) -> list[Problem]:
         document: As it was read, before overlays are merged.
         overlay: False for the first document of the bundle file, the base.
     """
-    problems = _DOCUMENT(document)
+    problems: list[Problem] = []
+    try:
+        BundleSpec.model_validate(document)
+    except ValidationError as error:
+        problems += _problems(error, document)
     if overlay and "default-base" in document.entries:
         problems.append(
             Problem(
@@ -27,160 +175,27 @@ def check_document(document: Table, *, overlay: bool) -> list[Problem]:
                 document.at("default-base"),
             )
         )
-    applications = document.entries.get("applications")
-    for application in applications.entries.values() if isinstance(applications, Table) else ():
-        if isinstance(application, Table):
-            problems += _check_application(application, overlay=overlay)
     return problems
 
 
-def _check_application(application: Table, *, overlay: bool) -> list[Problem]:
-    """Check what the keys of an application say together."""
-    problems = []
-    if "scale" in application.entries and "num_units" in application.entries:
-        problems.append(
-            Problem("scale and num_units cannot both be given", application.at("scale"))
-        )
-    if "placement" in application.entries:
-        problems.append(
-            Problem(
-                "placement is for Kubernetes bundles; machines use to", application.at("placement")
-            )
-        )
-    for key in _OVERLAY_ONLY & application.entries.keys() if not overlay else ():
-        problems.append(Problem(f"{key} can only appear in an overlay", application.at(key)))
-    return problems
+def _problems(error: ValidationError, document: Table) -> Iterator[Problem]:
+    for found in error.errors():
+        place = found["loc"]
+        if found["type"] == "extra_forbidden":
+            models: dict[Any, type[_Keys]] = {
+                "applications": ApplicationSpec,
+                "machines": MachineSpec,
+            }
+            model = models[place[0]] if len(place) > 1 else BundleSpec
+            yield Problem(_unknown(str(place[-1]), model), document.at(*place))
+        else:
+            yield Problem(str(found["ctx"]["error"]), document.at(*place))
 
 
-_OVERLAY_ONLY = frozenset({"offers", "exposed-endpoints"})
-
-
-def _text(node: Node) -> list[Problem]:
-    return [] if isinstance(node, Scalar) else [Problem("must be text", node.origin)]
-
-
-def _integer(node: Node) -> list[Problem]:
-    value = node.value if isinstance(node, Scalar) else ""
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return []
-    return [Problem("must be a whole number", node.origin)]
-
-
-def _boolean(node: Node) -> list[Problem]:
-    if isinstance(node, Scalar) and (node.value is None or isinstance(node.value, bool)):
-        return []
-    return [Problem("must be true or false", node.origin)]
-
-
-def _value(node: Node) -> list[Problem]:
-    return [] if isinstance(node, Scalar) else [Problem("must be a single value", node.origin)]
-
-
-def _list(check: Check, what: str) -> Check:
-    def run(node: Node) -> list[Problem]:
-        if is_null(node):
-            return []
-        if not isinstance(node, Items):
-            return [Problem(f"must be a list of {what}", node.origin)]
-        return [problem for item in node.items for problem in check(item)]
-
-    return run
-
-
-def _map(check: Check, what: str, *, nullable: bool = False) -> Check:
-    """Return a check of a mapping with keys of the operator's choice."""
-
-    def run(node: Node) -> list[Problem]:
-        if is_null(node):
-            return []
-        if not isinstance(node, Table):
-            return [Problem(f"must be a mapping of {what}", node.origin)]
-        values = (v for v in node.entries.values() if not (nullable and is_null(v)))
-        return [problem for value in values for problem in check(value)]
-
-    return run
-
-
-def _keys(checks: Mapping[str, Check], what: str) -> Check:
-    """Return a check of a mapping with these keys and no others."""
-
-    def run(node: Node) -> list[Problem]:
-        if not isinstance(node, Table):
-            return [Problem(f"must be a mapping with the keys of {what}", node.origin)]
-        problems = []
-        for key, value in node.entries.items():
-            if key in checks:
-                problems += checks[key](value)
-            else:
-                problems.append(Problem(_unknown(key, checks, what), value.origin))
-        return problems
-
-    return run
-
-
-def _unknown(key: str, known: Mapping[str, Check], what: str) -> str:
+def _unknown(key: str, model: type[_Keys]) -> str:
+    if key in _REFUSED:
+        return _REFUSED[key]
+    known = [field.alias or name for name, field in model.model_fields.items()]
     close = difflib.get_close_matches(key, known, n=1)
     hint = "applications" if key == "services" else close[0] if close else ""
-    return f'unknown key "{key}" in {what}' + (f"; did you mean {hint}?" if hint else "")
-
-
-_EXPOSED = _keys(
-    {
-        "expose-to-spaces": _list(_text, "spaces"),
-        "expose-to-cidrs": _list(_text, "CIDRs"),
-    },
-    "an exposed endpoint",
-)
-_OFFER = _keys(
-    {"endpoints": _list(_text, "endpoints"), "acl": _map(_text, "users and their access")},
-    "an offer",
-)
-_APPLICATION = _keys(
-    {
-        "charm": _text,
-        "channel": _text,
-        "revision": _integer,
-        "series": _text,
-        "base": _text,
-        "resources": _map(_value, "resources"),
-        "num_units": _integer,
-        "scale": _integer,
-        "to": _list(_text, "placements"),
-        "placement": _text,
-        "expose": _boolean,
-        "exposed-endpoints": _map(_EXPOSED, "endpoints", nullable=True),
-        "options": _map(_value, "options"),
-        "annotations": _map(_text, "annotations"),
-        "constraints": _text,
-        "storage": _map(_text, "storage"),
-        "devices": _map(_text, "devices"),
-        "bindings": _map(_text, "endpoints and spaces"),
-        "offers": _map(_OFFER, "offers", nullable=True),
-        "plan": _text,
-        "trust": _boolean,
-    },
-    "an application",
-)
-_MACHINE = _keys(
-    {
-        "constraints": _text,
-        "annotations": _map(_text, "annotations"),
-        "series": _text,
-        "base": _text,
-    },
-    "a machine",
-)
-_DOCUMENT = _keys(
-    {
-        "bundle": _text,
-        "applications": _map(_APPLICATION, "applications", nullable=True),
-        "machines": _map(_MACHINE, "machines", nullable=True),
-        "saas": _map(_keys({"url": _text}, "a remote application"), "saas", nullable=True),
-        "series": _text,
-        "default-base": _text,
-        "relations": _list(_list(_text, "two endpoints"), "relations"),
-        "tags": _list(_text, "tags"),
-        "description": _text,
-    },
-    "a bundle",
-)
+    return f'unknown key "{key}" in {model.what}' + (f"; did you mean {hint}?" if hint else "")

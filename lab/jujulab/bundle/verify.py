@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from jujulab.juju.charm import CharmMeta
+from jujulab.juju.charm import CharmMeta, LocalCharms
 from jujulab.juju.errors import JujuError
 
 from .applications import verify_application
-from .charms import CharmLookup
-from .constraints import parse_constraints
-from .data import Application, ApplicationSpec, Bundle, BundleSpec, Machine, MachineSpec
-from .errors import BundleError, Origin, Problem
-from .names import base_of_series, is_application, is_machine, parse_base
-from .placement import NEW, Placement
+from .data import Application, Bundle, Machine
+from .errors import BundleError, Problem
+from .names import NEW, Placement, is_machine, parse_base, parse_constraints
 from .relations import verify_relations
+from .schema import ApplicationSpec, BundleSpec, MachineSpec
 
 
-def verify(spec: BundleSpec, charms: CharmLookup) -> Bundle:
+def verify(spec: BundleSpec, charms: LocalCharms) -> Bundle:
     """Verify a bundle.
 
     Args:
@@ -28,109 +26,58 @@ def verify(spec: BundleSpec, charms: CharmLookup) -> Bundle:
     Raises:
         BundleError: With all that is wrong.
     """
-    problems = [*_document_problems(spec)]
-    machines = {}
-    for machine_spec in spec.machines.values():
-        found, machine = _verify_machine(machine_spec, spec)
-        problems += found
-        machines[machine.name] = machine
+    problems: list[Problem] = []
+    if not spec.applications:
+        problems.append(
+            Problem("at least one application must be specified", spec.at("applications"))
+        )
+    default = _base(spec, "default-base", spec.default_base, problems)
+    machines = {
+        name: _machine(name, machine, default, problems) for name, machine in spec.machines.items()
+    }
     applications = {}
-    for application_spec in spec.applications.values():
-        meta = _find_charm(application_spec, charms, problems)
-        base = _base_of(application_spec, spec, meta, problems)
-        placements = _placements(application_spec, problems)
+    for name, written in spec.applications.items():
+        meta = _find_charm(written, charms, problems)
+        base = _base(written, "base", written.base, problems) or default
+        placements = _placements(written, spec, problems)
         if meta is not None:
-            options, found = verify_application(application_spec, meta)
+            options, found = verify_application(name, written, meta)
             problems += found
-            applications[application_spec.name] = Application(
-                application_spec, meta, base, placements, options
+            applications[name] = Application(
+                name, written, meta, base or meta.base, placements, options
             )
-        problems += _placement_problems(application_spec, placements, spec)
     problems += _unused_machines(spec)
-    problems += _placement_cycle(spec)
     relations, found = verify_relations(spec, applications)
     problems += found
     if problems:
         raise BundleError(problems)
-    return Bundle(applications, machines, relations, spec.saas)
+    return Bundle(applications, machines, relations)
 
 
-def _document_problems(spec: BundleSpec) -> Iterator[Problem]:
-    at = spec.table.at
-    if spec.kind:
-        yield Problem(
-            f'a bundle of type "{spec.kind}" does not describe machines; leave the key out',
-            at("bundle"),
-        )
-    for name in spec.saas:
-        if name in spec.applications:
-            yield Problem(f'"{name}" is also the name of an application', at("saas", name))
-        elif not is_application(name):
-            yield Problem(f'"{name}" is not a valid name', at("saas", name))
-    if not spec.applications:
-        yield Problem("at least one application must be specified", at("applications"))
-    yield from _base_problems(spec.series, spec.default_base, at("series"), at("default-base"))
-
-
-def _base_problems(series: str, base: str, at_series: Origin, at_base: Origin) -> list[Problem]:
-    """Check a pair of series and base, of which either may be empty."""
-    problems = []
+def _base(
+    spec: BundleSpec | MachineSpec | ApplicationSpec, key: str, text: str, problems: list[Problem]
+) -> str:
+    """Return a base that was written, normalised; empty for none."""
     try:
-        parse_base(base) if base else None
+        return parse_base(text) if text else ""
     except ValueError as error:
-        problems.append(Problem(str(error), at_base))
-    try:
-        base_of_series(series) if series else None
-    except ValueError as error:
-        problems.append(Problem(str(error), at_series))
-    if base and series and not problems and parse_base(base) != base_of_series(series):
-        problems.append(Problem(f'series "{series}" contradicts base "{base}"', at_series))
-    return problems
+        problems.append(Problem(str(error), spec.at(key)))
+        return ""
 
 
-def _verify_machine(spec: MachineSpec, bundle: BundleSpec) -> tuple[list[Problem], Machine]:
-    at = bundle.table.at
-    path = ("machines", spec.name)
-    problems = _base_problems(spec.series, spec.base, at(*path, "series"), at(*path, "base"))
-    base = ""
-    if not problems:
-        base = _first_base(spec.base, spec.series, bundle)
-    if not is_machine(spec.name):
-        problems.append(Problem(f'"{spec.name}" is not the number of a machine', spec.origin))
+def _machine(name: str, spec: MachineSpec, default: str, problems: list[Problem]) -> Machine:
+    base = _base(spec, "base", spec.base, problems) or default
+    if not is_machine(name):
+        problems.append(Problem(f'"{name}" is not the number of a machine', spec.at()))
     try:
         parse_constraints(spec.constraints)
     except ValueError as error:
-        problems.append(Problem(str(error), at(*path, "constraints")))
-    machine = Machine(spec.name, spec.origin, base, spec.constraints, spec.annotations)
-    return problems, machine
-
-
-def _first_base(base: str, series: str, bundle: BundleSpec) -> str:
-    """Return the first base that is named, the bundle's defaults last; empty if none is valid."""
-    candidates = (
-        (parse_base, base),
-        (base_of_series, series),
-        (parse_base, bundle.default_base),
-        (base_of_series, bundle.series),
-    )
-    for parse, text in candidates:
-        try:
-            if text:
-                return parse(text)
-        except ValueError:
-            continue  # reported where the bundle's own keys are verified
-    return ""
-
-
-def _base_of(
-    spec: ApplicationSpec, bundle: BundleSpec, meta: CharmMeta | None, problems: list[Problem]
-) -> str:
-    problems += _base_problems(spec.series, spec.base, spec.at("series"), spec.at("base"))
-    return _first_base(spec.base, spec.series, bundle) or (meta.base if meta else "")
+        problems.append(Problem(str(error), spec.at("constraints")))
+    return Machine(name, spec.at(), base, spec.constraints)
 
 
 def _find_charm(
-    spec: ApplicationSpec, charms: CharmLookup, problems: list[Problem]
+    spec: ApplicationSpec, charms: LocalCharms, problems: list[Problem]
 ) -> CharmMeta | None:
     if not spec.charm:
         problems.append(
@@ -143,80 +90,40 @@ def _find_charm(
         return None
     try:
         return charms.find(spec.charm)
-    except (JujuError, ValueError) as error:
+    except JujuError as error:
         problems.append(Problem(str(error), spec.at("charm")))
         return None
 
 
-def _placements(spec: ApplicationSpec, problems: list[Problem]) -> tuple[Placement, ...]:
+def _placements(
+    spec: ApplicationSpec, bundle: BundleSpec, problems: list[Problem]
+) -> tuple[Placement, ...]:
     placements = []
-    for text, origin in spec.to:
+    for number, text in enumerate(spec.to):
+        origin = spec.at("to", number)
         try:
-            placements.append(Placement.parse(text))
+            placement = Placement.parse(text)
         except ValueError as error:
             problems.append(Problem(str(error), origin))
+            continue
+        placements.append(placement)
+        if placement.machine != NEW and placement.machine not in bundle.machines:
+            rule = f'placement "{text}" refers to a machine that is not in machines'
+            problems.append(Problem(rule, origin))
+    if len(spec.to) > max(spec.num_units, 0):
+        rule = f"has {len(spec.to)} placements for {spec.num_units} units (num_units)"
+        problems.append(Problem(rule, spec.at("to")))
     return tuple(placements)
 
 
-def _placement_problems(
-    spec: ApplicationSpec, placements: tuple[Placement, ...], bundle: BundleSpec
-) -> Iterator[Problem]:
-    if len(spec.to) > max(spec.num_units, 0):
-        yield Problem(
-            f"has {len(spec.to)} placements for {spec.num_units} units (num_units)", spec.at("to")
-        )
-    origins = dict(spec.to)
-    for placement in placements:
-        origin = origins[placement.text]
-        if placement.application:
-            target = bundle.applications.get(placement.application)
-            if target is None:
-                yield Problem(
-                    f'placement "{placement.text}" refers to an application that is not in the '
-                    "bundle",
-                    origin,
-                )
-            elif placement.unit is not None and placement.unit >= target.num_units:
-                yield Problem(
-                    f'placement "{placement.text}" refers to unit {placement.unit} of an '
-                    f"application with {target.num_units} units, counted from 0",
-                    origin,
-                )
-        elif placement.machine != NEW and placement.machine not in bundle.machines:
-            yield Problem(
-                f'placement "{placement.text}" refers to a machine that is not in machines', origin
-            )
-
-
-def _targets(spec: ApplicationSpec) -> Iterator[Placement]:
-    yield from _placements(spec, [])
-
-
 def _unused_machines(spec: BundleSpec) -> Iterator[Problem]:
-    used = {p.machine for app in spec.applications.values() for p in _targets(app)}
+    used = {text.rpartition(":")[2] for app in spec.applications.values() for text in app.to}
     for name, machine in spec.machines.items():
         if name not in used:
             yield Problem(
                 f"machine {name} is not referred to by a placement (to) of any application",
-                machine.origin,
+                machine.at(),
             )
-
-
-def _placement_cycle(spec: BundleSpec) -> Iterator[Problem]:
-    """Find applications that are placed beside each other in a circle."""
-    waiting: Mapping[str, set[str]] = {
-        name: {p.application for p in _targets(app) if p.application in spec.applications}
-        for name, app in spec.applications.items()
-    }
-    while True:
-        free = {name for name, targets in waiting.items() if not targets}
-        if not free:
-            break
-        waiting = {n: targets - free for n, targets in waiting.items() if n not in free}
-    if waiting:
-        first = spec.applications[min(waiting)]
-        names = ", ".join(sorted(waiting))
-        yield Problem(f"cycle in placement directives for: {names}", first.at("to"))
 
 
 _PLACEHOLDER = re.compile(r"<[^<>]+>")

@@ -23,8 +23,8 @@ from jujulab.engine.api.server import Server
 from jujulab.engine.model import store
 from jujulab.engine.model.model import Model
 from jujulab.engine.stalls import StallWatch
-from jujulab.juju.charm import CharmStore
 from jujulab.juju.logs import Logs
+from jujulab.juju.store import CharmStore
 from jujulab.machines.backend import open_lab
 
 log = logging.getLogger(__name__)

@@ -1,12 +1,9 @@
-"""Charms: their metadata, and the store of the ones that the model has deployed."""
+"""Charms: their names, their metadata, and where it is found."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import os
 import re
-import shutil
+import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +17,12 @@ from jujulab.juju.names import JUJU4
 from jujulab.juju.options import Action, Option, parse_options
 
 STANDINS = LAB / "charms"
-_LIBRARY = "_standin"
 _ROLES = {"provides": "provider", "requires": "requirer", "peers": "peer"}
 _ACTION_NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$")
 _ACTION_SCHEMA_KEYS = {"description", "params", "required", "additionalProperties", "parallel"}
 _JUJU_INFO = "juju-info"
+_NAME = r"(?:[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)"
+_METADATA = ("metadata.yaml", "config.yaml", "actions.yaml", "charmcraft.yaml")
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,28 @@ class CharmEndpoint:
     def implicit(self) -> bool:
         """Whether every charm has this endpoint without naming it."""
         return self.name == _JUJU_INFO and self.role == "provider"
+
+
+Candidate = tuple[str, CharmEndpoint]
+"""An application and one of its endpoints."""
+
+
+def fitting(left: list[Candidate], right: list[Candidate]) -> list[tuple[Candidate, Candidate]]:
+    """Return the pairs of endpoints that can be related; implicit ones only if there are no other.
+
+    Args:
+        left: What one end can be.
+        right: What the other end can be.
+    """
+    pairs = [
+        (one, other)
+        for one in left
+        for other in right
+        if one[0] != other[0]
+        and {one[1].role, other[1].role} == {"provider", "requirer"}
+        and one[1].interface == other[1].interface
+    ]
+    return [p for p in pairs if not (p[0][1].implicit or p[1][1].implicit)] or pairs
 
 
 @dataclass(frozen=True)
@@ -172,201 +192,90 @@ def _first_base(raw: dict[str, Any]) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class StoredCharm:
-    """A charm in the store.
-
-    Attributes:
-        key: Its directory's name in the store; what an `Application` keeps in `charm`.
-        url: As `juju status` shows it.
-        source: What it came from: a name of the public store, or an absolute path.
-        origin: ``charmhub`` or ``local``.
-    """
-
-    key: str
-    source: str
-    url: str
-    origin: str
-    revision: int
-    meta: CharmMeta
-
-
-class CharmStore:
-    """The charms that the model has deployed, unpacked, one directory for each revision.
-
-    Args:
-        home: The directory of the store.
-        standins: Where the charms of the public store have their stand-ins.
-    """
-
-    def __init__(self, home: Path, standins: Path = STANDINS) -> None:
-        self._home = home
-        self._standins = standins
-
-    def directory(self, key: str) -> Path:
-        """Return where the charm `key` lies."""
-        return self._home / key
-
-    @functools.lru_cache(maxsize=256)  # noqa: B019 - one store for the life of the controller
-    def meta(self, key: str) -> CharmMeta:
-        """Return the metadata of the stored charm `key`."""
-        return load_meta(self.directory(key))
-
-    def peek(self, reference: str) -> CharmMeta:
-        """Return the metadata of a charm that need not be in the store yet.
-
-        Raises:
-            JujuError: There is no such charm, or it is not one.
-        """
-        path = self._locate(reference)
-        if path.is_file():
-            return self.meta(self._unpack(path, f"peek-{_file_digest(path)}"))
-        return load_meta(path)
-
-    def add(self, reference: str, *, revision: int | None, next_local: int) -> StoredCharm:
-        """Bring a charm into the store.
-
-        Args:
-            reference: A name of the public store, or a path: a directory or a packed charm.
-            revision: The public store's revision to show; None for any.
-            next_local: The revision that a local charm gets.
-
-        Raises:
-            JujuError: There is no such charm, or it is not one.
-        """
-        path = self._locate(reference)
-        if is_path(reference):
-            name = self.peek(reference).name
-            key = f"local-{name}-{next_local}"
-            if path.is_dir() and not (path / "dispatch").exists():
-                path = self._pack(path)
-            self._unpack(path, key)
-            source, url = str(Path(reference).absolute()), f"local:{name}-{next_local}"
-            return StoredCharm(key, source, url, "local", next_local, self.meta(key))
-        name = bare_name(reference)
-        key = self._unpack(path, f"ch-{name}-{self._tree_digest(path)}")
-        return StoredCharm(key, name, name, "charmhub", revision or 1, self.meta(key))
-
-    def _locate(self, reference: str) -> Path:
-        if is_path(reference):
-            path = Path(reference).expanduser().resolve()
-            if path.suffix == ".charm" and (path.parent / "charmcraft.yaml").exists():
-                path = path if path.exists() else path.parent
-            if not path.exists():
-                raise JujuError(f'"{reference}": no such file or directory')
-            return path
-        path = self._standins / bare_name(reference)
-        if reference.startswith("_") or not path.is_dir():
-            raise NotFoundError(
-                f'charm "{reference}" not found: the lab has a stand-in for each charm below '
-                f"{self._standins}, and takes local charms by path"
-            )
-        return path
-
-    def _pack(self, source: Path) -> Path:
-        from jujulab.juju.pack import pack  # only sources of real charms need it
-
-        output = self._home / "packed"
-        output.mkdir(parents=True, exist_ok=True)
-        return pack(source, output)
-
-    def _unpack(self, path: Path, key: str) -> str:
-        """Copy or unzip a charm to its place, complete or not at all."""
-        target = self.directory(key)
-        if target.exists():
-            return key
-        temporary = self._home / f".{key}.new"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file():
-            _unzip(path, temporary)
-        else:
-            shutil.copytree(path, temporary, symlinks=True, ignore=_ignored)
-            if path.parent == self._standins and (self._standins / _LIBRARY).is_dir():
-                shutil.copytree(
-                    self._standins / _LIBRARY,
-                    temporary / "lib",
-                    dirs_exist_ok=True,
-                    ignore=_ignored,
-                )
-        if not (temporary / "dispatch").exists() and not key.startswith("peek-"):
-            shutil.rmtree(temporary)
-            raise JujuError(f"{path}: the charm has no dispatch")
-        temporary.rename(target)
-        return key
-
-    def _tree_digest(self, path: Path) -> str:
-        """Return a digest of a stand-in, so that an edited one counts as another charm."""
-        digest = hashlib.sha256()
-        for root in (path, self._standins / _LIBRARY):
-            for file in sorted(p for p in root.rglob("*") if p.is_file()):
-                if "__pycache__" not in file.parts:
-                    digest.update(str(file.relative_to(root)).encode())
-                    digest.update(file.read_bytes())
-        return digest.hexdigest()[:12]
-
-
-_ignored = shutil.ignore_patterns("__pycache__", "tests", ".tox", ".venv", "*.pyc")
-
-
 def is_path(reference: str) -> bool:
-    """Whether a charm reference names a file or directory rather than the public store."""
+    """Whether a charm reference names a file or directory rather than a charm of Charmhub."""
     return reference.startswith((".", "/", "~"))
 
 
-def bare_name(reference: str) -> str:
-    """Return the charm's name in a public reference such as ``ch:amd64/jammy/keystone-5``."""
-    name = reference.removeprefix("ch:").rpartition("/")[2]
-    return re.sub(r"-\d+$", "", name) if reference.startswith("ch:") else name
+def charm_name(reference: str) -> str:
+    """Return the charm's name in a reference to Charmhub: `keystone`, `ch:keystone`.
+
+    Raises:
+        JujuError: It is not a reference that Juju knows; the text says why.
+    """
+    schema, colon, name = reference.rpartition(":")
+    if colon and schema == "cs":
+        raise JujuError("the charm store (cs:) is gone; name the Charmhub charm alone")
+    if colon and schema != "ch":
+        raise JujuError(f'"{reference}" is neither the name of a Charmhub charm nor a path')
+    name = name.rpartition("/")[2]
+    if re.fullmatch(rf"{_NAME}-[0-9]+", name):
+        raise JujuError(f'"{reference}" has a revision in its name; use the key revision')
+    if not re.fullmatch(_NAME, name):
+        raise JujuError(f'"{reference}" is not the name of a charm')
+    return name
 
 
-def _file_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+class LocalCharms:
+    """Charms on this machine: paths, and directories that are named as the Charmhub charms.
 
-
-def _unzip(archive: Path, target: Path) -> None:
-    """Unzip a packed charm with its file modes and symbolic links."""
-    try:
-        with zipfile.ZipFile(archive) as bundle:
-            for info in bundle.infolist():
-                mode = info.external_attr >> 16
-                if mode & 0o170000 == 0o120000:
-                    link = target / info.filename
-                    link.parent.mkdir(parents=True, exist_ok=True)
-                    link.symlink_to(os.fsdecode(bundle.read(info)))
-                    continue
-                path = Path(bundle.extract(info, target))
-                if mode:
-                    path.chmod(mode & 0o777)
-    except (zipfile.BadZipFile, OSError) as error:
-        shutil.rmtree(target, ignore_errors=True)
-        raise JujuError(f"{archive}: cannot unpack the charm: {error}") from error
-
-
-def replace_charm(source: Path, target: Path, old: Path | None) -> None:
-    """Put a charm's files into a unit's charm directory.
-
-    What the charm itself has written beside its files, such as its stored state, stays.
+    A `.charm` file that is not packed yet has the metadata of the sources in its directory.
 
     Args:
-        source: The charm in the store.
-        target: The unit's charm directory; it need not exist.
-        old: The charm in the store that `target` was made from; None for the first time.
+        standins: Directory of directories, each named as a Charmhub charm.
     """
-    fresh = target.with_name(f"{target.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(source, fresh, symlinks=True)
-    target.mkdir(exist_ok=True)
-    shipped = {*fresh.iterdir(), *(old.iterdir() if old and old.exists() else ())}
-    for name in {entry.name for entry in shipped}:
-        _remove(target / name)
-        if (fresh / name).exists() or (fresh / name).is_symlink():
-            (fresh / name).rename(target / name)
-    fresh.rmdir()
+
+    def __init__(self, standins: Path = STANDINS) -> None:
+        self._standins = standins
+        self._found: dict[str, CharmMeta] = {}
+
+    def locate(self, charm: str) -> Path:
+        """Return the directory or the `.charm` file of a charm.
+
+        Args:
+            charm: The name of a Charmhub charm, or a path.
+
+        Raises:
+            JujuError: There is none.
+        """
+        if not is_path(charm):
+            directory = self._standins / charm_name(charm)
+            if not directory.is_dir():
+                raise NotFoundError(
+                    f'charm "{charm}" not found: the lab has a stand-in for each charm below '
+                    f"{self._standins}, and takes local charms by path"
+                )
+            return directory
+        path = Path(charm).expanduser().resolve()
+        if path.exists():
+            return path
+        if path.suffix == ".charm" and (path.parent / "charmcraft.yaml").is_file():
+            return path.parent
+        raise NotFoundError(f"no such file or directory: charm path {charm} does not exist")
+
+    def find(self, charm: str) -> CharmMeta:
+        """Return the metadata of a charm; each is read once.
+
+        Raises:
+            JujuError: There is no such charm, or its metadata is malformed; the text says which.
+        """
+        if charm not in self._found:
+            path = self.locate(charm)
+            self._found[charm] = load_meta(path) if path.is_dir() else _load_packed(path)
+        return self._found[charm]
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _load_packed(path: Path) -> CharmMeta:
+    """Read the metadata in a `.charm` file."""
+    with tempfile.TemporaryDirectory(prefix="charm-metadata-") as temporary:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for name in _METADATA:
+                    if name in archive.namelist():
+                        (Path(temporary) / name).write_bytes(archive.read(name))
+        except (OSError, zipfile.BadZipFile) as error:
+            raise JujuError(f"{path}: is not a packed charm: {error}") from error
+        try:
+            return load_meta(Path(temporary))
+        except JujuError as error:
+            raise JujuError(str(error).replace(temporary, str(path))) from error

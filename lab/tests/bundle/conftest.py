@@ -20,9 +20,7 @@ from jujulab.bundle import (
     MachineView,
     ModelView,
     RefreshApplication,
-    SetApplicationAnnotations,
     SetConstraints,
-    SetMachineAnnotations,
     SetOptions,
     UnitView,
     compute_changes,
@@ -151,21 +149,13 @@ def execute(model: ModelView, changes: list[Change]) -> ModelView:
                     charm=change.charm,
                     channel=change.channel,
                     revision=change.revision,
-                    base=change.base,
                     options=change.options,
-                    bindings=change.bindings,
                     constraints=change.constraints,
-                    annotations=change.annotations,
                 )
             case AddMachine():
                 assert change.id not in machines
                 assert change.parent is None or change.parent in machines
                 machines[change.id] = MachineView()
-            case SetMachineAnnotations():
-                view = machines[change.machine]
-                machines[change.machine] = replace(
-                    view, annotations={**view.annotations, **change.annotations}
-                )
             case AddRelation():
                 for endpoint in (change.endpoint1, change.endpoint2):
                     assert endpoint.partition(":")[0] in applications
@@ -193,9 +183,7 @@ def _set(view: ApplicationView, change: Change) -> ApplicationView:
         case SetConstraints():
             return replace(view, constraints=change.constraints)
         case Expose():
-            return replace(view, exposed=change.endpoints)
-        case SetApplicationAnnotations():
-            return replace(view, annotations={**view.annotations, **change.annotations})
+            return replace(view, exposed=True)
     raise AssertionError(f"unknown change {change}")
 
 

@@ -3,7 +3,7 @@
 import zipfile
 
 import pytest
-from jujulab.bundle import LocalCharms
+from jujulab.juju.charm import LocalCharms
 from jujulab.juju.errors import JujuError, NotFoundError
 
 

@@ -1,23 +1,22 @@
-"""Constraints are read into one notation."""
+"""Constraints are known, well formed and given once."""
 
 import pytest
-from jujulab.bundle.constraints import parse_constraints, with_spaces
+from jujulab.bundle.names import parse_constraints
 
 
 @pytest.mark.parametrize(
     ("text", "parsed"),
     [
         ("", {}),
-        ("mem=4G cores=2", {"mem": "4096", "cores": "2"}),
-        ("mem=0.5G", {"mem": "512"}),
-        ("mem=1.2M", {"mem": "2"}),
-        ("root-disk=1T", {"root-disk": "1048576"}),
-        ("cpu-cores=08", {"cores": "8"}),
-        ("tags=b,a", {"tags": "a,b"}),
+        ("mem=4G cores=2", {"mem": "4G", "cores": "2"}),
+        ("mem=0.5G", {"mem": "0.5G"}),
+        ("root-disk=1T", {"root-disk": "1T"}),
+        ("cpu-cores=08", {"cores": "08"}),
+        ("tags=b,a", {"tags": "b,a"}),
         ("spaces=^public,internal", {"spaces": "^public,internal"}),
         ("arch=", {"arch": ""}),
         ("container=lxd arch=arm64", {"container": "lxd", "arch": "arm64"}),
-        ("allocate-public-ip=True", {"allocate-public-ip": "true"}),
+        ("allocate-public-ip=True", {"allocate-public-ip": "True"}),
     ],
 )
 def test_constraints_are_read(text, parsed):
@@ -35,7 +34,7 @@ def test_constraints_are_read(text, parsed):
         ("mem=-1G", 'bad "mem" constraint'),
         ("cores=-1", 'bad "cores" constraint'),
         ("cores=1.5", 'bad "cores" constraint'),
-        ("arch=z80", 'bad "arch" constraint: "z80" is none of'),
+        ("arch=z80", 'bad "arch" constraint: "z80"'),
         ("container=docker", 'bad "container" constraint'),
         ("spaces=Public", 'bad "spaces" constraint'),
         ("allocate-public-ip=1", 'bad "allocate-public-ip" constraint'),
@@ -44,21 +43,3 @@ def test_constraints_are_read(text, parsed):
 def test_other_constraints_are_refused(text, rule):
     with pytest.raises(ValueError, match=rule):
         parse_constraints(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "bindings", "result"),
-    [
-        ("mem=1G", {}, "mem=1G"),
-        ("mem=1G", {"": ""}, "mem=1G"),
-        ("mem=1G", {"": "b", "db": "a"}, "spaces=a,b mem=1G"),
-        ("spaces=c,^d", {"db": "a"}, "spaces=a,c,^d"),
-    ],
-)
-def test_spaces_of_bindings_are_added(text, bindings, result):
-    assert with_spaces(text, bindings) == result
-
-
-def test_a_space_that_is_excluded_cannot_be_added():
-    with pytest.raises(ValueError, match='"a" is bound, and excluded'):
-        with_spaces("spaces=^a", {"db": "a"})

@@ -33,14 +33,14 @@ def test_single_values_are_replaced(workshop, base, field, written, merged):
 
 def test_a_list_is_replaced_as_a_whole(workshop, base):
     overlay = "applications: {web: {to: ['1', '0']}}"
-    assert [text for text, _ in application(workshop, overlay, base).to] == ["1", "0"]
+    assert application(workshop, overlay, base).to == ["1", "0"]
 
 
 @pytest.mark.parametrize("empty", ["[]", "null"])
 def test_an_empty_list_clears_the_placements(workshop, base, empty):
     overlay = f"applications: {{web: {{to: {empty}}}, db: {{to: [lxd:0], num_units: 2}}}}"
     spec = application(workshop, overlay, base.replace(', "1": {}', ""))
-    assert spec.to == ()
+    assert spec.to == []
 
 
 def test_maps_are_merged_key_by_key(workshop, base):
@@ -70,10 +70,6 @@ def test_an_empty_map_changes_nothing(workshop, base):
 def test_fields_that_the_overlay_does_not_name_stay(workshop, base):
     spec = application(workshop, "applications: {web: {num_units: 3}}", base)
     assert (spec.channel, spec.num_units, len(spec.to)) == ("1.0/stable", 3, 2)
-
-
-def test_both_names_of_the_number_of_units_replace_each_other(workshop, base):
-    assert application(workshop, "applications: {web: {scale: 2}}", base).num_units == 2
 
 
 def test_a_new_application_is_added_with_its_relations(workshop, base):
@@ -107,11 +103,6 @@ def test_machines_of_an_overlay_replace_those_of_the_bundle(workshop, base):
         applications: {web: {to: ["7"]}, db: {to: ["lxd:7"]}}
     """
     assert set(workshop.load(base, overlay).machines) == {"7"}
-
-
-def test_the_series_of_an_overlay_is_taken(workshop):
-    bundle = workshop.load("applications: {web: {charm: web}}", "series: focal")
-    assert bundle.applications["web"].base == "ubuntu@20.04"
 
 
 def test_documents_of_one_file_are_overlays_in_their_order(workshop, base):
@@ -149,17 +140,9 @@ def test_an_included_file_is_found_from_its_own_file(workshop, base):
 def test_a_binary_file_is_included_in_base64(workshop, base):
     (workshop.directory / "logo").write_bytes(b"\xff\x00")
     spec = application(
-        workshop, "applications: {web: {annotations: {logo: 'include-base64://logo'}}}", base
+        workshop, "applications: {web: {options: {title: 'include-base64://logo'}}}", base
     )
-    assert base64.b64decode(spec.annotations["logo"]) == b"\xff\x00"
-
-
-def test_annotations_of_machines_can_include_files(workshop, base):
-    workshop.write("rack 7", "rack")
-    bundle = workshop.load(
-        base.replace('"0": {}', '"0": {annotations: {rack: "include-file://rack"}}')
-    )
-    assert bundle.machines["0"].annotations == {"rack": "rack 7"}
+    assert base64.b64decode(spec.options["title"]) == b"\xff\x00"
 
 
 @pytest.mark.parametrize(

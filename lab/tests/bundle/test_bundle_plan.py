@@ -8,7 +8,6 @@ from jujulab.bundle import (
     ApplicationView,
     BundleError,
     Expose,
-    ExposedEndpoint,
     MachineMap,
     MachineView,
     ModelView,
@@ -84,7 +83,6 @@ def test_a_new_application_gets_all_that_the_bundle_says(model, workshop):
             bindings: {"": internal}
             constraints: mem=1G
             trust: true
-            annotations: {owner: me}
     """
     assert changes_of(model, workshop, text) == [
         AddApplication(
@@ -97,7 +95,6 @@ def test_a_new_application_gets_all_that_the_bundle_says(model, workshop):
             bindings={"": "internal"},
             constraints="mem=1G",
             trust=True,
-            annotations={"owner": "me"},
         )
     ]
 
@@ -146,7 +143,6 @@ def test_constraints_that_differ_are_set(model, base):
 @pytest.mark.parametrize(
     ("written", "current"),
     [
-        ("mem=2G", "mem=2048M"),
         ("mem=2G", "mem=2G arch=amd64"),
         ("mem=2G arch=amd64", "arch=amd64 mem=2G"),
     ],
@@ -160,32 +156,10 @@ def test_constraints_that_mean_the_same_are_left(model, written, current):
 def test_an_application_is_exposed_and_never_hidden_again(model, workshop):
     model.deploy("applications: {web: {charm: web}}")
     exposed = "applications: {web: {charm: web, expose: true}}"
-    assert changes_of(model, workshop, exposed) == [Expose("web", {"": ExposedEndpoint()})]
+    assert changes_of(model, workshop, exposed) == [Expose("web")]
     model.deploy(exposed)
     assert changes_of(model, workshop, exposed) == []
     assert model.changes("applications: {web: {charm: web}}") == []
-
-
-def test_a_new_application_is_exposed(model):
-    changes = model.changes(
-        "applications: {web: {charm: web}}",
-        "applications: {web: {exposed-endpoints: {website: {expose-to-cidrs: [10.0.0.0/8]}}}}",
-    )
-    assert changes[1:] == ["expose website of web"]
-
-
-def test_an_endpoint_without_restrictions_is_exposed_to_all(model, workshop):
-    overlay = "applications: {shop: {charm: web, exposed-endpoints: {website: null}}}"
-    bundle = workshop.load("applications: {web: {charm: web}}", overlay)
-    exposed = compute_changes(bundle, model.view, MachineMap())[1]
-    assert exposed == Expose("shop", {"website": ExposedEndpoint()})
-
-
-def test_annotations_that_differ_are_set(model):
-    text = "applications: {web: {charm: web, annotations: {owner: %s, rack: a}}}"
-    model.deploy(text % "me")
-    assert model.deploy(text % "you") == ["set annotations for web"]
-    assert model.view.applications["web"].annotations == {"owner": "you", "rack": "a"}
 
 
 def test_another_charm_replaces_the_charm(model):
@@ -238,23 +212,6 @@ def test_a_space_that_the_model_does_not_have_is_refused(model, base):
     model.view = ModelView(spaces=frozenset({"internal"}))
     refusal = model.refusal(base)
     assert 'web.bindings.public: the model has no space "public"; it has internal' in refusal
-
-
-@pytest.mark.parametrize(
-    "field", ["storage: {data: 1G}", "devices: {gpu: '1'}", "resources: {icon: 1}", "plan: big"]
-)
-def test_what_the_lab_does_not_have_is_refused(model, field):
-    refusal = model.refusal(f"applications: {{web: {{charm: web, {field}}}}}")
-    assert f"the lab does not support {field.partition(':')[0]}" in refusal
-
-
-def test_relations_to_other_models_are_refused(model):
-    text = """
-        applications: {web: {charm: web}}
-        saas: {remote-db: {url: "admin/other.db"}}
-        relations: [["web:db", "remote-db:sql"]]
-    """
-    assert "does not support relations to other models" in model.refusal(text)
 
 
 # Relations
@@ -315,7 +272,7 @@ def test_new_machines_have_base_and_constraints(model, workshop, base):
 
 def test_numbers_are_not_used_twice(model, base):
     model.view = ModelView(
-        machines={"3": MachineView(next_containers={"lxd": 4})},
+        machines={"3": MachineView(next_container=4)},
         applications={"web": ApplicationView(charm="web", next_unit=9, channel="1.0/stable")},
         next_machine=8,
     )
@@ -340,13 +297,6 @@ def test_a_machine_is_found_again_by_its_units(model, base):
         "add lxd container 10/lxd/0 on machine 10",
         "add unit db/0 to machine 10/lxd/0",
     ]
-
-
-def test_annotations_of_machines_are_set_when_they_differ(model, base):
-    text = base.replace('"1": {}', '"1": {annotations: {rack: b}}')
-    model.deploy(base)
-    assert model.deploy(text) == ["set annotations for machine 1"]
-    assert model.changes(text) == []
 
 
 @pytest.mark.parametrize(

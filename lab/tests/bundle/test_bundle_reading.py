@@ -175,25 +175,33 @@ def test_all_problems_of_all_files_are_reported_at_once(workshop, base):
     assert [r.split(":")[0] for r in refusals] == ["bundle.yaml", "overlay0.yaml"]
 
 
-def test_keys_for_kubernetes_are_refused(workshop):
-    text = "applications: {web: {charm: web, placement: 'zone=a'}}"
-    assert "placement is for Kubernetes bundles" in workshop.refusal(text)
+@pytest.mark.parametrize(
+    ("key", "rule"),
+    [
+        ("placement: 'zone=a'", "placement is for Kubernetes bundles"),
+        ("scale: 1", "scale is for Kubernetes bundles; machines use num_units"),
+        ("series: jammy", "write base or default-base, ubuntu@22.04"),
+        ("storage: {data: 1G}", "the lab does not support storage"),
+        ("devices: {gpu: '1'}", "the lab does not support devices"),
+        ("resources: {icon: 1}", "the lab does not support resources"),
+        ("offers: {o: {endpoints: [db]}}", "the lab does not support offers"),
+        ("exposed-endpoints: {db: {}}", "the lab does not support exposed-endpoints"),
+        ("plan: big", "the lab does not support plan"),
+    ],
+)
+def test_keys_that_juju_knows_and_the_lab_does_not_are_refused(workshop, key, rule):
+    refusal = workshop.refusal(f"applications: {{web: {{charm: web, {key}}}}}")
+    assert refusal.startswith(f"bundle.yaml:1: applications.web.{key.partition(':')[0]}: ")
+    assert rule in refusal
 
 
-def test_both_names_of_the_number_of_units_are_refused(workshop):
-    text = "applications: {web: {charm: web, scale: 1, num_units: 1}}"
-    assert "scale and num_units cannot both be given" in workshop.refusal(text)
-
-
-def test_scale_is_the_number_of_units(workshop):
-    bundle = workshop.load("applications: {web: {charm: web, scale: 2}}")
-    assert bundle.applications["web"].spec.num_units == 2
-
-
-@pytest.mark.parametrize("key", ["offers: {o: {endpoints: [db]}}", "exposed-endpoints: {db: {}}"])
-def test_keys_for_overlays_are_refused_in_the_base(workshop, key):
-    text = f"applications: {{web: {{charm: web, {key}}}}}"
-    assert "can only appear in an overlay" in workshop.refusal(text)
+def test_relations_to_other_models_are_refused(workshop):
+    text = """
+        applications: {web: {charm: web}}
+        saas: {remote-db: {url: "admin/other.db"}}
+        relations: [["web:db", "remote-db:sql"]]
+    """
+    assert "does not support relations to other models (saas)" in workshop.refusal(text)
 
 
 def test_default_base_is_refused_in_an_overlay_where_it_has_no_effect(workshop, base):

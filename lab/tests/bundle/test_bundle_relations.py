@@ -171,12 +171,3 @@ def test_other_relations_may_join_different_bases(workshop):
 def test_the_charms_limit_of_relations_is_kept(refusal):
     text = refusal("['web:db', 'db:sql']", "['web:db', 'twin-db:sql']")
     assert "web:db would exceed its limit of 1 relations" in text
-
-
-def test_a_remote_application_can_be_related(workshop):
-    text = """
-        applications: {web: {charm: web}}
-        saas: {remote-db: {url: "admin/other.db"}}
-        relations: [["web:db", "remote-db:sql"]]
-    """
-    assert workshop.load(text).saas == {"remote-db"}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jujulab.bundle import AddMachine, MachineMap, ModelView, UnitView, compute_changes
+from jujulab.bundle import ModelView, UnitView
 
 
 def bundle(web, db=1, machines="", db_to="[]"):
@@ -35,40 +35,6 @@ def test_a_machine_is_for_one_unit_and_more_units_get_new_ones(model):
     assert model.units("web") == {"web/0": "0", "web/1": "1"}
 
 
-def test_units_go_beside_units_of_another_application(model):
-    model.deploy(bundle("num_units: 2, to: [db]", db=2))
-    assert model.units("web") == {"web/0": "0", "web/1": "1"}
-
-
-def test_units_without_a_neighbour_left_get_new_machines(model):
-    model.deploy(bundle("num_units: 3, to: [db]", db=2))
-    assert model.units("web") == {"web/0": "0", "web/1": "1", "web/2": "2"}
-
-
-def test_a_container_beside_a_unit_in_a_container_is_its_sibling(model):
-    text = bundle("num_units: 1, to: ['lxd:db/0']", machines="{0: {}}", db_to="['lxd:0']")
-    model.deploy(text)
-    assert (model.units("db"), model.units("web")) == ({"db/0": "0/lxd/0"}, {"web/0": "0/lxd/1"})
-
-
-def test_a_unit_goes_beside_one_that_exists(model):
-    model.deploy(bundle("num_units: 0", db=2))
-    model.deploy(bundle("num_units: 1, to: [db/1]", db=2))
-    assert model.units("web") == {"web/0": "1"}
-
-
-def test_a_unit_goes_beside_one_that_is_new_too(model):
-    model.deploy(bundle("num_units: 0", db=1))
-    model.deploy(bundle("num_units: 1, to: [db/1]", db=2))
-    assert (model.units("db")["db/1"], model.units("web")) == ("1", {"web/0": "1"})
-
-
-def test_units_are_added_beside_those_that_have_none_yet(model):
-    model.deploy(bundle("num_units: 1, to: [db]", db=2))
-    model.deploy(bundle("num_units: 2, to: [db]", db=2))
-    assert model.units("web") == {"web/0": "0", "web/1": "1"}
-
-
 def test_missing_units_take_the_placements_that_are_free(model):
     text = bundle(
         "num_units: 3, to: ['lxd:0', 'lxd:1', 'lxd:2']", db=0, machines="{0: , 1: , 2: }"
@@ -91,30 +57,10 @@ def test_more_units_than_the_bundle_wants_stay(model):
     assert model.changes(bundle("num_units: 1")) == []
 
 
-def test_containers_ask_for_the_spaces_of_their_application(model, workshop):
-    text = bundle(
-        "num_units: 1, to: ['lxd:new'], constraints: mem=1G, bindings: {'': b, db: a}", db=0
-    )
-    changes = compute_changes(workshop.load(text), model.view, MachineMap())
-    added = {c.id: c.constraints for c in changes if isinstance(c, AddMachine)}
-    assert added == {"0": "spaces=a,b mem=1G", "0/lxd/0": "spaces=a,b mem=1G"}
-
-
 def test_containers_are_numbered_apart_on_each_machine(model):
     text = bundle("num_units: 3, to: ['lxd:0', 'lxd:1', 'lxd:0']", db=0, machines="{0: {}, 1: {}}")
     model.deploy(text)
     assert list(model.units("web").values()) == ["0/lxd/0", "1/lxd/0", "0/lxd/1"]
-
-
-def test_a_unit_in_a_container_is_no_neighbour_on_the_machine(model):
-    model.deploy(bundle("num_units: 1, to: ['lxd:db']"))
-    model.deploy(bundle("num_units: 2, to: [db]"))
-    assert model.units("web") == {"web/0": "0/lxd/0", "web/1": "0"}
-
-
-def test_virtual_machines_as_containers_are_refused(model):
-    refusal = model.refusal(bundle("num_units: 1, to: ['kvm:new']"))
-    assert "applications.web.to: the lab has no containers but lxd" in refusal
 
 
 def test_units_of_the_model_are_taken_in_the_order_of_their_numbers(model):
@@ -133,13 +79,12 @@ def test_units_of_the_model_are_taken_in_the_order_of_their_numbers(model):
 
 
 directives = st.sampled_from(["0", "1", "lxd:0", "lxd:1", "new", "lxd:new"])
-beside = st.sampled_from(["web", "lxd:web", "web/0", "lxd:web/0"])
 
 
 @st.composite
 def bundles(draw):
     web = draw(st.lists(directives, min_size=1, max_size=4))
-    db = draw(st.lists(st.one_of(directives, beside), max_size=3))
+    db = draw(st.lists(directives, max_size=3))
     more = draw(st.integers(0, 2))
     used = {d.partition(":")[2] or d for d in [*web, *db]} & {"0", "1"}
     return f"""

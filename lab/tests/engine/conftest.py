@@ -18,8 +18,8 @@ import pytest
 from jujulab.engine.model import lifecycle, resolver
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import State, Unit
-from jujulab.juju.charm import CharmStore, StoredCharm
 from jujulab.juju.client import Client
+from jujulab.juju.store import CharmStore, StoredCharm
 from jujulab.machines.backend import LocalLab, LocalMachine
 
 LAB = Path(__file__).parents[2]

@@ -4,8 +4,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from jujulab.juju.charm import CharmStore, load_meta, replace_charm
+from jujulab.juju.charm import load_meta
 from jujulab.juju.errors import JujuError, NotFoundError
+from jujulab.juju.store import CharmStore, replace_charm
 
 CHARMS = Path(__file__).parents[1] / "charms"
 
@@ -104,7 +105,7 @@ def test_what_is_no_charm_is_refused(tmp_path: Path) -> None:
     charms = store(tmp_path)
     with pytest.raises(NotFoundError, match='charm "nova" not found'):
         charms.peek("nova")
-    with pytest.raises(NotFoundError):
+    with pytest.raises(JujuError, match='"_standin" is not the name of a charm'):
         charms.peek("_standin")
     with pytest.raises(JujuError, match="no such file"):
         charms.peek("./nowhere")

@@ -19,8 +19,8 @@ from jujulab.engine.hooktools.toolserver import SOCKET, ToolServer, install_tool
 from jujulab.engine.model import lifecycle, resolver
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import ALIVE, Hook, HookFailure, Task, Unit
-from jujulab.juju.charm import replace_charm
 from jujulab.juju.logs import Logs
+from jujulab.juju.store import replace_charm
 from jujulab.machines.backend import INSIDE, LabMachine, inside_dir
 
 log = logging.getLogger(__name__)

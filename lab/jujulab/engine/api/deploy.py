@@ -14,15 +14,12 @@ from jujulab.bundle import (
     AddUnit,
     ApplicationView,
     Expose,
-    ExposedEndpoint,
     LocalCharms,
     MachineMap,
     MachineView,
     ModelView,
     RefreshApplication,
-    SetApplicationAnnotations,
     SetConstraints,
-    SetMachineAnnotations,
     SetOptions,
     UnitView,
     compute_changes,
@@ -30,8 +27,8 @@ from jujulab.bundle import (
 )
 from jujulab.engine.model import lifecycle, relations
 from jujulab.engine.model.model import Model
-from jujulab.juju.charm import StoredCharm
 from jujulab.juju.errors import JujuError
+from jujulab.juju.store import StoredCharm
 from jujulab.machines.backend import SPACES
 
 Progress = Callable[[str], None]
@@ -57,29 +54,19 @@ def view(model: Model) -> ModelView:
             charm=app.source,
             channel=app.channel or None,
             revision=app.revision,
-            base=app.base,
             units=tuple(
                 UnitView(u.name, u.machine) for u in model.units_of(app.name) if not u.principal
             ),
             options=app.options,
-            bindings=app.bindings,
             constraints=app.constraints,
-            exposed={
-                name: ExposedEndpoint(frozenset(e["spaces"]), frozenset(e["cidrs"]))
-                for name, e in app.exposed.items()
-            }
-            or None,
-            annotations=app.annotations,
+            exposed=app.is_exposed,
             next_unit=app.next_unit,
         )
         for app in state.applications.values()
     }
     return ModelView(
         applications=applications,
-        machines={
-            m.id: MachineView(m.annotations, {"lxd": m.next_container})
-            for m in state.machines.values()
-        },
+        machines={m.id: MachineView(m.next_container) for m in state.machines.values()},
         relations=frozenset(
             (str(r.endpoints[0]), str(r.endpoints[1]))
             for r in state.relations.values()
@@ -153,7 +140,6 @@ def _(change: AddApplication, model: Model, charms: dict[str, StoredCharm]) -> N
         options=dict(change.options),
         bindings=dict(change.bindings),
         constraints=change.constraints,
-        annotations=dict(change.annotations),
         trust=change.trust,
     )
     lifecycle.add_application(model, spec)
@@ -178,17 +164,7 @@ def _(change: SetConstraints, model: Model, charms: dict[str, StoredCharm]) -> N
 
 @_execute.register
 def _(change: Expose, model: Model, charms: dict[str, StoredCharm]) -> None:
-    model.application(change.application).exposed.update(
-        {
-            name: {"spaces": sorted(e.spaces), "cidrs": sorted(e.cidrs)}
-            for name, e in change.endpoints.items()
-        }
-    )
-
-
-@_execute.register
-def _(change: SetApplicationAnnotations, model: Model, charms: dict[str, StoredCharm]) -> None:
-    model.application(change.application).annotations.update(change.annotations)
+    model.application(change.application).is_exposed = True
 
 
 @_execute.register
@@ -198,11 +174,6 @@ def _(change: AddMachine, model: Model, charms: dict[str, StoredCharm]) -> None:
     )
     if machine != change.id:
         raise JujuError(f"machine {change.id} was planned, {machine} was added")
-
-
-@_execute.register
-def _(change: SetMachineAnnotations, model: Model, charms: dict[str, StoredCharm]) -> None:
-    model.machine(change.machine).annotations.update(change.annotations)
 
 
 @_execute.register

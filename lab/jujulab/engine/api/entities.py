@@ -120,7 +120,7 @@ def snapshot(model: Model) -> dict[str, Any]:
             "status": current.current,
             "status-message": current.message,
             "charm-url": app.charm_url,
-            "exposed": bool(app.exposed),
+            "exposed": app.is_exposed,
             "subordinate": app.subordinate,
             "workload-version": next((u["workload-version"] for u in own.values()), ""),
             "units": own,

@@ -121,7 +121,7 @@ def _application(model: Model, app: Application, shown: set[str]) -> dict[str, A
     }
     if app.channel:
         result["charm-channel"] = app.channel
-    result["exposed"] = bool(app.exposed)
+    result["exposed"] = app.is_exposed
     if app.life != ALIVE:
         result["life"] = app.life
     result["application-status"] = _info(application_status(model, app))

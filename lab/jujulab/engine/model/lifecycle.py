@@ -11,8 +11,8 @@ from typing import Any
 from jujulab.engine.model import relations
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import ALIVE, DYING, Application, MachineState, Status, Unit
-from jujulab.juju.charm import StoredCharm
 from jujulab.juju.errors import JujuError, NotFoundError
+from jujulab.juju.store import StoredCharm
 
 _APP_NAME = re.compile(r"^[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*$")
 _PLACEMENT = re.compile(r"^(?:(?P<kind>lxd)(?::(?P<host>\d+))?|(?P<machine>\d+(?:/lxd/\d+)?))$")
@@ -35,7 +35,6 @@ class AppSpec:
     bindings: dict[str, str] = field(default_factory=dict)
     constraints: str = ""
     trust: bool = False
-    annotations: dict[str, str] = field(default_factory=dict)
 
 
 def add_application(model: Model, spec: AppSpec) -> Application:
@@ -66,7 +65,6 @@ def add_application(model: Model, spec: AppSpec) -> Application:
         channel=spec.channel or ("stable" if spec.charm.origin == "charmhub" else ""),
         base=spec.base or meta.base,
         subordinate=meta.subordinate,
-        annotations=dict(spec.annotations),
         trust=spec.trust,
         constraints=spec.constraints,
         bindings=dict(spec.bindings),

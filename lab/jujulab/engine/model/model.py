@@ -21,9 +21,10 @@ from jujulab.engine.model.state import (
     Status,
     Unit,
 )
-from jujulab.juju.charm import CharmMeta, CharmStore
+from jujulab.juju.charm import CharmMeta
 from jujulab.juju.errors import JujuError, NotFoundError
 from jujulab.juju.names import MODEL, VERSION, natural, seconds
+from jujulab.juju.store import CharmStore
 from jujulab.machines.backend import LabBackend, LabMachine
 
 DEFAULT_CONFIG: dict[str, Any] = {

@@ -5,11 +5,9 @@ from __future__ import annotations
 from jujulab.engine.model import lifecycle
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import ALIVE, DYING, Endpoint, Relation, Unit
-from jujulab.juju.charm import CharmEndpoint
+from jujulab.juju.charm import Candidate, CharmEndpoint, fitting
 from jujulab.juju.errors import JujuError, NotFoundError
 from jujulab.juju.names import JUJU4
-
-Candidate = tuple[str, CharmEndpoint]
 
 
 def infer(model: Model, first: str, second: str) -> tuple[Candidate, Candidate]:
@@ -18,10 +16,7 @@ def infer(model: Model, first: str, second: str) -> tuple[Candidate, Candidate]:
     Raises:
         JujuError: There is none, or more than one.
     """
-    left, right = _candidates(model, first), _candidates(model, second)
-    pairs = [(a, b) for a in left for b in right if _fit(a, b)]
-    explicit = [p for p in pairs if not (p[0][1].implicit or p[1][1].implicit)]
-    pairs = explicit or pairs
+    pairs = fitting(_candidates(model, first), _candidates(model, second))
     if not pairs:
         raise JujuError("no relations found")
     if len(pairs) > 1:
@@ -38,15 +33,6 @@ def _candidates(model: Model, spec: str) -> list[Candidate]:
     if name and name not in endpoints:
         raise JujuError(f'application "{app}" has no "{name}" relation')
     return [(app, e) for e in endpoints.values() if (e.name == name or not name)]
-
-
-def _fit(left: Candidate, right: Candidate) -> bool:
-    roles = {left[1].role, right[1].role}
-    return (
-        left[0] != right[0]
-        and roles == {"provider", "requirer"}
-        and left[1].interface == right[1].interface
-    )
 
 
 def find(model: Model, first: str, second: str) -> Relation | None:

@@ -171,7 +171,6 @@ class Application:
     Attributes:
         charm: Key of the charm in the store.
         source: What it was deployed from: a name of the public store, or an absolute path.
-        exposed: Spaces and CIDRs by exposed endpoint (the empty name is all of them).
     """
 
     name: str
@@ -183,13 +182,12 @@ class Application:
     channel: str = ""
     base: str = ""
     subordinate: bool = False
-    exposed: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    is_exposed: bool = False
     trust: bool = False
     constraints: str = ""
     life: str = ALIVE
     options: dict[str, Any] = field(default_factory=dict)
     bindings: dict[str, str] = field(default_factory=dict)
-    annotations: dict[str, str] = field(default_factory=dict)
     status: Status = field(default_factory=Status)
     leader: str = ""
     leader_expires: float = 0.0
@@ -204,7 +202,6 @@ class MachineState:
     base: str = ""
     constraints: str = ""
     life: str = ALIVE
-    annotations: dict[str, str] = field(default_factory=dict)
     status: Status = field(default_factory=Status)
     provisioned: bool = False
     next_container: int = 0

@@ -1,0 +1,192 @@
+"""The store of the charms that the model has deployed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from jujulab.juju.charm import (
+    STANDINS,
+    CharmMeta,
+    LocalCharms,
+    charm_name,
+    is_path,
+    load_meta,
+)
+from jujulab.juju.errors import JujuError
+
+_LIBRARY = "_standin"
+
+
+@dataclass(frozen=True)
+class StoredCharm:
+    """A charm in the store.
+
+    Attributes:
+        key: Its directory's name in the store; what an `Application` keeps in `charm`.
+        url: As `juju status` shows it.
+        source: What it came from: a name of the public store, or an absolute path.
+        origin: ``charmhub`` or ``local``.
+    """
+
+    key: str
+    source: str
+    url: str
+    origin: str
+    revision: int
+    meta: CharmMeta
+
+
+class CharmStore:
+    """The charms that the model has deployed, unpacked, one directory for each revision.
+
+    Args:
+        home: The directory of the store.
+        standins: Where the charms of the public store have their stand-ins.
+    """
+
+    def __init__(self, home: Path, standins: Path = STANDINS) -> None:
+        self._home = home
+        self._standins = standins
+
+    def directory(self, key: str) -> Path:
+        """Return where the charm `key` lies."""
+        return self._home / key
+
+    @functools.lru_cache(maxsize=256)  # noqa: B019 - one store for the life of the controller
+    def meta(self, key: str) -> CharmMeta:
+        """Return the metadata of the stored charm `key`."""
+        return load_meta(self.directory(key))
+
+    def peek(self, reference: str) -> CharmMeta:
+        """Return the metadata of a charm that need not be in the store yet.
+
+        Raises:
+            JujuError: There is no such charm, or it is not one.
+        """
+        return self._charms().find(reference)
+
+    def _charms(self) -> LocalCharms:
+        return LocalCharms(self._standins)
+
+    def add(self, reference: str, *, revision: int | None, next_local: int) -> StoredCharm:
+        """Bring a charm into the store.
+
+        Args:
+            reference: A name of the public store, or a path: a directory or a packed charm.
+            revision: The public store's revision to show; None for any.
+            next_local: The revision that a local charm gets.
+
+        Raises:
+            JujuError: There is no such charm, or it is not one.
+        """
+        path = self._charms().locate(reference)
+        if is_path(reference):
+            name = self.peek(reference).name
+            key = f"local-{name}-{next_local}"
+            if path.is_dir() and not (path / "dispatch").exists():
+                path = self._pack(path)
+            self._unpack(path, key)
+            source, url = str(Path(reference).absolute()), f"local:{name}-{next_local}"
+            return StoredCharm(key, source, url, "local", next_local, self.meta(key))
+        name = charm_name(reference)
+        key = self._unpack(path, f"ch-{name}-{self._tree_digest(path)}")
+        return StoredCharm(key, name, name, "charmhub", revision or 1, self.meta(key))
+
+    def _pack(self, source: Path) -> Path:
+        from jujulab.juju.pack import pack  # only sources of real charms need it
+
+        output = self._home / "packed"
+        output.mkdir(parents=True, exist_ok=True)
+        return pack(source, output)
+
+    def _unpack(self, path: Path, key: str) -> str:
+        """Copy or unzip a charm to its place, complete or not at all."""
+        target = self.directory(key)
+        if target.exists():
+            return key
+        temporary = self._home / f".{key}.new"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            _unzip(path, temporary)
+        else:
+            shutil.copytree(path, temporary, symlinks=True, ignore=_ignored)
+            if path.parent == self._standins and (self._standins / _LIBRARY).is_dir():
+                shutil.copytree(
+                    self._standins / _LIBRARY,
+                    temporary / "lib",
+                    dirs_exist_ok=True,
+                    ignore=_ignored,
+                )
+        if not (temporary / "dispatch").exists():
+            shutil.rmtree(temporary)
+            raise JujuError(f"{path}: the charm has no dispatch")
+        temporary.rename(target)
+        return key
+
+    def _tree_digest(self, path: Path) -> str:
+        """Return a digest of a stand-in, so that an edited one counts as another charm."""
+        digest = hashlib.sha256()
+        for root in (path, self._standins / _LIBRARY):
+            for file in sorted(p for p in root.rglob("*") if p.is_file()):
+                if "__pycache__" not in file.parts:
+                    digest.update(str(file.relative_to(root)).encode())
+                    digest.update(file.read_bytes())
+        return digest.hexdigest()[:12]
+
+
+_ignored = shutil.ignore_patterns("__pycache__", "tests", ".tox", ".venv", "*.pyc")
+
+
+def _unzip(archive: Path, target: Path) -> None:
+    """Unzip a packed charm with its file modes and symbolic links."""
+    try:
+        with zipfile.ZipFile(archive) as bundle:
+            for info in bundle.infolist():
+                mode = info.external_attr >> 16
+                if mode & 0o170000 == 0o120000:
+                    link = target / info.filename
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    link.symlink_to(os.fsdecode(bundle.read(info)))
+                    continue
+                path = Path(bundle.extract(info, target))
+                if mode:
+                    path.chmod(mode & 0o777)
+    except (zipfile.BadZipFile, OSError) as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise JujuError(f"{archive}: cannot unpack the charm: {error}") from error
+
+
+def replace_charm(source: Path, target: Path, old: Path | None) -> None:
+    """Put a charm's files into a unit's charm directory.
+
+    What the charm itself has written beside its files, such as its stored state, stays.
+
+    Args:
+        source: The charm in the store.
+        target: The unit's charm directory; it need not exist.
+        old: The charm in the store that `target` was made from; None for the first time.
+    """
+    fresh = target.with_name(f"{target.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(source, fresh, symlinks=True)
+    target.mkdir(exist_ok=True)
+    shipped = {*fresh.iterdir(), *(old.iterdir() if old and old.exists() else ())}
+    for name in {entry.name for entry in shipped}:
+        _remove(target / name)
+        if (fresh / name).exists() or (fresh / name).is_symlink():
+            (fresh / name).rename(target / name)
+    fresh.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
