@@ -16,7 +16,7 @@ from jujulab.cloud.guests import Guests
 from jujulab.errors import LabError
 from jujulab.juju.client import Client
 from jujulab.machines.lab import Lab
-from jujulab.trials.demo import PREFIX, Demo
+from jujulab.trials.deployment import PREFIX, Deployment
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
@@ -26,7 +26,7 @@ GUESTS = 3
 WHOLE = 240
 """Seconds in which a lab that is whole has every unit ready again."""
 
-_demos: list[Demo] = []
+_demos: list[Deployment] = []
 """The session's deployment, once there is one."""
 
 
@@ -58,7 +58,7 @@ def lab() -> Lab:
 
 
 @pytest.fixture(scope="session")
-def demo(lab: Lab) -> Iterator[Demo]:
+def demo(lab: Lab) -> Iterator[Deployment]:
     """A cloud with the overlay, deployed from nothing.
 
     With LAB_KEEP set in the environment, what is there already is used, and stays.
@@ -68,10 +68,10 @@ def demo(lab: Lab) -> Iterator[Demo]:
         yield from _deployed(lab, keep)
 
 
-def _deployed(lab: Lab, keep: bool) -> Iterator[Demo]:
+def _deployed(lab: Lab, keep: bool) -> Iterator[Deployment]:
     if not keep:
         _clean(lab)
-    demo = Demo(lab, Console())
+    demo = Deployment(lab, Console())
     try:
         demo.deploy_cloud()
         demo.deploy_overlay()
@@ -102,14 +102,14 @@ def _keep_logs(lab: Lab) -> None:
 
 
 @pytest.fixture
-def on_duty(demo: Demo) -> Demo:
+def on_duty(demo: Deployment) -> Deployment:
     """The deployment with every hypervisor on, enabled and out of maintenance, no guests."""
     demo.restore()
     return demo
 
 
 @pytest.fixture
-def guests_on(on_duty: Demo) -> Iterator[tuple[str, Guests]]:
+def guests_on(on_duty: Deployment) -> Iterator[tuple[str, Guests]]:
     """Heartbeat guests on one hypervisor, and that hypervisor's name."""
     host = on_duty.boot_guests(GUESTS)
     guests = Guests(on_duty.lab, on_duty.cloud)

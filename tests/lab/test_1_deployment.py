@@ -8,7 +8,7 @@ import jubilant
 import pytest
 from jujulab.cloud.console import JUJU, StepError, stall_lines
 from jujulab.files import REPOSITORY
-from jujulab.trials.demo import BASE, OVERLAY, SEGMENT, Demo
+from jujulab.trials.deployment import BASE, OVERLAY, SEGMENT, Deployment
 
 OURS = {
     "masakari": ["haproxy", "masakari-api", "masakari-engine"],
@@ -31,7 +31,7 @@ def started(juju: jubilant.Juju, unit: str, services: list[str]) -> str:
 
 
 @pytest.mark.parametrize("application", OURS)
-def test_every_unit_is_ready(demo: Demo, juju: jubilant.Juju, application: str) -> None:
+def test_every_unit_is_ready(demo: Deployment, juju: jubilant.Juju, application: str) -> None:
     def states(status: jubilant.Status) -> list[tuple[str, str]]:
         units = status.get_units(application).values()
         return [(u.workload_status.current, u.workload_status.message) for u in units]
@@ -40,12 +40,12 @@ def test_every_unit_is_ready(demo: Demo, juju: jubilant.Juju, application: str) 
     juju.wait(lambda status: states(status) == ready, timeout=90)
 
 
-def test_the_deployment_never_stood_still(demo: Demo) -> None:
+def test_the_deployment_never_stood_still(demo: Deployment) -> None:
     """No unit waited a minute for an event that does not come."""
     assert stall_lines(since=0) == []
 
 
-def test_deploying_again_changes_nothing(demo: Demo, juju: jubilant.Juju) -> None:
+def test_deploying_again_changes_nothing(demo: Deployment, juju: jubilant.Juju) -> None:
     site = str(demo.lab.home / "demo" / "site.yaml")
     command = ["deploy", BASE, "--overlay", OVERLAY, "--overlay", site, "--map-machines=existing"]
     before = juju.status()
@@ -61,7 +61,7 @@ def test_deploying_again_changes_nothing(demo: Demo, juju: jubilant.Juju) -> Non
 
 @pytest.mark.parametrize("application", OURS)
 def test_a_hook_without_a_change_restarts_nothing(
-    demo: Demo, juju: jubilant.Juju, application: str
+    demo: Deployment, juju: jubilant.Juju, application: str
 ) -> None:
     unit = unit_of(juju, application)
     hook = "JUJU_DISPATCH_PATH=hooks/update-status ./dispatch"
@@ -71,7 +71,7 @@ def test_a_hook_without_a_change_restarts_nothing(
     assert started(juju, unit, OURS[application]) == before
 
 
-def test_a_wrong_option_is_blocked_with_the_cure(demo: Demo, juju: jubilant.Juju) -> None:
+def test_a_wrong_option_is_blocked_with_the_cure(demo: Deployment, juju: jubilant.Juju) -> None:
     juju.config("masakari", {"evacuation-delay": "-1"})
 
     def blocked(status: jubilant.Status) -> bool:
@@ -90,7 +90,7 @@ def test_a_wrong_option_is_blocked_with_the_cure(demo: Demo, juju: jubilant.Juju
 
 
 def test_a_bundle_error_names_the_file_and_changes_nothing(
-    demo: Demo, juju: jubilant.Juju, tmp_path_factory: pytest.TempPathFactory
+    demo: Deployment, juju: jubilant.Juju, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     overlay = tmp_path_factory.mktemp("overlay") / "wrong.yaml"
     overlay.write_text("applications:\n  masakari-monitors:\n    num_units: 2\n")
@@ -105,7 +105,7 @@ def test_a_bundle_error_names_the_file_and_changes_nothing(
     assert set(juju.status().apps) == before
 
 
-def test_creating_a_segment_again_is_no_error(demo: Demo) -> None:
+def test_creating_a_segment_again_is_no_error(demo: Deployment) -> None:
     hosts = sorted(service["host"] for service in demo.cloud.compute_services())
     demo.console.run_action(
         "masakari/leader", "create-segment", f"name={SEGMENT}", f"hosts={','.join(hosts)}"
@@ -114,7 +114,7 @@ def test_creating_a_segment_again_is_no_error(demo: Demo) -> None:
     assert [segment["name"] for segment in segments] == [SEGMENT]
 
 
-def test_an_unknown_host_is_named_by_the_failing_action(demo: Demo) -> None:
+def test_an_unknown_host_is_named_by_the_failing_action(demo: Deployment) -> None:
     with pytest.raises(StepError, match=r"nosuch\.maas"):
         demo.console.run_action(
             "masakari/leader", "add-hosts", f"segment={SEGMENT}", "hosts=nosuch.maas"

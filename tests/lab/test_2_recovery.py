@@ -11,7 +11,8 @@ from jujulab.cloud.console import poll
 from jujulab.cloud.guests import Guests
 from jujulab.cloud.heartbeat import Pulse
 from jujulab.maas.power import Settings
-from jujulab.trials.demo import PREFIX, Demo
+from jujulab.trials.deployment import PREFIX, Deployment
+from jujulab.trials.experiment import Experiment
 
 SILENT = 60
 """Seconds without a beat, of several a second, after which a guest has stopped."""
@@ -25,11 +26,11 @@ UNFENCED = 45
 fence starts within 12 of them."""
 
 
-def maas_outage(demo: Demo, down: bool) -> None:
+def maas_outage(demo: Deployment, down: bool) -> None:
     Settings(demo.lab.run_dir).outage = down
 
 
-def power_actions(demo: Demo) -> list[str]:
+def power_actions(demo: Deployment) -> list[str]:
     """Return what MAAS was asked to switch so far."""
     journal = demo.lab.run_dir / "maas.jsonl"
     lines = journal.read_text().splitlines() if journal.exists() else []
@@ -51,7 +52,7 @@ def assert_untouched(guests: Guests, pulses: dict[str, Pulse], host: str) -> Non
 
 
 def test_a_clean_stop_of_pacemaker_remote_fences_nothing(
-    on_duty: Demo, guests_on: tuple[str, Guests]
+    on_duty: Deployment, guests_on: tuple[str, Guests]
 ) -> None:
     host, guests = guests_on
     machine = on_duty.lab.find(host)
@@ -70,26 +71,26 @@ def test_a_clean_stop_of_pacemaker_remote_fences_nothing(
 
 
 def test_a_lost_hypervisor_is_fenced_and_its_guests_come_up_elsewhere(
-    on_duty: Demo, guests_on: tuple[str, Guests]
+    on_duty: Deployment, guests_on: tuple[str, Guests]
 ) -> None:
     host, _guests = guests_on
-    assert on_duty.lose_hypervisor(host) == []
+    assert Experiment(on_duty).lose_hypervisor(host) == []
 
 
 def test_a_guest_whose_qemu_died_is_started_again(
-    on_duty: Demo, guests_on: tuple[str, Guests]
+    on_duty: Deployment, guests_on: tuple[str, Guests]
 ) -> None:
-    assert on_duty.kill_guest() == []
+    assert Experiment(on_duty).kill_guest() == []
 
 
 def test_an_isolated_hypervisor_never_runs_a_guest_beside_the_evacuated_one(
-    on_duty: Demo, guests_on: tuple[str, Guests]
+    on_duty: Deployment, guests_on: tuple[str, Guests]
 ) -> None:
     host, _guests = guests_on
-    assert on_duty.isolate_hypervisor(host) == []
+    assert Experiment(on_duty).isolate_hypervisor(host) == []
 
 
-def set_power_key(demo: Demo, key: str) -> None:
+def set_power_key(demo: Deployment, key: str) -> None:
     """Change the key that the cluster has for MAAS, as a mistyped maas_credentials would."""
     member = demo.lab.machine("2/lxd/0")
     xml = f'<nvpair id="st-maas-instance_attributes-apikey" name="apikey" value="{key}"/>'
@@ -98,7 +99,7 @@ def set_power_key(demo: Demo, key: str) -> None:
 
 @pytest.mark.parametrize("cause", ["MAAS away", "wrong credentials"])
 def test_without_fencing_nothing_is_evacuated(
-    on_duty: Demo, guests_on: tuple[str, Guests], juju: jubilant.Juju, cause: str
+    on_duty: Deployment, guests_on: tuple[str, Guests], juju: jubilant.Juju, cause: str
 ) -> None:
     host, guests = guests_on
     good = (on_duty.lab.home / "maas-credentials").read_text().strip()
@@ -122,7 +123,7 @@ def test_without_fencing_nothing_is_evacuated(
         on_duty.lab.find(host).cut()
         time.sleep(UNFENCED)
         assert_untouched(guests, pulses, host)
-        problems = on_duty.follow(host, mend, f"{cause}: mended")
+        problems = Experiment(on_duty).measure(host, mend, f"{cause}: mended").problems
     finally:
         mend()
     assert problems == []

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from jujulab.files import REPOSITORY
 from jujulab.maas.power import Settings
 from jujulab.machines.lab import Lab, Machine
 from jujulab.trials import timeline
-from jujulab.trials.demo import DEPLOYMENT, SEGMENT, Demo, Outcome
+from jujulab.trials.deployment import DEPLOYMENT, SEGMENT, Deployment
+from jujulab.trials.experiment import Experiment, Outcome
 
 SETTINGS = REPOSITORY / "lab" / "overlays" / "upstream.yaml"
 
@@ -106,12 +108,16 @@ class Bench:
         self._lab = lab
         self._console = console
         self._results = results
-        self._demo = Demo(lab, console)
+        self._deployment = Deployment(lab, console)
         self._cluster = Cluster(lab, console)
+
+    @cached_property
+    def _experiment(self) -> Experiment:
+        return Experiment(self._deployment)
 
     def close(self) -> None:
         """Close the connection into the lab."""
-        self._demo.close()
+        self._deployment.close()
 
     def prepare(self) -> None:
         """Have the cloud with this project, and a hypervisor whose machine carries nothing else.
@@ -119,14 +125,14 @@ class Bench:
         Raises:
             StepError: it does not come up.
         """
-        self._demo.deploy_cloud()
-        if len(self._demo.hypervisors()) < 4:
+        self._deployment.deploy_cloud()
+        if len(self._deployment.hypervisors()) < 4:
             with self._console.step("A fourth hypervisor, on a machine of its own"):
                 self._console.juju("add-unit", "nova-compute")
                 self._console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
         if "masakari" not in self._console.status()["applications"]:
-            self._demo.deploy_overlay()
-        hosts = ",".join(machine.fqdn for machine in self._demo.hypervisors())
+            self._deployment.deploy_overlay()
+        hosts = ",".join(machine.fqdn for machine in self._deployment.hypervisors())
         self._action("create-segment", f"name={SEGMENT}", f"hosts={hosts}")
 
     def _action(self, name: str, *parameters: str) -> None:
@@ -186,7 +192,7 @@ class Bench:
             for application, options in settings().items():
                 self._console.juju("config", application, "--reset", ",".join(options))
             if matrix:
-                self._demo.deploy_consul()  # whose overlay has options, too
+                self._deployment.deploy_consul()  # whose overlay has options, too
             for application, options in settings().items() if upstream else ():
                 pairs = [f"{name}={_text(value)}" for name, value in options.items()]
                 self._console.juju("config", application, *pairs)
@@ -203,7 +209,7 @@ class Bench:
         self._console.say(f"=== {scenario.title}: run {number}, {mode}")
         self.settle()
         with self._victim(scenario) as machine:
-            host = self._demo.boot_guests(scenario.guests, machine.fqdn)
+            host = self._deployment.boot_guests(scenario.guests, machine.fqdn)
             last = max((run.started for run in self._results.runs), default=0.0)
             time.sleep(max(REST, last + APART - time.time()))
             # Only among power cuts does a machine with a role count for that role, too.
@@ -215,17 +221,17 @@ class Bench:
 
     def _fault(self, name: str, mode: str, host: str, machine: Machine) -> Outcome:
         if name == "qemu":
-            return self._demo.measure_guest()
+            return self._experiment.measure_guest()
         if SCENARIOS[name].matrix:
             limit = {"timeout": STAYS} if mode == UPSTREAM else {}
             try:
                 what = f"storage network cut: {machine.hostname}"
-                return self._demo.measure(host, lambda: _cut_storage(machine), what, **limit)
+                return self._experiment.measure(host, lambda: _cut_storage(machine), what, **limit)
             finally:
                 machine.restore()
         dead = ", ".join([machine.hostname, *machine.children])
         limit = {"timeout": UPSTREAM_TIMEOUT} if mode == UPSTREAM else {}
-        return self._demo.measure(host, machine.power_off, f"power cut: {dead}", **limit)
+        return self._experiment.measure(host, machine.power_off, f"power cut: {dead}", **limit)
 
     def settle(self) -> None:
         """Bring everything back that an earlier fault took away, and wait until it is at rest.
@@ -234,11 +240,11 @@ class Bench:
             StepError: it does not come back in time.
         """
         with self._console.step("Everything back, and at rest"):
-            self._demo.power_on()  # as if the firmware of each had finished
-            hosts = {machine.fqdn: machine for machine in self._demo.hypervisors()}
+            self._deployment.power_on()  # as if the firmware of each had finished
+            hosts = {machine.fqdn: machine for machine in self._deployment.hypervisors()}
             if not poll(lambda: self._connected(hosts), SETTLED, interval=1):
                 raise StepError(f"the cluster is not whole again: {self._cluster.unsettled()}")
-        self._demo.restore()
+        self._deployment.restore()
         # Not for statuses: that of a host that has just come back is renewed once in `HOOKS`.
         self._console.wait_idle("the lab", timeout=SETTLED)
         if not poll(self._idle, SETTLED, interval=1):
@@ -284,11 +290,11 @@ class Bench:
             with self._moved(machine.fqdn, member):
                 yield machine
         elif scenario.role == "member":
-            yield next(m for m in self._demo.hypervisors() if m.children)
+            yield next(m for m in self._deployment.hypervisors() if m.children)
         elif scenario.role:
             yield self._parent(self._carriers()[scenario.role])
         else:
-            yield next(m for m in self._demo.hypervisors() if not m.children)
+            yield next(m for m in self._deployment.hypervisors() if not m.children)
 
     @contextmanager
     def _moved(self, node: str, member: Machine) -> Iterator[None]:
@@ -303,7 +309,7 @@ class Bench:
             self._member().run([*resource, "--clear"], timeout=30)
 
     def _parent(self, member: Machine) -> Machine:
-        return next(m for m in self._demo.hypervisors() if member.id in m.children)
+        return next(m for m in self._deployment.hypervisors() if member.id in m.children)
 
     def _roles(self, machine: Machine) -> list[str]:
         """Return what a machine carries at this moment."""

@@ -26,7 +26,7 @@ _COUNT = "[0-9]+"
 _SIZE = r"[0-9]+(?:\.[0-9]+)?[MGTPEZY]?(?:i?B)?"
 _SPACE = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 _CONSTRAINTS = {
-    "allocate-public-ip": "[Tt]rue|[Ff]alse",
+    "allocate-public-ip": "true|True|false|False",
     "arch": "amd64|arm64|ppc64el|riscv64|s390x",
     "container": "none|lxd|kvm",
     "cores": _COUNT,

@@ -38,7 +38,7 @@ _STATUSES = {"active": "ACTIVE", "stopped": "SHUTOFF", "error": "ERROR", "buildi
 """Nova's API's words for the states in its database; the others are alike, in capitals."""
 
 
-class BooksError(Exception):
+class DatabaseError(Exception):
     """The database does not answer."""
 
 
@@ -76,7 +76,7 @@ class ServerView:
 
 
 @dataclass(frozen=True)
-class Notice:
+class Notification:
     """A notification of Masakari's; `host` is the UUID of the host that it is about."""
 
     uuid: str
@@ -86,7 +86,7 @@ class Notice:
 
 
 @dataclass
-class Books:
+class DatabaseView:
     """A client of the database, started when it is first asked.
 
     Attributes:
@@ -103,7 +103,7 @@ class Books:
         """Return all guests by their names.
 
         Raises:
-            BooksError: the database does not answer.
+            DatabaseError: the database does not answer.
         """
         found = {}
         for name, state, task, host, power, updated in self._rows(_SERVERS, 6):
@@ -112,13 +112,13 @@ class Books:
             found[name] = ServerView(status, host, task or None, power == _RUNNING, updated)
         return found
 
-    def notifications(self) -> list[Notice]:
+    def notifications(self) -> list[Notification]:
         """Return all notifications of failures, the first one first.
 
         Raises:
-            BooksError: the database does not answer.
+            DatabaseError: the database does not answer.
         """
-        return [Notice(*row) for row in self._rows(NOTIFICATIONS, 4)]
+        return [Notification(*row) for row in self._rows(NOTIFICATIONS, 4)]
 
     def close(self) -> None:
         """End the client."""
@@ -140,13 +140,13 @@ class Books:
                 )
             try:
                 return self._exchange(self._client, f"{query};\nSELECT '{_END}';\n")
-            except (OSError, BooksError) as error:
+            except (OSError, DatabaseError) as error:
                 self._end()
-                raise BooksError(f"the database does not answer: {error}") from error
+                raise DatabaseError(f"the database does not answer: {error}") from error
 
     def _exchange(self, client: subprocess.Popen[bytes], request: str) -> str:
         if client.stdin is None or client.stdout is None:
-            raise BooksError("the client has no pipes")
+            raise DatabaseError("the client has no pipes")
         client.stdin.write(request.encode())
         client.stdin.flush()
         deadline = time.monotonic() + self.timeout
@@ -155,7 +155,7 @@ class Books:
             ready, _, _ = select.select([client.stdout], [], [], deadline - time.monotonic())
             part = os.read(client.stdout.fileno(), 65536) if ready else b""
             if not part:
-                raise BooksError("nothing in time" if not ready else "the client ended")
+                raise DatabaseError("nothing in time" if not ready else "the client ended")
             answer += part
         return answer.removesuffix(end).decode()
 

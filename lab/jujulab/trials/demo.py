@@ -1,446 +1,37 @@
-"""The demo: a running cloud, the overlay on top of it, a hypervisor lost, the guests back.
-
-Every Juju command that it runs is shown, and can be typed by hand with `lab/juju`. It can be
-interrupted and run again: what is there already is kept.
-"""
+"""The demo: a running cloud, the overlay on top of it, a hypervisor lost, the guests back."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import yaml
-
-from jujulab.cloud.cluster import Cluster
-from jujulab.cloud.connection import Cloud, CloudError
-from jujulab.cloud.console import Console, StepError, poll
-from jujulab.cloud.database import Books, BooksError
-from jujulab.cloud.guests import Guests, wait_for_api
-from jujulab.cloud.operator import credentials, try_next
+from jujulab.cloud.connection import CloudError
+from jujulab.cloud.console import Console, StepError
+from jujulab.cloud.operator import try_next
 from jujulab.errors import LabError, cure
-from jujulab.files import REPOSITORY
 from jujulab.juju import pack
 from jujulab.juju.errors import JujuError
-from jujulab.machines.lab import Lab, Machine
-from jujulab.trials import timeline
-from jujulab.trials.observe import Event, Observer, parse_crm_mon
-from jujulab.trials.picture import live
-
-CHARMS = ("masakari", "masakari-monitors", "pacemaker-remote")
-SEGMENT = "rack1"
-PREFIX = "demo-"
-VIPS = "10.77.1.250 10.77.2.250 10.77.3.250"
-MAAS_URL = "http://10.77.2.1:5240/MAAS"
-
-BASE = "./bundles/base.yaml"
-LAB_OVERLAY = "./lab/overlays/cloud.yaml"
-OVERLAY = "./overlays/masakari.yaml"
-CONSUL_OVERLAYS = ("./overlays/consul.yaml", "./lab/overlays/consul.yaml")
-
-RECOVERY_TIMEOUT = 240.0
-"""Seconds until a recovery counts as failed; the upstream defaults needed up to 286."""
-
-DEPLOYMENT = 900.0
-"""Seconds after which a deployment is given up. It takes 60 to 130; a busy machine needs more."""
+from jujulab.machines.lab import Lab
+from jujulab.trials.deployment import PREFIX, SEGMENT, Deployment
+from jujulab.trials.experiment import Experiment
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a fault.
-
-    Attributes:
-        recovery: its phases.
-        problems: guests that did not come up, ran twice, or were evacuated too early, each in a
-            sentence.
-    """
-
-    recovery: timeline.Recovery
-    problems: list[str]
-
-
-class Demo:
-    """The steps, each of which can be run again.
+def run(deployment: Deployment, count: int) -> list[str]:
+    """Run all steps and return what went wrong.
 
     Args:
-        lab: where the machines are.
-        console: where it shows what it does.
+        deployment: which may be from an earlier run.
+        count: how many guests.
     """
-
-    def __init__(self, lab: Lab, console: Console) -> None:
-        self.lab = lab
-        self.console = console
-        self._cloud: Cloud | None = None
-
-    @property
-    def cloud(self) -> Cloud:
-        """The administrator's connection, made when first needed.
-
-        Raises:
-            StepError: Keystone gives no password, or Nova does not answer.
-        """
-        if self._cloud is None:
-            self._cloud = Cloud(self.lab.machine("0"), credentials(self.console))
-            wait_for_api(self._cloud)
-        return self._cloud
-
-    def close(self) -> None:
-        """Close the connection into the lab."""
-        if self._cloud is not None:
-            self._cloud.close()
-            self._cloud = None
-
-    def deploy_cloud(self) -> None:
-        """Bring up the lab with the cloud of bundles/base.yaml, before this project is in it."""
-        with self.console.step("The lab, and a running cloud in it"):
-            self.lab.up()
-            if "nova-compute" not in self.console.status()["applications"]:
-                self.console.juju("deploy", BASE, "--overlay", LAB_OVERLAY)
-            else:
-                self.power_on()
-            self.console.wait_active("the cloud", timeout=DEPLOYMENT)
-
-    def power_on(self) -> None:
-        """Power on the hypervisors that are off: units there stay lost, however one waits."""
-        for machine in self.hypervisors():
-            if machine.state == "off":
-                self.console.say(f"{machine.hostname} is off: power on")
-                machine.power_on()
-
-    def restore(self, timeout: float = 240) -> None:
-        """Undo every fault, and bring every hypervisor back to duty.
-
-        Raises:
-            StepError: a hypervisor is not back within the timeout, in seconds.
-        """
-        with self.console.step("Every hypervisor back to duty"):
-            machines = self.hypervisors()
-            for machine in machines:
-                machine.thaw()
-                machine.restore()
-            self.power_on()
-            hosts = [machine.fqdn for machine in machines]
-            # A member that is not back yet would be missing when the next one is lost.
-            nodes = [*hosts, *(member.hostname for member in self._members())]
-            if not poll(lambda: self._offline(nodes) == set(), timeout):
-                raise StepError(f"Pacemaker does not see {sorted(self._offline(nodes))} again")
-            for host in self.off_duty():
-                self._return(host)
-            if not poll(lambda: set(hosts) <= set(self._hosts_in_duty()), timeout):
-                raise StepError(f"in duty are only {self._hosts_in_duty()}")
-
-    def _return(self, host: str) -> None:
-        """Take a hypervisor back, as its operator would."""
-        arguments = ("return-host", f"host={host}", "--wait=5m")
-        try:
-            self._action(*arguments)
-        except StepError as error:
-            if "restart its nova-compute" not in str(error):
-                raise
-            self.console.say(str(error))
-            self.lab.find(host).run(["systemctl", "restart", "nova-compute"], timeout=120)
-            self._action(*arguments)
-
-    def hypervisors(self) -> list[Machine]:
-        """Return the machines of nova-compute."""
-        units = self.console.status()["applications"]["nova-compute"]["units"].values()
-        return [self.lab.machine(str(unit["machine"])) for unit in units]
-
-    def _offline(self, names: list[str]) -> set[str]:
-        member = self._member()
-        if member is None:
-            return set(names)
-        reply = member.run(["crm_mon", "--output-as=xml"], timeout=20, check=False)
-        if reply.returncode:
-            return set(names)
-        nodes = parse_crm_mon(reply.stdout).nodes
-        return {name for name in names if nodes.get(name) != "online"}
-
-    def _member(self, avoid: Machine | None = None) -> Machine | None:
-        """Return a machine with a cluster member that a fault of `avoid` does not take away."""
-        safe = [m for m in self._members() if avoid is None or m.id not in avoid.children]
-        return next((machine for machine in safe if machine.state == "on"), None)
-
-    def _members(self) -> list[Machine]:
-        # A new one each time: it keeps the members that it has found.
-        return Cluster(self.lab, self.console).members
-
-    def _hosts_in_duty(self) -> list[str]:
-        services = self.cloud.compute_services()
-        return [s["host"] for s in services if (s["state"], s["status"]) == ("up", "enabled")]
-
-    def boot_guests(self, count: int, host: str | None = None) -> str:
-        """Boot fresh guests on one hypervisor; return its name in Nova.
-
-        Args:
-            count: how many.
-            host: Nova's name of the hypervisor; any where none is given.
-        """
-        with self.console.step(f"{count} guests that write their heartbeat to their disks"):
-            guests = Guests(self.lab, self.cloud)
-            guests.prepare()
-            guests.delete(PREFIX)
-            host = host or self._roomy_host()
-            names = [f"{PREFIX}{number}" for number in range(1, count + 1)]
-            guests.boot(names, host, ha_enabled=names[:1])
-            for server in guests.find(PREFIX).values():
-                self.console.say(f"{server['name']}: ACTIVE and beating on {host}")
-        return host
-
-    def _roomy_host(self) -> str:
-        if not poll(lambda: bool(self._hosts_in_duty()), timeout=60):
-            raise StepError(f"no hypervisor is up and enabled: {self.cloud.compute_services()}")
-        return min(self._hosts_in_duty())
-
-    def deploy_overlay(self) -> None:
-        """Add this project to the cloud that runs."""
-        with self.console.step("The overlay: instance HA for the cloud that is running"):
-            overlay = self._site_overlay()
-            before = self._stable_facts()
-            command = ["deploy", BASE, "--overlay", OVERLAY, "--overlay", str(overlay)]
-            self.console.juju(*command, "--map-machines=existing")
-            if lost := before - self._stable_facts():
-                raise StepError(f"the overlay changed what was running: {sorted(lost)}")
-            self.console.wait_active("the overlay", timeout=DEPLOYMENT)
-
-    def deploy_consul(self) -> None:
-        """Add Consul on three networks, and the network matrix, to this project's overlay."""
-        with self.console.step("Consul on three networks, and the matrix"):
-            files = (OVERLAY, str(self._site_overlay()), *CONSUL_OVERLAYS)
-            arguments = [part for file in files for part in ("--overlay", file)]
-            self.console.juju("deploy", BASE, *arguments, "--map-machines=existing")
-            self._spread_consul()
-            self.console.wait_active("Consul", timeout=DEPLOYMENT)
-
-    def _spread_consul(self) -> None:
-        """Have a member on the hypervisors, too, that were added to those of the bundle."""
-        hypervisors = {machine.id for machine in self.hypervisors()}
-        for name, application in self.console.status()["applications"].items():
-            if application["charm"] == "consul":
-                units = (application.get("units") or {}).values()
-                for machine in sorted(hypervisors - {str(unit["machine"]) for unit in units}):
-                    self.console.juju("add-unit", name, "--to", machine)
-
-    def _stable_facts(self) -> set[tuple[str, str]]:
-        """Return the units and their machines, none of which the overlay may touch."""
-        applications = self.console.status()["applications"].values()
-        units = [unit for app in applications for unit in (app.get("units") or {}).items()]
-        return {(name, str(unit.get("machine"))) for name, unit in units}
-
-    def _site_overlay(self) -> Path:
-        """Write what Appendix L leaves to the site: MAAS, the VIPs, the charms packed here."""
-        directory = self.lab.home / "demo"
-        directory.mkdir(mode=0o700, exist_ok=True)
-        applications: dict[str, Any] = {
-            name: {
-                "charm": str(pack.pack(REPOSITORY / "charms" / name, self.lab.cache / "charms"))
-            }
-            for name in CHARMS
-        }
-        applications["masakari"]["options"] = {"vip": VIPS}
-        credentials = (self.lab.home / "maas-credentials").read_text().strip()
-        options = {"maas_url": MAAS_URL, "maas_credentials": credentials}
-        applications["hacluster"] = {"options": options}
-        overlay = directory / "site.yaml"
-        overlay.touch(mode=0o600)
-        overlay.write_text(yaml.safe_dump({"applications": applications}))
-        return overlay
-
-    def create_segment(self) -> None:
-        """Put all hypervisors into one failover segment."""
-        with self.console.step("A failover segment, by an action"):
-            hosts = sorted(service["host"] for service in self.cloud.compute_services())
-            self._action("create-segment", f"name={SEGMENT}", f"hosts={','.join(hosts)}")
-
-    def _action(self, name: str, *parameters: str) -> None:
-        results = self.console.run_action("masakari/leader", name, *parameters)
-        results.pop("return-code", None)
-        self.console.say(yaml.safe_dump(results, sort_keys=False).rstrip())
-
-    def off_duty(self) -> list[str]:
-        """Return the hosts that an earlier run took out of duty.
-
-        Raises:
-            StepError: Masakari does not answer for a minute, as it may not for a moment after a
-                fault.
-        """
-        found: list[str] = []
-        trouble = ""
-
-        def ask() -> bool:
-            nonlocal trouble
-            try:
-                found[:] = self._ask_off_duty()
-            except CloudError as error:
-                trouble = str(error)
-                return False
-            return True
-
-        if not poll(ask, 60, 1):
-            raise StepError(f"Masakari does not say which hosts are on duty: {trouble}")
-        return found
-
-    def _ask_off_duty(self) -> list[str]:
-        segments = self.cloud.get("instance-ha", "/segments")["segments"]
-        hosts: list[dict[str, Any]] = []
-        for segment in segments:
-            hosts += self.cloud.get("instance-ha", f"/segments/{segment['uuid']}/hosts")["hosts"]
-        return sorted(host["name"] for host in hosts if host["on_maintenance"])
-
-    def lose_hypervisor(self, host: str) -> list[str]:
-        """Cut the power of a hypervisor and follow its guests; return what went wrong."""
-        machine = self.lab.find(host)
-        dead = ", ".join([machine.hostname, *machine.children])
-        return self.follow(host, machine.power_off, f"power cut: {dead}")
-
-    def isolate_hypervisor(self, host: str) -> list[str]:
-        """Cut all networks of a hypervisor, which runs on; return what went wrong."""
-        machine = self.lab.find(host)
-        return self.follow(host, machine.cut, f"all networks cut: {machine.hostname}")
-
-    def follow(self, host: str, fault: Callable[[], None], what: str) -> list[str]:
-        """Make a fault and return what went wrong; see `measure`."""
-        return self.measure(host, fault, what).problems
-
-    def measure(
-        self,
-        host: str,
-        fault: Callable[[], None],
-        what: str,
-        timeout: float = RECOVERY_TIMEOUT,
-    ) -> Outcome:
-        """Make a fault and follow the guests of a hypervisor until they beat elsewhere.
-
-        Args:
-            host: Nova's and Pacemaker's name of the hypervisor.
-            fault: what to do to it.
-            what: the same in words.
-            timeout: seconds until the recovery counts as failed.
-        """
-        machine = self.lab.find(host)
-        hosts = [hypervisor.fqdn for hypervisor in self.hypervisors()]
-        guests = Guests(self.lab, self.cloud)
-        victims = [n for n, s in guests.find(PREFIX).items() if s["OS-EXT-SRV-ATTR:host"] == host]
-        with self.console.step(f"{what}, with {len(victims)} guests on {host}"):
-            observer = self._observer(guests, avoid=machine)
-            observer.start()
-            since = time.time()
-            fault()
-            observer.add("fault", "fault", host, what, at=since)
-
-            def recovered() -> bool:
-                beating = {e.subject for e in observer.events if e.kind == "beats"}
-                return set(victims) <= beating and _moved(observer.books, victims, host)
-
-            with live(observer, since=since, hosts=hosts, guests=victims, lost=host):
-                complete = observer.wait(recovered, timeout)
-            observer.stop()
-        recovery = timeline.summarise(observer.events, since=since, guests=victims, host=host)
-        print("\n" + timeline.render(f"{what}: timeline", observer.events, since=since))
-        print("\n  " + timeline.render_phases(recovery))
-        problems = timeline.judge_lives(guests.lives(PREFIX))
-        if not complete:
-            left = [f"{n}: {s['status']}" for n, s in guests.find(PREFIX).items()]
-            problems.append(f"not recovered within {timeout:g} s: {', '.join(left)}")
-        problems += timeline.judge_order(recovery)
-        return Outcome(recovery, problems)
-
-    def _observer(
-        self, guests: Guests, avoid: Machine | None = None, *, in_place: bool = False
-    ) -> Observer:
-        member = self._member(avoid)
-
-        def show(event: Event) -> None:
-            if event.source == "fault" or not sys.stdout.isatty():  # else the picture shows it
-                self.console.say(event.text)
-
-        journal = self.lab.run_dir / "maas.jsonl"
-        pulses = guests.pulses(PREFIX)
-        return Observer(self.books(), lambda: member, journal, pulses, show, in_place)
-
-    def books(self) -> Books:
-        """Return a new client of the cloud's database."""
-        return Books(self.database())
-
-    def database(self) -> Machine:
-        """Return the machine that holds the database; those of mysql's other units are idle."""
-        units = self.console.status()["applications"]["mysql"]["units"]
-        name = min(units)
-        arguments = ("show-unit", name, "--endpoint", "cluster", "--format", "json")
-        (relation,) = json.loads(self.console.juju(*arguments, show=False))[name]["relation-info"]
-        primary = relation["application-data"]["primary"]
-        return self.lab.machine(str(units[primary]["machine"]))
-
-    def kill_guest(self) -> list[str]:
-        """Kill the QEMU of the guest tagged HA_Enabled; return what went wrong."""
-        return self.measure_guest().problems
-
-    def measure_guest(self) -> Outcome:
-        """Kill the QEMU of the guest tagged HA_Enabled, and follow it until it beats again."""
-        guests = Guests(self.lab, self.cloud)
-        name = f"{PREFIX}1"
-        server = guests.find(PREFIX)[name]
-        host = server["OS-EXT-SRV-ATTR:host"]
-        with self.console.step(f"Death of {name}'s QEMU on {host} (HA_Enabled=True)"):
-            observer = self._observer(guests, in_place=True)
-            observer.start()
-            machine = self.lab.find(host)
-            pid = self._qemu(machine, server["OS-EXT-SRV-ATTR:instance_name"])
-            since = time.time()
-            machine.run(["kill", "-9", pid])
-            observer.add("fault", "killed", name, f"kill -9 {pid} (qemu of {name})", at=since)
-
-            def recovered() -> bool:
-                beating = {e.subject for e in observer.events if e.kind == "beats"}
-                return name in beating and _moved(observer.books, [name], host="")
-
-            with live(observer, since=since, hosts=[host], guests=[name]):
-                complete = observer.wait(recovered, RECOVERY_TIMEOUT)
-            observer.stop()
-        recovery = timeline.summarise(observer.events, since=since, guests=[name])
-        print("\n" + timeline.render(f"{name}'s QEMU died", observer.events, since=since))
-        print("\n  " + timeline.render_phases(recovery))
-        problems = timeline.judge_lives(guests.lives(PREFIX))
-        if not complete:
-            problems.append(f"{name} does not run again after {RECOVERY_TIMEOUT:g} s")
-        return Outcome(recovery, problems)
-
-    @staticmethod
-    def _qemu(machine: Machine, domain: str) -> str:
-        """Return the number of a guest's process inside its hypervisor."""
-        reply = machine.run(["pgrep", "-f", f"guest={domain},"], check=False)
-        pids = reply.stdout.split()
-        if len(pids) != 1:
-            raise StepError(f"{machine.hostname} has {len(pids)} QEMU processes of {domain}")
-        return pids[0]
-
-    def run(self, count: int) -> list[str]:
-        """Run all steps and return what went wrong."""
-        self.deploy_cloud()
-        if "masakari" in self.console.status()["applications"]:
-            self.restore()  # an earlier run has left its mark
-        host = self.boot_guests(count)
-        self.deploy_overlay()
-        self.create_segment()
-        problems = self.lose_hypervisor(host)
-        if not problems:
-            problems = self.kill_guest()
-        return problems
-
-
-def _moved(books: Books, names: list[str], host: str) -> bool:
-    """Whether all of these guests run, and none on a hypervisor."""
-    try:
-        found = books.servers()
-    except BooksError:
-        return False  # asked again
-    return all(found[name].runs and found[name].host != host for name in names)
+    deployment.deploy_cloud()
+    if "masakari" in deployment.console.status()["applications"]:
+        deployment.restore()  # an earlier run has left its mark
+    host = deployment.boot_guests(count)
+    deployment.deploy_overlay()
+    deployment.create_segment()
+    experiment = Experiment(deployment)
+    return experiment.lose_hypervisor(host) or experiment.kill_guest()
 
 
 def main() -> None:
@@ -450,18 +41,18 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console()
     lab = Lab()
-    demo = Demo(lab, console)
+    deployment = Deployment(lab, console)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with lab.claim():
-            problems = demo.run(arguments.guests)
-            lost = [] if problems else demo.off_duty()
+            problems = run(deployment, arguments.guests)
+            lost = [] if problems else deployment.off_duty()
     except (StepError, CloudError, LabError, JujuError, pack.PackError, OSError) as error:
         sys.exit(f"\nFAILED after {console.elapsed:.0f} s: {error}{cure(str(error))}")
     except KeyboardInterrupt:
         sys.exit("\ninterrupted; `make demo` goes on from here, `make clean` removes everything")
     finally:
-        demo.close()
+        deployment.close()
     if problems:
         sys.exit("\nFAILED:\n  " + "\n  ".join(problems))
     print(f"\nAll guests recovered and none ran twice. ({console.elapsed:.0f} s in all)")

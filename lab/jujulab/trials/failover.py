@@ -12,7 +12,7 @@ from jujulab.cloud.console import StepError, poll
 from jujulab.cloud.placement import Room
 from jujulab.cloud.records import Records, SegmentHost
 from jujulab.errors import LabError
-from jujulab.trials.demo import SEGMENT
+from jujulab.trials.deployment import SEGMENT
 from jujulab.trials.trial import PREFIX, RECOVERY_TIMEOUT, Trial, TrialError
 
 IN_DUTY = SegmentHost(reserved=False, on_maintenance=False)

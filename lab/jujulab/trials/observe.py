@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jujulab.cloud.database import Books, BooksError, ServerView
+from jujulab.cloud.database import DatabaseError, DatabaseView, ServerView
 from jujulab.cloud.heartbeat import Pulse
 from jujulab.errors import LabError
 from jujulab.machines.lab import Machine
@@ -54,7 +54,7 @@ class Observer:
     """Collects events in threads between `start` and `stop`.
 
     Args:
-        books: what Nova and Masakari write down.
+        database: what Nova and Masakari write down.
         member: returns a machine with a living cluster member to ask, or None.
         journal: the power journal of the MAAS look-alike.
         pulses: guest name -> its disk's pulse.
@@ -67,7 +67,7 @@ class Observer:
         nodes: what Pacemaker said last about each node: `online`, `offline` or `unclean`.
     """
 
-    books: Books
+    database: DatabaseView
     member: Callable[[], Machine | None]
     journal: Path
     pulses: dict[str, Pulse]
@@ -100,7 +100,7 @@ class Observer:
         self._stopped.set()
         for thread in self._threads:
             thread.join(40)
-        self.books.close()
+        self.database.close()
 
     def add(
         self, source: str, kind: str, subject: str, text: str, at: float | None = None
@@ -170,8 +170,8 @@ class Observer:
 
     def _watch_servers(self) -> Iterator[None]:
         while True:
-            with contextlib.suppress(BooksError):
-                for name, now in self.books.servers().items():
+            with contextlib.suppress(DatabaseError):
+                for name, now in self.database.servers().items():
                     before = self.servers.get(name)
                     self.servers[name] = now
                     if before is not None and now != before:
@@ -196,8 +196,8 @@ class Observer:
         known: dict[str, str] = {}
         baseline = True
         while True:
-            with contextlib.suppress(BooksError):
-                for notice in self.books.notifications():
+            with contextlib.suppress(DatabaseError):
+                for notice in self.database.notifications():
                     if not baseline and known.get(notice.uuid) != notice.status:
                         new = notice.uuid not in known
                         kind = "notified" if new else f"notification-{notice.status}"

@@ -1,11 +1,10 @@
-"""A recovery at a glance: phases from events, a timeline for people, and the verdict."""
+"""A recovery at a glance: phases from events, and a timeline for people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jujulab.cloud.heartbeat import Boot, overlaps
 from jujulab.trials.observe import Event
 
 _WIDTH = 46
@@ -125,28 +124,3 @@ def render_phases(recovery: Recovery) -> str:
     if recovery.outage:
         parts.append(f"longest pause of a guest {max(recovery.outage.values()):.1f}")
     return " → ".join(parts) + "  (seconds)"
-
-
-def judge_lives(lives: dict[str, list[Boot]]) -> list[str]:
-    """Return a sentence for each guest that ran twice at once; an empty list is the good news."""
-    problems = []
-    for guest, boots in lives.items():
-        for older, younger in overlaps(boots):
-            problems.append(
-                f"{guest} ran twice at once: life {older.number} still wrote at "
-                f"{_clock(older.last.second_of_day)}, life {younger.number} began at "
-                f"{_clock(younger.first.second_of_day)}"
-            )
-    return problems
-
-
-def judge_order(recovery: Recovery) -> list[str]:
-    """Return what was wrong about the order: nothing is evacuated before the host is fenced."""
-    fenced, evacuating = recovery.phases["fenced"], recovery.phases["evacuating"]
-    if evacuating is not None and (fenced is None or evacuating < fenced):
-        return [f"evacuation at {evacuating} s, but the host was fenced at {fenced} s"]
-    return [] if fenced is not None else ["the host was not fenced"]
-
-
-def _clock(second_of_day: int) -> str:
-    return f"{second_of_day // 3600:02}:{second_of_day // 60 % 60:02}:{second_of_day % 60:02}"

@@ -16,12 +16,11 @@ from jujulab.cloud.connection import CloudError
 from jujulab.cloud.console import poll, units
 from jujulab.cloud.guests import Guests
 from jujulab.cloud.heartbeat import Pulse
-from jujulab.maas.power import Journal
-from jujulab.machines.addresses import DOMAIN
 from jujulab.machines.lab import Machine
 from jujulab.trials import timeline, verdict
-from jujulab.trials.demo import Demo
+from jujulab.trials.deployment import Deployment
 from jujulab.trials.faults import Faults
+from jujulab.trials.judges import Judges
 from jujulab.trials.observe import Event, Observer
 from jujulab.trials.verdict import Evacuation, Sighting
 
@@ -53,7 +52,7 @@ class Trial:
         demo: the deployment, with every hypervisor on duty.
     """
 
-    def __init__(self, demo: Demo) -> None:
+    def __init__(self, demo: Deployment) -> None:
         self.demo = demo
         self.lab = demo.lab
         self.cloud = demo.cloud
@@ -61,6 +60,7 @@ class Trial:
         self.cluster = Cluster(demo.lab, demo.console)
         self.faults = Faults(demo.lab)
         self.guests = Guests(demo.lab, demo.cloud)
+        self._judges = Judges(demo, self.cluster, self.guests, PREFIX)
         self.repairs = contextlib.ExitStack()
         """What has to be undone at the end, whatever comes of the trial."""
         self._homes: dict[str, str] = {}
@@ -121,7 +121,11 @@ class Trial:
 
         with self.demo.console.step(what):
             observer = Observer(
-                self.demo.books(), self.cluster.answering, journal, dict(self._pulses), show
+                self.demo.database_view(),
+                self.cluster.answering,
+                journal,
+                dict(self._pulses),
+                show,
             )
             observer.start()
             self._observer, self._since = observer, time.time()
@@ -234,17 +238,11 @@ class Trial:
 
     def switched_off(self) -> set[str]:
         """Return the hypervisors that MAAS switched off since the fault."""
-        return {host for host, _ in self._power_cuts()}
-
-    def _power_cuts(self) -> list[tuple[str, float]]:
-        journal = Journal(self.lab.run_dir / "maas.jsonl")
-        return verdict.read_power_cuts(journal.read(), DOMAIN, self._since)
+        return {host for host, _ in self._judges.power_cuts(self._since)}
 
     def evacuations(self) -> list[Evacuation]:
         """Return Nova's evacuations of the trial's guests since the fault."""
-        path = "/os-migrations?migration_type=evacuation"
-        records = self.cloud.get("compute", path, microversion="2.59")["migrations"]
-        return verdict.read_evacuations(records, self._names, self._since)
+        return self._judges.evacuations(self._names, self._since)
 
     def await_in_service(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
         """Wait until a hypervisor's nova-compute has reported since the fault.
@@ -299,11 +297,7 @@ class Trial:
         _insist(not problems, "\n".join(problems))
 
     def _unsafe(self, lost: Collection[str]) -> list[str]:
-        """Return what must never be: guests twice, evacuations before a fence, needless fences."""
-        fences = {"Pacemaker": self.cluster.fences(self._since), "MAAS": self._power_cuts()}
-        problems = timeline.judge_lives(self.guests.lives(PREFIX))
-        problems += verdict.too_early(self.evacuations(), fences)
-        return problems + verdict.without_cause(fences, lost)
+        return self._judges.unsafe(self._names, self._since, lost)
 
     def _sightings(self) -> Iterator[Sighting]:
         found = self.guests.find(PREFIX)

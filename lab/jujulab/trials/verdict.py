@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from jujulab.cloud.heartbeat import Boot, overlaps
+
 SILENCE = 5.0
 """Seconds without a heartbeat after which a guest counts as silent; it beats twice a second."""
 
@@ -94,6 +96,19 @@ def read_power_cuts(
     ]
 
 
+def ran_twice(lives: dict[str, list[Boot]]) -> list[str]:
+    """Return a sentence for each guest that ran twice at once; an empty list is the good news."""
+    problems = []
+    for guest, boots in lives.items():
+        for older, younger in overlaps(boots):
+            problems.append(
+                f"{guest} ran twice at once: life {older.number} still wrote at "
+                f"{_clock(older.last.second_of_day)}, life {younger.number} began at "
+                f"{_clock(younger.first.second_of_day)}"
+            )
+    return problems
+
+
 def too_early(evacuations: Iterable[Evacuation], fences: Fences) -> list[str]:
     """Every evacuation must come after a fence of its source that everybody has on record."""
     problems = []
@@ -158,3 +173,7 @@ def disturbed(
         if seen.silent > SILENCE:
             problems.append(f"{seen.guest} has been silent for {seen.silent:.0f} s")
     return problems
+
+
+def _clock(second_of_day: int) -> str:
+    return f"{second_of_day // 3600:02}:{second_of_day // 60 % 60:02}:{second_of_day % 60:02}"

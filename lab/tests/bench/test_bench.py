@@ -132,7 +132,7 @@ class Recorder(Bench):
         run_dir = results._path.parent
         self._lab: Any = SimpleNamespace(run_dir=run_dir)
         self.delay = Settings(run_dir)
-        self._demo: Any = SimpleNamespace(deploy_consul=lambda: self.log.append("consul"))
+        self._deployment: Any = SimpleNamespace(deploy_consul=lambda: self.log.append("consul"))
         console = SimpleNamespace(
             juju=lambda *words: self.log.append(" ".join(words)),
             wait_active=lambda *_a, **_k: None,
@@ -258,7 +258,7 @@ def victims() -> Callable[[Results], Bench]:
             SimpleNamespace(id=str(n), fqdn=f"node{n}", children=[f"{n}/lxd/0"] if n < 4 else [])
             for n in (1, 2, 3, 4)
         ]
-        made._demo = SimpleNamespace(hypervisors=lambda: hosts)
+        made._deployment = SimpleNamespace(hypervisors=lambda: hosts)
         made._idle = lambda: True
         made._cluster = SimpleNamespace(
             members=members,

@@ -16,7 +16,7 @@ from jujulab.bench.bench import Bench
 from jujulab.bench.results import OURS, UPSTREAM, Results
 from jujulab.cloud.console import StepError
 from jujulab.errors import LabError
-from jujulab.trials.demo import Outcome
+from jujulab.trials.experiment import Outcome
 from jujulab.trials.timeline import Recovery
 
 LOST = """<pacemaker-result><nodes>
@@ -52,11 +52,13 @@ class World:
         self.bench._console = SimpleNamespace(
             say=self.log.append, step=self.step, wait_idle=lambda what, timeout: None
         )
-        self.bench._demo = SimpleNamespace(
+        self.bench._deployment = SimpleNamespace(
             hypervisors=lambda: [self.host],
             power_on=self.power_on,
             restore=lambda: self.log.append("restore"),
             boot_guests=self.boot_guests,
+        )
+        self.bench._experiment = SimpleNamespace(
             measure=self.measure,
             measure_guest=lambda: Outcome(Recovery({}, {"demo-1": 2.1}, {}, {}), []),
         )

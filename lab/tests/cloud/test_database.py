@@ -9,7 +9,13 @@ import sys
 from typing import Any
 
 import pytest
-from jujulab.cloud.database import NOTIFICATIONS, Books, BooksError, Notice, ServerView
+from jujulab.cloud.database import (
+    NOTIFICATIONS,
+    DatabaseError,
+    DatabaseView,
+    Notification,
+    ServerView,
+)
 
 CLIENT = """
 import sys
@@ -49,8 +55,8 @@ class Client:
         return subprocess.Popen([sys.executable, "-c", CLIENT, *self.texts], **options)
 
 
-def books(client: Any, timeout: float = 10.0) -> Books:
-    return Books(client, timeout)
+def books(client: Any, timeout: float = 10.0) -> DatabaseView:
+    return DatabaseView(client, timeout)
 
 
 def test_guests_are_called_as_the_api_calls_them() -> None:
@@ -68,7 +74,7 @@ def test_guests_are_called_as_the_api_calls_them() -> None:
 
 def test_notifications() -> None:
     made = books(Client(notifications="uuid-1\tCOMPUTE_HOST\trunning\thost-1\n"))
-    assert made.notifications() == [Notice("uuid-1", "COMPUTE_HOST", "running", "host-1")]
+    assert made.notifications() == [Notification("uuid-1", "COMPUTE_HOST", "running", "host-1")]
     made.close()
 
 
@@ -93,7 +99,7 @@ def test_that_a_host_has_come_back_is_no_report_of_a_failure() -> None:
 def test_a_database_that_is_away_is_asked_anew(fault: str, text: str) -> None:
     client = Client(servers=fault)
     made = books(client, timeout=0.3)
-    with pytest.raises(BooksError, match=text):
+    with pytest.raises(DatabaseError, match=text):
         made.servers()
     client.texts[0] = SERVERS
     made.timeout = 10.0

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jujulab.cloud.database import Notice, ServerView
+from jujulab.cloud.database import Notification, ServerView
 from jujulab.cloud.heartbeat import Beat, Boot
-from jujulab.trials import timeline
+from jujulab.trials import timeline, verdict
 from jujulab.trials.observe import Event, Observer, parse_crm_mon
 
 CRM_MON = """<pacemaker-result api-version="2.25" request="crm_mon --output-as=xml">
@@ -47,7 +47,7 @@ def test_what_is_no_xml_is_refused() -> None:
         parse_crm_mon("crm_mon: Error: cluster is not available on this node")
 
 
-class FakeBooks:
+class FakeDatabase:
     """Nova's records of one guest, whose state is what the test says next."""
 
     def __init__(self, *states: ServerView) -> None:
@@ -56,7 +56,7 @@ class FakeBooks:
     def servers(self) -> dict[str, ServerView]:
         return {"demo-1": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
 
-    def notifications(self) -> list[Notice]:
+    def notifications(self) -> list[Notification]:
         return []
 
     def close(self) -> None:
@@ -91,8 +91,8 @@ def guest(
 def test_a_guest_that_is_active_again_is_seen(
     tmp_path: Path, states: list[ServerView], in_place: bool, kinds: list[str]
 ) -> None:
-    books: Any = FakeBooks(guest("ACTIVE", 1), *states)
-    observer = Observer(books, lambda: None, tmp_path / "journal", {}, in_place=in_place)
+    database: Any = FakeDatabase(guest("ACTIVE", 1), *states)
+    observer = Observer(database, lambda: None, tmp_path / "journal", {}, in_place=in_place)
     observer.start()
     observer.wait(lambda: len(observer.events) >= len(kinds), 5)
     observer.stop()
@@ -156,24 +156,6 @@ def test_the_timeline_is_in_order_and_has_seconds() -> None:
 def test_a_guest_that_ran_twice_is_named() -> None:
     older = Boot(0, Beat(0, 1, 0, 100), Beat(0, 1, 9, 130))
     younger = Boot(1, Beat(1, 2, 0, 120), Beat(1, 2, 9, 140))
-    (problem,) = timeline.judge_lives({"demo-1": [older, younger], "demo-2": [older]})
+    (problem,) = verdict.ran_twice({"demo-1": [older, younger], "demo-2": [older]})
     assert "demo-1 ran twice at once" in problem
     assert "00:02:10" in problem
-
-
-@pytest.mark.parametrize(
-    ("fenced", "evacuating", "problem"),
-    [
-        (5.0, 6.0, None),
-        (5.0, None, None),
-        (5.0, 4.0, "evacuation at 4.0 s, but the host was fenced at 5.0 s"),
-        (None, 4.0, "evacuation at 4.0 s, but the host was fenced at None s"),
-        (None, None, "the host was not fenced"),
-    ],
-)
-def test_nothing_is_evacuated_before_the_fence(
-    fenced: float | None, evacuating: float | None, problem: str | None
-) -> None:
-    phases = {"fenced": fenced, "evacuating": evacuating}
-    found = timeline.judge_order(timeline.Recovery(phases, {}, {}, {}))
-    assert found == ([problem] if problem else [])

@@ -19,8 +19,8 @@ GUESTS = ["demo-1", "demo-2"]
 
 
 def observer(since: float, *events: tuple[float, str, str, str]) -> Observer:
-    books: Any = SimpleNamespace()
-    seen = Observer(books, lambda: None, Path("/nonexistent"), {})
+    database: Any = SimpleNamespace()
+    seen = Observer(database, lambda: None, Path("/nonexistent"), {})
     seen.events = [Event(since + at, source, kind, who, "") for at, source, kind, who in events]
     seen.nodes = {"node1.maas": "unclean", "node2.maas": "online", "juju-lab-1-lxd-0": "online"}
     seen.servers = {

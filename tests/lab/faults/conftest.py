@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from jujulab.trials.demo import DEPLOYMENT, SEGMENT, Demo
+from jujulab.trials.deployment import DEPLOYMENT, SEGMENT, Deployment
 from jujulab.trials.trial import Trial
 
 WINDOW = 30
@@ -14,7 +14,7 @@ so that none has to wait for those before it."""
 
 
 @pytest.fixture(scope="session")
-def plain(demo: Demo) -> str:
+def plain(demo: Deployment) -> str:
     """A hypervisor whose machine carries nothing else."""
     if len(demo.hypervisors()) < 4:
         demo.console.juju("add-unit", "nova-compute")
@@ -26,7 +26,7 @@ def plain(demo: Demo) -> str:
 
 
 @pytest.fixture
-def trial(demo: Demo, plain: str) -> Iterator[Trial]:
+def trial(demo: Deployment, plain: str) -> Iterator[Trial]:
     """A trial in a deployment that is whole; what it broke is repaired afterwards."""
     demo.restore()
     trial = Trial(demo)

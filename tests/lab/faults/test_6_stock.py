@@ -14,7 +14,7 @@ import time
 
 import pytest
 from jujulab.cloud.console import poll
-from jujulab.trials import timeline
+from jujulab.trials import verdict
 from jujulab.trials.trial import PREFIX, Trial
 
 BESIDE = 20.0
@@ -41,10 +41,10 @@ def test_the_stock_workflow_runs_guests_twice(stock: Trial, plain: str) -> None:
     with stock.watched(f"stock workflow: {plain} isolated, the power API away"):
         stock.faults.maas_outage(True)
         stock.faults.cut(stock.machine(plain))
-        poll(lambda: bool(timeline.judge_lives(stock.guests.lives(PREFIX))), 300, 2)
+        poll(lambda: bool(verdict.ran_twice(stock.guests.lives(PREFIX))), 300, 2)
         time.sleep(BESIDE)
         assert not stock.switched_off()
-    doubles = timeline.judge_lives(stock.guests.lives(PREFIX))
+    doubles = verdict.ran_twice(stock.guests.lives(PREFIX))
     for sentence in doubles:
         stock.say(sentence)
     assert doubles, "the guests ran only once"

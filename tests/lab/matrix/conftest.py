@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jujulab.trials.demo import Demo
+from jujulab.trials.deployment import Deployment
 from jujulab.trials.trial import Trial
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
@@ -16,7 +16,7 @@ from matrix_lab import Matrix  # noqa: E402  (found on the path that was just se
 
 
 @pytest.fixture(scope="session")
-def consul(demo: Demo) -> Demo:
+def consul(demo: Deployment) -> Deployment:
     """The deployment with overlays/consul.yaml on top of it, and a short fencing window."""
     console = demo.console
     if "consul-storage" not in console.status()["applications"]:
@@ -27,7 +27,7 @@ def consul(demo: Demo) -> Demo:
 
 
 @pytest.fixture
-def matrix(consul: Demo) -> Iterator[Matrix]:
+def matrix(consul: Deployment) -> Iterator[Matrix]:
     """A trial in a deployment that is whole; what it broke is repaired afterwards."""
     consul.restore()
     matrix = Matrix(Trial(consul))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from jujulab.cloud.console import StepError
-from jujulab.trials.demo import DEPLOYMENT, SEGMENT, Demo
+from jujulab.trials.deployment import DEPLOYMENT, SEGMENT, Deployment
 from jujulab.trials.failover import Failover
 
 WINDOW = 30
@@ -16,7 +16,7 @@ so that none has to wait for those before it."""
 
 
 @pytest.fixture(scope="session")
-def four(demo: Demo) -> Iterator[Demo]:
+def four(demo: Deployment) -> Iterator[Deployment]:
     """The deployment with a hypervisor to spare: one fails, one is full, one is in reserve."""
     if len(demo.hypervisors()) < 4:
         demo.console.juju("add-unit", "nova-compute")
@@ -33,7 +33,7 @@ def four(demo: Demo) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def failover(four: Demo) -> Iterator[Failover]:
+def failover(four: Deployment) -> Iterator[Failover]:
     """A deployment that is whole: every hypervisor runs and is in the cluster."""
     for machine in four.hypervisors():
         machine.thaw()

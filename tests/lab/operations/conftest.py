@@ -9,7 +9,7 @@ from pathlib import Path
 import jubilant
 import pytest
 from jujulab.cloud.guests import Guests
-from jujulab.trials.demo import PREFIX, Demo
+from jujulab.trials.deployment import PREFIX, Deployment
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
@@ -17,13 +17,13 @@ from operating import Operator  # noqa: E402  (found on the path that was just s
 
 
 @pytest.fixture(scope="session")
-def operator(demo: Demo, juju: jubilant.Juju) -> Operator:
+def operator(demo: Deployment, juju: jubilant.Juju) -> Operator:
     """The operator of the one deployment."""
     return Operator(demo, juju)
 
 
 @pytest.fixture
-def guest(on_duty: Demo) -> Iterator[str]:
+def guest(on_duty: Deployment) -> Iterator[str]:
     """A guest tagged HA_Enabled, on some hypervisor; its name."""
     on_duty.boot_guests(1)
     yield f"{PREFIX}1"

@@ -11,7 +11,7 @@ import jubilant
 from jujulab.cloud.console import StepError
 from jujulab.files import REPOSITORY
 from jujulab.machines.lab import Machine
-from jujulab.trials.demo import BASE, OVERLAY, Demo
+from jujulab.trials.deployment import BASE, OVERLAY, Deployment
 
 OURS = {
     "masakari": ("haproxy", "masakari-api", "masakari-engine", "masakari-fencing-notifier"),
@@ -67,7 +67,7 @@ class Operator:
             certificates; '' for none.
     """
 
-    demo: Demo
+    demo: Deployment
     juju: jubilant.Juju
     authority: str = ""
     _written: str | None = None

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 from jujulab.cloud.guests import Guests
-from jujulab.trials.demo import PREFIX, Demo
+from jujulab.trials.deployment import PREFIX, Deployment
+from jujulab.trials.experiment import Experiment
 from operating import Operator, Refused, columns, fields, rows, wait_until
 
 SEGMENT_FIELDS = [
@@ -168,7 +169,7 @@ def make_reserved_segment(operator: Operator, usual: list[str], reserve: str) ->
 
 @pytest.mark.usefixtures("tidy")
 def test_sunbeams_reserved_host_takes_over(
-    operator: Operator, on_duty: Demo, hypervisors: list[str]
+    operator: Operator, on_duty: Deployment, hypervisors: list[str]
 ) -> None:
     *usual, reserve = hypervisors
     make_reserved_segment(operator, usual, reserve)
@@ -186,7 +187,7 @@ def test_sunbeams_reserved_host_takes_over(
             f"{PREFIX}1": failed,
             f"{PREFIX}2": failed,
         }
-        assert on_duty.lose_hypervisor(failed) == []
+        assert Experiment(on_duty).lose_hypervisor(failed) == []
         assert {row["Host"] for row in rows(operator.openstack(SERVERS))} == {reserve}
         assert services(operator)[failed] == ("disabled", "down")
         assert services(operator)[reserve] == ("enabled", "up")
@@ -211,7 +212,7 @@ def test_sunbeams_reserved_host_takes_over(
 
 @pytest.mark.usefixtures("tidy")
 def test_sunbeams_instance_restart(
-    operator: Operator, on_duty: Demo, hypervisors: list[str]
+    operator: Operator, on_duty: Deployment, hypervisors: list[str]
 ) -> None:
     operator.openstack("openstack segment create S1 auto COMPUTE")
     for name in hypervisors:

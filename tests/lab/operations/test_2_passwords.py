@@ -7,7 +7,8 @@ import secrets
 
 import jubilant
 import pytest
-from jujulab.trials.demo import Demo
+from jujulab.trials.deployment import Deployment
+from jujulab.trials.experiment import Experiment
 from operating import Operator, wait_until
 
 TAKES = 120
@@ -15,10 +16,10 @@ WORKERS = {"masakari-api", "masakari-engine"}
 MONITORS = {"masakari-host-monitor", "masakari-instance-monitor"}
 
 
-def assert_works(operator: Operator, demo: Demo) -> None:
+def assert_works(operator: Operator, demo: Deployment) -> None:
     """The API answers an authenticated request, and the engine recovers a guest."""
     assert "rack1" in str(operator.action("masakari/leader", "list-segments"))
-    assert demo.kill_guest() == []
+    assert Experiment(demo).kill_guest() == []
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def assert_works(operator: Operator, demo: Demo) -> None:
     ],
 )
 def test_the_service_users_password_is_rotated(
-    operator: Operator, on_duty: Demo, guest: str, application: str, concerned: set[str]
+    operator: Operator, on_duty: Deployment, guest: str, application: str, concerned: set[str]
 ) -> None:
     operator.settle()
     before = operator.starts()
@@ -50,7 +51,7 @@ def test_keystone_rotates_no_credentials(operator: Operator) -> None:
 
 
 def test_monitors_follow_credentials_that_were_changed_by_hand(
-    operator: Operator, on_duty: Demo, guest: str
+    operator: Operator, on_duty: Deployment, guest: str
 ) -> None:
     password = secrets.token_hex(16)
     user = "masakari-monitors --domain service_domain"

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 from jujulab.cloud.guests import Guests
-from jujulab.trials.demo import PREFIX, Demo
+from jujulab.trials.deployment import PREFIX, Deployment
+from jujulab.trials.experiment import Experiment
 from operating import CLIENT, PORT, VIPS, Operator, wait_until
 
 TAKES = 240
@@ -134,18 +135,18 @@ def test_no_port_speaks_clear_text_to_others(operator: Operator, tls: None) -> N
 
 
 def test_monitors_and_engine_trust_the_authority(
-    operator: Operator, tls: None, on_duty: Demo, guest: str
+    operator: Operator, tls: None, on_duty: Deployment, guest: str
 ) -> None:
-    assert on_duty.kill_guest() == []
+    assert Experiment(on_duty).kill_guest() == []
     assert "rack1" in str(operator.action("masakari/leader", "list-segments"))
 
 
 def test_a_lost_hypervisor_is_reported_and_recovered(
-    operator: Operator, tls: None, on_duty: Demo
+    operator: Operator, tls: None, on_duty: Deployment
 ) -> None:
     host = on_duty.boot_guests(2)
     try:
-        assert on_duty.lose_hypervisor(host) == []
+        assert Experiment(on_duty).lose_hypervisor(host) == []
     finally:
         on_duty.restore()
         Guests(on_duty.lab, on_duty.cloud).delete(PREFIX)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jubilant
 from jujulab.files import REPOSITORY
 from jujulab.juju import pack
-from jujulab.trials.demo import Demo
+from jujulab.trials.deployment import Deployment
 from jujulab.trials.observe import parse_crm_mon
 from operating import VIPS, Operator, wait_until
 
@@ -41,7 +41,7 @@ def test_a_refresh_restarts_nothing(operator: Operator) -> None:
     assert operator.restarted(before) == set()
 
 
-def test_the_leaders_machine_is_lost(operator: Operator, on_duty: Demo) -> None:
+def test_the_leaders_machine_is_lost(operator: Operator, on_duty: Deployment) -> None:
     lost = operator.leader("masakari")
     machine = operator.machines("masakari")[lost]
     hostname = machine.hostname
@@ -68,7 +68,7 @@ def test_the_leaders_machine_is_lost(operator: Operator, on_duty: Demo) -> None:
     assert everyone_answers(operator)
 
 
-def test_a_unit_is_added_and_removed(operator: Operator, on_duty: Demo) -> None:
+def test_a_unit_is_added_and_removed(operator: Operator, on_duty: Deployment) -> None:
     before = set(operator.machines("masakari"))
     operator.juju.add_unit("masakari", to="lxd:0")
     wait_until("there is one more", lambda: len(operator.machines("masakari")) == 4, 60)

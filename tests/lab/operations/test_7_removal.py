@@ -8,7 +8,8 @@ import pytest
 from jujulab.cloud.console import poll
 from jujulab.cloud.guests import Guests
 from jujulab.maas.power import Journal
-from jujulab.trials.demo import PREFIX, Demo
+from jujulab.trials.deployment import PREFIX, Deployment
+from jujulab.trials.experiment import Experiment
 from operating import Operator, wait_until
 
 TAKES = 300
@@ -23,7 +24,7 @@ SECRETS = {
 
 
 @pytest.fixture
-def guests(on_duty: Demo) -> Guests:
+def guests(on_duty: Deployment) -> Guests:
     """Three guests on one hypervisor."""
     on_duty.boot_guests(3)
     return Guests(on_duty.lab, on_duty.cloud)
@@ -33,7 +34,7 @@ def places(guests: Guests) -> dict[str, str]:
     return {name: s["OS-EXT-SRV-ATTR:host"] for name, s in guests.find(PREFIX).items()}
 
 
-def switched(demo: Demo) -> list[str]:
+def switched(demo: Deployment) -> list[str]:
     """What MAAS was asked to switch so far."""
     entries = Journal(demo.lab.run_dir / "maas.jsonl").read()
     return [f"{e['action']} {e['node']}" for e in entries if e["action"].startswith("power_o")]
@@ -42,7 +43,7 @@ def switched(demo: Demo) -> list[str]:
 class Peace:
     """That no hypervisor is fenced and no guest touched, from now on."""
 
-    def __init__(self, demo: Demo, guests: Guests) -> None:
+    def __init__(self, demo: Deployment, guests: Guests) -> None:
         self._demo, self._guests = demo, guests
         self._switched, self._places = switched(demo), places(guests)
         self._pulses = guests.pulses(PREFIX)
@@ -75,7 +76,7 @@ def add_again(operator: Operator) -> None:
 
 @pytest.mark.parametrize("application", SECRETS)
 def test_a_subordinate_of_nova_compute(
-    operator: Operator, on_duty: Demo, guests: Guests, application: str
+    operator: Operator, on_duty: Deployment, guests: Guests, application: str
 ) -> None:
     machines = operator.machines(application).values()
     running = operator.starts(application)
@@ -91,13 +92,15 @@ def test_a_subordinate_of_nova_compute(
     on_duty.restore()
     peace.check()
     if application == "masakari-monitors":
-        assert on_duty.kill_guest() == []
+        assert Experiment(on_duty).kill_guest() == []
     else:
-        assert on_duty.lose_hypervisor(next(iter(places(guests).values()))) == []
+        assert Experiment(on_duty).lose_hypervisor(next(iter(places(guests).values()))) == []
     guests.delete(PREFIX)
 
 
-def test_masakari_with_its_cluster(operator: Operator, on_duty: Demo, guests: Guests) -> None:
+def test_masakari_with_its_cluster(
+    operator: Operator, on_duty: Deployment, guests: Guests
+) -> None:
     peace = Peace(on_duty, guests)
     remove(operator, "masakari", "hacluster")
     peace.check()
@@ -106,6 +109,6 @@ def test_masakari_with_its_cluster(operator: Operator, on_duty: Demo, guests: Gu
     on_duty.create_segment()
     wait_until("nothing is left to say", lambda: "blocked" not in operator.juju.cli("status"), 180)
     on_duty.restore()
-    assert on_duty.kill_guest() == []
-    assert on_duty.lose_hypervisor(next(iter(places(guests).values()))) == []
+    assert Experiment(on_duty).kill_guest() == []
+    assert Experiment(on_duty).lose_hypervisor(next(iter(places(guests).values()))) == []
     guests.delete(PREFIX)

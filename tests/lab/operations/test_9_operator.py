@@ -10,7 +10,8 @@ from jujulab.cloud.console import JUJU
 from jujulab.cloud.guests import Guests
 from jujulab.cloud.operator import try_next
 from jujulab.files import REPOSITORY
-from jujulab.trials.demo import PREFIX, SEGMENT, Demo
+from jujulab.trials.deployment import PREFIX, SEGMENT, Deployment
+from jujulab.trials.experiment import Experiment
 
 LAB = JUJU.with_name("lab")
 
@@ -59,7 +60,7 @@ def paste(text: str) -> str:
 
 
 def test_the_commands_of_the_fields_guides_work_as_they_stand(
-    on_duty: Demo, guests_on: tuple[str, Guests]
+    on_duty: Deployment, guests_on: tuple[str, Guests]
 ) -> None:
     host, _guests = guests_on
     output = paste(COMMANDS)
@@ -68,10 +69,10 @@ def test_the_commands_of_the_fields_guides_work_as_they_stand(
 
 
 def test_the_lines_that_the_demo_ends_with_work_when_pasted(
-    on_duty: Demo, guests_on: tuple[str, Guests]
+    on_duty: Deployment, guests_on: tuple[str, Guests]
 ) -> None:
     host, _guests = guests_on
-    assert on_duty.lose_hypervisor(host) == []
+    assert Experiment(on_duty).lose_hypervisor(host) == []
     for line in try_next(SEGMENT, host, f"{PREFIX}2"):
         shell = ["bash", "-c", line]
         pasted = subprocess.run(shell, cwd=REPOSITORY, stdin=subprocess.DEVNULL, timeout=600)
@@ -79,7 +80,7 @@ def test_the_lines_that_the_demo_ends_with_work_when_pasted(
 
 
 @pytest.fixture
-def own_segments(on_duty: Demo) -> Iterator[Demo]:
+def own_segments(on_duty: Deployment) -> Iterator[Deployment]:
     """The segment of all other tests is there again afterwards, alone."""
     try:
         yield on_duty
@@ -92,7 +93,7 @@ def own_segments(on_duty: Demo) -> Iterator[Demo]:
         on_duty.create_segment()
 
 
-def test_segments_are_made_by_hand_as_in_the_fields_guides(own_segments: Demo) -> None:
+def test_segments_are_made_by_hand_as_in_the_fields_guides(own_segments: Deployment) -> None:
     output = paste(SEGMENTS)
     assert "| node1.maas " in output
     assert "| node3.maas | True     | False          |" in output

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from jujulab.trials.demo import Demo
+from jujulab.trials.deployment import Deployment
 
 
 class World:
@@ -17,11 +17,11 @@ class World:
     def __init__(self, applications: dict[str, Any]) -> None:
         self.log: list[str] = []
         self.host: Any = SimpleNamespace(hostname="node1", state="off", power_on=self.power_on)
-        self.demo: Any = Demo.__new__(Demo)
-        self.demo.lab = SimpleNamespace(
+        self.deployment: Any = Deployment.__new__(Deployment)
+        self.deployment.lab = SimpleNamespace(
             up=lambda: self.log.append("up"), machine=lambda _id: self.host
         )
-        self.demo.console = SimpleNamespace(
+        self.deployment.console = SimpleNamespace(
             step=self.step,
             say=self.log.append,
             juju=lambda *arguments: self.log.append(" ".join(arguments)),
@@ -40,13 +40,13 @@ class World:
 
 def test_a_hypervisor_left_off_by_an_earlier_run_is_powered_on_first() -> None:
     world = World({"nova-compute": {"units": {"nova-compute/0": {"machine": "1"}}}})
-    world.demo.deploy_cloud()
+    world.deployment.deploy_cloud()
     assert world.log == ["up", "node1 is off: power on", "power on", "the cloud is awaited"]
 
 
 def test_an_empty_lab_gets_its_cloud() -> None:
     world = World({})
-    world.demo.deploy_cloud()
+    world.deployment.deploy_cloud()
     assert world.log[0] == "up" and world.log[-1] == "the cloud is awaited"
     assert world.log[1].startswith("deploy ./bundles/base.yaml ")
 
@@ -64,9 +64,9 @@ def test_a_hypervisor_that_was_added_gets_a_member_of_consul_on_each_network() -
             "nova-compute": {"charm": "nova-compute", "units": hosts},
         }
     )
-    world.demo.lab.machine = lambda number: SimpleNamespace(id=number)
-    world.demo._site_overlay = lambda: "site.yaml"
-    world.demo.deploy_consul()
+    world.deployment.lab.machine = lambda number: SimpleNamespace(id=number)
+    world.deployment._site_overlay = lambda: "site.yaml"
+    world.deployment.deploy_consul()
     assert world.log[1:] == [
         "add-unit consul-storage --to 4",
         "add-unit consul-tenant --to 1",
@@ -81,10 +81,10 @@ def test_the_database_is_where_it_was_made_first_whoever_leads_now() -> None:
         for number, n in enumerate((3, 4, 5))
     }
     world = World({"mysql": {"units": units}})
-    world.demo.lab.machine = lambda number: number
+    world.deployment.lab.machine = lambda number: number
     bag = {"application-data": {"primary": "mysql/4"}}
     shown = json.dumps({"mysql/3": {"relation-info": [bag]}})
-    world.demo.console.juju = lambda *arguments, show: (
+    world.deployment.console.juju = lambda *arguments, show: (
         shown if arguments[:2] == ("show-unit", "mysql/3") else ""
     )
-    assert world.demo.database() == "0/lxd/4"
+    assert world.deployment.database() == "0/lxd/4"

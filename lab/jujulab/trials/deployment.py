@@ -1,0 +1,269 @@
+"""A deployment in the lab: a running cloud, this project on top of it, and its hypervisors.
+
+Every Juju command that it runs is shown, and can be typed by hand with `lab/juju`. It can be
+interrupted and run again: what is there already is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jujulab.cloud.cluster import Cluster
+from jujulab.cloud.connection import Cloud, CloudError
+from jujulab.cloud.console import Console, StepError, poll
+from jujulab.cloud.database import DatabaseView
+from jujulab.cloud.guests import Guests, wait_for_api
+from jujulab.cloud.operator import credentials
+from jujulab.errors import LabError
+from jujulab.files import REPOSITORY
+from jujulab.juju import pack
+from jujulab.machines.lab import Lab, Machine
+
+CHARMS = ("masakari", "masakari-monitors", "pacemaker-remote")
+SEGMENT = "rack1"
+PREFIX = "demo-"
+VIPS = "10.77.1.250 10.77.2.250 10.77.3.250"
+MAAS_URL = "http://10.77.2.1:5240/MAAS"
+
+BASE = "./bundles/base.yaml"
+LAB_OVERLAY = "./lab/overlays/cloud.yaml"
+OVERLAY = "./overlays/masakari.yaml"
+CONSUL_OVERLAYS = ("./overlays/consul.yaml", "./lab/overlays/consul.yaml")
+
+DEPLOYMENT = 900.0
+"""Seconds after which a deployment is given up. It takes 60 to 130; a busy machine needs more."""
+
+
+class Deployment:
+    """The steps of a deployment, each of which can be run again.
+
+    Args:
+        lab: where the machines are.
+        console: where it shows what it does.
+    """
+
+    def __init__(self, lab: Lab, console: Console) -> None:
+        self.lab = lab
+        self.console = console
+        self._cloud: Cloud | None = None
+
+    @property
+    def cloud(self) -> Cloud:
+        """The administrator's connection, made when first needed.
+
+        Raises:
+            StepError: Keystone gives no password, or Nova does not answer.
+        """
+        if self._cloud is None:
+            self._cloud = Cloud(self.lab.machine("0"), credentials(self.console))
+            wait_for_api(self._cloud)
+        return self._cloud
+
+    def close(self) -> None:
+        """Close the connection into the lab."""
+        if self._cloud is not None:
+            self._cloud.close()
+            self._cloud = None
+
+    def deploy_cloud(self) -> None:
+        """Bring up the lab with the cloud of bundles/base.yaml, before this project is in it."""
+        with self.console.step("The lab, and a running cloud in it"):
+            self.lab.up()
+            if "nova-compute" not in self.console.status()["applications"]:
+                self.console.juju("deploy", BASE, "--overlay", LAB_OVERLAY)
+            else:
+                self.power_on()
+            self.console.wait_active("the cloud", timeout=DEPLOYMENT)
+
+    def deploy_overlay(self) -> None:
+        """Add this project to the cloud that runs."""
+        with self.console.step("The overlay: instance HA for the cloud that is running"):
+            overlay = self._site_overlay()
+            before = self._stable_facts()
+            command = ["deploy", BASE, "--overlay", OVERLAY, "--overlay", str(overlay)]
+            self.console.juju(*command, "--map-machines=existing")
+            if lost := before - self._stable_facts():
+                raise StepError(f"the overlay changed what was running: {sorted(lost)}")
+            self.console.wait_active("the overlay", timeout=DEPLOYMENT)
+
+    def deploy_consul(self) -> None:
+        """Add Consul on three networks, and the network matrix, to this project's overlay."""
+        with self.console.step("Consul on three networks, and the matrix"):
+            files = (OVERLAY, str(self._site_overlay()), *CONSUL_OVERLAYS)
+            arguments = [part for file in files for part in ("--overlay", file)]
+            self.console.juju("deploy", BASE, *arguments, "--map-machines=existing")
+            self._spread_consul()
+            self.console.wait_active("Consul", timeout=DEPLOYMENT)
+
+    def _spread_consul(self) -> None:
+        """Have a member on the hypervisors, too, that were added to those of the bundle."""
+        hypervisors = {machine.id for machine in self.hypervisors()}
+        for name, application in self.console.status()["applications"].items():
+            if application["charm"] == "consul":
+                units = (application.get("units") or {}).values()
+                for machine in sorted(hypervisors - {str(unit["machine"]) for unit in units}):
+                    self.console.juju("add-unit", name, "--to", machine)
+
+    def _stable_facts(self) -> set[tuple[str, str]]:
+        """Return the units and their machines, none of which the overlay may touch."""
+        applications = self.console.status()["applications"].values()
+        units = [unit for app in applications for unit in (app.get("units") or {}).items()]
+        return {(name, str(unit.get("machine"))) for name, unit in units}
+
+    def _site_overlay(self) -> Path:
+        """Write what Appendix L leaves to the site: MAAS, the VIPs, the charms packed here."""
+        directory = self.lab.home / "demo"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        applications: dict[str, Any] = {
+            name: {
+                "charm": str(pack.pack(REPOSITORY / "charms" / name, self.lab.cache / "charms"))
+            }
+            for name in CHARMS
+        }
+        applications["masakari"]["options"] = {"vip": VIPS}
+        credentials = (self.lab.home / "maas-credentials").read_text().strip()
+        options = {"maas_url": MAAS_URL, "maas_credentials": credentials}
+        applications["hacluster"] = {"options": options}
+        overlay = directory / "site.yaml"
+        overlay.touch(mode=0o600)
+        overlay.write_text(yaml.safe_dump({"applications": applications}))
+        return overlay
+
+    def create_segment(self) -> None:
+        """Put all hypervisors into one failover segment."""
+        with self.console.step("A failover segment, by an action"):
+            hosts = sorted(service["host"] for service in self.cloud.compute_services())
+            self._action("create-segment", f"name={SEGMENT}", f"hosts={','.join(hosts)}")
+
+    def _action(self, name: str, *parameters: str) -> None:
+        results = self.console.run_action("masakari/leader", name, *parameters)
+        results.pop("return-code", None)
+        self.console.say(yaml.safe_dump(results, sort_keys=False).rstrip())
+
+    def boot_guests(self, count: int, host: str | None = None) -> str:
+        """Boot fresh guests on one hypervisor; return its name in Nova.
+
+        Args:
+            count: how many.
+            host: Nova's name of the hypervisor; any where none is given.
+        """
+        with self.console.step(f"{count} guests that write their heartbeat to their disks"):
+            guests = Guests(self.lab, self.cloud)
+            guests.prepare()
+            guests.delete(PREFIX)
+            host = host or self._roomy_host()
+            names = [f"{PREFIX}{number}" for number in range(1, count + 1)]
+            guests.boot(names, host, ha_enabled=names[:1])
+            for server in guests.find(PREFIX).values():
+                self.console.say(f"{server['name']}: ACTIVE and beating on {host}")
+        return host
+
+    def _roomy_host(self) -> str:
+        if not poll(lambda: bool(self._hosts_in_duty()), timeout=60):
+            raise StepError(f"no hypervisor is up and enabled: {self.cloud.compute_services()}")
+        return min(self._hosts_in_duty())
+
+    def hypervisors(self) -> list[Machine]:
+        """Return the machines of nova-compute."""
+        units = self.console.status()["applications"]["nova-compute"]["units"].values()
+        return [self.lab.machine(str(unit["machine"])) for unit in units]
+
+    def power_on(self) -> None:
+        """Power on the hypervisors that are off: units there stay lost, however one waits."""
+        for machine in self.hypervisors():
+            if machine.state == "off":
+                self.console.say(f"{machine.hostname} is off: power on")
+                machine.power_on()
+
+    def restore(self, timeout: float = 240) -> None:
+        """Undo every fault, and bring every hypervisor back to duty.
+
+        Raises:
+            StepError: a hypervisor is not back within the timeout, in seconds.
+        """
+        with self.console.step("Every hypervisor back to duty"):
+            machines = self.hypervisors()
+            for machine in machines:
+                machine.thaw()
+                machine.restore()
+            self.power_on()
+            hosts = [machine.fqdn for machine in machines]
+            # A member that is not back yet would be missing when the next one is lost.
+            members = Cluster(self.lab, self.console).members
+            nodes = [*hosts, *(member.hostname for member in members)]
+            if not poll(lambda: self._offline(nodes) == set(), timeout):
+                raise StepError(f"Pacemaker does not see {sorted(self._offline(nodes))} again")
+            for host in self.off_duty():
+                self._return(host)
+            if not poll(lambda: set(hosts) <= set(self._hosts_in_duty()), timeout):
+                raise StepError(f"in duty are only {self._hosts_in_duty()}")
+
+    def _return(self, host: str) -> None:
+        """Take a hypervisor back, as its operator would."""
+        arguments = ("return-host", f"host={host}", "--wait=5m")
+        try:
+            self._action(*arguments)
+        except StepError as error:
+            if "restart its nova-compute" not in str(error):
+                raise
+            self.console.say(str(error))
+            self.lab.find(host).run(["systemctl", "restart", "nova-compute"], timeout=120)
+            self._action(*arguments)
+
+    def _offline(self, names: list[str]) -> set[str]:
+        try:
+            nodes = Cluster(self.lab, self.console).look().iterfind("nodes/node[@online='true']")
+        except LabError:
+            return set(names)
+        return set(names) - {n.get("name") for n in nodes if n.get("unclean") != "true"}
+
+    def _hosts_in_duty(self) -> list[str]:
+        services = self.cloud.compute_services()
+        return [s["host"] for s in services if (s["state"], s["status"]) == ("up", "enabled")]
+
+    def off_duty(self) -> list[str]:
+        """Return the hosts that an earlier run took out of duty.
+
+        Raises:
+            StepError: Masakari does not answer for a minute, as it may not for a moment after a
+                fault.
+        """
+        found: list[str] = []
+        trouble = ""
+
+        def ask() -> bool:
+            nonlocal trouble
+            try:
+                found[:] = self._ask_off_duty()
+            except CloudError as error:
+                trouble = str(error)
+                return False
+            return True
+
+        if not poll(ask, 60, 1):
+            raise StepError(f"Masakari does not say which hosts are on duty: {trouble}")
+        return found
+
+    def _ask_off_duty(self) -> list[str]:
+        segments = self.cloud.get("instance-ha", "/segments")["segments"]
+        hosts: list[dict[str, Any]] = []
+        for segment in segments:
+            hosts += self.cloud.get("instance-ha", f"/segments/{segment['uuid']}/hosts")["hosts"]
+        return sorted(host["name"] for host in hosts if host["on_maintenance"])
+
+    def database_view(self) -> DatabaseView:
+        """Return a new view of the cloud's database."""
+        return DatabaseView(self.database())
+
+    def database(self) -> Machine:
+        """Return the machine that holds the database; those of mysql's other units are idle."""
+        units = self.console.status()["applications"]["mysql"]["units"]
+        name = min(units)
+        arguments = ("show-unit", name, "--endpoint", "cluster", "--format", "json")
+        (relation,) = json.loads(self.console.juju(*arguments, show=False))[name]["relation-info"]
+        primary = relation["application-data"]["primary"]
+        return self.lab.machine(str(units[primary]["machine"]))

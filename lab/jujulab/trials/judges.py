@@ -1,0 +1,61 @@
+"""Asks those who keep records, and judges what happened to a deployment; see `verdict`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from jujulab.cloud.cluster import Cluster
+from jujulab.cloud.guests import Guests
+from jujulab.maas.power import Journal
+from jujulab.machines.addresses import DOMAIN
+from jujulab.trials import verdict
+from jujulab.trials.deployment import Deployment
+from jujulab.trials.verdict import Evacuation
+
+
+class Judges:
+    """Nova, MAAS, Pacemaker and the guests' own disks.
+
+    Args:
+        deployment: what was broken.
+        cluster: of its masakari units.
+        guests: in its cloud.
+        prefix: of the names of the guests that matter.
+    """
+
+    def __init__(
+        self, deployment: Deployment, cluster: Cluster, guests: Guests, prefix: str
+    ) -> None:
+        self._deployment = deployment
+        self._cluster = cluster
+        self._guests = guests
+        self._prefix = prefix
+
+    def power_cuts(self, since: float) -> list[tuple[str, float]]:
+        """Return the hypervisors that MAAS switched off, and when; times in epoch seconds."""
+        journal = Journal(self._deployment.lab.run_dir / "maas.jsonl")
+        return verdict.read_power_cuts(journal.read(), DOMAIN, since)
+
+    def evacuations(self, names: Mapping[str, str], since: float) -> list[Evacuation]:
+        """Return Nova's evacuations.
+
+        Args:
+            names: UUID -> name of the guests.
+            since: epoch seconds.
+        """
+        path = "/os-migrations?migration_type=evacuation"
+        answer = self._deployment.cloud.get("compute", path, microversion="2.59")
+        return verdict.read_evacuations(answer["migrations"], names, since)
+
+    def unsafe(self, names: Mapping[str, str], since: float, lost: Collection[str]) -> list[str]:
+        """Return what must never be: guests twice, evacuations before a fence, needless fences.
+
+        Args:
+            names: UUID -> name of the guests.
+            since: epoch seconds of the fault.
+            lost: the hypervisors that had to be fenced.
+        """
+        fences = {"Pacemaker": self._cluster.fences(since), "MAAS": self.power_cuts(since)}
+        problems = verdict.ran_twice(self._guests.lives(self._prefix))
+        problems += verdict.too_early(self.evacuations(names, since), fences)
+        return problems + verdict.without_cause(fences, lost)
