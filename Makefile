@@ -54,8 +54,8 @@ bench-hooks: venv ## seconds of a hook that changes nothing, next to ops alone
 lab: venv ## the lab end to end
 	$(BIN)/tox run -e lab
 
-faults: venv ## every fault of the list, one after the other: more than an hour
-	$(BIN)/tox run -e faults
+faults: venv ## every fault of the list: more than an hour; COUNT=500 SEED=1: so many by chance
+	$(BIN)/tox run $(if $(COUNT),-e campaign -- --count $(COUNT) --seed $(SEED),-e faults)
 
 matrix: venv ## the network matrix under Consul, row by row: about half an hour
 	$(BIN)/tox run -e matrix

@@ -192,12 +192,20 @@ class Trial:
         Raises:
             TrialError: something was.
         """
+        self.await_no_power_cut(seconds)
+        self.verify()
+
+    def await_no_power_cut(self, seconds: float) -> None:
+        """Let so many seconds pass in which no hypervisor may be switched off.
+
+        Raises:
+            TrialError: one was.
+        """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(1)
             off = self.switched_off()
             _insist(not off, f"switched off without cause: {off}")
-        self.verify()
 
     def settle(self, timeout: float = RECOVERY_TIMEOUT) -> None:
         """Wait until the cluster is whole and at rest.

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from jujulab.trials.deployment import DEPLOYMENT, SEGMENT, Deployment
 from jujulab.trials.trial import Trial
+
+sys.path[:0] = [str(Path(__file__).resolve().parent)]
+
+from rounds import RoundTrial  # noqa: E402 - it is beside this file
+
+# A campaign says how many faults it wants.
+collect_ignore = [] if "LAB_FAULTS" in os.environ else ["test_7_campaign.py"]
 
 WINDOW = 30
 """Seconds for which a fenced hypervisor counts towards the fencing limit: less than a test takes,
@@ -28,8 +39,20 @@ def plain(demo: Deployment) -> str:
 @pytest.fixture
 def trial(demo: Deployment, plain: str) -> Iterator[Trial]:
     """A trial in a deployment that is whole; what it broke is repaired afterwards."""
+    yield from _in_a_whole_lab(demo, Trial(demo))
+
+
+@pytest.fixture
+def round_trial(demo: Deployment, plain: str) -> Iterator[RoundTrial]:
+    """The same, for a round of a campaign."""
+    yield from _in_a_whole_lab(demo, RoundTrial(demo))
+
+
+T = TypeVar("T", bound=Trial)
+
+
+def _in_a_whole_lab(demo: Deployment, trial: T) -> Iterator[T]:
     demo.restore()
-    trial = Trial(demo)
     trial.settle()
     trial.await_calm(WINDOW)
     with trial.repairs:

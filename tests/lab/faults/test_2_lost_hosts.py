@@ -9,6 +9,7 @@ import pytest
 from jujulab.cloud.console import poll
 from jujulab.machines.lab import Machine
 from jujulab.trials.trial import Trial
+from kinds import cut_everything, cut_management, freeze, kill_remote
 
 COMES_BACK = 120.0
 """Seconds in which a fenced hypervisor has booted again: 20 of them are its firmware's."""
@@ -93,22 +94,6 @@ def test_a_member_that_dies_in_the_middle_of_a_message(trial: Trial, plain: str)
         trial.await_recovery(home.fqdn)
         trial.settle()
     trial.verify(home.fqdn)
-
-
-def cut_management(trial: Trial, machine: Machine) -> None:
-    trial.faults.cut(machine, "internal")
-
-
-def cut_everything(trial: Trial, machine: Machine) -> None:
-    trial.faults.cut(machine)
-
-
-def freeze(trial: Trial, machine: Machine) -> None:
-    trial.faults.freeze(machine)
-
-
-def kill_remote(trial: Trial, machine: Machine) -> None:
-    trial.faults.kill(machine, "^/usr/sbin/pacemaker.remoted")
 
 
 @pytest.mark.parametrize("fault", [cut_management, cut_everything, freeze, kill_remote])

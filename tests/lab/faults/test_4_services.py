@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 from collections.abc import Callable
 
 import pytest
 from jujulab.trials.trial import Trial
+from kinds import Situation, kill_engines, lose_database, restart_broker, restart_database
 
 AWAY = 45.0
 """Seconds that the API stays away."""
-
-OUTAGE = 12.0
-"""Seconds that the database stays away."""
-
-
-def kill_engines(trial: Trial) -> None:
-    """Kill every masakari-engine, whichever of them works on the recovery."""
-    for member in trial.cluster.members:
-        trial.faults.kill(member, "masakari-engine")
-
-
-def restart_broker(trial: Trial) -> None:
-    (unit,) = trial.demo.console.status()["applications"]["rabbitmq-server"]["units"].values()
-    trial.faults.service(trial.lab.machine(str(unit["machine"])), "restart", "rabbitmq-server")
-
-
-def restart_database(trial: Trial) -> None:
-    trial.faults.service(trial.demo.database(), "restart", "mariadb")
-
-
-def lose_database(trial: Trial) -> None:
-    """Take the database away for longer than one attempt to recover lasts."""
-    machine = trial.demo.database()
-    trial.repair(trial.faults.service, machine, "start", "mariadb")
-    trial.faults.service(machine, "stop", "mariadb")
-    time.sleep(OUTAGE)
-    trial.repairs.close()
-
 
 FAULTS = [kill_engines, restart_broker, restart_database, lose_database]
 
@@ -46,13 +20,13 @@ FAULTS = [kill_engines, restart_broker, restart_database, lose_database]
 @pytest.mark.parametrize("phase", ["notified", "evacuating"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_recovery_survives(
-    trial: Trial, plain: str, fault: Callable[[Trial], None], phase: str
+    trial: Trial, plain: str, fault: Callable[[Situation], None], phase: str
 ) -> None:
     trial.populate(plain, count=3)
     with trial.watched(f"power cut: {plain}; {fault.__name__} when {phase}"):
         trial.faults.power_off(trial.machine(plain))
         trial.await_event(phase)
-        fault(trial)
+        fault(Situation(trial, (plain,), random.Random(0)))  # noqa: S311 - no secret
         trial.await_recovery(plain)
     trial.verify(plain)
 

@@ -1,0 +1,231 @@
+"""Many faults, by chance: `make faults COUNT=500 SEED=1`, unattended, and resumable.
+
+    python tests/lab/faults/campaign.py --count 500 --seed 1
+
+A campaign is a row of rounds; its seed says what each of them is. A round loses one hypervisor or
+two, with something else that breaks meanwhile; or does what must not cost anybody anything; or
+kills a guest. Every round is judged from outside, and then the lab is made whole again. What came
+of a round is a line in `.cache/faults/campaign-SEED.jsonl`: a campaign that is begun again goes on
+after the last line, and runs the rounds again that failed. Where the lab itself is broken after a
+failure, it is deployed anew, up to `LABS` times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kinds
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+JOURNALS = REPOSITORY / ".cache" / "faults"
+LABS = 10
+"""Deployments, at most, in one call."""
+
+LOST, TWO, HARMLESS, GUEST = "lost", "two lost", "harmless", "guest"
+SHAPES = {LOST: 55, TWO: 10, HARMLESS: 20, GUEST: 15}
+"""How often a round is of a kind, in percent."""
+
+PHASES = ("fault", "fenced", "notified", "evacuating")
+"""What a companion waits for; the recovery of one host goes through them in this order."""
+
+BESIDE_A_GUEST = (
+    kinds.kill_an_engine, kinds.restart_broker, kinds.restart_conductor, kinds.restart_keystone,
+    kinds.kill_haproxy, kinds.restart_nova_api, kinds.kill_notifiers,
+)  # fmt: skip
+"""Companions for the death of a guest, which is over in two seconds."""
+
+
+@dataclass(frozen=True)
+class Companion:
+    """Something else that breaks.
+
+    Attributes:
+        kind: its name in `kinds`.
+        phase: of `PHASES`.
+        delay: seconds after that.
+    """
+
+    kind: str
+    phase: str
+    delay: float
+
+    def __str__(self) -> str:
+        """Say what and when."""
+        return f"{self.kind} {self.delay:.1f} s after {self.phase}"
+
+
+@dataclass(frozen=True)
+class Round:
+    """What happens in one round.
+
+    Attributes:
+        seed: the campaign's.
+        number: from 0 on.
+        shape: of `SHAPES`.
+        kinds: of what is lost, or harmless, one for each hypervisor.
+        companions: in the order in which they come.
+    """
+
+    seed: int
+    number: int
+    shape: str
+    kinds: tuple[str, ...]
+    companions: tuple[Companion, ...]
+
+    @property
+    def faults(self) -> int:
+        """How many faults are injected."""
+        return len(self.kinds) + len(self.companions)
+
+    def chance(self) -> random.Random:
+        """Return what decides everything else about the round."""
+        return random.Random(f"{self.seed}/{self.number}/inside")  # noqa: S311 - no secret
+
+    def __str__(self) -> str:
+        """Say what happens."""
+        what = [f"{self.shape}: {', '.join(self.kinds)}", *map(str, self.companions)]
+        return "; ".join(what)
+
+
+def plan(seed: int, number: int) -> Round:
+    """Return a round of a campaign: always the same one."""
+    chance = random.Random(f"{seed}/{number}")  # noqa: S311 - no secret
+    (shape,) = chance.choices(list(SHAPES), list(SHAPES.values()))
+    companions: list[Callable[[kinds.Situation], None]] = []
+    if shape == LOST:
+        chosen = [chance.choice(kinds.LOSSES)]
+        companions = chance.sample(kinds.COMPANIONS, chance.choice((1, 1, 2, 2, 3)))
+    elif shape == TWO:
+        chosen = [chance.choice(kinds.LOSSES) for _ in range(2)]
+        companions = chance.sample(kinds.COMPANIONS, chance.choice((0, 1)))
+    elif shape == HARMLESS:
+        chosen = chance.sample(kinds.HARMLESS, chance.choice((1, 2, 3)))
+    else:
+        chosen = [kinds.kill_the_guest]
+        companions = chance.sample(BESIDE_A_GUEST, chance.choice((0, 1)))
+    timed = [
+        Companion(kind.__name__, chance.choice(PHASES if shape != GUEST else PHASES[:1]),
+                  chance.uniform(0, 2))
+        for kind in companions
+    ]  # fmt: skip
+    timed.sort(key=lambda companion: PHASES.index(companion.phase))
+    names = tuple(kind.__name__ for kind in chosen)
+    return Round(seed, number, shape, names, tuple(timed))
+
+
+def rounds(seed: int, count: int) -> Iterator[Round]:
+    """Yield the rounds of a campaign until they have so many faults."""
+    number = injected = 0
+    while injected < count:
+        one = plan(seed, number)
+        yield one
+        number, injected = number + 1, injected + one.faults
+
+
+class Journal:
+    """What came of the rounds of a campaign.
+
+    Args:
+        seed: the campaign's.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.path = JOURNALS / f"campaign-{seed}.jsonl"
+
+    def read(self) -> dict[int, str | None]:
+        """Return what went wrong in each round that was run, by number; None: nothing."""
+        return {entry["round"]: entry["problem"] for entry in self._entries()}
+
+    def _entries(self) -> list[dict[str, Any]]:
+        """Return the lines; one that was cut short is none: its round is run again."""
+        entries = []
+        for line in (
+            self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else ()
+        ):
+            with contextlib.suppress(ValueError):
+                entries.append(json.loads(line))
+        return entries
+
+    def write(self, one: Round, seconds: float, problem: str | None) -> None:
+        """Add a round's line."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        entry = {
+            "round": one.number, "faults": [*one.kinds, *(c.kind for c in one.companions)],
+            "what": str(one), "seconds": round(seconds, 1), "problem": problem,
+            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }  # fmt: skip
+        with self.path.open("a", encoding="utf-8") as journal:
+            journal.write(json.dumps(entry) + "\n")
+
+    def forget_failures(self) -> None:
+        """Have the rounds that failed run again."""
+        kept = [json.dumps(entry) for entry in self._entries() if not entry["problem"]]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
+def pending() -> list[Round]:
+    """Return the rounds that this process is to run: LAB_FAULTS faults of the seed LAB_SEED."""
+    count, seed = int(os.environ["LAB_FAULTS"]), int(os.environ.get("LAB_SEED", "1"))
+    done = Journal(seed).read()
+    return [one for one in rounds(seed, count) if one.number not in done]
+
+
+def summary(seed: int, count: int) -> tuple[str, bool]:
+    """Return what came of a campaign so far, and whether all of it was run and is well."""
+    wanted, done = list(rounds(seed, count)), Journal(seed).read()
+    ran = [one for one in wanted if one.number in done]
+    failed = [one for one in ran if done[one.number]]
+    names = collections.Counter(
+        name for one in ran for name in (*one.kinds, *(c.kind for c in one.companions))
+    )
+    lines = [f"{number:5} {name}" for name, number in names.most_common()]
+    lines += [f"FAILED round {one.number} ({one}): {done[one.number]}" for one in failed]
+    lines.append(
+        f"campaign of seed {seed}: {sum(one.faults for one in ran)} faults of {len(names)} kinds "
+        f"in {len(ran)} of {len(wanted)} rounds, {len(failed)} violations"
+    )
+    return "\n".join(lines), len(ran) == len(wanted) and not failed
+
+
+def main(argv: list[str]) -> int:
+    """Run a campaign to its end; the exit status is 1 if a round failed or was not run."""
+    parser = argparse.ArgumentParser(prog="campaign", description=__doc__.partition("\n")[0])
+    parser.add_argument("--count", type=int, required=True, help="how many faults, at least")
+    parser.add_argument("--seed", type=int, default=1, help="decides which (default 1)")
+    options = parser.parse_args(argv)
+    if options.count < 1:
+        parser.error("--count: at least one fault")
+    journal = Journal(options.seed)
+    journal.forget_failures()
+    os.environ |= {"LAB_FAULTS": str(options.count), "LAB_SEED": str(options.seed)}
+    test = Path(__file__).with_name("test_7_campaign.py")
+    command = [sys.executable, "-m", "pytest", "-c", "tests/lab/pytest.ini", str(test)]
+    try:
+        for _ in range(LABS):
+            before = len(journal.read())
+            subprocess.run(command, cwd=REPOSITORY, check=False)
+            left = pending()
+            if not left or len(journal.read()) == before:
+                break
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here")
+    text, well = summary(options.seed, options.count)
+    print(text)
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
