@@ -207,7 +207,8 @@ def describe(charm: str) -> dict[str, Any]:
         else:
             state = hypervisor.state(hypervisor.hacluster())
     return {
-        "unit": unit, "principal": principal, "leader": state.leader, "ports": [], "stopped": [],
+        "unit": unit, "principal": principal, "leader": state.leader, "ports": [],
+        "stopped": [] if charm == "masakari" else ["pacemaker"],
         "config": _options(directory) | dict(state.config), "files": files, "answers": answers,
         "relations": {str(r.id): _relation(r, unit, principal) for r in state.relations},
         "networks": {n.binding_name: _network(n) for n in state.networks} | {"": _network(None)},

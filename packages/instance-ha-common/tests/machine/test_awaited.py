@@ -54,6 +54,13 @@ class TestWatcher:
         watcher.watch(["false", "true"])
         assert len(host.runner.calls) == 1
 
+    def test_a_systemd_that_refuses_is_no_failure_of_the_hook(
+        self, host: FakeHost, watcher: Watcher, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        host.runner.answer(["systemd-run"], (1, f"Unit {SERVICE} was already loaded"))
+        watcher.watch(["true"])
+        assert "was already loaded" in caplog.text
+
     def test_another_thing_awaited_begins_anew(self, host: FakeHost, watcher: Watcher) -> None:
         watcher.watch(["true"])
         watcher.watch(["false"])

@@ -10,12 +10,16 @@ every machine for what begins outside of a hook.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shlex
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.host import Host
+
+logger = logging.getLogger(__name__)
 
 AGAIN = "again"
 """Nothing simpler than the charm can see it: it looks again, after 5, 10, 20, 40 and 60 s."""
@@ -79,11 +83,10 @@ class Watcher:
     def watch(self, awaited: Collection[str]) -> None:
         """Have the charm look as soon as one of these is there; for nothing, end.
 
+        Where systemd does not start the service, update-status looks, as ever.
+
         Args:
             awaited: shell commands that succeed once it is there, and `AGAIN`.
-
-        Raises:
-            CommandError: systemd does not start the service.
         """
         if not awaited:
             self.end()
@@ -101,7 +104,10 @@ class Watcher:
         # What there was to see may not be all that it takes: the next look takes its time.
         argv += [str(min(2**looks - 1, _LONGEST))]
         argv += [str(min(_FIRST * 2**looks, _LONGEST) if AGAIN in awaited else 0)]
-        self._host.runner.run([*argv, *sorted(set(awaited) - {AGAIN})])
+        try:
+            self._host.runner.run([*argv, *sorted(set(awaited) - {AGAIN})])
+        except CommandError as error:
+            logger.warning("nothing but update-status looks for what is awaited: %s", error)
 
     def end(self) -> None:
         """Look no more."""
