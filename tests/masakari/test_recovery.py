@@ -166,7 +166,7 @@ def test_a_host_that_came_back_in_the_middle_is_fenced_again(world: World) -> No
         if server.host == HOST:
             server.vm, server.power = "stopped", 4
     assert world.process(notification) == "finished"
-    assert len(world.cluster.runner.ran("stonith_admin --reboot")) == 1
+    assert len(world.cluster.runner.ran("stonith_admin --fence")) == 1
     states = {(s.host, s.vm, s.locked) for s in world.nova.instances.values()}
     assert states == {("node9.maas", "active", False)}, "what Nova stopped meanwhile runs again"
     done = [m.instance_uuid for m in world.nova.migrations_made if m.status == "done"]

@@ -306,7 +306,14 @@ class Commands:
     ) -> tuple[int, str]:
         if "list" in options:
             return (0, "st-maas\n") if self.cluster.lists else (1, "no devices found")
-        target = options.get("reboot") or options.get("fence") or options.get("confirm") or ""
+        target = next(
+            (
+                options[name]
+                for name in ("reboot", "fence", "unfence", "confirm")
+                if name in options
+            ),
+            "",
+        )
         remote = self.cluster.remotes.get(target)
         if remote is None:
             return 1, "stonith_admin: Couldn't fence: No such device"
@@ -319,6 +326,8 @@ class Commands:
         self._requests += 1
         client = f"stonith_admin.{self._requests}"
         action = "reboot" if "reboot" in options else "off"
+        if "unfence" in options:
+            return self._unfence(remote)
         if unit.isolated:
             # An inquorate member's fencer still fences what its devices can reach.
             kernel.ACTIVE.sleep_exactly(task, 2.0)
@@ -338,6 +347,16 @@ class Commands:
         if not results:
             return 124, "stonith_admin: Couldn't fence: Timer expired"
         return (0, "") if results[0] else (1, "stonith_admin: Couldn't fence: No data available")
+
+    def _unfence(self, remote: Remote) -> tuple[int, str]:
+        """The action `on`, with none of a fencing's consequences (`handle_fence_notification`)."""
+        task = kernel.current()
+        if task is not None and kernel.ACTIVE is not None:
+            kernel.ACTIVE.sleep_exactly(task, 1.0)
+        if not self.cluster.power_controller or remote.name not in self.cluster.lists:
+            return 1, "stonith_admin: Couldn't unfence: No data available"
+        self.cluster.world.power_on(remote.host)
+        return 0, ""
 
 
 def _change_in(section: Any, options: dict[str, str], given: Any) -> int:
@@ -399,6 +418,7 @@ _VALUED = {
     "name",
     "update",
     "reboot",
+    "unfence",
 }
 _VALUED |= {"fence", "confirm", "list", "node", "timeout", "type", "parameter-value", "output-as"}
 _SHORT = {

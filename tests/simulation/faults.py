@@ -67,6 +67,17 @@ class Faults:
         self.world.note_fault(f"outage of {service} for {seconds:.0f} s")
         self.world.later(seconds, lambda: self.world.note_fault(f"{service} is back"))
 
+    def nova_database(self, seconds: float) -> None:
+        """Nova's database restarts: its API answers nothing, and what is going on breaks off."""
+        nova = self.world.nova
+        nova.database_away = True
+        self.outage("nova", seconds)
+
+        def back() -> None:
+            nova.database_away = False
+
+        self.world.later(seconds, back)
+
     def strike(
         self, process: Process, service: str, name: str
     ) -> tuple[Exception | None, Callable[[], None] | None]:

@@ -111,6 +111,12 @@ def _lost_rebuilds(sim: Simulation) -> None:
     events.later(sim, begin + sim.rng.choice(DURATIONS[:8]), away, False)
 
 
+def _nova_database(sim: Simulation) -> None:
+    """Nova's database restarts, mostly while guests are evacuated."""
+    begin, seconds = 25 * sim.rng.random(), sim.rng.choice([0.5, 2.0, 8.0, 60.0])
+    events.later(sim, begin, lambda s: s.faults.nova_database(seconds))
+
+
 def _controller(sim: Simulation) -> None:
     def works(s: Simulation, value: bool) -> None:
         s.world.note_fault(f"power controller works: {value}")

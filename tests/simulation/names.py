@@ -8,6 +8,7 @@ DIRECTED = (
     "resumed unit",
     "second report",
     "pacemaker away",
+    "database restarts",
     "early boot",
     "early boot, guests resumed",
     "dies while locked",

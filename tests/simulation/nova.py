@@ -83,6 +83,7 @@ class Nova:
     migrations: list[Migration] = field(default_factory=list)
     away: bool = False
     broker_away: bool = False
+    database_away: bool = False
     rebuild_time: tuple[float, float] = (2.0, 8.0)
     suffix: str = ""
 
@@ -171,6 +172,9 @@ class Nova:
         """`conductor/manager.py: rebuild_instance`: a host is looked for."""
         if self.away or self.broker_away or guest.uuid not in self.world.guests:
             return
+        if self.database_away:
+            # Its own record of the failure is lost, too (a restarted MariaDB in the lab).
+            return
         able = [
             s.host
             for s in self.services.values()
@@ -202,6 +206,13 @@ class Nova:
         host = self._host(migration.dest_compute or "")
         if host.boots != boot or not host.compute or guest.uuid not in self.world.guests:
             return
+        if self.database_away:
+            return
+        if guest.uuid in host.qemu:
+            # `_check_instance_exists`; `reverts_task_state`.
+            self._failed(guest, migration)
+            guest.task_state = None
+            return
         if guest.task_state != "rebuilding":
             # instance.save(expected_task_state=[REBUILDING]) fails.
             self._failed(guest, migration)
@@ -225,6 +236,9 @@ class Nova:
         if guest.uuid not in self.world.guests:
             self.world.stop_guest(host, guest.uuid)
             self._set(migration, "failed")
+            return
+        if self.database_away:
+            # The process stays, and nothing is written.
             return
         if guest.task_state != "rebuild_spawning":
             # instance.save(expected_task_state=[REBUILD_SPAWNING]) fails; the process stays.

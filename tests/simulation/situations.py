@@ -62,6 +62,23 @@ def pacemaker_away(sim: Simulation) -> None:
     events.later(sim, 60.0, events.take_back)
 
 
+def database_restarts(sim: Simulation) -> None:
+    """Nova's database restarts while guests are evacuated from a host that boots quickly."""
+    sim.world.hosts["node1"].boot_time = 20.0
+    sim.cluster.reconnect_interval = 20.0
+    sim.nova.rebuild_time = (3.0, 8.0)
+    events.die(sim)
+
+    def wait(s: Simulation) -> None:
+        if s.nova.migrations:
+            seconds = 0.5 + 2 * s.rng.random()
+            events.later(s, 4 * s.rng.random(), lambda x: x.faults.nova_database(seconds))
+        else:
+            events.later(s, 0.2, wait)
+
+    wait(sim)
+
+
 def early_boot(sim: Simulation) -> None:
     """The host boots again before its last guest is evacuated."""
     sim.nova.rebuild_time = (11.0, 13.0)
@@ -203,6 +220,7 @@ SITUATIONS = {
         _situation("resumed unit", resumed_unit),
         _situation("second report", second_report),
         _situation("pacemaker away", pacemaker_away),
+        _situation("database restarts", database_restarts, guests=("active",) * 3),
         _situation("early boot", early_boot, guests=_MANY),
         _situation("early boot, guests resumed", early_boot, guests=_MANY, resume_guests=True),
         _situation("dies while locked", dies_while_locked),

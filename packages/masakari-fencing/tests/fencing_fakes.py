@@ -108,7 +108,8 @@ class Cluster:
         self.runner.on("cibadmin --query --xpath //node_state", self.node_state)
         self.runner.on("cibadmin --query --xpath //lrm_resource", self.operations)
         self.runner.on("crm_attribute --type=crm_config", 105)
-        self.runner.on("stonith_admin --reboot", lambda argv: self.fence(argv[2]) or "")
+        for option in ("--reboot", "--fence"):
+            self.runner.on(f"stonith_admin {option}", lambda argv: self.fence(argv[2]) or "")
         self.runner.on("crm_node --name", f"{self.members[0]}\n")
         self.runner.on("crm_node --quorum", lambda _: f"{int(self.quorum)}\n")
 

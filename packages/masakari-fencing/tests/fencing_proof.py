@@ -74,6 +74,7 @@ class Bench:
         self.clock = Clock()
         self.progress: list[str] = []
         self.evidence = Evidence()
+        self.held: list[int] = []
 
     def ensure(self, report: Report | None = None) -> Proof:
         gate = HostFence(
@@ -81,6 +82,7 @@ class Bench:
             self.policy,
             self.evidence,
             self.record,
+            hold=lambda: self.held.append(self.fenced_by_us),
             progress=self.progress.append,
             sleep=self.clock.sleep,
             clock=self.clock,
@@ -109,7 +111,7 @@ class Bench:
 
     @property
     def fenced_by_us(self) -> int:
-        return len(self.cluster.runner.ran("stonith_admin --reboot"))
+        return len(self.cluster.runner.ran("stonith_admin --fence"))
 
 
 def dead(**changes: object) -> dict[str, object]:

@@ -101,8 +101,8 @@ class Nova:
             for n in (1, 2, 3)
         ]
 
-    def under_way(self, only: str = "") -> list[str]:
-        return evacuations.under_way_now(self, HOST, now=NOW, limit=LIMIT, only=only)
+    def under_way(self, only: str = "", task: str = "") -> list[str]:
+        return evacuations.under_way_now(self, HOST, now=NOW, limit=LIMIT, only=only, task=task)
 
 
 def test_nova_is_asked_for_those_of_all_instances_or_of_one() -> None:
@@ -116,6 +116,36 @@ def test_on_a_host_that_was_fenced_nothing_is_rebuilt() -> None:
     nova = Nova(record("pre-migrating", 0), record("pre-migrating", 0, dest_compute="node3.maas"))
     nova.dead = ["node1.maas", "node2.maas"]
     assert nova.under_way() == ["guest to node3.maas"]
+
+
+@pytest.mark.parametrize("task", sorted(evacuations.GATED))
+def test_a_rebuild_that_has_not_begun_to_start_the_guest_is_waited_for_briefly(task: str) -> None:
+    for age, waits in ((evacuations.GATED_LIMIT - 1, True), (evacuations.GATED_LIMIT + 1, False)):
+        nova = Nova(record("pre-migrating", age))
+        assert bool(nova.under_way("guest", task)) is waits
+        assert nova.under_way("guest", "rebuild_spawning")
+
+
+@pytest.mark.parametrize(
+    ("found", "there"),
+    [
+        ([], ""),
+        ([record("pre-migrating", 5000)], "node2.maas"),
+        ([record("failed", 5000)], ""),
+        ([record("accepted", 5000, dest_compute=None)], ""),
+        ([record("pre-migrating", 5000, instance_uuid="other")], ""),
+        ([record("pre-migrating", 5000, source_compute="node3.maas")], ""),
+        ([record("pre-migrating", 5000, migration_type="live-migration")], ""),
+        ([record("pre-migrating", 5000), record("failed", 10)], "node2.maas"),
+        ([record("pre-migrating", 5000), record("error", 10, dest_compute=None)], ""),
+        ([record("pre-migrating", 5000), record("failed", 10, dest_compute="node3.maas")], ""),
+    ],
+)
+def test_where_an_instance_may_have_been_left(found: list[SimpleNamespace], there: str) -> None:
+    nova = Nova(*found)
+    assert evacuations.left_at(nova, HOST, "guest") == there
+    nova.dead = ["node2.maas"]
+    assert evacuations.left_at(nova, HOST, "guest") == "", "nothing runs on a fenced host"
 
 
 def test_where_nothing_goes_on_no_service_is_asked_for() -> None:

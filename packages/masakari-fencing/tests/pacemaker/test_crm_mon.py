@@ -109,5 +109,7 @@ def test_names_that_cannot_be_put_into_a_command(name: str) -> None:
         with pytest.raises(ValueError, match="cannot be the name"):
             ask(runner, name)
     with pytest.raises(ValueError, match="cannot be the name"):
-        stonith_admin.fence(runner, name, timeout=10)
+        stonith_admin.fence(runner, name, action="off", timeout=10)
+    with pytest.raises(ValueError, match="cannot be the name"):
+        stonith_admin.switch_on(runner, name, timeout=10)
     assert runner.calls == []

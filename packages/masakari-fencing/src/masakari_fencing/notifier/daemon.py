@@ -37,6 +37,7 @@ from masakari_fencing.notifier.watchers import (
 )
 from masakari_fencing.notifier.watchers.dead_engines import DeadEngines
 from masakari_fencing.notifier.watchers.device_lists import DeviceLists
+from masakari_fencing.notifier.watchers.held_hosts import HeldHosts
 from masakari_fencing.notifier.watchers.returned_hosts import Comeback
 from masakari_fencing.notifier.watchers.spared_hosts import Reprieve
 from masakari_fencing.notifier.watchers.stopped_remotes import INTERVAL, Readmission
@@ -159,7 +160,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         ((Retry(Subprocess()).look,), RETRY_INTERVAL),
         (cluster_looks(Subprocess()), INTERVAL),
         # It waits for connections that may never come about.
-        ((reprieve(Subprocess()).look,), INTERVAL),
+        ((reprieve(Subprocess()).look, HeldHosts(Subprocess()).look), INTERVAL),
         (
             (Unattended(Subprocess(), masakari, settings.turns).look,),
             unattended_recoveries.INTERVAL,

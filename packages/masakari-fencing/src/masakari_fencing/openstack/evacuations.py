@@ -18,6 +18,16 @@ ACCEPTED_LIMIT = 60.0
 """Seconds in which Nova finds a host for a guest. A request that is older was lost on its way, if
 there was a conductor to take it: else it may still be in the broker's queue."""
 
+GATED_LIMIT = 120.0
+"""Seconds in which a rebuild has begun to start the guest. Only then can it run twice: the new
+host comes past each task by writing the next one where it finds the one before (`save` with
+`expected_task_state` in nova.compute.manager, `_rebuild_default_impl`), and where the instance was
+reset, it does not. So one that was broken off, as by a database that restarts, is asked for again
+long before it is known to be dead."""
+
+GATED = frozenset({"rebuilding", "rebuild_block_device_mapping"})
+"""Nova's tasks of a rebuild that has not begun to start the guest."""
+
 CONDUCTOR = "nova-conductor"
 
 QUIET = 5.0
@@ -61,13 +71,15 @@ def under_way(
 def _patience(status: str, limit: float, accepted: float) -> float:
     """Return for how many seconds since its last change a record in that state counts."""
     if status == "accepted":
-        return min(accepted, limit)
+        return accepted
     if status == "done":
         return QUIET
     return 0.0 if status in ENDED else limit
 
 
-def under_way_now(nova: Any, host: str, *, now: float, limit: float, only: str = "") -> list[str]:
+def under_way_now(
+    nova: Any, host: str, *, now: float, limit: float, only: str = "", task: str = ""
+) -> list[str]:
     """Ask Nova for the evacuations of a host's instances that go on; see `under_way`.
 
     Args:
@@ -76,16 +88,47 @@ def under_way_now(nova: Any, host: str, *, now: float, limit: float, only: str =
         now: seconds since the epoch.
         limit: seconds after which a rebuild that has not ended is taken for dead.
         only: this instance's alone.
+        task: Nova's task of that instance, seen before this is asked.
     """
     migrations = [
         item for item in nova.migrations.list(host=host) if not only or item.instance_uuid == only
     ]
-    if not under_way(migrations, host, now=now, limit=limit, accepted=limit):
+    rebuild = min(limit, GATED_LIMIT) if task in GATED else limit
+    if not under_way(migrations, host, now=now, limit=rebuild, accepted=limit):
         return []
-    # A host that is forced down was fenced: nothing goes on there.
-    services = nova.services.list(binary=BINARY)
-    dead = {service.host for service in services if getattr(service, "forced_down", False)}
-    accepted = ACCEPTED_LIMIT
+    dead = _fenced(nova)
+    accepted = min(ACCEPTED_LIMIT, limit)
     if not any(service.state == "up" for service in nova.services.list(binary=CONDUCTOR)):
         accepted = limit
-    return under_way(migrations, host, now=now, limit=limit, dead=dead, accepted=accepted)
+    return under_way(migrations, host, now=now, limit=rebuild, dead=dead, accepted=accepted)
+
+
+def left_at(nova: Any, host: str, instance: str) -> str:
+    """Return the host on which an instance may run whose evacuation has never ended, or empty.
+
+    One that is broken off after the guest was started leaves it running where Nova knows nothing
+    of it. There, and only there, it may be evacuated to once more: Nova refuses to where it runs
+    (`_check_instance_exists` of nova.compute.manager).
+
+    Args:
+        nova: a novaclient (microversion 2.53), which says what is raised.
+        host: Nova's name of the host that it was on.
+        instance: its identifier.
+    """
+    found = [
+        item
+        for item in nova.migrations.list(host=host)
+        if (item.instance_uuid, item.source_compute) == (instance, host)
+        and item.migration_type == "evacuation"
+    ]
+    last = max(found, key=lambda item: times.epoch(item.created_at) or 0.0, default=None)
+    target = str(getattr(last, "dest_compute", None) or "")
+    # One that was asked for later, and of another host, was asked for with good reason.
+    open_there = any(m.dest_compute == target and m.status not in ENDED for m in found)
+    return target if target and open_there and target not in _fenced(nova) else ""
+
+
+def _fenced(nova: Any) -> set[str]:
+    """Return the hosts that are forced down: they were fenced, and nothing goes on there."""
+    services = nova.services.list(binary=BINARY)
+    return {service.host for service in services if getattr(service, "forced_down", False)}

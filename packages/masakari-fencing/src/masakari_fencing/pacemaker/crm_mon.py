@@ -171,6 +171,7 @@ class Status:
         there = {found.name for found in self.nodes if found.kind == "member" and found.online}
         return any(
             event.pending
+            and event.action in FENCING_ACTIONS
             and (event.origin in there or not event.origin)
             and (node.unclean or not event.decided_by_pacemaker)
             for event in self.fencing_of(node.name)

@@ -1,4 +1,4 @@
-"""Asking the cluster to fence a node."""
+"""Asking the cluster to fence a node, and to give it its power back."""
 
 from __future__ import annotations
 
@@ -6,21 +6,35 @@ from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker.tools import check_name, run
 
 
-def fence(runner: Runner, node: str, *, timeout: float) -> None:
-    """Have the cluster fence a node with its default action, and wait until that is confirmed.
+def fence(runner: Runner, node: str, *, action: str, timeout: float) -> None:
+    """Have the cluster fence a node, and wait until that is confirmed.
 
     Args:
         runner: runs the commands.
         node: name of the node.
+        action: `off` or `reboot`.
         timeout: seconds within which the fencing must be confirmed.
 
     Raises:
         PacemakerError: it failed, or was not confirmed in time.
         ValueError: `node` cannot be the name of a node.
     """
+    _ask(runner, "--fence" if action == "off" else "--reboot", node, timeout)
+
+
+def switch_on(runner: Runner, node: str, *, timeout: float) -> None:
+    """Have the cluster give a node its power; one that has it keeps it.
+
+    Raises:
+        PacemakerError: it failed, or was not confirmed in time.
+        ValueError: `node` cannot be the name of a node.
+    """
+    _ask(runner, "--unfence", node, timeout)
+
+
+def _ask(runner: Runner, option: str, node: str, timeout: float) -> None:
     check_name(node)
-    action = "--fence" if default_action(runner) == "off" else "--reboot"
-    argv = ["stonith_admin", action, node, f"--timeout={max(1, int(timeout))}"]
+    argv = ["stonith_admin", option, node, f"--timeout={max(1, int(timeout))}"]
     run(runner, argv, timeout=timeout + 5)
 
 

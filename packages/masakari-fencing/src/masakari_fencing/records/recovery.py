@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 RECOVERED = "recovered"
@@ -15,6 +16,9 @@ REFUSED = "refused"
 
 NOTHING = "nothing to recover"
 """The host works, or an earlier recovery has done what there was to do."""
+
+FRUITLESS = 2
+"""How often a host is fenced again that comes back before an instance of it was recovered."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class Record:
         end: None while it goes on.
         attempts: how often it has failed.
         fruitless: how often the host was fenced again without an instance recovered in between.
+        held: the host was switched off for this recovery, whose end is to switch it on again.
         used: when the fence was completed that an earlier recovery of the host has used up.
         recovered: when that recovery ended; both in seconds since the epoch, 0: never.
         returned: the host is in service again.
@@ -104,11 +109,25 @@ class Record:
     end: End | None = None
     attempts: int = 0
     fruitless: int = 0
+    held: bool = False
     used: float = 0.0
     recovered: float = 0.0
     returned: bool = False
 
     @property
+    def lets_go(self) -> bool:
+        """The host was switched off for it, and need not stay off any longer."""
+        if not self.held or self.end is None:
+            return False
+        return self.returned or self.end.outcome != FAILED or self.fruitless >= FRUITLESS
+
+    @property
     def left(self) -> tuple[Instance, ...]:
         """The instances that are not recovered."""
         return tuple(item for item in self.instances or () if not item.done)
+
+
+def described(left: Iterable[Instance]) -> str:
+    """Return which instances are not recovered and why, for the operator."""
+    found = [f"{item.uuid} ({item.outcome or 'not begun'})" for item in left]
+    return ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")

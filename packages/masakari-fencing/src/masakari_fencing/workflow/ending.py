@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from masakari_fencing.records.recovery import FAILED, REFUSED
+from masakari_fencing.records.recovery import FAILED, FRUITLESS, REFUSED
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.instances import recovery, reserved_hosts
 
 LOG = logging.getLogger(__name__)
+
+HELD_ATTEMPTS = 12
+"""After so many that have failed, which takes 40 minutes and more, a host is kept off no longer:
+there may be no other place for its instances."""
 
 
 def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
@@ -30,6 +34,8 @@ def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
         if outcome != FAILED:
             reserved_hosts.give_back(this, record)
         recovery.release(this, record)
+        if outcome == FAILED and record.held and record.attempts + 1 >= HELD_ATTEMPTS:
+            changes |= {"fruitless": FRUITLESS}
         ended = this.end(outcome, reason, **changes)
     except Exception as error:  # a client library's, the cluster's, somebody else's recovery
         LOG.warning("The recovery of host %s has no end: %s", this.host, error)

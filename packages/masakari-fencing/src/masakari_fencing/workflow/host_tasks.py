@@ -18,7 +18,7 @@ from masakari_fencing.commands import Subprocess
 from masakari_fencing.openstack.compute_service import ComputeError
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records.recoveries import Superseded
-from masakari_fencing.records.recovery import NOTHING, RECOVERED, REFUSED, Proof, Record
+from masakari_fencing.records.recovery import NOTHING, RECOVERED, REFUSED, Proof, Record, described
 from masakari_fencing.workflow import options
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
 from masakari_fencing.workflow.ending import conclude
@@ -72,7 +72,7 @@ class EnsureHostFencedTask(_HostTask):
         record = self._take(this)
         if record is None:
             return
-        proof = self._prove(this, record)
+        record, proof = self._prove(this, record)
         again = record.proof is not None and record.proof.fenced != proof.fenced
         try:
             this.update(record, proof=proof, fruitless=record.fruitless + again)
@@ -81,17 +81,28 @@ class EnsureHostFencedTask(_HostTask):
                 self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
         self.tell(f"Host '{host_name}': {proof.how}", 1.0)
 
-    def _prove(self, this: Attempt, record: Record) -> Proof:
+    def _prove(self, this: Attempt, record: Record) -> tuple[Record, Proof]:
+        def hold() -> None:
+            nonlocal record
+            record = record if record.held else this.update(record, held=True)
+
         report = this.report()
         limit = Limit(CONF.fencing.report_limit_hosts, CONF.fencing.report_limit_window)
         evidence = CloudEvidence(
             Subprocess(), self.context, objects, this.service(), report, limit
         )
         fence = HostFence(
-            Subprocess(), options.policy(CONF), evidence, record, progress=self.update_details
+            Subprocess(),
+            options.policy(CONF),
+            evidence,
+            record,
+            hold=hold,
+            progress=self.update_details,
         )
         try:
-            return fence.ensure(report)
+            proof = fence.ensure(report)
+        except Superseded as error:
+            self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")
         except Refused as refusal:
             conclude(this, REFUSED, refusal.reason)
             self.fail(f"Refused to recover the instances: {refusal}")
@@ -99,6 +110,7 @@ class EnsureHostFencedTask(_HostTask):
             self._stand_down(this, f"Nothing to recover: {withdrawal}")
         except CameBack as back:
             self._restart(this, record, back)
+        return record, proof
 
     def _restart(self, this: Attempt, record: Record, back: CameBack) -> NoReturn:
         """Start the instances where they are, instead of cutting off a host that works."""
@@ -195,5 +207,5 @@ class RecoverInstancesTask(_HostTask):
         except (Superseded, ProofLost, PacemakerError, NoAnswer) as error:
             self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
         if left:
-            self.fail(recovery.described(host_name, left))
+            self.fail(f"Instances left behind on host '{host_name}': {described(left)}")
         self.tell(f"No instance is left to recover of host '{host_name}'", 1.0)

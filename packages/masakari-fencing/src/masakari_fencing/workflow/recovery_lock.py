@@ -135,6 +135,7 @@ class Ownership:
                 self._engine,
                 used=used,
                 recovered=found.recovered,
+                held=found.held,
             )
         else:
             # What a release without tokens has done is not known.

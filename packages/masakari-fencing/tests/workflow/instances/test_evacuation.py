@@ -18,7 +18,7 @@ class World:
     """A Nova with one instance on a host that is held for down, in virtual time."""
 
     def __init__(self, **state: Any) -> None:
-        self.time = 1_795_233_223.0
+        self.time = self.begun = 1_795_233_223.0
         self.nova = FakeNova(Server("g1", **state), clock=lambda: self.time)
         self.nova.rebuild = 3.0
         service = self.nova.services_known[HOST]
@@ -233,3 +233,55 @@ def _raise(error: Exception) -> None:
 
 def test_a_resized_one_that_was_off_stays_off() -> None:
     assert wanted(Instance("g1", "resized", power_state=4)) == "stopped"
+
+
+def broken_off(task: str) -> World:
+    """A rebuild that a restarted database has broken off, as Nova's records show it."""
+    world = World()
+    world.nova.servers.lock("g1")
+    world.nova.servers.evacuate("g1", host="node2.maas")
+    world.nova.migrations_made[0].status = "pre-migrating"
+    world.guest.task = task
+    world.nova.requests.clear()
+    return world
+
+
+@pytest.mark.parametrize("task", ["rebuilding", "rebuild_block_device_mapping"])
+def test_a_rebuild_that_was_broken_off_early_is_soon_asked_for_again(task: str) -> None:
+    world = broken_off(task)
+    begun = world.time
+    assert world.run(fresh=False) == "node9.maas"
+    assert 120 <= world.time - begun < 150
+    assert "reset_state g1" in world.nova.requests
+
+
+def test_one_that_may_run_is_waited_for_longer_and_never_started_elsewhere() -> None:
+    world = broken_off("rebuild_spawning")
+    world.nova.full = {"node2.maas"}  # it is there already
+    begun = world.time
+    with pytest.raises(Failed, match=r"it may run on node2\.maas.*before it is started"):
+        world.run(fresh=False)
+    assert world.time - begun >= 1800
+    assert "evacuate g1 to node2.maas" in world.nova.requests
+    world.evacuation().release()
+    assert world.guest.locked, "started where Nova shows it, it would run twice"
+    with pytest.raises(Failed, match=r"node2\.maas"):
+        world.run(fresh=False)
+    assert {r for r in world.nova.requests if r.startswith("evacuate")} == {
+        "evacuate g1 to node2.maas"
+    }
+    world.nova.services_known["node2.maas"].forced_down = True
+    assert world.run(fresh=False) == "node9.maas", "fenced, it runs there no more"
+
+
+def test_one_that_goes_on_at_the_last_moment_is_left_alone() -> None:
+    world = broken_off("rebuilding")
+
+    def wake(name: str, uuid: str) -> None:
+        if name == "migrations" and world.time >= world.begun + 120:
+            world.guest.task = "rebuild_spawning"
+
+    world.nova.after = wake
+    with pytest.raises(Failed, match="gone on"):
+        world.run(fresh=False)
+    assert world.nova.requests == []

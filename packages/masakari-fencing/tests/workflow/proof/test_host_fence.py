@@ -149,17 +149,30 @@ def test_a_reported_host_is_fenced_once_the_other_reports_have_come_in() -> None
         NOW + 5, "fenced on request: it is a healthy member of the cluster", HOST
     )
     assert begun == [NOW + 5]
-    assert bench.cluster.runner.ran("stonith_admin")[0][:3] == ["stonith_admin", "--reboot", HOST]
+    assert bench.cluster.runner.ran("stonith_admin")[0][:3] == ["stonith_admin", "--fence", HOST]
     assert any("other reports may follow" in text for text in bench.progress)
     assert any("Having Pacemaker fence" in text for text in bench.progress)
 
 
-def test_a_cluster_that_switches_off_is_asked_to_switch_off() -> None:
+def fence(bench: Bench) -> None:
+    bench.cluster.fence = lambda node: bench.gets_fenced() or 0
+
+
+def test_a_host_that_is_back_is_switched_off_which_is_written_down_before() -> None:
+    bench = returned(instances=LISTED)
+    fence(bench)
+    bench.ensure()
+    assert bench.fenced_by_us == 1
+    assert bench.held == [0], "or nobody would know that it has to be switched on"
+
+
+def test_where_the_cluster_itself_switches_off_nobody_switches_it_on() -> None:
     bench = reported()
     bench.cluster.runner.on("crm_attribute --type=crm_config", "off\n")
-    bench.cluster.runner.on("stonith_admin --fence", lambda argv: bench.gets_fenced() or "")
+    fence(bench)
     bench.ensure()
-    assert bench.cluster.runner.ran(f"stonith_admin --fence {HOST}")
+    assert bench.fenced_by_us == 1
+    assert bench.held == []
 
 
 def test_a_fence_on_request_counts_only_once_it_is_on_record() -> None:

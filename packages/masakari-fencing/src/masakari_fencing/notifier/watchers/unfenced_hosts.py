@@ -175,7 +175,8 @@ class Retry:
 
     def _fence(self, node: str) -> None:
         try:
-            stonith_admin.fence(self.runner, node, timeout=TIMEOUT)
+            action = stonith_admin.default_action(self.runner)
+            stonith_admin.fence(self.runner, node, action=action, timeout=TIMEOUT)
         except tools.PacemakerError as error:
             if node not in self._failed:
                 LOG.warning("%s cannot be fenced; it is tried again and again: %s", node, error)

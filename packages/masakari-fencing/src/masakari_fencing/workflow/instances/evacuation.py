@@ -118,11 +118,10 @@ class Evacuation:
         """
         server = self._get()
         if server is not None and self._is_here(server):
-            task = str(getattr(server, instances.TASK, None) or "")
-            if not fresh or task.startswith("rebuild"):
-                server = self._await_others()
-        if server is not None and self._is_here(server):
-            server = self._evacuate(server)
+            if fresh and not _task(server).startswith("rebuild"):
+                server = self._evacuate(server, self._target)
+            else:
+                server = self._evacuate_again(server)
         if server is None:
             return ""
         self._settle(server)
@@ -149,14 +148,16 @@ class Evacuation:
     def release(self) -> None:
         """Leave it to its owner as it is, where it is not recovered.
 
+        One that may be running elsewhere stays locked: started here, it would run twice.
+
         Raises:
             Failed: Nova does not answer.
         """
         server = self._get()
-        if server is None:
+        if server is None or (self._is_here(server) and self._left_at()):
             return
-        idle = self._is_here(server) and getattr(server, instances.TASK, None) is None
         broken = getattr(server, instances.STATE, "") == "error"
+        idle = self._is_here(server) and not _task(server)
         if idle and broken and wanted(self._before) == "active":
             # Or nobody could start it where it is.
             self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
@@ -165,36 +166,63 @@ class Evacuation:
     def _is_here(self, server: Any) -> bool:
         return instances.host_of(server) == self._host
 
-    def _await_others(self) -> Any:
-        """Let an evacuation end that has begun; return the instance then."""
-        while True:
-            found = self._request(self._under_way)
-            server = self._get()
-            if not found or server is None or not self._is_here(server):
-                return server
+    def _evacuate_again(self, server: Any) -> Any:
+        """Let an evacuation end that has begun, and ask for one where it came to nothing.
+
+        It is asked for where the earlier one may have left it running, unless it cannot have.
+        """
+        while self._goes_on(server):
             self._check()
             self._sleep(self._limits.interval)
+            server = self._get()
+            if server is None or not self._is_here(server):
+                return server
+        left_at = "" if _task(server) in evacuations.GATED else self._left_at()
+        try:
+            return self._evacuate(server, left_at or self._target)
+        except Failed as error:
+            if not left_at:
+                raise
+            text = f"{error}; it may run on {left_at}, where an earlier evacuation was broken off"
+            raise Failed(f"{text}: end it there before it is started or unlocked") from error
 
-    def _under_way(self, nova: Any) -> list[str]:
-        return evacuations.under_way_now(
-            nova, self._host, now=self._now(), limit=self._limits.rebuild, only=self._before.uuid
+    def _left_at(self) -> str:
+        return str(
+            self._request(lambda nova: evacuations.left_at(nova, self._host, self._before.uuid))
         )
 
-    def _evacuate(self, server: Any) -> Any:
+    def _goes_on(self, server: Any) -> bool:
+        """Whether its evacuation goes on, which looked like that a moment ago."""
+        found = self._request(
+            lambda nova: evacuations.under_way_now(
+                nova,
+                self._host,
+                now=self._now(),
+                limit=self._limits.rebuild,
+                only=self._before.uuid,
+                task=_task(server),
+            )
+        )
+        return bool(found)
+
+    def _evacuate(self, server: Any, target: str | None) -> Any:
         """Ask for its evacuation, and return it from its new host, None if it was deleted."""
-        state, task = getattr(server, instances.STATE, ""), getattr(server, instances.TASK, None)
+        state, task = getattr(server, instances.STATE, ""), _task(server)
         if not self._before.locked and not getattr(server, "locked", False):
             # Its owner is kept from getting into the way, as Masakari does.
             self._request(lambda nova: nova.servers.lock(server.id))
         self._check()
-        if task is not None or state not in EVACUABLE:
+        if task or state not in EVACUABLE:
+            now = self._get()
+            if now is not None and (_task(now) != task or not self._is_here(now)):
+                raise Failed(f"Nova has gone on with it: {_task(now) or 'it has ended'}")
             self._request(lambda nova: nova.servers.reset_state(server.id, "error"))
         elif state == "stopped" and wanted(self._before) == "active":
             # Nova has stopped it since its host failed, as it did not run there.
             self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
         self._check()
         try:
-            self._client().servers.evacuate(server.id, host=self._target)
+            self._client().servers.evacuate(server.id, host=target)
         except Exception as error:  # whatever a client library raises
             if _code(error) in range(400, 500):
                 raise Failed(f"Nova refuses: {_text(error)}") from error
@@ -208,19 +236,16 @@ class Evacuation:
             server = self._get()
             if server is None:
                 return None
-            task, state = (
-                getattr(server, instances.TASK, None),
-                getattr(server, instances.STATE, ""),
-            )
+            task = _task(server)
             if not self._is_here(server):
-                if task is None:
+                if not task:
                     return server
-            elif task is None and state == "error":
+            elif not task and getattr(server, instances.STATE, "") == "error":
                 raise Failed(_fault(server))
             now = self._clock()
-            if task is not None or not self._is_here(server):
+            if task or not self._is_here(server):
                 same = now
-            if now - same >= UNDECIDED and not self._request(self._under_way):
+            if now - same >= UNDECIDED and not self._goes_on(server):
                 raise Failed("Nova did not evacuate it")
             if now - begun >= self._limits.arrival:
                 raise Failed(f"not up elsewhere after {self._limits.arrival:g} s")
@@ -299,6 +324,10 @@ def _code(error: Exception) -> int:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
     return 0
+
+
+def _task(server: Any) -> str:
+    return str(getattr(server, instances.TASK, None) or "")
 
 
 def _text(error: Exception) -> str:

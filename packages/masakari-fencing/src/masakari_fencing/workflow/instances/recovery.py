@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -207,10 +207,3 @@ def release(this: Attempt, record: Record) -> None:
             _evacuation(this, record, item, None).release()
         except Failed as error:
             LOG.warning("Instance %s may stay locked: %s", item.uuid, error)
-
-
-def described(host: str, left: Iterable[Instance]) -> str:
-    """Return which instances are not recovered, for the operator."""
-    found = [f"{item.uuid} ({item.outcome or 'not begun'})" for item in left]
-    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    return f"Instances left behind on host '{host}': {', '.join(found[:5])}{more}"

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, replace
 
 from masakari_fencing.pacemaker import crm_mon
-from masakari_fencing.records.recovery import Record
+from masakari_fencing.records.recovery import FRUITLESS, Record, described
 
 CLOCK_TOLERANCE = 10.0
 """Seconds that the clocks of two machines, or a late message, may be off."""
@@ -28,9 +28,6 @@ goes on believing in one that does not."""
 
 SAME_FENCE = 5.0
 """Seconds by which the times of one fence in the history and in the record may differ at most."""
-
-FRUITLESS = 2
-"""How often a host is fenced again that comes back before an instance of it was recovered."""
 
 
 class Verdict(enum.Enum):
@@ -193,11 +190,15 @@ def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> 
     """Judge a host that is back although its recovery has not ended."""
     if record.instances is not None and seen.in_service:
         # This recovery had forced its compute service down, so somebody took it back.
-        return Judgement(Verdict.REFUSE, f"{text}, and is in service again{_START}")
+        return Judgement(Verdict.REFUSE, f"{text}, and is in service again{_left(record)}")
     if record.fruitless >= FRUITLESS:
         text = f"{text}, {record.fruitless + 1} times in a row; return it with return-host"
-        return Judgement(Verdict.REFUSE, text + _START)
+        return Judgement(Verdict.REFUSE, text + _left(record))
     return _again(policy, text)
+
+
+def _left(record: Record) -> str:
+    return f"{_START}; not recovered: {described(record.left)}" if record.left else _START
 
 
 def _fenced_for(seen: Observation, report: Report, record: Record, policy: Policy) -> float | None:

@@ -115,6 +115,7 @@ class HostFence:
         policy: the operator's choices.
         evidence: what others than the cluster know about the host.
         record: its recovery, as it was taken.
+        hold: writes down that the host will be switched off until its recovery has ended.
         progress: told every new state in words.
         sleep: waits for so many seconds.
         clock: seconds since the epoch.
@@ -127,6 +128,7 @@ class HostFence:
         evidence: Evidence,
         record: Record,
         *,
+        hold: Callable[[], None],
         progress: Callable[[str], None],
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
@@ -135,6 +137,7 @@ class HostFence:
         self._policy = policy
         self._evidence = evidence
         self._record = record
+        self._hold = hold
         self._progress = progress
         self._sleep = sleep
         self._clock = clock
@@ -268,7 +271,10 @@ class HostFence:
         self._tell(f"Having Pacemaker fence host '{host}': {why}")
         LOG.warning("Having Pacemaker fence host %s: %s", host, why)
         try:
-            stonith_admin.fence(self._runner, host, timeout=max(1.0, end - now))
+            if stonith_admin.default_action(self._runner) != "off":
+                self._hold()
+            # Not a reboot: the host would be back before its instances are recovered.
+            stonith_admin.fence(self._runner, host, action="off", timeout=max(1.0, end - now))
         except (tools.PacemakerError, ValueError) as error:
             self._next_fence = self._clock() + FENCE_RETRY
             self._failure = f"{why}, but it could not be fenced: {error}"

@@ -1,0 +1,81 @@
+"""Switches hosts on that were switched off for a recovery which has ended.
+
+A host that came back before its instances were recovered is not rebooted again, but switched off:
+what has to be done for it may take longer than it takes to boot. Its record says so before it is
+done; so whoever ends the recovery, and however it ends, the host gets its power back.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, stonith_admin
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import recoveries
+from masakari_fencing.records.recoveries import Records, Superseded
+
+LOG = logging.getLogger(__name__)
+
+TIMEOUT = 90.0
+"""Seconds for a host to be switched on."""
+
+PAUSE = 30.0
+"""Seconds before one is tried again whose power controller did not do it."""
+
+
+@dataclass
+class HeldHosts:
+    """Looks for such hosts; only the cluster's controller does.
+
+    Attributes:
+        runner: runs Pacemaker's commands.
+        clock: seconds, only ever compared with each other.
+    """
+
+    runner: Runner
+    clock: Callable[[], float] = time.monotonic
+    _name: str = ""
+    _pause_until: float = 0.0
+
+    def look(self) -> list[str]:
+        """Switch on every one that need not stay off.
+
+        Returns:
+            the hosts.
+
+        Raises:
+            PacemakerError: the cluster does not answer, or one could not be switched on.
+        """
+        if self.clock() < self._pause_until:
+            return []
+        configuration = cibadmin.configuration(self.runner)
+        found = [record for record in recoveries.all_of(configuration) if record.lets_go]
+        if not found:
+            return []
+        self._name = self._name or crm_node.local_name(self.runner)
+        status = crm_mon.status(self.runner)
+        if status.dc != self._name or not status.quorum:
+            return []
+        failures: list[PacemakerError] = []
+        on = []
+        for record in found:
+            node = record.proof.node if record.proof and record.proof.node else record.host
+            try:
+                stonith_admin.switch_on(self.runner, node, timeout=TIMEOUT)
+            except PacemakerError as error:
+                failures.append(error)
+                continue
+            on.append(record.host)
+            LOG.info("%s was off for its recovery, which has ended; it is on", record.host)
+            # Whoever takes the recovery up meanwhile keeps what it says.
+            with suppress(Superseded):
+                Records(self.runner).write(record, replace(record, held=False))
+        if failures:
+            self._pause_until = self.clock() + PAUSE
+            raise failures[0]
+        return on

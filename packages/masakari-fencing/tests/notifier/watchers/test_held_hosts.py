@@ -1,0 +1,105 @@
+"""Hosts that were switched off for their recovery."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fencing_cib import Cib
+from fencing_fakes import Cluster, Remote
+from masakari_fencing.notifier.watchers.held_hosts import PAUSE, HeldHosts
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records.recoveries import Records
+from masakari_fencing.records.recovery import (
+    FAILED,
+    FRUITLESS,
+    NOTHING,
+    RECOVERED,
+    REFUSED,
+    End,
+    Proof,
+    Record,
+)
+
+NODES = ("node1.maas", "Node2.maas")
+
+
+class Bench:
+    """Two hosts that are off, each for a recovery."""
+
+    def __init__(self) -> None:
+        self.cluster = Cluster([Remote(node) for node in NODES], dc="juju-1-lxd-0")
+        self.cluster.runner.on("stonith_admin --unfence", self._switch_on)
+        self.cib = Cib()
+        self.cib.others = lambda argv: self.answer(argv)
+        self.store = Records(self.cib)
+        self.broken: set[str] = set()
+        self.now = 1000.0
+        self.held = HeldHosts(self.cib, clock=lambda: self.now)
+
+    def add(self, node: str, outcome: str | None, **changes: object) -> None:
+        end = End(outcome, "", 60.0) if outcome else None
+        record = Record(node.lower(), "n1", "", proof=Proof(1.0, "", node), held=True, end=end)
+        assert self.store.create(replace(record, **changes))  # type: ignore[arg-type]
+
+    def answer(self, argv: list[str]) -> str | int:
+        found = self.cluster.runner.run(argv, check=False)
+        return found.returncode or found.stdout
+
+    def _switch_on(self, argv: list[str]) -> str | int:
+        return 1 if argv[2] in self.broken else ""
+
+    def switched_on(self) -> list[str]:
+        return [argv[2] for argv in self.cluster.runner.ran("stonith_admin --unfence")]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "changes", "ends"),
+    [
+        (None, {}, False),
+        (RECOVERED, {}, True),
+        (NOTHING, {}, True),
+        (REFUSED, {}, True),
+        (FAILED, {}, False),
+        (FAILED, {"returned": True}, True),
+        (FAILED, {"fruitless": FRUITLESS}, True),
+        (RECOVERED, {"held": False}, False),
+    ],
+)
+def test_which_are_switched_on(
+    bench: Bench, outcome: str | None, changes: dict[str, object], ends: bool
+) -> None:
+    bench.add("node1.maas", outcome, **changes)
+    assert bench.held.look() == (["node1.maas"] if ends else [])
+    assert bench.switched_on() == (["node1.maas"] if ends else [])
+    bench.held.look()
+    assert len(bench.switched_on()) == ends, "once"
+
+
+def test_one_that_cannot_be_switched_on_keeps_no_other_off_and_is_tried_again(
+    bench: Bench,
+) -> None:
+    for node in NODES:
+        bench.add(node, RECOVERED)
+    bench.broken = {"node1.maas"}
+    with pytest.raises(PacemakerError):
+        bench.held.look()
+    assert bench.held.look() == [], "not at once"
+    bench.now += PAUSE
+    bench.broken = set()
+    assert bench.held.look() == ["node1.maas"]
+    assert bench.switched_on() == ["node1.maas", "Node2.maas", "node1.maas"]
+
+
+def test_only_the_controller_does_it(bench: Bench) -> None:
+    bench.add("node1.maas", RECOVERED)
+    bench.cluster.dc = "juju-2-lxd-0"
+    assert bench.held.look() == []
+    bench.cluster.dc, bench.cluster.quorum = "juju-1-lxd-0", False
+    assert bench.held.look() == []
+    assert bench.switched_on() == []
