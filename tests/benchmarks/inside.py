@@ -34,7 +34,7 @@ def main() -> None:
     if sys.argv[1] == "masakari":
         import reconcile
 
-        charm.make_unit = lambda: reconcile.Unit(host, probe=lambda port: True)
+        charm.make_workload = lambda: reconcile.Workload(host, probe=lambda port: True)
         ops.main(charm.MasakariCharm)
     elif sys.argv[1] == "masakari-monitors":
         charm.MasakariMonitorsCharm.make_host = staticmethod(lambda: host)

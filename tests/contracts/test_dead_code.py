@@ -6,7 +6,7 @@ import re
 import pytest
 from charm_sources import OWN, REPOSITORY, source
 
-BASE = REPOSITORY / "packages/instance-ha-common/src/instance_ha_common/juju/charm.py"
+BASE = REPOSITORY / "packages/instance-ha-common/src/instance_ha_common/juju"
 """What calls a charm's methods when Juju wants something."""
 
 
@@ -20,7 +20,7 @@ def test_everything_that_is_defined_is_used(charm):
     nodes = [node for path in source(charm).rglob("*.py") for node in _nodes(path)]
     templates = " ".join(path.read_text() for path in source(charm).rglob("*.j2"))
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
-    called = [*nodes, *_nodes(BASE)]
+    called = [*nodes, *(node for path in BASE.glob("*.py") for node in _nodes(path))]
     used |= {node.attr for node in called if isinstance(node, ast.Attribute)}
     used |= {
         name.name for node in nodes if isinstance(node, ast.ImportFrom) for name in node.names

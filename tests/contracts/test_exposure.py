@@ -28,23 +28,30 @@ ExecStart=/etc/init.d/something systemd-start
 
 WRITE = {
     "masakari": """
-from config import Config
-from workload import fencing_package, masakari, templating
-masakari.Masakari(host, templating.Templates(host)).install_units(Config(), clustered=True)
+import reconcile
+from types import SimpleNamespace
+from workload import fencing_package
+masakari = reconcile.Workload(host).masakari
+masakari.install_units(SimpleNamespace(stock_workflow=False), clustered=True)
 fencing_package.Installation(host).install()
 """,
     "masakari-monitors": """
 from network_matrix.matrix import default
 from networks import Watch
+from instance_ha_common.machine.memory import Memory
 from workload import monitors, witness
 host.write("/etc/group", "libvirt:x:7:")
-monitors.Monitors(host)._write_drop_ins("another.maas", "masakari")
+files = monitors.Monitors(host, Memory(host, "masakari-monitors"))._files
+files._write_drop_ins("another.maas", "masakari")
 witness.Witness(host).configure(Watch({}, default(["storage"])))
 """,
     "pacemaker-remote": """
+from instance_ha_common.machine.memory import Memory
+from instance_ha_common.machine.templates import Templates
 from workload import unblock
+templates = Templates(host, Memory(host, "x"), Path(unblock.__file__).parents[1] / "templates")
 host.systemd.services[unblock.SERVICE] = FakeService()
-unblock.Unblocker(host).install(5)
+unblock.Unblocker(host, templates).install(5)
 """,
 }
 """What has each charm write its units."""

@@ -7,24 +7,11 @@ import dataclasses
 import networks
 from instance_ha_common import options
 from instance_ha_common.machine import hostname
+from instance_ha_common.options import between
 from workload import process_list
 
-_SECONDS = (1, 3600)
-_RANGES = {
-    "monitoring_interval": _SECONDS,
-    "monitoring_samples": (1, 60),
-    "process_check_interval": _SECONDS,
-    "process_restart_retries": (0, 100),
-    "process_restart_interval": _SECONDS,
-    "guest_monitoring_interval": _SECONDS,
-    "guest_monitoring_timeout": _SECONDS,
-    "guest_monitoring_failure_threshold": (1, 100),
-    "notification_retries": (0, 10000),
-    "notification_retry_interval": _SECONDS,
-}
 
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """Options as the charm uses them; intervals are in seconds.
 
@@ -40,8 +27,8 @@ class Config:
     ssl_ca: str
     hostname: str
     enable_host_monitor: bool
-    monitoring_interval: int
-    monitoring_samples: int
+    monitoring_interval: int = between(1, 3600)
+    monitoring_samples: int = between(1, 60)
     consul_management_agents: str
     consul_tenant_agents: str
     consul_storage_agents: str
@@ -49,21 +36,20 @@ class Config:
     enable_instance_monitor: bool
     enable_process_monitor: bool
     process_list: str
-    process_check_interval: int
-    process_restart_retries: int
-    process_restart_interval: int
+    process_check_interval: int = between(1, 3600)
+    process_restart_retries: int = between(0, 100)
+    process_restart_interval: int = between(1, 3600)
     enable_introspective_instance_monitor: bool
-    guest_monitoring_interval: int
-    guest_monitoring_timeout: int
-    guest_monitoring_failure_threshold: int
-    notification_retries: int
-    notification_retry_interval: int
+    guest_monitoring_interval: int = between(1, 3600)
+    guest_monitoring_timeout: int = between(1, 3600)
+    guest_monitoring_failure_threshold: int = between(1, 100)
+    notification_retries: int = between(0, 10000)
+    notification_retry_interval: int = between(1, 3600)
     config_flags: str
 
     def __post_init__(self) -> None:
-        for field, (low, high) in _RANGES.items():
-            if not low <= getattr(self, field) <= high:
-                raise ValueError(f"{_option(field)}: must be {low} to {high}")
+        for problem in options.out_of_range(self):
+            raise ValueError(problem)
         if self.keystone_endpoint not in ("public", "admin"):
             raise ValueError("keystone-endpoint: must be public or admin")
         if not self.region.strip() or not self.region.isprintable():
@@ -91,7 +77,3 @@ class Config:
     def ca_certificates(self) -> str | None:
         """PEM text of `ssl_ca`, if any."""
         return options.base64_certificates("ssl_ca", self.ssl_ca)
-
-
-def _option(field: str) -> str:
-    return field.replace("_", "-")

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 
 import yaml
+from instance_ha_common.juju import problems, status
+from instance_ha_common.juju.problems import Hindrance
 from network_matrix import matrix
 from network_matrix.consul import Agent, parse_agents
 from network_matrix.matrix import Matrix, MatrixError
@@ -27,18 +29,6 @@ class Watch:
 
     agents: Mapping[str, tuple[Agent, ...]]
     matrix: Matrix
-
-
-class NotYetError(Exception):
-    """Relations are there whose provider has not answered.
-
-    Attributes:
-        endpoints: their names.
-    """
-
-    def __init__(self, endpoints: list[str]) -> None:
-        super().__init__(", ".join(endpoints))
-        self.endpoints = endpoints
 
 
 def parse_option(network: str, text: str) -> tuple[Agent, ...]:
@@ -67,7 +57,7 @@ def watch(
         what to watch; None where nothing is to be watched.
 
     Raises:
-        NotYetError: a provider has not answered yet.
+        Hindrance: a provider has not answered yet.
         ValueError: an option or an answer is unusable; the text says which, and the cure.
     """
     agents: dict[str, tuple[Agent, ...]] = {}
@@ -84,7 +74,7 @@ def watch(
         if found:
             agents[network] = found
     if waiting:
-        raise NotYetError(waiting)
+        raise Hindrance(problems.waiting(status.incomplete_relations(waiting)))
     if not agents:
         if matrix_text.strip():
             names = ", ".join(OPTIONS.values())

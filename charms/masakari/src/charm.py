@@ -6,24 +6,24 @@ from __future__ import annotations
 import datetime
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import ops
 from instance_ha_common.juju import databag, status
-from instance_ha_common.juju.charm import Charm, run
+from instance_ha_common.juju.charm import run
+from instance_ha_common.juju.pausable import NOT_IN_SERVICE, Pausable
 from instance_ha_common.juju.problems import Problem, Verdict, blocked
 from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.host import Host
-from instance_ha_common.machine.services import ServiceError
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 import databags
 import state
 from config import Config
-from reconcile import Result, Unit
+from reconcile import Result, Workload
 from relations import peers
-from workload import package_sources, services
+from workload import services
 from workload.haproxy import PUBLIC_PORT
 from workload.trust import BUNDLE
 
@@ -47,48 +47,42 @@ _REACTIONS = (ops.RelationEvent, ops.ActionEvent)
 """Events that may come in great numbers, or that somebody waits for."""
 _INSTALLATIONS = (ops.InstallEvent, ops.UpgradeCharmEvent, ops.PostSeriesUpgradeEvent)
 """Events at which all packages are looked for anew."""
-_NOT_IN_SERVICE = "This unit is paused: run the action resume"
 
 
-def make_unit() -> Unit:
+def make_workload() -> Workload:
     """The workload of this machine; tests put another one in its place."""
-    return Unit(Host.local())
+    return Workload(Host.local())
 
 
-class MasakariCharm(Charm):
+class MasakariCharm(Pausable):
     """Operates Masakari on one unit."""
 
     def __init__(self, framework: ops.Framework) -> None:
-        self._unit = make_unit()
-        super().__init__(framework, self._unit.host)
+        self._workload = make_workload()
+        super().__init__(framework, self._workload.host)
         self._result: Result | None = None
         on = self.on
         framework.observe(on.leader_elected, self.react)
-        framework.observe(on.pre_series_upgrade, self._on_pre_series_upgrade)
-        framework.observe(on.post_series_upgrade, self._on_post_series_upgrade)
         for name in _SEGMENT_ACTIONS:
             framework.observe(on[name].action, self._on_segment_action)
         framework.observe(on.allow_fencing_action, self._on_allow_fencing)
         framework.observe(on.readmit_hosts_action, self._on_readmit_hosts)
-        framework.observe(on.pause_action, self._on_pause)
-        framework.observe(on.resume_action, self._on_resume)
-        framework.observe(on.restart_services_action, self._on_restart_services)
         framework.observe(on.openstack_upgrade_action, self._on_openstack_upgrade)
         framework.observe(on.package_upgrade_action, self._on_package_upgrade)
 
     def reconcile(self, event: ops.EventBase) -> None:
         """Bring the unit to what Juju asks for."""
         if isinstance(event, _INSTALLATIONS):
-            self._unit.packages.recheck()
+            self._workload.packages.recheck()
         config = self._load_config()
         if config is None:
             return
         refused = self._prepare(config, again=not isinstance(event, _REACTIONS))
-        if refused and not self._unit.packages.version:
+        if refused and not self._workload.packages.version:
             self._result = Result(problems=refused)
             return
-        reader = state.Reader(self, self._unit.host, event)
-        result = self._unit.reconcile(
+        reader = self._reader(event)
+        result = self._workload.reconcile(
             reader.read(config),
             os.environ.get("JUJU_MACHINE_ID", ""),
             look=isinstance(event, ops.ConfigChangedEvent | ops.UpdateStatusEvent),
@@ -96,6 +90,9 @@ class MasakariCharm(Charm):
         self._publish(reader, result)
         result.problems[:0] = refused
         self._result = result
+
+    def _reader(self, event: ops.EventBase) -> state.Reader:
+        return state.Reader(self, self.host, self._workload.responders, event)
 
     def _prepare(self, config: Config, *, again: bool) -> list[Problem]:
         """Have the packages that the options ask for, from where they ask for.
@@ -110,58 +107,16 @@ class MasakariCharm(Charm):
         Raises:
             CommandError: apt failed; the next hook goes on.
         """
-        packages = self._unit.packages
-        new = not packages.version
-        refused = []
-        try:
-            self._follow_origin(config, new=new, again=again)
-        except ValueError as error:
-            refused.append(blocked(str(error)))
-            if new:
-                return refused
-        if new or packages.due:
-            packages.recheck()
-            if packages.missing:
-                self.unit.status = ops.MaintenanceStatus("Installing packages")
-            self._unit.install()
+        refused, changed = self._workload.release.prepare(
+            config.origin, self._say, managed=config.action_managed_upgrade, again=again
+        )
+        if changed:
             self.unit.set_ports(PUBLIC_PORT)
             self._set_version()
-            if new:
-                package_sources.Sources(self._unit.host).complete(config.origin)
-            packages.checked()
-        return refused
+        return [blocked(refused)] if refused else []
 
-    def _follow_origin(self, config: Config, *, new: bool, again: bool) -> None:
-        """Take packages from the origin that the options name, unless the operator does that.
-
-        Raises:
-            ValueError: the origin is not for this machine, or cannot be added.
-            CommandError: apt failed.
-        """
-        sources = package_sources.Sources(self._unit.host)
-        if not sources.differ_from(config.origin):
-            return
-        follow = new or not config.action_managed_upgrade
-        if not (follow and again):
-            sources.check(config.origin)
-        if new:
-            sources.apply(config.origin)
-        elif follow and again:
-            self._upgrade(config)
-
-    def _upgrade(self, config: Config) -> None:
-        """Bring the packages to what the origin offers.
-
-        Raises:
-            ValueError: the origin is not for this machine, or cannot be added.
-            CommandError: apt failed.
-        """
-        sources = package_sources.Sources(self._unit.host)
-        sources.apply(config.origin)
-        self.unit.status = ops.MaintenanceStatus("Upgrading packages")
-        self._unit.packages.install(self._unit.services, upgrade=True)
-        sources.complete(config.origin)
-        self._set_version()
+    def _say(self, what: str) -> None:
+        self.unit.status = ops.MaintenanceStatus(what)
 
     def _publish(self, reader: state.Reader, result: Result) -> None:
         for endpoint, desired in result.databags.items():
@@ -176,7 +131,7 @@ class MasakariCharm(Charm):
                 databag.publish(relation, self.app, migrated)
 
     def _set_version(self) -> None:
-        version = self._unit.packages.version
+        version = self._workload.packages.version
         if version:
             self.unit.set_workload_version(version)
 
@@ -193,8 +148,7 @@ class MasakariCharm(Charm):
         if self._result is None:
             return None  # an action that changes nothing of what the status is about
         problems = self._result.problems
-        ha = any(relation.active for relation in self.model.relations["ha"])
-        pause = self._unit.pause_problems(ha=ha)
+        pause = self.pause_problems(self._workload.services.running(self.managed_services()))
         if pause:  # whatever else there is comes after it
             others = "; ".join(problem.text for problem in problems)
             text = "; ".join(problem.text for problem in pause) + (
@@ -207,14 +161,14 @@ class MasakariCharm(Charm):
     def cleaning(self, event: ops.EventBase) -> Iterable[Callable[[], object]]:
         """No service of a unit that goes may go on, and nothing that holds a secret may stay."""
         if isinstance(event, ops.RemoveEvent):
-            return self._unit.removal(self.app.name)
-        return self._leave_cluster, *self._unit.ending()
+            return self._workload.removal(self.app.name)
+        return self._leave_cluster, *self._workload.ending()
 
     def _leave_cluster(self) -> None:
         if self.app.planned_units():
             return
         try:
-            self._unit.cluster.remove()
+            self._workload.cluster.remove()
         except PacemakerError as error:
             logger.warning("the cluster keeps this charm's configuration: %s", error)
 
@@ -228,7 +182,7 @@ class MasakariCharm(Charm):
         try:
             results = actions.SEGMENT_ACTIONS[name](self._segments(event), event.params)
             if name == "return_host":
-                self._unit.cluster.returned(event.params["host"])
+                self._workload.recoveries.returned(event.params["host"])
         except (ActionError, CloudError, PacemakerError, ValueError) as error:
             event.fail(str(error))
             return
@@ -247,14 +201,14 @@ class MasakariCharm(Charm):
         from segments.segments import ActionError, Segments
 
         config = self.load_config(Config)
-        found = state.Reader(self, self._unit.host, event).read(config)
+        found = self._reader(event).read(config)
         if found.identity is None:
             related = "identity-service" in found.related
             text = status.incomplete_relations if related else status.missing_relations
             raise ActionError(text(["identity-service"]))
-        if self._unit.paused:
-            raise ActionError(f"{_NOT_IN_SERVICE}, or use another unit")
-        if self._unit.services.not_running([services.API]):
+        if self.paused:
+            raise ActionError(f"{NOT_IN_SERVICE}, or use another unit")
+        if self._workload.services.not_running([services.API]):
             raise ActionError(
                 f"{services.API} does not run on this unit: see its status, or use another unit"
             )
@@ -262,11 +216,11 @@ class MasakariCharm(Charm):
             found.identity,
             region=config.region,
             internal=config.use_internal_endpoints,
-            ca_bundle=str(self._unit.host.path(BUNDLE)),
+            ca_bundle=str(self.host.path(BUNDLE)),
         )
         if not found.clustered:
             return Segments(cloud)
-        cluster = self._unit.cluster
+        cluster = self._workload.cluster
         return Segments(
             cloud,
             absence=cluster.absence,
@@ -277,7 +231,7 @@ class MasakariCharm(Charm):
 
     def _on_allow_fencing(self, event: ops.ActionEvent) -> None:
         try:
-            until = self._unit.cluster.allow_fencing(event.params["duration"])
+            until = self._workload.cluster.allow_fencing(event.params["duration"])
         except PacemakerError as error:
             event.fail(f"Pacemaker does not answer: {error}")
             return
@@ -286,7 +240,7 @@ class MasakariCharm(Charm):
 
     def _on_readmit_hosts(self, event: ops.ActionEvent) -> None:
         try:
-            back = self._unit.cluster.readmit()
+            back = self._workload.cluster.readmit()
         except PacemakerError as error:
             event.fail(f"Pacemaker does not answer: {error}")
             return
@@ -294,70 +248,32 @@ class MasakariCharm(Charm):
             {"outcome": "readmitted" if back else "unchanged", "hosts": ",".join(back)}
         )
 
-    def _on_pre_series_upgrade(self, event: ops.PreSeriesUpgradeEvent) -> None:
-        """Nothing of Masakari may run while its packages are replaced under it."""
-        self._unit.paused.begin_upgrade()
-        try:
-            self._stop_services()
-        except ServiceError as error:
-            logger.error("%s", error)  # the status names what still runs
-        self.react(event)
+    def managed_services(self) -> Sequence[str]:
+        """The services that the charm starts and stops; HAProxy only without Pacemaker."""
+        return self._workload.managed_services(
+            ha=any(relation.active for relation in self.model.relations["ha"])
+        )
 
-    def _on_post_series_upgrade(self, event: ops.PostSeriesUpgradeEvent) -> None:
-        """The new release has other versions: install what is missing, and migrate."""
-        self._unit.paused.end_upgrade()
-        self.react(event)
-
-    def _stop_services(self) -> None:
+    def stop_services(self) -> None:
         """Stop what the charm runs, and let nothing else start it.
 
         Raises:
             ServiceError: one still runs.
         """
-        self._unit.services.stop(self._managed_services())
+        self._workload.services.stop(self.managed_services())
 
-    def _managed_services(self) -> tuple[str, ...]:
-        """The services that the charm starts and stops; HAProxy only without Pacemaker."""
-        return self._unit.managed_services(ha=bool(self.model.relations["ha"]))
+    def restart_services(self, names: Sequence[str]) -> None:
+        """Restart services.
 
-    def _on_pause(self, event: ops.ActionEvent) -> None:
-        self._unit.paused.set()
-        try:
-            self._stop_services()
-        except ServiceError as error:
-            event.fail(f"Couldn't pause: {error}")
-        self.react(event)
+        Raises:
+            ServiceError: one does not start.
+        """
+        self._workload.services.restart(names)
 
-    def _on_resume(self, event: ops.ActionEvent) -> None:
-        self._unit.paused.clear()
-        self.react(event)
-        if self._unit.paused.upgrading:
-            event.fail(f"Couldn't resume: {status.UPGRADING}")
-            return
-        down = self._unit.services.not_running(self._managed_services())
-        if down:
-            event.fail(f"Couldn't resume: {status.services_not_running(down)}")
-
-    def _on_restart_services(self, event: ops.ActionEvent) -> None:
-        managed = self._managed_services()
-        asked = (event.params.get("services") or "").split(",")
-        wanted = [name.strip() for name in asked if name.strip()] or list(managed)
-        unknown = [name for name in wanted if name not in managed]
-        if unknown:
-            event.fail(
-                f"Not services of this unit: {', '.join(unknown)}; {', '.join(managed)} are"
-            )
-            return
-        if self._unit.paused:
-            event.fail(_NOT_IN_SERVICE)
-            return
-        try:
-            self._unit.services.restart(wanted)
-        except ServiceError as error:
-            event.fail(f"Couldn't restart: {error}")
-        else:
-            event.set_results({"restarted": ",".join(wanted)})
-        self.react(event)
+    def obstacle(self) -> str:
+        """The services that do not run, if any."""
+        down = self._workload.services.not_running(self.managed_services())
+        return status.services_not_running(down) if down else ""
 
     def _on_openstack_upgrade(self, event: ops.ActionEvent) -> None:
         config = self._load_config()
@@ -367,7 +283,7 @@ class MasakariCharm(Charm):
             event.set_results(
                 {"outcome": "action-managed-upgrade config is False, skipped upgrade"}
             )
-        elif not package_sources.Sources(self._unit.host).differ_from(config.origin):
+        elif not self._workload.release.differs_from(config.origin):
             event.set_results({"outcome": "no upgrade available"})
         else:
             self._run_upgrade(event, config)
@@ -376,7 +292,7 @@ class MasakariCharm(Charm):
         config = self._load_config()
         if config is None:
             event.fail("The options are not usable: see the unit's status")
-        elif package_sources.Sources(self._unit.host).differ_from(config.origin):
+        elif self._workload.release.differs_from(config.origin):
             event.set_results(
                 {"outcome": "upgrade skipped because an openstack upgrade is available"}
             )
@@ -384,14 +300,15 @@ class MasakariCharm(Charm):
             self._run_upgrade(event, config)
 
     def _run_upgrade(self, event: ops.ActionEvent, config: Config) -> None:
-        before = self._unit.packages.version
+        before = self._workload.packages.version
         try:
-            self._upgrade(config)
+            self._workload.release.upgrade(config.origin, self._say)
+            self._set_version()
         except (ValueError, CommandError) as error:
             event.fail(f"Couldn't upgrade: {error}")
             return
         self.react(event)
-        after = self._unit.packages.version
+        after = self._workload.packages.version
         event.set_results({"outcome": "upgraded", "from": before, "to": after})
 
 

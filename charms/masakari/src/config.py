@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from instance_ha_common import options
 from instance_ha_common.machine import hostname
+from instance_ha_common.options import at_least, one_of
 
 import values
 from workload import masakari_conf, package_sources
@@ -23,37 +24,9 @@ ENDPOINT_TYPES = ("public", "admin", "internal")
 
 _PLAIN_WORD = re.compile(r"[\x21-\x7e]+")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
-_CHOICES = {
-    "fence_reported_failed": ("never", "confirmed", "always"),
-    "recovery_workflow": ("fence-first", "stock"),
-}
-
-_AT_LEAST = {
-    "vip_cidr": 1,
-    "haproxy_server_timeout": 1,
-    "haproxy_client_timeout": 1,
-    "haproxy_queue_timeout": 1,
-    "haproxy_connect_timeout": 1,
-    "evacuation_delay": 0,
-    "host_recovery_threads": 1,
-    "duplicate_notification_interval": 0,
-    "notification_expiration": 1,
-    "check_expired_interval": 1,
-    "fencing_timeout": 1,
-    "remote_monitor_interval": 0,
-    "remote_monitor_timeout": 1,
-    "remote_start_timeout": 1,
-    "remote_reconnect_interval": 1,
-    "fencing_limit_hosts": 0,
-    "fencing_limit_share": 0,
-    "fencing_limit_window": 1,
-    "report_limit_hosts": 0,
-    "report_limit_window": 1,
-}
-_AT_MOST = {"vip_cidr": 128, "fencing_limit_share": 100}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """Options of the charm; see `charmcraft.yaml` for what each means.
 
@@ -61,13 +34,13 @@ class Config:
         ValueError: options are unusable; the text names each of them and its cure.
     """
 
-    openstack_origin: str = "distro"
-    action_managed_upgrade: bool = False
-    debug: bool = False
-    use_syslog: bool = False
+    openstack_origin: str
+    action_managed_upgrade: bool
+    debug: bool
+    use_syslog: bool
     config_flags: str = ""
-    region: str = "RegionOne"
-    use_internal_endpoints: bool = False
+    region: str
+    use_internal_endpoints: bool
     worker_multiplier: float | None = None
     ssl_cert: str | None = None
     ssl_key: str | None = None
@@ -79,39 +52,39 @@ class Config:
     os_admin_hostname: str | None = None
     os_internal_hostname: str | None = None
     vip: str = ""
-    vip_iface: str = "eth0"
-    vip_cidr: int = 24
-    dns_ha: bool = False
-    haproxy_server_timeout: int = 90000
-    haproxy_client_timeout: int = 90000
-    haproxy_queue_timeout: int = 9000
-    haproxy_connect_timeout: int = 2000
-    evacuation_delay: int = 0
-    evacuate_all_instances: bool = True
-    ignore_instances_in_error_state: bool = False
-    add_reserved_host_to_aggregate: bool = False
-    host_recovery_threads: int = 3
-    host_ha_metadata_key: str = "HA_Enabled"
-    process_all_instances: bool = False
-    instance_ha_metadata_key: str = "HA_Enabled"
-    duplicate_notification_interval: int = 30
-    notification_expiration: int | None = None
-    check_expired_interval: int | None = None
-    allow_recovery_without_fencing: bool = False
-    recovery_workflow: str = "fence-first"
-    fencing_timeout: int = 120
-    fence_reported_failed: str = "confirmed"
-    report_limit_hosts: int = 2
-    report_limit_window: int = 120
-    fence_by_matrix: bool = False
-    fencing_notifications: bool = True
-    remote_monitor_interval: int = 1
-    remote_monitor_timeout: int = 4
-    remote_start_timeout: int = 4
-    remote_reconnect_interval: int = 60
-    fencing_limit_hosts: int = 2
-    fencing_limit_share: int = 0
-    fencing_limit_window: int = 120
+    vip_iface: str
+    vip_cidr: int = at_least(1, 128)
+    dns_ha: bool
+    haproxy_server_timeout: int = at_least(1, default=90000)
+    haproxy_client_timeout: int = at_least(1, default=90000)
+    haproxy_queue_timeout: int = at_least(1, default=9000)
+    haproxy_connect_timeout: int = at_least(1, default=2000)
+    evacuation_delay: int = at_least(0)
+    evacuate_all_instances: bool
+    ignore_instances_in_error_state: bool
+    add_reserved_host_to_aggregate: bool
+    host_recovery_threads: int = at_least(1)
+    host_ha_metadata_key: str
+    process_all_instances: bool
+    instance_ha_metadata_key: str
+    duplicate_notification_interval: int = at_least(0)
+    notification_expiration: int | None = at_least(1, default=None)
+    check_expired_interval: int | None = at_least(1, default=None)
+    allow_recovery_without_fencing: bool
+    recovery_workflow: str = one_of("fence-first", "stock")
+    fencing_timeout: int = at_least(1)
+    fence_reported_failed: str = one_of("never", "confirmed", "always")
+    report_limit_hosts: int = at_least(0)
+    report_limit_window: int = at_least(1)
+    fence_by_matrix: bool
+    fencing_notifications: bool
+    remote_monitor_interval: int = at_least(0)
+    remote_monitor_timeout: int = at_least(1)
+    remote_start_timeout: int = at_least(1)
+    remote_reconnect_interval: int = at_least(1)
+    fencing_limit_hosts: int = at_least(0)
+    fencing_limit_share: int = at_least(0, 100)
+    fencing_limit_window: int = at_least(1)
 
     def __post_init__(self) -> None:
         """Check everything, so that the operator sees all problems at once."""
@@ -185,16 +158,7 @@ class Config:
                 check()
             except ValueError as error:
                 yield str(error)
-        yield from self._numbers_out_of_range()
-
-    def _numbers_out_of_range(self) -> Iterator[str]:
-        for name, least in _AT_LEAST.items():
-            value = getattr(self, name)
-            if value is not None and value < least:
-                yield f"{_option(name)}: must be at least {least}, is {value}"
-        for name, most in _AT_MOST.items():
-            if getattr(self, name) > most:
-                yield f"{_option(name)}: must be at most {most}"
+        yield from options.out_of_range(self)
         # Written so that "not a number" is refused too.
         if self.worker_multiplier is not None and not 0 < self.worker_multiplier <= 64:
             yield "worker-multiplier: must be above 0 and at most 64"
@@ -229,12 +193,9 @@ class Config:
         for name in ("region", "host_ha_metadata_key", "instance_ha_metadata_key"):
             value = getattr(self, name)
             if not _PLAIN_WORD.fullmatch(value) or value == "None":
-                raise ValueError(f"{name.replace('_', '-')}: must be one word, is {value!r}")
+                raise ValueError(f"{options.name(name)}: must be one word, is {value!r}")
         if not _INTERFACE.fullmatch(self.vip_iface):
             raise ValueError(f"vip_iface: {self.vip_iface!r} is not an interface")
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{_option(name)}: must be one of {', '.join(choices)}")
 
     def _check_ha(self) -> None:
         if self.vip.strip() and self.dns_ha:
@@ -244,11 +205,6 @@ class Config:
                 "dns-ha: set at least one of os-public-hostname, os-admin-hostname and"
                 " os-internal-hostname"
             )
-
-
-def _option(field: str) -> str:
-    """Name of the option of a field; some keep the underscores of the older charms."""
-    return field if field.startswith("vip_") else field.replace("_", "-")
 
 
 def _private_key(text: str | None) -> str | None:

@@ -9,17 +9,20 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
-from instance_ha_common.juju import status
-from instance_ha_common.juju.problems import Problem, blocked, maintenance, waiting
-from instance_ha_common.machine import awaited
+from instance_ha_common.juju.problems import Problem, blocked, waiting
+from instance_ha_common.juju.responders import Responders
 from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.memory import Memory
 from instance_ha_common.machine.pause import PauseFlag
+from instance_ha_common.machine.templates import Templates
 from masakari_fencing.cluster.desired import Postponed
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 import databags
+import problems
 import state as state_module
 from relations import hacluster, peers
 from relations.certificates import Certificate
@@ -27,14 +30,15 @@ from state import State
 from workload import (
     fencing_package,
     haproxy,
-    legacy,
     masakari,
+    masakari_conf,
     packages,
+    release,
     services,
-    templating,
     trust,
 )
 from workload.cluster import ANSWERS, Cluster
+from workload.recoveries import Recoveries
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +65,7 @@ class Result:
     until: str = ""
 
 
-class Unit:
+class Workload:
     """This unit's workload; one `reconcile` per hook."""
 
     def __init__(
@@ -74,13 +78,17 @@ class Unit:
     ) -> None:
         """Work on `host`; the rest stands in for the outside world in tests."""
         self.host = host
+        memory = Memory(host, "masakari")
+        templates = Templates(host, memory, Path(__file__).parent / "templates")
+        self.responders = Responders(memory)
         self.packages = packages.Packages(host)
-        self.services = services.Services(host, probe, sleep)
-        templates = templating.Templates(host)
+        self.services = services.Services(host, memory, probe, sleep)
+        self.release = release.Release(host, self.packages, self.services)
         self.masakari = masakari.Masakari(host, templates, sleep)
         self.haproxy = haproxy.HAProxy(host, templates)
         self.fencing = fencing_package.Installation(host)
-        self.cluster = Cluster(host, clock)
+        self.cluster = Cluster(host, memory, clock)
+        self.recoveries = Recoveries(host, clock)
         self.paused = PauseFlag(host, "masakari")
 
     def managed_services(self, *, ha: bool) -> tuple[str, ...]:
@@ -90,15 +98,6 @@ class Unit:
         if self.fencing.joined:
             return services.MASAKARI
         return (services.API, services.ENGINE)
-
-    def install(self) -> None:
-        """Install what is missing, and take over from an older charm.
-
-        Raises:
-            CommandError: apt failed.
-        """
-        self.packages.install(self.services)
-        legacy.retire_apache(self.host)
 
     def ending(self) -> list[Callable[[], object]]:
         """What ends the unit's services, each by itself and without a question to Juju."""
@@ -136,7 +135,7 @@ class Unit:
         result = Result()
         tls = self._configure_haproxy(state, result)
         serving = tls is not None and self.haproxy.is_ours
-        result.problems += relation_problems(state)
+        result.problems += problems.relation_problems(state)
         self._run_masakari(state, result)
         result.databags = databags.compute(
             state, tls=bool(tls), serving=serving, fencing=self.fencing.ready
@@ -152,8 +151,8 @@ class Unit:
             state.application,
             (state.authorities or "") + (state.config.authorities or ""),
         )
-        certificates = _certificates(state)
-        awaited = "certificates" in state.related and not _complete(state)
+        certificates = state.certificates
+        awaited = "certificates" in state.related and not state.certified
         if awaited:  # until all are there, TLS goes on with those in use, and clear text without
             served = self.haproxy.certificates()
             certificates = _supplement(certificates, served, state) if served else ()
@@ -185,11 +184,12 @@ class Unit:
             return
         if identity is None or database is None or messaging is None:
             return  # services that run go on with what they have
-        settings = masakari.Settings(state.config, identity, database, messaging, _cores())
-        self.masakari.configure(settings)
-        self.masakari.install_units(state.config, clustered=clustered)
+        settings = masakari_conf.Settings(state.config, identity, database, messaging, _cores())
+        configurations = self.masakari.configure(
+            settings, clustered=clustered, fencing_digest=fencing_digest
+        )
         if self._migrate(state, result) and not self.paused:
-            self._start(self.masakari.configurations(fencing_digest), clustered)
+            self._start(configurations, clustered)
 
     def _join_cluster(self, state: State) -> bool:
         return "ha" in state.related and self.fencing.join_cluster()
@@ -230,43 +230,14 @@ class Unit:
 
     def _supervise(self, state: State, result: Result, look: bool) -> None:
         """Report services and ports that are not as they should be."""
-        managed = self.managed_services(ha="ha" in state.related)
         if self.paused or result.problems:
             return
-        down = self.services.not_running(managed)
-        if down:
-            text = status.services_not_running(down)
-            result.problems.append(blocked(text, awaited.runs(down)))
-            return
-        own = [haproxy.API_PORT]
-        shared = [haproxy.PUBLIC_PORT, haproxy.UNIT_PORT]
-        if "ha" not in state.related:
-            own, shared = own + shared, []
-        closed = self.services.closed(own)
-        if closed:
-            until = " && ".join(awaited.listens(port) for port in closed)
-            result.problems.append(blocked(status.ports_not_open(closed), until))
-        closed = self.services.closed(shared)
-        if closed:
-            until = " && ".join(awaited.listens(port) for port in closed)
-            result.problems.append(waiting("Waiting for Pacemaker to start HAProxy", until))
-            if look and state.clustered:
-                self._recheck_haproxy()
-
-    def pause_problems(self, *, ha: bool) -> list[Problem]:
-        """That the unit is paused, if it is, and what runs nevertheless.
-
-        Args:
-            ha: whether that is related.
-        """
-        if not self.paused:
-            return []
-        running = self.services.running(self.managed_services(ha=ha))
-        text = status.services_running_while_paused(running)
-        found = [blocked(text, awaited.rests(running))] if running else []
-        if self.paused.upgrading:
-            found.append(blocked(status.UPGRADING))
-        return found or [maintenance(status.PAUSED)]
+        ha = "ha" in state.related
+        managed = self.managed_services(ha=ha)
+        result.problems += problems.service_problems(self.services, managed, ha=ha)
+        awaits_haproxy = any(p.text == problems.AWAITS_HAPROXY for p in result.problems)
+        if awaits_haproxy and look and state.clustered:
+            self._recheck_haproxy()
 
     def _recheck_haproxy(self) -> None:
         try:
@@ -277,10 +248,10 @@ class Unit:
     def _tend_cluster(self, state: State, machine: str, result: Result, look: bool) -> None:
         """Keep the cluster's configuration as it must be, and report what fencing lacks."""
         config = state.config
-        result.problems += self.cluster.refusals() + self.cluster.undelivered()
+        result.problems += self.recoveries.refusals() + self.recoveries.undelivered()
         if state.leader:
-            result.problems += self.cluster.failures() + self.cluster.misnamed()
-            result.note, result.until = self.cluster.out_of_service()
+            result.problems += self.recoveries.failures() + self.recoveries.misnamed()
+            result.note, result.until = self.recoveries.out_of_service()
         if "ha" not in state.related:
             self.cluster.forget_machine()
         if not state.clustered:
@@ -288,8 +259,9 @@ class Unit:
         try:
             result.problems += self._configure_cluster(state, machine)
             if not config.allow_recovery_without_fencing:
-                problems = self.cluster.problems(leader=state.leader, fresh=look)
-                result.problems += [blocked(text, AGAIN) for text in problems]
+                hosts = self.recoveries.hosts
+                found = self.cluster.problems(hosts, leader=state.leader, fresh=look)
+                result.problems += [blocked(text, AGAIN) for text in found]
         except PacemakerError as error:
             result.problems.append(waiting(f"Pacemaker does not answer: {error}", ANSWERS))
 
@@ -306,46 +278,6 @@ class Unit:
             yield waiting(str(error), AGAIN)
 
 
-def relation_problems(state: State) -> Iterator[Problem]:
-    """What is missing on the relations."""
-    config = state.config
-    answers = {
-        "identity-service": state.identity,
-        "shared-db": state.database,
-        "amqp": state.messaging,
-        "ha": state.clustered,
-        "certificates": state.issued or config.certificate,
-    }
-    if state.issued and not _complete(state):
-        yield waiting(
-            f"Waiting for a certificate for {', '.join(state.issued.missing)} (vault may refuse"
-            " the name: see its log, or unset that os-*-hostname)"
-        )
-    if config.recovery_workflow == "stock" and not config.stock_workflow:
-        yield blocked(
-            "recovery-workflow: stock is used only with allow-recovery-without-fencing=true; set"
-            " recovery-workflow=fence-first"
-        )
-    wanted = set(state_module.MANDATORY)
-    # Without Pacemaker no failed host can be fenced, so none would ever be recovered.
-    if state.wants_ha or not config.allow_recovery_without_fencing:
-        wanted.add("ha")
-    missing = [name for name in wanted if name not in state.related]
-    if missing:
-        yield blocked(status.missing_relations(missing))
-    if "ha" in state.related and not config.vips and not config.dns_ha:
-        yield blocked("HA: set vip, or dns-ha and an os-*-hostname")
-        answers["ha"] = True
-    incomplete = [name for name, answer in answers.items() if name in state.related and not answer]
-    if incomplete:
-        yield waiting(status.incomplete_relations(incomplete))
-
-
-def _complete(state: State) -> bool:
-    """Whether there is a certificate for each name that needs one."""
-    return bool(state.config.certificate or (state.issued and not state.issued.missing))
-
-
 def _supplement(
     issued: Sequence[Certificate], served: Sequence[Certificate], state: State
 ) -> tuple[Certificate, ...]:
@@ -356,14 +288,6 @@ def _supplement(
     known = {haproxy.file_name(c.name): c for c in (*served, *issued)}
     first = (haproxy.file_name(name) for name in state.certificate_names)
     return tuple(known[name] for name in dict.fromkeys((*first, *known)) if name in known)
-
-
-def _certificates(state: State) -> tuple[Certificate, ...]:
-    """What to serve with: the operator's certificate, else that of the relation."""
-    if state.config.certificate:
-        certificate, key = state.config.certificate
-        return (Certificate("ssl_cert", certificate, key),)
-    return state.issued.certificates if state.issued else ()
 
 
 def _cores() -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import ops
 from instance_ha_common.juju import databag
+from instance_ha_common.juju.responders import Responders
 from instance_ha_common.machine import hostname
 from instance_ha_common.machine.host import Host
 
@@ -17,7 +18,6 @@ from config import ENDPOINT_TYPES, Config
 from relations import certificates, database, hacluster, messaging
 from relations import peers as peers_module
 from relations.keystone import Identity
-from relations.responders import Responders
 
 MANDATORY = ("identity-service", "shared-db", "amqp")
 ENDPOINTS = (*MANDATORY, "ha", "certificates", "cluster")
@@ -81,17 +81,33 @@ class State:
         """Whether the operator wants this service behind a shared address."""
         return bool("ha" in self.related or self.config.vips or self.config.dns_ha)
 
+    @property
+    def certified(self) -> bool:
+        """Whether there is a certificate for each name that needs one."""
+        return bool(self.config.certificate or (self.issued and not self.issued.missing))
+
+    @property
+    def certificates(self) -> tuple[certificates.Certificate, ...]:
+        """What to serve with: the operator's certificate, else that of the relation."""
+        if self.config.certificate:
+            certificate, key = self.config.certificate
+            return (certificates.Certificate("ssl_cert", certificate, key),)
+        return self.issued.certificates if self.issued else ()
+
 
 class Reader:
     """Reads the state from Juju."""
 
-    def __init__(self, charm: ops.CharmBase, host: Host, event: ops.EventBase) -> None:
+    def __init__(
+        self, charm: ops.CharmBase, host: Host, responders: Responders, event: ops.EventBase
+    ) -> None:
         """Read for `charm` on `host`, in the hook of `event`."""
         self._model = charm.model
         self._application = charm.app.name
         self._unit = charm.unit
         self._leader = charm.unit.is_leader()
         self._host = host
+        self._responders = responders
         self._broken: ops.Relation | None = None
         self._departing: str | None = None
         self._event_unit: str | None = None
@@ -153,7 +169,7 @@ class Reader:
         parse: Callable[[databag.Bag], object],
     ) -> str | None:
         """The unit with the newest complete answer of a leader among several units."""
-        return Responders(self._host).choose(
+        return self._responders.choose(
             endpoint, bags, lambda bag: parse(bag) is not None, self._event_unit
         )
 

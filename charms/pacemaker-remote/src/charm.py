@@ -7,17 +7,19 @@ import dataclasses
 import logging
 import socket
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import ops
 from config import Config
 from instance_ha_common.juju import databag, status
-from instance_ha_common.juju.charm import Charm, run
-from instance_ha_common.juju.problems import Problem, Verdict, blocked, waiting
-from instance_ha_common.machine import awaited, hostname
+from instance_ha_common.juju.charm import run
+from instance_ha_common.juju.problems import Problem, blocked, waiting
+from instance_ha_common.juju.subordinate import AWAITS_NOVA, Subordinate
+from instance_ha_common.machine import awaited
 from instance_ha_common.machine.awaited import AGAIN
-from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.host import Host
-from instance_ha_common.machine.services import ServiceError
+from instance_ha_common.machine.memory import Memory
+from instance_ha_common.machine.templates import Templates
 from relations import hacluster
 from workload import cluster
 from workload.cluster import Cluster, Node, cleanup_commands
@@ -47,7 +49,7 @@ class State:
     published: hacluster.Identity | None
 
 
-class PacemakerRemoteCharm(Charm):
+class PacemakerRemoteCharm(Subordinate):
     """Wires Juju's events to one reconciliation."""
 
     tie = "juju-info"
@@ -55,10 +57,11 @@ class PacemakerRemoteCharm(Charm):
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework, self.make_host())
         self._remote = self.make_remote(self.host)
-        self._guard = Guard(self.host)
-        self._unblocker = Unblocker(self.host)
+        self._memory = Memory(self.host, self.meta.name)
+        templates = Templates(self.host, self._memory, Path(__file__).parent / "templates")
+        self._guard = Guard(self.host, templates)
+        self._unblocker = Unblocker(self.host, templates)
         self._cluster = Cluster(self.host.runner)
-        self._problem: Problem | None = None
         self._node: Node | None = None
         framework.observe(self.on.show_cleanup_action, self._on_show_cleanup)
 
@@ -70,20 +73,16 @@ class PacemakerRemoteCharm(Charm):
 
     # Event handlers
 
-    def reconcile(self, event: ops.EventBase) -> None:
+    def apply(self, event: ops.EventBase) -> None:
         """Make the machine what Juju asks for."""
-        try:
-            # Every few minutes, and asked for by nobody: no reason to undo an operator's stop.
-            self._apply(self._read_state(), idle=isinstance(event, ops.UpdateStatusEvent))
-        except ValueError as error:
-            self._problem = blocked(str(error))
-        except (CommandError, ServiceError) as error:
-            logger.error("%s", error)
-            self._problem = blocked(_first_line(error), AGAIN)
+        # Every few minutes, and asked for by nobody: no reason to undo an operator's stop.
+        self._apply(self._read_state(), idle=isinstance(event, ops.UpdateStatusEvent))
 
     def cleaning(self, event: ops.EventBase) -> Iterable[Callable[[], object]]:
         """Leave the cluster without being fenced: the guard goes when the daemon has stopped."""
-        return () if self._remote.full_member() else self._leaving()
+        if self._remote.full_member():
+            return ()
+        return *self._leaving(), self._memory.forget
 
     def _on_show_cleanup(self, event: ops.ActionEvent) -> None:
         published = self._read_state().published
@@ -108,10 +107,6 @@ class PacemakerRemoteCharm(Charm):
             published=next((identity for identity in own if identity), None),
         )
 
-    def _expects_nova(self) -> bool:
-        principal = ops.JujuContext.from_environ().principal_unit or ""
-        return principal.startswith("nova-compute") or self.host.path("/etc/nova").is_dir()
-
     def _current_identity(self) -> hacluster.Identity | None:
         """Name and address as they are now; None while Nova is not configured or without one."""
         name, address = self._current_name(), self._current_address()
@@ -127,14 +122,7 @@ class PacemakerRemoteCharm(Charm):
         return str(address) if address else None
 
     def _current_name(self) -> str | None:
-        try:
-            return hostname.nova_host_name(
-                self.host,
-                override=self.load_config(Config).remote_hostname,
-                expect_nova=self._expects_nova(),
-            )
-        except hostname.HostNameNotKnownYet:
-            return None
+        return self.nova_host(self.load_config(Config).remote_hostname)
 
     # To the machine and back to Juju
 
@@ -207,20 +195,14 @@ class PacemakerRemoteCharm(Charm):
 
     # Status
 
-    def judge(self) -> Verdict:
+    def problems(self) -> list[Problem]:
         """What keeps this hypervisor from being a node of the cluster."""
-        try:
-            return Verdict(self._problems())
-        except ValueError as error:
-            return Verdict([blocked(str(error))])
-
-    def _problems(self) -> list[Problem]:
         if self._remote.full_member():
             text = "This machine is a full Pacemaker member; remove hacluster or this unit"
             return [blocked(text, AGAIN)]
         config = self.load_config(Config)
-        if self._problem is not None:
-            return [self._problem]
+        if self.problem is not None:
+            return [self.problem]
         state = self._read_state()
         if not state.related:
             return [blocked(status.missing_relations([ENDPOINT]))]
@@ -228,6 +210,7 @@ class PacemakerRemoteCharm(Charm):
             *_option_problems(config),
             *_key_problems(state.keys),
             *self._node_problems(state),
+            *self.nova_problems(),
         ]
 
     def _node_problems(self, state: State) -> list[Problem]:
@@ -244,8 +227,7 @@ class PacemakerRemoteCharm(Charm):
 
     def _why_not_published(self) -> Problem:
         if self._current_name() is None:
-            text = "Waiting for Nova to be configured on this machine"
-            return waiting(text, hostname.CONFIGURED)
+            return AWAITS_NOVA
         if not self._remote.has_key():
             return waiting(status.incomplete_relations([ENDPOINT]))
         text = f"Waiting for {SERVICE} to listen on port {hacluster.PORT}"
@@ -296,10 +278,6 @@ def _machine() -> str:
 
 def _is_container() -> bool:
     return "/" in _machine()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from instance_ha_common.juju.databag import Bag, choose
+from instance_ha_common.juju.databag import Bag
 from instance_ha_common.urls import url
 
 REQUEST: Mapping[str, str] = {"username": "masakari-monitors", "project": "services"}
@@ -59,17 +59,8 @@ def complete(bag: Bag) -> bool:
 _PREFIXES = ("auth_", "credentials_", "domain")
 
 
-def read(bags: Mapping[str, Bag], newest: str | None = None) -> Credentials | None:
-    """The account from the unit whose answer counts; None while none is complete.
-
-    Args:
-        bags: databag of each Keystone unit.
-        newest: the unit whose databag changed last.
-    """
-    unit = choose(bags, complete, newest)
-    if unit is None:
-        return None
-    bag = bags[unit]
+def read(bag: Bag) -> Credentials:
+    """The account from a databag that is a whole answer."""
     domain = bag.get("domain", "service_domain")
     return Credentials(
         public_url=_url(bag, "credentials"),

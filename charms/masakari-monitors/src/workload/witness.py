@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 from instance_ha_common.machine import packed
+from instance_ha_common.machine.hardening import HARDENING
 from instance_ha_common.machine.host import Host
 from network_matrix.witness import AGENT_PORTS, PORT
 from networks import Watch
@@ -75,7 +76,7 @@ class Witness:
         settings = {"agents": agents, "matrix": watch.matrix.data()}
         changed.append(self._host.write(SETTINGS, json.dumps(settings, indent=1)))
         self._host.remove(_FORMER_SETTINGS)
-        if self._host.write(UNIT, _UNIT.format(home=HOME, settings=SETTINGS)):
+        if self._host.write(UNIT, _UNIT.format(home=HOME, settings=SETTINGS, hardening=HARDENING)):
             self._host.systemd.daemon_reload()
             changed.append(True)
         return any(changed)
@@ -182,27 +183,8 @@ WorkingDirectory={home}
 ExecStart=/usr/bin/python3 -B -m network_matrix.witness {settings}
 Restart=always
 RestartSec=2
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
+{hardening}
 SystemCallFilter=~@privileged @resources
-SystemCallErrorNumber=EPERM
 ProtectProc=invisible
 ProcSubset=pid
 UMask=0077

@@ -8,10 +8,13 @@ import subprocess
 import charm
 import pytest
 from hypervisor import ARCHIVE, NAME, gpasswd, install, make_context
+from hypothesis import settings
 from instance_ha_common.testing import FakeHost, convert_metadata_once, fake_host
 from ops import testing
 
 convert_metadata_once()
+settings.register_profile("charm", deadline=None)  # no test judges how long a machine takes
+settings.load_profile("charm")
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ import charm
 import instance_ha_common.testing as common
 from instance_ha_common.testing import FakeHost, FakeService
 from ops import testing
-from workload.monitors import CONF, MONITORS
+from workload.files import CONF
+from workload.table import MONITORS
 
 NAME = "node1.maas"
 HOST, INSTANCE = "masakari-host-monitor", "masakari-instance-monitor"

@@ -21,7 +21,7 @@ from hypervisor import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from instance_ha_common.testing import fake_host
-from workload.monitors import CONF
+from workload.files import CONF
 
 VALUES = st.text(max_size=8) | st.sampled_from(["None", "__null__", "a$b", "%(x)s", "fd00::1"])
 BAGS = st.just(KEYSTONE) | st.builds(

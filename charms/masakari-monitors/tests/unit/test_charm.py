@@ -28,7 +28,7 @@ from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.services import ServiceError
 from instance_ha_common.testing import FakeService
 from ops import testing
-from workload.monitors import CA, CONF
+from workload.files import CA, CONF
 
 
 def up(host):

@@ -6,7 +6,8 @@ from hypervisor import HOST, INSTANCE, files, keystone, running, state
 from instance_ha_common import testing as common
 from instance_ha_common.juju.charm import run
 from ops import testing
-from workload.monitors import CONF, MONITORS
+from workload.files import CONF
+from workload.table import MONITORS
 
 
 def up(host) -> set[str]:

@@ -5,7 +5,8 @@ import socket
 import pytest
 import yaml
 from hypervisor import HOST, INSTANCE, INTROSPECTIVE, PROCESS, conf, keystone, running, state
-from workload.monitors import AS_HOST, CONF, MONITORS, PROCESS_LIST, SENDER, SUDOERS
+from workload.files import AS_HOST, CONF, PROCESS_LIST, SENDER, SUDOERS
+from workload.table import MONITORS
 
 
 def drop_in(host, service):

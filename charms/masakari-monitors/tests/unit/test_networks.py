@@ -17,7 +17,7 @@ from network_matrix.consul import Agent
 from ops import testing
 from relations import consul_cluster
 from workload import witness
-from workload.monitors import CONF
+from workload.files import CONF
 from workload.witness import MATRIX, SERVICE, SETTINGS, UNIT, Network
 
 ALL = {

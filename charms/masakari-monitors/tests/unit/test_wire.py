@@ -8,7 +8,7 @@ from relations import certificates, keystone
 
 
 def test_a_whole_answer():
-    credentials = keystone.read({"keystone/0": KEYSTONE})
+    credentials = keystone.read(KEYSTONE)
     assert credentials == keystone.Credentials(
         public_url="https://10.5.100.0:5000/v3",
         admin_url="https://10.7.100.0:35357/v3",
@@ -23,14 +23,14 @@ def test_a_whole_answer():
 
 def test_ipv6_is_bracketed():
     bag = {**KEYSTONE, "credentials_host": "fd00::10", "auth_host": "fd00::11"}
-    credentials = keystone.read({"k/0": bag})
+    credentials = keystone.read(bag)
     assert credentials.public_url == "https://[fd00::10]:5000/v3"
     assert credentials.admin_url == "https://[fd00::11]:35357/v3"
 
 
 def test_domains_that_an_old_keystone_does_not_send():
     bag = {k: v for k, v in KEYSTONE.items() if "domain" not in k}
-    credentials = keystone.read({"k/0": bag})
+    credentials = keystone.read(bag)
     assert credentials.user_domain == credentials.project_domain == "service_domain"
 
 
@@ -42,7 +42,7 @@ def test_no_address_of_the_unit_itself_is_needed():
 @pytest.mark.parametrize("value", ["a\nb", "x\r", "\0"])
 @pytest.mark.parametrize("key", ["credentials_password", "auth_host", "domain"])
 def test_an_answer_that_would_break_a_line_is_none(key, value):
-    assert keystone.read({"k/0": {**KEYSTONE, key: value}}) is None
+    assert not keystone.complete({**KEYSTONE, key: value})
 
 
 def test_root_and_chain():

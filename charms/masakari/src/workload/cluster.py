@@ -1,34 +1,30 @@
-"""The Pacemaker cluster of this unit: what the charm adds to it, and its health."""
+"""The Pacemaker cluster of this unit: what the charm adds to it, and asks it."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import masakari_fencing.cluster.desired
-from instance_ha_common.juju.problems import Problem, blocked
 from instance_ha_common.machine import awaited
-from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.commands import CommandError, Runner
 from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.memory import Memory
 from masakari_fencing import witnesses
 from masakari_fencing.cluster.connections import Tuning
 from masakari_fencing.cluster.desired import Desired
 from masakari_fencing.pacemaker import crm_mon, properties, readmission, remote_nodes
 from masakari_fencing.pacemaker.fencing_limit import Guard
 from masakari_fencing.pacemaker.tools import PacemakerError
-from masakari_fencing.records import out_of_service, refusals, spool
-from masakari_fencing.records.out_of_service import OutOfService
-from masakari_fencing.records.refusals import Refusal
-from masakari_fencing.records.spool import NO_SEGMENT
 
-from config import Config
-from workload.fencing_package import ALERT_AGENT, REFUSALS, SPOOL
+from workload.fencing_package import ALERT_AGENT
+
+if TYPE_CHECKING:
+    from config import Config
 
 _RECORD = "/var/lib/masakari-charm/machine"
-_LOOK = "/var/lib/masakari-charm/health.json"
+_LOOK = "health"
 _MAX_AGE = 60.0  # seconds
 ANSWERS = awaited.succeeds(["cibadmin", "--query", "--scope", "crm_config"])
 """What succeeds once the cluster answers; see `awaited`."""
@@ -36,12 +32,6 @@ _STRANGER = (
     "no node of the cluster has this name, so it can never be fenced and recovered (relate"
     " pacemaker-remote on it, or put it into the segment by its node's name)"
 )
-_MISNAMED = (
-    "not recovered if it fails, as Masakari's, Nova's and the hypervisor's name must be the same"
-    " (remove-hosts, have its nova-compute use one name, add-hosts)"
-)
-_NAMED = 5
-"""Hosts that a status names; it is one line of a table."""
 
 
 def desired(config: Config, *, programs: bool = True) -> Desired:
@@ -79,8 +69,9 @@ def desired(config: Config, *, programs: bool = True) -> Desired:
 class Cluster:
     """The cluster, as seen from one machine."""
 
-    def __init__(self, host: Host, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, host: Host, memory: Memory, clock: Callable[[], float] = time.time) -> None:
         self._host = host
+        self._memory = memory
         self._clock = clock
 
     def apply(self, config: Config, *, programs: bool) -> list[str]:
@@ -159,13 +150,14 @@ class Cluster:
         except CommandError as error:
             raise PacemakerError(str(error)) from error
 
-    def problems(self, *, leader: bool, fresh: bool) -> list[str]:
+    def problems(self, hosts: Sequence[str], *, leader: bool, fresh: bool) -> list[str]:
         """Why a hypervisor could not be fenced, each with its cure.
 
         The leader looks at everything, with a request to MAAS; the other units only whether their
         own Pacemaker works. Between two looks at most `_MAX_AGE` seconds pass.
 
         Args:
+            hosts: the hosts of all segments.
             leader: whether this unit is the leader.
             fresh: look now.
 
@@ -175,10 +167,9 @@ class Cluster:
         seen = self._last_look()
         if not fresh and seen is not None and seen["leader"] == leader:
             return list(seen["problems"])
-        hosts = self._out_of_service().hosts
         found = _inspect(self._host.runner, hosts) if leader else _check_member(self._host.runner)
         look = {"time": self._clock(), "leader": leader, "problems": found}
-        self._host.write(_LOOK, json.dumps(look), mode=0o600)
+        self._memory.write(_LOOK, look)
         return found
 
     def stranger(self, hypervisor: str) -> str | None:
@@ -192,93 +183,14 @@ class Cluster:
         known = [node.name for node in status.nodes if node.kind == "remote"]
         return f"{hypervisor}: {_STRANGER}; the cluster has: {', '.join(known) or 'none'}"
 
-    def misnamed(self) -> list[Problem]:
-        """Hosts of segments that Nova knows by other names, with the cure."""
-        found = self._out_of_service().misnamed
-        return [blocked(f"{_enumerate(found)}: {_MISNAMED}")] if found else []
-
     def _last_look(self) -> dict[str, Any] | None:
         """The last look, if it is recent."""
+        look = self._memory.read(_LOOK, dict)
         try:
-            look = json.loads(self._host.read(_LOOK) or "{}")
             recent = 0 <= self._clock() - look["time"] < _MAX_AGE
-        except (ValueError, KeyError, TypeError):
+        except (KeyError, TypeError):
             return None
         return look if recent else None
-
-    def refusals(self) -> list[Problem]:
-        """Recoveries that were refused on this unit."""
-        return [
-            blocked(
-                f"Recovery of {refusal.host} refused: {refusal.reason} (when it works again, run"
-                f" return-host host={refusal.host})",
-                f"! test -e {REFUSALS}/{refusal.host.lower()}.json",
-            )
-            for refusal in self._refusals()
-        ]
-
-    def _refusals(self) -> list[Refusal]:
-        return refusals.read(self._host.path(REFUSALS))
-
-    def undelivered(self) -> list[Problem]:
-        """Fencings that this unit could not report to Masakari, by host, each with its cure."""
-        found = spool.undelivered(self._host.path(SPOOL))
-        reasons = {event.node: event.reason for event in found}
-        return [
-            blocked(text, AGAIN)
-            for node, reason in reasons.items()
-            for text in [
-                f"{node} was fenced and {NO_SEGMENT}: its guests are not recovered (add-hosts"
-                " puts it into one)"
-                if reason == NO_SEGMENT
-                else f"Masakari cannot be told that {node} was fenced, and is told again: {reason}"
-            ]
-        ]
-
-    def failures(self) -> list[Problem]:
-        """Recoveries that Masakari has given up, other than those refused on this unit."""
-        refused = {refusal.host for refusal in self._refusals()}
-        return [
-            blocked(
-                f"Recovery of {name} failed: see `openstack notification list` (when it works"
-                f" again, run return-host host={name})",
-                _left([name]),
-            )
-            for name in self._out_of_service().failed
-            if name not in refused
-        ]
-
-    def out_of_service(self) -> tuple[str, str]:
-        """The hypervisors that take no guests, and the cure, in words; empty when all do.
-
-        Returns:
-            The words, and what ends them; see `awaited`.
-        """
-        found = self._out_of_service()
-        parts = [
-            f"{what}: {_enumerate(names)}"
-            for what, names in (
-                ("in maintenance", found.maintenance),
-                ("forced down", found.forced_down),
-            )
-            if names
-        ]
-        if not parts:
-            return "", ""
-        text = f"{', '.join(parts)}; when it works again, run return-host"
-        return text, _left([*found.maintenance, *found.forced_down])
-
-    def _out_of_service(self) -> OutOfService:
-        return out_of_service.read(self._host.path(str(out_of_service.RECORD)), self._clock())
-
-    def returned(self, hypervisor: str) -> None:
-        """The operator has taken a hypervisor back: nothing is to be said about it any more.
-
-        Raises:
-            OSError: that cannot be written down.
-        """
-        refusals.forget(self._host.path(REFUSALS), hypervisor)
-        out_of_service.forget(self._host.path(str(out_of_service.RECORD)), hypervisor)
 
     def mark_returned(self, hypervisor: str, returned: bool) -> None:
         """Write into its record that a hypervisor is being taken back, or is not after all.
@@ -351,18 +263,6 @@ def _inspect(runner: Runner, hosts: Sequence[str]) -> list[str]:
 
     found = health.inspect(runner, hosts=hosts)
     return [f"{': '.join(filter(None, (p.node, p.text)))} ({p.cure})" for p in found]
-
-
-def _left(names: Sequence[str]) -> str:
-    """What succeeds once one of the hypervisors is out of service no more; see `awaited`."""
-    record = str(out_of_service.RECORD)
-    return " || ".join(awaited.lacks(record, json.dumps(name)) for name in names)
-
-
-def _enumerate(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _check_member(runner: Runner) -> list[str]:

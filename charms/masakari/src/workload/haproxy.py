@@ -12,15 +12,19 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from instance_ha_common import options, urls
 from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.templates import Templates
 
 import values
-from config import Config
 from relations.certificates import Certificate
-from workload import services, templating
+from workload import services
+
+if TYPE_CHECKING:
+    from config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class Refused(Exception):  # noqa: N818 - what HAProxy did, not an error of the 
 class HAProxy:
     """HAProxy's configuration on one machine."""
 
-    def __init__(self, host: Host, templates: templating.Templates) -> None:
+    def __init__(self, host: Host, templates: Templates) -> None:
         self._host = host
         self._templates = templates
 
@@ -64,7 +68,7 @@ class HAProxy:
         """
         pems = _files(certificates)
         context = self._context(config, units, tls=bool(pems), serve=serve)
-        text = self._templates.render(CONFIGURATION, "haproxy.cfg", context)
+        text = self._templates.content(CONFIGURATION, "haproxy.cfg", context)
         if self._differs(text, pems):
             self._check(context, pems)
             for name, pem in pems.items():
@@ -132,7 +136,7 @@ class HAProxy:
     def _check(self, context: Mapping[str, object], pems: Mapping[str, str]) -> None:
         """Have HAProxy itself judge a copy, before the real files are touched."""
         certificates = str(self._host.path(_CANDIDATE))
-        text = templating.render("haproxy.cfg", {**context, "certificates": certificates})
+        text = self._templates.render("haproxy.cfg", {**context, "certificates": certificates})
         candidate = f"{_CANDIDATE}.cfg"
         try:
             self._host.write(candidate, text, mode=0o600)

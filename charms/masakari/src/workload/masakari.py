@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import re
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import masakari_fencing
 from instance_ha_common.machine.commands import CommandError
+from instance_ha_common.machine.hardening import HARDENING
 from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.templates import Templates
 
-from config import Config
-from relations.database import Database
-from relations.keystone import Identity
-from relations.messaging import Messaging
-from workload import (
-    fencing_package,
-    haproxy,
-    masakari_conf,
-    packages,
-    services,
-    templating,
-    trust,
-)
+from workload import fencing_package, masakari_conf, packages, services
+from workload.masakari_conf import DATABASE_AUTHORITY, RABBITMQ_AUTHORITY, Settings
+
+if TYPE_CHECKING:
+    from config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -32,69 +26,15 @@ CONFIGURATION = "/etc/masakari/masakari.conf"
 NOTIFIER_CONFIGURATION = "/etc/masakari/fencing-notifier.conf"
 API_UNIT = f"/usr/local/lib/systemd/system/{services.API}.service"
 ENGINE_DROP_IN = f"/etc/systemd/system/{services.ENGINE}.service.d/juju.conf"
-DATABASE_AUTHORITY = "/etc/masakari/database-ca.pem"
-RABBITMQ_AUTHORITY = "/etc/masakari/rabbitmq-ca.pem"
-
-_HARDENING = """\
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallErrorNumber=EPERM"""
-"""What Masakari's processes do without: they need the network, their own files and, through files
-in /dev/shm, Pacemaker. Nothing here is stricter than systemd's own services in a container."""
 
 _GROUP = "masakari"
 _SYNC_ATTEMPTS = 5
 _SYNC_PAUSE = 3.0  # seconds
-_MAX_DEFAULT_WORKERS = 4
 _PASSWORD = re.compile(r":[^:@/\s]+@")
 
 
 class MigrationFailed(Exception):  # noqa: N818 - says what happened
     """The database schema could not be brought up to date; the text says why, in one line."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """All that masakari.conf is made of.
-
-    Attributes:
-        config: the charm's options.
-        identity: Keystone and the service user.
-        database: the database.
-        messaging: RabbitMQ.
-        cores: CPU cores of this machine.
-    """
-
-    config: Config
-    identity: Identity
-    database: Database
-    messaging: Messaging
-    cores: int
-
-    @property
-    def workers(self) -> int:
-        """API processes."""
-        multiplier = self.config.worker_multiplier
-        if multiplier is None:
-            return min(2 * self.cores, _MAX_DEFAULT_WORKERS)
-        return max(1, round(multiplier * self.cores))
 
 
 class Masakari:
@@ -103,35 +43,63 @@ class Masakari:
     def __init__(
         self,
         host: Host,
-        templates: templating.Templates,
+        templates: Templates,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._host = host
         self._templates = templates
         self._sleep = sleep
 
-    def configure(self, settings: Settings) -> None:
-        """Write all configuration files.
+    def configure(
+        self, settings: Settings, *, clustered: bool, fencing_digest: str
+    ) -> dict[str, str]:
+        """Write all configuration files and systemd units.
+
+        Args:
+            settings: what the configuration is made of.
+            clustered: the engine may talk to Pacemaker.
+            fencing_digest: stands for the fencing package.
+
+        Returns:
+            What stands for the configuration of each service; see `services.digest`.
 
         Raises:
             OSError: a file cannot be written.
+            ServiceError: systemd cannot read the units.
         """
-        self._authority(DATABASE_AUTHORITY, settings.database.authority)
-        self._authority(RABBITMQ_AUTHORITY, settings.messaging.authority)
-        context = _context(settings)
-        for path, template in (
-            (CONFIGURATION, "masakari.conf"),
-            (NOTIFIER_CONFIGURATION, "fencing-notifier.conf"),
-        ):
-            text = self._templates.render(path, template, context)
-            self._host.write(path, text, mode=0o640, group=_GROUP)
+        authorities = {
+            DATABASE_AUTHORITY: settings.database.authority,
+            RABBITMQ_AUTHORITY: settings.messaging.authority,
+        }
+        notifier = masakari_conf.for_notifier(settings)
+        for path, text in {
+            **authorities,
+            CONFIGURATION: masakari_conf.for_all(settings),
+            NOTIFIER_CONFIGURATION: notifier,
+        }.items():
+            if text:
+                self._host.write(path, text, mode=0o640, group=_GROUP)
+            else:
+                self._host.remove(path)
+        api_unit, engine_unit = self.install_units(settings.config, clustered=clustered)
+        digest, trusted = services.digest, list(authorities.values())
+        version = packages.Packages(self._host).version
+        api, engine = masakari_conf.for_api(settings), masakari_conf.for_engine(settings)
+        return {
+            services.API: digest(version, api, trusted, api_unit),
+            services.ENGINE: digest(version, engine, trusted, engine_unit, fencing_digest),
+            services.NOTIFIER: digest(notifier, fencing_digest),
+        }
 
-    def install_units(self, config: Config, *, clustered: bool) -> None:
+    def install_units(self, config: Config, *, clustered: bool) -> list[str]:
         """Write the systemd units.
 
         Args:
             config: the charm's options.
             clustered: the engine may talk to Pacemaker.
+
+        Returns:
+            Their texts, the API's first.
 
         Raises:
             ServiceError: systemd cannot read them.
@@ -141,50 +109,21 @@ class Masakari:
             "shared_login": "" if config.stock_workflow else masakari_fencing.SHARED_LOGIN,
             "clustered": clustered,
             "cluster_group": fencing_package.GROUP,
-            "hardening": _HARDENING,
+            "hardening": HARDENING,
         }
-        changed = [
-            self._host.write(
-                path,
-                self._templates.render(
-                    path, template, {**context, "program": self._program(name)}
-                ),
+        texts = {
+            path: self._templates.content(
+                path, template, {**context, "program": self._program(name)}
             )
             for path, template, name in (
                 (API_UNIT, "masakari-api.service", "api"),
                 (ENGINE_DROP_IN, "masakari-engine.conf", "engine"),
             )
-        ]
+        }
+        changed = [self._host.write(path, text) for path, text in texts.items()]
         if any(changed):
             self._host.systemd.daemon_reload()
-
-    def configurations(self, fencing_digest: str) -> dict[str, str]:
-        """What stands for the present configuration of each service; see `services.digest`.
-
-        Args:
-            fencing_digest: stands for the fencing package.
-        """
-        text = self._host.read(CONFIGURATION) or ""
-        version = packages.Packages(self._host).version
-        authorities = [self._host.read(DATABASE_AUTHORITY), self._host.read(RABBITMQ_AUTHORITY)]
-        return {
-            services.API: services.digest(
-                version,
-                sorted(masakari_conf.for_api(text).items()),
-                authorities,
-                self._host.read(API_UNIT),
-            ),
-            services.ENGINE: services.digest(
-                version,
-                sorted(masakari_conf.for_engine(text).items()),
-                authorities,
-                self._host.read(ENGINE_DROP_IN),
-                fencing_digest,
-            ),
-            services.NOTIFIER: services.digest(
-                self._host.read(NOTIFIER_CONFIGURATION), fencing_digest
-            ),
-        }
+        return list(texts.values())
 
     def migrate(self) -> None:
         """Bring the database schema up to date.
@@ -218,40 +157,12 @@ class Masakari:
         ):
             self._host.remove(path)
 
-    def _authority(self, path: str, certificates: str | None) -> None:
-        if certificates:
-            self._host.write(path, certificates, mode=0o640, group=_GROUP)
-        else:
-            self._host.remove(path)
-
     def _program(self, name: str) -> str:
         """Command that runs a Masakari service; some packages leave its script out."""
         script = f"/usr/bin/masakari-{name}"
         if self._host.path(script).exists():
             return script
         return f"/usr/bin/python3 -c 'from masakari.cmd.{name} import main; main()'"
-
-
-def _context(settings: Settings) -> dict[str, object]:
-    internal = settings.config.use_internal_endpoints
-    return {
-        "c": settings.config,
-        "identity": settings.identity,
-        "auth_url": settings.identity.auth_url(internal=internal),
-        "interface": "internal" if internal else "public",
-        "database": settings.database,
-        "database_url": settings.database.url(DATABASE_AUTHORITY),
-        "messaging": settings.messaging,
-        "transport_url": settings.messaging.transport_url,
-        "rabbit_ca": RABBITMQ_AUTHORITY,
-        "ca_bundle": trust.BUNDLE,
-        "workers": settings.workers,
-        "api_port": haproxy.API_PORT,
-        "auto_recovery_tasks": masakari_fencing.AUTO_RECOVERY_TASKS,
-        "reserved_host_recovery_tasks": masakari_fencing.RESERVED_HOST_RECOVERY_TASKS,
-        "process_recovery_tasks": masakari_fencing.PROCESS_RECOVERY_TASKS,
-        "instance_recovery_tasks": masakari_fencing.INSTANCE_RECOVERY_TASKS,
-    }
 
 
 def _reason(text: str) -> str:

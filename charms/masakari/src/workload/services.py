@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.memory import Memory
 from instance_ha_common.machine.services import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ HAPROXY = "haproxy"
 MASAKARI = (API, ENGINE, NOTIFIER)
 """The services that belong to the charm alone, in the order in which they start."""
 
-_RECORD = "/var/lib/masakari-charm/services.json"
+_MEMORY = "services"
 
 
 def listening(port: int) -> bool:
@@ -46,9 +46,14 @@ class Services:
     """
 
     def __init__(
-        self, host: Host, probe: Callable[[int], bool], sleep: Callable[[float], None] = time.sleep
+        self,
+        host: Host,
+        memory: Memory,
+        probe: Callable[[int], bool],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._host = host
+        self._memory = memory
         self._probe = probe
         self._sleep = sleep
         self._seen_running: dict[str, bool] = {}
@@ -178,15 +183,7 @@ class Services:
         return self._seen_running[name]
 
     def _seen(self, name: str) -> str | None:
-        return self._record().get(name)
-
-    def _record(self) -> Mapping[str, str]:
-        try:
-            record = json.loads(self._host.read(_RECORD) or "{}")
-        except ValueError:
-            record = {}
-        return record if isinstance(record, dict) else {}
+        return self._memory.read(_MEMORY, dict).get(name)
 
     def _remember(self, seen: Mapping[str, str]) -> None:
-        record = {**self._record(), **seen}
-        self._host.write(_RECORD, json.dumps(record, sort_keys=True), mode=0o600)
+        self._memory.write(_MEMORY, {**self._memory.read(_MEMORY, dict), **seen})

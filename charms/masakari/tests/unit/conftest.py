@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from instance_ha_common.testing import convert_metadata_once, make_context
 from ops import testing
 
@@ -18,6 +19,8 @@ from fakecloud import FakeCloud
 from machine import Machine
 
 convert_metadata_once()
+settings.register_profile("charm", deadline=None)  # no test judges how long a machine takes
+settings.load_profile("charm")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +40,7 @@ def _no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine with the packages installed, not configured yet."""
     made = machine_module.make(tmp_path)
-    monkeypatch.setattr(charm, "make_unit", made.unit)
+    monkeypatch.setattr(charm, "make_workload", made.workload)
     monkeypatch.setattr("instance_ha_common.machine.hostname.canonical_name", lambda: "node1.maas")
     return made
 
@@ -46,7 +49,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine without the packages."""
     made = machine_module.make(tmp_path, installed=False)
-    monkeypatch.setattr(charm, "make_unit", made.unit)
+    monkeypatch.setattr(charm, "make_workload", made.workload)
     return made
 
 

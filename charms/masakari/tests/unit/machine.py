@@ -35,8 +35,10 @@ class Machine:
     now: float = 1_000_000.0
     slept: float = 0.0
 
-    def unit(self) -> reconcile.Unit:
-        return reconcile.Unit(self.host, probe=self._probe, sleep=self._sleep, clock=self._clock)
+    def workload(self) -> reconcile.Workload:
+        return reconcile.Workload(
+            self.host, probe=self._probe, sleep=self._sleep, clock=self._clock
+        )
 
     def _probe(self, port: int) -> bool:
         systemd = self.host.systemd

@@ -5,10 +5,15 @@ from __future__ import annotations
 import base64
 import dataclasses
 import ipaddress
+from pathlib import Path
 from typing import Any
 
+import yaml
 from ops import testing
 
+from config import Config
+
+CHARMCRAFT = yaml.safe_load((Path(__file__).parents[2] / "charmcraft.yaml").read_text())
 PEM = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
 OTHER_PEM = "-----BEGIN CERTIFICATE-----\nWFla\n-----END CERTIFICATE-----\n"
 CHAIN_PEM = "-----BEGIN CERTIFICATE-----\nQ0hO\n-----END CERTIFICATE-----\n"
@@ -55,6 +60,13 @@ MYSQL_ROUTER = {
 RABBITMQ = {"hostname": "10.6.0.41", "private-address": "10.6.0.41", "password": "Zqsecret"}
 HACLUSTER = {"clustered": "yes"}
 ENDPOINTS = ("identity-service", "shared-db", "amqp", "ha", "certificates", "cluster")
+
+
+def config(**options: Any) -> Config:
+    """The options, with Juju's defaults for those that are not given."""
+    defaults = CHARMCRAFT["config"]["options"].items()
+    juju = {name.replace("-", "_"): o["default"] for name, o in defaults if "default" in o}
+    return Config(**{**juju, **options})
 
 
 def network(name: str, address: str, interface: str = "eth0") -> testing.Network:

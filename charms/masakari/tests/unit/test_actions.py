@@ -242,12 +242,12 @@ class TestPause:
         self, machine: Machine
     ) -> None:
         """A list of services that all share must not be changed by the one who asks for it."""
-        unit = machine.unit()
+        unit = machine.workload()
         alone = unit.managed_services(ha=False)
         assert "haproxy" in alone
         assert "haproxy" not in unit.managed_services(ha=True)
         assert unit.managed_services(ha=False) == alone
-        assert machine.unit().managed_services(ha=False) == alone
+        assert machine.workload().managed_services(ha=False) == alone
 
     def test_pause_without_pacemaker_stops_haproxy(
         self, ctx: testing.Context, machine: Machine

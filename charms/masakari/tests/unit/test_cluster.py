@@ -17,7 +17,6 @@ from ops import testing
 
 import machine as machine_module
 import model
-from config import Config
 from machine import Machine
 from model import complete, with_config
 from workload import cluster, fencing_package
@@ -77,7 +76,7 @@ def test_others_do_not(ctx: testing.Context, machine: Machine) -> None:
 
 def test_options() -> None:
     desired = cluster.desired(
-        Config(
+        model.config(
             remote_monitor_interval=0,
             fencing_limit_hosts=0,
             fencing_notifications=False,
@@ -86,11 +85,11 @@ def test_options() -> None:
     assert desired.tuning is None
     assert desired.guard == Guard(max_hosts=0), "it does not only limit"
     assert desired.alert_path is None
-    desired = cluster.desired(Config(fencing_limit_hosts=0, fencing_limit_share=20))
+    desired = cluster.desired(model.config(fencing_limit_hosts=0, fencing_limit_share=20))
     assert desired.guard is not None
     assert desired.guard.max_share == 20
     assert not desired.guard.matrix
-    desired = cluster.desired(Config(fencing_limit_hosts=0, fence_by_matrix=True))
+    desired = cluster.desired(model.config(fencing_limit_hosts=0, fence_by_matrix=True))
     assert desired.guard is not None
     assert desired.guard.matrix
 
@@ -476,7 +475,7 @@ class TestAbsence:
         text = text.replace('type="remote" online="true"', f'type="remote" {node}')
         text = text.replace('role="Started" managed="true"', resource)
         machine.host.runner.answer(["crm_mon"], text)
-        found = cluster.Cluster(machine.host).absence("hv1.maas")
+        found = machine.workload().cluster.absence("hv1.maas")
         assert (found is None) == (reason is None)
         assert (reason or "") in (found or "")
 
@@ -500,23 +499,23 @@ class TestAbsence:
             return condemned
 
         monkeypatch.setattr(cluster.witnesses, "confirmed", confirmed)
-        found = cluster.Cluster(machine.host).absence("hv1.maas")
+        found = machine.workload().cluster.absence("hv1.maas")
         assert asked == [(["10.0.0.2"], "hv1.maas")]
         assert ("still see networks of it down" in (found or "")) is condemned
 
     def test_a_cluster_that_ends_in_between(self, machine: Machine) -> None:
         with_remote(machine)
         machine.host.runner.answer(["cibadmin"], (102, "error: not connected"))
-        found = cluster.Cluster(machine.host).absence("hv1.maas")
+        found = machine.workload().cluster.absence("hv1.maas")
         assert (found or "").startswith("Pacemaker does not answer: ")
 
     def test_a_host_that_the_cluster_does_not_know(self, machine: Machine) -> None:
         with_remote(machine)
-        assert cluster.Cluster(machine.host).absence("other.maas") is None
+        assert machine.workload().cluster.absence("other.maas") is None
 
     def test_a_cluster_that_does_not_answer(self, machine: Machine) -> None:
         machine.host.runner.answer(["crm_mon"], (102, "error: not connected"))
-        found = cluster.Cluster(machine.host).absence("hv1.maas")
+        found = machine.workload().cluster.absence("hv1.maas")
         assert found is not None
         assert found.startswith("Pacemaker does not answer: ")
 

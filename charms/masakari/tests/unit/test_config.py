@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import stat
-from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,20 +15,18 @@ from config import Config
 from machine import Machine
 from workload.package_sources import Origin, Sources, parse
 
-CHARMCRAFT = yaml.safe_load((Path(__file__).parents[2] / "charmcraft.yaml").read_text())
-
 
 def test_class_and_charmcraft_agree() -> None:
-    options = CHARMCRAFT["config"]["options"]
+    options = model.CHARMCRAFT["config"]["options"]
     fields = Config.__dataclass_fields__
     assert {name.replace("-", "_") for name in options} == set(fields)
     for name, option in options.items():
-        if "default" in option:
-            assert option["default"] == fields[name.replace("-", "_")].default, name
+        default = fields[name.replace("-", "_")].default
+        assert ("default" in option) == (default is dataclasses.MISSING), name
 
 
 def test_defaults_are_valid() -> None:
-    config = Config()
+    config = model.config()
     assert config.origin == Origin()
     assert config.vips == ()
     assert config.certificate is None
@@ -72,39 +69,39 @@ def test_defaults_are_valid() -> None:
 )
 def test_problem_names_option_and_cure(options: dict[str, object], text: str) -> None:
     with pytest.raises(ValueError) as caught:
-        Config(**options)  # type: ignore[arg-type]
+        model.config(**options)
     assert text in str(caught.value)
 
 
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(ValueError) as caught:
-        Config(vip="x", region="a b", evacuation_delay=-1)
+        model.config(vip="x", region="a b", evacuation_delay=-1)
     assert len(str(caught.value).split("; ")) == 3
 
 
 def test_zero_and_false_are_values() -> None:
-    config = Config(evacuation_delay=0, evacuate_all_instances=False, fencing_limit_hosts=0)
+    config = model.config(evacuation_delay=0, evacuate_all_instances=False, fencing_limit_hosts=0)
     assert config.evacuation_delay == 0
     assert config.evacuate_all_instances is False
 
 
 def test_vips_keep_their_order_and_lose_repetitions() -> None:
-    config = Config(vip=" fd00::10 10.0.0.2  10.0.0.1 10.0.0.2")
+    config = model.config(vip=" fd00::10 10.0.0.2  10.0.0.1 10.0.0.2")
     assert [str(vip) for vip in config.vips] == ["fd00::10", "10.0.0.2", "10.0.0.1"]
 
 
 def test_host_names_may_hold_the_applications_name() -> None:
-    config = Config(os_public_hostname="{service_name}.example.com", os_admin_hostname=" ")
+    config = model.config(os_public_hostname="{service_name}.example.com", os_admin_hostname=" ")
     assert config.hostnames("masakari-a") == {"public": "masakari-a.example.com"}
 
 
 def test_networks() -> None:
-    config = Config(os_internal_network="10.0.0.0/24")
+    config = model.config(os_internal_network="10.0.0.0/24")
     assert config.networks == {"internal": ipaddress.ip_network("10.0.0.0/24")}
 
 
 def test_certificate_with_chain() -> None:
-    config = Config(
+    config = model.config(
         ssl_cert=model.b64(model.PEM + model.CHAIN_PEM), ssl_key=model.b64("junk\n" + model.KEY)
     )
     assert config.certificate == (f"{model.PEM.strip()}\n{model.CHAIN_PEM}", model.KEY)
@@ -134,7 +131,7 @@ def test_certificate_with_chain() -> None:
 )
 def test_any_value_is_accepted_or_refused_with_a_reason(options: dict[str, object]) -> None:
     try:
-        config = Config(**options)  # type: ignore[arg-type]
+        config = model.config(**options)
     except ValueError as error:
         assert str(error)
     else:
@@ -171,7 +168,7 @@ class TestOrigin:
 
     def test_the_default_is_the_distribution(self) -> None:
         """A default that names one release upgrades or breaks clouds of all others."""
-        assert CHARMCRAFT["config"]["options"]["openstack-origin"]["default"] == "distro"
+        assert model.CHARMCRAFT["config"]["options"]["openstack-origin"]["default"] == "distro"
 
     @pytest.fixture
     def sources(self, machine: Machine) -> Sources:

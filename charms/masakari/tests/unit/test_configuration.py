@@ -12,6 +12,9 @@ from ops import testing
 import model
 from machine import Machine
 from model import complete, replace
+from relations.database import Database
+from relations.keystone import Identity
+from relations.messaging import Messaging
 from workload import masakari_conf
 
 CONF = "/etc/masakari/masakari.conf"
@@ -252,17 +255,29 @@ def test_no_setting_is_commented_out(template: Path) -> None:
     assert not [line for line in comments if "=" in line or "password" in line.lower()]
 
 
-def test_own_options_are_those_of_the_template() -> None:
-    text = (TEMPLATES / "masakari.conf.j2").read_text()
-    found = masakari_conf.settings(text)
-    default = {option for section, option in found if section == "DEFAULT"}
-    assert default - {"{{ key }}"} == masakari_conf.OWN_OPTIONS
+def settings(function: str, **options: object) -> set[tuple[str, str, str]]:
+    """What one of the functions has written into a file."""
+    identity, database = (
+        Identity.from_bag(model.KEYSTONE),
+        Database.from_bag(model.MYSQL_ROUTER, "masakari/0"),
+    )
+    messaging = Messaging.from_bags({"rabbitmq-server/0": model.RABBITMQ})
+    assert identity and database and messaging
+    given = masakari_conf.Settings(model.config(**options), identity, database, messaging, 2)
+    parser = configparser.RawConfigParser(default_section="\0")
+    parser.read_string(getattr(masakari_conf, function)(given))
+    return {(name, *item) for name in parser.sections() for item in parser.items(name)}
+
+
+def test_the_charms_own_options_are_those_that_it_writes() -> None:
+    found = settings("for_all", notification_expiration=1, check_expired_interval=1)
+    default = {option for section, option, _ in found if section == "DEFAULT"}
+    assert default == masakari_conf.OWN_OPTIONS
 
 
 def test_every_setting_concerns_a_service() -> None:
-    text = (TEMPLATES / "masakari.conf.j2").read_text()
-    both = {**masakari_conf.for_api(text), **masakari_conf.for_engine(text)}
-    assert both == masakari_conf.settings(text)
+    assert settings("for_api") | settings("for_engine") == settings("for_all")
+    assert settings("for_api") != settings("for_all") != settings("for_engine")
 
 
 OLD = model.KEYSTONE

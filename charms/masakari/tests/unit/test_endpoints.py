@@ -7,6 +7,7 @@ import ipaddress
 import pytest
 
 import endpoints
+import model
 from config import Config
 from endpoints import Binding, Interface
 from relations.peers import Peer
@@ -30,7 +31,7 @@ def hosts(config: Config, *others: Peer, unit: str = "masakari/1") -> dict[str, 
 
 
 def test_vip_of_each_network() -> None:
-    config = Config(vip="10.3.0.100 10.1.0.100 10.2.0.100")
+    config = model.config(vip="10.3.0.100 10.1.0.100 10.2.0.100")
     assert hosts(config) == {
         "public": "10.1.0.100",
         "admin": "10.2.0.100",
@@ -39,17 +40,17 @@ def test_vip_of_each_network() -> None:
 
 
 def test_one_vip_serves_networks_without_one() -> None:
-    config = Config(vip="10.1.0.100")
+    config = model.config(vip="10.1.0.100")
     assert set(hosts(config).values()) == {"10.1.0.100"}
 
 
 def test_vip_in_the_network_of_the_option() -> None:
-    config = Config(vip="10.1.0.100 10.9.0.100", os_public_network="10.9.0.0/24")
+    config = model.config(vip="10.1.0.100 10.9.0.100", os_public_network="10.9.0.0/24")
     assert hosts(config)["public"] == "10.9.0.100"
 
 
 def test_host_name_wins() -> None:
-    config = Config(vip="10.1.0.100", os_public_hostname="{service_name}.example.com")
+    config = model.config(vip="10.1.0.100", os_public_hostname="{service_name}.example.com")
     assert hosts(config)["public"] == "masakari.example.com"
 
 
@@ -58,8 +59,8 @@ def test_units_without_vip_all_name_the_first_one() -> None:
     first = Peer("masakari/0", "10.3.0.10", {"public": "10.1.0.10", "admin": "10.2.0.10"})
     last = Peer("masakari/10", "10.3.0.20", {"public": "10.1.0.20"})
     silent = Peer("masakari/00", "10.3.0.20", {})
-    assert hosts(Config(), last) == OWN
-    assert hosts(Config(), first, last, silent) == {
+    assert hosts(model.config(), last) == OWN
+    assert hosts(model.config(), first, last, silent) == {
         "public": "10.1.0.10",
         "admin": "10.2.0.10",
         "internal": "10.3.0.11",  # the first one has not told this one yet
@@ -74,14 +75,14 @@ def test_urls_have_ipv6_in_brackets() -> None:
 
 
 def test_own_address_in_the_network_of_the_option() -> None:
-    config = Config(os_admin_network="10.8.0.0/16")
+    config = model.config(os_admin_network="10.8.0.0/16")
     local = [interface("eth0", "10.1.0.11/24"), interface("eth3", "10.8.3.4/24")]
     assert endpoints.unit_addresses(config, BINDINGS, local)["admin"] == "10.8.3.4"
     assert endpoints.unit_addresses(config, BINDINGS, local[:1])["admin"] == "10.2.0.11"
 
 
 def test_certificate_names() -> None:
-    config = Config(vip="10.1.0.100 10.9.9.9", os_public_hostname="api.example.com")
+    config = model.config(vip="10.1.0.100 10.9.9.9", os_public_hostname="api.example.com")
     names = endpoints.certificate_names(config, "masakari", "node1.maas", BINDINGS, OWN)
     assert list(names) == ["node1.maas", "api.example.com"]
     assert set(names["node1.maas"]) == {*OWN.values(), "10.1.0.100", "10.9.9.9"}
@@ -89,7 +90,7 @@ def test_certificate_names() -> None:
 
 
 def test_host_name_that_is_the_units_own_is_one_certificate() -> None:
-    config = Config(os_public_hostname="node1.maas", os_admin_hostname="node1.maas")
+    config = model.config(os_public_hostname="node1.maas", os_admin_hostname="node1.maas")
     names = endpoints.certificate_names(config, "masakari", "node1.maas", BINDINGS, OWN)
     assert list(names) == ["node1.maas"]
 

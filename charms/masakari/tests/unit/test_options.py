@@ -14,7 +14,7 @@ import charm
 import machine as machine_module
 import model
 import test_cluster
-from test_config import CHARMCRAFT
+from model import CHARMCRAFT
 
 OPTIONS = CHARMCRAFT["config"]["options"]
 TLS = {"ssl_cert": model.b64(model.PEM), "ssl_key": model.b64(model.KEY)}
@@ -76,7 +76,7 @@ def effect(
         cib = test_cluster.CIB.replace("</resources>", DEVICE)
         machine.host.runner.answer(["cibadmin", "--query"], cib)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(charm, "make_unit", machine.unit)
+            patch.setattr(charm, "make_workload", machine.workload)
             out = ctx.run(ctx.on.config_changed(), model.complete(config=dict(options)))
         root = machine.host.root
         return (

@@ -216,7 +216,7 @@ class World:
 def test_any_sequence(ctx: testing.Context, steps: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
         world = World(Path(root), ctx)
-        patch.setattr(charm, "make_unit", world.machine.unit)
+        patch.setattr(charm, "make_workload", world.machine.workload)
         patch.setattr("instance_ha_common.machine.hostname.canonical_name", lambda: "node1.maas")
         for step in steps:
             world.take(step)
@@ -228,7 +228,7 @@ def test_each_endpoint_alone_with_each_answer(
 ) -> None:
     """The same checks along one ordinary life, from nothing to ready and back."""
     world = World(tmp_path, ctx)
-    monkeypatch.setattr(charm, "make_unit", world.machine.unit)
+    monkeypatch.setattr(charm, "make_workload", world.machine.workload)
     monkeypatch.setattr("instance_ha_common.machine.hostname.canonical_name", lambda: "node1.maas")
     world.take(("option", {"vip": "10.77.1.250"}))
     world.take(("leader", True))

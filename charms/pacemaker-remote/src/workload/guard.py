@@ -9,8 +9,7 @@ cannot talk to the cluster; the masakari units do that.
 from __future__ import annotations
 
 from instance_ha_common.machine.host import Host
-
-from workload import templating
+from instance_ha_common.machine.templates import Templates
 
 SCRIPT = "/usr/local/sbin/pacemaker-remote-guard"
 DROP_IN = "/etc/systemd/system/pacemaker_remote.service.d/10-guard.conf"
@@ -21,13 +20,15 @@ MARKER = "instance-ha-guard"
 class Guard:
     """Script and drop-in on one machine."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, templates: Templates) -> None:
         self._host = host
+        self._templates = templates
 
     def install(self, node: str) -> bool:
         """Have the guard speak for the Pacemaker node `node`; say whether anything changed."""
-        changed = self._host.write(SCRIPT, _render("guard.sh", node=node), mode=0o755)
-        if self._host.write(DROP_IN, _render("guard.conf")):
+        context = {"node": node, "marker": MARKER}
+        changed = self._templates.write(SCRIPT, "guard.sh", context, mode=0o755)
+        if self._templates.write(DROP_IN, "guard.conf", {"guard": SCRIPT}):
             self._host.systemd.daemon_reload()
             changed = True
         return changed
@@ -41,7 +42,3 @@ class Guard:
         if self._host.remove(DROP_IN):
             self._host.systemd.daemon_reload()
         self._host.remove(SCRIPT)
-
-
-def _render(name: str, **values: str) -> str:
-    return templating.render(name, marker=MARKER, guard=SCRIPT, **values)

@@ -7,9 +7,9 @@ small service notices that somebody waits, and resets the connection of the dead
 
 from __future__ import annotations
 
+from instance_ha_common.machine.hardening import HARDENING
 from instance_ha_common.machine.host import Host
-
-from workload import templating
+from instance_ha_common.machine.templates import Templates
 
 SERVICE = "pacemaker-remote-unblock"
 SCRIPT = f"/usr/local/sbin/{SERVICE}"
@@ -25,8 +25,9 @@ UNIT = f"/etc/systemd/system/{SERVICE}.service"
 class Unblocker:
     """Script and systemd unit on one machine."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, templates: Templates) -> None:
         self._host = host
+        self._templates = templates
 
     def install(self, monitor_interval: float | None) -> None:
         """Have the service run whenever the daemon does, and now.
@@ -41,10 +42,11 @@ class Unblocker:
         changed = False
         if monitor_interval is not None or not self._host.path(SCRIPT).exists():
             silence = max(_SILENCE, round(((monitor_interval or 0) + _TARDINESS) * 1000))
-            text = templating.render("unblock.sh", silence=str(silence))
-            changed = self._host.write(SCRIPT, text, mode=0o755)
+            context = {"silence": silence}
+            changed = self._templates.write(SCRIPT, "unblock.sh", context, mode=0o755)
         systemd = self._host.systemd
-        if self._host.write(UNIT, templating.render("unblock.service", script=SCRIPT)):
+        unit = {"script": SCRIPT, "hardening": HARDENING}
+        if self._templates.write(UNIT, "unblock.service", unit):
             systemd.daemon_reload()
             changed = True
         if not systemd.enabled(SERVICE):

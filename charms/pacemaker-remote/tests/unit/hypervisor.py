@@ -8,6 +8,8 @@ from pathlib import Path
 
 import charm
 import instance_ha_common.testing as common
+from instance_ha_common.machine.memory import Memory
+from instance_ha_common.machine.templates import Templates
 from instance_ha_common.testing import FakeHost, FakeService
 from ops import testing
 from workload import unblock
@@ -28,6 +30,12 @@ def install(host: FakeHost) -> None:
     host.write(KEY, b"random", mode=0o640, group="haclient")
     host.systemd.services[SERVICE] = FakeService(active=True, enabled=True)
     host.systemd.services[unblock.SERVICE] = FakeService()  # whose unit the charm will write
+
+
+def templates(host: FakeHost) -> Templates:
+    """The charm's templates, with what it remembers on this machine."""
+    memory = Memory(host, "pacemaker-remote")
+    return Templates(host, memory, CHARM_ROOT / "src/templates")
 
 
 def connect(

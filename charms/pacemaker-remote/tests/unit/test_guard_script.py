@@ -5,6 +5,7 @@ import stat
 import subprocess
 
 import pytest
+from hypervisor import templates
 from workload.guard import SCRIPT, Guard
 
 NODE = "node1.maas"
@@ -30,7 +31,7 @@ def tools(tmp_path):
 @pytest.fixture
 def run(tmp_path, host, tools, monkeypatch):
     monkeypatch.undo()  # these tests are about a process
-    Guard(host).install(NODE)
+    Guard(host, templates(host)).install(NODE)
     (tmp_path / "authkey").write_text("key")
     text = (
         host.read(SCRIPT)

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from hypervisor import install
+from hypervisor import install, templates
 from workload.unblock import SCRIPT, SERVICE, UNIT, Unblocker
 
 ACCEPTED = (
@@ -32,7 +32,7 @@ def run(tmp_path, host, monkeypatch):
     """Run the script for four looks; return the resets that it asked for."""
     monkeypatch.undo()  # these tests are about a process
     install(host)
-    Unblocker(host).install(None)
+    Unblocker(host, templates(host)).install(None)
     log = tmp_path / "log"
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -66,7 +66,7 @@ def test_a_member_that_was_heard_of_is_not_disturbed(run):
 
 def test_the_service_runs_with_the_daemon_and_leaves_with_it(host):
     install(host)
-    unblocker = Unblocker(host)
+    unblocker = Unblocker(host, templates(host))
     unblocker.install(None)
     assert host.mode(SCRIPT) == 0o755
     assert "PartOf=pacemaker_remote.service" in host.read(UNIT)
@@ -82,7 +82,7 @@ def test_the_service_runs_with_the_daemon_and_leaves_with_it(host):
 
 def test_a_service_that_stopped_is_started_again(host):
     install(host)
-    unblocker = Unblocker(host)
+    unblocker = Unblocker(host, templates(host))
     unblocker.install(2)
     host.systemd.services[SERVICE].active = False
     unblocker.install(2)
@@ -94,7 +94,7 @@ def test_a_service_that_stopped_is_started_again(host):
 )
 def test_a_member_that_looks_seldom_is_not_taken_for_dead(host, interval, silence):
     install(host)
-    unblocker = Unblocker(host)
+    unblocker = Unblocker(host, templates(host))
     unblocker.install(interval)
     assert f"\nSILENCE={silence} " in host.read(SCRIPT)
     unblocker.install(None)

@@ -4,7 +4,7 @@ import socket
 import threading
 
 import pytest
-from hypervisor import guard_files, install
+from hypervisor import guard_files, install, templates
 from instance_ha_common.testing import FakeService
 from workload.cluster import Cluster, Node, cleanup_commands
 from workload.guard import DROP_IN, SCRIPT, Guard
@@ -69,7 +69,7 @@ def test_waiting_for_a_listener_that_comes_late(monkeypatch):
 
 
 def test_the_guard_is_installed_once_and_removed_for_good(host):
-    guard = Guard(host)
+    guard = Guard(host, templates(host))
     assert guard_files(host) == [False, False]
     assert guard.install("node1.maas")
     assert guard_files(host) == [True, True]
@@ -84,7 +84,7 @@ def test_the_guard_is_installed_once_and_removed_for_good(host):
 
 
 def test_the_distributions_unit_is_only_added_to(host):
-    Guard(host).install("node1.maas")
+    Guard(host, templates(host)).install("node1.maas")
     text = host.read(DROP_IN)
     assert "Restart=" not in text
     assert "ExecStart=" not in text

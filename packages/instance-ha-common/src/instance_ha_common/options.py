@@ -1,15 +1,70 @@
-"""Option values whose format several charms share."""
+"""A charm's options as the fields of a dataclass, and formats that several charms share.
+
+A field's default is Juju's, from charmcraft.yaml: only what has none there has one in the class.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _FLAG = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_-]*)\s*=([^,]*)")
 _PEM_CERTIFICATE = re.compile(
     r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----"
 )
+
+
+def between(least: int, most: int) -> Any:
+    """A field for a number, with both its bounds."""
+    return _field(lambda v: "" if least <= v <= most else f"must be {least} to {most}")
+
+
+def at_least(least: int, most: int | None = None, **default: int | None) -> Any:
+    """A field for a number with a least and perhaps a greatest value; None is no number.
+
+    Args:
+        least: the least value.
+        most: the greatest.
+        default: `default=...` where charmcraft.yaml has none.
+    """
+
+    def check(value: int | None) -> str:
+        if value is not None and value < least:
+            return f"must be at least {least}, is {value}"
+        if value is not None and most is not None and value > most:
+            return f"must be at most {most}, is {value}"
+        return ""
+
+    return _field(check, **default)
+
+
+def one_of(*choices: str) -> Any:
+    """A field for one of some words."""
+    return _field(lambda v: "" if v in choices else f"must be one of {', '.join(choices)}")
+
+
+def _field(check: Callable[[Any], str], **default: Any) -> Any:
+    return dataclasses.field(metadata={"check": check}, **default)
+
+
+def out_of_range(config: DataclassInstance) -> Iterator[str]:
+    """Name the options whose values their fields do not allow, with what they do."""
+    for field in dataclasses.fields(config):
+        text = field.metadata.get("check", lambda value: "")(getattr(config, field.name))
+        if text:
+            yield f"{name(field.name)}: {text}"
+
+
+def name(field: str) -> str:
+    """Name of a field's option; some keep the underscores of the older charms."""
+    return field if field.startswith(("vip_", "ssl_")) else field.replace("_", "-")
 
 
 def config_flags(text: str | None) -> dict[str, str]:
@@ -52,3 +107,8 @@ def base64_certificates(option: str, text: str | None) -> str | None:
     if certificates is None:
         raise ValueError(f"{option}: holds no PEM certificate")
     return certificates
+
+
+def oslo(value: str) -> str:
+    """`value` so that oslo.config reads it literally: it takes `$` for a reference."""
+    return value.replace("$", "$$")

@@ -61,3 +61,20 @@ def waiting(text: str, until: str = "") -> Problem:
 def maintenance(text: str, until: str = "") -> Problem:
     """A state that somebody wants."""
     return Problem(Severity.MAINTENANCE, text, until)
+
+
+class Hindrance(Exception):  # noqa: N818 - a state of the deployment, not an error in it
+    """A neighbour has to do its part first.
+
+    Attributes:
+        problem: what it is.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.text)
+        self.problem = problem
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, as far as it fits into a status."""
+    return str(error).strip().splitlines()[0]

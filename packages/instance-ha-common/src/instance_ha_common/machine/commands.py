@@ -16,7 +16,11 @@ NOT_FOUND = 127
 """Return code reported for a program that is not installed, as a shell does."""
 
 
-class CommandError(Exception):
+class MachineError(Exception):
+    """The machine is not as a charm needs it; the text says what is missing."""
+
+
+class CommandError(MachineError):
     """A command failed, was not found or did not end in time.
 
     Attributes:

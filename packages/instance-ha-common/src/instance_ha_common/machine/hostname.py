@@ -8,14 +8,12 @@ nova-compute, so it can only be read from Nova's own configuration.
 
 from __future__ import annotations
 
-import configparser
 import re
 import socket
 
-from instance_ha_common.machine import awaited
+from instance_ha_common.machine import awaited, nova
 from instance_ha_common.machine.host import Host
-
-NOVA_CONF = "/etc/nova/nova.conf"
+from instance_ha_common.machine.nova import NOVA_CONF
 
 CONFIGURED = awaited.holds(NOVA_CONF, r"^(host|transport_url)\s*=\s*\S")
 """What succeeds once Nova is configured; see `awaited`."""
@@ -32,25 +30,9 @@ def is_valid(name: str) -> bool:
     return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in name.split("."))
 
 
-def _nova_defaults(host: Host) -> dict[str, str]:
-    """`[DEFAULT]` of nova.conf; empty when there is no such file."""
-    text = host.read(NOVA_CONF)
-    if text is None:
-        return {}
-    # oslo.config files repeat options and hold raw "%": take the forgiving way through them.
-    parser = configparser.RawConfigParser(default_section="\0", strict=False, allow_no_value=True)
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        return {}
-    if not parser.has_section("DEFAULT"):
-        return {}
-    return {key: (value or "").strip() for key, value in parser.items("DEFAULT")}
-
-
 def configured_nova_host(host: Host) -> str | None:
-    """`[DEFAULT] host` of nova.conf; None when there is no such file or option."""
-    return _nova_defaults(host).get("host", "").strip("'\"") or None
+    """`[DEFAULT] host` of Nova's configuration; None where it has no such option."""
+    return _default(host, "host").strip("'\"") or None
 
 
 def nova_is_configured(host: Host) -> bool:
@@ -58,8 +40,11 @@ def nova_is_configured(host: Host) -> bool:
 
     The package's file is there first, and says nothing about the host's name either.
     """
-    defaults = _nova_defaults(host)
-    return bool(defaults.get("host") or defaults.get("transport_url"))
+    return bool(_default(host, "host") or _default(host, "transport_url"))
+
+
+def _default(host: Host, option: str) -> str:
+    return nova.defaults(host).get(option, ("", ""))[0]
 
 
 def canonical_name() -> str:

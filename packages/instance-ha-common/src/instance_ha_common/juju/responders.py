@@ -8,20 +8,33 @@ not tell when a databag was written, so the charm remembers which one changed la
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 
 from instance_ha_common.juju import databag
-from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.memory import Memory
 
-_RECORD = "/var/lib/masakari-charm/responders.json"
+_MEMORY = "responders"
 
 
 class Responders:
     """Chooses the unit whose complete answer is the newest, endpoint by endpoint."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def adopt(self, endpoint: str, bags: Mapping[str, databag.Bag], newest: str | None) -> None:
+        """Take over what was known, by other means, of an endpoint that is new here.
+
+        Args:
+            endpoint: the relation.
+            bags: databag of each unit.
+            newest: the unit whose answer was the newest.
+        """
+        record = self._memory.read(_MEMORY, dict)
+        if newest and endpoint not in record:
+            known = {unit: _digest(bag) for unit, bag in bags.items()}
+            record[endpoint] = {"known": known, "newest": newest}
+            self._memory.write(_MEMORY, record)
 
     def choose(
         self,
@@ -38,7 +51,7 @@ class Responders:
             complete: whether a databag is a complete answer.
             event_unit: the unit that this hook is about, if it is about one.
         """
-        record = self._record()
+        record = self._memory.read(_MEMORY, dict)
         known, newest = _entry(record.get(endpoint))
         digests = {unit: _digest(bag) for unit, bag in bags.items() if complete(bag)}
         changed = sorted(unit for unit in digests if known.get(unit) != digests[unit])
@@ -50,15 +63,8 @@ class Responders:
         entry = {"known": known, "newest": chosen or newest}
         if record.get(endpoint) != entry and (digests or endpoint in record):
             record[endpoint] = entry
-            self._host.write(_RECORD, json.dumps(record, sort_keys=True), mode=0o600)
+            self._memory.write(_MEMORY, record)
         return chosen
-
-    def _record(self) -> dict[str, object]:
-        try:
-            record = json.loads(self._host.read(_RECORD) or "{}")
-        except ValueError:
-            record = {}
-        return record if isinstance(record, dict) else {}
 
 
 def _entry(entry: object) -> tuple[dict[str, str], str | None]:

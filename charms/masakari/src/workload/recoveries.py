@@ -1,0 +1,129 @@
+"""The notifier's records: recoveries that did not end well, and hosts out of service."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+
+from instance_ha_common.juju.problems import Problem, blocked
+from instance_ha_common.machine import awaited
+from instance_ha_common.machine.awaited import AGAIN
+from instance_ha_common.machine.host import Host
+from masakari_fencing.records import out_of_service, refusals, spool
+from masakari_fencing.records.out_of_service import OutOfService
+from masakari_fencing.records.refusals import Refusal
+from masakari_fencing.records.spool import NO_SEGMENT
+
+from workload.fencing_package import REFUSALS, SPOOL
+
+_MISNAMED = (
+    "not recovered if it fails, as Masakari's, Nova's and the hypervisor's name must be the same"
+    " (remove-hosts, have its nova-compute use one name, add-hosts)"
+)
+_NAMED = 5
+"""Hosts that a status names; it is one line of a table."""
+
+
+class Recoveries:
+    """The notifier's records on one machine, in words for the status."""
+
+    def __init__(self, host: Host, clock: Callable[[], float] = time.time) -> None:
+        self._host = host
+        self._clock = clock
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The hosts of all segments."""
+        return self._out_of_service().hosts
+
+    def misnamed(self) -> list[Problem]:
+        """Hosts of segments that Nova knows by other names, with the cure."""
+        found = self._out_of_service().misnamed
+        return [blocked(f"{_enumerate(found)}: {_MISNAMED}")] if found else []
+
+    def refusals(self) -> list[Problem]:
+        """Recoveries that were refused on this unit."""
+        return [
+            blocked(
+                f"Recovery of {refusal.host} refused: {refusal.reason} (when it works again, run"
+                f" return-host host={refusal.host})",
+                f"! test -e {REFUSALS}/{refusal.host.lower()}.json",
+            )
+            for refusal in self._refusals()
+        ]
+
+    def _refusals(self) -> list[Refusal]:
+        return refusals.read(self._host.path(REFUSALS))
+
+    def undelivered(self) -> list[Problem]:
+        """Fencings that this unit could not report to Masakari, by host, each with its cure."""
+        found = spool.undelivered(self._host.path(SPOOL))
+        reasons = {event.node: event.reason for event in found}
+        return [
+            blocked(text, AGAIN)
+            for node, reason in reasons.items()
+            for text in [
+                f"{node} was fenced and {NO_SEGMENT}: its guests are not recovered (add-hosts"
+                " puts it into one)"
+                if reason == NO_SEGMENT
+                else f"Masakari cannot be told that {node} was fenced, and is told again: {reason}"
+            ]
+        ]
+
+    def failures(self) -> list[Problem]:
+        """Recoveries that Masakari has given up, other than those refused on this unit."""
+        refused = {refusal.host for refusal in self._refusals()}
+        return [
+            blocked(
+                f"Recovery of {name} failed: see `openstack notification list` (when it works"
+                f" again, run return-host host={name})",
+                _left([name]),
+            )
+            for name in self._out_of_service().failed
+            if name not in refused
+        ]
+
+    def out_of_service(self) -> tuple[str, str]:
+        """The hypervisors that take no guests, and the cure, in words; empty when all do.
+
+        Returns:
+            The words, and what ends them; see `awaited`.
+        """
+        found = self._out_of_service()
+        parts = [
+            f"{what}: {_enumerate(names)}"
+            for what, names in (
+                ("in maintenance", found.maintenance),
+                ("forced down", found.forced_down),
+            )
+            if names
+        ]
+        if not parts:
+            return "", ""
+        text = f"{', '.join(parts)}; when it works again, run return-host"
+        return text, _left([*found.maintenance, *found.forced_down])
+
+    def _out_of_service(self) -> OutOfService:
+        return out_of_service.read(self._host.path(str(out_of_service.RECORD)), self._clock())
+
+    def returned(self, hypervisor: str) -> None:
+        """The operator has taken a hypervisor back: nothing is to be said about it any more.
+
+        Raises:
+            OSError: that cannot be written down.
+        """
+        refusals.forget(self._host.path(REFUSALS), hypervisor)
+        out_of_service.forget(self._host.path(str(out_of_service.RECORD)), hypervisor)
+
+
+def _left(names: Sequence[str]) -> str:
+    """What succeeds once one of the hypervisors is out of service no more; see `awaited`."""
+    record = str(out_of_service.RECORD)
+    return " || ".join(awaited.lacks(record, json.dumps(name)) for name in names)
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
