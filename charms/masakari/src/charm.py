@@ -176,7 +176,7 @@ class MasakariCharm(Pausable):
         # Not at the top of the module: no hook needs it.
         from segments import actions
         from segments.cloud import CloudError
-        from segments.segments import ActionError
+        from segments.lookup import ActionError
 
         name = event.handle.kind.removesuffix("_action")
         try:
@@ -198,7 +198,8 @@ class MasakariCharm(Pausable):
             ValueError: the options are unusable.
         """
         from segments.cloud import Cloud
-        from segments.segments import ActionError, Segments
+        from segments.lookup import ActionError
+        from segments.segments import Segments
 
         config = self.load_config(Config)
         found = self._reader(event).read(config)
@@ -276,30 +277,28 @@ class MasakariCharm(Pausable):
         return status.services_not_running(down) if down else ""
 
     def _on_openstack_upgrade(self, event: ops.ActionEvent) -> None:
-        config = self._load_config()
-        if config is None:
-            event.fail("The options are not usable: see the unit's status")
-        elif not config.action_managed_upgrade:
-            event.set_results(
-                {"outcome": "action-managed-upgrade config is False, skipped upgrade"}
-            )
-        elif not self._workload.release.differs_from(config.origin):
-            event.set_results({"outcome": "no upgrade available"})
-        else:
-            self._run_upgrade(event, config)
+        self._upgrade(event, release=True)
 
     def _on_package_upgrade(self, event: ops.ActionEvent) -> None:
+        self._upgrade(event, release=False)
+
+    def _upgrade(self, event: ops.ActionEvent, *, release: bool) -> None:
+        """Upgrade the packages to another release, or within theirs, if there is any to do."""
         config = self._load_config()
         if config is None:
             event.fail("The options are not usable: see the unit's status")
-        elif self._workload.release.differs_from(config.origin):
-            event.set_results(
-                {"outcome": "upgrade skipped because an openstack upgrade is available"}
-            )
-        else:
-            self._run_upgrade(event, config)
-
-    def _run_upgrade(self, event: ops.ActionEvent, config: Config) -> None:
+            return
+        offered = self._workload.release.differs_from(config.origin)
+        skipped = ""
+        if release and not config.action_managed_upgrade:
+            skipped = "action-managed-upgrade config is False, skipped upgrade"
+        elif release and not offered:
+            skipped = "no upgrade available"
+        elif offered and not release:
+            skipped = "upgrade skipped because an openstack upgrade is available"
+        if skipped:
+            event.set_results({"outcome": skipped})
+            return
         before = self._workload.packages.version
         try:
             self._workload.release.upgrade(config.origin, self._say)

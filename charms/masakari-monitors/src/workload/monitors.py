@@ -137,15 +137,6 @@ class Monitors:
         if failed:
             raise failed[0]
 
-    def restart(self, config: Config) -> None:
-        """Restart the enabled monitors.
-
-        Raises:
-            ServiceError: one does not start.
-        """
-        for monitor in files.enabled(config):
-            self._host.systemd.restart(monitor.service)
-
     def running(self) -> set[str]:
         """Services of the monitors that run."""
         return {m.service for m in MONITORS if self._host.systemd.running(m.service)}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from segments.segments import Results, Segments, split
+from segments.lookup import split
+from segments.results import Results
+from segments.segments import Segments
 
 Params = Mapping[str, Any]
 

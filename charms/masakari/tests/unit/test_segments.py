@@ -8,7 +8,8 @@ import pytest
 
 from fakecloud import FakeCloud
 from segments.cloud import Cloud, CloudError
-from segments.segments import ActionError, Segments, split
+from segments.lookup import ActionError, split
+from segments.segments import Segments
 
 ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
 
