@@ -128,3 +128,11 @@ def files(host: FakeHost) -> dict[Path, tuple[int, bytes]]:
     """Every file with when it was written."""
     found = [path for path in host.root.rglob("*") if path.is_file()]
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
+
+
+def up(host):
+    return {name for name, s in host.systemd.services.items() if s.active and "monitor" in name}
+
+
+def restarted(host):
+    return {name for verb, name in host.systemd.log if verb == "restart"}

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,10 @@ import fakecloud
 import machine as machine_module
 from fakecloud import FakeCloud
 from machine import Machine
+from model import complete
+from segments import cloud as cloud_module
+from segments.segments import Segments
+from workload import cluster
 
 convert_metadata_once()
 settings.register_profile("charm", deadline=None)  # no test judges how long a machine takes
@@ -67,9 +72,32 @@ def _server() -> Iterator[fakecloud.Server]:
 
 
 @pytest.fixture
+def segments(cloud: FakeCloud) -> Segments:
+    """The segments of that cloud, without waiting."""
+    return Segments(fakecloud.connect(cloud), sleep=lambda seconds: None)
+
+
+@pytest.fixture
 def cloud(_server: fakecloud.Server) -> FakeCloud:
     """A cloud with three hypervisors and no segment."""
     _server.cloud = FakeCloud(url=_server.cloud.url)
     for number in (1, 2, 3):
         _server.cloud.add_hypervisor(f"node{number}.maas")
     return _server.cloud
+
+
+@pytest.fixture
+def state(
+    ctx: testing.Context, machine: Machine, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> testing.State:
+    """A unit that is ready, next to the cloud of the tests."""
+    original = cloud_module.Cloud.__init__
+
+    def connect(self: Any, identity: Any, **options: Any) -> None:
+        assert options.pop("ca_bundle").endswith("/etc/ssl/certs/ca-certificates.crt")
+        options["masakari_url"] = f"{cloud.url}/v1"
+        original(self, cloud.identity(), ca_bundle=None, **options)
+
+    monkeypatch.setattr(cloud_module.Cloud, "__init__", connect)
+    monkeypatch.setattr(cluster.Cluster, "stranger", lambda self, name: None)
+    return ctx.run(ctx.on.config_changed(), complete())

@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from relations.keystone import Identity
+from segments.cloud import Cloud
+from segments.segments import Segments
 
 PASSWORD = "pw"
 
@@ -285,3 +287,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
+
+
+def connect(cloud: FakeCloud, **changes: object) -> Cloud:
+    """Access to it, as the charm has it."""
+    options = {
+        "region": "RegionOne",
+        "internal": False,
+        "ca_bundle": None,
+        "masakari_url": f"{cloud.url}/v1",
+        **changes,
+    }
+    return Cloud(cloud.identity(), **options)  # type: ignore[arg-type]
+
+
+def create(segments: Segments, **options: object) -> dict[str, object]:
+    """Create the segment rack1; without options it has no hosts."""
+    defaults: dict[str, object] = {
+        "recovery_method": "auto",
+        "description": None,
+        "enabled": None,
+        "hosts": [],
+        "reserved_hosts": [],
+        "disable_reserved": True,
+    }
+    return segments.create("rack1", **{**defaults, **options})  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import ipaddress
+import json
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,12 @@ def certificates(bag: dict[str, str] | None = None) -> testing.Relation:
     return testing.Relation(
         "certificates", remote_app_name="vault", remote_units_data={0: bag or {}}
     )
+
+
+def offer(**extra: str) -> dict[str, str]:
+    """Vault's answer for node1.maas."""
+    answer = {"node1.maas": {"cert": PEM, "key": KEY}}
+    return {"ca": OTHER_PEM, "masakari_0.processed_requests": json.dumps(answer), **extra}
 
 
 def cluster(

@@ -11,9 +11,9 @@ import pytest
 from ops import testing
 
 import charm
+import fakecluster
 import machine as machine_module
 import model
-import test_cluster
 from model import CHARMCRAFT
 
 OPTIONS = CHARMCRAFT["config"]["options"]
@@ -72,8 +72,8 @@ def effect(
     def outcome(options: frozenset[tuple[str, Any]]) -> object:
         machine = machine_module.make(tmp_path_factory.mktemp("machine"))
         machine.host.apt.archive["software-properties-common"] = "1"
-        test_cluster.with_remote(machine)
-        cib = test_cluster.CIB.replace("</resources>", DEVICE)
+        fakecluster.with_remote(machine)
+        cib = fakecluster.CIB.replace("</resources>", DEVICE)
         machine.host.runner.answer(["cibadmin", "--query"], cib)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(charm, "make_workload", machine.workload)

@@ -7,9 +7,9 @@ from masakari_fencing.records import out_of_service
 from ops import testing
 
 import model
+from fakecluster import CIB, REMOTE, with_remote, written
 from machine import GROUPS, Machine
 from model import complete, published
-from test_cluster import CIB, REMOTE, with_remote, written
 from workload import fencing_package
 
 READY = {"private-address": "10.77.3.12", "fencing-programs": "installed"}

@@ -22,8 +22,8 @@ import databags
 import machine as machine_module
 import model
 from machine import Machine
+from model import offer
 from relations import peers
-from test_interfaces import offer
 
 HOSTILE = st.sampled_from(
     [

@@ -11,8 +11,7 @@ from ops import testing
 
 import model
 from machine import Machine
-from model import complete, published, replace, with_config
-from test_interfaces import offer
+from model import complete, offer, published, replace, with_config
 
 CFG = "/etc/haproxy/haproxy.cfg"
 PEM = "/etc/haproxy/masakari/00-node1.maas.pem"

@@ -21,6 +21,12 @@ NAME, ADDRESS = "node1.maas", "10.0.0.21"
 SECRET = bytes(range(256))
 KEY_TEXT = base64.b64encode(SECRET).decode()
 ARCHIVE = {"pacemaker-remote": "2.1.6-5", "pacemaker-cli-utils": "2.1.6-5"}
+GOLDEN = {
+    "remote-hostname": f'"{NAME}"',
+    "remote-ip": f'"{ADDRESS}"',
+    "enable-resources": "false",
+    "stonith-hostname": "null",
+}
 
 
 def install(host: FakeHost) -> None:
@@ -119,3 +125,7 @@ def joined(ctx, host, **config) -> tuple[testing.Relation, testing.State]:
 
 def guard_files(host: FakeHost) -> list[bool]:
     return [host.path(path).exists() for path in (SCRIPT, DROP_IN)]
+
+
+def changed(ctx, relation, **kwargs):
+    return ctx.run(ctx.on.relation_changed(relation, remote_unit=0), state(relation, **kwargs))

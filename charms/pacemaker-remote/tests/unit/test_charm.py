@@ -1,4 +1,4 @@
-"""Events of Juju and what comes of them."""
+"""What is published, the key, and what the unit says."""
 
 import base64
 import dataclasses
@@ -10,9 +10,11 @@ import yaml
 from hypervisor import (
     ADDRESS,
     CHARM_ROOT,
+    GOLDEN,
     KEY_TEXT,
     NAME,
     SECRET,
+    changed,
     connect,
     guard_files,
     hacluster,
@@ -23,160 +25,10 @@ from hypervisor import (
     state,
 )
 from ops import testing
-from relations.hacluster import PORT
 from workload import unblock
-from workload.pacemaker_remote import COROSYNC_CONF, KEY, SERVICE
+from workload.pacemaker_remote import KEY, SERVICE
 
-GOLDEN = {
-    "remote-hostname": f'"{NAME}"',
-    "remote-ip": f'"{ADDRESS}"',
-    "enable-resources": "false",
-    "stonith-hostname": "null",
-}
 READY = testing.ActiveStatus("Unit is ready")
-
-
-def changed(ctx, relation, **kwargs):
-    return ctx.run(ctx.on.relation_changed(relation, remote_unit=0), state(relation, **kwargs))
-
-
-# Joining
-
-
-def test_install_brings_the_packages_and_keeps_the_daemon_down(ctx, host):
-    out = ctx.run(ctx.on.install(), state())
-    assert ("install", "pacemaker-cli-utils", "pacemaker-remote") in host.apt.log
-    assert not host.systemd.running(SERVICE)
-    assert not host.systemd.enabled(SERVICE)
-    assert out.unit_status == testing.BlockedStatus("Missing relations: pacemaker-remote")
-    assert out.workload_version == "2.1.6-5"
-
-
-def test_neither_the_cluster_stack_nor_its_shell_is_installed(ctx, host):
-    """A full member's packages, and a shell with a port of its own, are not for hypervisors."""
-    unwanted = {"corosync", "pacemaker", "pcs", "crmsh"}
-    host.apt.archive.update(dict.fromkeys(unwanted, "1"))
-    ctx.run(ctx.on.install(), state())
-    assert host.apt.present
-    assert not unwanted & host.apt.present.keys()
-
-
-def test_the_configuration_of_a_cluster_stack_is_not_deleted(ctx, host):
-    """Whatever is left of another cluster on a shared machine is not this charm's to clear."""
-    text = "nodelist {\n node {\n  ring0_addr: 127.0.0.1\n }\n}\n"
-    host.write(COROSYNC_CONF, text)
-    joined(ctx, host)
-    assert host.read(COROSYNC_CONF) == text
-
-
-def test_joining_publishes_exactly_the_golden_values(ctx, host):
-    relation = hacluster()
-    out = changed(ctx, relation)
-    assert published(out, relation) == GOLDEN
-    assert out.opened_ports == {testing.TCPPort(PORT)}
-
-
-def test_the_key_is_exact_and_for_the_clusters_group_only(ctx, host):
-    """Every user who can read the key can command the cluster."""
-    changed(ctx, hacluster())
-    assert host.path(KEY).read_bytes() == SECRET
-    assert host.mode(KEY) == 0o440
-    assert host.owner(KEY) == ("root", "haclient")
-
-
-def test_nothing_is_published_before_the_key_is_there(ctx, host):
-    relation = hacluster(None, None)
-    out = ctx.run(ctx.on.relation_joined(relation, remote_unit=0), state(relation))
-    assert published(out, relation) == {}
-    assert out.unit_status == testing.WaitingStatus("Incomplete relations: pacemaker-remote")
-
-
-def test_the_packages_own_random_key_is_not_the_clusters(ctx, host):
-    install(host)
-    relation = hacluster(None)
-    assert published(changed(ctx, relation), relation) == {}
-
-
-def test_nothing_is_published_before_the_daemon_listens_with_that_key(ctx, host, daemon):
-    daemon.accepts = False
-    relation = hacluster()
-    out = changed(ctx, relation)
-    assert published(out, relation) == {}
-    assert out.unit_status == testing.WaitingStatus(
-        "Waiting for pacemaker_remote to listen on port 3121"
-    )
-    assert daemon.asked[0][:2] == (ADDRESS, PORT)
-    assert host.systemd.running(SERVICE)
-
-
-def test_a_daemon_that_does_not_start_is_blocked_not_an_error(ctx, host):
-    host.systemd.broken.add(SERVICE)
-    host.apt.on_install = lambda names: None
-    install_without_start(host)
-    relation = hacluster()
-    out = changed(ctx, relation)
-    assert published(out, relation) == {}
-    assert isinstance(out.unit_status, testing.BlockedStatus)
-    assert "pacemaker_remote" in out.unit_status.message
-
-
-def install_without_start(host):
-    host.systemd.broken.discard(SERVICE)
-    install(host)
-    host.systemd.stop(SERVICE)
-    host.systemd.broken.add(SERVICE)
-
-
-def test_packages_that_cannot_be_had_are_blocked_not_an_error(ctx, host):
-    host.apt.archive.clear()
-    out = ctx.run(ctx.on.install(), state())
-    assert isinstance(out.unit_status, testing.BlockedStatus)
-    assert "apt-get" in out.unit_status.message
-
-
-# The name
-
-
-def test_the_nodes_name_is_novas_host_not_this_hosts(ctx, host):
-    """A node by another name is one that Masakari does not know when it fails."""
-    host.write("/etc/nova/nova.conf", "[DEFAULT]\ntransport_url = rabbit://x\n")
-    relation = hacluster()
-    assert published(changed(ctx, relation), relation)["remote-hostname"] == '"kernel-name"'
-
-
-def test_a_hypervisor_waits_until_nova_is_configured(ctx, host):
-    host.remove("/etc/nova/nova.conf")
-    relation = hacluster()
-    out = changed(ctx, relation)
-    assert published(out, relation) == {}
-    assert out.unit_status == testing.WaitingStatus(
-        "Waiting for Nova to be configured on this machine"
-    )
-
-
-def test_another_principal_does_not_wait_for_nova(ctx, host):
-    host.remove("/etc/nova/nova.conf")
-    host.path("/etc/nova").rmdir()
-    ctx, relation = make_context(principal="ubuntu/0"), hacluster()
-    out = changed(ctx, relation)
-    assert published(out, relation)["remote-hostname"] == '"canonical.example"'
-
-
-def test_the_operators_name(ctx, host):
-    relation = hacluster()
-    out = changed(ctx, relation, remote_hostname="other.maas")
-    assert published(out, relation)["remote-hostname"] == '"other.maas"'
-
-
-def test_a_name_from_nova_that_is_none_is_blocked(ctx, host):
-    host.write("/etc/nova/nova.conf", "[DEFAULT]\nhost = a b\n")
-    out = changed(ctx, hacluster())
-    assert out.unit_status == testing.BlockedStatus("not a host name: 'a b'")
-
-
-def test_an_impossible_option_is_blocked_with_the_option_named(ctx, host):
-    out = ctx.run(ctx.on.config_changed(), state(hacluster(), remote_hostname="a b"))
-    assert out.unit_status == testing.BlockedStatus("remote-hostname: 'a b' is not a host name")
 
 
 # Published once and kept
@@ -456,114 +308,3 @@ def test_a_guarded_node_that_is_back_is_given_to_the_cluster_again(ctx, host):
     out = ctx.run(ctx.on.update_status(), out)
     assert [script, "clear"] in host.runner.calls
     assert out.unit_status == READY
-
-
-# Leaving
-
-
-@pytest.mark.parametrize("event", ["stop", "remove"])
-def test_leaving_stops_the_daemon_under_guard_and_forgets_the_key(ctx, host, event):
-    """A daemon that is left running is fenced with the machine's next user."""
-    _, out = joined(ctx, host)
-    seen = []
-    host.systemd.stop = lambda name: (
-        seen.append((name, *guard_files(host), host.path(KEY).exists())),
-        setattr(host.systemd.services[name], "active", False),
-    )
-    out = ctx.run(getattr(ctx.on, event)(), dataclasses.replace(out, relations=[]))
-    assert seen[0] == (SERVICE, True, True, True), "the guard and the key must still be there"
-    assert [name for name, *_ in seen] == [SERVICE, unblock.SERVICE]
-    assert not host.path(unblock.UNIT).exists()
-    assert not host.systemd.enabled(SERVICE)
-    assert not host.path(KEY).exists()
-    assert guard_files(host) == [False, False]
-    assert out.opened_ports == set()
-
-
-def test_a_lost_relation_ends_like_that_too_but_the_unit_says_what_is_missing(ctx, host):
-    relation, out = joined(ctx, host)
-    out = ctx.run(ctx.on.relation_broken(relation), out)
-    assert not host.systemd.running(SERVICE)
-    assert not host.path(KEY).exists()
-    assert out.unit_status == testing.BlockedStatus("Missing relations: pacemaker-remote")
-
-
-def test_a_bad_option_does_not_keep_the_key(ctx, host):
-    relation, _ = joined(ctx, host)
-    out = ctx.run(ctx.on.relation_broken(relation), state(relation, remote_hostname="a b"))
-    assert not host.systemd.running(SERVICE)
-    assert not host.path(KEY).exists()
-    assert "remote-hostname" in out.unit_status.message
-
-
-def test_joining_again(ctx, host):
-    relation, out = joined(ctx, host)
-    ctx.run(ctx.on.relation_broken(relation), out)
-    again = hacluster()
-    out = changed(ctx, again)
-    assert published(out, again) == GOLDEN
-    assert out.unit_status == READY
-
-
-def test_departing_units_are_no_reason_to_do_anything(ctx, host):
-    relation, out = joined(ctx, host)
-    ctx.run(ctx.on.relation_departed(relation, remote_unit=2, departing_unit=2), out)
-    assert host.systemd.log == []
-
-
-# Beside a full cluster member
-
-
-@pytest.fixture
-def member(host):
-    install(host)
-    host.systemd.stop(SERVICE)
-    host.write(COROSYNC_CONF, "nodelist {\n node {\n  ring0_addr: 10.0.0.1\n }\n}\n")
-    host.write(KEY, b"the member's")
-    host.systemd.log.clear()
-    return host
-
-
-@pytest.mark.parametrize("event", ["install", "config_changed", "update_status", "stop", "remove"])
-def test_a_full_member_is_not_touched(ctx, member, event):
-    relation = hacluster()
-    out = ctx.run(getattr(ctx.on, event)(), state(relation))
-    assert member.path(KEY).read_bytes() == b"the member's"
-    assert member.path(COROSYNC_CONF).exists()
-    assert member.systemd.log == []
-    assert member.apt.log == []
-    assert published(out, relation) == {}
-    if event not in ("stop", "remove"):
-        assert out.unit_status == testing.BlockedStatus(
-            "This machine is a full Pacemaker member; remove hacluster or this unit"
-        )
-
-
-# Action
-
-
-def test_show_cleanup_names_the_published_node(ctx, host):
-    """The cluster keeps the node of a unit that has left, until somebody deletes it."""
-    _, out = joined(ctx, host)
-    host.write("/etc/nova/nova.conf", "[DEFAULT]\nhost = renamed\n")
-    ctx.run(ctx.on.action("show-cleanup"), out)
-    results = ctx.action_results
-    assert results["node"] == NAME
-    assert f"crm_node --force --remove {NAME}" in results["commands"]
-    assert "renamed" not in results["commands"]
-
-
-def test_show_cleanup_before_joining(ctx, host):
-    with pytest.raises(testing.ActionFailed, match="nothing to clean up"):
-        ctx.run(ctx.on.action("show-cleanup"), state())
-
-
-def test_no_address_yet(ctx, host):
-    relation = hacluster()
-    before = dataclasses.replace(
-        state(relation),
-        networks={testing.Network("pacemaker-remote", bind_addresses=[])},
-    )
-    out = ctx.run(ctx.on.relation_changed(relation, remote_unit=0), before)
-    assert published(out, relation) == {}
-    assert isinstance(out.unit_status, testing.WaitingStatus)

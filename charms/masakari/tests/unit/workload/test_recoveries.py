@@ -1,0 +1,150 @@
+"""What the status says of recoveries that did not end well."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import ops
+import pytest
+from masakari_fencing.records import out_of_service
+from ops import testing
+
+from fakecluster import with_remote
+from machine import Machine
+from model import complete, with_config
+from workload import cluster, fencing_package
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (
+            "it is in no failover segment",
+            "hv1.maas was fenced and it is in no failover segment: its guests are not recovered"
+            " (add-hosts puts it into one)",
+        ),
+        (
+            "HTTP 404",
+            "Masakari cannot be told that hv1.maas was fenced, and is told again: HTTP 404",
+        ),
+        ("", None),
+    ],
+)
+def test_status_of_a_fencing_that_masakari_does_not_know_of(
+    ctx: testing.Context, machine: Machine, reason: str, expected: str | None
+) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    for name in ("one", "two"):
+        event = {"node": "hv1.maas", "time": 1.0, "reason": reason}
+        machine.host.write(f"{fencing_package.SPOOL}/{name}.json", json.dumps(event))
+    machine.host.write(f"{fencing_package.SPOOL}/broken.json", "{")
+    out = ctx.run(ctx.on.update_status(), with_config(out))
+    wanted = ops.ActiveStatus("Unit is ready") if expected is None else ops.BlockedStatus(expected)
+    assert out.unit_status == wanted
+
+
+def test_status_of_a_refused_recovery(ctx: testing.Context, machine: Machine) -> None:
+    out = ctx.run(ctx.on.config_changed(), complete())
+    refusal = {"host": "hv1.maas", "reason": "merely offline", "time": 1.0}
+    machine.host.write(f"{fencing_package.REFUSALS}/hv1.maas.json", json.dumps(refusal))
+    out = ctx.run(ctx.on.update_status(), with_config(out))
+    assert out.unit_status == ops.BlockedStatus(
+        "Recovery of hv1.maas refused: merely offline (when it works again, run return-host"
+        " host=hv1.maas)"
+    )
+
+
+class TestOutOfService:
+    @pytest.fixture
+    def ready(self, ctx: testing.Context, machine: Machine) -> testing.State:
+        return with_config(ctx.run(ctx.on.config_changed(), complete()))
+
+    def record(
+        self,
+        machine: Machine,
+        maintenance: list[str],
+        down: list[str],
+        failed: tuple[str, ...] = (),
+    ) -> None:
+        seen = {"time": machine.now, "maintenance": maintenance, "forced_down": down}
+        seen |= {"hosts": [], "misnamed": []}
+        machine.host.write(str(out_of_service.RECORD), json.dumps({**seen, "failed": failed}))
+
+    def test_hosts_that_could_not_be_recovered_are_blocked_before_they_fail(
+        self,
+        ctx: testing.Context,
+        machine: Machine,
+        ready: testing.State,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(cluster, "_inspect", lambda runner, hosts: [])
+        with_remote(machine)
+        seen = out_of_service.OutOfService(
+            hosts=("hv1.maas", "hv2", "hv3"),
+            misnamed=("hv1.maas (Nova calls its hypervisor hv1)",),
+        )
+        record = {"time": machine.now, **dataclasses.asdict(seen)}
+        machine.host.write(str(out_of_service.RECORD), json.dumps(record))
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert isinstance(out.unit_status, ops.BlockedStatus)
+        text = out.unit_status.message
+        assert "hv1.maas (Nova calls its hypervisor hv1): not recovered if it fails" in text
+        follower = dataclasses.replace(ready, leader=False)
+        assert ctx.run(ctx.on.update_status(), follower).unit_status == ops.ActiveStatus(
+            "Unit is ready"
+        )
+
+    def test_the_leader_names_them(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, ["hv1.maas", "hv2.maas"], ["hv3.maas"])
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert out.unit_status == ops.ActiveStatus(
+            "Unit is ready (in maintenance: hv1.maas, hv2.maas, forced down: hv3.maas; when it"
+            " works again, run return-host)"
+        )
+        out = ctx.run(ctx.on.update_status(), dataclasses.replace(ready, leader=False))
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_also_when_something_else_is_wrong(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, [], ["hv3.maas"])
+        with_remote(machine, stonith=False)
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert isinstance(out.unit_status, ops.BlockedStatus)
+        assert out.unit_status.message.startswith("STONITH is disabled")
+        assert out.unit_status.message.endswith(
+            " (forced down: hv3.maas; when it works again, run return-host)"
+        )
+
+    def test_of_many_the_first_are_named(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, [f"hv{number}" for number in range(1, 10)], [])
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert "in maintenance: hv1, hv2, hv3, hv4, hv5 and 4 more;" in out.unit_status.message
+
+    def test_a_recovery_that_failed_is_blocked(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, ["hv1.maas", "hv2.maas"], [], failed=("hv1.maas", "hv2.maas"))
+        refusal = {"host": "hv2.maas", "reason": "merely offline", "time": 1.0}
+        machine.host.write(f"{fencing_package.REFUSALS}/hv2.maas.json", json.dumps(refusal))
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert isinstance(out.unit_status, ops.BlockedStatus)
+        message = out.unit_status.message
+        assert "Recovery of hv1.maas failed: see `openstack notification list`" in message
+        assert "Recovery of hv2.maas refused: merely offline" in message
+        assert "hv2.maas failed" not in message
+        out = ctx.run(ctx.on.update_status(), dataclasses.replace(ready, leader=False))
+        assert "hv1.maas" not in out.unit_status.message
+
+    def test_an_old_record_says_nothing(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, ["hv1.maas"], [])
+        machine.now += out_of_service.MAX_AGE
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert out.unit_status == ops.ActiveStatus("Unit is ready")
