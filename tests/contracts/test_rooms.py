@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from charm_sources import OWN, source
+from charm_sources import OWN, REPOSITORY, source
 
-MODULES = 12
-"""Files that a folder of source may have: more than that nobody takes in at a glance."""
+MODULES, CLASS, TESTS = 12, 250, 500
+"""Files of a folder of source, lines of a class and of a file of tests: at most."""
+
+COMMON = REPOSITORY / "packages" / "instance-ha-common"
+SOURCES = [*map(source, OWN), COMMON / "src" / "instance_ha_common"]
 
 ABOVE = {
     "relations": {"charm", "reconcile", "state", "config", "databags", "segments", "workload"},
@@ -69,9 +72,30 @@ def test_no_imports_go_round_in_a_circle(charm: str) -> None:
     assert left == {}
 
 
-@pytest.mark.parametrize("charm", OWN)
-def test_a_folder_is_taken_in_at_a_glance(charm: str) -> None:
-    folders: dict[Path, int] = {}
-    for path in _modules(charm).values():
-        folders[path.parent] = folders.get(path.parent, 0) + 1
-    assert {f: n for f, n in folders.items() if n > MODULES} == {}
+@pytest.mark.parametrize("root", SOURCES, ids=lambda root: root.parent.name)
+def test_a_folder_and_a_class_are_taken_in_at_a_glance(root: Path) -> None:
+    paths = [path for path in root.rglob("*.py") if path.name != "__init__.py"]
+    for folder in {path.parent for path in paths}:
+        assert len([path for path in paths if path.parent == folder]) <= MODULES, folder
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                assert (node.end_lineno or 0) - node.lineno < CLASS, f"{path}: {node.name}"
+
+
+@pytest.mark.parametrize("root", SOURCES, ids=lambda root: root.parent.name)
+def test_a_file_of_tests_is_short(root: Path) -> None:
+    tests = (COMMON if COMMON in root.parents else root.parent) / "tests"
+    long = {p.name for p in tests.rglob("*.py") if len(p.read_text().splitlines()) >= TESTS}
+    assert long == set()
+
+
+def test_the_common_package_knows_no_charm_and_its_machine_no_juju() -> None:
+    package = COMMON / "src" / "instance_ha_common"
+    wrong = {
+        f"{path.name} imports {other}"
+        for path in (package / "machine").glob("*.py")
+        for other in _imported(path)
+        if other == "ops" or other.startswith("instance_ha_common.juju")
+    }
+    assert wrong == set()

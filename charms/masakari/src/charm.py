@@ -289,14 +289,7 @@ class MasakariCharm(Pausable):
             event.fail("The options are not usable: see the unit's status")
             return
         offered = self._workload.release.differs_from(config.origin)
-        skipped = ""
-        if release and not config.action_managed_upgrade:
-            skipped = "action-managed-upgrade config is False, skipped upgrade"
-        elif release and not offered:
-            skipped = "no upgrade available"
-        elif offered and not release:
-            skipped = "upgrade skipped because an openstack upgrade is available"
-        if skipped:
+        if skipped := _why_skipped(release, offered, managed=config.action_managed_upgrade):
             event.set_results({"outcome": skipped})
             return
         before = self._workload.packages.version
@@ -309,6 +302,17 @@ class MasakariCharm(Pausable):
         self.react(event)
         after = self._workload.packages.version
         event.set_results({"outcome": "upgraded", "from": before, "to": after})
+
+
+def _why_skipped(release: bool, offered: bool, *, managed: bool) -> str:
+    """Why there is nothing to upgrade; the words are those of the older charms."""
+    if release and not managed:
+        return "action-managed-upgrade config is False, skipped upgrade"
+    if release and not offered:
+        return "no upgrade available"
+    if offered and not release:
+        return "upgrade skipped because an openstack upgrade is available"
+    return ""
 
 
 if __name__ == "__main__":  # pragma: no cover

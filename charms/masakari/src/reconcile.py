@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from instance_ha_common.juju.pause import PauseFlag
 from instance_ha_common.juju.problems import Problem, blocked, waiting
 from instance_ha_common.juju.responders import Responders
 from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
-from instance_ha_common.machine.pause import PauseFlag
 from instance_ha_common.machine.templates import Templates
 from masakari_fencing.cluster.desired import Postponed
 from masakari_fencing.pacemaker.tools import PacemakerError

@@ -207,6 +207,7 @@ class World:
         assert {r.id: dict(r.local_unit_data) for r in self.state.relations} == before
 
 
+@pytest.mark.timeout(500)  # a hundred sequences; only against hanging
 @hypothesis.settings(
     max_examples=25,
     deadline=None,
@@ -223,6 +224,7 @@ def test_any_sequence(ctx: testing.Context, steps: list[tuple[Any, ...]]) -> Non
         world.settle()
 
 
+@pytest.mark.timeout(500)
 def test_each_endpoint_alone_with_each_answer(
     ctx: testing.Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

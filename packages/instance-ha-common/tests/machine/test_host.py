@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from instance_ha_common.juju.pause import PauseFlag
 from instance_ha_common.machine.host import Host
-from instance_ha_common.machine.pause import PauseFlag
 from instance_ha_common.testing import fake_host
 
 

@@ -9,11 +9,11 @@ import ops
 
 from instance_ha_common.juju import status
 from instance_ha_common.juju.charm import Charm
+from instance_ha_common.juju.pause import PauseFlag
 from instance_ha_common.juju.problems import Problem, blocked, first_line, maintenance
 from instance_ha_common.machine import awaited
 from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.host import Host
-from instance_ha_common.machine.pause import PauseFlag
 from instance_ha_common.machine.services import ServiceError
 
 logger = logging.getLogger(__name__)
