@@ -19,6 +19,7 @@ from instance_ha_common.machine import awaited
 from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
+from network_matrix.witness import PORT as WITNESS_PORT
 from relations import certificates, keystone
 from relations.consul_cluster import ENDPOINTS
 from workload import files, witness
@@ -220,7 +221,9 @@ class MasakariMonitorsCharm(Subordinate, Pausable):
         if found:
             return [blocked("; ".join(found), AGAIN)]
         if witness.alone(seen, name):
-            text = "Waiting for the network witness of another hypervisor (TCP port 8509)"
+            text = (
+                f"Waiting for the network witness of another hypervisor (TCP port {WITNESS_PORT})"
+            )
             return [waiting(text, AGAIN)]
         return []
 
