@@ -85,7 +85,7 @@ class MasakariCharm(Pausable):
         result = self._workload.reconcile(
             reader.read(config),
             os.environ.get("JUJU_MACHINE_ID", ""),
-            look=isinstance(event, ops.ConfigChangedEvent | ops.UpdateStatusEvent),
+            check=isinstance(event, ops.ConfigChangedEvent | ops.UpdateStatusEvent),
         )
         self._publish(reader, result)
         result.problems[:0] = refused

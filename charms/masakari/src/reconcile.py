@@ -121,13 +121,13 @@ class Workload:
             self.host.systemd.daemon_reload,
         ]
 
-    def reconcile(self, state: State, machine: str, *, look: bool = False) -> Result:
+    def reconcile(self, state: State, machine: str, *, check: bool = False) -> Result:
         """Bring the unit to `state`.
 
         Args:
             state: what Juju knows.
             machine: Juju's id of this unit's machine.
-            look: have a fresh look at the health of the cluster.
+            check: have the cluster's health checked now.
 
         Raises:
             CommandError, OSError: the machine itself is in trouble; the hook is tried again.
@@ -140,8 +140,8 @@ class Workload:
         result.databags = databags.compute(
             state, tls=bool(tls), serving=serving, fencing=self.fencing.ready
         )
-        self._supervise(state, result, look)
-        self._tend_cluster(state, machine, result, look)
+        self._supervise(state, result, check)
+        self._tend_cluster(state, machine, result, check)
         return result
 
     def _configure_haproxy(self, state: State, result: Result) -> bool | None:
@@ -228,7 +228,7 @@ class Workload:
             elif self.services.ensure(name, configurations[name]) and name == services.API:
                 self.services.wait_for_port(haproxy.API_PORT, _START_TIMEOUT)
 
-    def _supervise(self, state: State, result: Result, look: bool) -> None:
+    def _supervise(self, state: State, result: Result, check: bool) -> None:
         """Report services and ports that are not as they should be."""
         if self.paused or result.problems:
             return
@@ -236,7 +236,7 @@ class Workload:
         managed = self.managed_services(ha=ha)
         result.problems += problems.service_problems(self.services, managed, ha=ha)
         awaits_haproxy = any(p.text == problems.AWAITS_HAPROXY for p in result.problems)
-        if awaits_haproxy and look and state.clustered:
+        if awaits_haproxy and check and state.clustered:
             self._recheck_haproxy()
 
     def _recheck_haproxy(self) -> None:
@@ -245,7 +245,7 @@ class Workload:
         except PacemakerError as error:
             logger.warning("Pacemaker cannot be asked to look at HAProxy: %s", error)
 
-    def _tend_cluster(self, state: State, machine: str, result: Result, look: bool) -> None:
+    def _tend_cluster(self, state: State, machine: str, result: Result, check: bool) -> None:
         """Keep the cluster's configuration as it must be, and report what fencing lacks."""
         config = state.config
         result.problems += self.recoveries.refusals() + self.recoveries.undelivered()
@@ -260,7 +260,7 @@ class Workload:
             result.problems += self._configure_cluster(state, machine)
             if not config.allow_recovery_without_fencing:
                 hosts = self.recoveries.hosts
-                found = self.cluster.problems(hosts, leader=state.leader, fresh=look)
+                found = self.cluster.problems(hosts, leader=state.leader, fresh=check)
                 result.problems += [blocked(text, AGAIN) for text in found]
         except PacemakerError as error:
             result.problems.append(waiting(f"Pacemaker does not answer: {error}", ANSWERS))

@@ -1,4 +1,4 @@
-"""Values from databags, taken only if they are what they ought to be.
+"""Checks of values from databags: what is not valid counts as absent.
 
 Everything that ends up in a configuration file passes through here: a line break in a databag
 must not become another option.

@@ -1,4 +1,4 @@
-"""The monitors that there are."""
+"""Masakari's monitors: their services, and the options that enable them."""
 
 from __future__ import annotations
 

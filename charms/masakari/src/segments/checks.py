@@ -1,4 +1,4 @@
-"""What is refused before anything is changed."""
+"""Checks of an action's segment and hosts, before anything is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the actions answer."""
+"""Results of the actions on segments."""
 
 from __future__ import annotations
 

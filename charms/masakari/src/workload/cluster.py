@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from config import Config
 
 _RECORD = "/var/lib/masakari-charm/machine"
-_LOOK = "health"
+_HEALTH = "health"
 _MAX_AGE = 60.0  # seconds
 ANSWERS = awaited.succeeds(["cibadmin", "--query", "--scope", "crm_config"])
 """What succeeds once the cluster answers; see `awaited`."""
@@ -154,22 +154,22 @@ class Cluster:
         """Why a hypervisor could not be fenced, each with its cure.
 
         The leader looks at everything, with a request to MAAS; the other units only whether their
-        own Pacemaker works. Between two looks at most `_MAX_AGE` seconds pass.
+        own Pacemaker works. Between two checks at most `_MAX_AGE` seconds pass.
 
         Args:
             hosts: the hosts of all segments.
             leader: whether this unit is the leader.
-            fresh: look now.
+            fresh: check now.
 
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        seen = self._last_look()
+        seen = self._last_check()
         if not fresh and seen is not None and seen["leader"] == leader:
             return list(seen["problems"])
         found = _inspect(self._host.runner, hosts) if leader else _check_member(self._host.runner)
-        look = {"time": self._clock(), "leader": leader, "problems": found}
-        self._memory.write(_LOOK, look)
+        checked = {"time": self._clock(), "leader": leader, "problems": found}
+        self._memory.write(_HEALTH, checked)
         return found
 
     def stranger(self, hypervisor: str) -> str | None:
@@ -183,14 +183,14 @@ class Cluster:
         known = [node.name for node in status.nodes if node.kind == "remote"]
         return f"{hypervisor}: {_STRANGER}; the cluster has: {', '.join(known) or 'none'}"
 
-    def _last_look(self) -> dict[str, Any] | None:
-        """The last look, if it is recent."""
-        look = self._memory.read(_LOOK, dict)
+    def _last_check(self) -> dict[str, Any] | None:
+        """What the last check has found, if it is recent."""
+        checked = self._memory.read(_HEALTH, dict)
         try:
-            recent = 0 <= self._clock() - look["time"] < _MAX_AGE
+            recent = 0 <= self._clock() - checked["time"] < _MAX_AGE
         except (KeyError, TypeError):
             return None
-        return look if recent else None
+        return checked if recent else None
 
     def mark_returned(self, hypervisor: str, returned: bool) -> None:
         """Write into its record that a hypervisor is being taken back, or is not after all.
@@ -258,7 +258,7 @@ class Cluster:
 
 
 def _inspect(runner: Runner, hosts: Sequence[str]) -> list[str]:
-    # Not at the top of the module: most hooks do not look, and it is slow to load.
+    # Not at the top of the module: most hooks do not check, and it is slow to load.
     from masakari_fencing.cluster import health
 
     found = health.inspect(runner, hosts=hosts)

@@ -1,4 +1,4 @@
-"""The distribution's packages."""
+"""The Debian packages of this charm."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Packages:
         return self._host.path(_DUE).exists()
 
     def recheck(self) -> None:
-        """Have a hook look what is missing: this one, or the first that can."""
+        """Have a hook check what is missing: this one, or the first that can."""
         self._host.write(_DUE, "")
 
     def checked(self) -> None:

@@ -1,4 +1,4 @@
-"""The guard: nobody's clean stop of the daemon gets this hypervisor fenced.
+"""The guard: an orderly stop of pacemaker_remote does not get this hypervisor fenced.
 
 A systemd drop-in runs a small script before the daemon is signalled. The script marks the node's
 connection as unmanaged in the cluster. A member of the cluster has to make it managed again when

@@ -1,4 +1,4 @@
-"""The unblocker: a member that dies in the middle of a message does not cost this host its power.
+"""The unblocker: frees pacemaker_remote from a member that died in the middle of a message.
 
 pacemaker_remote waits up to a minute for the rest of a message, and lets nobody in meanwhile. The
 cluster, which wants to connect from another member, takes the host for dead and fences it. A

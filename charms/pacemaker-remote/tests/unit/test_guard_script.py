@@ -37,7 +37,7 @@ def run(tmp_path, host, tools, monkeypatch):
         host.read(SCRIPT)
         .replace("/etc/pacemaker/authkey", str(tmp_path / "authkey"))
         .replace("/run/pacemaker-remote-guard.lock", str(tmp_path / "lock"))
-        .replace("LIMIT=6 ", "LIMIT=1 ")
+        .replace("LIMIT=6 ", "LIMIT=3 ")
         .replace("WAIT=90 ", "WAIT=1 ")
     )
     script = tmp_path / "guard"
