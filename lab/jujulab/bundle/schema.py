@@ -150,11 +150,6 @@ _REFUSED = {
 """Keys that Juju knows, and what is said of them."""
 
 
-def read_spec(table: Table) -> BundleSpec:
-    """Read a merged document whose parts have been checked."""
-    return BundleSpec.model_validate(table)
-
-
 def check_document(document: Table, *, overlay: bool) -> list[Problem]:
     """Check keys and types of one document of a bundle.
 

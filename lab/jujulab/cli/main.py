@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from jujulab.cli.command import ALIASES, COMMANDS, Command, CommandError, Invocation, check_model
 from jujulab.juju.errors import JujuError
 from jujulab.juju.gnuflag import UsageError, dashed, parse
-from jujulab.juju.names import JUJU4
 
 _MODULES = {
     "applications": (
@@ -18,16 +17,12 @@ _MODULES = {
         "remove-unit resolve resolved"
     ),
     "debuglog": "debug-log",
-    "inspection": "show-unit",
     "models": "model-config version",
     "operations": "exec run show-task",
     "remote": "ssh",
-    "status": "status",
-    "waitfor": "wait-for",
+    "status": "show-unit status",
 }
 """Where each command is. Only the one that is run is loaded: most calls are `status`."""
-if JUJU4:
-    del _MODULES["waitfor"]
 
 
 def _load(name: str) -> None:

@@ -1,4 +1,4 @@
-"""`juju status` and its table."""
+"""`juju status` with its table, and `juju show-unit`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jujulab.cli.command import Invocation, command
-from jujulab.cli.output import OUTPUT_FLAG, format_flag, table, to_json, to_yaml
+from jujulab.cli.output import OUTPUT_FLAG, emit, format_flag, table, to_json, to_yaml
 from jujulab.juju.gnuflag import Flag
 from jujulab.juju.names import natural, sorted_names
 
@@ -188,3 +188,25 @@ def _relation_rows(relations: list[dict[str, str]]) -> list[list[str]]:
     for row in relations:
         rows.append([row[k] for k in ("provider", "requirer", "interface", "type", "message")])
     return rows
+
+
+@command(
+    "show-unit",
+    "<unit> [...]",
+    format_flag("yaml", "json", "smart", "yaml"),
+    Flag("endpoint", default=""),
+    Flag("app", kind="bool"),
+)
+def show_unit(call: Invocation) -> None:
+    """Display information about a unit."""
+    call.expect(1, None, "unit")
+    units = call.client.call("show_unit", names=call.args)
+    for unit in units.values():
+        if call.flags["endpoint"]:
+            unit["relation-info"] = [
+                r for r in unit["relation-info"] if r["endpoint"] == call.flags["endpoint"]
+            ]
+        for relation in unit["relation-info"] if call.flags["app"] else ():
+            relation.pop("local-unit")
+            relation.pop("related-units")
+    emit(units, call.flags["format"])

@@ -190,16 +190,6 @@ def test_a_bundle_with_an_overlay(juju, charm, subordinate, tmp_path):
     assert said.splitlines()[-1] == "No changes to apply."
 
 
-def test_wait_for(juju, charm):
-    juju.deploy(charm, "web")
-    juju.cli("wait-for", "application", "web")
-    juju.cli("wait-for", "unit", "web/0", "--query", 'agent-status=="idle"')
-    juju.cli("wait-for", "model", "lab", "--query", "len(applications) == 1")
-    late = juju.refused("wait-for", "unit", "web/7", "--timeout", "10ms")
-    assert "timed out waiting" in late.stderr
-    assert late.returncode == 1
-
-
 def test_a_controller_that_is_killed_goes_on_where_it_was(juju, charm):
     juju.deploy(charm, "web")
     juju.settled("web")
@@ -260,7 +250,6 @@ def test_models_and_versions(juju):
         (["run", "greet"], 2, "no unit specified"),
         (["exec", "--", "true"], 2, "You must specify a target"),
         (["status", "-m", "other"], 1, "the lab has one model"),
-        (["wait-for", "application", "x", "--query", "(("], 2, "invalid query"),
         (["add-model", "second"], 2, "or the lab does not have it"),
         (["model-config", "nope=1"], 1, 'unknown model config key "nope"'),
         (["model-config", "leadership-lease=soon"], 1, "invalid duration"),

@@ -82,14 +82,11 @@ def test_an_action_refuses_what_it_does_not_know(tmp_path, juju4):
     assert action.additional is not juju4
 
 
-@pytest.mark.parametrize(
-    ("words", "text"), [(["wait-for"], "juju:"), (["deploy", "."], "archive")]
-)
-def test_what_the_client_does_no_more(juju, words, text):
+def test_the_client_deploys_no_directory_any_more(juju):
     for version in ("3", "4"):
         result = subprocess.run(
-            [juju.cli_binary, *words], capture_output=True, text=True,
+            [juju.cli_binary, "deploy", "."], capture_output=True, text=True,
             env=os.environ | {"LAB_JUJU": version},
         )  # fmt: skip
         assert result.returncode
-        assert (text in result.stderr) is (version == "4"), result.stderr
+        assert ("archive" in result.stderr) is (version == "4"), result.stderr

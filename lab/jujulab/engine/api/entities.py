@@ -1,15 +1,13 @@
-"""Single things of the model, as `show-unit`, `config`, `show-task` and `wait-for` see them."""
+"""Single things of the model, as `show-unit`, `config` and `show-task` see them."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from jujulab.engine.api import status
 from jujulab.engine.model import relations
 from jujulab.engine.model.model import Model
-from jujulab.engine.model.state import ALIVE, Relation, Task, Unit
-from jujulab.juju.names import MODEL
+from jujulab.engine.model.state import Relation, Task, Unit
 
 
 def unit_info(model: Model, name: str) -> dict[str, Any]:
@@ -94,63 +92,3 @@ def task_info(model: Model, task: Task) -> dict[str, Any]:
 
 def _time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(seconds))
-
-
-def snapshot(model: Model) -> dict[str, Any]:
-    """Return everything that a `wait-for` query can name, by kind and name."""
-    units = {unit.name: _unit(model, unit) for unit in model.state.units.values()}
-    machines = {
-        machine.id: {
-            "id": machine.id,
-            "name": machine.id,
-            "life": machine.life,
-            "status": status.machine_status(model, machine).current,
-            "base": machine.base,
-            "hostname": model.lab_machine(machine.id).hostname if machine.provisioned else "",
-        }
-        for machine in model.state.machines.values()
-    }
-    applications = {}
-    for app in model.state.applications.values():
-        own = {u.name: units[u.name] for u in model.units_of(app.name)}
-        current = status.application_status(model, app)
-        applications[app.name] = {
-            "name": app.name,
-            "life": app.life,
-            "status": current.current,
-            "status-message": current.message,
-            "charm-url": app.charm_url,
-            "exposed": app.is_exposed,
-            "subordinate": app.subordinate,
-            "workload-version": next((u["workload-version"] for u in own.values()), ""),
-            "units": own,
-            "machines": {u["machine-id"]: machines[u["machine-id"]] for u in own.values()},
-        }
-    top = {
-        "name": MODEL,
-        "life": ALIVE,
-        "status": "available",
-        "is-controller": False,
-        "applications": applications,
-        "machines": machines,
-        "units": units,
-    }
-    return {"application": applications, "unit": units, "machine": machines, "model": {MODEL: top}}
-
-
-def _unit(model: Model, unit: Unit) -> dict[str, Any]:
-    workload, agent = status.workload_status(model, unit), status.agent_status(model, unit)
-    return {
-        "name": unit.name,
-        "application": unit.app,
-        "life": unit.life,
-        "machine-id": unit.machine,
-        "public-address": unit.address,
-        "subordinate": bool(unit.principal),
-        "principal": unit.principal,
-        "leader": model.application(unit.app).leader == unit.name,
-        "workload-status": workload.current,
-        "workload-message": workload.message,
-        "agent-status": agent.current,
-        "workload-version": unit.version,
-    }

@@ -26,11 +26,6 @@ class Reading(Calls):
         with self._model.lock:
             return [dict(vars(stall)) for stall in self._model.state.stalls]
 
-    def entities(self, *, progress: Progress) -> dict[str, Any]:
-        """Return what `wait-for` looks at."""
-        with self._model.lock:
-            return entities.snapshot(self._model)
-
     def show_unit(self, *, names: list[str], progress: Progress) -> dict[str, Any]:
         """Return what `show-unit` prints."""
         with self._model.lock:

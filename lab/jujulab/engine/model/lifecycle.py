@@ -11,7 +11,7 @@ from typing import Any
 from jujulab.engine.model import relations
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import ALIVE, DYING, Application, MachineState, Status, Unit
-from jujulab.juju.errors import JujuError, NotFoundError
+from jujulab.juju.errors import JujuError
 from jujulab.juju.store import StoredCharm
 
 _APP_NAME = re.compile(r"^[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*$")
@@ -288,12 +288,3 @@ def upgrade_charm(model: Model, name: str, charm: StoredCharm) -> None:
     for endpoint in charm.meta.endpoints.values():
         if endpoint.role == "peer" and endpoint.name not in peers:
             relations.add_peer(model, name, endpoint)
-
-
-def unit_or_application(model: Model, name: str) -> list[Unit]:
-    """Return the one unit or all units of an application that `name` means."""
-    if "/" in name:
-        return [model.unit(name)]
-    if name in model.state.applications:
-        return model.units_of(name)
-    raise NotFoundError(f'application "{name}" not found')
