@@ -16,11 +16,11 @@ import threading
 import time
 from pathlib import Path
 
-from jujulab.engine.agent import tasks
-from jujulab.engine.agent.agent import MachineAgent, Shared
+from jujulab.engine.agent.agent import MachineAgent
+from jujulab.engine.agent.runner import Shared
 from jujulab.engine.api.api import Api
 from jujulab.engine.api.server import Server
-from jujulab.engine.model import store
+from jujulab.engine.model import store, tasks
 from jujulab.engine.model.model import Model
 from jujulab.engine.stalls import StallWatch
 from jujulab.juju.logs import Logs

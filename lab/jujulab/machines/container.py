@@ -8,8 +8,6 @@ really supervises this container's directory.
 from __future__ import annotations
 
 import contextlib
-import os
-import select
 import shlex
 import signal
 import subprocess
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jujulab.errors import LabError
+from jujulab.machines import processes
 from jujulab.machines.cgroups import Cgroup
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -83,7 +82,7 @@ class Container:
             with contextlib.suppress(OSError):
                 children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text()
                 candidates = map(int, children.split())
-        return next((pid for pid in candidates if _inner_pid(pid) == 1), None)
+        return next((pid for pid in candidates if processes.inner_pid(pid) == 1), None)
 
     def was_supervised_by(self, pid: int) -> bool:
         """Whether this process, which has ended, is the last supervisor that was started."""
@@ -101,7 +100,7 @@ class Container:
     def boot_id(self) -> str | None:
         """A text that differs at every boot, a reboot from inside included; None while off."""
         init = self.init
-        started = None if init is None else _start_time(init)
+        started = None if init is None else processes.start_time(init)
         return None if started is None else f"{started}-{init}"
 
     def launch(
@@ -128,22 +127,8 @@ class Container:
         """
         self._remove_leftovers()
         self.cgroup.create()
-        argv = [
-            "systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}",
-            f"--machine={self.name}", f"--hostname={hostname}",
-            f"--network-namespace-path={network}", "--register=no", "--keep-unit",
-            "--capability=all", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
-            "--console=pipe", *(f"--bind={source}:{target}" for source, target in binds.items()),
-        ]  # fmt: skip
-        supervise = (
-            f"{self.cgroup.join_script(leaf=False)}"
-            f' echo $$ >{shlex.quote(str(self._pid_file))}; exec "$@"'
-        )
-        # This shell stays out of the control group, so that it sees the end of everything in it.
-        script = (
-            f'sh -ec {shlex.quote(supervise)} sh "$@" & wait $! && status=$? || status=$?;'
-            f" case $status in {POWEROFF}|{REBOOT}) exec {shlex.join(on_end)} $! $status;; esac"
-        )
+        argv = _nspawn(self.name, self.root, hostname, network, binds)
+        script = _script(self.cgroup, self._pid_file, on_end)
         with console.open("ab") as output:
             subprocess.run(
                 ["setsid", "--fork", "sh", "-c", script, "sh", *argv], check=True,
@@ -185,7 +170,7 @@ class Container:
         """Ask the container's systemd to power off; do not wait."""
         init = self.init
         if init is not None:
-            _send(init, _POWEROFF_SIGNAL)
+            processes.send(init, _POWEROFF_SIGNAL)
 
     def wait_dead(self, timeout: float) -> bool:
         """Wait until nothing of the container runs.
@@ -202,7 +187,7 @@ class Container:
             if remaining <= 0:
                 return False
             supervisor = self.supervisor
-            if supervisor is None or not _wait_exit(supervisor, min(remaining, 0.5)):
+            if supervisor is None or not processes.wait_exit(supervisor, min(remaining, 0.5)):
                 time.sleep(0.005)
         return True
 
@@ -218,7 +203,7 @@ class Container:
             # The v1 freezer delivers the signal at the thaw: no other process may then go on.
             targets = targets | self.cgroup.pids()
         for pid in targets:
-            _send(pid, signal.SIGKILL)
+            processes.send(pid, signal.SIGKILL)
         if frozen:
             self.cgroup.set_frozen(False)
 
@@ -240,7 +225,7 @@ class Container:
                     raise ContainerError(f"{self.name} does not die")
                 supervisor = self.supervisor
                 for pid in self.cgroup.pids() | ({supervisor} if supervisor else set()):
-                    _send(pid, signal.SIGKILL)
+                    processes.send(pid, signal.SIGKILL)
                 time.sleep(0.01)
         self._pid_file.unlink(missing_ok=True)
         self.cgroup.remove()
@@ -250,14 +235,14 @@ class Container:
         if self.cgroup.can_freeze:
             self.cgroup.set_frozen(True)
         else:
-            self._signal_all(signal.SIGSTOP)
+            processes.send_all(self.init, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let every process go on."""
         if self.cgroup.can_freeze:
             self.cgroup.set_frozen(False)
         else:
-            self._signal_all(signal.SIGCONT)
+            processes.send_all(self.init, signal.SIGCONT)
 
     def popen(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
@@ -299,45 +284,16 @@ class Container:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the container and return what it printed.
 
-        Args:
-            argv: the command.
-            env: added to a clean environment.
-            input: its standard input; empty by default.
-            timeout: seconds after which the command and its children are killed.
-            check: whether a status other than 0 is an error.
+        For the arguments and what else is raised see `popen` and `processes.communicate`.
 
         Raises:
             ContainerError: the container is not running.
-            subprocess.CalledProcessError: the command failed, and ``check`` is set.
-            subprocess.TimeoutExpired: it took too long.
         """
         process = self.popen(
             argv, env=env, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        try:
-            stdout, stderr = process.communicate(input or "", timeout=timeout)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            # In a frozen machine even SIGKILL waits for the thaw; the caller does not.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=1)
-            raise
-        result = subprocess.CompletedProcess(list(argv), process.returncode, stdout, stderr)
-        if check:
-            result.check_returncode()
-        return result
-
-    def _signal_all(self, number: int) -> None:
-        init = self.init
-        if init is None:
-            return
-        namespace = Path(f"/proc/{init}/ns/pid").readlink()
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if (folder / "ns/pid").readlink() == namespace:
-                    _send(int(folder.name), number)
+        return processes.communicate(process, argv, input or "", timeout, check=check)
 
     def _remove_leftovers(self) -> None:
         mount = _LEFTOVER / self.name
@@ -345,38 +301,24 @@ class Container:
             subprocess.run(["umount", str(mount)], check=True)
 
 
-def _inner_pid(pid: int) -> int | None:
-    """Return the process identifier that a process has in its own namespace."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("NSpid:"):
-                numbers = line.split()[1:]
-                return int(numbers[-1]) if len(numbers) > 1 else None
-    return None
+def _nspawn(
+    name: str, root: Path, hostname: str, network: Path, binds: Mapping[Path, str]
+) -> list[str]:
+    return [
+        "systemd-nspawn", "--quiet", "--boot", f"--directory={root}",
+        f"--machine={name}", f"--hostname={hostname}",
+        f"--network-namespace-path={network}", "--register=no", "--keep-unit",
+        "--capability=all", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
+        "--console=pipe", *(f"--bind={source}:{target}" for source, target in binds.items()),
+    ]  # fmt: skip
 
 
-def _start_time(pid: int) -> str | None:
-    """Return when a process started, in clock ticks since the host's boot."""
-    with contextlib.suppress(OSError):
-        # The second field, the name in parentheses, may hold anything.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return None
-
-
-def _send(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
-def _wait_exit(pid: int, timeout: float) -> bool:
-    """Wait until a process has ended; False when it has not after ``timeout`` seconds."""
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        poller = select.poll()
-        poller.register(handle, select.POLLIN)
-        return bool(poller.poll(timeout * 1000))
-    finally:
-        os.close(handle)
+def _script(cgroup: Cgroup, pid_file: Path, on_end: Sequence[str]) -> str:
+    supervise = (
+        f'{cgroup.join_script(leaf=False)} echo $$ >{shlex.quote(str(pid_file))}; exec "$@"'
+    )
+    # This shell stays out of the control group, so that it sees the end of everything in it.
+    return (
+        f'sh -ec {shlex.quote(supervise)} sh "$@" & wait $! && status=$? || status=$?;'
+        f" case $status in {POWEROFF}|{REBOOT}) exec {shlex.join(on_end)} $! $status;; esac"
+    )

@@ -3,58 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from ipaddress import IPv4Interface
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from jujulab.errors import LabError
 from jujulab.files import LAB, replace_text
-from jujulab.machines import hostsfile
-from jujulab.machines.addresses import DEFAULT_SPACE, SPACES, MachineId, addresses, check_spaces
-from jujulab.machines.cgroups import Cgroup
-from jujulab.machines.container import Container
+from jujulab.machines.addresses import SPACES, MachineId, check_spaces
+from jujulab.machines.description import Description, Site
 from jujulab.machines.network import NetworkError
-from jujulab.machines.root import Root
-
-if TYPE_CHECKING:
-    from jujulab.machines.lab import Lab
 
 STOP_TIMEOUT = 60.0
 """Seconds that a clean shutdown may take before the power is cut."""
 
 
-class Machine:
-    """A machine of the lab.
-
-    Args:
-        lab: the lab that it belongs to.
-        identity: its parsed identifier.
-    """
-
-    def __init__(self, lab: Lab, identity: MachineId) -> None:
-        self.lab = lab
-        self.identity = identity
-        self.id = str(identity)
-        self.slug = identity.slug
-        self.hostname = identity.hostname
-        self.fqdn = identity.fqdn
-        self.parent = identity.parent
-        self.dir = lab.home / "machines" / self.slug
-        self._root = Root(self.dir)
-        self.root = self._root.path
-        self.juju_dir = self.dir / "juju"
-        self._cuts = lab.run_dir / f"{self.slug}.cuts"
-        self._firmware = lab.run_dir / f"{self.slug}.firmware"
+class Machine(Description):
+    """A machine of the lab, which can be switched, cut off, frozen and worked in."""
 
     @classmethod
-    def of(cls, lab: Lab, machine_id: str) -> Machine:
+    def of(cls, lab: Site, machine_id: str) -> Machine:
         """Return the object for an identifier, whether or not the machine exists.
 
         Raises:
@@ -62,103 +32,10 @@ class Machine:
         """
         return cls(lab, MachineId.parse(machine_id))
 
-    def __repr__(self) -> str:
-        return f"<Machine {self.id} {self.hostname}>"
-
-    @property
-    def exists(self) -> bool:
-        """Whether the machine has been created and not destroyed."""
-        return (self.dir / "machine.json").exists()
-
-    @cached_property
-    def _definition(self) -> dict[str, Any]:
-        definition: dict[str, Any] = json.loads((self.dir / "machine.json").read_text())
-        return definition
-
-    @property
-    def host_part(self) -> int:
-        """The last octet of the machine's addresses."""
-        return int(self._definition["host_part"])
-
-    @property
-    def addresses(self) -> dict[str, IPv4Interface]:
-        """The machine's address in each space."""
-        return addresses(self.host_part)
-
-    @property
-    def hosts_entry(self) -> hostsfile.Entry:
-        """The machine's line in /etc/hosts."""
-        address = self.addresses[DEFAULT_SPACE].ip
-        return hostsfile.Entry(address=address, fqdn=self.fqdn, hostname=self.hostname)
-
     @property
     def children(self) -> list[str]:
         """The identifiers of the containers on this node."""
         return [machine.id for machine in self._family() if machine.id != self.id]
-
-    @cached_property
-    def container(self) -> Container:
-        """The processes of the machine."""
-        return Container(
-            name=f"{self.lab.name}.{self.slug}",
-            root=self.root,
-            pid_file=self.lab.run_dir / f"{self.slug}.pid",
-            cgroup=Cgroup(f"{self.lab.name}/{self.slug}", self.lab.cgroup_mounts),
-        )
-
-    @property
-    def state(self) -> Literal["on", "off"]:
-        """Whether anything of the machine runs."""
-        return "on" if self.container.running else "off"
-
-    @property
-    def boot_id(self) -> str | None:
-        """A text that differs at every boot, a reboot from inside included; None while off."""
-        return self.container.boot_id
-
-    @property
-    def frozen(self) -> bool:
-        """Whether the machine's processes are stopped."""
-        return self.container.cgroup.frozen
-
-    @property
-    def cuts(self) -> frozenset[str]:
-        """The spaces whose cable is unplugged; a power cycle does not plug it in again."""
-        with contextlib.suppress(FileNotFoundError):
-            return frozenset(self._cuts.read_text().split())
-        return frozenset()
-
-    @property
-    def firmware_until(self) -> float | None:
-        """When a node that was switched on leaves its firmware and boots, in epoch seconds.
-
-        None for a node that is off, or has booted. The power controller sets it; cutting the
-        power and booting both end it.
-        """
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            return float(self._firmware.read_text())
-        return None
-
-    @firmware_until.setter
-    def firmware_until(self, due: float) -> None:
-        replace_text(self._firmware, repr(due))
-
-    @property
-    def mounted(self) -> bool:
-        """Whether the machine's root is there to be read and written."""
-        return self._root.mounted
-
-    def write(self, *, image: Path, host_part: int) -> None:
-        """Write the machine's definition; the caller holds the lab's lock."""
-        self._root.create()
-        self.juju_dir.mkdir(exist_ok=True)
-        definition = {
-            "id": self.id,
-            "image": str(image),
-            "host_part": host_part,
-            "machine_id": uuid.uuid4().hex,
-        }
-        replace_text(self.dir / "machine.json", json.dumps(definition, indent=1))
 
     def start(self, wait: float = 60) -> None:
         """Boot the machine, unless it runs, and wait until it is up. Starts no containers on it.
@@ -270,15 +147,6 @@ class Machine:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the machine and return what it printed; see `Container.run`."""
         return self.container.run(argv, env=env, input=input, timeout=timeout, check=check)
-
-    def unmount(self) -> None:
-        """Unmount the root of a machine that is off."""
-        self._root.unmount()
-
-    def write_hosts(self, entries: Sequence[hostsfile.Entry]) -> None:
-        """Bring /etc/hosts up to date, unless the machine has never been started."""
-        if self.mounted:
-            self._root.write_hosts(entries)
 
     def _family(self) -> list[Machine]:
         """Return the machine and, for a node, the containers on it."""

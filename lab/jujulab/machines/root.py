@@ -4,12 +4,54 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from jujulab.errors import LabError
 from jujulab.files import replace_text
-from jujulab.machines import hostsfile
+
+BEGIN = "# BEGIN lab machines"
+END = "# END lab machines"
+"""They enclose the block of /etc/hosts that the lab keeps current in every machine."""
+
+_LOCAL = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+
+
+@dataclass(frozen=True)
+class HostsEntry:
+    """One machine's line in /etc/hosts."""
+
+    address: IPv4Address
+    fqdn: str
+    hostname: str
+
+    def __str__(self) -> str:
+        return f"{self.address} {self.fqdn} {self.hostname}"
+
+
+def render_hosts(current: str, entries: Iterable[HostsEntry]) -> str:
+    """Return a hosts file with the given entries.
+
+    What others wrote outside of the lab's block stays as it is.
+
+    Args:
+        current: the file's text, empty when there is none.
+        entries: the machines.
+    """
+    lines = iter(current.splitlines(keepends=True))
+    kept = []
+    for line in lines:
+        if line.rstrip("\n") != BEGIN:
+            kept.append(line if line.endswith("\n") else f"{line}\n")
+            continue
+        for inner in lines:
+            if inner.rstrip("\n") == END:
+                break
+    others = "".join(kept) or _LOCAL
+    block = "".join(f"{entry}\n" for entry in sorted(entries, key=lambda entry: entry.address))
+    return f"{others}{BEGIN}\n{block}{END}\n"
 
 
 class Root:
@@ -61,10 +103,10 @@ class Root:
         (self.path / "etc/hostname").write_text(f"{hostname}\n")
         (self.path / "etc/machine-id").write_text(f"{machine_id}\n")
 
-    def write_hosts(self, entries: Sequence[hostsfile.Entry]) -> None:
+    def write_hosts(self, entries: Sequence[HostsEntry]) -> None:
         """Bring the lab's block of /etc/hosts up to date."""
         path = self.path / "etc/hosts"
         current = path.read_text() if path.exists() else ""
-        text = hostsfile.render(current, entries)
+        text = render_hosts(current, entries)
         if text != current:
             replace_text(path, text)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import jubilant
 import pytest
-from jujulab.engine.model import lifecycle, resolver
+from jujulab.engine.model import applications, removal, resolver, units
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import State, Unit
 from jujulab.juju.client import Client
@@ -39,15 +39,12 @@ class Bench:
         return self.model.charms.add(str(CHARMS / name), revision=None, next_local=0)
 
     def deploy(self, charm: str, app: str = "", *, units: int = 1) -> list[Unit]:
-        spec = lifecycle.AppSpec(app or charm, self.charm(charm))
-        application = lifecycle.add_application(self.model, spec)
+        spec = applications.AppSpec(app or charm, self.charm(charm))
+        application = applications.add_application(self.model, spec)
         return [] if application.subordinate else self.add_units(application.name, units)
 
     def add_units(self, app: str, count: int = 1) -> list[Unit]:
-        return [
-            lifecycle.add_unit(self.model, app, lifecycle.place(self.model, ""))
-            for _ in range(count)
-        ]
+        return [units.add_unit(self.model, app, units.place(self.model, "")) for _ in range(count)]
 
     def machine(self, unit: str) -> LocalMachine:
         return self.lab.machine(self.model.state.units[unit].machine)
@@ -69,7 +66,7 @@ class Bench:
                 words = (unit.name, hook.name, hook.remote_unit, hook.departing_unit)
                 return " ".join(word for word in words if word)
             if unit.removed and not unit.subordinates:
-                lifecycle.drop_unit(model, unit)
+                removal.drop_unit(model, unit)
                 return f"{unit.name} gone"
         return ""
 

@@ -1,7 +1,7 @@
 """The order of hooks: what each unit is told, and when."""
 
 import pytest
-from jujulab.engine.model import lifecycle, relations
+from jujulab.engine.model import applications, relations, removal, units
 from jujulab.juju.errors import JujuError, NotFoundError
 
 
@@ -110,9 +110,9 @@ def test_many_writes_are_one_event(bench):
 def test_an_option_that_changes_runs_config_changed(bench):
     bench.deploy("principal", units=2)
     bench.settle()
-    lifecycle.set_options(bench.model, "principal", {"count": "3"}, [])
+    applications.set_options(bench.model, "principal", {"count": "3"}, [])
     assert bench.settle() == ["principal/0 config-changed", "principal/1 config-changed"]
-    lifecycle.set_options(bench.model, "principal", {"count": "3"}, [])
+    applications.set_options(bench.model, "principal", {"count": "3"}, [])
     assert bench.settle() == []
 
 
@@ -144,7 +144,7 @@ def test_a_new_principal_gets_its_subordinate(bench):
 def test_a_unit_is_torn_down_in_jujus_order(bench):
     related(bench)
     bench.settle()
-    lifecycle.destroy_unit(bench.model, bench.model.unit("web/0"))
+    removal.destroy_unit(bench.model, bench.model.unit("web/0"))
     hooks = bench.settle()
     assert [h for h in hooks if h.startswith("web/0")] == [
         "web/0 ring-relation-broken",
@@ -162,7 +162,7 @@ def test_a_unit_is_torn_down_in_jujus_order(bench):
 def test_a_relation_is_removed_from_both_ends(bench):
     relation = related(bench)
     bench.settle()
-    relations.remove(bench.model, "web:sink", "db:source")
+    removal.remove_relation(bench.model, "web:sink", "db:source")
     assert sorted(bench.settle()) == [
         "db/0 source-relation-broken",
         "db/0 source-relation-departed web/0 web/0",
@@ -175,7 +175,7 @@ def test_a_relation_is_removed_from_both_ends(bench):
 def test_subordinates_go_with_their_relation(bench):
     with_subordinate(bench)
     bench.settle()
-    relations.remove(bench.model, "hang", "web")
+    removal.remove_relation(bench.model, "hang", "web")
     hooks = bench.settle("hang/0")
     assert hooks == [
         "host-relation-departed web/0 hang/0",
@@ -193,14 +193,14 @@ def test_a_subordinate_stays_while_another_relation_holds_it(bench):
     first = relations.add(bench.model, "hang:host", "web")
     bench.settle()
     assert relations.find(bench.model, "hang:host", "web:juju-info") is first
-    relations.kill(bench.model, first)
+    removal.kill(bench.model, first)
     assert bench.model.unit("hang/0").life == "dying"
 
 
 def test_a_principal_is_gone_after_its_subordinates(bench):
     with_subordinate(bench)
     bench.settle()
-    lifecycle.destroy_unit(bench.model, bench.model.unit("web/0"))
+    removal.destroy_unit(bench.model, bench.model.unit("web/0"))
     hooks = bench.settle()
     assert hooks.index("hang/0 gone") < hooks.index("web/0 gone")
 
@@ -208,7 +208,7 @@ def test_a_principal_is_gone_after_its_subordinates(bench):
 def test_an_application_goes_with_everything_that_it_has(bench):
     related(bench)
     bench.settle()
-    lifecycle.destroy_application(bench.model, "db")
+    removal.destroy_application(bench.model, "db")
     bench.settle()
     assert set(bench.model.state.applications) == {"web"}
     assert [len(r.endpoints) for r in bench.model.state.relations.values()] == [1]
@@ -217,7 +217,7 @@ def test_an_application_goes_with_everything_that_it_has(bench):
 
 def test_a_unit_that_was_never_installed_goes_without_hooks(bench):
     bench.deploy("principal")
-    lifecycle.destroy_unit(bench.model, bench.model.unit("principal/0"))
+    removal.destroy_unit(bench.model, bench.model.unit("principal/0"))
     assert bench.settle() == []
     assert not bench.model.state.units
 
@@ -225,7 +225,7 @@ def test_a_unit_that_was_never_installed_goes_without_hooks(bench):
 def test_force_removes_a_unit_without_hooks(bench):
     related(bench)
     bench.settle()
-    lifecycle.destroy_unit(bench.model, bench.model.unit("web/0"), force=True)
+    removal.destroy_unit(bench.model, bench.model.unit("web/0"), force=True)
     assert bench.settle() == ["db/0 source-relation-departed web/0 web/0"]
 
 
@@ -265,7 +265,7 @@ def test_the_lead_passes_on_when_the_lease_of_a_dead_machine_is_over(bench):
 def test_the_lead_passes_on_at_once_when_its_unit_is_removed(bench):
     bench.deploy("principal", units=2)
     bench.settle()
-    lifecycle.destroy_unit(bench.model, bench.model.unit("principal/0"))
+    removal.destroy_unit(bench.model, bench.model.unit("principal/0"))
     assert "leader-elected" in bench.settle("principal/1")
 
 
@@ -309,12 +309,12 @@ def test_principal_and_subordinate_have_the_same_base(bench):
 
 
 def test_placement(bench):
-    assert lifecycle.place(bench.model, "") == "0"
-    assert lifecycle.place(bench.model, "lxd:0") == "0/lxd/0"
-    assert lifecycle.place(bench.model, "lxd:0") == "0/lxd/1"
-    assert lifecycle.place(bench.model, "0/lxd/1") == "0/lxd/1"
-    assert lifecycle.place(bench.model, "lxd") == "1/lxd/0"
+    assert units.place(bench.model, "") == "0"
+    assert units.place(bench.model, "lxd:0") == "0/lxd/0"
+    assert units.place(bench.model, "lxd:0") == "0/lxd/1"
+    assert units.place(bench.model, "0/lxd/1") == "0/lxd/1"
+    assert units.place(bench.model, "lxd") == "1/lxd/0"
     with pytest.raises(NotFoundError):
-        lifecycle.place(bench.model, "7")
+        units.place(bench.model, "7")
     with pytest.raises(JujuError, match="invalid placement"):
-        lifecycle.place(bench.model, "zone=a")
+        units.place(bench.model, "zone=a")

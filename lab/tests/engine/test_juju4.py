@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from jujulab.engine.hooktools import tools as hooktools
 from jujulab.engine.hooktools.context import Context
-from jujulab.engine.model import lifecycle, relations, resolver
+from jujulab.engine.model import relations, removal, resolver
 from jujulab.engine.model.state import Hook
 from jujulab.juju import charm as charm_module
 
@@ -46,7 +46,7 @@ def test_an_application_that_goes_cannot_be_written_for(bench, juju4):
     hook = Hook("broken", relation=first.id, endpoint="source", remote_app="db")
     write = ("relation-set", "-r", f"sink:{second.id}", "a=b")
     assert run(bench, "web/0", hook, *write) == (0, "", "")
-    lifecycle.destroy_application(bench.model, "web")
+    removal.destroy_application(bench.model, "web")
     words = "relation not found" if juju4 else "permission denied"
     assert run(bench, "web/0", hook, *write) == (1, "", f"ERROR {words}\n")
     assert run(bench, "web/0", hook, "relation-set", "-r", f"source:{first.id}", "a=b")[0] == 0
@@ -57,7 +57,7 @@ def test_a_subordinate_ends_with_stop_and_without_answers(bench, juju4):
     bench.deploy("hanger")
     relations.add(bench.model, "web:juju-info", "hanger:host")
     bench.settle()
-    relations.remove(bench.model, "web:juju-info", "hanger:host")
+    removal.remove_relation(bench.model, "web:juju-info", "hanger:host")
     answer = run(bench, "hanger/0", Hook("stop"), "config-get", "--format=json")
     if juju4:
         assert answer == (1, "", "ERROR connection is shutdown before send\n")
@@ -65,7 +65,7 @@ def test_a_subordinate_ends_with_stop_and_without_answers(bench, juju4):
         assert answer[0] == 0
     lines = bench.settle("hanger/0")
     assert lines[-2:] == (["stop", "gone"] if juju4 else ["remove", "gone"])
-    lifecycle.destroy_application(bench.model, "web")
+    removal.destroy_application(bench.model, "web")
     assert "remove" in bench.settle("web/0")
 
 

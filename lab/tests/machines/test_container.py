@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from jujulab.machines import container
+from jujulab.machines import processes
 from jujulab.machines.cgroups import Cgroup
 from jujulab.machines.container import Container, ContainerError
 
@@ -96,8 +96,8 @@ def test_the_start_time_survives_odd_process_names(tmp_path):
     program = tmp_path / "a) b (c"
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([program, "60"]) as process:
-        first = container._start_time(process.pid)
+        first = processes.start_time(process.pid)
         process.kill()
     assert first is not None
     assert first.isdigit()
-    assert container._start_time(process.pid) is None
+    assert processes.start_time(process.pid) is None

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from jujulab.engine.api.calls import Calls, Progress
-from jujulab.engine.model import lifecycle, relations, resolver
+from jujulab.engine.model import applications, relations, removal, resolver
 from jujulab.engine.model.model import DEFAULT_CONFIG
 from jujulab.engine.model.state import Unit
 from jujulab.juju.errors import JujuError
@@ -35,7 +35,7 @@ class Changing(Calls):
                 progress(f"will remove unit {unit.name}")
                 for name in unit.subordinates:
                     progress(f"- will remove unit {name}")
-                lifecycle.destroy_unit(model, unit, force=force)
+                removal.destroy_unit(model, unit, force=force)
         self._changed()
 
     def _newest(self, names: list[str], count: int) -> list[Unit]:
@@ -54,7 +54,7 @@ class Changing(Calls):
                 progress(f"will remove application {name}")
                 for unit in model.units_of(name):
                     progress(f"- will remove unit {unit.name}")
-                lifecycle.destroy_application(model, name, force=force)
+                removal.destroy_application(model, name, force=force)
         self._changed()
 
     def integrate(self, *, first: str, second: str, progress: Progress) -> None:
@@ -66,7 +66,7 @@ class Changing(Calls):
     def remove_relation(self, *, first: str, second: str, force: bool, progress: Progress) -> None:
         """Remove a relation."""
         with self._model.lock:
-            relations.remove(self._model, first, second, force=force)
+            removal.remove_relation(self._model, first, second, force=force)
         self._changed()
 
     def set_config(
@@ -74,7 +74,7 @@ class Changing(Calls):
     ) -> None:
         """Set and reset an application's options."""
         with self._model.lock:
-            lifecycle.set_options(self._model, app, values, reset)
+            applications.set_options(self._model, app, values, reset)
         self._changed()
 
     def set_model_config(
@@ -121,7 +121,7 @@ class Changing(Calls):
         with model.lock:
             for name in list(model.state.applications):
                 if name in model.state.applications:
-                    lifecycle.destroy_application(model, name, force=True)
+                    removal.destroy_application(model, name, force=True)
             for machine in model.state.machines.values():
                 machine.life = "dying"
         self._changed()

@@ -25,7 +25,7 @@ from jujulab.bundle import (
     compute_changes,
     load,
 )
-from jujulab.engine.model import lifecycle, relations
+from jujulab.engine.model import applications, relations, units
 from jujulab.engine.model.model import Model
 from jujulab.juju.errors import JujuError
 from jujulab.juju.store import StoredCharm
@@ -132,7 +132,7 @@ def _execute(change: Any, model: Model, charms: dict[str, StoredCharm]) -> None:
 
 @_execute.register
 def _(change: AddApplication, model: Model, charms: dict[str, StoredCharm]) -> None:
-    spec = lifecycle.AppSpec(
+    spec = applications.AppSpec(
         name=change.name,
         charm=charms[change.charm],
         channel=change.channel or "",
@@ -142,19 +142,19 @@ def _(change: AddApplication, model: Model, charms: dict[str, StoredCharm]) -> N
         constraints=change.constraints,
         trust=change.trust,
     )
-    lifecycle.add_application(model, spec)
+    applications.add_application(model, spec)
 
 
 @_execute.register
 def _(change: RefreshApplication, model: Model, charms: dict[str, StoredCharm]) -> None:
-    lifecycle.upgrade_charm(model, change.application, charms[change.charm])
+    applications.upgrade_charm(model, change.application, charms[change.charm])
     if change.channel:
         model.application(change.application).channel = change.channel
 
 
 @_execute.register
 def _(change: SetOptions, model: Model, charms: dict[str, StoredCharm]) -> None:
-    lifecycle.set_options(model, change.application, dict(change.options), [])
+    applications.set_options(model, change.application, dict(change.options), [])
 
 
 @_execute.register
@@ -169,7 +169,7 @@ def _(change: Expose, model: Model, charms: dict[str, StoredCharm]) -> None:
 
 @_execute.register
 def _(change: AddMachine, model: Model, charms: dict[str, StoredCharm]) -> None:
-    machine = lifecycle.add_machine(
+    machine = units.add_machine(
         model, change.parent or "", base=change.base, constraints=change.constraints
     )
     if machine != change.id:
@@ -183,6 +183,6 @@ def _(change: AddRelation, model: Model, charms: dict[str, StoredCharm]) -> None
 
 @_execute.register
 def _(change: AddUnit, model: Model, charms: dict[str, StoredCharm]) -> None:
-    unit = lifecycle.add_unit(model, change.application, change.machine)
+    unit = units.add_unit(model, change.application, change.machine)
     if unit.name != change.unit:
         raise JujuError(f"unit {change.unit} was planned, {unit.name} was added")

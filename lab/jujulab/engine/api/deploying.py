@@ -7,7 +7,8 @@ from typing import Any
 
 from jujulab.engine.api import deploy
 from jujulab.engine.api.calls import Calls, Progress
-from jujulab.engine.model import lifecycle
+from jujulab.engine.model import applications
+from jujulab.engine.model import units as placing
 from jujulab.juju.errors import JujuError
 
 
@@ -33,7 +34,7 @@ class Deploying(Calls):
         """Deploy one charm and return the application's name."""
         model = self._model
         stored = deploy.store_charm(model, charm, revision)
-        spec = lifecycle.AppSpec(
+        spec = applications.AppSpec(
             name=name or stored.meta.name,
             charm=stored,
             channel=channel,
@@ -50,8 +51,8 @@ class Deploying(Calls):
             raise JujuError("too many units specified in unit placement")
         with model.lock:
             for directive in to:
-                lifecycle.check_placement(model, directive)
-            app = lifecycle.add_application(model, spec)
+                placing.check_placement(model, directive)
+            app = applications.add_application(model, spec)
             source = "local charm" if stored.origin == "local" else "charm-hub charm"
             where = f" in channel {app.channel}" if app.channel else ""
             progress(f'Located {source} "{stored.meta.name}", revision {stored.revision}')
@@ -107,11 +108,11 @@ class Deploying(Calls):
                     f'Added {stored.origin} charm "{stored.meta.name}", revision '
                     f"{stored.revision}, to the model"
                 )
-                lifecycle.upgrade_charm(model, app, stored)
+                applications.upgrade_charm(model, app, stored)
             if channel:
                 application.channel = channel
             if options:
-                lifecycle.set_options(model, app, options, [])
+                applications.set_options(model, app, options, [])
         self._changed()
 
     def add_unit(self, *, app: str, units: int, to: list[str], progress: Progress) -> list[str]:
@@ -120,7 +121,7 @@ class Deploying(Calls):
             if self._model.application(app).subordinate:
                 raise JujuError(f'cannot add unit to "{app}": application is a subordinate')
             for directive in to:
-                lifecycle.check_placement(self._model, directive)
+                placing.check_placement(self._model, directive)
             names = self._add_units(app, units, to)
         self._changed()
         return names
@@ -130,6 +131,6 @@ class Deploying(Calls):
         for number in range(count):
             directive = to[number] if number < len(to) else ""
             base = self._model.application(app).base
-            machine = lifecycle.place(self._model, directive, base=base)
-            names.append(lifecycle.add_unit(self._model, app, machine).name)
+            machine = placing.place(self._model, directive, base=base)
+            names.append(placing.add_unit(self._model, app, machine).name)
         return names

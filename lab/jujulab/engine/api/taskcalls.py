@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jujulab.engine.agent import tasks
 from jujulab.engine.api import entities
 from jujulab.engine.api.calls import Calls, Progress
+from jujulab.engine.model import tasks
 from jujulab.engine.model.state import Task
 from jujulab.juju.errors import NotFoundError
 from jujulab.juju.names import sorted_names

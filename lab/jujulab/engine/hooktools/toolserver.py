@@ -11,9 +11,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from jujulab.engine.agent.tasks import JUJU_EXEC
 from jujulab.engine.hooktools import tools as hooktools
 from jujulab.engine.hooktools.context import Context
+from jujulab.engine.model.tasks import JUJU_EXEC
 
 log = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jujulab.engine.model import lifecycle
+from jujulab.engine.model import units
 from jujulab.engine.model.model import Model
-from jujulab.engine.model.state import ALIVE, DYING, Endpoint, Relation, Unit
+from jujulab.engine.model.state import ALIVE, Endpoint, Relation, Unit
 from jujulab.juju.charm import Candidate, CharmEndpoint, fitting
-from jujulab.juju.errors import JujuError, NotFoundError
+from jujulab.juju.errors import JujuError
 from jujulab.juju.names import JUJU4
 
 
@@ -104,55 +104,6 @@ def _create(model: Model, sides: list[Candidate], scope: str) -> Relation:
     return relation
 
 
-def remove(model: Model, first: str, second: str, *, force: bool = False) -> None:
-    """Begin to remove a relation; it is gone when all its units have run their hooks.
-
-    Raises:
-        NotFoundError: There is no such relation.
-        JujuError: There is more than one.
-    """
-    for spec in (first, second):
-        model.application(spec.partition(":")[0])
-    found = [r for r in model.state.relations.values() if _matches(r, first, second)]
-    if not found:
-        raise NotFoundError(f'relation "{first} {second}" not found')
-    if len(found) > 1:
-        raise JujuError(f'ambiguous relation: "{first} {second}" matches more than one')
-    kill(model, found[0], force=force)
-
-
-def _matches(relation: Relation, first: str, second: str) -> bool:
-    """Whether two ``app[:endpoint]`` name the two sides of a relation."""
-    if relation.is_peer:
-        return False
-    left, right = ({e.app, str(e)} for e in relation.endpoints)
-    return (first in left and second in right) or (first in right and second in left)
-
-
-def kill(model: Model, relation: Relation, *, force: bool = False) -> None:
-    """Let a relation die: departed and broken run on its units, subordinates follow."""
-    relation.life = DYING
-    if force:
-        relation.members.clear()
-        for unit in model.state.units.values():
-            unit.relations.pop(str(relation.id), None)
-    if relation.scope == "container":
-        for endpoint in relation.endpoints:
-            for unit in model.units_of(endpoint.app):
-                if unit.principal and not _held(model, unit):
-                    lifecycle.destroy_unit(model, unit)
-    collect(model, relation)
-
-
-def _held(model: Model, unit: Unit) -> bool:
-    """Whether a living container-scoped relation still ties a subordinate to its principal."""
-    principal_app = unit.principal.partition("/")[0]
-    return any(
-        r.scope == "container" and r.life == ALIVE and r.other(unit.app).app == principal_app
-        for r in model.relations_of(unit.app)
-    )
-
-
 def enter(model: Model, relation: Relation, unit: Unit) -> None:
     """Bring a unit into a relation's scope, with its own databag, once it is installed."""
     if not (unit.installed and unit.life == ALIVE and relation.life == ALIVE):
@@ -169,7 +120,7 @@ def enter(model: Model, relation: Relation, unit: Unit) -> None:
     if relation.scope == "container" and not unit.principal:
         other = relation.other(unit.app).app
         if model.application(other).subordinate:
-            lifecycle.add_subordinate(model, unit, other)
+            units.add_subordinate(model, unit, other)
 
 
 def enter_all(model: Model, unit: Unit) -> None:
@@ -194,25 +145,6 @@ def members(model: Model, relation: Relation, unit: Unit) -> list[str]:
         units = model.state.units
         names = [n for n in names if n in units and units[n].scope_key == unit.scope_key]
     return sorted(names, key=lambda name: int(name.partition("/")[2]))
-
-
-def leave(model: Model, relation: Relation, unit_name: str) -> None:
-    """Take a unit out of scope: the other side runs departed."""
-    if unit_name in relation.members:
-        relation.members.remove(unit_name)
-    collect(model, relation)
-
-
-def collect(model: Model, relation: Relation) -> None:
-    """Drop a dying relation that nobody is in any more, and an application that it held."""
-    key = str(relation.id)
-    if relation.life == ALIVE or relation.members or key not in model.state.relations:
-        return
-    if any(key in unit.relations for unit in model.state.units.values()):
-        return
-    del model.state.relations[key]
-    for endpoint in relation.endpoints:
-        lifecycle.collect_application(model, endpoint.app)
 
 
 def write(relation: Relation, owner: str, changes: dict[str, str]) -> bool:

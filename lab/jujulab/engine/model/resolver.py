@@ -8,7 +8,7 @@ departed, broken, stop, remove.
 
 from __future__ import annotations
 
-from jujulab.engine.model import relations
+from jujulab.engine.model import relations, removal
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import ALIVE, Hook, Relation, SeenRelation, Status, Unit
 from jujulab.juju.names import JUJU4, seconds
@@ -248,4 +248,4 @@ def _record_relation(model: Model, unit: Unit, hook: Hook) -> None:
         del unit.relations[key]
         relation = model.state.relations.get(key)
         if relation:
-            relations.leave(model, relation, unit.name)
+            removal.leave(model, relation, unit.name)

@@ -1,0 +1,178 @@
+"""What a machine is: its names, its addresses, its files, and what its state can be read from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from jujulab.files import replace_text
+from jujulab.machines.addresses import DEFAULT_SPACE, MachineId, addresses
+from jujulab.machines.cgroups import Cgroup
+from jujulab.machines.container import Container
+from jujulab.machines.network import Network
+from jujulab.machines.root import HostsEntry, Root
+
+
+class Site(Protocol):
+    """What a machine needs of its lab; see `jujulab.machines.lab.Lab`."""
+
+    home: Path
+    run_dir: Path
+    instances_dir: Path
+
+    @property
+    def name(self) -> str:
+        """What namespaces and control groups are called on the host."""
+
+    @property
+    def network(self) -> Network:
+        """The lab's networks."""
+
+    @property
+    def cgroup_mounts(self) -> dict[str, Path]:
+        """The host's control group hierarchies."""
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Hold a lock that all processes of the lab share."""
+
+    def machines(self) -> Sequence[Any]:
+        """Return all machines, nodes before their containers."""
+
+    def machine(self, machine_id: str) -> Any:
+        """Return a machine, or raise KeyError."""
+
+    def refresh_hosts(self) -> None:
+        """Bring /etc/hosts of all machines up to date."""
+
+
+class Description:
+    """A machine as its files describe it.
+
+    Args:
+        lab: the lab that it belongs to.
+        identity: its parsed identifier.
+    """
+
+    def __init__(self, lab: Site, identity: MachineId) -> None:
+        self.lab = lab
+        self.identity = identity
+        self.id = str(identity)
+        self.slug = identity.slug
+        self.hostname = identity.hostname
+        self.fqdn = identity.fqdn
+        self.parent = identity.parent
+        self.dir = lab.home / "machines" / self.slug
+        self._root = Root(self.dir)
+        self.root = self._root.path
+        self.juju_dir = self.dir / "juju"
+        self._cuts = lab.run_dir / f"{self.slug}.cuts"
+        self._firmware = lab.run_dir / f"{self.slug}.firmware"
+
+    def __repr__(self) -> str:
+        return f"<Machine {self.id} {self.hostname}>"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the machine has been created and not destroyed."""
+        return (self.dir / "machine.json").exists()
+
+    @cached_property
+    def _definition(self) -> dict[str, Any]:
+        definition: dict[str, Any] = json.loads((self.dir / "machine.json").read_text())
+        return definition
+
+    @property
+    def host_part(self) -> int:
+        """The last octet of the machine's addresses."""
+        return int(self._definition["host_part"])
+
+    @property
+    def addresses(self) -> dict[str, IPv4Interface]:
+        """The machine's address in each space."""
+        return addresses(self.host_part)
+
+    @property
+    def hosts_entry(self) -> HostsEntry:
+        """The machine's line in /etc/hosts."""
+        address = self.addresses[DEFAULT_SPACE].ip
+        return HostsEntry(address=address, fqdn=self.fqdn, hostname=self.hostname)
+
+    @cached_property
+    def container(self) -> Container:
+        """The processes of the machine."""
+        return Container(
+            name=f"{self.lab.name}.{self.slug}",
+            root=self.root,
+            pid_file=self.lab.run_dir / f"{self.slug}.pid",
+            cgroup=Cgroup(f"{self.lab.name}/{self.slug}", self.lab.cgroup_mounts),
+        )
+
+    @property
+    def state(self) -> Literal["on", "off"]:
+        """Whether anything of the machine runs."""
+        return "on" if self.container.running else "off"
+
+    @property
+    def boot_id(self) -> str | None:
+        """A text that differs at every boot, a reboot from inside included; None while off."""
+        return self.container.boot_id
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the machine's processes are stopped."""
+        return self.container.cgroup.frozen
+
+    @property
+    def cuts(self) -> frozenset[str]:
+        """The spaces whose cable is unplugged; a power cycle does not plug it in again."""
+        with contextlib.suppress(FileNotFoundError):
+            return frozenset(self._cuts.read_text().split())
+        return frozenset()
+
+    @property
+    def firmware_until(self) -> float | None:
+        """When a node that was switched on leaves its firmware and boots, in epoch seconds.
+
+        None for a node that is off, or has booted. The power controller sets it; cutting the
+        power and booting both end it.
+        """
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return float(self._firmware.read_text())
+        return None
+
+    @firmware_until.setter
+    def firmware_until(self, due: float) -> None:
+        replace_text(self._firmware, repr(due))
+
+    @property
+    def mounted(self) -> bool:
+        """Whether the machine's root is there to be read and written."""
+        return self._root.mounted
+
+    def write(self, *, image: Path, host_part: int) -> None:
+        """Write the machine's definition; the caller holds the lab's lock."""
+        self._root.create()
+        self.juju_dir.mkdir(exist_ok=True)
+        definition = {
+            "id": self.id,
+            "image": str(image),
+            "host_part": host_part,
+            "machine_id": uuid.uuid4().hex,
+        }
+        replace_text(self.dir / "machine.json", json.dumps(definition, indent=1))
+
+    def unmount(self) -> None:
+        """Unmount the root of a machine that is off."""
+        self._root.unmount()
+
+    def write_hosts(self, entries: Sequence[HostsEntry]) -> None:
+        """Bring /etc/hosts up to date, unless the machine has never been started."""
+        if self.mounted:
+            self._root.write_hosts(entries)

@@ -1,0 +1,92 @@
+"""Processes of containers, as the host sees them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def inner_pid(pid: int) -> int | None:
+    """Return the process identifier that a process has in its own namespace."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("NSpid:"):
+                numbers = line.split()[1:]
+                return int(numbers[-1]) if len(numbers) > 1 else None
+    return None
+
+
+def start_time(pid: int) -> str | None:
+    """Return when a process started, in clock ticks since the host's boot."""
+    with contextlib.suppress(OSError):
+        # The second field, the name in parentheses, may hold anything.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return None
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal to a process, which may have ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def wait_exit(pid: int, timeout: float) -> bool:
+    """Wait until a process has ended; False when it has not after ``timeout`` seconds."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(handle, select.POLLIN)
+        return bool(poller.poll(timeout * 1000))
+    finally:
+        os.close(handle)
+
+
+def send_all(init: int | None, number: int) -> None:
+    """Send a signal to every process in the PID namespace of a container's process 1."""
+    if init is None:
+        return
+    namespace = Path(f"/proc/{init}/ns/pid").readlink()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (folder / "ns/pid").readlink() == namespace:
+                send(int(folder.name), number)
+
+
+def communicate(
+    process: subprocess.Popen[Any], argv: Sequence[str], text: str, timeout: float, *, check: bool
+) -> subprocess.CompletedProcess[str]:
+    """Hand a command its input and return what it printed.
+
+    Args:
+        process: the command, which leads a session.
+        argv: its words.
+        text: its standard input.
+        timeout: seconds after which it and its children are killed.
+        check: whether a status other than 0 is an error.
+
+    Raises:
+        subprocess.CalledProcessError: it failed, and ``check`` is set.
+        subprocess.TimeoutExpired: it took too long.
+    """
+    try:
+        stdout, stderr = process.communicate(text, timeout=timeout)
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        # In a frozen machine even SIGKILL waits for the thaw; the caller does not.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=1)
+        raise
+    result = subprocess.CompletedProcess(list(argv), process.returncode, stdout, stderr)
+    if check:
+        result.check_returncode()
+    return result
