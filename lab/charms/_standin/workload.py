@@ -73,7 +73,12 @@ def flags(text: str) -> dict[str, str]:
 
 
 def write(
-    path: Path, content: str, *, owner: str = "root", group: str = "root", mode: int = 0o644
+    path: Path,
+    content: str | bytes,
+    *,
+    owner: str = "root",
+    group: str = "root",
+    mode: int = 0o644,
 ) -> bool:
     """Write a file unless it already holds this content.
 
@@ -81,7 +86,7 @@ def write(
 
     Args:
         path: the file; its directory is made when missing.
-        content: all of its text.
+        content: all of its text, or of its bytes.
         owner: the user that owns it.
         group: the group that owns it.
         mode: its permissions.
@@ -89,13 +94,14 @@ def write(
     Returns:
         Whether it changed.
     """
-    if path.exists() and path.read_text() == content:
+    data = content.encode() if isinstance(content, str) else content
+    if path.exists() and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(content)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
     # A service's user is missing only where its package is, that is in the unit tests.
     with contextlib.suppress(KeyError):
         os.chown(part, pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid)

@@ -12,7 +12,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ class Container:
         Raises:
             ContainerError: systemd-nspawn did not start.
         """
-        self._remove_leftovers()
+        _remove_leftovers(_LEFTOVER / self.name)
         self.cgroup.create()
         argv = _nspawn(self.name, self.root, hostname, network, binds)
         script = _script(self.cgroup, self._pid_file, on_end)
@@ -134,11 +134,8 @@ class Container:
                 ["setsid", "--fork", "sh", "-c", script, "sh", *argv], check=True,
                 env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
-        deadline = time.monotonic() + 10
-        while self.supervisor is None:
-            if time.monotonic() > deadline:
-                raise ContainerError(f"{self.name} did not start, see {console}")
-            time.sleep(0.002)
+        if not _until(lambda: self.supervisor is not None, 10):
+            raise ContainerError(f"{self.name} did not start, see {console}")
 
     def wait_booted(self, timeout: float) -> None:
         """Wait until systemd has started everything, or has failed to start some of it.
@@ -295,11 +292,6 @@ class Container:
         )  # fmt: skip
         return processes.communicate(process, argv, input or "", timeout, check=check)
 
-    def _remove_leftovers(self) -> None:
-        mount = _LEFTOVER / self.name
-        if mount.is_mount():
-            subprocess.run(["umount", str(mount)], check=True)
-
 
 def _nspawn(
     name: str, root: Path, hostname: str, network: Path, binds: Mapping[Path, str]
@@ -322,3 +314,17 @@ def _script(cgroup: Cgroup, pid_file: Path, on_end: Sequence[str]) -> str:
         f'sh -ec {shlex.quote(supervise)} sh "$@" & wait $! && status=$? || status=$?;'
         f" case $status in {POWEROFF}|{REBOOT}) exec {shlex.join(on_end)} $! $status;; esac"
     )
+
+
+def _remove_leftovers(mount: Path) -> None:
+    if mount.is_mount():
+        subprocess.run(["umount", str(mount)], check=True)
+
+
+def _until(done: Callable[[], bool], timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True

@@ -13,7 +13,8 @@ from jujulab.cloud.placement import Room
 from jujulab.cloud.records import Records, SegmentHost
 from jujulab.errors import LabError
 from jujulab.trials.deployment import SEGMENT
-from jujulab.trials.trial import PREFIX, RECOVERY_TIMEOUT, Trial, TrialError
+from jujulab.trials.trial import Trial
+from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError
 
 IN_DUTY = SegmentHost(reserved=False, on_maintenance=False)
 IN_RESERVE = SegmentHost(reserved=True, on_maintenance=False)

@@ -5,154 +5,23 @@ See `verdict` for what is judged.
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from jujulab.cloud.cluster import Cluster
 from jujulab.cloud.connection import CloudError
 from jujulab.cloud.console import poll, units
-from jujulab.cloud.guests import Guests
-from jujulab.cloud.heartbeat import Pulse
-from jujulab.machines.lab import Machine
-from jujulab.trials import timeline, verdict
-from jujulab.trials.deployment import Deployment
-from jujulab.trials.faults import Faults
-from jujulab.trials.judges import Judges
-from jujulab.trials.observe import Event, Observer
+from jujulab.trials import verdict
 from jujulab.trials.verdict import Evacuation, Sighting
-
-PREFIX = "trial-"
-
-RECOVERY_TIMEOUT = 300.0
-"""Seconds until a recovery counts as failed, on a machine that does much else besides."""
-
-CONFIGURATION_TIMEOUT = 180.0
-"""Seconds until a changed option counts as one that the units do not settle with."""
+from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError, Watch, insist
 
 WITHOUT_CAUSE = 25.0
 """Seconds in which a fencing without cause would have happened: it takes about 10."""
 
 
-class TrialError(AssertionError):
-    """What had to happen did not, or what must never happen did."""
-
-
-def _insist(reached: bool, problem: object) -> None:
-    if not reached:
-        raise TrialError(problem)
-
-
-class Trial:
-    """One fault and what comes of it.
-
-    Args:
-        demo: the deployment, with every hypervisor on duty.
-    """
-
-    def __init__(self, demo: Deployment) -> None:
-        self.demo = demo
-        self.lab = demo.lab
-        self.cloud = demo.cloud
-        self.say = demo.console.say
-        self.cluster = Cluster(demo.lab, demo.console)
-        self.faults = Faults(demo.lab)
-        self.guests = Guests(demo.lab, demo.cloud)
-        self._judges = Judges(demo, self.cluster, self.guests, PREFIX)
-        self.repairs = contextlib.ExitStack()
-        """What has to be undone at the end, whatever comes of the trial."""
-        self._homes: dict[str, str] = {}
-        self._names: dict[str, str] = {}
-        self._pulses: dict[str, Pulse] = {}
-        self._observer: Observer | None = None
-        self._since = time.time()
-
-    def machine(self, host: str) -> Machine:
-        """Return the machine of a hypervisor."""
-        return self.lab.find(host)
-
-    def hypervisors(self) -> list[str]:
-        """Return Nova's and Pacemaker's names of all hypervisors."""
-        return sorted(machine.fqdn for machine in self.demo.hypervisors())
-
-    def populate(self, *hosts: str, count: int = 2) -> None:
-        """Boot guests on some hypervisors, and one on another one that nothing may happen to."""
-        wanted = dict.fromkeys(hosts, count)
-        others = [host for host in self.hypervisors() if host not in hosts]
-        wanted |= dict.fromkeys(others[-1:], 1)
-        self.boot(
-            {
-                f"{PREFIX}{host.split('.')[0]}-{n}": host
-                for host, number in wanted.items()
-                for n in range(1, number + 1)
-            }
-        )
-
-    def boot(self, homes: Mapping[str, str], ha_enabled: Collection[str] = ()) -> None:
-        """Boot guests, and follow them from now on; those of earlier trials go.
-
-        Args:
-            homes: name, beginning with `PREFIX` -> hypervisor.
-            ha_enabled: the guests that get the property HA_Enabled=True.
-        """
-        self.guests.prepare()
-        self.guests.delete(PREFIX)
-        for host in dict.fromkeys(homes.values()):
-            names = [name for name, home in homes.items() if home == host]
-            self.guests.boot(names, host, ha_enabled=ha_enabled)
-        self._homes = dict(homes)
-        self._names = {s["id"]: name for name, s in self.guests.find(PREFIX).items()}
-        self._pulses = self.guests.pulses(PREFIX)
-        self.say(f"guests: {self._homes}")
-
-    @contextlib.contextmanager
-    def watched(self, what: str) -> Iterator[None]:
-        """Watch while something happens, and show the timeline; the first fault is expected now.
-
-        Args:
-            what: the fault in words.
-        """
-        journal = self.lab.run_dir / "maas.jsonl"
-
-        def show(event: Event) -> None:
-            self.say(event.text)
-
-        with self.demo.console.step(what):
-            observer = Observer(
-                self.demo.database_view(),
-                self.cluster.answering,
-                journal,
-                dict(self._pulses),
-                show,
-            )
-            observer.start()
-            self._observer, self._since = observer, time.time()
-            observer.add("fault", "fault", "", what, at=self._since)
-            try:
-                yield
-            finally:
-                observer.stop()
-                print("\n" + timeline.render(what, observer.events, since=self._since))
-
-    def await_event(self, kind: str, timeout: float = RECOVERY_TIMEOUT) -> None:
-        """Wait until something of this kind was seen (see `observe`).
-
-        Raises:
-            TrialError: it was not, within the timeout in seconds.
-        """
-        seen = poll(lambda: bool(self._seen(kind)), timeout, 0.05)
-        _insist(seen, f"no {kind} within {timeout:g} s")
-
-    def _seen(self, kind: str) -> set[str]:
-        """Return the subjects of the events of a kind so far."""
-        events = self._observer.events if self._observer else []
-        return {event.subject for event in list(events) if event.kind == kind}
-
-    def victims(self, lost: Collection[str]) -> set[str]:
-        """Return the guests that were booted on some hypervisors."""
-        return {name for name, host in self._homes.items() if host in lost}
+class Trial(Watch):
+    """One fault and what comes of it."""
 
     def await_recovery(self, *lost: str, timeout: float = RECOVERY_TIMEOUT) -> None:
         """Wait until all guests of the lost hypervisors are ACTIVE elsewhere and beat again.
@@ -205,7 +74,7 @@ class Trial:
         while time.monotonic() < end:
             time.sleep(1)
             off = self.switched_off()
-            _insist(not off, f"switched off without cause: {off}")
+            insist(not off, f"switched off without cause: {off}")
 
     def settle(self, timeout: float = RECOVERY_TIMEOUT) -> None:
         """Wait until the cluster is whole and at rest.
@@ -214,7 +83,7 @@ class Trial:
             TrialError: it is not, within the timeout in seconds.
         """
         settled = poll(lambda: not self.cluster.unsettled(), timeout, 1)
-        _insist(settled, self.cluster.unsettled())
+        insist(settled, self.cluster.unsettled())
 
     def await_calm(self, window: float) -> None:
         """Wait until no hypervisor was fenced in the last `window` seconds."""
@@ -239,7 +108,7 @@ class Trial:
         def said() -> bool:
             return any(all(text in message for text in texts) for message in messages())
 
-        _insist(poll(lambda: said() == present, timeout, 1), f"{application}: {messages()}")
+        insist(poll(lambda: said() == present, timeout, 1), f"{application}: {messages()}")
         if present:
             told = next(m for m in messages() if all(text in m for text in texts))
             self.say(f"juju status: {application}: {told}")
@@ -268,7 +137,7 @@ class Trial:
                 for service in self.cloud.compute_services()
             )
 
-        _insist(poll(reported, timeout, 1), f"nova-compute of {host} does not report")
+        insist(poll(reported, timeout, 1), f"nova-compute of {host} does not report")
 
     def await_restart(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
         """Wait until the guests of a hypervisor that was fenced beat again where they were.
@@ -284,7 +153,7 @@ class Trial:
                 for item in seen
             )
 
-        _insist(poll(beat, timeout, 1), f"the guests of {host} do not run there")
+        insist(poll(beat, timeout, 1), f"the guests of {host} do not run there")
 
     def verify(
         self, *lost: str, interrupted: Collection[str] = (), restarted: Collection[str] = ()
@@ -302,7 +171,7 @@ class Trial:
         problems = self._unsafe([*lost, *restarted])
         problems += verdict.out_of_service(self.cloud.compute_services(), lost)
         problems += verdict.disturbed(self._sightings(), lost, [*interrupted, *restarted])
-        _insist(not problems, "\n".join(problems))
+        insist(not problems, "\n".join(problems))
 
     def _unsafe(self, lost: Collection[str]) -> list[str]:
         return self._judges.unsafe(self._names, self._since, lost)
@@ -338,22 +207,8 @@ class Trial:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             found = self.processes(host)
-            _insist(not found, f"{host} runs guests that were evacuated: {found}")
+            insist(not found, f"{host} runs guests that were evacuated: {found}")
             time.sleep(1)
-
-    def set_options(self, application: str, **options: object) -> None:
-        """Set options, with `_` for `-`, until the end of the trial."""
-        values = {name.replace("_", "-"): value for name, value in options.items()}
-        self.repair(self._config, application, "--reset", ",".join(values))
-        self._config(application, *(f"{name}={value}" for name, value in values.items()))
-
-    def _config(self, application: str, *arguments: str) -> None:
-        self.demo.console.juju("config", application, *arguments)
-        self.demo.console.wait_active("the changed configuration", timeout=CONFIGURATION_TIMEOUT)
-
-    def repair(self, function: Callable[..., object], *arguments: object) -> None:
-        """Have something called at the end of the trial, whatever comes of it."""
-        self.repairs.callback(function, *arguments)
 
 
 def _host(server: dict[str, Any]) -> str:

@@ -19,11 +19,11 @@ def load(name: str) -> types.ModuleType:
     """Import a module of the charm, as if there were no other charm with one of that name."""
     names = ("cluster", "corosync", "databags", "plan")
     before = {module: sys.modules.pop(module) for module in names if module in sys.modules}
-    sys.path.insert(0, str(CHARM / "src"))
+    sys.path[:0] = [str(CHARM / "src"), str(CHARM.parent / "_standin")]
     try:
         return __import__(name)
     finally:
-        sys.path.remove(str(CHARM / "src"))
+        del sys.path[:2]
         for module in names:
             sys.modules.pop(module, None)
         sys.modules.update(before)

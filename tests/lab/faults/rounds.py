@@ -12,7 +12,7 @@ from campaign import GUEST, HARMLESS, TWO, Companion, Round
 from jujulab.cloud.console import poll
 from jujulab.trials import verdict
 from jujulab.trials.failover import Failover
-from jujulab.trials.trial import PREFIX, RECOVERY_TIMEOUT, TrialError
+from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError
 
 QUIET = 12.0
 """Seconds after something harmless in which a fencing would have happened: it takes about 10."""

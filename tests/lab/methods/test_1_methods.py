@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 import pytest
 from jujulab.cloud.records import Records
 from jujulab.trials.failover import IN_DUTY, IN_MAINTENANCE, IN_RESERVE, Failover
-from jujulab.trials.trial import PREFIX
+from jujulab.trials.watch import PREFIX
 
 ONE, TWO = f"{PREFIX}1", f"{PREFIX}2"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jujulab.cloud.records import Records
 from jujulab.trials.failover import Failover
-from jujulab.trials.trial import PREFIX
+from jujulab.trials.watch import PREFIX
 
 RUNNING, SHUT_OFF, BROKEN, LOCKED = (
     f"{PREFIX}{name}" for name in ("running", "shutoff", "error", "locked")

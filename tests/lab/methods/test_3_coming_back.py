@@ -7,7 +7,7 @@ import time
 from jujulab.cloud.console import poll
 from jujulab.maas.power import Settings
 from jujulab.trials.failover import IN_DUTY, IN_MAINTENANCE, Failover
-from jujulab.trials.trial import PREFIX
+from jujulab.trials.watch import PREFIX
 
 GUEST = f"{PREFIX}1"
 

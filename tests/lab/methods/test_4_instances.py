@@ -6,7 +6,7 @@ import time
 
 import pytest
 from jujulab.trials.failover import GUEST, Failover
-from jujulab.trials.trial import PREFIX
+from jujulab.trials.watch import PREFIX
 
 TAGGED, PLAIN = f"{PREFIX}tagged", f"{PREFIX}plain"
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import grp
-import os
-import pwd
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import cluster
+from workload import write
 
 PACKAGES = ("corosync", "pacemaker", "crmsh", "resource-agents", "cluster-glue")
 SERVICES = ("corosync", "pacemaker")
@@ -72,30 +70,6 @@ logging {{
 """
 
 
-def write(
-    path: Path, content: str | bytes, *, mode: int = 0o644, owner: str = "root:root"
-) -> bool:
-    """Write a file, never readable for more users than it is meant for.
-
-    Returns:
-        Whether it has changed.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    if path.exists() and path.read_bytes() == data:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        user, group = owner.split(":")
-        os.fchown(handle, pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid)
-        os.fchmod(handle, mode)
-    part.replace(path)
-    return True
-
-
 class Member:
     """This machine as a member of the cluster.
 
@@ -151,7 +125,7 @@ class Member:
             self._root / "etc/pacemaker/authkey",
             base64.b64decode(str(pacemaker_key)),
             mode=0o440,
-            owner="root:haclient",
+            group="haclient",
         )
         if self.running:
             if any(changed):
@@ -208,4 +182,4 @@ class Member:
         option = f'<cluster_property_set id="cib-bootstrap-options">{pair}</cluster_property_set>'
         empty = cluster.run("cibadmin", "--empty")
         seed = empty.replace("<crm_config/>", f"<crm_config>{option}</crm_config>")
-        write(self._cib, seed, mode=0o600, owner="hacluster:haclient")
+        write(self._cib, seed, mode=0o600, owner="hacluster", group="haclient")
