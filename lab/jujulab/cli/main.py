@@ -16,10 +16,8 @@ _MODULES = {
         "add-unit config deploy integrate refresh relate remove-application remove-relation "
         "remove-unit resolve resolved"
     ),
-    "debuglog": "debug-log",
     "models": "model-config version",
     "operations": "exec run show-task",
-    "remote": "ssh",
     "status": "show-unit status",
 }
 """Where each command is. Only the one that is run is loaded: most calls are `status`."""

@@ -1,4 +1,4 @@
-"""Logs: one file for each unit, as on a Juju machine, and one record of everything for debug-log.
+"""Logs: one file for each unit and machine, as on a Juju machine.
 
 All are below `$LAB_HOME/logs`. Charms decide what they log; nothing else of a hook is kept here
 but what it prints.
@@ -6,12 +6,10 @@ but what it prints.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from pathlib import Path
 
-DEBUG_LOG = "debug-log.jsonl"
 _LIMIT = 64 * 2**20
 _LEVELS = {"TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 
@@ -35,16 +33,11 @@ class Logs:
         """
         level = {"WARN": "WARNING"}.get(level, level)
         level = level if level in _LEVELS else "INFO"
-        now = time.time()
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now))
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
         lines = message.splitlines() or [""]
         text = "".join(f"{stamp} {level} {module} {line}\n" for line in lines)
-        records = "".join(
-            json.dumps([round(now, 3), entity, level, module, line]) + "\n" for line in lines
-        )
         with self._lock:
             self._append(self._directory / f"{entity}.log", text)
-            self._append(self._directory / DEBUG_LOG, records)
 
     def _append(self, path: Path, text: str) -> None:
         if path.exists() and path.stat().st_size > _LIMIT:

@@ -76,7 +76,6 @@ def test_commands_run_in_a_units_context(juju, charm):
     assert failure.value.task.return_code == 3
     with pytest.raises(TimeoutError):
         juju.exec("sleep 0.5", unit="web/0", wait=0.01)
-    assert juju.ssh("web/0", "echo", "$((1 + 1))") == "2\n"
 
 
 def test_a_hook_that_fails_is_an_error_and_commits_nothing(juju, charm):
@@ -93,7 +92,7 @@ def test_a_hook_that_fails_is_an_error_and_commits_nothing(juju, charm):
     data = juju.show_unit("db/0").relation_info[-1].local_unit.data
     assert "poison" not in data
     assert juju.run("db/0", "greet", {"name": "x"}).success, "actions run in an error state"
-    assert "failing as told" in juju.debug_log()
+    assert "failing as told" in (juju.home / "logs" / "unit-db-0.log").read_text()
     juju.config("db", {"fail-hook": ""})
     juju.cli("resolve", "db/0")
     juju.settled("db")

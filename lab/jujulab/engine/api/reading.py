@@ -7,7 +7,6 @@ from typing import Any
 from jujulab.engine.api import entities, status
 from jujulab.engine.api.calls import Calls, Progress
 from jujulab.engine.model.model import DEFAULT_CONFIG
-from jujulab.juju.errors import NotFoundError
 
 
 class Reading(Calls):
@@ -47,12 +46,3 @@ class Reading(Calls):
                 }
                 for name in sorted(DEFAULT_CONFIG)
             }
-
-    def machine_of(self, *, target: str, progress: Progress) -> str:
-        """Return the machine of a unit, or a machine's own id."""
-        with self._model.lock:
-            if target in self._model.state.machines:
-                return target
-            if "/" not in target:
-                raise NotFoundError(f"machine {target} not found")
-            return self._model.unit(target).machine

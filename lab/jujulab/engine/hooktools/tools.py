@@ -239,34 +239,12 @@ def _relation_model_get(
     "network-get",
     _FORMAT,
     _RELATION,
-    Flag("bind-address", kind="bool"),
-    Flag("ingress-address", kind="bool"),
-    Flag("egress-subnets", kind="bool"),
-    Flag("primary-address", kind="bool"),
 )
 def _network_get(context: Context, values: Values, arguments: list[str], payload: str) -> Any:
     binding = _one(arguments, "binding name") if arguments or not values["relation"] else ""
     if values["relation"]:
         binding = context.relation(values["relation"]).endpoint(context.unit.app).name
-    info = context.network(binding)
-    single = {
-        "bind-address": info["bind-addresses"][0]["addresses"][0]["value"],
-        "primary-address": info["bind-addresses"][0]["addresses"][0]["value"],
-        "ingress-address": info["ingress-addresses"][0],
-        "egress-subnets": ",".join(info["egress-subnets"]),
-    }
-    wanted = {name: value for name, value in single.items() if values[name]}
-    if len(wanted) == 1:
-        return next(iter(wanted.values()))
-    if wanted:
-        return wanted
-    if values["format"] != "json":  # the older names, which charmhelpers reads
-        for bound in info["bind-addresses"]:
-            bound["macaddress"] = bound["mac-address"]
-            bound["interfacename"] = bound["interface-name"]
-            for address in bound["addresses"]:
-                address["address"] = address["value"]
-    return info
+    return context.network(binding)
 
 
 @_tool("status-set", Flag("application", kind="bool"))
@@ -398,21 +376,6 @@ def _goal_state(context: Context, values: Values, arguments: list[str], payload:
     return {"units": units(app), "relations": related}
 
 
-@_tool("unit-get", _FORMAT)
-def _unit_get(context: Context, values: Values, arguments: list[str], payload: str) -> str:
-    name = _one(arguments, "setting")
-    if name not in ("private-address", "public-address"):
-        raise ToolError(f'unknown setting "{name}"')
-    return context.model.default_address(context.unit.machine)
-
-
-@_tool("storage-list", _FORMAT)
-def _storage_list(
-    context: Context, values: Values, arguments: list[str], payload: str
-) -> list[str]:
-    return []
-
-
 _GONE_IN_4 = ("leader-get", "leader-set")
 _NO_SECRETS = "this controller has no secrets"
 _NO_STORAGE = "this controller has no storage"
@@ -422,12 +385,13 @@ UNSUPPORTED = {
         f"secret-{verb}": _NO_SECRETS
         for verb in ("add", "get", "grant", "ids", "info-get", "remove", "revoke", "set")
     },
-    **dict.fromkeys(("storage-add", "storage-get"), _NO_STORAGE),
+    **dict.fromkeys(("storage-add", "storage-get", "storage-list"), _NO_STORAGE),
     **{f"state-{verb}": _NO_STATE for verb in ("get", "set", "delete")},
     "credential-get": "cannot access cloud credentials",
     "juju-reboot": "machines are rebooted from outside: see `lab power cycle`",
     "leader-get": "use the application databag of a peer relation",
     "leader-set": "use the application databag of a peer relation",
+    "unit-get": "use network-get",
     "resource-get": "charms of this controller have no resources",
 }
 """Tools that exist only to say why they do nothing."""
