@@ -180,7 +180,7 @@ class MasakariCharm(Pausable):
 
         name = event.handle.kind.removesuffix("_action")
         try:
-            results = actions.SEGMENT_ACTIONS[name](self._segments(event), event.params)
+            results = actions.run(name, self._segments(event), event.params)
             if name == "return_host":
                 self._workload.recoveries.returned(event.params["host"])
         except (ActionError, CloudError, PacemakerError, ValueError) as error:

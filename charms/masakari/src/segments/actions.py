@@ -1,4 +1,4 @@
-"""Actions on failover segments: from Juju's parameters to calls, by name of the action."""
+"""Actions on failover segments: from Juju's parameters to calls."""
 
 from __future__ import annotations
 
@@ -9,80 +9,31 @@ from segments.lookup import split
 from segments.results import Results
 from segments.segments import Segments
 
-Params = Mapping[str, Any]
-
-
-def _create_segment(segments: Segments, params: Params) -> Results:
-    return segments.create(
-        params["name"],
-        recovery_method=params["recovery-method"],
-        description=params.get("description"),
-        enabled=params.get("enabled"),
-        hosts=split(params.get("hosts")),
-        reserved_hosts=split(params.get("reserved-hosts")),
-        disable_reserved=params["disable-reserved"],
-    )
-
-
-def _list_segments(segments: Segments, params: Params) -> Results:
-    return segments.list_all()
-
-
-def _show_segment(segments: Segments, params: Params) -> Results:
-    return segments.show(params["name"])
-
-
-def _update_segment(segments: Segments, params: Params) -> Results:
-    return segments.update(
-        params["name"],
-        new_name=params.get("new-name"),
-        recovery_method=params.get("recovery-method"),
-        description=params.get("description"),
-        enabled=params.get("enabled"),
-    )
-
-
-def _delete_segment(segments: Segments, params: Params) -> Results:
-    return segments.delete(params["name"], with_hosts=params["with-hosts"])
-
-
-def _add_hosts(segments: Segments, params: Params) -> Results:
-    return segments.add_hosts(
-        params["segment"],
-        hosts=split(params.get("hosts")),
-        reserved_hosts=split(params.get("reserved-hosts")),
-        disable_reserved=params["disable-reserved"],
-    )
-
-
-def _update_host(segments: Segments, params: Params) -> Results:
-    return segments.update_host(
-        params["host"],
-        reserved=params.get("reserved"),
-        on_maintenance=params.get("on-maintenance"),
-        disable_reserved=params["disable-reserved"],
-    )
-
-
-def _remove_hosts(segments: Segments, params: Params) -> Results:
-    return segments.remove_hosts(params["segment"], split(params["hosts"]))
-
-
-def _return_host(segments: Segments, params: Params) -> Results:
-    return segments.return_host(
-        params["host"], reserved=params["reserved"], timeout=params["timeout"]
-    )
-
-
-SEGMENT_ACTIONS: Mapping[str, Callable[[Segments, Params], Results]] = {
-    "create_segment": _create_segment,
-    "list_segments": _list_segments,
-    "show_segment": _show_segment,
-    "update_segment": _update_segment,
-    "delete_segment": _delete_segment,
-    "add_hosts": _add_hosts,
-    "update_host": _update_host,
-    "remove_hosts": _remove_hosts,
-    "return_host": _return_host,
+SEGMENT_ACTIONS: Mapping[str, Callable[..., Results]] = {
+    "create_segment": Segments.create,
+    "list_segments": Segments.list_all,
+    "show_segment": Segments.show,
+    "update_segment": Segments.update,
+    "delete_segment": Segments.delete,
+    "add_hosts": Segments.add_hosts,
+    "update_host": Segments.update_host,
+    "remove_hosts": Segments.remove_hosts,
+    "return_host": Segments.return_host,
 }
-"""By name of the action, with underscores."""
+"""What each action calls; its name has underscores here."""
+
+_LISTS = ("hosts", "reserved-hosts")
+
+
+def run(action: str, segments: Segments, params: Mapping[str, Any]) -> Results:
+    """Run an action: its parameters are the call's arguments, lists of names divided.
+
+    Raises:
+        ActionError: it cannot be done.
+        CloudError: an API does not do it.
+    """
+    given = {
+        key.replace("-", "_"): split(value) if key in _LISTS else value
+        for key, value in params.items()
+    }
+    return SEGMENT_ACTIONS[action](segments, **given)

@@ -58,10 +58,10 @@ class Segments:
         name: str,
         *,
         recovery_method: str,
-        description: str | None,
-        enabled: bool | None,
-        hosts: Sequence[str],
-        reserved_hosts: Sequence[str],
+        description: str | None = None,
+        enabled: bool | None = None,
+        hosts: Sequence[str] = (),
+        reserved_hosts: Sequence[str] = (),
         disable_reserved: bool,
     ) -> Results:
         """Create a segment with hosts; what is there already is left alone."""
@@ -82,33 +82,33 @@ class Segments:
 
     def add_hosts(
         self,
-        name: str,
+        segment: str,
         *,
-        hosts: Sequence[str],
-        reserved_hosts: Sequence[str],
+        hosts: Sequence[str] = (),
+        reserved_hosts: Sequence[str] = (),
         disable_reserved: bool,
     ) -> Results:
         """Put hosts into a segment; those that are in it already are left alone."""
         if not hosts and not reserved_hosts:
             raise ActionError("no host given: set hosts or reserved-hosts")
-        segment = self._lookup.find(name)
+        found = self._lookup.find(segment)
         services = check_hosts(self._lookup, self._cloud, self._stranger, hosts, reserved_hosts)
         places = self._lookup.places()
-        check_places(segment, places, hosts, reserved_hosts)
+        check_places(found, places, hosts, reserved_hosts)
         added, disabled = self._add(
-            segment, places, services, hosts, reserved_hosts, disable_reserved
+            found, places, services, hosts, reserved_hosts, disable_reserved
         )
         outcome = "updated" if added or disabled else "unchanged"
-        return self._outcome(segment, outcome, added=added, disabled=disabled)
+        return self._outcome(found, outcome, added=added, disabled=disabled)
 
     def update(
         self,
         name: str,
         *,
-        new_name: str | None,
-        recovery_method: str | None,
-        description: str | None,
-        enabled: bool | None,
+        new_name: str | None = None,
+        recovery_method: str | None = None,
+        description: str | None = None,
+        enabled: bool | None = None,
     ) -> Results:
         """Change the given properties of a segment."""
         segment = self._lookup.find(name)
@@ -142,46 +142,46 @@ class Segments:
         self._cloud.delete_segment(segment.uuid)
         return {"outcome": "deleted", "segment": describe(segment, hosts)}
 
-    def remove_hosts(self, name: str, hosts: Sequence[str]) -> Results:
+    def remove_hosts(self, segment: str, hosts: Sequence[str]) -> Results:
         """Take hosts out of a segment; those that are not in it are left alone."""
-        segment = self._lookup.find(name)
-        present = {host.name: host for host in self._cloud.hosts(segment.uuid)}
+        found = self._lookup.find(segment)
+        present = {host.name: host for host in self._cloud.hosts(found.uuid)}
         removed = [host for host in hosts if host in present]
         for host in removed:
             self._cloud.remove_host(present[host])
         outcome = "updated" if removed else "unchanged"
-        return self._outcome(segment, outcome, removed=removed)
+        return self._outcome(found, outcome, removed=removed)
 
     def update_host(
         self,
-        name: str,
+        host: str,
         *,
-        reserved: bool | None,
-        on_maintenance: bool | None,
+        reserved: bool | None = None,
+        on_maintenance: bool | None = None,
         disable_reserved: bool,
     ) -> Results:
         """Change the given properties of a host."""
         if reserved is None and on_maintenance is None:
             raise ActionError("nothing to change: set reserved or on-maintenance")
-        host = self._lookup.find_host(name)
+        found = self._lookup.find_host(host)
         wanted = {"reserved": reserved, "on_maintenance": on_maintenance}
         changes = {
-            key: v for key, v in wanted.items() if v is not None and getattr(host, key) != v
+            key: v for key, v in wanted.items() if v is not None and getattr(found, key) != v
         }
         if changes:
-            self._cloud.update_host(host, **changes)
+            self._cloud.update_host(found, **changes)
         disabled = []
         if reserved and disable_reserved:
-            disabled = self._disable(self._lookup.services(), [name])
+            disabled = self._disable(self._lookup.services(), [host])
         return result(
             "updated" if changes or disabled else "unchanged",
-            host=describe_host(self._lookup.find_host(name), self._lookup.services().get(name)),
+            host=describe_host(self._lookup.find_host(host), self._lookup.services().get(host)),
             disabled=disabled,
         )
 
-    def return_host(self, name: str, *, reserved: bool, timeout: float) -> Results:
+    def return_host(self, host: str, *, reserved: bool, timeout: float) -> Results:
         """Take a recovered hypervisor back into service; see `Returning`."""
-        return self._returning.run(name, reserved=reserved, timeout=timeout)
+        return self._returning.run(host, reserved=reserved, timeout=timeout)
 
     def _add(
         self,
