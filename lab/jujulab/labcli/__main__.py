@@ -68,9 +68,6 @@ def parser() -> argparse.ArgumentParser:
         added.add_argument("node", metavar="NODE", help="machine id or host name")
         return added
 
-    add("image", _image, "Build the machines' base image, unless it is there, and print its path.")
-    add("up", _up, "Make the networks and the power controller.")
-    add("down", _down, "Switch everything off; keep the files.")
     clean = add("clean", _clean, "Switch everything off and remove the lab's files.")
     clean.add_argument("--image", action="store_true", help="also remove the image cache")
     machines = add("machines", _machines, "Show the machines.")
@@ -105,20 +102,6 @@ def parser() -> argparse.ArgumentParser:
     maas.add_argument("setting", nargs="?", choices=("outage", "boot-delay", "power-delay"))
     maas.add_argument("value", nargs="?", help="on or off for outage, else seconds")
     return top
-
-
-def _image(lab: Lab, _: argparse.Namespace) -> None:
-    print(image.ensure(lab.cache))
-
-
-def _up(lab: Lab, _: argparse.Namespace) -> None:
-    lab.up()
-    print(f"lab {lab.home}: networks {', '.join(SPACES)}; MAAS at {url()}")
-
-
-def _down(lab: Lab, _: argparse.Namespace) -> None:
-    Client(lab.home).stop_controller()
-    lab.down()
 
 
 def _clean(lab: Lab, arguments: argparse.Namespace) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import singledispatch
 from pathlib import Path
-from typing import Any
 
 from jujulab.bundle import (
     AddApplication,
@@ -13,6 +11,7 @@ from jujulab.bundle import (
     AddRelation,
     AddUnit,
     ApplicationView,
+    Change,
     Expose,
     LocalCharms,
     MachineMap,
@@ -124,65 +123,40 @@ def _announce(progress: Progress, charm: str, channel: str | None) -> None:
         progress(f'Located charm "{charm}" in charm-hub, channel {channel}')
 
 
-@singledispatch
-def _execute(change: Any, model: Model, charms: dict[str, StoredCharm]) -> None:
+def _execute(change: Change, model: Model, charms: dict[str, StoredCharm]) -> None:
     """Make one change; the lock is held."""
-    raise JujuError(f"cannot execute {change}")
+    match change:
+        case AddApplication():
+            spec = applications.AppSpec(
+                name=change.name,
+                charm=charms[change.charm],
+                channel=change.channel or "",
+                base=change.base,
+                options=dict(change.options),
+                bindings=dict(change.bindings),
+                constraints=change.constraints,
+                trust=change.trust,
+            )
+            applications.add_application(model, spec)
+        case RefreshApplication(name, charm, channel):
+            applications.upgrade_charm(model, name, charms[charm])
+            if channel:
+                model.application(name).channel = channel
+        case SetOptions(name, options):
+            applications.set_options(model, name, dict(options), [])
+        case SetConstraints(name, constraints):
+            model.application(name).constraints = constraints
+        case Expose(name):
+            model.application(name).is_exposed = True
+        case AddMachine(planned, parent, base, constraints):
+            added = units.add_machine(model, parent or "", base=base, constraints=constraints)
+            _as_planned("machine", planned, added)
+        case AddRelation(first, second):
+            relations.add(model, first, second)
+        case AddUnit(name, planned, machine):
+            _as_planned("unit", planned, units.add_unit(model, name, machine).name)
 
 
-@_execute.register
-def _(change: AddApplication, model: Model, charms: dict[str, StoredCharm]) -> None:
-    spec = applications.AppSpec(
-        name=change.name,
-        charm=charms[change.charm],
-        channel=change.channel or "",
-        base=change.base,
-        options=dict(change.options),
-        bindings=dict(change.bindings),
-        constraints=change.constraints,
-        trust=change.trust,
-    )
-    applications.add_application(model, spec)
-
-
-@_execute.register
-def _(change: RefreshApplication, model: Model, charms: dict[str, StoredCharm]) -> None:
-    applications.upgrade_charm(model, change.application, charms[change.charm])
-    if change.channel:
-        model.application(change.application).channel = change.channel
-
-
-@_execute.register
-def _(change: SetOptions, model: Model, charms: dict[str, StoredCharm]) -> None:
-    applications.set_options(model, change.application, dict(change.options), [])
-
-
-@_execute.register
-def _(change: SetConstraints, model: Model, charms: dict[str, StoredCharm]) -> None:
-    model.application(change.application).constraints = change.constraints
-
-
-@_execute.register
-def _(change: Expose, model: Model, charms: dict[str, StoredCharm]) -> None:
-    model.application(change.application).is_exposed = True
-
-
-@_execute.register
-def _(change: AddMachine, model: Model, charms: dict[str, StoredCharm]) -> None:
-    machine = units.add_machine(
-        model, change.parent or "", base=change.base, constraints=change.constraints
-    )
-    if machine != change.id:
-        raise JujuError(f"machine {change.id} was planned, {machine} was added")
-
-
-@_execute.register
-def _(change: AddRelation, model: Model, charms: dict[str, StoredCharm]) -> None:
-    relations.add(model, change.endpoint1, change.endpoint2)
-
-
-@_execute.register
-def _(change: AddUnit, model: Model, charms: dict[str, StoredCharm]) -> None:
-    unit = units.add_unit(model, change.application, change.machine)
-    if unit.name != change.unit:
-        raise JujuError(f"unit {change.unit} was planned, {unit.name} was added")
+def _as_planned(what: str, planned: str, added: str) -> None:
+    if added != planned:
+        raise JujuError(f"{what} {planned} was planned, {added} was added")
