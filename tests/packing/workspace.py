@@ -47,6 +47,7 @@ def stage(target: Path) -> None:
     ignore = shutil.ignore_patterns(*_LEFT_OUT, "*.charm", "uv.lock")
     for name in ("charms", "packages"):
         shutil.copytree(REPOSITORY / name, target / name, ignore=ignore)
+    shutil.copy2(REPOSITORY / "LICENSE", target)
     settings = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     constraints = "".join(f"    {requirement!r},\n" for requirement in pinned())
     (target / "pyproject.toml").write_text(

@@ -316,8 +316,6 @@ def _why_skipped(release: bool, offered: bool, *, managed: bool) -> str:
 
 
 if __name__ == "__main__":  # pragma: no cover
-    # The charm's own modules must not get in the way of programs that are written in Python.
-    os.environ.pop("PYTHONPATH", None)
     # Each record is a call of one of Juju's tools, and these libraries are talkative: five records
     # for one systemctl, whole HTTP conversations.
     for library in ("charmlibs", "keystoneauth", "urllib3"):

@@ -32,18 +32,15 @@ else:  # the same parser, by its name on PyPI
 REPOSITORY = Path(__file__).resolve().parents[3]
 LOCK = REPOSITORY / "requirements.txt"
 PACKAGES = REPOSITORY / "packages"
+LICENSE = REPOSITORY / "LICENSE"
+DISPATCH = REPOSITORY / "charms" / "dispatch"
+"""Both are in each charm, as its charmcraft.yaml says."""
 
 LAB_PYTHON = "3.11"
 """Python of the lab's base image (Debian 12)."""
 
-_DISPATCH = """\
-#!/bin/sh
-# Runs the charm with the Python environment that is packed with it.
-cd "$(dirname "$(readlink -f "$0")")" || exit 1
-export JUJU_DISPATCH_PATH="${JUJU_DISPATCH_PATH:-$0}"
-PYTHONPATH=lib:src exec venv/bin/python src/charm.py
-"""
-_NOT_METADATA = frozenset({"config", "actions", "parts", "platforms", "bases", "type", "links"})
+_NOT_METADATA = frozenset({"config", "actions", "parts", "platforms", "bases", "type"})
+_RENAMED = {"title": "display-name", "documentation": "docs"}
 _UV_TIMEOUT = 300
 
 
@@ -78,8 +75,9 @@ def pack(charm_dir: Path, out_dir: Path) -> Path:
         tree.mkdir()
         _write_metadata(project, tree)
         shutil.copytree(charm_dir / "src", tree / "src", ignore=_IGNORED)
-        for extra in ("README.md", "LICENSE", "lib"):
-            _copy_if_there(charm_dir / extra, tree / extra)
+        for file in (charm_dir / "README.md", charm_dir / "icon.svg", LICENSE, DISPATCH):
+            if file.exists():
+                shutil.copy2(file, tree)
         _build_venv(tree / "venv", dependencies, list(local.values()), out_dir)
         archive = Path(temporary) / target.name
         _zip(tree, archive)
@@ -118,7 +116,8 @@ def _local_package(name: str) -> Path:
 
 def _digest(roots: list[Path]) -> str:
     """Return a short digest of all that goes into the archive."""
-    digest = hashlib.sha256(LOCK.read_bytes() + Path(__file__).read_bytes())
+    shared = (LOCK, LICENSE, DISPATCH, Path(__file__))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in shared))
     for root in roots:
         for path in _source_files(root):
             digest.update(str(path.relative_to(REPOSITORY)).encode() + b"\0" + path.read_bytes())
@@ -135,9 +134,11 @@ def _source_files(root: Path) -> Iterator[Path]:
 
 
 def _write_metadata(project: dict[str, Any], tree: Path) -> None:
-    """Split charmcraft.yaml into the files that Juju reads."""
+    """Split charmcraft.yaml into the files that Juju reads, with the names that it has there."""
+    metadata = {key: v for key, v in project.items() if key not in {*_NOT_METADATA, "links"}}
+    metadata |= project.get("links", {})
     parts: dict[str, Any] = {
-        "metadata.yaml": {k: v for k, v in project.items() if k not in _NOT_METADATA},
+        "metadata.yaml": {_RENAMED.get(k, k): v for k, v in metadata.items()},
         "manifest.yaml": {
             "charmcraft-version": "lab",
             "bases": [{"name": "debian", "channel": "12", "architectures": ["amd64"]}],
@@ -149,16 +150,6 @@ def _write_metadata(project: dict[str, Any], tree: Path) -> None:
         parts["actions.yaml"] = project["actions"]
     for name, content in parts.items():
         (tree / name).write_text(yaml.safe_dump(content, sort_keys=False))
-    dispatch = tree / "dispatch"
-    dispatch.write_text(_DISPATCH)
-    dispatch.chmod(0o755)
-
-
-def _copy_if_there(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=_IGNORED)
-    elif source.exists():
-        shutil.copy2(source, target)
 
 
 def _build_venv(venv: Path, dependencies: list[str], local: list[Path], cache: Path) -> None:
@@ -182,8 +173,6 @@ def _build_venv(venv: Path, dependencies: list[str], local: list[Path], cache: P
     for path in local:
         _install(site, ["--no-build-isolation", str(path)])
     _precompile(site)
-    (venv / "bin").mkdir()
-    (venv / "bin" / "python").symlink_to("/usr/bin/python3")
     (venv / "pyvenv.cfg").write_text(
         f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {LAB_PYTHON}\n"
     )

@@ -33,7 +33,9 @@ def charm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             {
                 "name": "toy",
                 "type": "charm",
+                "title": "Toy",
                 "summary": "A toy",
+                "links": {"documentation": "https://toy.example"},
                 "parts": {"charm": {"plugin": "uv"}},
                 "config": {"options": {"a": {"type": "int"}}},
                 "actions": {"go": {"description": "Go."}},
@@ -58,11 +60,16 @@ def test_the_layout_is_charmcrafts(charm: Path, tmp_path: Path) -> None:
         assert f"{site}/ops/__init__.py" not in names, "only what the charm needs"
         assert not any(name.startswith("tests/") for name in names)
         metadata = yaml.safe_load(archive.read("metadata.yaml"))
-        assert metadata == {"name": "toy", "summary": "A toy"}
-        dispatch, python = archive.getinfo("dispatch"), archive.getinfo("venv/bin/python")
-        assert stat.S_IMODE(dispatch.external_attr >> 16) == 0o755
-        assert stat.S_ISLNK(python.external_attr >> 16)
-        assert archive.read("venv/bin/python") == b"/usr/bin/python3"
+        assert metadata == {
+            "name": "toy",
+            "display-name": "Toy",
+            "summary": "A toy",
+            "docs": "https://toy.example",
+        }
+        assert stat.S_IMODE(archive.getinfo("dispatch").external_attr >> 16) == 0o755
+        assert "LICENSE" in names
+        links = [i.filename for i in archive.infolist() if stat.S_ISLNK(i.external_attr >> 16)]
+        assert not links, "Juju refuses absolute ones"
 
 
 @pytest.mark.timeout(120)
