@@ -233,12 +233,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(recovery_lock, "INTERVAL", 0.05)
     monkeypatch.setattr(recovery_lock, "HELD_TIMEOUT", 0.5)
     monkeypatch.setattr(attempt.processes, "identity", lambda: made.engine)
-    real = recovery_lock.Ownership.__init__
+    real = recovery_lock.RecoveryLock.__init__
 
     def make(self: Any, *args: Any, **options: Any) -> None:
         real(self, *args, lives=lambda process: made.alive.get(process), **options)
 
-    monkeypatch.setattr(recovery_lock.Ownership, "__init__", make)
+    monkeypatch.setattr(recovery_lock.RecoveryLock, "__init__", make)
     monkeypatch.setattr(attempt.nova, "novaclient", lambda context, timeout=None: made.nova)
     monkeypatch.setattr(manager.engine_utils, "notify_about_notification_update", _quiet)
     yield made

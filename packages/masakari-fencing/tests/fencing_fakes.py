@@ -312,8 +312,11 @@ class FakeMasakari:
             return 200, {"segments": self._paged(found, query)}
         if (method, path) == ("GET", "/v1/segments/seg/hosts"):
             return 200, {"hosts": self._paged(list(self.hosts.values()), query)}
-        if method == "GET" and path.startswith("/v1/notifications"):
-            return self._find(path.removeprefix("/v1/notifications").lstrip("/"), query)
+        if (method, path) == ("GET", "/v1/notifications"):
+            wanted = dict(pair.split("=") for pair in query.split("&"))
+            wanted.pop("marker", None)
+            found = [n for n in self.notifications if all(n[k] == v for k, v in wanted.items())]
+            return 200, {"notifications": self._paged(found, query)}
         if method == "PUT" and path.startswith("/v1/segments/seg/hosts/"):
             return self._update(path.rsplit("/", 1)[1], body["host"])
         return 404, {"message": f"no such path {path}"}
@@ -323,18 +326,6 @@ class FakeMasakari:
             return 200, {"services": self._services()}
         assert path == "/v1/os-hypervisors/detail"
         return 200, {"hypervisors": self._hypervisors(query)}
-
-    def _find(self, identifier: str, query: str) -> tuple[int, Any]:
-        if not identifier:
-            wanted = dict(pair.split("=") for pair in query.split("&"))
-            wanted.pop("marker", None)
-            found = [n for n in self.notifications if all(n[k] == v for k, v in wanted.items())]
-            return 200, {"notifications": self._paged(found, query)}
-        for item in self.notifications:
-            if item["notification_uuid"] == identifier:
-                return 200, {"notification": item}
-        text = f"Notification {identifier} could not be found."
-        return 404, {"itemNotFound": {"message": text}}
 
     def _paged(self, found: list[Any], query: str) -> list[Any]:
         """Return those after the marker, as many as an answer has at most; the newest is first.

@@ -11,7 +11,7 @@ from typing import Any
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
 from masakari_fencing.notifier.delivery import Delivery
-from masakari_fencing.notifier.reporter import Notifier
+from masakari_fencing.notifier.reporter import Reporter
 from masakari_fencing.notifier.settings import Settings
 from masakari_fencing.openstack.masakari_api import MasakariApi
 from masakari_fencing.records.spool import Spool
@@ -40,7 +40,7 @@ class Member:
         api = MasakariApi(session, endpoints, 2)
         delivery = Delivery(api, redrive_within=self.settings.redrive_within, clock=now)
         self.back = back
-        self.notifier = Notifier(
+        self.notifier = Reporter(
             Spool(directory),
             delivery,
             self.settings,
@@ -61,7 +61,7 @@ class Member:
     def until_done(self, limit: float = 8) -> None:
         end = time.monotonic() + limit
         while self.waiting and time.monotonic() < end:
-            time.sleep(min(0.05, self.notifier.look()))
+            time.sleep(min(0.05, self.notifier.check()))
 
 
 class Time:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from fencing_fakes import Cluster, Remote
+from masakari_fencing.openstack.compute_service import ServiceState
 from masakari_fencing.records.recovery import Instance, Proof, Record
 from masakari_fencing.workflow.proof import host_fence
 from masakari_fencing.workflow.proof.decision import Policy, Report
 from masakari_fencing.workflow.proof.host_fence import (
     HostFence,
-    Refused,
+    NotProvenDead,
     Withdrawn,
 )
 
@@ -55,10 +56,17 @@ class Evidence:
 
     def __getattr__(self, name: str) -> Callable[[], Any]:
         assert callable(getattr(host_fence.Evidence, name, None)), f"nobody promises {name}"
-        return lambda: self._answer(name)
+        return lambda: self._ask(name)
+
+    def _ask(self, name: str) -> Any:
+        self.asked.append(name)
+        return self._answer(name)
+
+    def compute(self) -> ServiceState:
+        self.asked.append("compute")
+        return ServiceState(self._answer("compute_seen"), bool(self._answer("in_service")))
 
     def _answer(self, name: str) -> Any:
-        self.asked.append(name)
         answer = self.answers.get(name)
         return answer() if callable(answer) else answer
 
@@ -93,7 +101,7 @@ class Bench:
         return self.ensure(report).how
 
     def refusal(self, report: Report | None = None) -> str:
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(NotProvenDead) as caught:
             self.ensure(report)
         assert HOST in str(caught.value).lower()
         return caught.value.reason

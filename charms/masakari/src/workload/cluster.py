@@ -15,7 +15,7 @@ from masakari_fencing import witnesses
 from masakari_fencing.cluster.connections import Tuning
 from masakari_fencing.cluster.desired import Desired
 from masakari_fencing.pacemaker import crm_mon, properties, readmission, remote_nodes
-from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 from workload.fencing_package import ALERT_AGENT
@@ -51,7 +51,7 @@ def desired(config: Config, *, programs: bool = True) -> Desired:
         )
     # Without a limit, too: it also keeps hosts from being fenced that are still being added, or
     # that stand in a segment that is switched off.
-    guard = Guard(
+    limit = FencingLimit(
         max_hosts=config.fencing_limit_hosts,
         max_share=config.fencing_limit_share,
         window=config.fencing_limit_window,
@@ -61,7 +61,7 @@ def desired(config: Config, *, programs: bool = True) -> Desired:
         alert_path=ALERT_AGENT if config.fencing_notifications else None,
         tuning=tuning,
         separate_machines=True,
-        guard=guard,
+        limit=limit,
         programs=programs,
     )
 

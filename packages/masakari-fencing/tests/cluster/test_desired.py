@@ -12,6 +12,7 @@ from masakari_fencing.cluster import desired, topology
 from masakari_fencing.cluster.desired import Desired, Postponed, Tuning
 from masakari_fencing.fence_agent import agent
 from masakari_fencing.pacemaker import properties
+from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 # As hacluster leaves it: three members, each on the machine of one hypervisor.
@@ -274,7 +275,7 @@ def levels(cib: Cib, index: str = "1") -> dict[str, str]:
 
 
 def test_the_guard_stands_before_the_power(guarded: Cib) -> None:
-    desired.apply(guarded.runner, Desired(guard=desired.Guard(max_hosts=3, window=60)))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit(max_hosts=3, window=60)))
     assert levels(guarded) == {
         # Through MAAS it switches by itself: a level of one device leaves a reboot whole.
         "node1.maas": "masakari-fencing-guard-st-maas-node1.maas",
@@ -304,7 +305,7 @@ def places(cib: Cib, own: str) -> dict[str | None, str | None]:
 
 def test_a_member_does_not_fence_the_machine_that_carries_it(guarded: Cib) -> None:
     """It would die in the middle of it, and the others wait for its answer."""
-    desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     own = "masakari-fencing-guard-st-maas-node1.maas"
     assert places(guarded, own) == {"juju-0": "-INFINITY", "juju-1": "0", "juju-10": "0"}
     others = places(guarded, "masakari-fencing-guard-st-ipmi")
@@ -316,15 +317,15 @@ def test_the_only_member_fences_even_its_own_machine(guarded: Cib) -> None:
     assert nodes is not None
     for node in [node for node in nodes if node.get("uname") in ("juju-1", "juju-10")]:
         nodes.remove(node)
-    desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     assert places(guarded, "masakari-fencing-guard-st-maas") == {"juju-0": "0"}
 
 
 def test_a_hypervisor_that_gets_a_member_gets_its_own_guard(guarded: Cib) -> None:
-    desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     (machine,) = guarded.root.findall(".//nvpair[@id='nodes-1001-m']")
     machine.set("value", "9/lxd/0")
-    desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     own = "masakari-fencing-guard-st-ipmi-node9.maas"
     assert levels(guarded)["node9.maas"] == f"{own},st-ipmi"
     assert places(guarded, own)["juju-1"] == "-INFINITY"
@@ -332,27 +333,27 @@ def test_a_hypervisor_that_gets_a_member_gets_its_own_guard(guarded: Cib) -> Non
 
 
 def test_the_guard_follows_its_options_and_the_hosts(guarded: Cib) -> None:
-    desired.apply(guarded.runner, Desired(guard=desired.Guard(max_hosts=3)))
-    assert desired.apply(guarded.runner, Desired(guard=desired.Guard(max_hosts=3))) == []
-    changed = desired.apply(guarded.runner, Desired(guard=desired.Guard(max_hosts=4)))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit(max_hosts=3)))
+    assert desired.apply(guarded.runner, Desired(limit=FencingLimit(max_hosts=3))) == []
+    changed = desired.apply(guarded.runner, Desired(limit=FencingLimit(max_hosts=4)))
     assert len(changed) == 2, "one change for each guard"
     (hosts,) = guarded.root.findall(".//primitive[@id='st-maas']//nvpair[@name='hostnames']")
     hosts.set("value", "node1.maas node9.maas")
-    assert desired.apply(guarded.runner, Desired(guard=desired.Guard(max_hosts=4)))
+    assert desired.apply(guarded.runner, Desired(limit=FencingLimit(max_hosts=4)))
     assert levels(guarded)["node9.maas"] == "masakari-fencing-guard-st-maas"
     second = levels(guarded, "2")
     assert second == {"node9.maas": "masakari-fencing-guard-st-ipmi,st-ipmi"}
 
 
 def test_a_host_that_no_device_fences_has_no_level(cib: Cib) -> None:
-    desired.apply(cib.runner, Desired(guard=desired.Guard()))
+    desired.apply(cib.runner, Desired(limit=FencingLimit()))
     assert levels(cib) == {}
     assert not cib.root.findall(".//primitive[@class='stonith']")
     assert levels(cib) == {}
 
 
 def test_the_guard_goes_without_a_trace(guarded: Cib) -> None:
-    desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     desired.remove(guarded.runner)
     assert levels(guarded) == {}
     assert guarded.ours() == []
@@ -405,32 +406,32 @@ def startup(cib: Cib) -> list[str | None]:
 
 
 def test_a_hypervisor_that_is_being_added_is_not_fenced(guarded: Cib) -> None:
-    desired.apply(guarded.runner, Desired(guard=desired.Guard(max_hosts=0)))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit(max_hosts=0)))
     assert startup(guarded) == ["false"]
-    assert desired.apply(guarded.runner, Desired(guard=desired.Guard(max_hosts=0))) == []
+    assert desired.apply(guarded.runner, Desired(limit=FencingLimit(max_hosts=0))) == []
     desired.remove(guarded.runner)
     assert startup(guarded) == []
 
 
 def test_members_with_power_of_their_own_are_fenced_as_pacemaker_wants(guarded: Cib) -> None:
-    desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     (hosts,) = guarded.root.findall(".//nvpair[@id='x-h']")
     hosts.set("value", "node1 node1.maas Juju-10")
-    desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     assert startup(guarded) == []
     assert "juju-10" not in {target.lower() for target in levels(guarded)}
 
 
 def test_the_levels_of_a_host_that_was_removed_wait_for_it(guarded: Cib) -> None:
     """It is deployed again, and Pacemaker wants to fence it before anybody has looked."""
-    desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     (resources,) = guarded.root.findall(".//resources")
     for primitive in guarded.root.findall(".//primitive[@id='node1.maas']"):
         resources.remove(primitive)
     (nodes,) = guarded.root.findall(".//nodes")
     for node in guarded.root.findall(".//node[@id='node1.maas']"):
         nodes.remove(node)
-    desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     assert levels(guarded)["Node1.maas"] == "masakari-fencing-guard-st-maas"
 
 
@@ -451,7 +452,7 @@ def fenced_now(cib: Cib) -> None:
 def test_a_fencing_is_not_interrupted(guarded: Cib, state: Callable[[Cib], None]) -> None:
     state(guarded)
     with pytest.raises(Postponed, match=r"until node\d\.maas is fenced"):
-        desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+        desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     guarded.runner.on("crm_attribute --node n", 105)
     with pytest.raises(Postponed):
         desired.record_machine(guarded.runner, "n", "1")
@@ -461,24 +462,24 @@ def test_a_fencing_is_not_interrupted(guarded: Cib, state: Callable[[Cib], None]
 
 def test_what_is_never_fenced_is_not_waited_for(guarded: Cib) -> None:
     unclean(guarded, seen=False)
-    assert desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    assert desired.apply(guarded.runner, Desired(limit=FencingLimit()))
 
 
 def test_nothing_to_change_waits_for_nothing(guarded: Cib) -> None:
-    desired.apply(guarded.runner, Desired(guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(limit=FencingLimit()))
     unclean(guarded)
-    assert desired.apply(guarded.runner, Desired(guard=desired.Guard())) == []
+    assert desired.apply(guarded.runner, Desired(limit=FencingLimit())) == []
 
 
 def test_removal_waits_for_nothing(guarded: Cib) -> None:
-    desired.apply(guarded.runner, Desired(alert_path=ALERT, guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(alert_path=ALERT, limit=FencingLimit()))
     unclean(guarded)
     desired.remove(guarded.runner)
     assert guarded.ours() == []
 
 
 def test_without_the_programs_on_every_member_nothing_refers_to_them(guarded: Cib) -> None:
-    wanted = Desired(alert_path=ALERT, guard=desired.Guard(), programs=False)
+    wanted = Desired(alert_path=ALERT, limit=FencingLimit(), programs=False)
     desired.apply(guarded.runner, wanted)
     assert levels(guarded) == {}
     assert guarded.root.find(".//alert") is None
@@ -486,8 +487,8 @@ def test_without_the_programs_on_every_member_nothing_refers_to_them(guarded: Ci
 
 
 def test_a_member_that_does_not_have_them_yet_takes_them_from_no_other(guarded: Cib) -> None:
-    desired.apply(guarded.runner, Desired(alert_path=ALERT, guard=desired.Guard()))
+    desired.apply(guarded.runner, Desired(alert_path=ALERT, limit=FencingLimit()))
     before = ET.tostring(guarded.root)
-    wanted = Desired(alert_path=ALERT, guard=desired.Guard(max_hosts=5), programs=False)
+    wanted = Desired(alert_path=ALERT, limit=FencingLimit(max_hosts=5), programs=False)
     assert desired.apply(guarded.runner, wanted) == []
     assert ET.tostring(guarded.root) == before

@@ -301,7 +301,7 @@ def test_a_guard_that_has_stopped_fencing(checked: Checked) -> None:
     (remote,) = checked.cluster.remotes
     remote.unclean, remote.online = True, False
     remote.events = [("reboot", "failed", 1_795_233_223.0)]
-    refusal = stopped_fencing.Refusal(
+    refusal = stopped_fencing.StoppedFencing(
         HOST, "3 of 3 hypervisors are lost at once, the limit is 2", 1.0
     )
     found = health.inspect(checked.cluster.runner, refused=lambda: refusal)

@@ -19,9 +19,9 @@ from fencing_fakes import FakeRunner, patient
 from masakari_fencing.fence_agent import agent, limit
 from masakari_fencing.fence_agent.agent import Agent, AgentError
 from masakari_fencing.maas.client import MaasError
-from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
-from masakari_fencing.records.stopped_fencing import Refusal
+from masakari_fencing.records.stopped_fencing import StoppedFencing
 
 HOST = "node1.maas"
 
@@ -92,10 +92,10 @@ class Call:
         )
         self.values = {"plug": HOST, "max_hosts": "2", "device": "st-maas", **values}
         self.reason: str | None = None
-        self.asked: list[tuple[str, Guard]] = []
-        self.refusals: list[Refusal | None] = []
+        self.asked: list[tuple[str, FencingLimit]] = []
+        self.refusals: list[StoppedFencing | None] = []
 
-    def _check(self, runner: object, node: str, guard: Guard) -> str | None:
+    def _check(self, runner: object, node: str, guard: FencingLimit) -> str | None:
         self.asked.append((node, guard))
         return self.reason
 
@@ -120,7 +120,7 @@ def test_a_reboot_is_confirmed_only_when_the_power_is_off(power: FakePower) -> N
         "GET query_power_state",
         "POST power_on",
     ]
-    assert call.asked == [(HOST, Guard(max_hosts=2))]
+    assert call.asked == [(HOST, FencingLimit(max_hosts=2))]
     assert call.refusals == [None]
 
 

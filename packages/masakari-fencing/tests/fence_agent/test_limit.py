@@ -12,11 +12,11 @@ import pytest
 from fencing_fakes import Cluster, Remote
 from masakari_fencing.fence_agent import limit
 from masakari_fencing.pacemaker import fencing_limit, properties, readmission, remote_nodes
-from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.remote_nodes import PROBES
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import stopped_fencing
-from masakari_fencing.records.stopped_fencing import Refusal
+from masakari_fencing.records.stopped_fencing import StoppedFencing
 
 NOW = 2_000_000.0
 
@@ -76,7 +76,7 @@ class Rack:
         return name not in self.silent
 
     def check(self, target: str = "node1", **limits: int) -> str | None:
-        guard = Guard(**limits) if limits else Guard(max_hosts=2)
+        guard = FencingLimit(**limits) if limits else FencingLimit(max_hosts=2)
         try:
             return limit.check(
                 self.cluster.runner,
@@ -170,7 +170,7 @@ def test_a_failed_fencing_does_not_count_twice() -> None:
     [(0, 0, 10, math.inf), (2, 0, 10, 2), (0, 30, 10, 3), (2, 30, 10, 3), (2, 5, 10, 2)],
 )
 def test_limits(hosts: int, share: int, total: int, limit: float) -> None:
-    assert Guard(max_hosts=hosts, max_share=share).limit(total) == limit
+    assert FencingLimit(max_hosts=hosts, max_share=share).most(total) == limit
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_limits(hosts: int, share: int, total: int, limit: float) -> None:
 )
 def test_limits_that_make_no_sense(values: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="sensible"):
-        Guard(**values)
+        FencingLimit(**values)
 
 
 def test_no_limit_asks_nobody() -> None:
@@ -384,20 +384,20 @@ def test_a_cleanup_that_fails_ends_the_hold() -> None:
 
 def test_a_refusal_is_kept_for_a_minute(tmp_path: Path) -> None:
     path = tmp_path / "guard" / "refused.json"
-    assert stopped_fencing.refusal(path) is None
-    refusal = Refusal("node1", "too many", NOW)
+    assert stopped_fencing.read(path) is None
+    refusal = StoppedFencing("node1", "too many", NOW)
     stopped_fencing.remember(refusal, path)
-    assert stopped_fencing.refusal(path, clock=lambda: NOW + 59) == refusal
-    assert stopped_fencing.refusal(path, clock=lambda: NOW + 61) is None
+    assert stopped_fencing.read(path, clock=lambda: NOW + 59) == refusal
+    assert stopped_fencing.read(path, clock=lambda: NOW + 61) is None
     stopped_fencing.remember(None, path)
-    assert stopped_fencing.refusal(path, clock=lambda: NOW) is None
+    assert stopped_fencing.read(path, clock=lambda: NOW) is None
     path.write_text("torn")
-    assert stopped_fencing.refusal(path, clock=lambda: NOW) is None
+    assert stopped_fencing.read(path, clock=lambda: NOW) is None
 
 
 def test_options_of_the_agent() -> None:
     values: dict[str, Any] = {"max_hosts": "3", "max_share": "20", "window": "60", "plug": "x"}
-    assert fencing_limit.from_options(values) == Guard(3, 20, 60)
+    assert fencing_limit.from_options(values) == FencingLimit(3, 20, 60)
 
 
 def test_the_others_may_object_to_fencing_a_host_that_pacemaker_lost() -> None:

@@ -38,7 +38,7 @@ def test_a_fencing_becomes_a_notification(masakari: FakeMasakari, tmp_path: Path
     member = Member(tmp_path / "a", masakari.url)
     member.fenced(when=1795233223.558)
     member.notifier.settings = Settings(expiry=1e12)
-    member.notifier.look()
+    member.notifier.check()
     (item,) = masakari.notifications
     assert item["payload"] == {
         "event": "STOPPED",
@@ -90,11 +90,11 @@ def test_the_second_reports_when_the_first_does_not(
     clock = Time()
     member = Member(tmp_path / "a", masakari.url, rank=1, rank_delay=1.0, now=clock)
     member.fenced()
-    pause = member.notifier.look()
+    pause = member.notifier.check()
     assert masakari.notifications == []
     assert 0.9 < pause <= 1.0
     clock.now += 1.01
-    member.notifier.look()
+    member.notifier.check()
     assert len(masakari.notifications) == 1
 
 
@@ -105,14 +105,14 @@ def test_an_event_survives_an_outage_and_a_restart(masakari: FakeMasakari, tmp_p
     member.fenced()
     waits = []
     for _ in range(8):
-        member.notifier.look()
+        member.notifier.check()
         waits.append(member.notifier._progress["ref-1"].due - clock.now)
         clock.now += waits[-1]
     assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30, 30])
     assert member.waiting == 1
     masakari.broken = 0
     after_restart = Member(tmp_path / "a", masakari.url, now=clock)
-    after_restart.notifier.look()
+    after_restart.notifier.check()
     assert len(masakari.notifications) == 1
     assert member.waiting == 0
 
@@ -122,7 +122,7 @@ def test_the_catalog_is_tried_where_the_own_api_is_down(
 ) -> None:
     member = Member(tmp_path / "a", "http://127.0.0.1:9/v1", CATALOG, catalog=masakari.url)
     member.fenced()
-    member.notifier.look()
+    member.notifier.check()
     assert len(masakari.notifications) == 1
 
 
@@ -134,10 +134,10 @@ def test_an_answer_that_was_lost_makes_no_second_notification(
     masakari.engine = False
     member = Member(tmp_path / "a", masakari.url, now=clock)
     member.fenced()
-    member.notifier.look()
+    member.notifier.check()
     masakari.lose_answer = False
     clock.now += 60
-    member.notifier.look()
+    member.notifier.check()
     assert len(masakari.notifications) == 1
     assert member.waiting == 0
 
@@ -152,7 +152,7 @@ def test_a_report_of_the_polling_monitor_is_enough(
     masakari.hosts[HOST]["on_maintenance"] = masakari.engine
     member = Member(tmp_path / "a", masakari.url)
     member.fenced(when=now)
-    member.notifier.look()
+    member.notifier.check()
     assert len(masakari.notifications) == 1
     assert member.waiting == 0
 
@@ -164,13 +164,13 @@ def test_a_second_failure_soon_after_the_first_is_not_lost(
     masakari.add(HOST, clock.now - 20, "finished")
     member = Member(tmp_path / "a", masakari.url, now=clock)
     member.fenced(when=clock.now)
-    member.notifier.look()
+    member.notifier.check()
     assert (len(masakari.notifications), member.waiting) == (1, 1)
     clock.now += 5
-    member.notifier.look()
+    member.notifier.check()
     assert (len(masakari.notifications), member.waiting) == (1, 1)
     clock.now += 6
-    member.notifier.look()
+    member.notifier.check()
     assert (len(masakari.notifications), member.waiting) == (2, 0)
 
 
@@ -182,13 +182,13 @@ def test_a_report_that_no_engine_has_taken_on_yet_is_enough(
     member = Member(tmp_path / "a", masakari.url, now=clock)
     member.fenced(when=clock.now)
     for _ in range(20):
-        member.notifier.look()
+        member.notifier.check()
         clock.now += 5
     assert (len(masakari.notifications), member.waiting) == (1, 1)
     stuck["status"] = "finished"
     stuck["updated_at"] = "2999-01-01T00:00:00.000000"
     masakari.hosts[HOST]["on_maintenance"] = True
-    member.notifier.look()
+    member.notifier.check()
     assert (len(masakari.notifications), member.waiting) == (1, 0)
 
 
@@ -197,7 +197,7 @@ def test_a_cluster_member_is_dropped_without_asking(
 ) -> None:
     member = Member(tmp_path / "a", masakari.url, rank=None)
     member.fenced("juju-1-lxd-0")
-    member.notifier.look()
+    member.notifier.check()
     assert (masakari.requests, member.waiting) == ([], 0)
 
 
@@ -206,7 +206,7 @@ def test_an_old_event_is_dropped_loudly(
 ) -> None:
     member = Member(tmp_path / "a", masakari.url, expiry=600)
     member.fenced(when=time.time() - 601)
-    member.notifier.look()
+    member.notifier.check()
     assert (masakari.requests, member.waiting) == ([], 0)
     assert "NOT REPORTED" in caplog.text
     assert HOST in caplog.text
@@ -218,7 +218,7 @@ def test_wrong_credentials_lose_nothing(
     masakari.broken = 401
     member = Member(tmp_path / "a", masakari.url)
     member.fenced()
-    member.notifier.look()
+    member.notifier.check()
     assert member.waiting == 1
     assert "401" in caplog.text
 
@@ -233,8 +233,8 @@ class Maintenance:
         masakari.hosts[HOST]["on_maintenance"] = True
         self.member.fenced(when=self.clock.now)
 
-    def look(self) -> tuple[int, int]:
-        self.member.notifier.look()
+    def check(self) -> tuple[int, int]:
+        self.member.notifier.check()
         return len(self.masakari.notifications), self.member.waiting
 
 
@@ -244,7 +244,7 @@ def maintenance(masakari: FakeMasakari, tmp_path: Path) -> Maintenance:
 
 
 def test_the_operators_maintenance_is_respected(maintenance: Maintenance) -> None:
-    assert maintenance.look() == (0, 0)
+    assert maintenance.check() == (0, 0)
     assert maintenance.masakari.hosts[HOST]["on_maintenance"] is True
 
 
@@ -252,11 +252,11 @@ def test_a_recovery_that_waits_for_this_fence_is_left_to_finish(
     maintenance: Maintenance,
 ) -> None:
     item = maintenance.masakari.add(HOST, maintenance.clock.now - 60, "running")
-    assert maintenance.look() == (1, 1)
+    assert maintenance.check() == (1, 1)
     item["status"] = "finished"
     item["updated_at"] = "2999-01-01T00:00:00.000000"
     maintenance.clock.now += 3
-    assert maintenance.look() == (1, 0)
+    assert maintenance.check() == (1, 0)
 
 
 @pytest.mark.parametrize("kind", ["COMPUTE_HOST", "PROCESS"])
@@ -265,35 +265,35 @@ def test_a_host_whose_recovery_was_refused_is_recovered_once_it_is_fenced(
 ) -> None:
     status = "failed" if kind == "COMPUTE_HOST" else "finished"
     maintenance.masakari.add(HOST, maintenance.clock.now - 300, status, kind=kind)
-    assert maintenance.look() == (2, 0)
+    assert maintenance.check() == (2, 0)
     assert maintenance.masakari.notifications[1]["status"] == "running"
 
 
 def test_a_refused_recovery_of_long_ago_is_not_taken_up(maintenance: Maintenance) -> None:
     maintenance.masakari.add(HOST, maintenance.clock.now - 90000, "failed")
-    assert maintenance.look() == (1, 0)
+    assert maintenance.check() == (1, 0)
 
 
 def test_a_host_that_was_recovered_and_never_returned_stays_as_it_is(
     maintenance: Maintenance, caplog: pytest.LogCaptureFixture
 ) -> None:
     maintenance.masakari.add(HOST, maintenance.clock.now - 300, "finished")
-    assert maintenance.look() == (1, 0)
+    assert maintenance.check() == (1, 0)
     assert "never returned" in caplog.text
 
 
 def test_a_failed_recovery_of_this_very_fence_is_not_repeated(maintenance: Maintenance) -> None:
     maintenance.masakari.add(HOST, maintenance.clock.now + 1, "failed")
-    assert maintenance.look() == (1, 0)
+    assert maintenance.check() == (1, 0)
 
 
 def test_maintenance_that_cannot_be_ended_yet_is_tried_again(maintenance: Maintenance) -> None:
     maintenance.masakari.add(HOST, maintenance.clock.now - 300, "failed")
     other = maintenance.masakari.add(HOST, maintenance.clock.now - 400, "error", kind="VM")
-    assert maintenance.look() == (2, 1)
+    assert maintenance.check() == (2, 1)
     other["status"] = "failed"
     maintenance.clock.now += 3
-    assert maintenance.look() == (3, 0)
+    assert maintenance.check() == (3, 0)
 
 
 class Ranks:
@@ -395,12 +395,12 @@ def test_a_look_that_fails_keeps_no_other_from_theirs(caplog: pytest.LogCaptureF
     told: dict[Callable[[], object], str] = {}
     failures = ["no answer", "no answer", "refused", None, "refused"]
 
-    def look() -> None:
+    def check() -> None:
         if (text := failures.pop(0)) is not None:
             raise PacemakerError(text)
 
     while failures:
-        daemon.attend(look, told)
+        daemon.attend(check, told)
     texts = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
     assert texts == ["no answer", "refused", "refused"], "once for each trouble"
 
@@ -409,12 +409,12 @@ def test_a_look_with_an_unexpected_error_is_taken_again(caplog: pytest.LogCaptur
     """Its thread would end, and the service go on as if nothing had happened."""
     seen: list[int] = []
 
-    def look() -> None:
+    def check() -> None:
         seen.append(1)
         raise KeyError("something new")
 
     for _ in range(2):
-        daemon.attend(look, {})
+        daemon.attend(check, {})
     assert len(seen) == 2
     assert "something new" in caplog.text
 

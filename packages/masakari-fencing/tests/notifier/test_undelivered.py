@@ -60,14 +60,14 @@ def test_an_answer_that_is_none_drops_nothing(
     member.fenced()
     for _ in range(reporter.EXPLAIN_AFTER):
         assert reasons(member) == [], "trouble of a moment is not for the status"
-        member.notifier.look()
+        member.notifier.check()
         clock.now += 60
     assert member.waiting == 1
     ((node, reason),) = reasons(member)
     assert node == HOST
     assert reason != NO_SEGMENT
     masakari.broken, masakari.raw = 0, None
-    member.notifier.look()
+    member.notifier.check()
     assert (len(masakari.notifications), member.waiting, reasons(member)) == (1, 0, [])
 
 
@@ -79,7 +79,7 @@ def test_a_host_beyond_the_first_page_is_found(
     late.page = page
     member = Member(tmp_path / "a", late.url, rank=1, rank_delay=0)
     member.fenced()
-    member.notifier.look()
+    member.notifier.check()
     late.close()
     assert (len(late.notifications), member.waiting) == (1, 0)
 
@@ -93,7 +93,7 @@ def test_reports_beyond_the_first_page_count(masakari: FakeMasakari, tmp_path: P
     masakari.add(HOST, clock.now + 1, "running")
     member = Member(tmp_path / "a", masakari.url, rank=1, rank_delay=0, now=clock)
     member.fenced(when=clock.now)
-    member.notifier.look()
+    member.notifier.check()
     assert (len(masakari.notifications), member.waiting) == (7, 0)
 
 
@@ -105,13 +105,13 @@ def test_a_host_of_no_segment_stays_and_is_recovered_if_it_gets_into_one(
     member = Member(tmp_path / "a", masakari.url, rank=rank, rank_delay=0, now=clock)
     member.fenced(STRANGER)
     for _ in range(20):
-        member.notifier.look()
+        member.notifier.check()
         clock.now += 31
     assert (masakari.notifications, member.waiting) == ([], 1)
     assert reasons(member) == [(STRANGER, NO_SEGMENT)]
     assert caplog.text.count(NO_SEGMENT) == 1, "once, not every half minute"
     masakari.hosts[STRANGER] = {"id": 9, "uuid": "late", "name": STRANGER, "on_maintenance": False}
-    member.notifier.look()
+    member.notifier.check()
     assert (len(masakari.notifications), member.waiting) == (1, 0)
 
 
@@ -122,14 +122,14 @@ def test_a_host_of_no_segment_that_works_again_is_not_reported_later(
     clock = Time()
     member = Member(tmp_path / "a", masakari.url, now=clock)
     member.fenced(STRANGER)
-    member.notifier.look()
+    member.notifier.check()
     member.back = True
     clock.now += 31
-    member.notifier.look()
+    member.notifier.check()
     assert reasons(member) == [(STRANGER, NO_SEGMENT)], "its guests were not recovered"
     masakari.hosts[STRANGER] = {"id": 9, "uuid": "late", "name": STRANGER, "on_maintenance": False}
     restarted = Member(tmp_path / "a", masakari.url, now=clock, back=True)
-    restarted.notifier.look()
+    restarted.notifier.check()
     assert (masakari.notifications, member.waiting) == ([], 0)
 
 
@@ -147,7 +147,7 @@ def test_one_event_that_breaks_everything_holds_up_no_other(
         return deliver(event, first=first)
 
     monkeypatch.setattr(member.notifier.delivery, "deliver", broken)
-    member.notifier.look()
+    member.notifier.check()
     assert (len(masakari.notifications), member.waiting) == (1, 1)
 
 
@@ -169,11 +169,11 @@ def test_a_clock_that_jumps_neither_ages_an_event_nor_holds_it_up(
     masakari.broken = 503
     member = Member(tmp_path / "a", masakari.url, now=day, timer=timer)
     assert alert.main(environment) == 0
-    member.notifier.look()
+    member.notifier.check()
     day.now += jump
     timer.now += 2
     masakari.broken = 0
-    member.notifier.look()
+    member.notifier.check()
     assert (len(masakari.notifications), member.waiting) == (1, 0)
     (item,) = masakari.notifications
     assert item["generated_time"] <= time.strftime("%Y-%m-%dT%H:%M:%S.9", time.gmtime(day.now))

@@ -40,15 +40,6 @@ def test_the_recoveries_that_masakari_works_on(masakari: FakeMasakari) -> None:
     assert {item.host for item in found} == {masakari.hosts[HOST]["uuid"]}
 
 
-def test_one_notification(masakari: FakeMasakari) -> None:
-    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
-    wanted = masakari.add(HOST, 1.0, "error")
-    found = api.notification(wanted["notification_uuid"])
-    assert found is not None
-    assert (found.uuid, found.status) == (wanted["notification_uuid"], "error")
-    assert api.notification("another") is None
-
-
 def test_a_list_that_never_ends_is_an_error(masakari: FakeMasakari) -> None:
     masakari.raw = (
         '{"segments": [{"id": 1, "uuid": "s"}], "hosts": [{"id": 1, "uuid": "a", "name": "b"}]}'
@@ -73,14 +64,3 @@ def test_the_same_trouble_reads_the_same() -> None:
         texts.add(str(caught.value))
     assert len(texts) == 1
     assert "0x" not in texts.pop()
-
-
-@pytest.mark.parametrize("text", ["<h1>Not Found</h1>", "{}", "[]", '{"message": "not found"}'])
-def test_a_404_that_is_not_the_apis_own_does_not_mean_absent(
-    masakari: FakeMasakari, text: str
-) -> None:
-    """Who asks would forget a recovery that is to be started again."""
-    masakari.broken, masakari.raw = 404, text
-    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
-    with pytest.raises(ApiError, match="404"):
-        api.notification("another")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fencing_fakes import CONFIGURATION, FakeRunner
 from masakari_fencing.notifier import daemon
-from masakari_fencing.pacemaker.cached_cib import FRESH, Configuration
+from masakari_fencing.pacemaker.cached_cib import FRESH, CachedConfiguration
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 
@@ -16,7 +16,7 @@ def runner() -> FakeRunner:
 
 def test_a_fresh_answer_serves_and_an_old_one_does_not(runner: FakeRunner) -> None:
     now = 100.0
-    configuration = Configuration(runner, clock=lambda: now)
+    configuration = CachedConfiguration(runner, clock=lambda: now)
     assert configuration().find("crm_config") is not None
     now += FRESH / 2
     configuration()
@@ -28,7 +28,7 @@ def test_a_fresh_answer_serves_and_an_old_one_does_not(runner: FakeRunner) -> No
 
 def test_an_error_is_not_taken_for_an_answer(runner: FakeRunner) -> None:
     now = 100.0
-    configuration = Configuration(runner, clock=lambda: now)
+    configuration = CachedConfiguration(runner, clock=lambda: now)
     configuration()
     now += FRESH
     runner.on(CONFIGURATION, 102)
@@ -41,6 +41,6 @@ def test_an_error_is_not_taken_for_an_answer(runner: FakeRunner) -> None:
 
 def test_a_round_of_the_notifier_asks_once(runner: FakeRunner) -> None:
     runner.on("crm_mon", 102)
-    for look in daemon.cluster_looks(runner):
+    for look in daemon.cluster_checks(runner):
         daemon.attend(look, {})
     assert len(runner.ran("cibadmin")) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ops
 import pytest
-from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from ops import testing
 
 import model
@@ -41,15 +41,15 @@ def test_options() -> None:
         )
     )
     assert desired.tuning is None
-    assert desired.guard == Guard(max_hosts=0), "it does not only limit"
+    assert desired.limit == FencingLimit(max_hosts=0), "it does not only limit"
     assert desired.alert_path is None
     desired = cluster.desired(model.config(fencing_limit_hosts=0, fencing_limit_share=20))
-    assert desired.guard is not None
-    assert desired.guard.max_share == 20
-    assert not desired.guard.matrix
+    assert desired.limit is not None
+    assert desired.limit.max_share == 20
+    assert not desired.limit.matrix
     desired = cluster.desired(model.config(fencing_limit_hosts=0, fence_by_matrix=True))
-    assert desired.guard is not None
-    assert desired.guard.matrix
+    assert desired.limit is not None
+    assert desired.limit.matrix
 
 
 def test_machine_is_recorded_once(ctx: testing.Context, machine: Machine) -> None:

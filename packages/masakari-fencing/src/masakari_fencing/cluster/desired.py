@@ -21,7 +21,7 @@ from masakari_fencing.cluster.plan import (
 )
 from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import cibadmin, crm_mon, fenceable, machines, tools
-from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 ALERT_ID = f"{PREFIX}alert"
@@ -36,7 +36,7 @@ class Desired:
         tuning: of the connections to the hypervisors, and with it of hacluster's devices; None for
             hacluster's own values.
         separate_machines: prefer connections to be held by members on other machines.
-        guard: decides which hypervisors may be fenced, and how many at a time; None for no guard.
+        limit: how many hypervisors may be lost before fencing stops; None for no guard at all.
         programs: every member has the alert agent and the guard. Else what there is of them in
             the configuration stays as it is: a member cannot start what it does not have.
     """
@@ -44,7 +44,7 @@ class Desired:
     alert_path: str | None = None
     tuning: Tuning | None = None
     separate_machines: bool = True
-    guard: Guard | None = None
+    limit: FencingLimit | None = None
     programs: bool = True
 
 
@@ -73,9 +73,9 @@ def apply(runner: Runner, desired: Desired) -> list[str]:
             tune(plan, primitive, desired.tuning)
     devices.delay(plan) if desired.tuning is None else devices.prompt(plan)
     keep = placement(plan, desired.separate_machines)
-    keep |= _guard(plan, desired.guard) if desired.programs else _guards(plan)
+    keep |= _guard(plan, desired.limit) if desired.programs else _guards(plan)
     keep |= discovery(plan)
-    _startup(plan, desired.guard)
+    _startup(plan, desired.limit)
     # The primitives last: nothing may refer to what is gone.
     plan.drop("fencing-topology", "fencing-level", keep)
     plan.drop("constraints", "rsc_location", keep)
@@ -162,13 +162,13 @@ def _alert(plan: Plan, path: str | None) -> None:
     plan.drop("alerts", "alert", {ALERT_ID} if path is not None else set())
 
 
-def _guard(plan: Plan, guard: Guard | None) -> set[str]:
+def _guard(plan: Plan, limit: FencingLimit | None) -> set[str]:
     """Put the guard before the power; return the ids that stay."""
-    if guard is None:
+    if limit is None:
         return set()
     remotes = [identifier(primitive) for primitive in remotes_of(plan.cib)]
     keep = set()
-    wanted = topology.elements(plan.cib, PREFIX, guard, remotes, members_of(plan.cib))
+    wanted = topology.elements(plan.cib, PREFIX, limit, remotes, members_of(plan.cib))
     for section, element in wanted:
         keep.add(identifier(element))
         plan.want(section, element, f"guard: {identifier(element)}")
@@ -183,7 +183,7 @@ def _guards(plan: Plan) -> set[str]:
     }
 
 
-def _startup(plan: Plan, guard: Guard | None) -> None:
+def _startup(plan: Plan, limit: FencingLimit | None) -> None:
     """Have Pacemaker not take nodes for dangerous that it has never seen.
 
     It would fence a hypervisor that hacluster has created and not yet given a member that may
@@ -194,7 +194,7 @@ def _startup(plan: Plan, guard: Guard | None) -> None:
     guard stands before the hypervisors'.
     """
     own = f"{PREFIX}options"
-    if guard is not None and not topology.fences_members(plan.cib, PREFIX, members_of(plan.cib)):
+    if limit is not None and not topology.fences_members(plan.cib, PREFIX, members_of(plan.cib)):
         options = ET.Element("cluster_property_set", {"id": own})
         pair = {"id": f"{PREFIX}startup", "name": "startup-fencing", "value": "false"}
         ET.SubElement(options, "nvpair", pair)

@@ -48,8 +48,6 @@ ENABLED = "enable its segment, or put it into one; to have it fenced all the sam
 ENABLED += "stonith_admin --reboot {}, on a masakari unit"
 _UNFENCED = (WAITING, FAILED)
 
-GUARD_AGENT = "fence_masakari_guard"
-
 
 @dataclass(frozen=True, order=True)
 class Problem:
@@ -79,7 +77,7 @@ def inspect(
     runner: Runner,
     *,
     maas: Callable[[str, str], Maas] = Maas,
-    refused: Callable[[], stopped_fencing.Refusal | None] = stopped_fencing.refusal,
+    refused: Callable[[], stopped_fencing.StoppedFencing | None] = stopped_fencing.read,
     ring: Callable[[Runner], votes.Votes | None] = votes.count,
     clock: Callable[[], float] = time.time,
     hosts: Collection[str] = (),
@@ -156,7 +154,7 @@ def _guard_problems(
     status: crm_mon.Status,
     cib: ET.Element,
     devices: dict[str, _Device],
-    refused: stopped_fencing.Refusal | None,
+    refused: stopped_fencing.StoppedFencing | None,
     now: float,
 ) -> list[Problem]:
     """Say when the guard stops fencing, as it said itself or, on another member, counts."""
@@ -165,10 +163,10 @@ def _guard_problems(
     remotes = [node for node in status.nodes if node.kind == "remote"]
     waiting = [node.name for node in remotes if node.unclean]
     for device in devices.values():
-        if device.agent != GUARD_AGENT or not waiting:
+        if device.agent != fencing_limit.AGENT or not waiting:
             continue
         options = fencing_limit.from_options(device.parameters)
-        limit = options.limit(len(remotes))
+        limit = options.most(len(remotes))
         gone = fencing_limit.counted(status, cib, waiting[0], options.window, now)
         if len(gone) > limit:
             text = f"{len(gone)} of {len(remotes)} hypervisors are lost, the limit is {limit:g}"
@@ -245,7 +243,8 @@ def _node_problems(
         return [Problem(node.name, f"not watched: {who}", MANAGE.format(node.name))]
     problems = []
     able = [devices.get(name) for name in _able(runner, node.name)]
-    if not any(device is None or device.agent not in ("null", GUARD_AGENT) for device in able):
+    powerless = ("null", fencing_limit.AGENT)
+    if not any(device is None or device.agent not in powerless for device in able):
         problems.append(Problem(node.name, "no device can fence it", ENABLE))
     reason = fenceable.obstacle(cib, node.name)
     if reason is not None and (node.unclean or not properties.reason(cib, node.name)):
@@ -274,7 +273,7 @@ def _returned(runner: Runner, failure: crm_mon.FenceEvent) -> bool:
 
 def _by_matrix(devices: dict[str, _Device]) -> bool:
     """Whether other hypervisors may object to a fencing."""
-    guards = (device for device in devices.values() if device.agent == GUARD_AGENT)
+    guards = (device for device in devices.values() if device.agent == fencing_limit.AGENT)
     return any(fencing_limit.from_options(device.parameters).matrix for device in guards)
 
 

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
 from masakari_fencing.pacemaker import machines
-from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.pacemaker.fencing_limit import AGENT, FencingLimit
 
 MAAS_AGENT = "external/maas"
 
@@ -16,7 +16,11 @@ than `fence_agent.agent.POWER_TIMEOUT`, so that the agent itself says why the po
 
 
 def elements(
-    cib: ET.Element, prefix: str, guard: Guard, remotes: Iterable[str], members: Iterable[str]
+    cib: ET.Element,
+    prefix: str,
+    limit: FencingLimit,
+    remotes: Iterable[str],
+    members: Iterable[str],
 ) -> list[tuple[str, ET.Element]]:
     """Return what the configuration must contain for a guard.
 
@@ -55,7 +59,7 @@ def elements(
     result = []
     for (device, own), hosts in able.items():
         maas = devices[device][0] == MAAS_AGENT
-        result.append(("resources", _primitive(own, guard, hosts, device if maas else "")))
+        result.append(("resources", _primitive(own, limit, hosts, device if maas else "")))
         banned = carried.get(hosts[0], set())
         for member in every:
             score = "-INFINITY" if member in banned else "0"
@@ -94,16 +98,14 @@ def _carried(cib: ET.Element, members: list[str]) -> dict[str, set[str]]:
     return {node: there for node, there in found.items() if there < set(members)}
 
 
-def _primitive(own: str, guard: Guard, hosts: list[str], device: str) -> ET.Element:
-    primitive = ET.Element(
-        "primitive", {"id": own, "class": "stonith", "type": "fence_masakari_guard"}
-    )
+def _primitive(own: str, limit: FencingLimit, hosts: list[str], device: str) -> ET.Element:
+    primitive = ET.Element("primitive", {"id": own, "class": "stonith", "type": AGENT})
     block = ET.SubElement(primitive, "instance_attributes", {"id": f"{own}-parameters"})
     values = {
-        "max_hosts": str(guard.max_hosts),
-        "max_share": str(guard.max_share),
-        "window": str(guard.window),
-        "matrix": "true" if guard.matrix else "false",
+        "max_hosts": str(limit.max_hosts),
+        "max_share": str(limit.max_share),
+        "window": str(limit.window),
+        "matrix": "true" if limit.matrix else "false",
         "device": device,
         "pcmk_host_check": "static-list",
         "pcmk_host_list": " ".join(hosts),

@@ -17,9 +17,9 @@ from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.fence_agent import limit
 from masakari_fencing.maas.client import Maas, MaasError, Machine
 from masakari_fencing.pacemaker import fencing_limit, tools
-from masakari_fencing.pacemaker.fencing_limit import Guard
+from masakari_fencing.pacemaker.fencing_limit import AGENT, FencingLimit
 from masakari_fencing.records import stopped_fencing
-from masakari_fencing.records.stopped_fencing import Refusal
+from masakari_fencing.records.stopped_fencing import StoppedFencing
 
 POWER_TIMEOUT = 75.0
 """Seconds for the power to go off, by a controller that may be slow; see `topology.TIMEOUT`."""
@@ -52,7 +52,7 @@ def metadata() -> str:
     names = ("on", "off", "reboot", "status", "monitor", "metadata", "validate-all")
     actions = "".join(f'<action name="{name}"/>' for name in names)
     return (
-        '<?xml version="1.0" ?>\n<resource-agent name="fence_masakari_guard" '
+        f'<?xml version="1.0" ?>\n<resource-agent name="{AGENT}" '
         'shortdesc="Fences hypervisors, but not too many at once">'
         "<longdesc>Refuses to fence when more nodes are lost than a limit allows.</longdesc>"
         "<vendor-url>https://docs.openstack.org/masakari/</vendor-url>"
@@ -83,9 +83,9 @@ class Agent:
         runner: Runner,
         values: dict[str, str],
         *,
-        check: Callable[[Runner, str, Guard], str | None] = limit.check,
+        check: Callable[[Runner, str, FencingLimit], str | None] = limit.check,
         maas: Callable[..., Maas] = Maas,
-        remember: Callable[[Refusal | None], None] = stopped_fencing.remember,
+        remember: Callable[[StoppedFencing | None], None] = stopped_fencing.remember,
     ) -> None:
         self._runner = runner
         self._values = values
@@ -136,7 +136,7 @@ class Agent:
         except limit.Spared as error:
             raise AgentError(f"not fencing {node}: {error}") from None
         if reason is not None:
-            self._remember(Refusal(node, reason, time.time()))
+            self._remember(StoppedFencing(node, reason, time.time()))
             raise AgentError(f"not fencing {node}: {reason}")
         self._remember(None)
 
@@ -156,7 +156,7 @@ class Agent:
                 return self._values[name]
         raise AgentError("no node is given")
 
-    def _guard(self) -> Guard:
+    def _guard(self) -> FencingLimit:
         try:
             return fencing_limit.from_options(self._values)
         except ValueError as error:
@@ -177,5 +177,5 @@ def main(argv: Sequence[str], stdin: TextIO) -> int:
     try:
         return Agent(Subprocess(), values).run(action)
     except (AgentError, tools.PacemakerError, MaasError, ValueError, OSError) as error:
-        print(f"fence_masakari_guard: {error}", file=sys.stderr)
+        print(f"{AGENT}: {error}", file=sys.stderr)
         return 1

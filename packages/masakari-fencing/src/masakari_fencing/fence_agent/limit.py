@@ -17,7 +17,7 @@ from collections.abc import Callable
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, fenceable
-from masakari_fencing.pacemaker.fencing_limit import Guard, lost, recorded_fences
+from masakari_fencing.pacemaker.fencing_limit import FencingLimit, lost, recorded_fences
 from masakari_fencing.pacemaker.properties import ALLOW, HOLD, until
 from masakari_fencing.pacemaker.remote_nodes import (
     Reachable,
@@ -35,7 +35,7 @@ class Spared(Exception):  # noqa: N818 - nothing is wrong
 def check(
     runner: Runner,
     target: str,
-    guard: Guard,
+    limit: FencingLimit,
     *,
     reachable: Reachable = answers,
     objection: Callable[[list[str], str], str | None] = witnesses.objection,
@@ -46,7 +46,7 @@ def check(
     Args:
         runner: runs Pacemaker's commands.
         target: the hypervisor.
-        guard: the limit.
+        limit: how many may be lost.
         reachable: whether something accepts connections at an address and port.
         objection: why the other hypervisors object, if they do.
         clock: seconds since the epoch.
@@ -63,7 +63,7 @@ def check(
         # Pacemaker fences even so what it counts as connected; the others may have it, too.
         raise Spared("this part of the cluster has no quorum")
     total = len(status.remotes)
-    limit = guard.limit(total)
+    most = limit.most(total)
     cib = cibadmin.cib(runner)
     if not status.asked_for(target) and (text := fenceable.obstacle(cib, target)):
         raise Spared(text)
@@ -73,10 +73,10 @@ def check(
         return None
     known = addresses(cib)
     # A host that Pacemaker reaches is fenced because somebody asked for it, who has reasons.
-    asks = guard.matrix and not status.works(target)
+    asks = limit.matrix and not status.works(target)
     if asks and (text := objection(others_of(known, target), target)):
         return text
-    if limit >= total:
+    if most >= total:
         return None
 
     def unreachable(names: list[str]) -> list[str]:
@@ -88,10 +88,10 @@ def check(
         recorded_fences(cib),
         unreachable,
         target=target,
-        window=guard.window,
+        window=limit.window,
         now=clock(),
     )
-    if len(gone) <= limit:
+    if len(gone) <= most:
         return None
     names = ", ".join(sorted(gone)[:5]) + (", ..." if len(gone) > 5 else "")
-    return f"{len(gone)} of {total} hypervisors are lost at once ({names}), the limit is {limit:g}"
+    return f"{len(gone)} of {total} hypervisors are lost at once ({names}), the limit is {most:g}"

@@ -23,42 +23,40 @@ from typing import Any, TypeVar
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.notifier.delivery import Delivery
 from masakari_fencing.notifier.ranking import Ranking
-from masakari_fencing.notifier.reporter import IDLE, Notifier
+from masakari_fencing.notifier.reporter import IDLE, Reporter
 from masakari_fencing.notifier.settings import (
     CONFIGURATION,
     ConfigurationError,
     Settings,
     read_configuration,
 )
-from masakari_fencing.notifier.watchers import (
-    out_of_service,
-    unattended_recoveries,
-    unserved_hosts,
-)
+from masakari_fencing.notifier.watchers import unattended_recoveries
 from masakari_fencing.notifier.watchers.dead_engines import DeadEngines
 from masakari_fencing.notifier.watchers.device_lists import DeviceLists
 from masakari_fencing.notifier.watchers.held_hosts import HeldHosts
-from masakari_fencing.notifier.watchers.returned_hosts import Comeback
-from masakari_fencing.notifier.watchers.spared_hosts import Reprieve
-from masakari_fencing.notifier.watchers.stopped_remotes import INTERVAL, Readmission
-from masakari_fencing.notifier.watchers.unattended_recoveries import Unattended
-from masakari_fencing.notifier.watchers.unfenced_hosts import Retry
+from masakari_fencing.notifier.watchers.out_of_service import OutOfServiceHosts
+from masakari_fencing.notifier.watchers.returned_hosts import ReturnedHosts
+from masakari_fencing.notifier.watchers.spared_hosts import SparedHosts
+from masakari_fencing.notifier.watchers.stopped_remotes import INTERVAL, StoppedRemotes
+from masakari_fencing.notifier.watchers.unattended_recoveries import UnattendedRecoveries
+from masakari_fencing.notifier.watchers.unfenced_hosts import UnfencedHosts
+from masakari_fencing.notifier.watchers.unserved_hosts import UnservedHosts
 from masakari_fencing.openstack import masakari_api, nova_api, rest
 from masakari_fencing.pacemaker import tools
-from masakari_fencing.pacemaker.cached_cib import Configuration
+from masakari_fencing.pacemaker.cached_cib import CachedConfiguration
 from masakari_fencing.records.spool import Spool
 
 LOG = logging.getLogger("masakari_fencing.notifier")
 
 RETRY_INTERVAL = 1.0
-"""Seconds between two looks at whether a hypervisor should be fenced and is not."""
+"""Seconds between two checks whether a hypervisor should be fenced and is not."""
 
 SERVICE_INTERVAL = 20.0
-"""Seconds between two looks at which hypervisors are out of service."""
+"""Seconds between two checks which hypervisors are out of service."""
 
 Found = TypeVar("Found")
-Look = Callable[[], object]
-"""A look at something; it may raise PacemakerError, ApiError and OSError."""
+Check = Callable[[], object]
+"""A check of something; it may raise PacemakerError, ApiError and OSError."""
 
 TOKEN_CHECK = 60.0
 """Seconds between two checks that the token is still good, so that a report need not get one."""
@@ -149,78 +147,77 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     delivery = Delivery(masakari, redrive_within=settings.redrive_within)
     spool = Spool(settings.spool)
     ranking = Ranking(Subprocess())
-    notifier = Notifier(spool, delivery, settings, ranking, ranking.back)
+    reporter = Reporter(spool, delivery, settings, ranking, ranking.back)
     nova = nova_api.NovaApi(session, settings.timeout, options)
-    unlooked = unserved_hosts.List(Subprocess(), Configuration(Subprocess()), ranking)
-    watch = out_of_service.Watch(masakari, nova, settings.out_of_service, tell=unlooked.update)
-    comeback = Comeback(Subprocess(), masakari, nova)
-    for looks, interval in (
+    runner = Subprocess()
+    unserved = UnservedHosts(runner, CachedConfiguration(runner), ranking)
+    out = OutOfServiceHosts(masakari, nova, settings.out_of_service, tell=unserved.update)
+    returned = ReturnedHosts(runner, masakari, nova)
+    unattended = UnattendedRecoveries(runner, masakari, settings.turns)
+    for checks, interval in (
         # The cluster's on their own, so that waiting for an API never delays them, nor these a
         # report.
-        ((Retry(Subprocess()).look,), RETRY_INTERVAL),
-        (cluster_looks(Subprocess()), INTERVAL),
+        ((UnfencedHosts(runner).check,), RETRY_INTERVAL),
+        (cluster_checks(runner), INTERVAL),
         # It waits for connections that may never come about.
-        ((reprieve(Subprocess()).look, HeldHosts(Subprocess()).look), INTERVAL),
-        (
-            (Unattended(Subprocess(), masakari, settings.turns).look,),
-            unattended_recoveries.INTERVAL,
-        ),
-        ((comeback.look, watch.look), SERVICE_INTERVAL),
+        ((spared_hosts(runner).check, HeldHosts(runner).check), INTERVAL),
+        ((unattended.check,), unattended_recoveries.INTERVAL),
+        ((returned.check, out.check), SERVICE_INTERVAL),
     ):
-        threading.Thread(target=keep_looking, args=(looks, interval), daemon=True).start()
+        threading.Thread(target=keep_checking, args=(checks, interval), daemon=True).start()
     checked = 0.0
-    told: dict[Look, str] = {}
+    told: dict[Check, str] = {}
     token = functools.partial(keep_token, session)
     while True:
-        pause = attend(notifier.look, told)
+        pause = attend(reporter.check, told)
         if time.monotonic() - checked > TOKEN_CHECK:
             attend(token, told)
             checked = time.monotonic()
         wait(wake, IDLE if pause is None else pause)
 
 
-def cluster_looks(runner: Runner) -> tuple[Look, ...]:
+def cluster_checks(runner: Runner) -> tuple[Check, ...]:
     """Return what takes recoveries and hypervisors back, and keeps the fencer ready."""
-    rank, configuration = Ranking(runner), Configuration(runner)
+    rank, configuration = Ranking(runner), CachedConfiguration(runner)
     return (
         # What guests wait for comes first.
-        DeadEngines(runner, configuration).look,
-        Readmission(runner, configuration, rank).look,
+        DeadEngines(runner, configuration).check,
+        StoppedRemotes(runner, configuration, rank).check,
         DeviceLists(runner).refresh,
     )
 
 
-def reprieve(runner: Runner) -> Reprieve:
+def spared_hosts(runner: Runner) -> SparedHosts:
     """Return what takes hypervisors back whose fencing was objected to."""
-    return Reprieve(runner, Configuration(runner), Ranking(runner))
+    return SparedHosts(runner, CachedConfiguration(runner), Ranking(runner))
 
 
-def keep_looking(looks: Iterable[Look], interval: float) -> None:
-    """Take all looks again and again, for ever."""
-    told: dict[Look, str] = {}
+def keep_checking(checks: Iterable[Check], interval: float) -> None:
+    """Make all checks again and again, for ever."""
+    told: dict[Check, str] = {}
     while True:
-        for look in looks:
-            attend(look, told)
+        for check in checks:
+            attend(check, told)
         time.sleep(interval)
 
 
-def attend(look: Callable[[], Found], told: dict[Look, str]) -> Found | None:
-    """Take one look; its failure keeps no other from theirs, and is told once.
+def attend(check: Callable[[], Found], told: dict[Check, str]) -> Found | None:
+    """Make one check; its failure keeps no other from theirs, and is told once.
 
     Returns:
         what it found; None where it failed.
     """
     try:
-        found = look()
-    except Exception as error:  # or nobody would ever look again, in a service that seems to run
+        found = check()
+    except Exception as error:  # or nobody would ever check again, in a service that seems to run
         expected = isinstance(error, tools.PacemakerError | rest.ApiError | OSError)
         text = str(error) if expected else repr(error)
-        if told.get(look) != text:
+        if told.get(check) != text:
             trace = None if expected else error
             LOG.warning("Cannot look after the cluster and its hosts: %s", text, exc_info=trace)
-        told[look] = text
+        told[check] = text
         return None
-    told.pop(look, None)
+    told.pop(check, None)
     return found
 
 

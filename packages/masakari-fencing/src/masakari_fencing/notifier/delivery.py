@@ -11,9 +11,8 @@ import enum
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from masakari_fencing.openstack.masakari_api import Host, Notification
+from masakari_fencing.openstack.masakari_api import Host, MasakariApi, Notification
 from masakari_fencing.openstack.rest import Conflict
 from masakari_fencing.records.spool import Event
 
@@ -33,15 +32,6 @@ class Outcome(enum.Enum):
     AGAIN = "again"
 
 
-class Api(Protocol):
-    """What is used of `MasakariApi`."""
-
-    def notify(self, host: str, generated: float) -> str: ...  # noqa: D102
-    def find_host(self, name: str) -> Host: ...  # noqa: D102
-    def notifications(self, host: Host) -> list[Notification]: ...  # noqa: D102
-    def end_maintenance(self, host: Host) -> None: ...  # noqa: D102
-
-
 class Delivery:
     """Delivers events; it keeps nothing in memory, so that a restart loses nothing.
 
@@ -53,7 +43,7 @@ class Delivery:
     """
 
     def __init__(
-        self, api: Api, *, redrive_within: float, clock: Callable[[], float] = time.time
+        self, api: MasakariApi, *, redrive_within: float, clock: Callable[[], float] = time.time
     ) -> None:
         self._api = api
         self._redrive_within = redrive_within

@@ -42,7 +42,7 @@ class Progress:
 
 
 @dataclass
-class Notifier:
+class Reporter:
     """The loop's body: one look at the spool.
 
     Attributes:
@@ -65,7 +65,7 @@ class Notifier:
     timer: Callable[[], float] = time.monotonic
     _progress: dict[str, Progress] = field(default_factory=dict)
 
-    def look(self) -> float:
+    def check(self) -> float:
         """Work on every event that is due.
 
         Returns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from masakari_fencing.openstack import times
@@ -16,6 +17,19 @@ RETRY_INTERVAL = 1.0
 
 class ComputeError(Exception):
     """Nova does not show the service as it should be."""
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """A host's compute service, as Nova sees it.
+
+    Attributes:
+        last_seen: when it last reported, in seconds since the epoch; None while it is down.
+        in_service: whether instances are placed on it: it is enabled, up, and not forced down.
+    """
+
+    last_seen: float | None
+    in_service: bool
 
 
 class ComputeService:
@@ -41,37 +55,24 @@ class ComputeService:
         self._sleep = sleep
         self._clock = clock
 
-    def last_seen(self) -> float | None:
-        """Return when it last reported, in seconds since the epoch; None while it is down.
+    def state(self) -> ServiceState:
+        """Return what Nova says about it now.
 
         Raises:
             ComputeError: there is not exactly one such service, or Nova does not answer.
         """
-        service = self._look()
-        if str(getattr(service, "state", "")).lower() != "up":
-            return None
-        return times.epoch(getattr(service, "updated_at", None))
-
-    def in_service(self) -> bool:
-        """Whether instances are placed on it: it is enabled, up, and not forced down.
-
-        Raises:
-            ComputeError: there is not exactly one such service, or Nova does not answer.
-        """
-        service = self._look()
-        return (
-            str(getattr(service, "status", "")).lower() == "enabled"
-            and str(getattr(service, "state", "")).lower() == "up"
-            and not getattr(service, "forced_down", False)
-        )
-
-    def _look(self) -> Any:
         try:
-            return self._find(self._client())
+            service = self._find(self._client())
         except ComputeError:
             raise
         except Exception as error:
             raise ComputeError(_text(error)) from error
+        up = str(getattr(service, "state", "")).lower() == "up"
+        enabled = str(getattr(service, "status", "")).lower() == "enabled"
+        return ServiceState(
+            last_seen=times.epoch(getattr(service, "updated_at", None)) if up else None,
+            in_service=enabled and up and not getattr(service, "forced_down", False),
+        )
 
     def force_down(self, timeout: float) -> bool:
         """Have Nova hold the service for down, and check that it does.

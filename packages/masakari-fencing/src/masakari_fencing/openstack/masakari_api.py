@@ -9,7 +9,6 @@ from typing import Any
 
 from masakari_fencing.openstack import times
 from masakari_fencing.openstack.rest import (
-    Absent,
     ApiError,
     BadRequest,
     Client,
@@ -151,18 +150,6 @@ class MasakariApi(Client):
         """
         found = self._notifications(source_host_uuid=host.uuid)
         return sorted(found, key=lambda item: item.generated, reverse=True)
-
-    def notification(self, uuid: str) -> Notification | None:
-        """Return a notification; None where there is no such one.
-
-        Raises:
-            ApiError: the API did not answer.
-        """
-        try:
-            answer = self._request("GET", f"/notifications/{uuid}")
-        except Absent:
-            return None
-        return _notification(answer.get("notification"))
 
     def running(self) -> list[Notification]:
         """Return the reports of failures that Masakari is working on.

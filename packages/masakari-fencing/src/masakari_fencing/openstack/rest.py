@@ -25,10 +25,6 @@ class BadRequest(ApiError):  # noqa: N818 - the API's answer, not an accident
     """The API refuses the request for what it says."""
 
 
-class Absent(ApiError):  # noqa: N818 - the API's answer, not an accident
-    """The API itself, and not something in front of it, says that there is no such thing."""
-
-
 class Conflict(ApiError):  # noqa: N818 - the API's answer, not an accident
     """The API refuses the request in the present state of the host."""
 
@@ -133,11 +129,7 @@ def describe(error: Exception) -> str:
 
 
 def _body(answer: Any, what: str) -> dict[str, Any]:
-    """Return the content of an answer.
-
-    A 404 alone means little: a proxy gives it, and so does the API for a URL with a wrong prefix.
-    `itemNotFound` is the API's own name for what it has looked for and not found.
-    """
+    """Return the content of an answer."""
     code = answer.status_code
     content = str(answer.text or "")
     try:
@@ -149,8 +141,6 @@ def _body(answer: Any, what: str) -> dict[str, Any]:
     told = f"{what}: HTTP {code}: {content[:300]}"
     if code == 400:
         raise BadRequest(told)
-    if code == 404 and "itemNotFound" in data:
-        raise Absent(told)
     if code == 409:
         raise Conflict(told)
     if code >= 300:

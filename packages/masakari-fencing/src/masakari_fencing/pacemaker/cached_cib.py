@@ -14,7 +14,7 @@ FRESH = 1.0
 they do about it, Pacemaker refuses or repeats where it has changed meanwhile."""
 
 
-class Configuration:
+class CachedConfiguration:
     """What the cluster is configured to do, without its status.
 
     Args:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 from masakari_fencing.pacemaker import crm_mon
 
+AGENT = "fence_masakari_guard"
+"""The fence agent that keeps the limit, as fencing devices name it."""
+
 
 @dataclass(frozen=True)
-class Guard:
+class FencingLimit:
     """How many hypervisors may be lost at once before fencing stops.
 
     Attributes:
@@ -33,20 +36,20 @@ class Guard:
         if self.max_hosts < 0 or not 0 <= self.max_share <= 100 or self.window < 1:
             raise ValueError(f"not a sensible limit: {self}")
 
-    def limit(self, total: int) -> float:
+    def most(self, total: int) -> float:
         """Return how many of so many hypervisors may be lost; infinite for no limit."""
         if not self.max_hosts and not self.max_share:
             return math.inf
         return max(self.max_hosts, total * self.max_share // 100)
 
 
-def from_options(values: Mapping[str, str]) -> Guard:
+def from_options(values: Mapping[str, str]) -> FencingLimit:
     """Read a limit from the options of the fence agent.
 
     Raises:
         ValueError: they are not a sensible limit.
     """
-    return Guard(
+    return FencingLimit(
         max_hosts=int(values.get("max_hosts", 0)),
         max_share=int(values.get("max_share", 0)),
         window=int(values.get("window", 120)),

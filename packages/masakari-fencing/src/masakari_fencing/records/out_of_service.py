@@ -6,7 +6,6 @@ loading the client library alone takes longer than a whole hook. The notifier is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -45,7 +44,7 @@ def write(path: Path, found: OutOfService, now: float) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    files.replace(path, json.dumps({"time": now, **asdict(found)}), mode=0o640)
+    files.save(path, {"time": now, **asdict(found)}, mode=0o640)
 
 
 def read(path: Path, now: float) -> OutOfService:
@@ -72,11 +71,8 @@ def forget(path: Path, host: str) -> None:
 
 def _load(path: Path) -> tuple[float, OutOfService]:
     """Return what the file says, and from when that is."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return float(data["time"]), _parse(data)
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0.0, OutOfService()
+    found = files.load(path, lambda data: (float(data["time"]), _parse(data)))
+    return found or (0.0, OutOfService())
 
 
 def _parse(data: Mapping[str, object]) -> OutOfService:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from masakari_fencing import files
 from masakari_fencing.pacemaker import tools
@@ -36,8 +35,8 @@ def record(directory: Path, host: str, reason: str) -> None:
         OSError: it cannot be written.
         ValueError: `host` cannot be the name of a host.
     """
-    text = json.dumps(asdict(Refusal(host, reason, time.time())))
-    files.replace(_path(directory, host), text, mode=0o644)
+    refusal = Refusal(host, reason, time.time())
+    files.save(_path(directory, host), asdict(refusal), mode=0o644)
 
 
 def forget(directory: Path, host: str) -> bool:
@@ -58,12 +57,12 @@ def forget(directory: Path, host: str) -> bool:
 
 def read(directory: Path) -> list[Refusal]:
     """Return all refusals, by host. What cannot be read is left out."""
-    found = []
-    for path in sorted(directory.glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            data = json.loads(path.read_text(encoding="utf-8"))
-            found.append(Refusal(str(data["host"]), str(data["reason"]), float(data["time"])))
-    return found
+    found = (files.load(path, _parse) for path in sorted(directory.glob("*.json")))
+    return [refusal for refusal in found if refusal is not None]
+
+
+def _parse(data: Any) -> Refusal:
+    return Refusal(str(data["host"]), str(data["reason"]), float(data["time"]))
 
 
 def _path(directory: Path, host: str) -> Path:

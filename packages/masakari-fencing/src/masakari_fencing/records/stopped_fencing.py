@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from masakari_fencing import files
 
 STATE = Path("/var/lib/masakari-fencing/guard/refused.json")
 
+RECENT = 60.0
+"""Seconds for which it counts: Pacemaker asks every few seconds."""
+
 
 @dataclass(frozen=True)
-class Refusal:
+class StoppedFencing:
     """The guard has stopped fencing on this member.
 
     Attributes:
@@ -28,21 +31,20 @@ class Refusal:
     time: float
 
 
-def remember(refusal: Refusal | None, path: Path = STATE) -> None:
-    """Keep the refusal for this member's status, or forget the last one."""
-    if refusal is None:
+def remember(stopped: StoppedFencing | None, path: Path = STATE) -> None:
+    """Keep it for this member's status, or forget the last one."""
+    if stopped is None:
         path.unlink(missing_ok=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(vars(refusal)), encoding="utf-8")
-    temporary.replace(path)
+    files.save(path, asdict(stopped), mode=0o644)
 
 
-def refusal(path: Path = STATE, *, clock: Callable[[], float] = time.time) -> Refusal | None:
-    """Return the refusal of the last minute on this member: Pacemaker asks every few seconds."""
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if clock() - float(data["time"]) < 60:
-            return Refusal(str(data["node"]), str(data["text"]), float(data["time"]))
-    return None
+def read(path: Path = STATE, *, clock: Callable[[], float] = time.time) -> StoppedFencing | None:
+    """Return that of the last minute on this member."""
+    found = files.load(path, _parse)
+    return found if found is not None and clock() - found.time < RECENT else None
+
+
+def _parse(data: Any) -> StoppedFencing:
+    return StoppedFencing(str(data["node"]), str(data["text"]), float(data["time"]))

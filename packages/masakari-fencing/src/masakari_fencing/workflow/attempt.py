@@ -24,7 +24,7 @@ from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import Record
 from masakari_fencing.workflow import options
 from masakari_fencing.workflow.proof.decision import Report
-from masakari_fencing.workflow.recovery_lock import Ownership
+from masakari_fencing.workflow.recovery_lock import RecoveryLock
 
 CONF = masakari.conf.CONF
 options.register(CONF)
@@ -50,7 +50,7 @@ class Attempt:
         self.notification = notification
         self.store = Records(Subprocess(), CONF.fencing.command_timeout)
         engine = processes.identity()
-        self._ownership = Ownership(self.store, host, notification, engine)
+        self._ownership = RecoveryLock(self.store, host, notification, engine)
         self.take = self._ownership.take
         self.update = self._ownership.update
         self.end = self._ownership.end
@@ -71,7 +71,7 @@ class Attempt:
             return None
 
     def check(self, record: Record | None = None) -> None:
-        """Return where this attempt may go on; see `Ownership.check`.
+        """Return where this attempt may go on; see `RecoveryLock.check`.
 
         Raises:
             Superseded: the recovery is somebody else's.

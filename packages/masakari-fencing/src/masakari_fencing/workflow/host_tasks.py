@@ -24,8 +24,13 @@ from masakari_fencing.workflow.attempt import Attempt, NoAnswer
 from masakari_fencing.workflow.ending import conclude
 from masakari_fencing.workflow.instances import recovery
 from masakari_fencing.workflow.proof.evidence import CloudEvidence
-from masakari_fencing.workflow.proof.host_fence import CameBack, HostFence, Refused, Withdrawn
-from masakari_fencing.workflow.proof.report_limit import Limit
+from masakari_fencing.workflow.proof.host_fence import (
+    CameBack,
+    HostFence,
+    NotProvenDead,
+    Withdrawn,
+)
+from masakari_fencing.workflow.proof.report_limit import ReportLimit
 from masakari_fencing.workflow.recovery_lock import Busy, Ended, ProofLost
 
 CONF = masakari.conf.CONF
@@ -87,7 +92,7 @@ class EnsureHostFencedTask(_HostTask):
             record = record if record.held else this.update(record, held=True)
 
         report = this.report()
-        limit = Limit(CONF.fencing.report_limit_hosts, CONF.fencing.report_limit_window)
+        limit = ReportLimit(CONF.fencing.report_limit_hosts, CONF.fencing.report_limit_window)
         evidence = CloudEvidence(
             Subprocess(), self.context, objects, this.service(), report, limit
         )
@@ -103,7 +108,7 @@ class EnsureHostFencedTask(_HostTask):
             proof = fence.ensure(report)
         except Superseded as error:
             self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")
-        except Refused as refusal:
+        except NotProvenDead as refusal:
             conclude(this, REFUSED, refusal.reason)
             self.fail(f"Refused to recover the instances: {refusal}")
         except Withdrawn as withdrawal:
@@ -149,7 +154,7 @@ class EnsureHostFencedTask(_HostTask):
         LOG.warning("%s", message)
         self.update_details(message, 1.0)
         try:
-            serves = this.service().in_service()
+            serves = this.service().state().in_service
         except ComputeError as error:
             LOG.warning("Host %s stays in maintenance: %s", this.host, error)
             serves = False

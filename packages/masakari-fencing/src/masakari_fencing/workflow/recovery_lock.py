@@ -47,7 +47,7 @@ class ProofLost(Exception):  # noqa: N818 - a state, not an accident
     """The host has come back since it was fenced, or an operator took it back."""
 
 
-class Ownership:
+class RecoveryLock:
     """One notification's claim to the recovery of a host.
 
     Args:

@@ -53,7 +53,7 @@ class Bench:
 
     def look_at(self, now: float) -> list[str]:
         self.now = now
-        return self.dead.look()
+        return self.dead.check()
 
 
 @pytest.fixture
@@ -73,27 +73,27 @@ def test_one_that_was_restarted_is_struck_out_and_nothing_else_is_changed(bench:
     record = bench.have(f"{HERE}.b.1.2")
     bench.have(f"{HERE}.b.1.9", "node2.maas")
     bench.living = {f"{HERE}.b.1.9"}
-    assert bench.dead.look() == [HOST]
+    assert bench.dead.check() == [HOST]
     assert bench.store.read(HOST) == replace(record, engine="", token=2)
-    assert bench.dead.look() == []
+    assert bench.dead.check() == []
 
 
 def test_its_own_machine_need_not_be_the_controller(bench: Bench) -> None:
     bench.have(f"{HERE}.b.1.2")
     bench.cluster.dc = "juju-2-lxd-0"
-    assert bench.dead.look() == [HOST]
+    assert bench.dead.check() == [HOST]
 
 
 def test_the_next_one_that_dies_is_struck_out_as_well(bench: Bench) -> None:
     record = bench.have(f"{HERE}.b.1.2")
-    assert bench.dead.look() == [HOST]
+    assert bench.dead.check() == [HOST]
     bench.store.write(replace(record, engine="", token=2), replace(record, engine=f"{HERE}.b.5.6"))
-    assert bench.dead.look() == [HOST]
+    assert bench.dead.check() == [HOST]
 
 
 def test_a_recovery_that_has_ended_needs_no_engine(bench: Bench) -> None:
     bench.have(f"{HERE}.b.1.2", end=End(FAILED, "", 1.0))
-    assert bench.dead.look() == []
+    assert bench.dead.check() == []
     assert bench.engine() == f"{HERE}.b.1.2"
 
 
@@ -103,7 +103,7 @@ def test_one_that_was_taken_meanwhile_is_not_struck_out(bench: Bench) -> None:
     stale = cibadmin.configuration(bench.cib)
     bench.store.write(record, replace(record, engine=f"{HERE}.b.5.6"))
     bench.dead.configuration = lambda: stale
-    assert bench.dead.look() == []
+    assert bench.dead.check() == []
     assert bench.engine() == f"{HERE}.b.5.6"
 
 
@@ -113,16 +113,16 @@ def test_that_keeps_no_other_from_being_struck_out(bench: Bench) -> None:
     stale = cibadmin.configuration(bench.cib)
     bench.store.write(record, replace(record, engine=f"{HERE}.b.5.6"))
     bench.dead.configuration = lambda: stale
-    assert bench.dead.look() == ["node2.maas"]
+    assert bench.dead.check() == ["node2.maas"]
 
 
 def test_a_cluster_that_does_not_answer_is_asked_again(bench: Bench) -> None:
     bench.have(f"{HERE}.b.1.2")
     bench.cib.fail = lambda argv: 124 if "--modify" in argv else 0
     with pytest.raises(tools.PacemakerError):
-        bench.dead.look()
+        bench.dead.check()
     bench.cib.fail = lambda argv: 0
-    assert bench.dead.look() == [HOST]
+    assert bench.dead.check() == [HOST]
 
 
 def test_the_recovery_of_a_machine_that_is_gone_is_free_after_a_while(bench: Bench) -> None:
@@ -200,11 +200,11 @@ def test_a_machine_of_which_nothing_is_recorded_is_waited_for(bench: Bench) -> N
 
 
 def test_nothing_recovered_costs_one_command(bench: Bench) -> None:
-    assert bench.dead.look() == []
+    assert bench.dead.check() == []
     assert len(bench.cib.calls) == 1
     bench.have(f"{GONE}.b.1.2", end=End(FAILED, "", 1.0))
     bench.cib.calls.clear()
-    bench.dead.look()
+    bench.dead.check()
     assert len(bench.cib.calls) == 1
 
 
@@ -217,5 +217,5 @@ def test_the_engine_of_an_older_release_is_struck_out_too(bench: Bench) -> None:
     )
     argv = ["cibadmin", "--create", "--scope", "crm_config", "--xml-text", text]
     assert bench.cib.run(argv).returncode == 0
-    assert bench.dead.look() == [HOST]
+    assert bench.dead.check() == [HOST]
     assert bench.store.read(HOST) == Record(HOST, "n1", "", token=1)

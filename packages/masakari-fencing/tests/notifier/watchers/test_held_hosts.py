@@ -75,9 +75,9 @@ def test_which_are_switched_on(
     bench: Bench, outcome: str | None, changes: dict[str, object], ends: bool
 ) -> None:
     bench.add("node1.maas", outcome, **changes)
-    assert bench.held.look() == (["node1.maas"] if ends else [])
+    assert bench.held.check() == (["node1.maas"] if ends else [])
     assert bench.switched_on() == (["node1.maas"] if ends else [])
-    bench.held.look()
+    bench.held.check()
     assert len(bench.switched_on()) == ends, "once"
 
 
@@ -88,18 +88,18 @@ def test_one_that_cannot_be_switched_on_keeps_no_other_off_and_is_tried_again(
         bench.add(node, RECOVERED)
     bench.broken = {"node1.maas"}
     with pytest.raises(PacemakerError):
-        bench.held.look()
-    assert bench.held.look() == [], "not at once"
+        bench.held.check()
+    assert bench.held.check() == [], "not at once"
     bench.now += PAUSE
     bench.broken = set()
-    assert bench.held.look() == ["node1.maas"]
+    assert bench.held.check() == ["node1.maas"]
     assert bench.switched_on() == ["node1.maas", "Node2.maas", "node1.maas"]
 
 
 def test_only_the_controller_does_it(bench: Bench) -> None:
     bench.add("node1.maas", RECOVERED)
     bench.cluster.dc = "juju-2-lxd-0"
-    assert bench.held.look() == []
+    assert bench.held.check() == []
     bench.cluster.dc, bench.cluster.quorum = "juju-1-lxd-0", False
-    assert bench.held.look() == []
+    assert bench.held.check() == []
     assert bench.switched_on() == []

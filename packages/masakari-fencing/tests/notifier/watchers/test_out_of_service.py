@@ -10,7 +10,7 @@ import pytest
 from fencing_fakes import FakeMasakari
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
-from masakari_fencing.notifier.watchers.out_of_service import NAMES_AGE, Watch
+from masakari_fencing.notifier.watchers.out_of_service import NAMES_AGE, OutOfServiceHosts
 from masakari_fencing.openstack.masakari_api import MasakariApi
 from masakari_fencing.openstack.nova_api import NovaApi
 from masakari_fencing.openstack.rest import CATALOG, ApiError
@@ -28,26 +28,26 @@ def cloud() -> Iterator[FakeMasakari]:
 
 
 @pytest.fixture
-def watch(cloud: FakeMasakari, tmp_path: Path) -> Watch:
+def watch(cloud: FakeMasakari, tmp_path: Path) -> OutOfServiceHosts:
     session = ks.Session(auth=Token(cloud.url, "token"))
     masakari, nova = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
     refused = tmp_path / "refused"
-    return Watch(masakari, nova, tmp_path / "record", refused, clock=lambda: 1000.0)
+    return OutOfServiceHosts(masakari, nova, tmp_path / "record", refused, clock=lambda: 1000.0)
 
 
 def test_hosts_in_maintenance_and_others_forced_down(
-    watch: Watch, cloud: FakeMasakari, tmp_path: Path
+    watch: OutOfServiceHosts, cloud: FakeMasakari, tmp_path: Path
 ) -> None:
     cloud.hosts[THREE]["on_maintenance"] = True
     cloud.hosts[ONE]["on_maintenance"] = True
     cloud.forced_down = {ONE, "NODE2.maas", "in-no-segment.maas"}
-    watch.look()
+    watch.check()
     record = tmp_path / "record"
     assert out_of_service.read(record, 1001) == OutOfService((ONE, THREE), (), (TWO,), ALL)
     assert record.stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["record"]
     cloud.hosts[THREE]["on_maintenance"] = False
-    watch.look()
+    watch.check()
     assert out_of_service.read(record, 1001).maintenance == (ONE,)
 
 
@@ -62,7 +62,7 @@ def test_hosts_in_maintenance_and_others_forced_down(
     ],
 )
 def test_the_last_recovery_counts(
-    watch: Watch, cloud: FakeMasakari, tmp_path: Path, reports: list[str], failed: bool
+    watch: OutOfServiceHosts, cloud: FakeMasakari, tmp_path: Path, reports: list[str], failed: bool
 ) -> None:
     cloud.hosts[ONE]["on_maintenance"] = True
     cloud.add(TWO, 1, "failed")
@@ -70,12 +70,12 @@ def test_the_last_recovery_counts(
         cloud.add(ONE, number, status)
     cloud.add(ONE, 100, "failed", kind="PROCESS")
     cloud.add(ONE, 101, "failed")["payload"]["event"] = "STARTED"
-    watch.look()
+    watch.check()
     assert (out_of_service.read(tmp_path / "record", 1000).failed == (ONE,)) == failed
 
 
 def test_a_refusal_ends_with_the_maintenance_wherever_the_host_was_taken_back(
-    watch: Watch, cloud: FakeMasakari, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    watch: OutOfServiceHosts, cloud: FakeMasakari, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The unit that refused is not the one on which return-host was run."""
     directory = tmp_path / "refused"
@@ -85,16 +85,18 @@ def test_a_refusal_ends_with_the_maintenance_wherever_the_host_was_taken_back(
     for host, moment in ((ONE, 900), (TWO, 900), (THREE, 900), ("gone.maas", 1001)):
         monkeypatch.setattr(refusals.time, "time", lambda moment=moment: moment)
         refusals.record(directory, host, "not proven dead")
-    watch.look()
+    watch.check()
     assert [refusal.host for refusal in refusals.read(directory)] == ["gone.maas", ONE, TWO]
     cloud.hosts[ONE]["on_maintenance"] = False
-    watch.look()
+    watch.check()
     assert [refusal.host for refusal in refusals.read(directory)] == ["gone.maas", TWO]
 
 
-def test_only_what_is_recent_counts(watch: Watch, tmp_path: Path, cloud: FakeMasakari) -> None:
+def test_only_what_is_recent_counts(
+    watch: OutOfServiceHosts, tmp_path: Path, cloud: FakeMasakari
+) -> None:
     cloud.hosts[ONE]["on_maintenance"] = True
-    watch.look()
+    watch.check()
     record = tmp_path / "record"
     assert out_of_service.read(record, 1000 + MAX_AGE - 1) == OutOfService((ONE,), hosts=ALL)
     assert out_of_service.read(record, 1000 + MAX_AGE) == OutOfService()
@@ -102,24 +104,24 @@ def test_only_what_is_recent_counts(watch: Watch, tmp_path: Path, cloud: FakeMas
 
 
 def test_an_api_that_is_away_changes_nothing(
-    watch: Watch, cloud: FakeMasakari, tmp_path: Path
+    watch: OutOfServiceHosts, cloud: FakeMasakari, tmp_path: Path
 ) -> None:
-    watch.look()
+    watch.check()
     before = (tmp_path / "record").read_text()
     cloud.hosts[ONE]["on_maintenance"] = True
     cloud.broken = 503
     with pytest.raises(ApiError):
-        watch.look()
+        watch.check()
     assert (tmp_path / "record").read_text() == before
     cloud.broken = 0
-    watch.look()
+    watch.check()
     assert out_of_service.read(tmp_path / "record", 1000) == OutOfService((ONE,), hosts=ALL)
 
 
-def test_a_directory_that_is_not_there(watch: Watch, tmp_path: Path) -> None:
+def test_a_directory_that_is_not_there(watch: OutOfServiceHosts, tmp_path: Path) -> None:
     tmp_path.rmdir()
     with pytest.raises(FileNotFoundError):
-        watch.look()
+        watch.check()
     assert out_of_service.read(tmp_path / "record", 1000) == OutOfService()
 
 
@@ -163,13 +165,13 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) ->
 
 
 def test_hosts_that_nova_knows_by_other_names_are_told_before_they_fail(
-    watch: Watch, cloud: FakeMasakari, tmp_path: Path
+    watch: OutOfServiceHosts, cloud: FakeMasakari, tmp_path: Path
 ) -> None:
     """Masakari would call every guest of such a host evacuated before it has begun."""
     cloud.page = 1
     cloud.renamed = {TWO: "node2"}
     cloud.absent = {THREE}
-    watch.look()
+    watch.check()
     found = out_of_service.read(tmp_path / "record", 1001)
     assert found.hosts == (ONE, TWO, THREE)
     assert found.misnamed == (
@@ -182,12 +184,14 @@ def test_the_names_are_not_asked_for_each_time(cloud: FakeMasakari, tmp_path: Pa
     session = ks.Session(auth=Token(cloud.url, "token"))
     masakari, nova = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
     now = 1000.0
-    watch = Watch(masakari, nova, tmp_path / "record", tmp_path / "refused", clock=lambda: now)
+    watch = OutOfServiceHosts(
+        masakari, nova, tmp_path / "record", tmp_path / "refused", clock=lambda: now
+    )
     for _ in range(3):
-        watch.look()
+        watch.check()
     asked = [request for request in cloud.requests if "os-hypervisors" in request]
     assert len(asked) == 2, "the one page, and that there is no other"
     cloud.renamed = {ONE: "node1"}
     now += NAMES_AGE
-    watch.look()
+    watch.check()
     assert len(out_of_service.read(tmp_path / "record", now).misnamed) == 1

@@ -11,7 +11,7 @@ from fencing_cib import Cib
 from fencing_fakes import Cluster, FakeMasakari, Remote
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
-from masakari_fencing.notifier.watchers.returned_hosts import Comeback
+from masakari_fencing.notifier.watchers.returned_hosts import ReturnedHosts
 from masakari_fencing.openstack.masakari_api import MasakariApi
 from masakari_fencing.openstack.nova_api import NovaApi, Service
 from masakari_fencing.openstack.rest import CATALOG
@@ -55,7 +55,7 @@ class Bench:
         self.store.create(RECORD)
         session = ks.Session(auth=Token(cloud.url, "token"))
         apis = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
-        self.comeback = Comeback(self.cib, *apis)
+        self.comeback = ReturnedHosts(self.cib, *apis)
 
     @property
     def record(self) -> Record:
@@ -77,14 +77,14 @@ def bench() -> Iterator[Bench]:
 def test_a_host_that_is_enabled_and_out_of_maintenance_is_no_longer_forced_down(
     bench: Bench,
 ) -> None:
-    assert bench.comeback.look() == [HOST]
+    assert bench.comeback.check() == [HOST]
     assert bench.cloud.forced_down == set()
-    assert bench.comeback.look() == []
+    assert bench.comeback.check() == []
 
 
 def test_its_record_keeps_what_the_next_failure_must_know(bench: Bench) -> None:
     """Which fence is used up; not the instances, of which nothing is known any more."""
-    bench.comeback.look()
+    bench.comeback.check()
     expected = replace(RECORD, returned=True, instances=None, reserved=(), token=2)
     assert bench.record == expected
 
@@ -92,14 +92,14 @@ def test_its_record_keeps_what_the_next_failure_must_know(bench: Bench) -> None:
 @pytest.mark.parametrize("outcome", [RECOVERED, FAILED, REFUSED, NOTHING])
 def test_however_its_recovery_has_ended(bench: Bench, outcome: str) -> None:
     bench.store.write(RECORD, replace(RECORD, end=End(outcome, "", FENCED)))
-    assert bench.comeback.look() == [HOST]
+    assert bench.comeback.check() == [HOST]
     assert bench.record.returned
 
 
 def test_one_whose_recovery_goes_on_is_not_back(bench: Bench) -> None:
     """It is enabled until its recovery has disabled it."""
     bench.store.write(RECORD, replace(RECORD, end=None))
-    assert bench.comeback.look() == []
+    assert bench.comeback.check() == []
     assert bench.cloud.forced_down == {HOST}
     assert bench.asked() == []
 
@@ -107,7 +107,7 @@ def test_one_whose_recovery_goes_on_is_not_back(bench: Bench) -> None:
 def test_one_that_was_forced_down_by_hand_stays_so(bench: Bench) -> None:
     """Nothing was recovered: whoever forced it down wants to evacuate it himself."""
     bench.store.write(RECORD, replace(RECORD, returned=True))
-    assert bench.comeback.look() == []
+    assert bench.comeback.check() == []
     assert bench.cloud.forced_down == {HOST}
     assert bench.asked() == []
 
@@ -115,7 +115,7 @@ def test_one_that_was_forced_down_by_hand_stays_so(bench: Bench) -> None:
 def test_a_return_that_return_host_has_ended_is_written_down(bench: Bench) -> None:
     """Or a forced-down state of later would be taken for that recovery's."""
     bench.cloud.forced_down.clear()
-    assert bench.comeback.look() == [HOST]
+    assert bench.comeback.check() == [HOST]
     assert bench.record.returned
     assert not [request for request in bench.asked() if request.startswith("PUT")]
 
@@ -131,7 +131,7 @@ def test_a_recovery_that_begins_meanwhile_is_not_called_returned(
         return services()
 
     monkeypatch.setattr(nova, "services", slow)
-    bench.comeback.look()
+    bench.comeback.check()
     assert not bench.record.returned
     assert bench.record.end is None
 
@@ -151,7 +151,7 @@ def test_what_is_not_back_yet_is_left_alone(bench: Bench, obstacle: str) -> None
         bench.cluster.dc = "juju-3-lxd-0"
     else:
         bench.cluster.quorum = False
-    assert bench.comeback.look() == []
+    assert bench.comeback.check() == []
     assert bench.cloud.forced_down == {HOST}
     assert bench.record == RECORD
 
@@ -159,10 +159,10 @@ def test_what_is_not_back_yet_is_left_alone(bench: Bench, obstacle: str) -> None
 def test_nova_may_refuse_for_a_while(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.cloud.refuse_up = True
     for _ in range(2):
-        assert bench.comeback.look() == []
+        assert bench.comeback.check() == []
     assert bench.record == RECORD
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert len(warnings) == 1
     assert "evacuation migration records remain" in warnings[0]
     bench.cloud.refuse_up = False
-    assert bench.comeback.look() == [HOST]
+    assert bench.comeback.check() == [HOST]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fencing_fakes import CONFIGURATION, Cluster, Remote
 from masakari_fencing.notifier.watchers import stopped_remotes
-from masakari_fencing.notifier.watchers.stopped_remotes import Readmission
+from masakari_fencing.notifier.watchers.stopped_remotes import StoppedRemotes
 from masakari_fencing.pacemaker import cibadmin, remote_nodes
 from masakari_fencing.pacemaker.tools import PacemakerError
 
@@ -27,7 +27,7 @@ class Bench:
         runner = self.cluster.runner
         runner.on(CONFIGURATION, lambda argv: self._configuration())
         runner.on("crm_resource", "")
-        self.readmission = Readmission(
+        self.readmission = StoppedRemotes(
             runner,
             lambda: cibadmin.configuration(runner),
             lambda node: self.rank,
@@ -56,7 +56,7 @@ class Bench:
 
 def test_a_daemon_that_answers_again_is_taken_back() -> None:
     bench = Bench()
-    assert bench.readmission.look() == [HOST]
+    assert bench.readmission.check() == [HOST]
     assert bench.changes() == [
         "--cleanup",
         "--meta --delete-parameter is-managed",
@@ -67,7 +67,7 @@ def test_a_daemon_that_answers_again_is_taken_back() -> None:
 
 def test_nothing_marked_costs_one_command() -> None:
     bench = Bench(mark=None)
-    assert bench.readmission.look() == []
+    assert bench.readmission.check() == []
     assert len(bench.cluster.runner.calls) == 1
 
 
@@ -82,55 +82,55 @@ def test_nothing_marked_costs_one_command() -> None:
 )
 def test_what_must_be_left_alone(case: dict[str, Any]) -> None:
     bench = Bench(**case)
-    assert bench.readmission.look() == []
+    assert bench.readmission.check() == []
     assert bench.changes() == []
     assert bench.tried == []
 
 
 def test_a_connection_that_ended_in_the_middle_of_a_monitor_is_cleaned_up_first() -> None:
     bench = Bench(role="Started", failed=True)
-    assert bench.readmission.look() == []
+    assert bench.readmission.check() == []
     assert bench.changes() == ["--cleanup"], "and it stays out of Pacemaker's hands"
     vars(bench.cluster.remotes[0]).update(role="Stopped", failed=False)
-    assert bench.readmission.look() == [HOST]
+    assert bench.readmission.check() == [HOST]
 
 
 def test_a_daemon_that_does_not_answer_is_left_alone() -> None:
     bench = Bench()
     bench.up = False
-    assert bench.readmission.look() == []
+    assert bench.readmission.check() == []
     assert bench.changes() == []
 
 
 def test_an_operators_own_unmanaged_connection_is_left_alone() -> None:
     bench = Bench(mark=None)
-    bench.readmission.look()
+    bench.readmission.check()
     assert bench.changes() == []
 
 
 def test_the_second_member_leaves_it_to_the_first_for_a_while() -> None:
     bench = Bench()
     bench.rank = 1
-    assert bench.readmission.look() == []
+    assert bench.readmission.check() == []
     bench.now = stopped_remotes.RANK_DELAY + 0.1
-    assert bench.readmission.look() == [HOST]
+    assert bench.readmission.check() == [HOST]
 
 
 def test_the_second_member_counts_anew_when_the_daemon_went_away_again() -> None:
     bench = Bench()
     bench.rank = 1
-    bench.readmission.look()
+    bench.readmission.check()
     bench.up, bench.now = False, 5.0
-    bench.readmission.look()
+    bench.readmission.check()
     bench.up, bench.now = True, 7.0
-    assert bench.readmission.look() == []
+    assert bench.readmission.check() == []
 
 
 def test_an_obstacle_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench(mark="0ther")
     with caplog.at_level("INFO"):
         for _ in range(3):
-            bench.readmission.look()
+            bench.readmission.check()
     assert caplog.text.count("another key") == 1
 
 
@@ -138,7 +138,7 @@ def test_a_cluster_that_refuses_is_an_error() -> None:
     bench = Bench()
     bench.cluster.runner.on("crm_resource", 1)
     with pytest.raises(PacemakerError):
-        bench.readmission.look()
+        bench.readmission.check()
 
 
 def test_fingerprint_and_reachability(tmp_path: Path) -> None:

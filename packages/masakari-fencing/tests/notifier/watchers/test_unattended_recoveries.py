@@ -16,7 +16,7 @@ from masakari_fencing.notifier.watchers.unattended_recoveries import (
     OTHERS_PATIENCE,
     PATIENCE,
     PAUSES,
-    Unattended,
+    UnattendedRecoveries,
 )
 from masakari_fencing.openstack.masakari_api import Host, Notification
 from masakari_fencing.openstack.rest import ApiError
@@ -52,7 +52,7 @@ class Bench:
         self.asked = 0
         self.now = 1000.0
         self.store = Records(self.cib)
-        self.unattended = Unattended(self.cib, self, clock=lambda: self.now)
+        self.unattended = UnattendedRecoveries(self.cib, self, clock=lambda: self.now)
 
     def _other(self, argv: list[str]) -> str | int:
         answer = self.cluster.runner.run(argv)
@@ -85,7 +85,7 @@ class Bench:
 
     def look_after(self, seconds: float) -> list[str]:
         self.now += seconds
-        return self.unattended.look()
+        return self.unattended.check()
 
     def handed(self) -> list[str]:
         """What Masakari was told to begin again, with the option before the notification."""
@@ -108,7 +108,7 @@ def test_an_open_record_without_an_engine_is_handed_back_until_somebody_takes_it
     bench: Bench,
 ) -> None:
     bench.have(engine="")
-    assert bench.unattended.look() == ["n1"], "at once"
+    assert bench.unattended.check() == ["n1"], "at once"
     assert bench.handed() == ["--unfinished n1"], "whatever Masakari says of it"
     assert bench.look_after(AGAIN - 1) == [], "an engine has to get it first"
     assert bench.look_after(1) == ["n1"]
@@ -119,7 +119,7 @@ def test_an_open_record_without_an_engine_is_handed_back_until_somebody_takes_it
 
 def test_one_that_was_taken_and_left_again_is_a_new_one(bench: Bench) -> None:
     bench.have(engine="")
-    assert bench.unattended.look() == ["n1"]
+    assert bench.unattended.check() == ["n1"]
     bench.take(engine=ENGINE)
     bench.take(engine="")
     assert bench.look_after(2) == ["n1"]
@@ -148,7 +148,7 @@ def test_each_failure_is_followed_by_another_attempt_after_a_longer_pause(bench:
 
 def test_one_that_is_due_is_not_handed_back_again_at_each_look(bench: Bench) -> None:
     bench.have(**ended(FAILED, attempts=1))
-    bench.unattended.look()
+    bench.unattended.check()
     assert bench.look_after(PAUSES[0]) == ["n1"]
     assert bench.look_after(PAUSES[0]) == []
     assert bench.look_after(AGAIN - PAUSES[0]) == ["n1"]
@@ -158,7 +158,7 @@ def test_one_that_is_due_is_not_handed_back_again_at_each_look(bench: Bench) -> 
 def test_what_has_succeeded_is_over(bench: Bench, outcome: str) -> None:
     bench.have(**ended(outcome, used=FENCED, recovered=FENCED + 60))
     bench.cib.fenced("Node1.maas", FENCED)
-    bench.unattended.look()
+    bench.unattended.check()
     assert bench.look_after(PAUSES[-1]) == []
 
 
@@ -212,7 +212,7 @@ def test_a_host_that_was_taken_back_is_left_alone(bench: Bench, outcome: str, st
 def test_the_records_of_several_hosts_do_not_disturb_each_other(bench: Bench) -> None:
     bench.have(**ended(FAILED, attempts=5))
     bench.have("n2", "node2.maas", engine="")
-    assert bench.unattended.look() == ["n2"]
+    assert bench.unattended.check() == ["n2"]
     assert bench.look_after(PAUSES[4]) == ["n1", "n2"]
 
 
@@ -227,13 +227,13 @@ def test_of_two_members_only_the_controller_hands_back(bench: Bench) -> None:
         handed = {}
         for member in (bench.unattended, other.unattended):
             bench.cluster.runner.on("crm_node --name", f"{names[id(member)]}\n")
-            handed[names[id(member)]] = member.look()
+            handed[names[id(member)]] = member.check()
         assert handed == {HERE: [], "juju-2-lxd-0": [], dc: ["n1"]}
     assert bench.handed() == ["--unfinished n1"] * 2
 
 
 @pytest.mark.parametrize("state", ["another member", "no quorum"])
-def test_only_the_controller_of_the_whole_cluster_looks(bench: Bench, state: str) -> None:
+def test_only_the_controller_of_the_whole_cluster_checks(bench: Bench, state: str) -> None:
     bench.run("n1", kind="VM")
     bench.have("n2", "node2.maas", engine="")
     if state == "no quorum":
@@ -247,7 +247,7 @@ def test_only_the_controller_of_the_whole_cluster_looks(bench: Bench, state: str
 
 def test_who_becomes_the_controller_gives_everybody_their_time(bench: Bench) -> None:
     bench.have(**ended(FAILED, attempts=2))
-    bench.unattended.look()
+    bench.unattended.check()
     bench.cluster.dc = "juju-2-lxd-0"
     assert bench.look_after(PAUSES[1]) == []
     bench.cluster.dc = HERE
@@ -257,7 +257,7 @@ def test_who_becomes_the_controller_gives_everybody_their_time(bench: Bench) -> 
 
 def test_a_recovery_that_was_never_begun_is_handed_back(bench: Bench) -> None:
     bench.run("n1")
-    assert bench.unattended.look() == [], "an engine may just be about to begin it"
+    assert bench.unattended.check() == [], "an engine may just be about to begin it"
     assert bench.look_after(PATIENCE - 1) == []
     assert bench.look_after(1) == ["n1"]
     assert bench.handed() == ["n1"], "only if Masakari still calls it running"
@@ -282,7 +282,7 @@ def test_the_record_of_another_host_or_of_one_that_has_ended_is_no_excuse(
 ) -> None:
     bench.have("n1", host, **values)
     bench.run("n2")
-    assert bench.unattended.look() == []
+    assert bench.unattended.check() == []
     assert bench.look_after(PATIENCE) == ["n2"]
 
 
@@ -291,7 +291,7 @@ def test_without_records_no_recovery_of_a_host_is_taken_for_lost(bench: Bench) -
     bench.unattended.own_workflow = False
     bench.run("n1")
     bench.run("n2", kind="VM")
-    bench.unattended.look()
+    bench.unattended.check()
     assert bench.look_after(PATIENCE) == []
     assert bench.look_after(OTHERS_PATIENCE) == ["n2"]
 
@@ -301,7 +301,7 @@ def test_another_kind_of_recovery_is_handed_back_when_it_takes_longer_than_any(
     bench: Bench, kind: str
 ) -> None:
     bench.run("n1", kind=kind)
-    bench.unattended.look()
+    bench.unattended.check()
     assert bench.look_after(OTHERS_PATIENCE - 1) == []
     assert bench.look_after(1) == ["n1"]
     assert bench.handed() == ["n1"]
@@ -309,7 +309,7 @@ def test_another_kind_of_recovery_is_handed_back_when_it_takes_longer_than_any(
 
 def test_one_that_was_taken_up_anew_has_its_time_again(bench: Bench) -> None:
     bench.run("n1")
-    bench.unattended.look()
+    bench.unattended.check()
     bench.begun[0] = replace(bench.begun[0], updated=7.0)
     assert bench.look_after(PATIENCE) == []
     assert bench.look_after(PATIENCE) == ["n1"]
@@ -317,7 +317,7 @@ def test_one_that_was_taken_up_anew_has_its_time_again(bench: Bench) -> None:
 
 def test_one_that_begins_in_time_counts_anew_when_its_record_is_gone(bench: Bench) -> None:
     bench.run("n1")
-    bench.unattended.look()
+    bench.unattended.check()
     bench.have("n1")
     assert bench.look_after(PATIENCE) == []
     bench.take(end=End(NOTHING, "", FENCED))
@@ -344,7 +344,7 @@ def test_a_record_that_cannot_be_read_keeps_no_other_from_theirs(bench: Bench) -
     [pair] = bench.cib.root.xpath(f"//nvpair[@id='{OLD}-record']")
     pair.set("value", "{")
     bench.have("n2", "node2.maas", engine="")
-    assert bench.unattended.look() == ["n2"]
+    assert bench.unattended.check() == ["n2"]
 
 
 def test_one_that_cannot_be_handed_back_is_tried_again_at_the_next_look(bench: Bench) -> None:
@@ -366,7 +366,7 @@ def test_and_keeps_no_other_from_theirs(
         raise ApiError("503")
 
     bench.have("n1", **ended(FAILED, attempts=1))
-    bench.unattended.look()
+    bench.unattended.check()
     bench.have("n2", "node2.maas", engine="")
     if failure == "the API":
         monkeypatch.setattr(bench, "hosts", away)

@@ -9,7 +9,12 @@ from collections.abc import Callable
 import pytest
 from fencing_fakes import Cluster, Remote
 from masakari_fencing.notifier.watchers import unfenced_hosts
-from masakari_fencing.notifier.watchers.unfenced_hosts import DOUBTFUL, FORGOTTEN, INTERVAL, Retry
+from masakari_fencing.notifier.watchers.unfenced_hosts import (
+    DOUBTFUL,
+    FORGOTTEN,
+    INTERVAL,
+    UnfencedHosts,
+)
 
 NOW = 2_000_000.0
 OWN, OTHER = "juju-1-lxd-0", "juju-2-lxd-0"
@@ -44,11 +49,11 @@ class Watch:
         self.connected_once = True
         self.started: list[Callable[[], None]] = []
         self.retry = self.member(self._reachable)
-        self.retry.look()
+        self.retry.check()
         self.cluster.remotes = [remote]
 
-    def member(self, reachable: Callable[[str, int], bool]) -> Retry:
-        return Retry(
+    def member(self, reachable: Callable[[str, int], bool]) -> UnfencedHosts:
+        return UnfencedHosts(
             self.cluster.runner, reachable, clock=lambda: self.now, start=lambda work: work()
         )
 
@@ -79,9 +84,9 @@ class Watch:
 
     def look_twice(self) -> list[str]:
         """Look, and again when a fencing that Pacemaker forgot has to be taken for it."""
-        found = self.retry.look()
+        found = self.retry.check()
         self.now += FORGOTTEN
-        return found + self.retry.look()
+        return found + self.retry.check()
 
     @property
     def requests(self) -> int:
@@ -90,15 +95,15 @@ class Watch:
 
 def test_what_pacemaker_gave_up_is_fenced() -> None:
     watch = Watch(lost())
-    assert watch.retry.look() == ["node1.maas"]
+    assert watch.retry.check() == ["node1.maas"]
     assert watch.cluster.runner.ran("stonith_admin --reboot node1.maas")
 
 
 def test_what_pacemaker_forgot_is_fenced() -> None:
     watch = Watch(forgotten())
-    assert watch.retry.look() == []  # it may just be about to
+    assert watch.retry.check() == []  # it may just be about to
     watch.now += FORGOTTEN
-    assert watch.retry.look() == ["node1.maas"]
+    assert watch.retry.check() == ["node1.maas"]
 
 
 def test_a_fencing_whose_end_is_never_told_is_no_excuse() -> None:
@@ -165,12 +170,12 @@ def test_only_the_controller_of_a_working_cluster_acts(
 def test_who_is_not_the_controller_looks_less_often() -> None:
     watch = Watch(Remote(), dc=OTHER)
     for _ in range(6):
-        watch.retry.look()
+        watch.retry.check()
         watch.now += 1.0
     assert len(watch.cluster.runner.ran("crm_mon")) == 2
     watch.cluster.dc = OWN
     for _ in range(6):
-        watch.retry.look()
+        watch.retry.check()
         watch.now += 1.0
     assert len(watch.cluster.runner.ran("crm_mon")) == 2 + 6
 
@@ -178,12 +183,12 @@ def test_who_is_not_the_controller_looks_less_often() -> None:
 def test_a_connection_that_comes_back_in_between_counts_anew() -> None:
     remote = forgotten()
     watch = Watch(remote)
-    watch.retry.look()
+    watch.retry.check()
     remote.online, remote.role = True, "Started"
     watch.now += FORGOTTEN
-    watch.retry.look()
+    watch.retry.check()
     remote.online, remote.role = False, "Stopped"
-    assert watch.retry.look() == []
+    assert watch.retry.check() == []
     assert watch.requests == 0
 
 
@@ -194,7 +199,7 @@ def test_a_hypervisor_that_died_with_its_member_is_not_tried_from_every_other(
     watch = Watch(forgotten(**state))
     watch.machines["node1.maas"] = "2"
     watch.cluster.gone = (OTHER,)
-    assert watch.retry.look() == ["node1.maas"]
+    assert watch.retry.check() == ["node1.maas"]
     assert watch.tried == [("10.0.0.1", 3121)]
 
 
@@ -219,7 +224,7 @@ def test_a_failure_of_an_earlier_loss_does_not_count() -> None:
     watch = Watch(forgotten(start_failed=NOW - 60))
     assert watch.look_twice() == []
     watch.now += 60
-    assert watch.retry.look() == []
+    assert watch.retry.check() == []
     assert watch.requests == 0
 
 
@@ -228,7 +233,7 @@ def test_one_that_still_accepts_connections_is_given_more_time() -> None:
     watch.answers = True
     assert watch.look_twice() == []
     watch.now += DOUBTFUL - FORGOTTEN
-    assert watch.retry.look() == ["node1.maas"]
+    assert watch.retry.check() == ["node1.maas"]
 
 
 def test_one_that_was_never_seen_connected_is_given_more_time() -> None:
@@ -236,7 +241,7 @@ def test_one_that_was_never_seen_connected_is_given_more_time() -> None:
     watch.retry = watch.member(lambda *_: False)
     assert watch.look_twice() == []
     watch.now += DOUBTFUL - FORGOTTEN
-    assert watch.retry.look() == ["node1.maas"]
+    assert watch.retry.check() == ["node1.maas"]
 
 
 @pytest.mark.parametrize("lack", ["a connection", "a record"])
@@ -251,7 +256,7 @@ def test_one_that_was_never_connected_is_not_fenced(lack: str, state: type[Remot
     assert watch.look_twice() == []
     for _ in range(5):
         watch.now += DOUBTFUL
-        assert watch.retry.look() == []
+        assert watch.retry.check() == []
     assert watch.requests == 0
 
 
@@ -260,16 +265,16 @@ def test_a_slow_power_controller_holds_up_no_other() -> None:
     watch = Watch(first)
     watch.machines["node2.maas"] = "8"
     watch.retry.start = watch.started.append
-    assert watch.retry.look() == []
+    assert watch.retry.check() == []
     assert len(watch.started) == 1
     watch.cluster.remotes.append(second)
     watch.now += 1
-    watch.retry.look()
+    watch.retry.check()
     assert len(watch.started) == 2, "the other is begun while the first is on its way"
     watch.started[1]()
-    assert watch.retry.look() == ["node2.maas"]
+    assert watch.retry.check() == ["node2.maas"]
     watch.started[0]()
-    assert watch.retry.look() == ["node1.maas"]
+    assert watch.retry.check() == ["node1.maas"]
     assert watch.requests == 2
 
 
@@ -283,11 +288,11 @@ def test_failures_are_told_once_and_tried_again(caplog: pytest.LogCaptureFixture
     caplog.set_level(logging.INFO)
     watch = Watch(lost(), fence=lambda node: 1)
     for _ in range(3):
-        assert watch.retry.look() == []
-        assert watch.retry.look() == []  # too soon
+        assert watch.retry.check() == []
+        assert watch.retry.check() == []  # too soon
         watch.now += INTERVAL
     assert watch.requests == 3
     assert caplog.text.count("cannot be fenced") == 1
     watch.cluster.fence = lambda node: 0
-    assert watch.retry.look() == ["node1.maas"]
+    assert watch.retry.check() == ["node1.maas"]
     assert "Pacemaker had lost it" in caplog.text

@@ -31,7 +31,7 @@ class Bench:
         runner.on("cibadmin --modify --allow-create --scope crm_config", self._modify)
         self.rank: int | None = 0
         self.now = 0.0
-        self.list = unserved_hosts.List(
+        self.list = unserved_hosts.UnservedHosts(
             runner,
             lambda: cibadmin.configuration(runner),
             lambda node: self.rank,

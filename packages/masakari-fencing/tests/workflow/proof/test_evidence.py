@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from fencing_fakes import FakeRunner
-from masakari_fencing.openstack.compute_service import ComputeError
+from masakari_fencing.openstack.compute_service import ComputeError, ServiceState
 from masakari_fencing.workflow.proof import evidence
 from masakari_fencing.workflow.proof.decision import Report
 from masakari_fencing.workflow.proof.evidence import CloudEvidence
 from masakari_fencing.workflow.proof.host_fence import ComputeUnknown
-from masakari_fencing.workflow.proof.report_limit import Limit
+from masakari_fencing.workflow.proof.report_limit import ReportLimit
 
 HOST = "node1.maas"
 NOW = 1_795_233_223.0
@@ -31,7 +31,7 @@ class Cloud:
         self.segment = SimpleNamespace(uuid="s1", name="rack1", enabled=True)
         self.reported: list[str] = []
         self.runner = FakeRunner().on("cibadmin --query", self._cib())
-        self.service = SimpleNamespace(last_seen=lambda: NOW - 5, in_service=lambda: True)
+        self.service = SimpleNamespace(state=lambda: ServiceState(NOW - 5, True))
 
     @staticmethod
     def _cib() -> str:
@@ -45,7 +45,7 @@ class Cloud:
         )
         report = Report(HOST, NOW)
         service: Any = self.service
-        return CloudEvidence(self.runner, "context", objects, service, report, Limit(2, 120))
+        return CloudEvidence(self.runner, "context", objects, service, report, ReportLimit(2, 120))
 
     def _host(self, context: str, name: str) -> Any:
         assert (context, name) == ("context", HOST)
@@ -81,18 +81,16 @@ def test_segments_of_releases_that_cannot_disable_one_are_enabled(cloud: Cloud) 
 
 
 def test_what_nova_says(cloud: Cloud) -> None:
-    assert cloud.evidence().compute_seen() == NOW - 5
-    assert cloud.evidence().in_service() is True
+    assert cloud.evidence().compute() == ServiceState(NOW - 5, True)
 
 
 def test_nova_that_does_not_answer_is_not_taken_for_a_dead_service(cloud: Cloud) -> None:
     def fail() -> float:
         raise ComputeError("503")
 
-    cloud.service = SimpleNamespace(last_seen=fail, in_service=fail)
-    for ask in (cloud.evidence().compute_seen, cloud.evidence().in_service):
-        with pytest.raises(ComputeUnknown, match="503"):
-            ask()
+    cloud.service = SimpleNamespace(state=fail)
+    with pytest.raises(ComputeUnknown, match="503"):
+        cloud.evidence().compute()
 
 
 def test_too_many_reports_are_too_many_unless_the_operator_has_lifted_the_limits(

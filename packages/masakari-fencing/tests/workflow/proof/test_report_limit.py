@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from masakari_fencing.workflow.proof.report_limit import Limit
+from masakari_fencing.workflow.proof.report_limit import ReportLimit
 
 NOW = 1_795_233_223.0
 SEGMENT = SimpleNamespace(uuid="s1", name="rack1")
@@ -47,7 +47,7 @@ def objects() -> Objects:
 
 
 def excess(objects: Objects, hosts: int = 2) -> str | None:
-    return Limit(hosts, 60).excess("context", objects, "h1", NOW)
+    return ReportLimit(hosts, 60).excess("context", objects, "h1", NOW)
 
 
 def test_as_many_as_the_limit_are_fenced(objects: Objects) -> None:

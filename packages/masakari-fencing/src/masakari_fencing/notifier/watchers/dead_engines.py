@@ -8,7 +8,6 @@ that was fenced.
 from __future__ import annotations
 
 import logging
-import socket
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from masakari_fencing import processes
-from masakari_fencing.commands import Runner
+from masakari_fencing.notifier.watchers.watcher import Since, Watcher
 from masakari_fencing.pacemaker import cibadmin, crm_mon, machines
 from masakari_fencing.records import recoveries
 from masakari_fencing.records.recoveries import Records, Superseded
@@ -29,23 +28,24 @@ for quorum before each instance, and gives up a request after as long (`REQUEST_
 
 
 @dataclass
-class DeadEngines:
+class DeadEngines(Watcher):
     """Strikes dead engines out of the records.
 
     Attributes:
-        runner: runs Pacemaker's commands.
         configuration: returns the cluster's.
         lives: whether a process of this machine lives; None for another machine's.
         clock: seconds, only ever compared with each other.
     """
 
-    runner: Runner
     configuration: Callable[[], ET.Element]
     lives: Callable[[str], bool | None] = processes.lives
     clock: Callable[[], float] = time.monotonic
-    _gone: dict[str, float] = field(default_factory=dict)
+    _gone: Since = field(init=False)
 
-    def look(self) -> list[str]:
+    def __post_init__(self) -> None:
+        self._gone = Since(self.clock)
+
+    def check(self) -> list[str]:
         """Strike out those that are dead.
 
         Returns:
@@ -72,22 +72,19 @@ class DeadEngines:
         status = crm_mon.status(self.runner)
         online = [node for node in status.nodes if node.kind == "member" and node.online]
         if any(_same(node.name, machine) for node in online) or not status.quorum:
-            self._gone.pop(engine, None)
+            self._gone.forget(engine)
             return False
-        since = self._gone.setdefault(engine, self.clock())
-        if not any(node.is_dc and _same(node.name, socket.gethostname()) for node in online):
-            return False
-        return self.clock() - since >= GRACE or self._fenced(status, machine)
+        gone = self._gone.seconds(engine)
+        return self.controls(status) and (gone >= GRACE or self._fenced(status, machine))
 
     def _fenced(self, status: crm_mon.Status, unit: str) -> bool:
         """Whether the machine that carries a unit was fenced, and is not back."""
         cib = cibadmin.cib(self.runner)
         carriers = machines.recorded(cib)
         carrier = next((m for node, m in carriers.items() if _same(node, unit)), None)
-        hypervisors = [n.name for n in status.nodes if n.kind == "remote"]
         return carrier is not None and any(
             cibadmin.remote_record(self.runner, name).fenced is not None
-            for name in hypervisors
+            for name in [node.name for node in status.remotes]
             if carriers.get(name) == carrier
         )
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, stonith_admin
+from masakari_fencing.notifier.watchers.watcher import Watcher
+from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import recoveries
 from masakari_fencing.records.recoveries import Records, Superseded
@@ -29,20 +29,17 @@ PAUSE = 30.0
 
 
 @dataclass
-class HeldHosts:
+class HeldHosts(Watcher):
     """Looks for such hosts; only the cluster's controller does.
 
     Attributes:
-        runner: runs Pacemaker's commands.
         clock: seconds, only ever compared with each other.
     """
 
-    runner: Runner
     clock: Callable[[], float] = time.monotonic
-    _name: str = ""
     _pause_until: float = 0.0
 
-    def look(self) -> list[str]:
+    def check(self) -> list[str]:
         """Switch on every one that need not stay off.
 
         Returns:
@@ -57,9 +54,7 @@ class HeldHosts:
         found = [record for record in recoveries.all_of(configuration) if record.lets_go]
         if not found:
             return []
-        self._name = self._name or crm_node.local_name(self.runner)
-        status = crm_mon.status(self.runner)
-        if status.dc != self._name or not status.quorum:
+        if not self.controls(crm_mon.status(self.runner)):
             return []
         failures: list[PacemakerError] = []
         on = []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
 
-from masakari_fencing.openstack.masakari_api import Host, Notification
-from masakari_fencing.openstack.nova_api import Service
+from masakari_fencing.openstack.masakari_api import Host, MasakariApi
+from masakari_fencing.openstack.nova_api import NovaApi
 from masakari_fencing.records import refusals
 from masakari_fencing.records.out_of_service import RECORD, OutOfService, write
 
@@ -16,21 +15,7 @@ NAMES_AGE = 300.0
 """Seconds between two looks at the hypervisors' names, which hardly ever change."""
 
 
-class Masakari(Protocol):
-    """What is used of `MasakariApi`."""
-
-    def hosts(self) -> Iterable[Host]: ...  # noqa: D102
-    def notifications(self, host: Host) -> Sequence[Notification]: ...  # noqa: D102
-
-
-class Nova(Protocol):
-    """What is used of `NovaApi`."""
-
-    def services(self) -> Iterable[Service]: ...  # noqa: D102
-    def hypervisors(self) -> Mapping[str, str]: ...  # noqa: D102
-
-
-class Watch:
+class OutOfServiceHosts:
     """Keeps the file up to date, and drops refusals of recoveries that are over.
 
     Each unit has those that its own engine refused; the operator takes the host back on one.
@@ -46,8 +31,8 @@ class Watch:
 
     def __init__(
         self,
-        masakari: Masakari,
-        nova: Nova,
+        masakari: MasakariApi,
+        nova: NovaApi,
         path: Path = RECORD,
         refused: Path = refusals.DIRECTORY,
         clock: Callable[[], float] = time.time,
@@ -62,7 +47,7 @@ class Watch:
         self._hypervisors: Mapping[str, str] = {}
         self._named = 0.0
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Ask once. Without an answer the file stays as it is, and is soon too old.
 
         Raises:

@@ -11,16 +11,14 @@ Only what a recovery forced down is touched: its record says so until the host i
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
-from masakari_fencing.commands import Runner
-from masakari_fencing.openstack.masakari_api import Host
-from masakari_fencing.openstack.nova_api import Service
+from masakari_fencing.notifier.watchers.watcher import Watcher
+from masakari_fencing.openstack.masakari_api import MasakariApi
+from masakari_fencing.openstack.nova_api import NovaApi, Service
 from masakari_fencing.openstack.rest import ApiError
-from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node
+from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.records import recoveries
 from masakari_fencing.records.recoveries import Records, Superseded
 from masakari_fencing.records.recovery import Record
@@ -28,36 +26,20 @@ from masakari_fencing.records.recovery import Record
 LOG = logging.getLogger(__name__)
 
 
-class Masakari(Protocol):
-    """What is used of `MasakariApi`."""
-
-    def hosts(self) -> Iterable[Host]: ...  # noqa: D102
-
-
-class Nova(Protocol):
-    """What is used of `NovaApi`."""
-
-    def services(self) -> Iterable[Service]: ...  # noqa: D102
-    def end_forced_down(self, service: Service) -> None: ...  # noqa: D102
-
-
 @dataclass
-class Comeback:
+class ReturnedHosts(Watcher):
     """Looks for such hypervisors; only the cluster's controller does.
 
     Attributes:
-        runner: runs Pacemaker's commands.
         masakari: says which hosts are in maintenance.
         nova: says which are enabled, and forced down.
     """
 
-    runner: Runner
-    masakari: Masakari
-    nova: Nova
-    _name: str = ""
+    masakari: MasakariApi
+    nova: NovaApi
     _told: dict[str, str] = field(default_factory=dict)
 
-    def look(self) -> list[str]:
+    def check(self) -> list[str]:
         """Finish every return that was begun.
 
         Returns:
@@ -74,9 +56,8 @@ class Comeback:
         }
         if not found:
             return []
-        self._name = self._name or crm_node.local_name(self.runner)
         status = crm_mon.status(self.runner)
-        if status.dc != self._name or not status.quorum:
+        if not self.controls(status):
             return []
         services = {service.host.lower(): service for service in self.nova.services()}
         back = []

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
-from masakari_fencing.notifier.watchers.stopped_remotes import RANK_DELAY
+from masakari_fencing.notifier.watchers.watcher import RANK_DELAY, Turns
 from masakari_fencing.pacemaker import crm_mon, properties, readmission, remote_nodes
+from masakari_fencing.pacemaker.fencing_limit import AGENT
 from masakari_fencing.pacemaker.remote_nodes import answers
 
 LOG = logging.getLogger(__name__)
@@ -32,11 +33,11 @@ PAUSE_MAX = 900.0
 ASKED_AT_ONCE = 8
 """About how many hypervisors the others are asked side by side."""
 
-_ASKED = ".//primitive[@type='fence_masakari_guard']//nvpair[@name='matrix'][@value='true']"
+_ASKED = f".//primitive[@type='{AGENT}']//nvpair[@name='matrix'][@value='true']"
 
 
 @dataclass
-class Reprieve:
+class SparedHosts:
     """Looks for such hypervisors.
 
     Attributes:
@@ -56,11 +57,14 @@ class Reprieve:
     reachable: Callable[[str, int], bool] = answers
     readmit: Callable[..., list[str]] = readmission.readmit
     clock: Callable[[], float] = time.monotonic
-    _ready: dict[str, float] = field(default_factory=dict)
+    _turns: Turns = field(init=False)
     _pauses: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Until when each that was taken back in vain is left alone, and how long that is."""
 
-    def look(self) -> list[str]:
+    def __post_init__(self) -> None:
+        self._turns = Turns(self.clock, self.rank, RANK_DELAY)
+
+    def check(self) -> list[str]:
         """Take back every hypervisor that can be.
 
         Returns:
@@ -69,7 +73,7 @@ class Reprieve:
         Raises:
             PacemakerError: the cluster does not answer, or refused.
         """
-        ready = [name for name in self._candidates() if self._due(name)]
+        ready = [name for name in self._candidates() if self._turns.mine(name)]
         if not ready:
             return []
         back = self.readmit(self.runner, only=ready)
@@ -101,7 +105,7 @@ class Reprieve:
         if not asked:
             lost = [name for name in lost if name in off]
         lost = self._spared(remotes, lost, off)
-        self._ready = {name: since for name, since in self._ready.items() if name in lost}
+        self._turns.keep(lost)
         return lost
 
     def _spared(
@@ -122,8 +126,3 @@ class Reprieve:
         with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(there))) as pool:
             objected = pool.map(spared, there)
             return [name for name, yes in zip(there, objected, strict=True) if yes]
-
-    def _due(self, name: str) -> bool:
-        since = self._ready.setdefault(name, self.clock())
-        rank = self.rank(name)
-        return rank is not None and self.clock() - since >= rank * RANK_DELAY

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from masakari_fencing.commands import Runner
+from masakari_fencing.notifier.watchers.watcher import RANK_DELAY, Turns
 from masakari_fencing.pacemaker import crm_mon, tools
 from masakari_fencing.pacemaker.remote_nodes import MARK, PORT, PROBES, answers
 
@@ -25,9 +26,6 @@ LOG = logging.getLogger(__name__)
 
 INTERVAL = 3.0
 """Seconds between two looks."""
-
-RANK_DELAY = 6.0
-"""Seconds that each further member leaves to those before it."""
 
 AUTHKEY = Path("/etc/pacemaker/authkey")
 
@@ -59,7 +57,7 @@ class Candidate:
 
 
 @dataclass
-class Readmission:
+class StoppedRemotes:
     """Looks for marked connections and hands them back.
 
     Attributes:
@@ -77,10 +75,13 @@ class Readmission:
     key: Callable[[], str] = fingerprint
     reachable: Callable[[str, int], bool] = answers
     clock: Callable[[], float] = time.monotonic
-    _ready: dict[str, float] = field(default_factory=dict)
+    _turns: Turns = field(init=False)
     _told: dict[str, str] = field(default_factory=dict)
 
-    def look(self) -> list[str]:
+    def __post_init__(self) -> None:
+        self._turns = Turns(self.clock, self.rank, RANK_DELAY)
+
+    def check(self) -> list[str]:
         """Hand every connection back that can be.
 
         Returns:
@@ -92,7 +93,7 @@ class Readmission:
         """
         found = self._candidates()
         names = {candidate.node for candidate in found}
-        self._ready = {node: since for node, since in self._ready.items() if node in names}
+        self._turns.keep(names)
         self._told = {node: text for node, text in self._told.items() if node in names}
         if not found:
             return []
@@ -114,14 +115,12 @@ class Readmission:
     def _readmit(self, candidate: Candidate, status: crm_mon.Status, obstacle: str | None) -> bool:
         node = candidate.node
         if obstacle is not None:
-            self._ready.pop(node, None)
+            self._turns.forget(node)
             if obstacle and self._told.get(node) != obstacle:
                 LOG.info("%s stays out of Pacemaker's hands: %s", node, obstacle)
                 self._told[node] = obstacle
             return False
-        since = self._ready.setdefault(node, self.clock())
-        rank = self.rank(node)
-        if rank is None or self.clock() - since < rank * RANK_DELAY:
+        if not self._turns.mine(node):
             return False
         connection = status.connection(node)
         if connection is not None and connection.role != "Stopped":
@@ -154,7 +153,7 @@ class Readmission:
         for name in ("is-managed", MARK):
             argv = ["crm_resource", "--resource", node, "--meta", "--delete-parameter", name]
             tools.run(self.runner, argv, timeout=30)
-        self._ready.pop(node, None)
+        self._turns.forget(node)
         LOG.info("%s is back in Pacemaker's hands: its pacemaker_remote answers again", node)
 
 

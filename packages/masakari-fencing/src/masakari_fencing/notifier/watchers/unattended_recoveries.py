@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from masakari_fencing.commands import Runner
 from masakari_fencing.notifier.requeue import hand_back
-from masakari_fencing.openstack.masakari_api import Host, Notification
+from masakari_fencing.notifier.watchers.watcher import Since, Watcher
+from masakari_fencing.openstack.masakari_api import MasakariApi, Notification
 from masakari_fencing.openstack.rest import ApiError
-from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, tools
+from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
 from masakari_fencing.records import recoveries
 from masakari_fencing.records.recovery import FAILED, REFUSED, Record
 
@@ -48,34 +47,27 @@ AGAIN = 30.0
 """Seconds after which one is handed back once more that nobody has taken up."""
 
 
-class Masakari(Protocol):
-    """What is used of `MasakariApi`."""
-
-    def running(self) -> list[Notification]: ...  # noqa: D102
-    def hosts(self) -> Iterable[Host]: ...  # noqa: D102
-
-
 @dataclass
-class Unattended:
+class UnattendedRecoveries(Watcher):
     """Has recoveries begun again; only the cluster's controller does.
 
     Attributes:
-        runner: runs commands.
         masakari: says which recoveries it takes for running.
         own_workflow: whether recoveries of hosts have records. Those of Masakari's own workflow
             have none, and wait for minutes: nothing tells one that goes on from one that was left.
         clock: seconds, only ever compared with each other.
     """
 
-    runner: Runner
-    masakari: Masakari
+    masakari: MasakariApi
     own_workflow: bool = True
     clock: Callable[[], float] = time.monotonic
-    _name: str = ""
-    _since: dict[tuple[str, float], float] = field(default_factory=dict)
+    _since: Since = field(init=False)
     _handed: dict[tuple[str, float], float] = field(default_factory=dict)
 
-    def look(self) -> list[str]:
+    def __post_init__(self) -> None:
+        self._since = Since(self.clock)
+
+    def check(self) -> list[str]:
         """Hand every one that is due back to Masakari.
 
         Returns:
@@ -85,10 +77,9 @@ class Unattended:
             PacemakerError: the cluster does not answer, or one could not be handed back.
             ApiError: Masakari does not answer.
         """
-        self._name = self._name or crm_node.local_name(self.runner)
         status = crm_mon.status(self.runner)
-        if status.dc != self._name or not status.quorum:
-            self._since.clear()
+        if not self.controls(status):
+            self._since.keep(())
             return []
         found = recoveries.all_of(cibadmin.configuration(self.runner))
         left = {
@@ -111,7 +102,7 @@ class Unattended:
             except tools.PacemakerError as error:
                 failures.append(error)
         known = {*left, *strays}
-        self._since = {key: since for key, since in self._since.items() if key in known}
+        self._since.keep(known)
         self._handed = {key: when for key, when in self._handed.items() if key in known}
         if failures:
             raise failures[0]
@@ -123,7 +114,7 @@ class Unattended:
         return [
             key
             for key, pause in found.items()
-            if now - self._since.setdefault(key, now) >= pause
+            if self._since.seconds(key) >= pause
             and now - self._handed.get(key, now - AGAIN) >= AGAIN
         ]
 
@@ -173,11 +164,11 @@ class Unattended:
         }
 
     def _without_record(
-        self, recoveries: list[Notification], found: list[Record]
+        self, begun: list[Notification], found: list[Record]
     ) -> list[Notification]:
         """Return the recoveries of hosts that nobody has begun, nor waits to begin."""
         attended = {record.notification: record.host for record in found if record.end is None}
-        lone = [item for item in recoveries if item.uuid not in attended]
+        lone = [item for item in begun if item.uuid not in attended]
         if not lone:
             return []
         busy = set(attended.values())

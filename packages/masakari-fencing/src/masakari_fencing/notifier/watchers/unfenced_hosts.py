@@ -22,11 +22,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from masakari_fencing.commands import Runner
+from masakari_fencing.notifier.watchers.watcher import Since, Watcher
 from masakari_fencing.pacemaker import (
     cibadmin,
     crm_mon,
-    crm_node,
     fenceable,
     machines,
     remote_nodes,
@@ -65,29 +64,29 @@ def aside(work: Callable[[], None]) -> None:
 
 
 @dataclass
-class Retry:
+class UnfencedHosts(Watcher):
     """Looks for hypervisors that still have to be fenced; only the cluster's controller does.
 
     Attributes:
-        runner: runs Pacemaker's commands.
         reachable: whether something accepts connections at an address and port.
         clock: seconds since the epoch.
         start: has something done, which it need not wait for.
     """
 
-    runner: Runner
     reachable: Callable[[str, int], bool] = answers
     clock: Callable[[], float] = time.time
     start: Callable[[Callable[[], None]], None] = aside
-    _name: str = ""
     _idle_until: float = 0.0
     _failed: dict[str, float] = field(default_factory=dict)
-    _lost: dict[str, float] = field(default_factory=dict)
+    _lost: Since = field(init=False)
     _live: dict[str, float] = field(default_factory=dict)
     _running: set[str] = field(default_factory=set)
     _done: list[str] = field(default_factory=list)
 
-    def look(self) -> list[str]:
+    def __post_init__(self) -> None:
+        self._lost = Since(self.clock)
+
+    def check(self) -> list[str]:
         """Have fenced what should be.
 
         Returns:
@@ -98,17 +97,17 @@ class Retry:
         """
         if self.clock() < self._idle_until:
             return []
-        self._name = self._name or crm_node.local_name(self.runner)
         status = crm_mon.status(self.runner)
-        if status.dc != self._name:
+        controls = self.controls(status)
+        if not controls and status.quorum:
             self._idle_until = self.clock() + IDLE
-        remotes = [node for node in status.nodes if node.kind == "remote"]
+        remotes = status.remotes
         for node in remotes:
             if status.connected(node.name):
                 # By all members: the controller may be the next to go.
                 self._live[node.name] = self.clock()
-        if status.dc != self._name or not status.quorum or not status.stonith_enabled:
-            self._lost.clear()
+        if not controls or not status.stonith_enabled:
+            self._lost.keep(())
             return []
         for node in remotes:
             if node.name not in self._running and self._is_due(status, node):
@@ -118,18 +117,18 @@ class Retry:
 
     def _is_due(self, status: crm_mon.Status, node: crm_mon.Node) -> bool:
         if node.maintenance or status.maintenance_mode or status.being_fenced(node):
-            self._lost.pop(node.name, None)
+            self._lost.forget(node.name)
             return False
         if node.unclean:
             events = status.fencing_of(node.name)
             ended = [event.completed for event in events if event.completed is not None]
             return bool(ended) and self.clock() - max(ended) >= INTERVAL
         if not self._failed_to_connect(status, node.name):
-            self._lost.pop(node.name, None)
+            self._lost.forget(node.name)
             return False
-        since = self._lost.setdefault(node.name, self.clock())
+        lost = self._lost.seconds(node.name)
         patience = self._patience(status, node)
-        return patience is not None and self.clock() - since >= patience
+        return patience is not None and lost >= patience
 
     def _failed_to_connect(self, status: crm_mon.Status, name: str) -> bool:
         """Whether an attempt has failed since it was lost, and nobody stopped or fenced it."""
@@ -183,7 +182,7 @@ class Retry:
             self._failed[node] = self.clock()
         else:
             self._failed.pop(node, None)
-            self._lost.pop(node, None)
+            self._lost.forget(node)
             self._done.append(node)
             LOG.info("%s is fenced; Pacemaker had lost it and left it at that", node)
         finally:

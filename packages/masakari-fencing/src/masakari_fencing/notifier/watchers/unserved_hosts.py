@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable
 
 from masakari_fencing.commands import Runner
+from masakari_fencing.notifier.watchers.watcher import Turns
 from masakari_fencing.openstack.masakari_api import Host
 from masakari_fencing.pacemaker import crm_mon, tools
 from masakari_fencing.pacemaker.properties import (
@@ -27,7 +28,7 @@ RANK_DELAY = 30.0
 """Seconds that each further member leaves to those before it."""
 
 
-class List:
+class UnservedHosts:
     """Keeps the list up to date.
 
     Args:
@@ -46,9 +47,7 @@ class List:
     ) -> None:
         self._runner = runner
         self._configuration = configuration
-        self._rank = rank
-        self._clock = clock
-        self._differs_since: float | None = None
+        self._turns = Turns(clock, rank, RANK_DELAY)
 
     def update(self, hosts: Iterable[Host]) -> bool:
         """Have the list say what the segments say now.
@@ -67,12 +66,9 @@ class List:
         configuration = self._configuration()
         wanted = _wanted(configuration, hosts)
         if wanted == unserved(configuration):
-            self._differs_since = None
+            self._turns.forget("")
             return False
-        if self._differs_since is None:
-            self._differs_since = self._clock()
-        rank = self._rank("")
-        if rank is None or self._clock() - self._differs_since < rank * RANK_DELAY:
+        if not self._turns.mine(""):
             return False
         status = crm_mon.status(self._runner)
         if any(status.being_fenced(node) for node in status.nodes):

@@ -7,12 +7,12 @@ from typing import Any
 
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
-from masakari_fencing.openstack.compute_service import ComputeError, ComputeService
+from masakari_fencing.openstack.compute_service import ComputeError, ComputeService, ServiceState
 from masakari_fencing.pacemaker import properties, remote_nodes
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.workflow.proof.decision import Report
 from masakari_fencing.workflow.proof.host_fence import ComputeUnknown
-from masakari_fencing.workflow.proof.report_limit import Limit
+from masakari_fencing.workflow.proof.report_limit import ReportLimit
 
 LOG = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class CloudEvidence:
         objects: Any,
         service: ComputeService,
         report: Report,
-        limit: Limit,
+        limit: ReportLimit,
     ) -> None:
         self._runner = runner
         self._context = context
@@ -59,17 +59,10 @@ class CloudEvidence:
             return None
         return f"its segment {segment.name} is disabled"
 
-    def compute_seen(self) -> float | None:
+    def compute(self) -> ServiceState:
         """From Nova."""
         try:
-            return self._service.last_seen()
-        except ComputeError as error:
-            raise ComputeUnknown(str(error)) from error
-
-    def in_service(self) -> bool:
-        """From Nova."""
-        try:
-            return self._service.in_service()
+            return self._service.state()
         except ComputeError as error:
             raise ComputeUnknown(str(error)) from error
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from masakari_fencing.commands import Runner
+from masakari_fencing.openstack.compute_service import ServiceState
 from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
 from masakari_fencing.records.recovery import Proof, Record
 from masakari_fencing.workflow.proof.decision import (
@@ -38,7 +39,7 @@ RECORD_DELAY = 10.0
 """Seconds in which the cluster records a fence that it has confirmed: milliseconds, mostly."""
 
 
-class Refused(Exception):  # noqa: N818 - a decision, not an accident
+class NotProvenDead(Exception):  # noqa: N818 - a decision, not an accident
     """The host is not proven dead, so nothing may be started elsewhere.
 
     Attributes:
@@ -78,17 +79,10 @@ class Evidence(Protocol):
     def switched_off(self) -> str | None:
         """Return why the host is neither fenced nor recovered, such as a disabled segment."""
 
-    def compute_seen(self) -> float | None:
-        """Return when its compute service was last heard of, in seconds since the epoch.
+    def compute(self) -> ServiceState:
+        """Return what Nova says about its compute service. Raises `ComputeUnknown`.
 
-        None while Nova holds it for down. Raises `ComputeUnknown`. Only asked about a fence that
-        is long enough ago for the host to have booted again.
-        """
-
-    def in_service(self) -> bool:
-        """Whether Nova has instances placed there: enabled, up, not forced down.
-
-        Raises `ComputeUnknown`.
+        Only asked about a host that may be back.
         """
 
     def excess(self) -> str | None:
@@ -155,7 +149,7 @@ class HostFence:
             the proof.
 
         Raises:
-            Refused: there is no proof, and recovery without one is not allowed.
+            NotProvenDead: there is no proof, and recovery without one is not allowed.
             Withdrawn: the host works, or was recovered, and need not be.
             CameBack: it works again, and its instances were not recovered.
         """
@@ -196,7 +190,7 @@ class HostFence:
         if judgement.verdict is not Verdict.REFUSE:
             reason = f"{reason} (waited {self._policy.fencing_timeout:g} s)"
         if not self._policy.allow_unfenced_recovery or judgement.final:
-            raise Refused(host, reason)
+            raise NotProvenDead(host, reason)
         LOG.warning("Recovering host %s WITHOUT a proof that it is dead: %s", host, reason)
         how = f"not proven dead ({reason}), but recovery without fencing is allowed"
         return Proof(0.0, how, self._node)
@@ -230,24 +224,20 @@ class HostFence:
             connected = cibadmin.connected_since(self._runner, name, timeout=limit)
             seen = replace(seen, connected=connected)
         if record.fenced is None and (returned or self._record.instances is not None):
-            seen = replace(
-                seen,
-                in_service=self._evidence.in_service(),
-                compute_seen=self._evidence.compute_seen(),
-            )
+            seen = self._with_compute(seen)
         judgement = judge(seen, report, self._record, self._policy)
         if (
             judgement.verdict in (Verdict.FENCED, Verdict.DONE)
             and record.fenced is not None
             and seen.now - record.fenced > RETURN_TIME
         ):
-            seen = replace(
-                seen,
-                compute_seen=self._evidence.compute_seen(),
-                in_service=self._evidence.in_service(),
-            )
+            seen = self._with_compute(seen)
             judgement = judge(seen, report, self._record, self._policy)
         return judgement, record.fenced
+
+    def _with_compute(self, seen: Observation) -> Observation:
+        state = self._evidence.compute()
+        return replace(seen, compute_seen=state.last_seen, in_service=state.in_service)
 
     def _fence(self, report: Report, judgement: Judgement, end: float) -> Judgement:
         now, host, why = self._clock(), self._node, judgement.reason

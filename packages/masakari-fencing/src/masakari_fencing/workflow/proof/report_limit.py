@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Limit:
+class ReportLimit:
     """How many hosts of a segment may be fenced because of reports.
 
     Attributes:
