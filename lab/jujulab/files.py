@@ -11,7 +11,13 @@ LAB = Path(__file__).resolve().parents[1]
 
 REPOSITORY = LAB.parent
 
+DEFAULT_HOME = Path("/var/lib/juju-lab")
 DEFAULT_CACHE = Path("/var/cache/juju-lab")
+
+
+def lab_home() -> Path:
+    """Return the lab's directory: ``$LAB_HOME``, else the default."""
+    return Path(os.environ.get("LAB_HOME") or DEFAULT_HOME).absolute()
 
 
 def cache_dir() -> Path:

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from jujulab.bundle import BundleError, LocalCharms, load
+from jujulab.bundle.errors import BundleError
+from jujulab.bundle.load import load
+from jujulab.juju.charm import LocalCharms
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUNDLES = sorted((REPOSITORY / "bundles").glob("*.yaml"))

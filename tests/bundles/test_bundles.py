@@ -9,21 +9,13 @@ from pathlib import Path
 
 import pytest
 from combinations import BUNDLES, MASAKARI, REPOSITORY, combinations
-from jujulab.bundle import (
-    AddApplication,
-    AddMachine,
-    AddRelation,
-    AddUnit,
-    ApplicationView,
-    LocalCharms,
-    MachineMap,
-    MachineView,
-    ModelView,
-    UnitView,
-    compute_changes,
-    load,
-)
+from jujulab.bundle.changes import AddApplication, AddMachine, AddRelation, AddUnit
+from jujulab.bundle.data import ApplicationView, MachineView, ModelView, UnitView
+from jujulab.bundle.load import load
+from jujulab.bundle.names import MachineMap
+from jujulab.bundle.plan import compute_changes
 from jujulab.bundle.verify import placeholders
+from jujulab.juju.charm import LocalCharms
 
 BASE = REPOSITORY / "bundles" / "base.yaml"
 SPACES = frozenset({"public", "admin", "internal", "storage", "tenant"})

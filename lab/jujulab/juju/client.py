@@ -11,18 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jujulab.files import LAB
+from jujulab.files import LAB, lab_home
 from jujulab.juju.errors import JujuError
 
-DEFAULT_HOME = Path("/var/lib/juju-lab")
 _START_TIMEOUT = 20.0
 _GREETING_TIMEOUT = 10.0
 _POLL = 0.02
-
-
-def lab_home() -> Path:
-    """Return the lab's directory: ``$LAB_HOME`` or the default."""
-    return Path(os.environ.get("LAB_HOME") or DEFAULT_HOME).absolute()
 
 
 class _Connection:

@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-SPACES = ("public", "admin", "internal", "storage", "tenant")
+from jujulab.machines.addresses import addresses
+
 INSIDE = "/var/lib/juju"
 
 
@@ -93,10 +94,7 @@ class LocalMachine:
         self.hostname = self.id.replace("/", "-") if "/" in self.id else f"node{self.id}"
         self.fqdn = f"{self.hostname}.maas"
         self.juju_dir = directory / "juju"
-        self.addresses = {
-            space: ipaddress.IPv4Interface(f"10.77.{number}.{record['host']}/24")
-            for number, space in enumerate(SPACES, 1)
-        }
+        self.addresses = addresses(record["host"])
         self._boot = directory / "boot"
 
     @property

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from jujulab import host
 from jujulab.errors import LabError
-from jujulab.files import cache_dir
+from jujulab.files import DEFAULT_HOME, cache_dir, lab_home
 from jujulab.image import image
 from jujulab.machines.addresses import MachineId
 from jujulab.machines.cgroups import Cgroup, hierarchies
@@ -28,7 +28,6 @@ from jujulab.machines.maasprocess import MaasProcess
 from jujulab.machines.machine import Machine
 from jujulab.machines.network import Network
 
-DEFAULT_HOME = Path("/var/lib/juju-lab")
 NAME = "juju-lab"
 """The name of the lab's network namespace and control group, where its home is the default."""
 
@@ -51,7 +50,7 @@ class Lab:
     """
 
     def __init__(self, home: Path | None = None, cache: Path | None = None) -> None:
-        self.home = (home or Path(os.environ.get("LAB_HOME") or DEFAULT_HOME)).absolute()
+        self.home = home.absolute() if home else lab_home()
         self.cache = cache or cache_dir()
         self.run_dir = self.home / "run"
         self.instances_dir = self.home / "instances"

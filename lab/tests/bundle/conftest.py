@@ -5,27 +5,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from jujulab.bundle import (
+from jujulab.bundle.changes import (
     AddApplication,
     AddMachine,
     AddRelation,
     AddUnit,
-    ApplicationView,
-    Bundle,
-    BundleError,
     Change,
     Expose,
-    LocalCharms,
-    MachineMap,
-    MachineView,
-    ModelView,
     RefreshApplication,
     SetConstraints,
     SetOptions,
-    UnitView,
-    compute_changes,
-    load,
 )
+from jujulab.bundle.data import ApplicationView, Bundle, MachineView, ModelView, UnitView
+from jujulab.bundle.errors import BundleError
+from jujulab.bundle.load import load
+from jujulab.bundle.names import MachineMap
+from jujulab.bundle.plan import compute_changes
+from jujulab.juju.charm import LocalCharms
 
 CHARMS = {
     "web": """

@@ -5,8 +5,7 @@ import base64
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jujulab.bundle import BundleError
-from jujulab.bundle.errors import Origin
+from jujulab.bundle.errors import BundleError, Origin
 from jujulab.bundle.merge import merge
 from jujulab.bundle.nodes import Items, Scalar, Table, read_documents
 from jujulab.bundle.schema import check_document

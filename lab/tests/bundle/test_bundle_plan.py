@@ -3,17 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from jujulab.bundle import (
-    AddApplication,
-    ApplicationView,
-    BundleError,
-    Expose,
-    MachineMap,
-    MachineView,
-    ModelView,
-    UnitView,
-    compute_changes,
-)
+from jujulab.bundle.changes import AddApplication, Expose
+from jujulab.bundle.data import ApplicationView, MachineView, ModelView, UnitView
+from jujulab.bundle.errors import BundleError
+from jujulab.bundle.names import MachineMap
+from jujulab.bundle.plan import compute_changes
 
 OVERLAY = """
 applications:

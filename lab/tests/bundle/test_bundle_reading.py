@@ -1,7 +1,9 @@
 """Files become documents: syntax, duplicate keys, anchors, and values that parsers disagree on."""
 
 import pytest
-from jujulab.bundle import BundleError, LocalCharms, load
+from jujulab.bundle.errors import BundleError
+from jujulab.bundle.load import load
+from jujulab.juju.charm import LocalCharms
 
 
 def option(workshop, text):

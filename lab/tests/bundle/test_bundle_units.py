@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jujulab.bundle import ModelView, UnitView
+from jujulab.bundle.data import ModelView, UnitView
 
 
 def bundle(web, db=1, machines="", db_to="[]"):

@@ -5,30 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from jujulab.bundle import (
+from jujulab.bundle.changes import (
     AddApplication,
     AddMachine,
     AddRelation,
     AddUnit,
-    ApplicationView,
     Change,
     Expose,
-    LocalCharms,
-    MachineMap,
-    MachineView,
-    ModelView,
     RefreshApplication,
     SetConstraints,
     SetOptions,
-    UnitView,
-    compute_changes,
-    load,
 )
+from jujulab.bundle.data import ApplicationView, MachineView, ModelView, UnitView
+from jujulab.bundle.load import load
+from jujulab.bundle.names import MachineMap
+from jujulab.bundle.plan import compute_changes
 from jujulab.engine.model import applications, relations, units
 from jujulab.engine.model.model import Model
+from jujulab.juju.charm import LocalCharms
 from jujulab.juju.errors import JujuError
 from jujulab.juju.store import StoredCharm
-from jujulab.machines.backend import SPACES
+from jujulab.machines.addresses import SPACES
 
 Progress = Callable[[str], None]
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jujulab.bundle import BundleError
+from jujulab.bundle.errors import BundleError
 from jujulab.engine.api.api import Api
 from jujulab.juju.errors import JujuError
 
