@@ -214,7 +214,8 @@ class Masakari:
             table = "hosts" if path.startswith("/segments") else "notifications"
             version = database.VERSIONS[table]
             known = self._answers.get(path)
-            if known is not None and known[0] == version:
+            away = self.kernel.faults.away.get("db", 0.0) > self.kernel.now
+            if known is not None and known[0] == version and not away:
                 return known[1]  # type: ignore[no-any-return]
         answers: list[tuple[int, Any]] = []
         caller = kernel.current()
@@ -228,7 +229,7 @@ class Masakari:
         self.kernel.park(10.0)
         if not answers:
             raise TimeoutError("no answer within 10 s")
-        if method == "GET":
+        if method == "GET" and answers[0][0] == 200:
             self._answers[path] = (version, answers[0])
         return answers[0]
 

@@ -290,8 +290,17 @@ class Nova:
         self.kernel.changed("guests")
         self._on_host(guest, lambda host: self._run(guest, host))
 
+    def reboot(self, uuid: Any) -> None:
+        """`compute/api.py: _hard_reboot_instance`."""
+        guest = self.guest(uuid)
+        self._require(guest, ("active", "stopped", "paused", "suspended", "error"), "reboot")
+        guest.task_state = "rebooting_hard"
+        self._act(guest, "reboot")
+        self.kernel.changed()
+        self._on_host(guest, lambda host: self._run(guest, host))
+
     def _run(self, guest: Guest, host: Hypervisor) -> None:
-        if guest.task_state == "powering-on":
+        if guest.task_state in ("powering-on", "rebooting_hard"):
             guest.vm_state, guest.power_state, guest.task_state = "active", RUNNING, None
             self.world.run_guest(host, guest.uuid)
 
@@ -336,6 +345,11 @@ class Nova:
             for m in self.migrations
             if m.source_compute == name and m.status in ("accepted", "pre-migrating")
         }
+        for guest in self.world.guests.values():
+            # `_init_instance`: "transitional state at start-up clearing task state".
+            task = guest.task_state or ""
+            if guest.host == name and guest.vm_state != "error" and task.startswith("image_"):
+                guest.task_state = None
         if self.world.resume_guests:
             for guest in list(self.world.guests.values()):
                 # `_init_instance`: expect_running

@@ -89,6 +89,9 @@ class Servers:
     def start(self, server: Any) -> None:
         ask("servers.start", lambda: self._nova.start(server))
 
+    def reboot(self, server: Any, reboot_type: str = "HARD") -> None:
+        ask("servers.reboot", lambda: self._nova.reboot(server))
+
 
 class Services:
     """The manager of nova-compute's records."""

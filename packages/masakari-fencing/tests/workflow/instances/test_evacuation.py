@@ -8,7 +8,8 @@ import pytest
 from fencing_nova import FakeNova, HttpError, Server
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances import selection
-from masakari_fencing.workflow.instances.evacuation import Evacuation, Failed, Limits, wanted
+from masakari_fencing.workflow.instances.evacuation import Evacuation, wanted
+from masakari_fencing.workflow.instances.requests import Failed, Limits
 from masakari_fencing.workflow.recovery_lock import ProofLost
 
 HOST = "node1.maas"
@@ -285,3 +286,37 @@ def test_one_that_goes_on_at_the_last_moment_is_left_alone() -> None:
     with pytest.raises(Failed, match="gone on"):
         world.run(fresh=False)
     assert world.nova.requests == []
+
+
+@pytest.mark.parametrize(
+    ("before", "verb", "task", "end"),
+    [("paused", "stop", "powering-off", "stopped"), ("active", "start", "powering-on", "active")],
+)
+def test_a_request_to_stop_or_start_that_nova_has_lost_is_made_once_more(
+    before: str, verb: str, task: str, end: str
+) -> None:
+    world = World(vm=before)
+    world.nova.servers.lock("g1")
+    world.guest.host, world.guest.vm = "node9.maas", "active" if verb == "stop" else "stopped"
+    real, lost = getattr(world.nova.servers, verb), [1]
+
+    def lose(uuid: str) -> None:
+        if lost:
+            lost.clear()
+            world.guest.task = task
+        else:
+            real(uuid)
+
+    setattr(world.nova.servers, verb, lose)
+    assert world.run(fresh=False) == "node9.maas"
+    assert (world.guest.vm, world.guest.task, world.guest.locked) == (end, None, False)
+
+
+def test_one_that_is_not_stopped_yet_stays_locked_for_the_next_attempt() -> None:
+    world = World(vm="paused")
+    world.nova.servers.lock("g1")
+    world.guest.host, world.guest.vm, world.guest.task = "node9.maas", "active", "powering-off"
+    world.evacuation().release()
+    assert world.guest.locked
+    assert world.run(fresh=False) == "node9.maas"
+    assert (world.guest.vm, world.guest.locked) == ("stopped", False)

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from masakari_fencing.openstack import evacuations, instances
 from masakari_fencing.records.recovery import Instance
+from masakari_fencing.workflow.instances.requests import (
+    Failed,
+    InstanceRequests,
+    Limits,
+    status_of,
+    text_of,
+)
 
 EVACUABLE = frozenset({"active", "stopped", "error"})
 """States in which Nova evacuates an instance (nova.compute.api.API.evacuate)."""
@@ -21,35 +27,23 @@ EVACUABLE = frozenset({"active", "stopped", "error"})
 SHUTDOWN = 4
 """Nova's power state of an instance that is off (nova.compute.power_state)."""
 
-RETRY = 1.0
-"""Seconds before a request is sent again that Nova did not answer."""
+POWER_RETRY = 90.0
+"""Seconds after which a request to stop or start is made once more that has had no effect."""
+
+POWERING = frozenset(
+    {
+        "powering-off",
+        "powering-on",
+        "rebooting_hard",
+        "reboot_pending_hard",
+        "reboot_started_hard",
+    }
+)
+"""Nova's tasks of an instance that it was told to stop or start."""
 
 UNDECIDED = 5.0
 """Seconds for which an instance may look as it did before it was asked for: while its new host
 writes down what it has done, and until a request whose answer was lost has had its effect."""
-
-
-class Failed(Exception):  # noqa: N818 - an outcome
-    """The instance could not be recovered now; the text says why."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds to wait for what Nova does.
-
-    Attributes:
-        request: for an answer, over repeated requests.
-        arrival: for the instance on its new host.
-        power: for it to be stopped, or started.
-        rebuild: for an evacuation that somebody else has begun.
-        interval: between two looks.
-    """
-
-    request: float = 60
-    arrival: float = 90
-    power: float = 180
-    rebuild: float = 1800
-    interval: float = 1
 
 
 def wanted(before: Instance) -> str:
@@ -65,7 +59,7 @@ def wanted(before: Instance) -> str:
     return "error" if before.vm_state == "error" else "stopped"
 
 
-class Evacuation:
+class Evacuation(InstanceRequests):
     """One instance.
 
     Args:
@@ -93,14 +87,11 @@ class Evacuation:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._client = client
+        super().__init__(client, before.uuid, limits, sleep=sleep, clock=clock)
         self._host = host
         self._before = before
         self._target = target
         self._check = check
-        self._limits = limits
-        self._sleep = sleep
-        self._clock = clock
         self._now = now
 
     def run(self, *, fresh: bool) -> str:
@@ -148,13 +139,16 @@ class Evacuation:
     def release(self) -> None:
         """Leave it to its owner as it is, where it is not recovered.
 
-        One that may be running elsewhere stays locked: started here, it would run twice.
+        One that may be running elsewhere stays locked: started here, it would run twice. So does
+        one that is elsewhere and not yet as it was: its next attempt knows it by its lock.
 
         Raises:
             Failed: Nova does not answer.
         """
         server = self._get()
-        if server is None or (self._is_here(server) and self._left_at()):
+        if server is None:
+            return
+        if self._left_at() if self._is_here(server) else not self._is_settled(server):
             return
         broken = getattr(server, instances.STATE, "") == "error"
         idle = self._is_here(server) and not _task(server)
@@ -187,9 +181,7 @@ class Evacuation:
             raise Failed(f"{text}: end it there before it is started or unlocked") from error
 
     def _left_at(self) -> str:
-        return str(
-            self._request(lambda nova: evacuations.left_at(nova, self._host, self._before.uuid))
-        )
+        return str(self._request(lambda nova: evacuations.left_at(nova, self._host, self._uuid)))
 
     def _goes_on(self, server: Any) -> bool:
         """Whether its evacuation goes on, which looked like that a moment ago."""
@@ -199,7 +191,7 @@ class Evacuation:
                 self._host,
                 now=self._now(),
                 limit=self._limits.rebuild,
-                only=self._before.uuid,
+                only=self._uuid,
                 task=_task(server),
             )
         )
@@ -224,8 +216,8 @@ class Evacuation:
         try:
             self._client().servers.evacuate(server.id, host=target)
         except Exception as error:  # whatever a client library raises
-            if _code(error) in range(400, 500):
-                raise Failed(f"Nova refuses: {_text(error)}") from error
+            if status_of(error) in range(400, 500):
+                raise Failed(f"Nova refuses: {text_of(error)}") from error
             # It may have been accepted all the same.
         return self._arrival()
 
@@ -255,83 +247,57 @@ class Evacuation:
         if not self._before.locked and not getattr(server, "locked", False):
             # Done in an earlier attempt; what its owner does since then is his.
             return
-        state, goal = getattr(server, instances.STATE, ""), wanted(self._before)
-        if goal == "active" and state != "active":
-            self._power(server, "start", "active")
-        elif goal != "active" and state not in ("stopped", goal):
-            self._power(server, "stop", "stopped")
-        if goal == "error" and state != "error":
+        goal = wanted(self._before)
+        if not self._is_settled(server):
+            self._power(server, *(("start", goal) if goal == "active" else ("stop", "stopped")))
+        if goal == "error" and getattr(server, instances.STATE, "") != "error":
             self._request(lambda nova: nova.servers.reset_state(server.id, "error"))
         self._unlock(server)
 
+    def _is_settled(self, server: Any) -> bool:
+        """Whether it runs, or does not, as it did before."""
+        state, goal = getattr(server, instances.STATE, ""), wanted(self._before)
+        done = state == goal or (goal == "error" and state == "stopped")
+        return done and _task(server) not in POWERING
+
     def _power(self, server: Any, verb: str, goal: str) -> None:
         self._check()
-        if goal == "active" and getattr(server, instances.STATE, "") != "stopped":
-            raise Failed(
-                f"on {instances.host_of(server)}, but {getattr(server, instances.STATE, '')}"
-            )
-        end = self._clock() + self._limits.power
-        self._request(lambda nova: getattr(nova.servers, verb)(server.id))
+        state, task = getattr(server, instances.STATE, ""), _task(server)
+        if goal == "active" and state != "stopped" and task not in POWERING:
+            raise Failed(f"on {instances.host_of(server)}, but {state}")
+        begun = asked = self._clock()
+        if not task:
+            self._request(lambda nova: getattr(nova.servers, verb)(server.id))
         while True:
             found = self._get()
-            if found is None or getattr(found, instances.STATE, "") == goal:
+            if found is None:
                 return
-            if self._clock() >= end:
+            if getattr(found, instances.STATE, "") == goal and _task(found) not in POWERING:
+                return
+            now = self._clock()
+            if now - begun >= self._limits.power:
                 raise Failed(f"evacuated, but not {goal} after {self._limits.power:g} s")
+            if now - asked >= POWER_RETRY and _task(found) in POWERING:
+                # The broker has lost it, and Nova waits for ever; twice does no harm.
+                asked = now
+                self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
+                self._request(getattr(self, f"_{verb}"))
             self._sleep(self._limits.interval)
+
+    def _stop(self, nova: Any) -> None:
+        nova.servers.stop(self._uuid)
+
+    def _start(self, nova: Any) -> None:
+        """Nova starts none that it was told to call active, but reboots it."""
+        nova.servers.reboot(self._uuid, reboot_type="HARD")
 
     def _unlock(self, server: Any) -> None:
         if not self._before.locked and getattr(server, "locked", False):
             self._request(lambda nova: nova.servers.unlock(server.id))
 
-    def _get(self) -> Any:
-        """Return the instance, None where it is gone.
-
-        Raises:
-            Failed: Nova does not answer.
-        """
-        try:
-            return self._request(lambda nova: nova.servers.get(self._before.uuid), gone=True)
-        except LookupError:
-            return None
-
-    def _request(self, send: Callable[[Any], Any], *, gone: bool = False) -> Any:
-        """Send a request again and again until Nova answers it.
-
-        Raises:
-            Failed: it refuses, or does not answer in time.
-            LookupError: there is no such instance, where that is an answer.
-        """
-        end = self._clock() + self._limits.request
-        while True:
-            try:
-                return send(self._client())
-            except Exception as error:  # whatever a client library raises
-                code = _code(error)
-                if gone and code == 404:
-                    raise LookupError from error
-                if code == 409 and self._clock() < end:
-                    pass  # Something else is going on with it.
-                elif code in range(400, 500) or self._clock() >= end:
-                    raise Failed(_text(error)) from error
-            self._sleep(RETRY)
-
-
-def _code(error: Exception) -> int:
-    """Return the HTTP status in an exception of novaclient or keystoneauth1; 0 without one."""
-    for name in ("http_status", "code", "status_code"):
-        value = getattr(error, name, None)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    return 0
-
 
 def _task(server: Any) -> str:
     return str(getattr(server, instances.TASK, None) or "")
-
-
-def _text(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 def _fault(server: Any) -> str:

@@ -16,7 +16,8 @@ from masakari_fencing.openstack import instances
 from masakari_fencing.records.recovery import Instance, Record
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
 from masakari_fencing.workflow.instances import moves, reserved_hosts, selection
-from masakari_fencing.workflow.instances.evacuation import Evacuation, Failed, Limits
+from masakari_fencing.workflow.instances.evacuation import Evacuation
+from masakari_fencing.workflow.instances.requests import Failed, Limits
 
 CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)

@@ -1,0 +1,107 @@
+"""Requests to Nova about one instance, each made until Nova answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+RETRY = 1.0
+"""Seconds before a request is sent again that Nova did not answer."""
+
+
+class Failed(Exception):  # noqa: N818 - an outcome
+    """The instance could not be recovered now; the text says why."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds to wait for what Nova does.
+
+    Attributes:
+        request: for an answer, over repeated requests.
+        arrival: for the instance on its new host.
+        power: for it to be stopped, or started.
+        rebuild: for an evacuation that somebody else has begun.
+        interval: between two looks.
+    """
+
+    request: float = 60
+    arrival: float = 90
+    power: float = 180
+    rebuild: float = 1800
+    interval: float = 1
+
+
+class InstanceRequests:
+    """One instance in Nova.
+
+    Args:
+        client: makes a novaclient with a limit on each of its requests (microversion 2.53).
+        uuid: its identifier.
+        limits: for how long to wait.
+        sleep: waits for so many seconds.
+        clock: seconds, only ever compared with each other.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[], Any],
+        uuid: str,
+        limits: Limits,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._uuid = uuid
+        self._limits = limits
+        self._sleep = sleep
+        self._clock = clock
+
+    def _get(self) -> Any:
+        """Return the instance, None where it is gone.
+
+        Raises:
+            Failed: Nova does not answer.
+        """
+        try:
+            return self._request(lambda nova: nova.servers.get(self._uuid), gone=True)
+        except LookupError:
+            return None
+
+    def _request(self, send: Callable[[Any], Any], *, gone: bool = False) -> Any:
+        """Send a request again and again until Nova answers it.
+
+        Raises:
+            Failed: it refuses, or does not answer in time.
+            LookupError: there is no such instance, where that is an answer.
+        """
+        end = self._clock() + self._limits.request
+        while True:
+            try:
+                return send(self._client())
+            except Exception as error:  # whatever a client library raises
+                code = status_of(error)
+                if gone and code == 404:
+                    raise LookupError from error
+                if code == 409 and self._clock() < end:
+                    pass  # Something else is going on with it.
+                elif code in range(400, 500) or self._clock() >= end:
+                    raise Failed(text_of(error)) from error
+            self._sleep(RETRY)
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status in an exception of novaclient or keystoneauth1; 0 without one."""
+    for name in ("http_status", "code", "status_code"):
+        value = getattr(error, name, None)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return 0
+
+
+def text_of(error: Exception) -> str:
+    """Return what a client library says was wrong."""
+    return str(error) or type(error).__name__
