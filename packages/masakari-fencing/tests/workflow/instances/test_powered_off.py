@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from masakari_fencing.workflow.instances.selection import powered_off
+from fencing_nova import FakeNova, Server
+from masakari_fencing.workflow.instances.selection import before_failure, is_down, powered_off
 
 
 def action(name: str, second: int, user: str | None = None) -> SimpleNamespace:
@@ -38,3 +39,25 @@ def test_a_guest_that_nova_stopped_when_its_host_was_back() -> None:
 )
 def test_a_guest_that_is_to_be_off(done: list[SimpleNamespace]) -> None:
     assert not powered_off(done, FAILED)
+
+
+@pytest.mark.parametrize(
+    ("done", "ran"),
+    [
+        ([action("create", 0, "me"), action("resize", 5, "me")], True),
+        ([action("start", 4, "me"), action("migrate", 5, "me")], True),
+        ([action("stop", 4, "me"), action("resize", 5, "me")], False),
+        ([action("resize", 5, "me"), action("reboot", 40, "me")], False),
+        ([], True),
+    ],
+    ids=["ran", "ran, and was moved", "was off before", "touched since", "forgotten"],
+)
+def test_one_that_waits_for_its_resize_to_be_confirmed_is_shown_as_off(
+    done: list[SimpleNamespace], ran: bool
+) -> None:
+    """Nova changes only its power state when its host does not run it."""
+    nova = FakeNova(Server("g1", vm="resized", power=4))
+    nova.actions["g1"] = done
+    server = nova.servers.get("g1")
+    assert is_down(nova, server, FAILED) is ran
+    assert before_failure(nova, server, FAILED).vm_state == ("active" if ran else "resized")

@@ -9,7 +9,7 @@ from typing import Any
 from masakari_fencing.openstack import times
 from masakari_fencing.openstack.instances import POWER, STATE, TASK
 from masakari_fencing.records.recovery import Instance
-from masakari_fencing.workflow.instances.evacuation import wanted
+from masakari_fencing.workflow.instances.evacuation import SHUTDOWN, wanted
 
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
 """What oslo.utils, and so Masakari, takes for true."""
@@ -61,9 +61,8 @@ def before_failure(client: Any, server: Any, since: float) -> Instance:
         server: one of its servers.
         since: when the host failed, in seconds since the epoch.
     """
-    stopped = getattr(server, STATE, "") == "stopped"
     late = time.time() - since >= BOOT
-    ran = stopped and late and powered_off(client.instance_action.list(server), since)
+    ran = late and _seems_off(server) and _ran(server, client.instance_action.list(server), since)
     return before(server, running=ran)
 
 
@@ -78,14 +77,34 @@ def is_down(client: Any, server: Any, fenced: float) -> bool:
         server: one of its servers.
         fenced: when the host was fenced, in seconds since the epoch.
     """
-    state = getattr(server, STATE, "")
-    ran = wanted(before(server, running=False)) == "active"
-    if not (ran or state == "stopped") or getattr(server, TASK, None) is not None:
+    off, active = _seems_off(server), wanted(before(server, running=False)) == "active"
+    if not (active or off) or getattr(server, TASK, None) is not None:
         return False
     actions = list(client.instance_action.list(server))
-    if state == "stopped":
-        return powered_off(actions, fenced)
-    return not any((times.epoch(action.start_time) or 0.0) >= fenced for action in actions)
+    if off:
+        return _ran(server, actions, fenced)
+    return not any(_begun(action) >= fenced for action in actions)
+
+
+def _seems_off(server: Any) -> bool:
+    """Whether Nova shows it as off, which it does with what its host does not run."""
+    state = getattr(server, STATE, "")
+    return state == "stopped" or (state == "resized" and getattr(server, POWER, 0) == SHUTDOWN)
+
+
+def _ran(server: Any, actions: Iterable[Any], since: float) -> bool:
+    """Whether one that Nova shows as off ran when its host failed, and nobody touched it since.
+
+    One that waits for its resize to be confirmed is not stopped, only shown as off: it ran, unless
+    it was stopped before it was resized.
+    """
+    if getattr(server, STATE, "") == "stopped":
+        return powered_off(actions, since)
+    dated = sorted((_begun(action), action.action) for action in actions)
+    if dated and dated[-1][0] >= since:
+        return False
+    last = [name for _, name in dated if name not in ("resize", "migrate")][-1:]
+    return last != ["stop"]
 
 
 def powered_off(actions: Iterable[Any], since: float) -> bool:
@@ -98,6 +117,10 @@ def powered_off(actions: Iterable[Any], since: float) -> bool:
         actions: novaclient's actions of the instance.
         since: seconds since the epoch; it may have been shut down from inside before.
     """
-    dated = [(times.epoch(action.start_time) or 0.0, action) for action in actions]
+    dated = [(_begun(action), action) for action in actions]
     begun, last = max(dated, key=lambda item: item[0], default=(0.0, None))
     return last is not None and last.action == "stop" and not last.user_id and begun >= since
+
+
+def _begun(action: Any) -> float:
+    return times.epoch(action.start_time) or 0.0
