@@ -70,7 +70,8 @@ masakari: venv ## recoveries by the real Masakari, releases 13, 17 and 22
 	$(BIN)/tox run -e masakari13,masakari17,masakari22
 
 simulate: venv ## the recovery protocol in virtual time: SEEDS=how many SEED=the first MASAKARI=17
-	$(BIN)/tox run $(MASAKARI:%=-e simulate-masakari%) -- --seeds $(SEEDS) --first $(SEED)
+	$(BIN)/tox run $(MASAKARI:%=-e simulate-masakari%) -- $(if $(MUTATIONS),--mutations,\
+		$(if $(EXPLORE),--explore $(EXPLORE),--seeds $(SEEDS) --first $(SEED)))
 
 bench: venv ## how soon guests come back, next to what upstream's settings give: two hours
 	$(BIN)/python -m jujulab.bench

@@ -22,7 +22,9 @@ def main() -> int:
     parser.add_argument("--explore", type=int, default=0, metavar="N", help="N faults of each")
     parser.add_argument("--only", help="only this situation")
     parser.add_argument("--trace", nargs=2, metavar=("SITUATION", "SEED"), help="tell one run")
-    parser.add_argument("--regressions", action="store_true", help="the seeds that once failed")
+    parser.add_argument(
+        "--regressions", action="store_true", help="what once failed, and known mutations"
+    )
     parser.add_argument("--mutations", action="store_true", help="faults put back, one by one")
     parser.add_argument("--within", type=int, default=1000, help="seeds for each of those")
     parser.add_argument("--check-database", action="store_true", help="by Masakari's on SQLite")

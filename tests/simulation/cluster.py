@@ -28,11 +28,12 @@ START_TIMEOUT = 5.0
 
 @dataclass
 class Member:
-    """A full member of the cluster; `up`: its Pacemaker runs."""
+    """A full member of the cluster; `up`: its Pacemaker runs, or not, `since` then."""
 
     name: str
     unit: Unit
     up: bool = True
+    since: float = 0.0
 
 
 @dataclass
@@ -105,7 +106,8 @@ class Cluster:
         self.stonith = True
         self.dc = ""
         self.cib: Any = None
-        self.isolated_view: str = ""
+        self.whole: Callable[[], str] = str
+        """Returns the CIB."""
 
     # -- membership -------------------------------------------------------------------------
     def changed(self) -> None:
@@ -143,19 +145,20 @@ class Cluster:
         """End a member's Pacemaker."""
         member = self.members[unit.name]
         if member.up:
-            member.up = False
+            member.up, member.since = False, self.kernel.now
             self.kernel.after(1 + 3 * self.rng.random(), self.elect)
             self.changed()
 
     def start_member(self, unit: Unit) -> None:
         """Start it again."""
-        self.members[unit.name].up = True
+        member = self.members[unit.name]
+        member.up, member.since = True, self.kernel.now
         self.kernel.after(1.0, self.elect)
         self.changed()
 
     def isolate(self, unit: Unit, isolated: bool) -> None:
         """Cut a member off, or let it back in."""
-        unit.isolated = isolated
+        unit.isolated, unit.isolated_since = isolated, self.kernel.now
         self.kernel.after(1 + 2 * self.rng.random(), self.elect)
         self.changed()
 
@@ -287,6 +290,8 @@ class Cluster:
     def _fenced(self, remote: Remote, fencing: Fencing) -> None:
         remote.fencing = None
         works = self.power_controller and remote.name in self.lists
+        if fencing.client.startswith("pacemaker-controld") and self._is_spared(remote.name):
+            works = False
         status = "success" if works else "failed"
         moment = int(self.kernel.now)
         self.history.insert(
@@ -310,6 +315,12 @@ class Cluster:
         self.changed()
         for done in fencing.done:
             done(works)
+
+    def _is_spared(self, name: str) -> bool:
+        """The guard in front of the power refuses what nobody has asked for, where it must."""
+        from masakari_fencing.pacemaker import fenceable, tools
+
+        return fenceable.obstacle(tools.parse(self.whole()), name) is not None
 
     def _again(self, remote: Remote) -> None:
         if remote.unclean and remote.fencing is None:

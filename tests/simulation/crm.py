@@ -16,7 +16,7 @@ from lxml import etree
 
 from simulation import kernel
 from simulation.cluster import Cluster, Remote, zulu
-from simulation.world import Unit
+from simulation.world import KNOWN, Unit
 
 DISCONNECTED, NO_SUCH, NO_QUORUM, EXISTS, USAGE = 102, 105, 106, 108, 64
 
@@ -51,6 +51,7 @@ class Commands:
         self._status = -1
         self._requests = 0
         cluster.cib = etree.fromstring(EMPTY)
+        cluster.whole = self._whole
 
     def configure(self) -> None:
         """Write what hacluster and this project's charms configure."""
@@ -149,6 +150,10 @@ class Commands:
             self._shown[key] = (self.status_text(unit), past)
         return self._shown[key]
 
+    def cut_off(self, unit: Unit) -> None:
+        """Keep what a member shows from now on that was cut off."""
+        self._isolated(unit)
+
     def rejoined(self, unit: Unit) -> None:
         """Forget what a member showed while it was cut off."""
         self._shown.pop(("isolated", unit.name), None)
@@ -199,10 +204,60 @@ class Commands:
             return self._query(options, unit)
         if unit.isolated or not self.cluster.majority():
             return NO_QUORUM, "cibadmin: Call cib_modify failed (-1004): Quorum required"
+        judged = self._judged(options.get("xml-text", ""))
         code = self._change(options)
+        if code == 0 and judged:
+            self.cluster.world.violate("taken from a living engine", judged)
         if code == 0:
             self.cluster.configured()
         return code, "" if code == 0 else f"cibadmin: Call failed: {code}"
+
+    def _judged(self, text: str) -> str:
+        """Return whose recovery a change would take away that lives, and is reached."""
+        from masakari_fencing.pacemaker import tools
+        from masakari_fencing.records import recoveries
+
+        given = tools.parse(text) if recoveries.PREFIX in text else None
+        if given is None or given.tag != "cluster_property_set":
+            return ""
+        old = next(
+            (
+                r
+                for r in recoveries.all_of(tools.parse(self._whole()))
+                if r.host in given.get("id", "")
+            ),
+            None,
+        )
+        if old is None or old.end is not None or not old.engine:
+            return ""
+        if recoveries.parse(given).engine == old.engine:
+            return ""
+        return old.engine if self._is_reached(old.engine) else ""
+
+    def owner_instead(self, host: str) -> str:
+        """Return who recovers a host instead of the engine that runs now, empty if nobody does."""
+        from masakari_fencing.pacemaker import tools
+        from masakari_fencing.records import recoveries
+
+        task = kernel.current()
+        if task is None or not task.process.name.startswith("engine"):
+            return ""
+        for record in recoveries.all_of(tools.parse(self._whole())):
+            if record.host != host.lower() or record.end is not None:
+                continue
+            name, _, pid, _ = (record.engine or "...").rsplit(".", 3)
+            if (name, pid) != (task.process.unit.name, str(task.process.pid)):
+                return record.engine or "nobody"
+        return ""
+
+    def _is_reached(self, engine: str) -> bool:
+        """Whether a process lives on a member that has long been one; see `processes`."""
+        name, _, pid, _ = engine.rsplit(".", 3)
+        member = self.cluster.members[name]
+        unit, now = member.unit, self.cluster.kernel.now
+        stays = now - max(member.since, unit.isolated_since) > KNOWN
+        alive = any(p.alive and str(p.pid) == pid for p in unit.processes)
+        return alive and member.up and not unit.isolated and stays
 
     def _query(self, options: dict[str, str], unit: Unit) -> tuple[int, str]:
         xpath, scope = options.get("xpath"), options.get("scope")
@@ -221,6 +276,10 @@ class Commands:
             return self._isolated(unit)[1]
         self._renew_status()
         return self.cluster.cib
+
+    def _whole(self) -> str:
+        self._renew_status()
+        return _text(self.cluster.cib)
 
     @staticmethod
     def _answer(root: Any, xpath: str | None, scope: str | None) -> str:
@@ -306,14 +365,8 @@ class Commands:
     ) -> tuple[int, str]:
         if "list" in options:
             return (0, "st-maas\n") if self.cluster.lists else (1, "no devices found")
-        target = next(
-            (
-                options[name]
-                for name in ("reboot", "fence", "unfence", "confirm")
-                if name in options
-            ),
-            "",
-        )
+        names = [name for name in ("reboot", "fence", "unfence", "confirm") if name in options]
+        target = options[names[0]] if names else ""
         remote = self.cluster.remotes.get(target)
         if remote is None:
             return 1, "stonith_admin: Couldn't fence: No such device"
@@ -329,12 +382,7 @@ class Commands:
         if "unfence" in options:
             return self._unfence(remote)
         if unit.isolated:
-            # An inquorate member's fencer still fences what its devices can reach.
-            kernel.ACTIVE.sleep_exactly(task, 2.0)
-            if not self.cluster.power_controller or target not in self.cluster.lists:
-                return 1, "stonith_admin: Couldn't fence: No data available"
-            self.cluster.world.fence(remote.host, action, f"{client}@{unit.name}")
-            return 0, ""
+            return self._fence_alone(remote, action, f"{client}@{unit.name}", unit)
         results: list[bool] = []
 
         def done(works: bool) -> None:
@@ -347,6 +395,21 @@ class Commands:
         if not results:
             return 124, "stonith_admin: Couldn't fence: Timer expired"
         return (0, "") if results[0] else (1, "stonith_admin: Couldn't fence: No data available")
+
+    def _fence_alone(
+        self, remote: Remote, action: str, client: str, unit: Unit
+    ) -> tuple[int, str]:
+        """An inquorate member's fencer still fences what its devices can reach."""
+        task, running = kernel.current(), kernel.ACTIVE
+        if task is None or running is None:
+            return 1, "nobody"
+        if running.now - unit.isolated_since > KNOWN:
+            self.cluster.world.violate("fenced without quorum", f"{remote.name} by {unit.name}")
+        running.sleep_exactly(task, 2.0)
+        if not self.cluster.power_controller or remote.name not in self.cluster.lists:
+            return 1, "stonith_admin: Couldn't fence: No data available"
+        self.cluster.world.fence(remote.host, action, client)
+        return 0, ""
 
     def _unfence(self, remote: Remote) -> tuple[int, str]:
         """The action `on`, with none of a fencing's consequences (`handle_fence_notification`)."""

@@ -61,7 +61,11 @@ def report(
 def notify(
     sim: Simulation, kind: str, host: str, payload: dict[str, str], moment: datetime.datetime
 ) -> None:
-    """Post a notification as masakari-monitors do: again after an error, never after a 409."""
+    """Post a notification as masakari-monitors do: again after an error, not after a 409.
+
+    The monitors' sender (`masakari-monitor-sender`) repeats a guest's report that is refused as a
+    duplicate, with the present time, for as long as the guest is dead.
+    """
     body = {
         "notification": {
             "type": kind,
@@ -72,19 +76,31 @@ def notify(
     }
     process = Process(sim.kernel, "monitor", _Elsewhere())
 
+    def dead() -> bool:
+        uuid = payload.get("instance_uuid")
+        return uuid in sim.world.guests and not sim.world.running_on(str(uuid))
+
     def send() -> None:
-        for _ in range(12):
+        for _ in range(120):
             for unit in sim.world.units.values():
                 try:
-                    code, _ = sim.masakari.serve(unit, "POST", "/notifications", body)
+                    code, answer = sim.masakari.serve(unit, "POST", "/notifications", body)
                 except OSError:
                     continue
+                if code == 409 and kind == "VM" and "duplicate" in str(answer) and dead():
+                    body["notification"]["generated_time"] = _now(sim)
+                    break
                 if code < 500:
                     sim.kernel.trace("monitor", f"{kind} of {host}: HTTP {code}")
                     return
-            sim.kernel.sleep(10.0)
+            sim.kernel.sleep(5.0 if dead() else 10.0)
 
     sim.kernel.spawn(process, send)
+
+
+def _now(sim: Simulation) -> str:
+    moment = datetime.datetime.fromtimestamp(sim.kernel.now, datetime.timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class _Elsewhere:
@@ -166,7 +182,7 @@ def switch_off(sim: Simulation) -> None:
     from simulation import database
 
     sim.world.note_fault("the segment is disabled")
-    sim.masakari.disabled = True
+    sim.masakari.disabled = sim.kernel.now
     database.disable_segments()
 
 

@@ -13,7 +13,11 @@ from simulation.crm import CommandFailed
 from simulation.kernel import Process
 from simulation.world import World
 
-KINDS = ("crash", "crash after", "error", "error after", "stall", "stall after")
+KINDS = (
+    "crash", "crash after", "error", "error after", "stall", "stall after",
+    "freeze", "freeze after",
+)  # fmt: skip
+"""`stall` is of a process, `freeze` of its whole machine."""
 
 
 @dataclass
@@ -42,6 +46,10 @@ class Strike:
         return f"{self.kind} at call {self.number} ({what}) of {self.process}, {self.seconds:g} s"
 
 
+class ProxyAnswer(Exception):  # noqa: N818 - a fault that is injected
+    """A proxy in front of an API gives an answer of its own: it has no such page."""
+
+
 class Faults:
     """All faults of one run.
 
@@ -53,6 +61,7 @@ class Faults:
     def __init__(self, world: World, strikes: list[Strike]) -> None:
         self.world = world
         self.strikes = strikes
+        self.proxy = False
         self.away: dict[str, float] = {}
         self.messages: list[int] = []
         self.log: list[tuple[str, str, str]] | None = None
@@ -107,6 +116,8 @@ class Faults:
         def stop() -> None:
             if strike.kind.startswith("crash"):
                 self.crash(process, strike.seconds)
+            elif strike.kind.startswith("freeze"):
+                self.pause_unit(process.unit, strike.seconds)
             else:
                 self.stall(process, strike.seconds)
             self.world.kernel.sleep(0.0)
@@ -114,7 +125,7 @@ class Faults:
         def fail() -> None:
             raise self._error(process, service, name)
 
-        if strike.kind in ("crash", "stall"):
+        if strike.kind in ("crash", "stall", "freeze"):
             stop()
             return None, None
         if strike.kind == "error":
@@ -129,13 +140,17 @@ class Faults:
             return CommandFailed(102, f"{name}: Connection to cluster failed")
         if service == "nova" and not process.name.startswith("notifier"):
             return nova_exceptions.ClientException(503, "Service Unavailable")
+        if service == "api" and self.proxy:
+            return ProxyAnswer()
         if service == "broker":
             return TimeoutError("no connection to RabbitMQ")
         return ConnectionError(f"{service} is away")
 
     def crash(self, process: Process, seconds: float) -> None:
-        """Kill a process; systemd starts it again after some seconds."""
+        """Kill a process; systemd starts it again after some seconds, if they are finite."""
         process.kill()
+        if seconds == float("inf"):
+            return
         unit, masakari = process.unit, self.world.masakari
         starts = {
             "engine": masakari.start_engine,
@@ -202,6 +217,7 @@ class Faults:
         """A unit cannot reach the other members."""
         self.world.note_fault(f"{unit.name} is cut off for {seconds:.0f} s")
         self.world.cluster.isolate(unit, True)
+        self.world.commands.cut_off(unit)  # type: ignore[attr-defined]
 
         def back() -> None:
             self.world.note_fault(f"{unit.name} is reached again")

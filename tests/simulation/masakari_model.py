@@ -21,6 +21,7 @@ from masakari_fencing.notifier import daemon, settings
 from oslo_utils import timeutils
 
 from simulation import database, kernel
+from simulation.faults import ProxyAnswer
 from simulation.kernel import Kernel, Process, Task
 from simulation.world import Unit, World
 
@@ -48,7 +49,7 @@ class Masakari:
         self.segment_names: dict[str, str] = {}
         self._flags: tuple[int, dict[str, Any]] = (-1, {})
         self._key: tuple[Any, int] = (None, 0)
-        self.disabled = False
+        self.disabled = 0.0
         self._answers: dict[Any, tuple[int, Any]] = {}
         rpcapi.EngineAPI.__init__ = lambda api: None  # type: ignore[method-assign]
         rpcapi.EngineAPI.process_notification = (  # type: ignore[method-assign]
@@ -78,9 +79,11 @@ class Masakari:
         """Whether Masakari holds a hypervisor in maintenance."""
         return bool(self._hosts().get(name, (False,))[0])
 
-    def switched_off(self, name: str) -> bool:
-        """Whether it is in no segment, or in one that is disabled."""
-        return name not in self._hosts() or self.disabled
+    def off_for(self, name: str) -> float:
+        """Return for how many seconds its segment is disabled; a host in none is off for ever."""
+        if name not in self._hosts():
+            return float("inf")
+        return self.kernel.now - self.disabled if self.disabled else 0.0
 
     def notifications(self) -> list[tuple[str, str, str]]:
         """Return type, status and host of all notifications."""
@@ -331,6 +334,12 @@ class Wake:
         task.look_again()
 
 
+def _json(data: Any) -> Any:
+    if isinstance(data, str):
+        raise ValueError("no JSON")
+    return data
+
+
 class Session:
     """keystoneauth1's session: Masakari's API on each unit, and Nova's."""
 
@@ -352,13 +361,16 @@ class Session:
             )
         else:
             unit = self._unit(task.process.unit, "endpoint_override" in options)
-            code, data = running.call(
-                "api",
-                f"{method} {url[:14]}",
-                lambda: self._masakari.serve(unit, method, url, body),
-            )
+            try:
+                code, data = running.call(
+                    "api",
+                    f"{method} {url[:14]}",
+                    lambda: self._masakari.serve(unit, method, url, body),
+                )
+            except ProxyAnswer:
+                code, data = 404, "<html><h1>Not Found</h1></html>"
         text = data if isinstance(data, str) else "json"
-        return SimpleNamespace(status_code=code, text=text, json=lambda: data)
+        return SimpleNamespace(status_code=code, text=text, json=lambda: _json(data))
 
     def _unit(self, own: Unit, local: bool) -> Unit:
         if local:

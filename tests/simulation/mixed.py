@@ -84,7 +84,7 @@ _BEGINNINGS: tuple[Callable[[Simulation], None], ...] = (
 def _strike(sim: Simulation) -> None:
     rng = sim.rng
     process = rng.choice(["engine", "engine", "engine", "notifier", "api"])
-    strike = Strike(rng.choice(KINDS), process, 0, rng.choice(DURATIONS), rng.choice(CALLS))
+    strike = Strike(rng.choice(KINDS[:6]), process, 0, rng.choice(DURATIONS), rng.choice(CALLS))
     strike.number = 1 + int(rng.random() ** 2 * (80 if process == "engine" else 40))
     sim.faults.strikes.append(strike)
 

@@ -18,6 +18,20 @@ DIRECTED = (
     "reserved host, engine dies",
     "reserved host, guest deleted",
     "reserved host, unplaceable",
+    "frozen engine",
+    "dies amid rebuilds",
+    "nova-compute late",
+    "no proof",
+    "reported again",
+    "listed late",
+    "dies without a record",
+    "disabled, dies",
+    "fails again and again",
+    "back before its recovery",
+    "reporter dies",
+    "taken back in Nova",
+    "proxy",
+    "inquorate member",
     "segment disabled",
     "disabled, reported",
     "other name of the hypervisor",
@@ -32,3 +46,6 @@ DIRECTED = (
     "member goes too",
     "taken back early",
 )
+
+FAILS = ("early boot, guests resumed", "other name in the cluster")
+"""Those that the protocol does not stand: the charm refuses such a cloud, or such a host."""

@@ -34,17 +34,18 @@ def iso(moment: float) -> str:
 
 @dataclass
 class Service:
-    """The record of a nova-compute."""
+    """The record of a nova-compute; `since`: when it was changed last."""
 
     uuid: str
     host: str
     enabled: bool = True
     forced_down: bool = False
+    since: float = 0.0
 
 
 @dataclass
 class Migration:
-    """The record of an evacuation."""
+    """The record of an evacuation; `live`: somebody works on it, or will."""
 
     instance_uuid: str
     source_compute: str
@@ -55,6 +56,7 @@ class Migration:
     number: int = 0
     orig_state: str = ""
     migration_type: str = "evacuation"
+    live: bool = False
 
     @property
     def created_at(self) -> str:
@@ -111,7 +113,7 @@ class Nova:
             text = f"Unable to clear forced_down of {service.host}: evacuations are not cleaned up"
             raise exceptions.BadRequest(400, text)
         if service.forced_down != value:
-            service.forced_down = value
+            service.forced_down, service.since = value, self.kernel.now
             self.kernel.trace("nova", f"{service.host} forced_down={value}")
             self.kernel.changed("nova")
 
@@ -120,7 +122,7 @@ class Nova:
         if self.is_up(service.host) and not self._host(service.host).compute:
             self.kernel.sleep(RPC_TIMEOUT)
         if service.enabled != value:
-            service.enabled = value
+            service.enabled, service.since = value, self.kernel.now
             self.kernel.trace("nova", f"{service.host} enabled={value}")
             self.kernel.changed("nova")
 
@@ -141,11 +143,17 @@ class Nova:
     def evacuate(self, uuid: Any, target: str | None) -> None:
         """`compute/api.py: evacuate`."""
         guest = self.guest(uuid)
+        if other := self.world.commands.owner_instead(guest.host):  # type: ignore[attr-defined]
+            self.world.violate(
+                "evacuated by a superseded engine", f"{other} recovers {guest.host}"
+            )
         self._require(guest, ("active", "stopped", "error"), "evacuate")
         if self.is_up(guest.host):
             text = f"Compute service of {guest.host} is still in use."
             raise exceptions.BadRequest(400, text)
         self._judge(guest)
+        if any(m.live and m.instance_uuid == guest.uuid for m in self.migrations):
+            self.world.violate("evacuated twice at once", f"{guest.uuid[:8]} from {guest.host}")
         now = self.kernel.now
         guest.task_state = "rebuilding"
         self._act(guest, "evacuate")
@@ -156,12 +164,13 @@ class Nova:
         self.kernel.trace("nova", f"evacuate {guest.uuid[:8]} from {guest.host}")
         self.kernel.changed("guests")
         if not self.broker_away:
+            migration.live = True
             wait = 0.2 + 0.8 * self.kernel.rng.random()
             self.kernel.after(wait, lambda: self._schedule(guest, migration))
 
     def _judge(self, guest: Guest) -> None:
         host = self._host(guest.host)
-        if self.world.masakari.disabled and not guest.disturbed:
+        if self.world.masakari.off_for(guest.host) > 5.0:
             self.world.violate("recovered, switched off", f"{guest.uuid[:8]} from {host.name}")
         if guest.uuid in host.qemu:
             self.world.violate("evacuated while it runs", f"{guest.uuid[:8]} on {host.name}")
@@ -171,9 +180,11 @@ class Nova:
     def _schedule(self, guest: Guest, migration: Migration) -> None:
         """`conductor/manager.py: rebuild_instance`: a host is looked for."""
         if self.away or self.broker_away or guest.uuid not in self.world.guests:
+            migration.live = False
             return
         if self.database_away:
             # Its own record of the failure is lost, too (a restarted MariaDB in the lab).
+            migration.live = False
             return
         able = [
             s.host
@@ -199,14 +210,17 @@ class Nova:
 
     def _set(self, migration: Migration, status: str) -> None:
         migration.status, migration.updated = status, self.kernel.now
+        migration.live = status == "pre-migrating"
         self.kernel.changed("guests")
 
     def _spawn(self, guest: Guest, migration: Migration, boot: int, rest: float) -> None:
         """`compute/manager.py: _do_rebuild_instance`: the process is started before the end."""
         host = self._host(migration.dest_compute or "")
         if host.boots != boot or not host.compute or guest.uuid not in self.world.guests:
+            migration.live = False
             return
         if self.database_away:
+            migration.live = False
             return
         if guest.uuid in host.qemu:
             # `_check_instance_exists`; `reverts_task_state`.
@@ -224,6 +238,7 @@ class Nova:
     def _started(self, guest: Guest, migration: Migration, boot: int, rest: float) -> None:
         host = self._host(migration.dest_compute or "")
         if host.boots != boot or not host.compute:
+            migration.live = False
             return
         if guest.uuid in self.world.guests:
             self.world.run_guest(host, guest.uuid)
@@ -232,6 +247,7 @@ class Nova:
     def _rebuilt(self, guest: Guest, migration: Migration, boot: int) -> None:
         host = self._host(migration.dest_compute or "")
         if host.boots != boot or not host.compute:
+            migration.live = False
             return
         if guest.uuid not in self.world.guests:
             self.world.stop_guest(host, guest.uuid)
@@ -239,6 +255,7 @@ class Nova:
             return
         if self.database_away:
             # The process stays, and nothing is written.
+            migration.live = False
             return
         if guest.task_state != "rebuild_spawning":
             # instance.save(expected_task_state=[REBUILD_SPAWNING]) fails; the process stays.

@@ -287,7 +287,7 @@ class Simulation:
         """Whether a status names a guest that is not well, or its host, and what to do."""
         for unit in self.world.units.values():
             for path, (text, _) in unit.files.items():
-                if "refusals" in path and guest.home in path:
+                if "refusals" in path and any(name in path for name in self._unrecovered(guest)):
                     return True
                 if guest.uuid in text:
                     return True
@@ -295,7 +295,22 @@ class Simulation:
                     "failed", []
                 ):
                     return True
-        return guest.uuid in self.commands._answer(self.cluster.cib, None, "crm_config")
+        return guest.uuid in self._left_behind()
+
+    def _unrecovered(self, guest: Guest) -> set[str]:
+        """Return the hosts of a guest whose last recovery has not ended well."""
+        last = {name: status for kind, status, name in self.masakari.notifications()}
+        names = {guest.host, self.world.hosts[guest.home].nova_name}
+        return {name for name in names if last.get(name) not in ("finished", "ignored")}
+
+    def _left_behind(self) -> set[str]:
+        """Return the guests that a recovery has ended without, as its record says."""
+        from masakari_fencing.pacemaker import tools
+        from masakari_fencing.records import recoveries
+
+        text = self.commands._answer(self.cluster.cib, None, "configuration")
+        records = recoveries.all_of(tools.parse(text))
+        return {item.uuid for record in records if record.end is not None for item in record.left}
 
     def _final(self) -> None:
         self.kernel.over = True
@@ -307,7 +322,8 @@ class Simulation:
         found = []
         unwell = self.unwell()
         for guest in unwell:
-            if not self.told(guest) or (self.situation.must_recover and not guest.unplaceable):
+            owed = self.situation.must_recover and not guest.unplaceable
+            if not self.told(guest) or owed or guest.locked != guest.was_locked:
                 runs = self.world.running_on(guest.uuid) or "no host"
                 text = (
                     f"{guest.uuid[:8]} on {guest.host}: {guest.vm_state}/{guest.task_state}, "

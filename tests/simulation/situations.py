@@ -126,6 +126,146 @@ def unplaceable(sim: Simulation) -> None:
     events.die(sim)
 
 
+def freezes(sim: Simulation) -> None:
+    """A unit's machine stands still just before its engine asks for an evacuation."""
+    sim.nova.rebuild_time = (40.0, 60.0)
+    seconds = 50 + 20 * sim.rng.random()
+    sim.faults.strikes.append(Strike("freeze after", "engine", 1, seconds, "nova", "servers.lock"))
+    events.die(sim)
+
+
+def dies_amid_rebuilds(sim: Simulation) -> None:
+    """An engine dies after it has asked for evacuations, which take long."""
+    sim.nova.rebuild_time = (40.0, 60.0)
+    strike = Strike("crash after", "engine", 2, 15.0, "nova", "servers.evacuate")
+    sim.faults.strikes.append(strike)
+    events.die(sim)
+
+
+def compute_late(sim: Simulation) -> None:
+    """The host is connected to the cluster again before it starts its guests."""
+    sim.cluster.reconnect_interval = 4.0
+    sim.world.hosts["node1"].compute_delay = (15.0, 20.0)
+    early_boot(sim)
+
+
+def without_proof(sim: Simulation) -> None:
+    """A host is cut off and reported, and cannot be fenced for longer than a recovery waits."""
+    sim.cluster.power_controller = False
+    events.cut_off(sim)
+    events.later(sim, 20.0, lambda s: events.report(s, s.world.hosts["node1"], events.STOPPED))
+
+    def works(s: Simulation) -> None:
+        s.world.note_fault("the power controller is back")
+        s.cluster.power_controller = True
+
+    events.later(sim, 200 + 100 * sim.rng.random(), works)
+
+
+def reported_again(sim: Simulation) -> None:
+    """A host that was recovered and taken back is reported once more, and works."""
+    sim.world.hosts["node1"].boot_time = 20.0
+    sim.cluster.reconnect_interval = 5.0
+    events.die(sim)
+    events.later(sim, 40.0, events.take_back)
+    events.later(sim, 300.0, lambda s: events.report(s, s.world.hosts["node1"], events.ONLINE))
+
+
+def listed_late(sim: Simulation) -> None:
+    """Nova answers only when the host has booted, and has stopped its guests."""
+    sim.world.hosts["node1"].boot_time = 16.0
+    sim.cluster.reconnect_interval = 300.0
+    sim.faults.outage("nova", 50 + 20 * sim.rng.random())
+    events.die(sim)
+
+
+def without_record(sim: Simulation) -> None:
+    """An engine dies when Masakari calls a recovery running, and nothing else says so."""
+    name = "notification_update"
+    sim.faults.strikes.append(Strike("crash after", "engine", 1, 20.0, "db", name))
+    events.die(sim)
+
+
+def disabled_dies(sim: Simulation) -> None:
+    """A host of a segment dies that has been disabled for a while."""
+    events.switch_off(sim)
+    sim.expect_nothing("node1")
+    events.later(sim, 90.0, events.die)
+
+
+def proxy(sim: Simulation) -> None:
+    """A proxy answers for Masakari's API, with a page of its own, while a host dies."""
+    sim.faults.proxy = True
+    events.die(sim)
+    sim.faults.outage("api", 60 + 60 * sim.rng.random())
+
+
+def fails_again(sim: Simulation) -> None:
+    """More attempts fail than Masakari makes by itself."""
+    for _ in range(6):
+        sim.faults.strikes.append(Strike("error", "engine", 1, 0.0, "nova", "servers.evacuate"))
+    events.die(sim)
+
+
+def back_before(sim: Simulation) -> None:
+    """A host is back in service before any engine hears of its fence."""
+    host = sim.world.hosts["node1"]
+    host.boot_time, host.compute_delay = 8.0, (1.0, 2.0)
+    sim.cluster.reconnect_interval = 5.0
+    sim.faults.messages = [0]
+    events.die(sim)
+
+
+def reporter_dies(sim: Simulation) -> None:
+    """The member whose turn it is dies before it has reported the fence, and for good."""
+    sim.faults.strikes.append(Strike("crash", "notifier unit1", 1, float("inf"), "api", "POST"))
+    events.die(sim)
+
+
+def taken_back_in_nova(sim: Simulation) -> None:
+    """An operator has Nova use a host again whose recovery goes on, and engines are slow."""
+    host = sim.world.hosts["node1"]
+    host.boot_time = 8.0
+    sim.cluster.reconnect_interval = 5.0
+    for _ in range(4):
+        sim.faults.strikes.append(Strike("error", "engine", 1, 0.0, "nova", "servers.evacuate"))
+    name = "host_get_all_by_filters"
+    sim.faults.strikes.append(Strike("stall", "engine", 1, 130.0, "db", name))
+    sim.expect_nothing("node1")
+    events.die(sim)
+
+    def use(s: Simulation) -> None:
+        service = s.nova.services[host.nova_name]
+        s.world.note_fault("Nova is told to use node1 again")
+        service.forced_down, service.enabled, service.since = False, True, s.kernel.now
+
+    events.later(sim, 45.0, use)
+
+
+def inquorate(sim: Simulation) -> None:
+    """A member is cut off while a host's fencing fails; the others fence it, and it is back."""
+    sim.cluster.power_controller = False
+    sim.world.hosts["node1"].boot_time = 20.0
+    sim.cluster.reconnect_interval = 5.0
+    events.die(sim)
+    unit = sim.world.units["unit1"]
+
+    def works(s: Simulation) -> None:
+        s.world.note_fault("the power controller is back")
+        s.cluster.power_controller = True
+
+    events.later(sim, 16.0, works)
+
+    def cut(s: Simulation) -> None:
+        if s.cluster.history and s.cluster.remotes["node1"].fencing is None:
+            s.faults.isolate(unit, 400.0)
+        else:
+            events.later(s, 0.2, cut)
+
+    cut(sim)
+    events.later(sim, 60.0, events.take_back)
+
+
 def segment_disabled(sim: Simulation) -> None:
     """The segment is disabled after a host has died, before its message arrives."""
     sim.faults.messages = [0]
@@ -230,6 +370,23 @@ SITUATIONS = {
         _situation("reserved host, engine dies", engine_dies, **_RESERVED),
         _situation("reserved host, guest deleted", guest_is_deleted, **_RESERVED),
         _situation("reserved host, unplaceable", unplaceable, **_RESERVED),
+        _situation(
+            "frozen engine",
+            freezes,
+        ),
+        _situation("dies amid rebuilds", dies_amid_rebuilds),
+        _situation("nova-compute late", compute_late, guests=_MANY, resume_guests=True),
+        _situation("no proof", without_proof),
+        _situation("reported again", reported_again),
+        _situation("listed late", listed_late),
+        _situation("dies without a record", without_record),
+        _situation("disabled, dies", disabled_dies),
+        _situation("fails again and again", fails_again, must_recover=True),
+        _situation("back before its recovery", back_before),
+        _situation("reporter dies", reporter_dies),
+        _situation("taken back in Nova", taken_back_in_nova),
+        _situation("proxy", proxy),
+        _situation("inquorate member", inquorate),
         _situation("segment disabled", segment_disabled),
         _situation("disabled, reported", disabled_report),
         _situation("other name of the hypervisor", host_dies, suffix=".maas"),

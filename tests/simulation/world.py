@@ -8,6 +8,9 @@ from typing import Any
 
 from simulation.kernel import Kernel, Process
 
+KNOWN = 60.0
+"""Seconds after which everybody must know what an operator has changed."""
+
 
 class Violation(Exception):  # noqa: N818 - what the simulation looks for
     """An invariant does not hold.
@@ -68,6 +71,8 @@ class Hypervisor:
         joined: it has been connected to the cluster.
         out: it has failed or was fenced, and nobody has taken it back into service since.
         repair: its operator has switched it off or reboots it.
+        compute_delay: seconds from its boot to nova-compute's start, at least and at most.
+        serves_since: when nova-compute was started last.
     """
 
     name: str
@@ -89,6 +94,8 @@ class Hypervisor:
     reserved: bool = False
     out: bool = False
     repair: bool = False
+    compute_delay: tuple[float, float] = (1.0, 5.0)
+    serves_since: float = 0.0
 
 
 class Unit:
@@ -110,6 +117,7 @@ class Unit:
         self.notifier: Process | None = None
         self.api: Process | None = None
         self.isolated = False
+        self.isolated_since = 0.0
 
 
 class World:
@@ -202,7 +210,9 @@ class World:
         self.kernel.trace(host.name, "has booted")
         self.last_fault = max(self.last_fault, self.kernel.now)
         self.cluster.look_at(host.name)
-        self.kernel.after(1 + 4 * self.rng.random(), lambda: self._compute_up(host, boot))
+        low, high = host.compute_delay
+        delay = low + (high - low) * self.rng.random()
+        self.kernel.after(delay, lambda: self._compute_up(host, boot))
         self.kernel.changed()
 
     def _compute_up(self, host: Hypervisor, boot: int) -> None:
@@ -211,7 +221,7 @@ class World:
 
     def start_compute(self, host: Hypervisor) -> None:
         """Start nova-compute."""
-        host.compute = True
+        host.compute, host.serves_since = True, self.kernel.now
         self.nova.compute_started(host)
         self.kernel.changed()
 
@@ -233,15 +243,22 @@ class World:
         )  # fmt: skip
 
     def _judge_fence(self, host: Hypervisor, by: str) -> None:
-        text = f"{host.name} by {by}"
+        text, asked = f"{host.name} by {by}", by.startswith("stonith_admin")
         if not host.joined:
             self.violate("fenced, never connected", text)
-        elif self.masakari.switched_off(host.nova_name) and by.startswith("stonith_admin"):
+        elif self.masakari.off_for(host.nova_name) > KNOWN:
             self.violate("fenced, switched off", text)
         elif host.repair:
             self.violate("fenced, in its operator's hands", text)
-        elif self.healthy(host) and not host.out:
+        elif self.healthy(host) and (not host.out or asked and self._serves(host)):
+            # What Pacemaker has lost for a moment it fences by itself.
             self.violate("fenced in service", text)
+
+    def _serves(self, host: Hypervisor) -> bool:
+        """Whether Nova has placed guests on a host for a while, whoever let it."""
+        service = self.nova.services[host.nova_name]
+        long = self.kernel.now - max(host.serves_since, service.since) > KNOWN
+        return bool(service.enabled and not service.forced_down and long)
 
     def running_on(self, uuid: str) -> list[str]:
         """Return the hosts on which a guest's process runs."""

@@ -1,0 +1,316 @@
+"""The faults that were mended, each as a small change of the present code that puts it back.
+
+Each is looked for in the code as it stands: what is not there any more ends the run, so that the
+change is made anew for the new code.
+"""
+
+from __future__ import annotations
+
+from simulation.mutations import Edit, Mutant
+
+MUTANTS = (
+    # -- a guest on two hosts ----------------------------------------------------------------
+    Mutant(
+        "a living engine's recovery is taken by the same notification",
+        "reserved host, one error",
+        Edit(
+            "workflow.recovery_lock",
+            "RecoveryLock._free",
+            'if found.engine in ("", self._engine):',
+            'if found.engine in ("", self._engine) or found.notification == self._notification:',
+        ),
+        Edit("workflow.recovery_lock", "RecoveryLock.check", "if not mine:", "if False:"),
+    ),
+    Mutant(
+        "an owner does not look whether it still is one",
+        "frozen engine",
+        Edit("workflow.recovery_lock", "RecoveryLock.check", "if not mine:", "if False:"),
+    ),
+    Mutant(
+        "an owner does not look whether the host is still dead",
+        "nova-compute late",
+        Edit(
+            "workflow.recovery_lock",
+            "RecoveryLock.check",
+            "record.proof.fenced and fenced != record.proof.fenced:",
+            "False:",
+        ),
+    ),
+    Mutant(
+        "nobody looks before each instance",
+        "nova-compute late",
+        Edit("workflow.instances.evacuation", "Evacuation._evacuate", "self._check()", "pass"),
+    ),
+    Mutant(
+        "an evacuation of another attempt is not waited for",
+        "dies amid rebuilds",
+        Edit(
+            "workflow.instances.evacuation",
+            "Evacuation.run",
+            'if fresh and not _task(server).startswith("rebuild"):',
+            "if True:",
+        ),
+    ),
+    Mutant(
+        "recovered without a proof once the time is over",
+        "no proof",
+        Edit(
+            "workflow.proof.host_fence",
+            "HostFence._without_proof",
+            "if not self._policy.allow_unfenced_recovery or judgement.final:",
+            "if judgement.final:",
+        ),
+    ),
+    # -- what is healthy is cut off ----------------------------------------------------------
+    Mutant(
+        "an old fence counts for ever",
+        "reported again",
+        Edit(
+            "workflow.proof.decision",
+            "_fenced_for",
+            "since = report.generated - CLOCK_TOLERANCE\n",
+            "since = 0.0\n",
+        ),
+        Edit(
+            "workflow.proof.decision",
+            "_fenced_for",
+            "if not record.used or fence > record.used + SAME_FENCE",
+            "if True",
+        ),
+        Edit(
+            "workflow.proof.decision",
+            "_judge_live",
+            "if record.recovered and report.generated <= record.recovered + CLOCK_TOLERANCE:",
+            "if False:",
+        ),
+        Edit(
+            "workflow.proof.decision",
+            "_judge_live",
+            "if seen.in_service and (seen.compute_seen or 0.0) > fence + CLOCK_TOLERANCE:",
+            "if False:",
+        ),
+    ),
+    Mutant(
+        "a fenced host that is in service again is fenced once more",
+        "back before its recovery",
+        Edit(
+            "workflow.proof.decision",
+            "_judge_live",
+            "if seen.in_service and (seen.compute_seen or 0.0) > fence + CLOCK_TOLERANCE:",
+            "if False:",
+        ),
+    ),
+    Mutant(
+        "one that was taken back in the middle is fenced once more",
+        "taken back in Nova",
+        Edit(
+            "workflow.proof.decision",
+            "_came_back",
+            "if record.instances is not None and seen.in_service:",
+            "if False:",
+        ),
+    ),
+    Mutant(
+        "nobody looks again just before a fence",
+        "taken back in Nova",
+        Edit(
+            "workflow.proof.host_fence",
+            "HostFence._fence",
+            "judgement, _ = self._look(report)\n",
+            "pass\n",
+        ),
+    ),
+    Mutant(
+        "a hypervisor that was never connected is fenced",
+        "new hypervisor",
+        Edit(
+            "pacemaker.fenceable",
+            "obstacle",
+            "if not connected_once(cib, node):",
+            "if False:",
+        ),
+        Edit(
+            "pacemaker.fenceable",
+            "obstacle",
+            "if node not in machines.recorded(cib):",
+            "if False:",
+        ),
+    ),
+    Mutant(
+        "after a restart of the whole cluster what boots is fenced",
+        "cluster restarts",
+        Edit(
+            "pacemaker.fenceable",
+            "obstacle",
+            "if not connected_once(cib, node):",
+            "if False:",
+        ),
+    ),
+    Mutant(
+        "a member without quorum has hosts fenced",
+        "inquorate member",
+        Edit(
+            "notifier.watchers.watcher",
+            "Watcher.controls",
+            "return status.quorum and ",
+            "return ",
+        ),
+    ),
+    Mutant(
+        "hosts of a disabled segment are recovered",
+        "segment disabled",
+        Edit(
+            "workflow.proof.evidence",
+            "CloudEvidence.switched_off",
+            'if getattr(segment, "enabled", True):',
+            "if True:",
+        ),
+    ),
+    Mutant(
+        "hosts of a disabled segment are fenced",
+        "disabled, dies",
+        Edit(
+            "pacemaker.fenceable",
+            "obstacle",
+            "return properties.reason(cib, node)",
+            "return None",
+        ),
+    ),
+    Mutant(
+        "a forged report has a healthy host fenced",
+        "forged report",
+        Edit(
+            "workflow.proof.decision",
+            "_believe",
+            'if policy.fence_reported_failed != "always":',
+            "if False:",
+        ),
+        Edit(
+            "workflow.proof.decision",
+            "_believe",
+            "and seen.connected > report.generated - CLOCK_TOLERANCE:",
+            "and False:",
+        ),
+    ),
+    # -- instances are forgotten -------------------------------------------------------------
+    Mutant(
+        "what Nova has stopped counts as stopped by its owner",
+        "listed late",
+        Edit(
+            "workflow.instances.selection",
+            "before_failure",
+            "return before(server, running=ran)",
+            "return before(server, running=False)",
+        ),
+    ),
+    Mutant(
+        "the states before the failure are not kept",
+        "every state, one failed attempt",
+        Edit(
+            "workflow.instances.recovery",
+            "_listed",
+            "for item in (record.instances if record else None) or ()",
+            "for item in ()",
+        ),
+    ),
+    Mutant(
+        "what an attempt leaves behind stays locked",
+        "reserved host, unplaceable",
+        Edit("workflow.ending", "conclude", "recovery.release(this, record)", "pass"),
+    ),
+    Mutant(
+        "a reserved host is used up by an attempt that failed",
+        "reserved host, one error",
+        Edit(
+            "workflow.instances.reserved_hosts",
+            "available",
+            "for name in (record.reserved if record else ())",
+            "for name in ()",
+        ),
+    ),
+    Mutant(
+        "a dead engine keeps its recovery",
+        "dies while locked",
+        Edit(
+            "notifier.watchers.dead_engines",
+            "DeadEngines._dead",
+            "return not here",
+            "return False",
+        ),
+        Edit(
+            "notifier.watchers.dead_engines",
+            "DeadEngines._dead",
+            "return self.controls(status) and (gone >= GRACE or self._fenced(status, machine))",
+            "return False",
+        ),
+        Edit(
+            "workflow.recovery_lock",
+            "RecoveryLock._free",
+            "return self._lives(found.engine) is False",
+            "return False",
+        ),
+    ),
+    Mutant(
+        "a failed recovery is not begun again",
+        "fails again and again",
+        Edit(
+            "notifier.watchers.unattended_recoveries",
+            "UnattendedRecoveries._pause",
+            "if record.returned or record.end.outcome not in (FAILED, REFUSED):",
+            "if True:",
+        ),
+    ),
+    Mutant(
+        "a recovery without a record is not begun again",
+        "dies without a record",
+        Edit(
+            "notifier.watchers.unattended_recoveries",
+            "UnattendedRecoveries.check",
+            "strays = self._strays(found)",
+            "strays = {}",
+        ),
+    ),
+    Mutant(
+        "a fencing is dropped when Masakari does not answer",
+        "proxy",
+        Edit(
+            "notifier.reporter",
+            "Reporter._attempt",
+            "wait = self._failed(event, progress, error)",
+            "self._done(event)\n        return",
+        ),
+    ),
+    Mutant(
+        "a fencing is dropped for a 404 of a proxy",
+        "proxy",
+        Edit(
+            "notifier.reporter",
+            "Reporter._attempt",
+            "wait = self._failed(event, progress, error)",
+            'if "404" in str(error):\n'
+            "            self._done(event)\n"
+            "            return\n"
+            "        wait = self._failed(event, progress, error)",
+        ),
+    ),
+    Mutant(
+        "only the first member reports a fencing",
+        "reporter dies",
+        Edit(
+            "notifier.reporter",
+            "Reporter._begin",
+            "if rank is None:",
+            "if rank:\n        self._done(event)\n        return None\n    if rank is None:",
+        ),
+    ),
+    Mutant(
+        "a lost host that Pacemaker leaves at that is not fenced",
+        "power controller away",
+        Edit(
+            "notifier.watchers.unfenced_hosts",
+            "UnfencedHosts._begin",
+            "if reason is not None:",
+            "if True:",
+        ),
+    ),
+)
