@@ -250,7 +250,7 @@ class World:
             self.violate("fenced, switched off", text)
         elif host.repair:
             self.violate("fenced, in its operator's hands", text)
-        elif self.healthy(host) and (not host.out or asked and self._serves(host)):
+        elif self.healthy(host) and (not host.out or (asked and self._serves(host))):
             # What Pacemaker has lost for a moment it fences by itself.
             self.violate("fenced in service", text)
 
