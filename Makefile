@@ -39,7 +39,7 @@ bootstrap: venv ## the installation, with the pips and Pythons that users have
 fresh: venv ## the bootstrap of both commands on a bare Debian 12 and 13 (root)
 	$(BIN)/python tests/bootstrap/fresh.py
 
-packing: venv ## charmcraft accepts the charms, and their environments can be built
+packing: venv ## charmcraft packs the charms, for both bases, and the same twice (root)
 	$(BIN)/tox run -e packing
 
 pack: venv ## pack the charms with charmcraft (LXD, or Ubuntu)

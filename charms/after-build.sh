@@ -3,5 +3,5 @@
 # were built, so that two packs of one commit are the same. craft-parts sets the two variables.
 cp "$CRAFT_PART_SRC/LICENSE" "$CRAFT_PART_SRC/charms/dispatch" "$CRAFT_PART_INSTALL/"
 cd "$CRAFT_PART_INSTALL/venv"
-find . '(' -name direct_url.json -o -name uv_cache.json -o -name '*.pyc' ')' -delete
+find . '(' -name direct_url.json -o -name uv_cache.json ')' -delete
 find . -name RECORD -exec sed -i '/direct_url.json,\|uv_cache.json,/d' '{}' +

@@ -23,21 +23,12 @@ from pathlib import Path
 
 from jujulab import host
 from jujulab.errors import LabError
-from jujulab.image import image, recipe
+from jujulab.image import bare, image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PYTHONS = {"bookworm": "python3", "trixie": "python3", "forky": "python3.14"}
 """Debian's suites, and the Python that is used there. Testing has one that no release has yet."""
 DEFAULT = ("bookworm", "trixie")
-TIMEOUT = 900
-"""Seconds for one suite: a bound against hanging."""
-PASSED_ON = (
-    "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "http_proxy", "https_proxy", "no_proxy",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-)  # fmt: skip
-CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE")
-"""How this machine reaches the archive and the index is no matter of a new one."""
-
 PACKAGES = "from jujulab import host; host.install_packages()"
 
 STEPS = {
@@ -48,27 +39,6 @@ STEPS = {
     "the lab's host packages": ".venv/bin/python -c '{packages}'",
 }
 """What is run in the bare machine, one after the other."""
-
-_ISOLATED = (
-    "setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "--pid",
-    "--fork", "--kill-child", "--mount-proc",
-)  # fmt: skip
-
-_CHROOT = """\
-image=$1 layer=$2 certificates=$3
-shift 3
-root=$layer/root
-mount -t overlay overlay -o "lowerdir=$image,upperdir=$layer/upper,workdir=$layer/work" "$root"
-mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-mount -t tmpfs tmpfs "$root/run"
-for file in /etc/resolv.conf /etc/hosts; do
-    touch "$root$file"
-    mount --bind "$file" "$root$file"
-done
-[ -z "$certificates" ] || cp "$certificates" "$root/run/certificates.crt"
-exec chroot "$root" "$@"
-"""
 
 
 @dataclass(frozen=True)
@@ -86,29 +56,10 @@ class Outcome:
     problem: str | None
 
 
-def bare(suite: str, cache: Path) -> Path:
-    """Return the root of a bare machine, made by debootstrap if it is not there yet."""
+def bare_machine(suite: str, cache: Path) -> Path:
+    """Return the root of a bare machine with Python, make and git."""
     wanted = ["python3", "make", "git", *{PYTHONS[suite]} - {"python3"}]
-    root = cache / f"fresh-{suite}"
-    if root.is_dir():
-        return root
-    part = root.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
-    downloads = cache / "fresh-downloads"
-    downloads.mkdir(parents=True, exist_ok=True)
-    command = [*_ISOLATED, "debootstrap", "--variant=minbase", f"--cache-dir={downloads}"]
-    command += [f"--include={','.join(wanted)}", suite, str(part)]
-    done = subprocess.run(
-        command, text=True, timeout=TIMEOUT, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=os.environ | {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
-    )  # fmt: skip
-    if done.returncode:
-        raise LabError(f"debootstrap of {suite} failed:\n{done.stdout[-2000:]}")
-    dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
-    settings = part / "etc/apt/apt.conf.d/90host"
-    settings.write_text(recipe.host_apt_settings(dump.stdout), encoding="utf-8")
-    return part.rename(root)
+    return bare.bootstrap(suite, wanted, cache)
 
 
 def copy_repository(target: Path) -> None:
@@ -127,36 +78,20 @@ def check(suite: str, cache: Path) -> Outcome:
     """Run the steps in a fresh layer above a bare machine."""
     seconds: dict[str, float] = {}
     begin = time.monotonic()
-    root = bare(suite, cache)
+    root = bare_machine(suite, cache)
     seconds["image"] = time.monotonic() - begin
     with tempfile.TemporaryDirectory(dir=cache, prefix=f"layer-{suite}-") as scratch:
         layer = Path(scratch)
-        for name in ("upper", "work", "root"):
-            (layer / name).mkdir()
-        copy_repository(layer / "upper" / "root" / "project")
+        copy_repository(bare.make_layer(layer) / "root" / "project")
         for title, command in STEPS.items():
             begin = time.monotonic()
-            done = inside(root, layer, command.format(python=PYTHONS[suite], packages=PACKAGES))
+            command = command.format(python=PYTHONS[suite], packages=PACKAGES)
+            script = f"cd /root/project && {command}"
+            done = bare.run([root], layer, script, environment={"PYTHONPATH": "lab"})
             seconds[title] = time.monotonic() - begin
             if done.returncode:
                 return Outcome(suite, seconds, f"{title}:\n{done.stdout[-3000:]}")
     return Outcome(suite, seconds, None)
-
-
-def inside(root: Path, layer: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """Run a shell command in the repository's copy, with a new machine's environment."""
-    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    certificates = os.environ.get("SSL_CERT_FILE", "")
-    if certificates:
-        kept |= dict.fromkeys(CERTIFICATES, "/run/certificates.crt")
-    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    environment = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", "PYTHONPATH": "lab", **kept}
-    script = ["sh", "-ec", _CHROOT, "sh", str(root), str(layer), certificates]
-    return subprocess.run(
-        [*_ISOLATED, *script, "sh", "-ec", f"cd /root/project && {command}"],
-        env=environment, text=True, errors="replace", timeout=TIMEOUT, check=False,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
 
 
 def main(argv: list[str]) -> int:

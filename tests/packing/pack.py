@@ -2,13 +2,16 @@
 
 That is where overlays/masakari.yaml looks for them.
 
-Charmcraft builds in LXD containers, one per base. Without LXD it can build for the base of the
-very machine it runs on: `--destructive-mode`, on Ubuntu, where it installs build packages.
+Charmcraft builds in LXD containers, one per base, and installs its own snap in them: the channel
+$CRAFT_SNAP_CHANNEL, or latest/stable, and not the release of the lock. Without LXD it can build
+for the base of the very machine it runs on: `--destructive-mode`, on Ubuntu, with the release of
+the lock; it installs build packages there, through the system's python3-apt.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import platform
 import shutil
@@ -17,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import reproducible
 from workspace import CHARMS, REPOSITORY, WorkspaceError, stage
 
 BASES = ("22.04", "24.04")
@@ -57,6 +61,12 @@ def arguments(destructive: bool) -> list[str]:
     if destructive:
         release = platform.freedesktop_os_release()
         text = "".join(f"{name}={value}\n" for name, value in release.items())
+        if not importlib.util.find_spec("apt"):
+            raise WorkspaceError(
+                "--destructive-mode needs the system's python3-apt in charmcraft's Python:"
+                " `apt-get install python3-apt`, then `rm -r .venv .tox` and `make pack"
+                " PYTHON=/usr/bin/python3`, because it is a module of that Python alone"
+            )
         return ["--destructive-mode", f"--platform={platform_here(text, platform.machine())}"]
     if not shutil.which("lxd") and not shutil.which("lxc"):
         raise WorkspaceError(
@@ -86,6 +96,7 @@ def pack(charms: list[str], options: list[str]) -> list[Path]:
         for charm in charms:
             _charmcraft(workspace / "charms" / charm, options)
             for path in sorted((workspace / "charms" / charm).glob("*.charm")):
+                reproducible.normalise(path, reproducible.build_time())
                 target = REPOSITORY / "charms" / charm / path.name
                 packed.append(Path(shutil.move(path, target)))
     return packed
@@ -118,7 +129,7 @@ def main(argv: list[str]) -> int:
         how = arguments(options.destructive_mode)
         for path in pack(options.charms or CHARMS, how):
             print(path)
-    except WorkspaceError as error:
+    except (WorkspaceError, ValueError) as error:
         print(f"pack: {error}", file=sys.stderr)
         return 1
     return 0

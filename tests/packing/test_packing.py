@@ -2,13 +2,20 @@
 
 import json
 import os
+import re
 import subprocess
+import sys
 
 import pack
 import pytest
 import workspace
 import yaml
 from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 IMPORT = """
 import importlib.metadata, json, sys
@@ -81,6 +88,27 @@ def test_the_packed_environment_runs_the_charm(staged, charm, tmp_path):
         assert name in ours or f"{canonicalize_name(name)}=={version}" in locked
 
 
+def test_the_lock_that_charmcraft_packs_from_has_the_hashes_of_the_one_lock(staged):
+    entries = re.split(r"^(?=[a-z0-9])", workspace.REQUIREMENTS.read_text(), flags=re.MULTILINE)
+    hashes = {}
+    for entry in entries:
+        hashes.setdefault(entry.split(" ")[0], set()).update(re.findall(r"sha256:\w+", entry))
+    compared = 0
+    for package in tomllib.loads((staged / "uv.lock").read_text())["package"]:
+        if "registry" not in package["source"]:
+            continue
+        files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+        assert files, package
+        assert {f["hash"] for f in files} <= hashes[f"{package['name']}=={package['version']}"]
+        compared += len(files)
+    assert compared > 50
+
+
+def test_what_packages_are_built_with_is_pinned(staged):
+    constraints = tomllib.loads((staged / "pyproject.toml").read_text())["tool"]["uv"]
+    assert any(c.startswith("hatchling==") for c in constraints["build-constraint-dependencies"])
+
+
 @pytest.mark.parametrize("charm", workspace.CHARMS)
 def test_parts_pack_from_the_repositorys_root(charm):
     """The monorepo mode mounts the Git root; the part has to point there and back."""
@@ -93,6 +121,14 @@ def test_parts_pack_from_the_repositorys_root(charm):
     assert (root / parts["charm"]["source-subdir"]).resolve() == directory
     for file in parts["files"]["prime"]:
         assert (directory / file).is_file()
+
+
+def test_without_the_systems_apt_module_it_says_what_is_needed(monkeypatch, capsys):
+    ubuntu = {"ID": "ubuntu", "VERSION_ID": "22.04"}
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: ubuntu)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert pack.main(["--destructive-mode"]) == 1
+    assert "apt-get install python3-apt" in capsys.readouterr().err
 
 
 def test_without_lxd_it_says_what_is_needed(monkeypatch, capsys):

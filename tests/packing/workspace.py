@@ -15,6 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHARMS = sorted(path.parent.name for path in REPOSITORY.glob("charms/*/charmcraft.yaml"))
+REQUIREMENTS = REPOSITORY / "requirements.txt"
 TIMEOUT = 600
 """Seconds for one run of uv, which may have to download."""
 
@@ -28,7 +29,7 @@ class WorkspaceError(Exception):
 
 def pinned() -> list[str]:
     """Return the releases of the one lock, as requirements with their markers."""
-    text = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
+    text = REQUIREMENTS.read_text(encoding="utf-8")
     return [
         f"{found['name']}; {found['marker']}" if found["marker"] else found["name"]
         for found in _PINNED.finditer(text)
