@@ -25,10 +25,10 @@ demo: venv ## lose a hypervisor and get the guests back, for real
 	$(BIN)/python -m jujulab.trials.demo
 
 test: venv ## everything that must pass
-	$(BIN)/tox run -e lint,unit,masakari17,simulate,bootstrap,packing,libjuju,lab
+	$(BIN)/tox run -e lint,charmlint,unit,masakari17,simulate,bootstrap,packing,libjuju,lab
 
-lint: venv ## ruff, codespell, mypy
-	$(BIN)/tox run -e lint
+lint: venv ## ruff, codespell, mypy, charmlint (the last where there is a Python 3.12)
+	$(BIN)/tox run -e lint,charmlint
 
 unit: venv ## unit tests with coverage
 	$(BIN)/tox run -e unit
@@ -83,8 +83,8 @@ format: venv ## format the code
 	$(BIN)/tox run -e format
 
 lock: venv ## compile requirements*.in to the locks
-	for name in requirements requirements-libjuju $(RELEASES:%=requirements-masakari-%); do \
-		case $$name in *-22) python=3.11;; *) python=3.10;; esac; \
+	for name in requirements requirements-libjuju requirements-charmlint $(RELEASES:%=requirements-masakari-%); do \
+		case $$name in *-22) python=3.11;; *-charmlint) python=3.12;; *) python=3.10;; esac; \
 		$(BIN)/uv pip compile --quiet --universal --python-version $$python --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 			--output-file $$name.txt $$name.in || exit 1; \

@@ -51,7 +51,7 @@ PATH={_TOOLS}/bin:$PATH
 cd /root/project
 python tests/packing/pack.py --destructive-mode $CHARMS
 for charm in charms/*/*.charm; do
-    # Operators know ssl_key, vip_cidr and their like, with underscores, from every OpenStack charm.
+    # ssl_key, vip_cidr and their like have underscores in every OpenStack charm.
     charmcraft analyse --ignore naming-conventions "$charm"
 done
 """

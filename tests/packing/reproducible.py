@@ -29,7 +29,7 @@ def build_time() -> int:
 
 
 def normalise(archive: Path, when: int) -> None:
-    """Rewrite an archive without byte code, in order, with one time and modes that no umask changes.
+    """Rewrite an archive without byte code, in order, with one time and modes of two kinds.
 
     Args:
         archive: the packed charm.
