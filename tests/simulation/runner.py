@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import collections
 import multiprocessing
+import os
 import pathlib
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -115,6 +117,23 @@ def _carry_out(argument: tuple[list[Job], str, bool]) -> list[Result]:
     return _chunk(*argument)
 
 
+def _begin(check_database: bool) -> None:
+    """Make a worker ready that ends with the process that has started it.
+
+    A pool's workers hold both ends of their queue: where their parent is killed, they would wait
+    for ever.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    prepare(check_database)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 class Workers:
     """Processes that simulate."""
 
@@ -122,7 +141,7 @@ class Workers:
         context = multiprocessing.get_context("spawn")
         # One that cannot be prepared ends all, instead of being started for ever.
         self._pool = ProcessPoolExecutor(
-            jobs, mp_context=context, initializer=prepare, initargs=(check_database,)
+            jobs, mp_context=context, initializer=_begin, initargs=(check_database,)
         )
 
     def run(
