@@ -114,7 +114,9 @@ class Faults:
         self.world.note_fault(text)
 
         def stop() -> None:
-            if strike.kind.startswith("crash"):
+            if strike.kind.startswith("freeze"):
+                self.pause_unit(process.unit, strike.seconds)
+            elif strike.kind.startswith("crash"):
                 self.crash(process, strike.seconds)
             elif strike.kind.startswith("freeze"):
                 self.pause_unit(process.unit, strike.seconds)

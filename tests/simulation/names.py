@@ -12,6 +12,7 @@ DIRECTED = (
     "early boot",
     "early boot, guests resumed",
     "dies while locked",
+    "frozen engine",
     "every state",
     "every state, one failed attempt",
     "reserved host, one error",

@@ -259,6 +259,7 @@ def install() -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     time.time, time.monotonic, time.sleep = _time, _monotonic, _sleep
+    time.clock_gettime = lambda clock: _monotonic()
     uuid.uuid4 = _uuid4
     socket.gethostname, socket.create_connection = _hostname, _connect  # type: ignore[assignment]
     sys.path[:0] = [str(SOURCE / "src")]

@@ -92,6 +92,15 @@ def dies_while_locked(sim: Simulation) -> None:
     events.die(sim)
 
 
+def frozen_engine(sim: Simulation) -> None:
+    """A machine stands still between its engine's look at whose recovery it is and its request."""
+    sim.nova.rebuild_time = (20.0, 60.0)
+    number, seconds = sim.rng.randint(1, 24), 25 + 50 * sim.rng.random()
+    strike = Strike("freeze after", "engine", number, seconds, "pacemaker", "cibadmin --query")
+    sim.faults.strikes.append(strike)
+    events.die(sim)
+
+
 def one_failed_attempt(sim: Simulation) -> None:
     """One attempt fails for each guest."""
     for _ in sim.situation.guests:
@@ -364,6 +373,7 @@ SITUATIONS = {
         _situation("early boot", early_boot, guests=_MANY),
         _situation("early boot, guests resumed", early_boot, guests=_MANY, resume_guests=True),
         _situation("dies while locked", dies_while_locked),
+        _situation("frozen engine", frozen_engine, guests=("resized", "paused", "active")),
         _situation("every state", host_dies, guests=EVERY_STATE),
         _situation("every state, one failed attempt", one_failed_attempt, guests=EVERY_STATE),
         _situation("reserved host, one error", one_error, **_RESERVED),

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from fencing_nova import FakeNova, HttpError, Server
+from masakari_fencing.records.recoveries import Superseded
 from masakari_fencing.records.recovery import Instance
-from masakari_fencing.workflow.instances import selection
+from masakari_fencing.workflow.instances import requests, selection
 from masakari_fencing.workflow.instances.evacuation import Evacuation, wanted
 from masakari_fencing.workflow.instances.requests import Failed, Limits
 from masakari_fencing.workflow.recovery_lock import ProofLost
@@ -320,3 +321,22 @@ def test_one_that_is_not_stopped_yet_stays_locked_for_the_next_attempt() -> None
     assert world.guest.locked
     assert world.run(fresh=False) == "node9.maas"
     assert (world.guest.vm, world.guest.locked) == ("stopped", False)
+
+
+def test_a_machine_that_stood_still_since_its_look_looks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(vm="resized")
+    monkeypatch.setattr(requests, "uptime", lambda: world.time)
+
+    def freeze() -> None:
+        world.check()
+        if world.checks == 2:
+            world.time += 30
+        if world.checks == 3:
+            raise Superseded("it has been taken over")
+
+    with pytest.raises(Superseded):
+        world.run(check=freeze)
+    assert world.checks == 3
+    assert world.nova.requests == ["lock g1"], "and asks for nothing more"

@@ -87,11 +87,10 @@ class Evacuation(InstanceRequests):
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(client, before.uuid, limits, sleep=sleep, clock=clock)
+        super().__init__(client, before.uuid, check, limits, sleep=sleep, clock=clock)
         self._host = host
         self._before = before
         self._target = target
-        self._check = check
         self._now = now
 
     def run(self, *, fresh: bool) -> str:
@@ -127,14 +126,16 @@ class Evacuation(InstanceRequests):
         server = self._get()
         if server is None:
             return
-        if getattr(server, instances.STATE, "") == "stopped":
+        state = getattr(server, instances.STATE, "")
+        if state == "stopped" and not _task(server):
             self._power(server, "start", "active")
-        else:
-            if getattr(server, instances.STATE, "") == "resized":
-                # Nova reboots none; Masakari does the same before it restarts one.
-                self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
-            # Nova takes it for running, and has not looked yet.
-            self._request(lambda nova: nova.servers.reboot(server.id, reboot_type="HARD"))
+            return
+        if state == "resized" or _task(server):
+            # Nova reboots none; Masakari does the same before it restarts one.
+            self._order(lambda nova: nova.servers.reset_state(server.id, "active"))
+        # Nova takes it for running, and has not looked yet.
+        self._order(self._start)
+        self._await_power("start", "active")
 
     def release(self) -> None:
         """Leave it to its owner as it is, where it is not recovered.
@@ -202,23 +203,25 @@ class Evacuation(InstanceRequests):
         state, task = getattr(server, instances.STATE, ""), _task(server)
         if not self._before.locked and not getattr(server, "locked", False):
             # Its owner is kept from getting into the way, as Masakari does.
-            self._request(lambda nova: nova.servers.lock(server.id))
-        self._check()
+            self._order(lambda nova: nova.servers.lock(server.id))
         if task or state not in EVACUABLE:
             now = self._get()
             if now is not None and (_task(now) != task or not self._is_here(now)):
                 raise Failed(f"Nova has gone on with it: {_task(now) or 'it has ended'}")
-            self._request(lambda nova: nova.servers.reset_state(server.id, "error"))
+            self._order(lambda nova: nova.servers.reset_state(server.id, "error"))
         elif state == "stopped" and wanted(self._before) == "active":
             # Nova has stopped it since its host failed, as it did not run there.
-            self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
-        self._check()
-        try:
-            self._client().servers.evacuate(server.id, host=target)
-        except Exception as error:  # whatever a client library raises
-            if status_of(error) in range(400, 500):
-                raise Failed(f"Nova refuses: {text_of(error)}") from error
-            # It may have been accepted all the same.
+            self._order(lambda nova: nova.servers.reset_state(server.id, "active"))
+
+        def ask(nova: Any) -> None:
+            try:
+                nova.servers.evacuate(server.id, host=target)
+            except Exception as error:  # whatever a client library raises
+                if status_of(error) in range(400, 500):
+                    raise Failed(f"Nova refuses: {text_of(error)}") from error
+                # It may have been accepted all the same.
+
+        self._order(ask)
         return self._arrival()
 
     def _arrival(self) -> Any:
@@ -261,13 +264,15 @@ class Evacuation(InstanceRequests):
         return done and _task(server) not in POWERING
 
     def _power(self, server: Any, verb: str, goal: str) -> None:
-        self._check()
         state, task = getattr(server, instances.STATE, ""), _task(server)
         if goal == "active" and state != "stopped" and task not in POWERING:
             raise Failed(f"on {instances.host_of(server)}, but {state}")
-        begun = asked = self._clock()
         if not task:
-            self._request(lambda nova: getattr(nova.servers, verb)(server.id))
+            self._order(lambda nova: getattr(nova.servers, verb)(server.id))
+        self._await_power(verb, goal)
+
+    def _await_power(self, verb: str, goal: str) -> None:
+        begun = asked = self._clock()
         while True:
             found = self._get()
             if found is None:
@@ -276,12 +281,12 @@ class Evacuation(InstanceRequests):
                 return
             now = self._clock()
             if now - begun >= self._limits.power:
-                raise Failed(f"evacuated, but not {goal} after {self._limits.power:g} s")
+                raise Failed(f"not {goal} after {self._limits.power:g} s")
             if now - asked >= POWER_RETRY and _task(found) in POWERING:
                 # The broker has lost it, and Nova waits for ever; twice does no harm.
                 asked = now
-                self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
-                self._request(getattr(self, f"_{verb}"))
+                self._order(lambda nova: nova.servers.reset_state(self._uuid, "active"))
+                self._order(getattr(self, f"_{verb}"))
             self._sleep(self._limits.interval)
 
     def _stop(self, nova: Any) -> None:

@@ -7,12 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+FRESH = 5.0
+"""Seconds that may pass between the look at whose recovery it is and a request that changes
+something; less than a machine that is gone from the cluster is given (`dead_engines.GRACE`)."""
+
 RETRY = 1.0
 """Seconds before a request is sent again that Nova did not answer."""
 
 
 class Failed(Exception):  # noqa: N818 - an outcome
     """The instance could not be recovered now; the text says why."""
+
+
+class _MustNot(Exception):  # noqa: N818 - a state, not an accident
+    def __init__(self, reason: Exception) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,7 @@ class InstanceRequests:
     Args:
         client: makes a novaclient with a limit on each of its requests (microversion 2.53).
         uuid: its identifier.
+        check: raises where this recovery must not go on.
         limits: for how long to wait.
         sleep: waits for so many seconds.
         clock: seconds, only ever compared with each other.
@@ -49,6 +60,7 @@ class InstanceRequests:
         self,
         client: Callable[[], Any],
         uuid: str,
+        check: Callable[[], None],
         limits: Limits,
         *,
         sleep: Callable[[float], None] = time.sleep,
@@ -56,6 +68,7 @@ class InstanceRequests:
     ) -> None:
         self._client = client
         self._uuid = uuid
+        self._check = check
         self._limits = limits
         self._sleep = sleep
         self._clock = clock
@@ -71,6 +84,28 @@ class InstanceRequests:
         except LookupError:
             return None
 
+    def _order(self, send: Callable[[Any], Any]) -> Any:
+        """Send a request that nobody but whose recovery it is may make, and never late.
+
+        A machine that stood still in between has been given up, and another goes on in its place.
+
+        Raises:
+            Failed: Nova refuses, or does not answer in time.
+            Exception: whatever `check` raises.
+        """
+        return self._request(lambda nova: send(self._looked(nova)))
+
+    def _looked(self, nova: Any) -> Any:
+        nova.servers.get(self._uuid)  # Or its token would be fetched after the look.
+        begun = uptime()
+        try:
+            self._check()
+        except Exception as error:
+            raise _MustNot(error) from error
+        if uptime() - begun > FRESH:
+            raise TimeoutError(f"the cluster took longer than {FRESH:g} s to answer")
+        return nova
+
     def _request(self, send: Callable[[Any], Any], *, gone: bool = False) -> Any:
         """Send a request again and again until Nova answers it.
 
@@ -82,6 +117,10 @@ class InstanceRequests:
         while True:
             try:
                 return send(self._client())
+            except Failed:
+                raise
+            except _MustNot as error:
+                raise error.reason from None
             except Exception as error:  # whatever a client library raises
                 code = status_of(error)
                 if gone and code == 404:
@@ -91,6 +130,11 @@ class InstanceRequests:
                 elif code in range(400, 500) or self._clock() >= end:
                     raise Failed(text_of(error)) from error
             self._sleep(RETRY)
+
+
+def uptime() -> float:
+    """Return the seconds for which the machine is up, those in which it stood still included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def status_of(error: Exception) -> int:

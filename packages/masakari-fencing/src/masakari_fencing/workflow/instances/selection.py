@@ -78,9 +78,13 @@ def is_down(client: Any, server: Any, fenced: float) -> bool:
         fenced: when the host was fenced, in seconds since the epoch.
     """
     off, active = _seems_off(server), wanted(before(server, running=False)) == "active"
-    if not (active or off) or getattr(server, TASK, None) is not None:
+    task = getattr(server, TASK, None)
+    if task not in (None, "powering-off") or not (active or off):
         return False
     actions = list(client.instance_action.list(server))
+    if task is not None:
+        # Nova was about to stop it, as it does not run, and has lost that.
+        return powered_off(actions, fenced)
     if off:
         return _ran(server, actions, fenced)
     return not any(_begun(action) >= fenced for action in actions)
