@@ -39,7 +39,12 @@ MUTANTS = (
     Mutant(
         "nobody looks before each instance",
         "nova-compute late",
-        Edit("workflow.instances.evacuation", "Evacuation._evacuate", "self._check()", "pass"),
+        Edit("workflow.instances.requests", "InstanceRequests._looked", "self._check()", "pass"),
+    ),
+    Mutant(
+        "a request is sent however long ago the look was",
+        "late request",
+        Edit("workflow.instances.requests", "InstanceRequests._looked", "> FRESH", "> 1e9"),
     ),
     Mutant(
         "an evacuation of another attempt is not waited for",

@@ -12,7 +12,7 @@ DIRECTED = (
     "early boot",
     "early boot, guests resumed",
     "dies while locked",
-    "frozen engine",
+    "late request",
     "every state",
     "every state, one failed attempt",
     "reserved host, one error",
