@@ -11,7 +11,7 @@ MASAKARI ?= 17
 SEEDS ?= 2000
 SEED ?= 1
 
-.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks lab faults matrix bench operations methods masakari simulate bundles format lock clean
+.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks lab faults matrix bench operations methods models masakari simulate bundles format lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ operations: venv ## the known commands, passwords, addresses, TLS, options, unit
 
 methods: venv ## each recovery method and instance failure in the lab: half an hour
 	$(BIN)/tox run -e methods
+
+models: venv ## the simulation's Nova and Pacemaker next to the lab's real ones: half an hour
+	$(BIN)/tox run -e models
 
 masakari: venv ## recoveries by the real Masakari, releases 13, 17 and 22
 	$(BIN)/tox run -e masakari13,masakari17,masakari22

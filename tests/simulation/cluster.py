@@ -16,6 +16,7 @@ from lxml import etree
 from simulation.kernel import Kernel, Process
 from simulation.world import Hypervisor, Unit, World
 
+# Lab: test_what_is_built_in
 ATTEMPTS = 10
 """`stonith-max-attempts`: after so many failures Pacemaker waits for something else to happen."""
 
@@ -122,6 +123,7 @@ class Cluster:
 
     def elect(self) -> None:
         """Choose the designated controller: Pacemaker's is the longest-lived; here the first."""
+        # Lab: test_another_member_takes_over
         able = [m.name for m in self.majority()]
         if self.dc not in able:
             self.dc = able[0] if able else ""
@@ -134,15 +136,19 @@ class Cluster:
 
     def majority(self) -> list[Member]:
         """Return the members of the part that has quorum."""
+        # Lab: test_a_member_that_is_cut_off
         found = [m for m in self.members.values() if m.up and not m.unit.isolated]
         return found if 2 * len(found) > len(self.members) else []
 
     def has_quorum(self, unit: Unit) -> bool:
         """Whether a unit is in that part."""
+        # Lab: test_a_member_knows_its_name_and_its_quorum
+        # Lab: test_a_member_that_is_cut_off
         return any(member.unit is unit for member in self.majority())
 
     def stop_member(self, unit: Unit, *, boot: bool = False) -> None:
         """End a member's Pacemaker."""
+        # Lab: test_a_member_whose_pacemaker_is_stopped
         member = self.members[unit.name]
         if member.up:
             member.up, member.since = False, self.kernel.now
@@ -151,13 +157,27 @@ class Cluster:
 
     def start_member(self, unit: Unit) -> None:
         """Start it again."""
+        # Lab: test_a_member_whose_pacemaker_is_stopped
         member = self.members[unit.name]
         member.up, member.since = True, self.kernel.now
         self.kernel.after(1.0, self.elect)
         self.changed()
 
+    def restart(self) -> None:
+        """All members have been restarted: the status section and the history are lost."""
+        # Lab: test_what_is_lost_when_all_members_restart
+        for remote in self.remotes.values():
+            remote.fenced, remote.unclean, remote.failed = 0, False, False
+            remote.started, remote.known = 0, False
+            remote.failures.clear()
+            remote.role = "Stopped"
+            self.plan_reconnect(remote, 5.0 + 5 * self.rng.random())
+        self.history.clear()
+        self.changed()
+
     def isolate(self, unit: Unit, isolated: bool) -> None:
         """Cut a member off, or let it back in."""
+        # Lab: test_a_member_that_is_cut_off
         unit.isolated, unit.isolated_since = isolated, self.kernel.now
         self.kernel.after(1 + 2 * self.rng.random(), self.elect)
         self.changed()
@@ -169,12 +189,15 @@ class Cluster:
 
     def look_at(self, name: str) -> None:
         """Something has happened to a hypervisor: the monitor notices within its time."""
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         remote = self.remotes.get(name)
         if remote is not None and remote.role == "Started":
             low, high = MONITOR
             self.kernel.after(low + (high - low) * self.rng.random(), lambda: self._lost(remote))
 
     def _lost(self, remote: Remote) -> None:
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
+        # Lab: test_a_node_that_is_taken_out_of_its_hands_is_not_fenced
         # A monitor that fails is a reason to fence (2.1.5, unpack.c: `unpack_rsc_op_failure`).
         if remote.role != "Started" or self._answers(remote) or not self.majority():
             return
@@ -190,13 +213,16 @@ class Cluster:
         self.changed()
 
     def _failed_operation(self, remote: Remote, operation: str) -> None:
-        """A member's executor keeps the last failure of each operation (`lrm_rsc_op`)."""
-        key = f"{remote.name}_{operation}", remote.member
-        remote.failures = [failure for failure in remote.failures if failure[:2] != key]
-        remote.failures.append((*key, int(self.kernel.now)))
+        """A member's executor keeps the last failure of a resource (`RESOURCE_last_failure_0`)."""
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
+        # Lab: test_a_node_that_was_never_connected
+        key, member = f"{remote.name}_{operation}", remote.member
+        remote.failures = [failure for failure in remote.failures if failure[1] != member]
+        remote.failures.append((key, member, int(self.kernel.now)))
 
     def _move(self, remote: Remote) -> None:
         """The member that held the connection is gone: another one connects."""
+        # Lab: test_another_member_takes_over
         remote.role, remote.member = "Stopped", ""
         remote.reconnects += 1
         number = remote.reconnects
@@ -204,12 +230,15 @@ class Cluster:
 
     def plan_reconnect(self, remote: Remote, seconds: float | None = None) -> None:
         """Try to connect after `reconnect_interval`."""
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         remote.reconnects += 1
         number = remote.reconnects
         wait = self.reconnect_interval if seconds is None else seconds
         self.kernel.after(wait, lambda: self._connect(remote, number, False))
 
     def _connect(self, remote: Remote, number: int, lost: bool) -> None:
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
+        # Lab: test_what_is_lost_when_all_members_restart
         if number != remote.reconnects or remote.role == "Started" or not remote.managed:
             return
         members = self.majority()
@@ -225,6 +254,8 @@ class Cluster:
         self.kernel.after(START_TIMEOUT, lambda: self._not_connected(remote, number, lost))
 
     def _connected(self, remote: Remote) -> None:
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
+        # Lab: test_when_a_node_was_connected
         # `remote_node_up` clears node_fenced (2.1.5, controld_remote_ra.c).
         remote.role, remote.failed, remote.unclean = "Started", False, False
         remote.fenced, remote.known = 0, True
@@ -237,6 +268,8 @@ class Cluster:
         self.changed()
 
     def _not_connected(self, remote: Remote, number: int, lost: bool) -> None:
+        # Lab: test_a_node_that_was_never_connected
+        # Lab: test_what_is_lost_when_all_members_restart
         if number != remote.reconnects or remote.role != "Starting":
             return
         if self._answers(remote):
@@ -253,6 +286,7 @@ class Cluster:
 
     def cleanup(self, name: str) -> None:
         """`crm_resource --cleanup`: failures are forgotten, and the connection is tried anew."""
+        # Lab: test_failures_that_are_cleaned_up
         remote = self.remotes[name]
         remote.failures.clear()
         remote.failed = False
@@ -261,9 +295,19 @@ class Cluster:
             self.plan_reconnect(remote, 1.0)
         self.changed()
 
+    def manage(self, name: str, managed: bool) -> None:
+        """Take a connection out of Pacemaker's hands (`is-managed`), or give it back."""
+        # Lab: test_a_node_that_is_taken_out_of_its_hands_is_not_fenced
+        remote = self.remotes[name]
+        remote.managed = managed
+        if managed and remote.role != "Started":
+            self.plan_reconnect(remote, 1.0)
+        self.changed()
+
     # -- fencing ----------------------------------------------------------------------------
     def schedule_fencing(self, remote: Remote) -> None:
         """The controller has decided to fence."""
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         if remote.fencing is None and self.dc:
             self.fence(remote, self.action, "pacemaker-controld.455", self.dc, lambda done: None)
 
@@ -276,6 +320,7 @@ class Cluster:
         done: Callable[[bool], None],
     ) -> None:
         """Fence a node; a second request for the same joins the first (2.1.5, fenced_remote.c)."""
+        # Lab: test_a_fence_that_two_ask_for_is_one
         if remote.fencing is not None:
             remote.fencing.done.append(done)
             return
@@ -288,6 +333,8 @@ class Cluster:
         self.kernel.after(delay, lambda: self._fenced(remote, fencing))
 
     def _fenced(self, remote: Remote, fencing: Fencing) -> None:
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
+        # Lab: test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand
         remote.fencing = None
         works = self.power_controller and remote.name in self.lists
         if fencing.client.startswith("pacemaker-controld") and self._is_spared(remote.name):
@@ -323,11 +370,13 @@ class Cluster:
         return fenceable.obstacle(tools.parse(self.whole()), name) is not None
 
     def _again(self, remote: Remote) -> None:
+        # Lab: test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand
         if remote.unclean and remote.fencing is None:
             self.schedule_fencing(remote)
 
     def confirm(self, name: str) -> None:
         """`stonith_admin --confirm`: the operator's word."""
+        # Lab: test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand
         remote = self.remotes[name]
         moment = int(self.kernel.now)
         self.history.insert(0, Event(name, "off", "stonith_admin.1", self.dc, "success", moment))
@@ -338,6 +387,7 @@ class Cluster:
 
     def _alert(self, name: str, fencing: Fencing) -> None:
         """Each member runs the alert agent; one whose Pacemaker is away never hears of it."""
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         reference = f"{self.kernel.ids.getrandbits(48):012x}"
         now = self.kernel.now
         description = (
@@ -358,6 +408,7 @@ class Cluster:
             self.kernel.after(wait, lambda m=member, e=environ: self._spool(m, e))  # type: ignore[misc]
 
     def _spool(self, member: Member, environ: dict[str, str]) -> None:
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         if not member.up:
             return
         from masakari_fencing import alert  # its path is known only once the seams are installed

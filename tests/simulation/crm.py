@@ -113,6 +113,7 @@ class Commands:
         text: str | None,
         timeout: float,
     ) -> tuple[int, str]:
+        # Lab: test_a_member_whose_pacemaker_is_stopped
         if name == "requeue":
             return self.masakari.requeue(words[-1], unfinished="--unfinished" in words)
         if name.startswith("python"):
@@ -130,6 +131,7 @@ class Commands:
 
     # -- crm_mon ----------------------------------------------------------------------------
     def _crm_mon(self, options: dict[str, str], unit: Unit, timeout: float) -> tuple[int, str]:
+        # Lab: test_what_the_cluster_shows_of_itself
         _reads("status")
         if unit.isolated:
             return 0, self._isolated(unit)[0]
@@ -142,6 +144,7 @@ class Commands:
 
     def _isolated(self, unit: Unit) -> tuple[str, Any]:
         """What a member shows that was cut off: the past, and that it has no quorum."""
+        # Lab: test_a_member_that_is_cut_off
         key = ("isolated", unit.name)
         if key not in self._shown:
             self._renew_status()
@@ -160,6 +163,8 @@ class Commands:
 
     def status_text(self, alone: Unit | None) -> str:
         """Return crm_mon's XML; for one that is alone, with everybody else offline."""
+        # Lab: test_what_the_cluster_shows_of_itself
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         cluster = self.cluster
         dc = alone.name if alone else cluster.dc
         quorum = alone is None and bool(cluster.majority())
@@ -200,6 +205,8 @@ class Commands:
 
     # -- cibadmin ---------------------------------------------------------------------------
     def _cibadmin(self, options: dict[str, str], unit: Unit, timeout: float) -> tuple[int, str]:
+        # Lab: test_changes_of_the_configuration
+        # Lab: test_a_member_that_is_cut_off
         if "query" in options:
             return self._query(options, unit)
         if unit.isolated or not self.cluster.majority():
@@ -260,6 +267,7 @@ class Commands:
         return alive and member.up and not unit.isolated and stays
 
     def _query(self, options: dict[str, str], unit: Unit) -> tuple[int, str]:
+        # Lab: test_what_does_not_exist
         xpath, scope = options.get("xpath"), options.get("scope")
         key = ("cib", xpath, scope, unit.name if unit.isolated else "")
         whole = scope != "configuration"
@@ -283,6 +291,8 @@ class Commands:
 
     @staticmethod
     def _answer(root: Any, xpath: str | None, scope: str | None) -> str:
+        # Lab: test_several_matches_are_in_one_element
+        # Lab: test_a_section_is_shown_with_its_own_element
         if xpath:
             matches = _xpath(xpath)(root)
             if not matches:
@@ -296,6 +306,7 @@ class Commands:
         return _text(section) if section is not None else ""
 
     def _change(self, options: dict[str, str]) -> int:
+        # Lab: test_changes_of_the_configuration
         root = self.cluster.cib
         text = options.get("xml-text")
         given = etree.fromstring(text) if text else None
@@ -309,6 +320,8 @@ class Commands:
 
     def _renew_status(self) -> None:
         """Write the status section; its attributes are those of the lab's fixtures."""
+        # Lab: test_when_a_node_was_connected
+        # Lab: test_a_node_that_was_never_connected
         if self._status == self.cluster.version:
             return
         self._status = self.cluster.version
@@ -332,17 +345,24 @@ class Commands:
 
     # -- others -----------------------------------------------------------------------------
     def _crm_node(self, options: dict[str, str], unit: Unit, timeout: float) -> tuple[int, str]:
+        # Lab: test_a_member_knows_its_name_and_its_quorum
+        if "quorum" in options:
+            return 0, "1\n" if self.cluster.has_quorum(unit) else "0\n"
         return 0, f"{unit.name}\n"
 
     def _crm_attribute(
         self, options: dict[str, str], unit: Unit, timeout: float
     ) -> tuple[int, str]:
+        # Lab: test_a_property
+        # Lab: test_what_does_not_exist
         name = options["name"]
         pair = self.cluster.cib.find(f"configuration/crm_config//nvpair[@name='{name}']")
         if "update" not in options:
             if name == "stonith-action" and self.cluster.action == "off":
                 return 0, "off\n"
-            return (NO_SUCH, "no such attribute") if pair is None else (0, pair.get("value"))
+            return (
+                (NO_SUCH, "no such attribute") if pair is None else (0, pair.get("value") + "\n")
+            )
         if pair is None:
             group = self.cluster.cib.find("configuration/crm_config/cluster_property_set")
             pair = etree.SubElement(group, "nvpair", id=f"cib-bootstrap-options-{name}", name=name)
@@ -353,16 +373,22 @@ class Commands:
     def _crm_resource(
         self, options: dict[str, str], unit: Unit, timeout: float
     ) -> tuple[int, str]:
+        # Lab: test_what_does_not_exist
+        # Lab: test_failures_that_are_cleaned_up
         name = options["resource"]
         if name not in self.cluster.remotes:
             return NO_SUCH, "no such resource"
         if "cleanup" in options:
             self.cluster.cleanup(name)
+        elif options.get("set-parameter") == "is-managed":
+            self.cluster.manage(name, options["parameter-value"] == "true")
         return 0, ""
 
     def _stonith_admin(
         self, options: dict[str, str], unit: Unit, timeout: float
     ) -> tuple[int, str]:
+        # Lab: test_the_devices_that_can_fence_a_node
+        # Lab: test_a_fence_that_two_ask_for_is_one
         if "list" in options:
             return (0, "st-maas\n") if self.cluster.lists else (1, "no devices found")
         names = [name for name in ("reboot", "fence", "unfence", "confirm") if name in options]
@@ -400,6 +426,7 @@ class Commands:
         self, remote: Remote, action: str, client: str, unit: Unit
     ) -> tuple[int, str]:
         """An inquorate member's fencer still fences what its devices can reach."""
+        # Source only: daemons/fenced/fenced_remote.c: initiate_remote_stonith_op
         task, running = kernel.current(), kernel.ACTIVE
         if task is None or running is None:
             return 1, "nobody"
@@ -413,6 +440,7 @@ class Commands:
 
     def _unfence(self, remote: Remote) -> tuple[int, str]:
         """The action `on`, with none of a fencing's consequences (`handle_fence_notification`)."""
+        # Lab: test_a_node_that_is_switched_off_and_on
         task = kernel.current()
         if task is not None and kernel.ACTIVE is not None:
             kernel.ACTIVE.sleep_exactly(task, 1.0)
@@ -423,6 +451,10 @@ class Commands:
 
 
 def _change_in(section: Any, options: dict[str, str], given: Any) -> int:
+    # Lab: test_changes_of_the_configuration
+    if given.tag == section.tag and "modify" in options:
+        _merge(section, given)
+        return 0
     there = section.find(f"{given.tag}[@id='{given.get('id')}']")
     if "create" in options:
         if there is not None:
@@ -432,7 +464,7 @@ def _change_in(section: Any, options: dict[str, str], given: Any) -> int:
         if there is not None:
             section.remove(there)
     elif there is None:
-        if "replace" in options and "allow-create" not in options:
+        if "allow-create" not in options:
             return NO_SUCH
         section.append(given)
     elif "replace" in options:
@@ -443,6 +475,7 @@ def _change_in(section: Any, options: dict[str, str], given: Any) -> int:
 
 
 def _change_at(matches: list[Any], options: dict[str, str], given: Any) -> int:
+    # Lab: test_changes_of_the_configuration
     if not matches:
         return 0 if "delete" in options else NO_SUCH
     match = matches[0]
@@ -461,6 +494,7 @@ def _change_at(matches: list[Any], options: dict[str, str], given: Any) -> int:
 
 def _merge(there: Any, given: Any) -> None:
     """Do as `update_xml_child`: attributes are set, children matched by tag and id."""
+    # Lab: test_changes_of_the_configuration
     for name, value in given.attrib.items():
         there.set(name, value)
     for child in given:

@@ -228,14 +228,7 @@ def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:
 def restart_cluster(sim: Simulation) -> None:
     """Everything of the cluster is restarted: its status is lost, and with it every record."""
     sim.world.note_fault("the whole cluster is restarted")
-    for remote in sim.cluster.remotes.values():
-        remote.fenced, remote.unclean, remote.failed = 0, False, False
-        remote.started, remote.known = 0, False
-        remote.failures.clear()
-        remote.role = "Stopped"
-        sim.cluster.plan_reconnect(remote, 5.0 + 5 * sim.rng.random())
-    sim.cluster.history.clear()
-    sim.cluster.changed()
+    sim.cluster.restart()
 
 
 def reboot(sim: Simulation, name: str, seconds: float | None) -> None:

@@ -17,12 +17,21 @@ from simulation.kernel import Kernel
 from simulation.world import Guest, Hypervisor, World
 
 SERVICE_DOWN_TIME = 60.0
-"""`service_down_time`; nova-compute reports each 10 s (`report_interval`)."""
+"""`service_down_time`."""
+
+REPORT_INTERVAL = 10.0
+"""`report_interval`: how often nova-compute reports."""
 
 RPC_TIMEOUT = 60.0
 """`rpc_response_timeout`: what a call of a dead nova-compute takes."""
 
-RUNNING, SHUTDOWN = 1, 4
+NOSTATE, RUNNING, PAUSED, SHUTDOWN = 0, 1, 3, 4
+
+NO_VALID_HOST = "No valid host was found."
+"""How the fault of a guest begins for which there is no host."""
+
+SPAWNING = "rebuild_spawning"
+"""The task while a rebuilt guest's process is started."""
 
 
 def iso(moment: float) -> str:
@@ -92,11 +101,15 @@ class Nova:
     # -- services ---------------------------------------------------------------------------
     def seen(self, host: Hypervisor) -> float:
         """Return when a nova-compute last reported."""
+        # Lab: test_a_service_counts_as_up_for_its_time
+        # Lab: test_the_times_are_those_of_the_configuration
         now = self.kernel.now
-        return now - now % 10 if host.compute else host.last_seen
+        return now - now % REPORT_INTERVAL if host.compute else host.last_seen
 
     def is_up(self, name: str) -> bool:
         """`servicegroup/drivers/db.py: is_up`, which looks at `forced_down` first."""
+        # Lab: test_a_service_counts_as_up_for_its_time
+        # Lab: test_forced_down_counts_as_down_at_once
         service, host = self.services[name], self._host(name)
         if service.forced_down:
             return False
@@ -107,6 +120,8 @@ class Nova:
 
     def set_forced_down(self, service: Service, value: bool) -> None:
         """`api/openstack/compute/services.py: _check_for_evacuations` refuses the way back."""
+        # Lab: test_forced_down_is_not_cleared_before_evacuations_are_cleaned_up
+        # Lab: test_what_was_evacuated_is_cleaned_up_when_nova_compute_starts
         if not value and any(
             m.source_compute == service.host and m.status in ("done",) for m in self.migrations
         ):
@@ -119,35 +134,48 @@ class Nova:
 
     def set_enabled(self, service: Service, value: bool) -> None:
         """Disabling waits for the nova-compute (`_update_compute_provider_status`)."""
-        if self.is_up(service.host) and not self._host(service.host).compute:
-            self.kernel.sleep(RPC_TIMEOUT)
+        # Lab: test_a_service_counts_as_up_for_its_time
         if service.enabled != value:
             service.enabled, service.since = value, self.kernel.now
             self.kernel.trace("nova", f"{service.host} enabled={value}")
             self.kernel.changed("nova")
+        if self.is_up(service.host) and not self._host(service.host).compute:
+            self.kernel.sleep(RPC_TIMEOUT)
 
     # -- guests -----------------------------------------------------------------------------
     def guest(self, uuid: Any) -> Guest:
         """Look a guest up, by its identifier or novaclient's object."""
+        # Lab: test_what_does_not_exist_is_not_found
         found = self.world.guests.get(str(getattr(uuid, "id", uuid)))
         if found is None:
             raise exceptions.NotFound(404, f"Instance {uuid} could not be found.")
         return found
 
-    def _require(self, guest: Guest, states: tuple[str, ...], what: str) -> None:
-        """`compute/api.py: check_instance_state`."""
-        if guest.vm_state not in states or guest.task_state is not None:
+    def _require(
+        self, guest: Guest, states: tuple[str, ...], what: str, *, idle: bool = True
+    ) -> None:
+        """`compute/api.py: check_instance_state`; `idle`: nothing may be done to it."""
+        # Lab: test_which_states_are_not_evacuated
+        # Lab: test_which_states_are_evacuated_and_how_they_arrive
+        # Lab: test_which_states_are_not_stopped
+        # Lab: test_which_states_are_not_started
+        if guest.vm_state not in states or (idle and guest.task_state is not None):
             text = f"Cannot '{what}' instance while it is in {guest.vm_state}/{guest.task_state}"
             raise exceptions.Conflict(409, text)
 
     def evacuate(self, uuid: Any, target: str | None) -> None:
         """`compute/api.py: evacuate`."""
+        # Lab: test_what_is_in_service_is_not_evacuated
+        # Lab: test_an_evacuation_to_a_named_host
+        # Lab: test_what_is_asked_for_is_lost_with_the_broker
         guest = self.guest(uuid)
         if other := self.world.commands.owner_instead(guest.host):  # type: ignore[attr-defined]
             self.world.violate(
                 "evacuated by a superseded engine", f"{other} recovers {guest.host}"
             )
-        self._require(guest, ("active", "stopped", "error"), "evacuate")
+        # Whatever is being done to it, another evacuation included.
+        # Lab: test_what_is_being_done_does_not_keep_it_from_being_evacuated
+        self._require(guest, ("active", "stopped", "error"), "evacuate", idle=False)
         if self.is_up(guest.host):
             text = f"Compute service of {guest.host} is still in use."
             raise exceptions.BadRequest(400, text)
@@ -179,6 +207,8 @@ class Nova:
 
     def _schedule(self, guest: Guest, migration: Migration) -> None:
         """`conductor/manager.py: rebuild_instance`: a host is looked for."""
+        # Lab: test_no_valid_host_ends_in_an_error
+        # Lab: test_an_evacuation_to_a_named_host
         if self.away or self.broker_away or guest.uuid not in self.world.guests:
             migration.live = False
             return
@@ -193,7 +223,7 @@ class Nova:
             and migration.dest_compute in (None, s.host)
         ]  # fmt: skip
         if guest.unplaceable or not able:
-            self._give_up(guest, migration, "No valid host was found.")
+            self._give_up(guest, migration, NO_VALID_HOST)
             return
         migration.dest_compute = self.kernel.rng.choice(able)
         self._set(migration, "pre-migrating")
@@ -203,6 +233,7 @@ class Nova:
         self.kernel.after(wait / 2, lambda: self._spawn(guest, migration, boot, wait / 2))
 
     def _give_up(self, guest: Guest, migration: Migration, text: str) -> None:
+        # Lab: test_no_valid_host_ends_in_an_error
         self._set(migration, "error")
         guest.vm_state, guest.task_state = "error", None
         guest.fault = {"message": text, "created": iso(self.kernel.now)}
@@ -215,6 +246,7 @@ class Nova:
 
     def _spawn(self, guest: Guest, migration: Migration, boot: int, rest: float) -> None:
         """`compute/manager.py: _do_rebuild_instance`: the process is started before the end."""
+        # Lab: test_a_task_that_is_reset_before_the_rebuild_has_begun
         host = self._host(migration.dest_compute or "")
         if host.boots != boot or not host.compute or guest.uuid not in self.world.guests:
             migration.live = False
@@ -224,18 +256,21 @@ class Nova:
             return
         if guest.uuid in host.qemu:
             # `_check_instance_exists`; `reverts_task_state`.
+            # Lab: test_a_process_that_is_there_already_ends_a_rebuild
             self._failed(guest, migration)
             guest.task_state = None
             return
         if guest.task_state != "rebuilding":
             # instance.save(expected_task_state=[REBUILDING]) fails.
             self._failed(guest, migration)
+            guest.task_state, guest.power_state = "rebuilding", NOSTATE
             return
-        guest.task_state = "rebuild_spawning"
+        guest.task_state = SPAWNING
         self.kernel.changed("guests")
         self.kernel.after(rest * 0.8, lambda: self._started(guest, migration, boot, rest * 0.2))
 
     def _started(self, guest: Guest, migration: Migration, boot: int, rest: float) -> None:
+        # Lab: test_a_task_that_is_reset_while_the_process_starts
         host = self._host(migration.dest_compute or "")
         if host.boots != boot or not host.compute:
             migration.live = False
@@ -245,6 +280,8 @@ class Nova:
         self.kernel.after(rest, lambda: self._rebuilt(guest, migration, boot))
 
     def _rebuilt(self, guest: Guest, migration: Migration, boot: int) -> None:
+        # Lab: test_which_states_are_evacuated_and_how_they_arrive
+        # Lab: test_what_is_deleted_while_its_process_starts
         host = self._host(migration.dest_compute or "")
         if host.boots != boot or not host.compute:
             migration.live = False
@@ -255,9 +292,10 @@ class Nova:
             return
         if self.database_away:
             # The process stays, and nothing is written.
+            # Lab: test_what_the_database_is_not_told_of_a_rebuild
             migration.live = False
             return
-        if guest.task_state != "rebuild_spawning":
+        if guest.task_state != SPAWNING:
             # instance.save(expected_task_state=[REBUILD_SPAWNING]) fails; the process stays.
             self._failed(guest, migration)
             return
@@ -272,6 +310,8 @@ class Nova:
 
     def _failed(self, guest: Guest, migration: Migration) -> None:
         """`_error_out_instance_on_exception`."""
+        # Lab: test_a_task_that_is_reset_before_the_rebuild_has_begun
+        # Lab: test_a_task_that_is_reset_while_the_process_starts
         self._set(migration, "failed")
         guest.vm_state = "error"
         guest.fault = {"message": "UnexpectedTaskStateError", "created": iso(self.kernel.now)}
@@ -279,6 +319,7 @@ class Nova:
 
     def reset_state(self, uuid: Any, state: str) -> None:
         """`os-resetState`, of an administrator: the record only."""
+        # Lab: test_a_task_that_is_reset_while_the_process_starts
         guest = self.guest(uuid)
         guest.vm_state, guest.task_state = state, None
         self.kernel.trace("nova", f"reset_state {guest.uuid[:8]} {state}")
@@ -286,20 +327,28 @@ class Nova:
 
     def stop(self, uuid: Any, by: str = "admin") -> None:
         """`compute/api.py: stop`; from a dead host nobody answers, and the task stays."""
+        # Lab: test_a_stop_and_a_start
+        # Lab: test_what_is_stopped_on_a_dead_host_stays_being_stopped
         guest = self.guest(uuid)
-        self._require(guest, ("active", "error", "stopped"), "stop")
+        self._require(guest, ("active", "error"), "stop")
+        self._force_stop(guest, by)
+
+    def _force_stop(self, guest: Guest, by: str) -> None:
+        # Lab: test_a_stop_and_a_start
         guest.task_state = "powering-off"
         self._act(guest, "stop", by)
         self.kernel.changed("guests")
         self._on_host(guest, lambda host: self._stopped(guest, host))
 
     def _stopped(self, guest: Guest, host: Hypervisor) -> None:
+        # Lab: test_a_stop_and_a_start
         if guest.task_state == "powering-off":
             guest.vm_state, guest.power_state, guest.task_state = "stopped", SHUTDOWN, None
         self.world.stop_guest(host, guest.uuid)
 
     def start(self, uuid: Any) -> None:
         """`compute/api.py: start`."""
+        # Lab: test_a_stop_and_a_start
         guest = self.guest(uuid)
         self._require(guest, ("stopped",), "start")
         guest.task_state = "powering-on"
@@ -309,6 +358,7 @@ class Nova:
 
     def reboot(self, uuid: Any) -> None:
         """`compute/api.py: _hard_reboot_instance`."""
+        # Lab: test_a_hard_reboot
         guest = self.guest(uuid)
         self._require(guest, ("active", "stopped", "paused", "suspended", "error"), "reboot")
         guest.task_state = "rebooting_hard"
@@ -317,11 +367,14 @@ class Nova:
         self._on_host(guest, lambda host: self._run(guest, host))
 
     def _run(self, guest: Guest, host: Hypervisor) -> None:
+        # Lab: test_a_stop_and_a_start
+        # Lab: test_a_hard_reboot
         if guest.task_state in ("powering-on", "rebooting_hard"):
             guest.vm_state, guest.power_state, guest.task_state = "active", RUNNING, None
             self.world.run_guest(host, guest.uuid)
 
     def _on_host(self, guest: Guest, what: Any) -> None:
+        # Lab: test_what_is_stopped_on_a_dead_host_stays_being_stopped
         host = self._host(guest.host)
         if self.broker_away:
             return
@@ -334,19 +387,29 @@ class Nova:
         self.kernel.after(wait, arrive)
 
     def _act(self, guest: Guest, action: str, by: str = "admin") -> None:
+        # Lab: test_what_died_is_stopped_by_nova_in_nobodys_name
+        # Lab: test_a_stop_and_a_start
         user = None if by == "nova" else by
         moment = iso(self.kernel.now)
         guest.actions.append(SimpleNamespace(action=action, user_id=user, start_time=moment))
 
     def crash_guest(self, guest: Guest) -> None:
         """QEMU dies; nova-compute hears of it, and stops the guest (`handle_lifecycle_event`)."""
+        # Lab: test_what_died_is_stopped_by_nova_in_nobodys_name
+        self.world.stop_guest(self._host(guest.host), guest.uuid)
+        self.lifecycle(guest)
+
+    def lifecycle(self, guest: Guest) -> None:
+        """Tell nova-compute, as libvirt does, that a process has begun or ended."""
+        # Lab: test_what_was_stopped_and_runs_is_stopped_again
         host = self._host(guest.host)
-        self.world.stop_guest(host, guest.uuid)
         self.kernel.after(0.5 + self.kernel.rng.random(), lambda: self._sync(guest, host))
 
     # -- nova-compute starts ----------------------------------------------------------------
     def compute_started(self, host: Hypervisor) -> None:
         """`init_host`, and the first run of the periodic tasks."""
+        # Lab: test_what_was_evacuated_is_cleaned_up_when_nova_compute_starts
+        # Lab: test_a_rebuild_that_was_lost_stays
         name = host.nova_name
         for migration in self.migrations:
             # `_destroy_evacuated_instances`
@@ -362,25 +425,35 @@ class Nova:
             for m in self.migrations
             if m.source_compute == name and m.status in ("accepted", "pre-migrating")
         }
-        for guest in self.world.guests.values():
-            # `_init_instance`: "transitional state at start-up clearing task state".
-            task = guest.task_state or ""
-            if guest.host == name and guest.vm_state != "error" and task.startswith("image_"):
-                guest.task_state = None
-        if self.world.resume_guests:
-            for guest in list(self.world.guests.values()):
-                # `_init_instance`: expect_running
-                if (
-                    guest.host == name and guest.power_state == RUNNING
-                    and guest.uuid not in host.qemu and guest.uuid not in evacuated
-                    and guest.vm_state != "error"
-                ):  # fmt: skip
-                    self.world.run_guest(host, guest.uuid)
+        for guest in list(self.world.guests.values()):
+            here = guest.host == name and guest.uuid not in evacuated
+            if here and guest.vm_state != "error":
+                self._init_instance(guest, host)
         wait = 1 + 4 * self.kernel.rng.random()
         self.kernel.after(wait, lambda: self._sync_all(host, boot))
 
+    def _init_instance(self, guest: Guest, host: Hypervisor) -> None:
+        """`_init_instance`: what was asked for is done, what is to run is started."""
+        # Lab: test_what_was_being_stopped_is_stopped_when_nova_compute_starts
+        # Lab: test_what_is_being_started_is_started_when_nova_compute_starts
+        # Lab: test_what_ran_is_started_where_that_is_configured
+        task = guest.task_state or ""
+        if task.startswith("image_"):
+            # "transitional state at start-up clearing task state".
+            guest.task_state = None
+        if task == "powering-off":
+            self._stopped(guest, host)
+        elif task == "powering-on":
+            self._run(guest, host)
+        elif (
+            self.world.resume_guests and guest.power_state == RUNNING
+            and guest.uuid not in host.qemu
+        ):  # fmt: skip
+            self.world.run_guest(host, guest.uuid)
+
     def _sync_all(self, host: Hypervisor, boot: int) -> None:
         """`_sync_power_states`, which runs at once and each 600 s."""
+        # Lab: test_what_was_left_behind_after_the_boot
         if host.boots != boot or not host.compute:
             return
         for guest in list(self.world.guests.values()):
@@ -389,10 +462,15 @@ class Nova:
 
     def _sync(self, guest: Guest, host: Hypervisor) -> None:
         """`_sync_instance_power_state`."""
+        # Lab: test_what_was_left_behind_after_the_boot
+        # Lab: test_what_was_stopped_and_runs_is_stopped_again
         if not host.compute or guest.host != host.nova_name or guest.task_state is not None:
             return
         runs = guest.uuid in host.qemu
-        guest.power_state = RUNNING if runs else SHUTDOWN
+        up = PAUSED if guest.vm_state == "paused" else RUNNING
+        guest.power_state = up if runs else SHUTDOWN
         self.kernel.changed("guests")
-        if guest.vm_state in ("active", "paused") and not runs:
-            self.stop(guest.uuid, "nova") if guest.vm_state == "active" else None
+        if (guest.vm_state in ("active", "paused") and not runs) or (
+            guest.vm_state == "stopped" and runs
+        ):
+            self._force_stop(guest, "nova")

@@ -108,7 +108,7 @@ class Services:
             status="enabled" if service.enabled else "disabled",
             state="up" if self._nova.is_up(service.host) else "down",
             forced_down=service.forced_down,
-            updated_at=iso(self._nova.seen(host)),
+            updated_at=iso(max(self._nova.seen(host), service.since)),
         )
 
     def list(self, host: str | None = None, binary: str | None = None) -> Any:

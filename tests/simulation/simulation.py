@@ -182,7 +182,8 @@ class Simulation:
         if vm_state in ("active", "resized"):
             guest.before = ("active", True)
         elif vm_state == "stopped":
-            guest.before = ("stopped", False)
+            # One that was being started may be started by Nova itself.
+            guest.before = ("any" if task else "stopped", False)
         elif vm_state == "error":
             guest.before = ("error", False)
         else:

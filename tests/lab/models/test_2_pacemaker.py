@@ -1,0 +1,476 @@
+"""Each rule of the simulation's Pacemaker, next to what the real one does."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from cluster_lab import LabCluster
+from cluster_model import ModelCluster
+from jujulab.cloud.console import poll
+from jujulab.trials.deployment import DEPLOYMENT, SEGMENT, Deployment
+from jujulab.trials.trial import Trial
+from masakari_fencing import alert
+from masakari_fencing.pacemaker import cibadmin, crm_node, tools
+from members import ClusterSide, code, history, run, status, view
+from simulation import cluster, crm
+
+pytestmark = pytest.mark.lab
+
+Rule = Callable[[ClusterSide], Any]
+
+WINDOW = 30
+"""Seconds for which a fenced hypervisor counts towards the fencing limit."""
+
+FENCED = 120
+"""Seconds in which a lost node is fenced, on a machine that does much else."""
+
+BACK = 240
+"""Seconds in which a node that has power is connected to again."""
+
+CALM = 15
+"""Seconds in which a fencing would have begun."""
+
+
+class Both:
+    """The lab and the model, which go through the same."""
+
+    def __init__(self, lab: LabCluster, model: ModelCluster) -> None:
+        self.lab = lab
+        self.model = model
+
+    def alike(self, rule: Rule) -> Any:
+        """Have both do something, and return what both saw."""
+        real = self.lab.do(rule)
+        modelled = self.model.do(rule)
+        print(f"\nPacemaker: {real}\nmodel:     {modelled}")
+        assert modelled == real
+        return real
+
+
+@pytest.fixture(scope="module")
+def module(demo: Deployment) -> Iterator[Both]:
+    """The deployment with a hypervisor whose machine has no member, and no guests."""
+    if len(demo.hypervisors()) < 4:
+        demo.console.juju("add-unit", "nova-compute")
+        demo.console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
+    options = (f"fencing-limit-window={WINDOW}", "remote-reconnect-interval=20")
+    demo.console.juju("config", "masakari", *options)
+    nodes = sorted(machine.fqdn for machine in demo.hypervisors())
+    found = demo.cloud.get("instance-ha", "/segments")["segments"][0]["uuid"]
+    hosts = demo.cloud.get("instance-ha", f"/segments/{found}/hosts")["hosts"]
+    if nodes[-1] not in {host["name"] for host in hosts}:
+        arguments = (f"segment={SEGMENT}", f"hosts={nodes[-1]}")
+        demo.console.run_action("masakari/leader", "add-hosts", *arguments)
+    lab = LabCluster(Trial(demo), nodes[-1])
+    lab.trial.settle()
+    lab.dump_alerts()
+    with lab.repairs:
+        yield Both(lab, ModelCluster(lab.members, nodes))
+
+
+@pytest.fixture
+def both(module: Both, demo: Deployment) -> Both:
+    """Both are whole, and nothing was fenced lately."""
+    demo.restore()
+    module.lab.trial.settle()
+    module.lab.trial.await_calm(WINDOW)
+
+    def whole(side: ClusterSide) -> Any:
+        side.wait(lambda: connected(side) and view(side).record == "not fenced", BACK)
+        # What had failed is forgotten when somebody readmits a node or cleans up.
+        code(side, "crm_resource", "--resource", side.node, "--cleanup")
+        side.wait(lambda: view(side).failures == () and connected(side), BACK)
+        return view(side)
+
+    module.alike(whole)
+    return module
+
+
+def connected(side: ClusterSide) -> bool:
+    """Whether the node is connected and nothing is wrong with it."""
+    shown = view(side)
+    return shown.role == "Started" and shown.online and not shown.unclean and not shown.failed
+
+
+def failures_of_a_member(side: ClusterSide) -> int:
+    """Return how many failures of the node's connection a member keeps at most."""
+    shown = run(side, ["crm_mon", "--output-as=xml", "--inactive", "--fence-history=3"]).stdout
+    members = [
+        failure.get("node")
+        for failure in tools.parse(shown).iter("failure")
+        if failure.get("op_key", "").startswith(f"{side.node}_")
+    ]
+    return max(map(members.count, members), default=0)
+
+
+# -- commands -----------------------------------------------------------------------------------
+SET = (
+    "<cluster_property_set id='model-test'>"
+    "<nvpair id='model-a' name='model-a' value='{}'/></cluster_property_set>"
+)
+PATH = "//cluster_property_set[@id='model-test']"
+OTHER = f"{PATH}[nvpair[@id='model-a'][@value='9']]"
+HERE = f"{PATH}[nvpair[@id='model-a'][@value='1']]"
+SCOPE = ("--scope", "crm_config", "--xml-pipe")
+WHOLE = "<crm_config>" + SET + "</crm_config>"
+
+CREATE = (("--create", *SCOPE), SET.format(1))
+CHANGES = {
+    "create": [CREATE],
+    "create twice": [CREATE, (("--create", *SCOPE), SET.format(2))],
+    "swap": [CREATE, (("--modify", "--xpath", HERE, "--xml-pipe"), SET.format(2))],
+    "swap, too late": [CREATE, (("--modify", "--xpath", OTHER, "--xml-pipe"), SET.format(2))],
+    "swap nothing": [(("--modify", "--xpath", HERE, "--xml-pipe"), SET.format(2))],
+    "modify": [CREATE, (("--modify", *SCOPE), SET.format(2))],
+    "modify nothing": [(("--modify", *SCOPE), SET.format(2))],
+    "modify or create": [(("--modify", "--allow-create", *SCOPE), SET.format(2))],
+    "modify the section": [
+        CREATE,
+        (("--modify", "--allow-create", *SCOPE), WHOLE.format(3)),
+    ],
+    "delete": [CREATE, (("--delete", "--xpath", f"{PATH}/nvpair"), None)],
+    "delete nothing": [(("--delete", "--xpath", OTHER), None)],
+    "delete in the section": [CREATE, (("--delete", *SCOPE), SET.format(1))],
+    "replace": [CREATE, (("--replace", *SCOPE), SET.format(4))],
+    "replace at a path": [CREATE, (("--replace", "--xpath", HERE, "--xml-pipe"), SET.format(5))],
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_of_the_configuration(module: Both, name: str) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        code(side, "cibadmin", "--delete", "--xpath", PATH)
+        codes = [code(side, "cibadmin", *argv, text=text) for argv, text in CHANGES[name]]
+        answer = run(side, ["cibadmin", "--query", "--xpath", PATH])
+        shown = ET.canonicalize(answer.stdout, strip_text=True) if answer.stdout else ""
+        code(side, "cibadmin", "--delete", "--xpath", PATH)
+        return [codes, answer.returncode, shown]
+
+    codes, _, _ = module.alike(rule)
+    if name == "create twice":
+        assert codes == [0, crm.EXISTS]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("cibadmin", "--query", "--xpath", "//nothing"),
+        ("cibadmin", "--query", "--xpath", "//node_state[@uname='nobody']"),
+        ("crm_attribute", "--type=crm_config", "--name=model-none", "--query", "--quiet"),
+        ("crm_resource", "--resource", "nobody", "--cleanup"),
+        ("stonith_admin", "--list", "nobody", "--timeout=20"),
+    ],
+)
+def test_what_does_not_exist(module: Both, argv: tuple[str, ...]) -> None:
+    module.alike(lambda side: code(side, *argv))
+
+
+def test_a_property(module: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        name = ("--type=crm_config", "--name=model-property")
+        done = [code(side, "crm_attribute", *name, "--update=7")]
+        answer = run(side, ["crm_attribute", *name, "--query", "--quiet"])
+        path = "//nvpair[@name='model-property']"
+        return [*done, answer.stdout, code(side, "cibadmin", "--delete", "--xpath", path)]
+
+    module.alike(rule)
+
+
+def test_several_matches_are_in_one_element(module: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        path = "//primitive[@provider='pacemaker'][@type='remote']"
+        answer = run(side, ["cibadmin", "--query", "--xpath", path])
+        root = tools.parse(answer.stdout)
+        return [root.tag, sorted(child.get("id", "") for child in root)]
+
+    module.alike(rule)
+
+
+def test_a_section_is_shown_with_its_own_element(module: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        return [cibadmin.configuration(side.runner()).tag, cibadmin.cib(side.runner()).tag]
+
+    module.alike(rule)
+
+
+def test_a_member_knows_its_name_and_its_quorum(module: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        return [
+            (crm_node.local_name(side.runner(n)), crm_node.has_quorum(side.runner(n)))
+            for n in range(3)
+        ]
+
+    module.alike(rule)
+
+
+def test_the_devices_that_can_fence_a_node(module: Both) -> None:
+    module.alike(lambda side: code(side, "stonith_admin", "--list", side.node, "--timeout=20"))
+
+
+def test_what_the_cluster_shows_of_itself(module: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        shown = status(side)
+        return [
+            shown.quorum,
+            shown.dc in side.members,
+            shown.stonith_enabled,
+            shown.maintenance_mode,
+            {(n.name, n.kind, n.online, n.unclean, n.maintenance) for n in shown.nodes},
+            {(c.node, c.role, c.failed, c.managed) for c in shown.connections},
+            {c.member in side.members for c in shown.connections},
+        ]
+
+    module.alike(rule)
+
+
+def test_when_a_node_was_connected(module: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        since = cibadmin.connected_since(side.runner(), side.node)
+        return [view(side), since is not None and since < side.now()]
+
+    assert module.alike(rule)[1]
+
+
+def test_what_is_built_in(module: Both) -> None:
+    metadata = module.lab.machines[0].run(["/usr/lib/pacemaker/pacemaker-controld", "metadata"])
+    root = tools.parse(metadata.stdout)
+    defaults = {
+        parameter.get("name"): parameter.find("content").get("default")  # type: ignore[union-attr]
+        for parameter in root.iter("parameter")
+    }
+    assert int(str(defaults["stonith-max-attempts"])) == cluster.ATTEMPTS
+
+
+# -- a node is lost -----------------------------------------------------------------------------
+def test_a_node_that_is_lost_is_fenced_and_connected_to_again(both: Both) -> None:
+    """Unclean, fenced by the controller, recorded as fenced, and clean once it is back."""
+    both.lab.machines[0].run(["rm", "-f", "/var/tmp/model-alerts"])
+    both.model.spooled.clear()
+
+    def rule(side: ClusterSide) -> list[Any]:
+        before = len(history(side))
+        begun = side.now()
+        side.lose()
+        seen = [side.wait(lambda: view(side).unclean, 60), view(side)[:5]]
+        pending = lambda: [e for e in history(side) if e.status == "pending"]  # noqa: E731
+        side.wait(lambda: bool(pending()), 60)
+        seen.append(pending())
+        seen.append(side.wait(lambda: view(side).record == "fenced", FENCED))
+        side.wait(lambda: not view(side).unclean, 30)
+        seen += [view(side), history(side)[0], len(history(side)) - before]
+        seen.append(side.wait(lambda: connected(side), BACK))
+        # The records come a moment after that.
+        since = lambda: cibadmin.connected_since(side.runner(), side.node) or 0.0  # noqa: E731
+        side.wait(lambda: since() > begun and view(side).record == "not fenced", 30)
+        return [*seen, view(side)[:6], since() > begun, failures_of_a_member(side) <= 1]
+
+    both.alike(rule)
+    told = [event for event in map(_event, both.lab.alerts()) if event]
+    [modelled] = both.model.spooled[:1]
+    assert len(told) == 1
+    assert [told[0][key] for key in ("node", "action")] == [
+        modelled[key] for key in ("node", "action")
+    ]
+
+
+def _event(environ: dict[str, str]) -> dict[str, Any] | None:
+    return alert.event(environ, 0.0)
+
+
+def test_failures_that_are_cleaned_up(both: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        side.lose()
+        side.wait(lambda: view(side).record == "fenced", FENCED)
+        failed = view(side).failures != ()
+        done = code(side, "crm_resource", "--resource", side.node, "--cleanup")
+        forgotten = side.wait(lambda: view(side).failures == (), 30)
+        # It is still fenced, and connected to as soon as it answers.
+        shown = view(side)
+        seen = [failed, done, forgotten, shown.unclean, shown.record]
+        return [*seen, side.wait(lambda: connected(side), BACK)]
+
+    both.alike(rule)
+
+
+def test_a_fence_that_two_ask_for_is_one(both: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        before = [entry for entry in history(side) if entry.status == "success"]
+        argv = ("stonith_admin", "--reboot", side.node, "--timeout=60")
+        asked = [lambda n=n: code(side, *argv, number=n) for n in (0, 1)]
+        seen: list[Any] = [side.together(asked), view(side)[:5]]
+        after = [entry for entry in history(side) if entry.status == "success"]
+        seen += [len(after) - len(before), after[0].client, view(side).record]
+        return [*seen, side.wait(lambda: connected(side), BACK)]
+
+    both.alike(rule)
+
+
+def test_a_node_that_is_switched_off_and_on(both: Both) -> None:
+    """It stays fenced, and clean, until it is connected to again."""
+
+    def rule(side: ClusterSide) -> list[Any]:
+        before = len(history(side))
+        seen: list[Any] = [code(side, "stonith_admin", "--fence", side.node, "--timeout=60")]
+        side.wait(lambda: view(side).record == "fenced", 30)
+        side.wait(lambda: not view(side).unclean, 30)
+        seen += [view(side)[:6], history(side)[0], len(history(side)) - before]
+        side.sleep(CALM)
+        seen.append(view(side)[:6])
+        seen.append(code(side, "stonith_admin", "--unfence", side.node, "--timeout=60"))
+        return [*seen, side.wait(lambda: connected(side), BACK), history(side)[0].action]
+
+    both.alike(rule)
+
+
+def test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand(both: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        before = len(history(side))
+        side.power_controller(False)
+        side.lose()
+        failed = lambda: [e for e in history(side) if e.status == "failed"]  # noqa: E731
+        several = side.wait(lambda: len(failed()) > 1 or len(history(side)) > before + 1, 90)
+        seen = [several, failed()[0], view(side)]
+        seen.append(code(side, "stonith_admin", "--confirm", side.node))
+        side.wait(lambda: view(side).record == "fenced", 30)
+        side.wait(lambda: not view(side).unclean, 30)
+        seen += [history(side)[0], view(side)[:6]]
+        side.power_controller(True)
+        return seen
+
+    try:
+        both.alike(rule)
+    finally:
+        both.lab.power_controller(True)
+        both.lab.trial.demo.power_on()
+        both.model.world.power_on(both.model.world.hosts[both.model.node])
+
+
+def test_a_node_that_is_taken_out_of_its_hands_is_not_fenced(both: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        before = len(history(side))
+        manage(side, False)
+        shown = side.wait(lambda: not view(side).managed, 30)
+        side.stop_daemon(True)
+        side.wait(lambda: view(side).failed, 30)
+        side.sleep(CALM)
+        seen = [shown, view(side).unclean, view(side).managed, len(history(side)) - before]
+        side.stop_daemon(False)
+        side.sleep(5)
+        manage(side, True)
+        return seen
+
+    try:
+        both.alike(rule)
+    finally:
+        code(both.lab, "crm_resource", "--resource", both.lab.node, "--cleanup")
+
+
+def manage(side: ClusterSide, managed: bool) -> None:
+    """Take the connection out of Pacemaker's hands, or give it back."""
+    name = ("--meta", f"--parameter-value={str(managed).lower()}")
+    code(side, "crm_resource", "--resource", side.node, "--set-parameter=is-managed", *name)
+
+
+def test_a_node_that_was_never_connected(both: Both) -> None:
+    """Its connection fails, it has no record, and it is not fenced."""
+    name = "model-remote"
+
+    def rule(side: ClusterSide) -> list[Any]:
+        side.add_node(name)
+        failed = side.wait(lambda: view(side, name).failures == ("start_0",), 90)
+        side.sleep(CALM)
+        shown, events = view(side, name), status(side).fencing_of(name)
+        since = cibadmin.connected_since(side.runner(), name)
+        side.remove_node(name)
+        side.sleep(3)
+        return [failed, shown, len(events), since]
+
+    both.alike(rule)
+
+
+# -- members ------------------------------------------------------------------------------------
+def test_a_member_whose_pacemaker_is_stopped(both: Both) -> None:
+    commands = [
+        ("crm_mon", "--output-as=xml", "--inactive", "--fence-history=3"),
+        ("cibadmin", "--query"),
+        ("crm_node", "--name"),
+        ("crm_attribute", "--type=crm_config", "--name=stonith-action", "--query", "--quiet"),
+        ("stonith_admin", "--list", "nobody", "--timeout=20"),
+    ]
+
+    def rule(side: ClusterSide) -> list[int]:
+        side.stop_members([2])
+        codes = [code(side, *argv, number=2) for argv in commands]
+        side.start_members([2])
+        return codes
+
+    assert both.alike(rule) == [crm.DISCONNECTED] * len(commands)
+
+
+def test_another_member_takes_over(both: Both) -> None:
+    """The controller's Pacemaker ends: there is another one, and nobody is fenced for that."""
+
+    def rule(side: ClusterSide) -> list[Any]:
+        before = len(history(side, 1))
+        side.stop_members([0])
+        others = side.members[1:]
+        elected = side.wait(lambda: status(side, 1).dc in others, 60)
+
+        def held() -> bool:
+            found = status(side, 1).connections
+            return all(c.member in others and c.role == "Started" for c in found)
+
+        seen = [elected, side.wait(held, 60), view(side, number=1)[:5]]
+        seen += [status(side, 1).quorum, len(history(side, 1)) - before]
+        side.start_members([0])
+        return [*seen, side.wait(lambda: status(side, 0).quorum, 60)]
+
+    both.alike(rule)
+
+
+def test_a_member_that_is_cut_off(both: Both) -> None:
+    """It has no quorum, shows the others as offline, and changes nothing."""
+
+    def rule(side: ClusterSide) -> list[Any]:
+        side.isolate(2, True)
+        seen: list[Any] = [side.wait(lambda: not status(side, 2).quorum, 60)]
+        side.wait(lambda: not status(side, 2).named(side.members[0])[0].online, 60)
+        shown = status(side, 2)
+        seen.append([shown.named(name)[0].online for name in side.members])
+        seen.append(crm_node.has_quorum(side.runner(2)))
+        argv = ("cibadmin", "--create", *SCOPE)
+        seen.append(code(side, *argv, text=SET.format(1), number=2))
+        path = "/cib[@have-quorum='1']"
+        seen.append(code(side, "cibadmin", "--query", "--xpath", path, number=2))
+        seen.append(code(side, "cibadmin", "--query", "--xpath", path, number=0))
+        seen += [status(side, 0).quorum, view(side, number=0)]
+        side.isolate(2, False)
+        return [*seen, side.wait(lambda: status(side, 2).quorum, 120)]
+
+    both.alike(rule)
+
+
+def test_what_is_lost_when_all_members_restart(both: Both) -> None:
+    """The status section: whether the node was connected or fenced, and what failed."""
+
+    def rule(side: ClusterSide) -> list[Any]:
+        side.power_controller(False)
+        side.stop_members([0, 1, 2])
+        side.lose()
+        side.start_members([0, 1, 2])
+        failed = side.wait(lambda: view(side).failures == ("start_0",), 120)
+        side.sleep(CALM)
+        shown, events = view(side), history(side)
+        since = cibadmin.connected_since(side.runner(), side.node)
+        side.power_controller(True)
+        return [failed, shown, [e for e in events if e.client == "pacemaker-controld"], since]
+
+    try:
+        both.alike(rule)
+    finally:
+        both.lab.power_controller(True)
+        both.lab.trial.demo.power_on()
+        assert poll(lambda: not both.lab.trial.cluster.unsettled(), BACK, 2)
