@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := lab
+# charmlint needs Python 3.12, which tox looks for on the PATH alone.
+export PATH := $(PATH)$(addprefix :,$(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin)))
 RELEASES := 13 17 22
 MASAKARI ?= 17
 SEEDS ?= 2000
