@@ -72,6 +72,7 @@ class Fencing:
     origin: str
     begun: float
     done: list[Callable[[bool], None]] = field(default_factory=list)
+    joined: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -323,6 +324,7 @@ class Cluster:
         # Lab: test_a_fence_that_two_ask_for_is_one
         if remote.fencing is not None:
             remote.fencing.done.append(done)
+            remote.fencing.joined.append((client, origin))
             return
         fencing = Fencing(action, client, origin, self.kernel.now, [done])
         remote.fencing = fencing
@@ -341,10 +343,10 @@ class Cluster:
             works = False
         status = "success" if works else "failed"
         moment = int(self.kernel.now)
-        self.history.insert(
-            0,
-            Event(remote.name, fencing.action, fencing.client, fencing.origin, status, moment),
-        )
+        # Each that asked has an entry.
+        for client, origin in ((fencing.client, fencing.origin), *fencing.joined):
+            event = Event(remote.name, fencing.action, client, origin, status, moment)
+            self.history.insert(0, event)
         self.kernel.trace("cluster", f"fencing of {remote.name}: {status}")
         if works:
             self.world.fence(remote.host, fencing.action, f"{fencing.client}@{fencing.origin}")

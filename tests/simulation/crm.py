@@ -15,7 +15,7 @@ from typing import Any
 from lxml import etree
 
 from simulation import kernel
-from simulation.cluster import Cluster, Remote, zulu
+from simulation.cluster import Cluster, Event, Remote, zulu
 from simulation.world import KNOWN, Unit
 
 DISCONNECTED, NO_SUCH, NO_QUORUM, EXISTS, USAGE = 102, 105, 106, 108, 64
@@ -406,7 +406,7 @@ class Commands:
         client = f"stonith_admin.{self._requests}"
         action = "reboot" if "reboot" in options else "off"
         if "unfence" in options:
-            return self._unfence(remote)
+            return self._unfence(remote, client, unit)
         if unit.isolated:
             return self._fence_alone(remote, action, f"{client}@{unit.name}", unit)
         results: list[bool] = []
@@ -438,7 +438,7 @@ class Commands:
         self.cluster.world.fence(remote.host, action, client)
         return 0, ""
 
-    def _unfence(self, remote: Remote) -> tuple[int, str]:
+    def _unfence(self, remote: Remote, client: str, unit: Unit) -> tuple[int, str]:
         """The action `on`, with none of a fencing's consequences (`handle_fence_notification`)."""
         # Lab: test_a_node_that_is_switched_off_and_on
         task = kernel.current()
@@ -447,6 +447,10 @@ class Commands:
         if not self.cluster.power_controller or remote.name not in self.cluster.lists:
             return 1, "stonith_admin: Couldn't unfence: No data available"
         self.cluster.world.power_on(remote.host)
+        moment = int(self.cluster.kernel.now)
+        event = Event(remote.name, "on", client, unit.name, "success", moment)
+        self.cluster.history.insert(0, event)
+        self.cluster.changed()
         return 0, ""
 
 
