@@ -324,8 +324,10 @@ class Simulation:
         unwell = self.unwell()
         for guest in unwell:
             owed = self.situation.must_recover and not guest.unplaceable
-            if not self.told(guest) or owed or guest.locked != guest.was_locked:
-                runs = self.world.running_on(guest.uuid) or "no host"
+            runs = self.world.running_on(guest.uuid) or "no host"
+            # One that runs where Nova does not know of it has to stay locked, or it runs twice.
+            known = runs in ("no host", [guest.host])
+            if not self.told(guest) or owed or (known and guest.locked != guest.was_locked):
                 text = (
                     f"{guest.uuid[:8]} on {guest.host}: {guest.vm_state}/{guest.task_state}, "
                     f"locked={guest.locked}, runs on {runs}"
