@@ -13,6 +13,7 @@ from conftest import HOST, World, use_threads
 from fencing_nova import HttpError, Server
 from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, REFUSED
+from masakari_fencing.workflow import ending, recovery_lock
 
 
 def test_the_instances_of_a_fenced_host_come_up_elsewhere(world: World) -> None:
@@ -171,6 +172,29 @@ def test_a_host_that_came_back_in_the_middle_is_fenced_again(world: World) -> No
     assert states == {("node9.maas", "active", False)}, "what Nova stopped meanwhile runs again"
     done = [m.instance_uuid for m in world.nova.migrations_made if m.status == "done"]
     assert sorted(done) == [f"g{n}" for n in range(5)]
+
+
+def test_an_end_that_the_cluster_does_not_take_is_written_when_it_does(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody takes a recovery over while the engine lives that its record names."""
+    monkeypatch.setattr(recovery_lock, "HELD_TIMEOUT", 0.0)
+    monkeypatch.setattr(ending, "PAUSE", 0.0)
+    world.add(Server("g1"))
+    world.power_cut()
+    left = [3]
+
+    def no_quorum(argv: list[str]) -> int:
+        if "--modify" in argv and left[0] and world.nova.instances["g1"].host != HOST:
+            left[0] -= 1
+            return 106
+        return 0
+
+    world.cib.fail = no_quorum
+    notification = world.notify()
+    assert world.process(notification) == "error"
+    assert world.record().end.outcome == FAILED and left == [0]
+    assert world.process(notification) == "finished"
 
 
 @pytest.mark.parametrize("method", ["reserved_host", "rh_priority"])

@@ -221,7 +221,7 @@ MUTANTS = (
     Mutant(
         "what an attempt leaves behind stays locked",
         "reserved host, unplaceable",
-        Edit("workflow.ending", "conclude", "recovery.release(this, record)", "pass"),
+        Edit("workflow.ending", "_end", "recovery.release(this, record)", "pass"),
     ),
     Mutant(
         "a reserved host is used up by an attempt that failed",

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
-from masakari_fencing.records.recovery import FAILED, FRUITLESS, REFUSED
+import masakari.conf
+
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records.recovery import FAILED, FRUITLESS, REFUSED, Record
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.instances import recovery, reserved_hosts
 
+CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)
+
+PAUSE = 5.0
+"""Seconds before the end is written once more that the cluster did not take."""
 
 HELD_ATTEMPTS = 12
 """After so many that have failed, which takes 40 minutes and more, a host is kept off no longer:
@@ -27,22 +35,35 @@ def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
         reason: in a sentence for the operator.
         changes: what else is to be changed in the record.
     """
-    try:
-        record = this.current()
-        if record.end is not None:
+    end = time.monotonic() + CONF.fencing.recovery_timeout
+    while True:
+        try:
+            ended = _end(this, outcome, reason, changes)
+            break
+        except PacemakerError as error:
+            LOG.warning("The recovery of host %s has no end yet: %s", this.host, error)
+            # Nobody takes it over while the engine lives that its record names.
+            if CONF.fencing.allow_unfenced_recovery or time.monotonic() >= end:
+                return
+        except Exception as error:  # a client library's, somebody else's recovery
+            LOG.warning("The recovery of host %s has no end: %s", this.host, error)
             return
-        if outcome != FAILED:
-            reserved_hosts.give_back(this, record)
-        recovery.release(this, record)
-        if outcome == FAILED and record.held and record.attempts + 1 >= HELD_ATTEMPTS:
-            changes |= {"fruitless": FRUITLESS}
-        ended = this.end(outcome, reason, **changes)
-    except Exception as error:  # a client library's, the cluster's, somebody else's recovery
-        LOG.warning("The recovery of host %s has no end: %s", this.host, error)
-        return
+        time.sleep(PAUSE)
     if ended is None:
         return
     if outcome in (REFUSED, FAILED):
         this.refuse(reason)
     else:
         this.forget_refusal()
+
+
+def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> Record | None:
+    record = this.current()
+    if record.end is not None:
+        return None
+    if outcome != FAILED:
+        reserved_hosts.give_back(this, record)
+    recovery.release(this, record)
+    if outcome == FAILED and record.held and record.attempts + 1 >= HELD_ATTEMPTS:
+        changes = changes | {"fruitless": FRUITLESS}
+    return this.end(outcome, reason, **changes)
