@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import yaml
 
@@ -25,6 +26,8 @@ from jujulab.machines.lab import Lab, Machine
 
 CHARMS = ("masakari", "masakari-monitors", "pacemaker-remote")
 SEGMENT = "rack1"
+NO_SEGMENT = "masakari-fencing-no-segment"
+"""The cluster property that lists them (`properties.IN_NO_SEGMENT` of masakari_fencing)."""
 PREFIX = "demo-"
 VIPS = "10.77.1.250 10.77.2.250 10.77.3.250"
 MAAS_URL = "http://10.77.2.1:5240/MAAS"
@@ -138,6 +141,19 @@ class Deployment:
         with self.console.step("A failover segment, by an action"):
             hosts = sorted(service["host"] for service in self.cloud.compute_services())
             self._action("create-segment", f"name={SEGMENT}", f"hosts={','.join(hosts)}")
+            # The cluster learns of it within 20 s, and fences no host that is in no segment.
+            if not poll(lambda: not set(hosts) & self._unsegmented(), timeout=60):
+                raise StepError(f"the cluster takes {hosts} for hosts in no segment")
+
+    def _unsegmented(self) -> set[str]:
+        """Return the hosts that the cluster's configuration lists as being in no segment."""
+        query = ["cibadmin", "--query", "--xpath", f"//nvpair[@name='{NO_SEGMENT}']"]
+        member = Cluster(self.lab, self.console).members[0]
+        reply = member.run(query, timeout=20, check=False)
+        if reply.returncode:
+            return set()  # no list: all are looked after
+        pair = ElementTree.fromstring(reply.stdout)  # noqa: S314 - our own member
+        return set(pair.get("value", "").split())
 
     def _action(self, name: str, *parameters: str) -> None:
         results = self.console.run_action("masakari/leader", name, *parameters)

@@ -97,6 +97,15 @@ def test_a_fencing_is_not_interrupted(bench: Bench) -> None:
     assert bench.list.update([])
 
 
+def test_a_segment_that_is_made_a_moment_before_the_disaster_counts(bench: Bench) -> None:
+    """Pacemaker asks in vain, again and again, for what the list keeps from being fenced."""
+    bench.list.update([host(TWO), host(THREE)])
+    remote = bench.cluster.remotes[0]
+    remote.unclean, remote.events = True, [("reboot", "pending", None)]
+    assert bench.list.update([host(ONE), host(TWO), host(THREE)])
+    assert bench.reasons() == [None, None, None]
+
+
 def test_it_is_fenced_by_nobody(bench: Bench) -> None:
     bench.list.update([host(TWO, enabled=False)])
     record = '<instance_attributes><nvpair name="juju-machine" value="1"/></instance_attributes>'

@@ -52,7 +52,9 @@ class UnservedHosts:
     def update(self, hosts: Iterable[Host]) -> bool:
         """Have the list say what the segments say now.
 
-        Not while a hypervisor is being fenced, which the change would interrupt.
+        Not while a hypervisor is being fenced, which the change would interrupt. One that this
+        very list keeps from being fenced does not count: a segment that was made a moment before
+        the disaster would be known when Pacemaker has given up.
 
         Args:
             hosts: those of all segments.
@@ -64,14 +66,15 @@ class UnservedHosts:
             PacemakerError: the cluster does not answer, or refused.
         """
         configuration = self._configuration()
-        wanted = _wanted(configuration, hosts)
-        if wanted == unserved(configuration):
+        wanted, said = _wanted(configuration, hosts), unserved(configuration)
+        if wanted == said:
             self._turns.forget("")
             return False
         if not self._turns.mine(""):
             return False
         status = crm_mon.status(self._runner)
-        if any(status.being_fenced(node) for node in status.nodes):
+        kept = {node for nodes in said.values() for node in nodes}
+        if any(status.being_fenced(node) and node.name not in kept for node in status.nodes):
             return False
         self._write(wanted)
         return True
