@@ -114,6 +114,7 @@ MUTANTS = (
             "if record.instances is not None and seen.in_service:",
             "if False:",
         ),
+        Edit("workflow.proof.decision", "_came_back", "if seen.in_service and", "if False and"),
     ),
     Mutant(
         "nobody looks again just before a fence",

@@ -120,7 +120,8 @@ class EnsureHostFencedTask(_HostTask):
     def _restart(self, this: Attempt, record: Record, back: CameBack) -> NoReturn:
         """Start the instances where they are, instead of cutting off a host that works."""
         try:
-            this.check(record)
+            # It proves nothing any more.
+            this.check(this.update(record, proof=None))
             left = recovery.restart(this, back.fenced, tell=self.tell)
         except (Superseded, PacemakerError, NoAnswer) as error:
             self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")

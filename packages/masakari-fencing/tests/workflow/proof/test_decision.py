@@ -340,3 +340,14 @@ def test_a_fencing_whose_end_is_never_told_is_not_awaited(requester: str) -> Non
 def test_a_fencing_by_an_operator_is_awaited() -> None:
     look = Look(**STALE, requester="stonith_admin.871@juju-1-lxd-0")
     assert look.verdict("not confirmed yet", fence_reported_failed="always") is Verdict.WAIT
+
+
+@pytest.mark.parametrize("watched", [True, False], ids=["connected", "without Pacemaker"])
+def test_nor_is_one_whose_recovery_had_begun_and_could_not_force_it_down(watched: bool) -> None:
+    look = late() if watched else Look(fenced=NOW - 40)
+    look.seen |= {"now": NOW + 75, "in_service": True, "compute_seen": NOW + 60}
+    look.record = replace(FRESH, proof=Proof(NOW - 40, "fenced", HOST))
+    judgement = look.judge()
+    assert (judgement.verdict, judgement.moment) == (Verdict.BACK, NOW - 40)
+    look.record = replace(look.record, instances=LISTED)
+    assert look.judge().verdict is Verdict.REFUSE, "its operator has taken it back"

@@ -191,6 +191,10 @@ def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> 
     if record.instances is not None and seen.in_service:
         # This recovery had forced its compute service down, so somebody took it back.
         return Judgement(Verdict.REFUSE, f"{text}, and is in service again{_left(record)}")
+    fenced = seen.fenced or (record.proof.fenced if record.proof else 0.0)
+    if seen.in_service and fenced and (seen.compute_seen or 0.0) > fenced + CLOCK_TOLERANCE:
+        # Nova could not be asked to force it down: its instances are started where they are.
+        return Judgement(Verdict.BACK, text, moment=fenced)
     if record.fruitless >= FRUITLESS:
         text = f"{text}, {record.fruitless + 1} times in a row; return it with return-host"
         return Judgement(Verdict.REFUSE, text + _left(record))
