@@ -1,6 +1,6 @@
 """Packs with charmcraft on a machine that is made for it: a bare Debian that calls itself Ubuntu.
 
-    python tests/packing/builder.py DIRECTORY [BASE ...]     22.04 without any
+    PYTHONPATH=lab python tests/packing/builder.py DIRECTORY [BASE ...]     22.04 without any
 
 Charmcraft looks at /etc/os-release, and at little else; so it can be seen to work wherever root
 can make a chroot. The packs hold the environment of Debian's Python, 3.11, and so are for machines
