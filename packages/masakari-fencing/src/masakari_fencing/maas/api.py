@@ -91,7 +91,7 @@ class Api:
         self._consumer, self._token, self._secret = parts
         self.clock = clock
         self._sleep = sleep
-        self._patience = patience
+        self.patience = patience
         self._end = clock() + patience
 
     def extend(self, seconds: float) -> None:
@@ -154,7 +154,7 @@ class Api:
         """Return what is answered, or the redirect."""
         left = self._end - self.clock()
         if left <= 0:
-            raise PassingError(f"MAAS did not answer within {self._patience:g} s")
+            raise PassingError(f"MAAS did not answer within {self.patience:g} s")
         try:
             request = urllib.request.Request(  # noqa: S310 - the scheme was checked
                 url,

@@ -52,15 +52,7 @@ class Machine:
 class Maas:
     """Requests to the MAAS API, all within one limit of time.
 
-    Args:
-        url: the MAAS URL, with or without `/api/2.0`.
-        apikey: `consumer:token:secret`.
-        patience: seconds from now on for which it is tried.
-        clock: seconds, only ever compared with each other.
-        sleep: waits for so many seconds.
-
-    Raises:
-        SettingsError: the key does not have three parts, or the URL makes no sense.
+    The arguments, and what they raise, are those of `Api`.
     """
 
     def __init__(
@@ -73,7 +65,6 @@ class Maas:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._api = Api(url, apikey, patience, clock, sleep)
-        self._patience = patience
 
     def machines(self, hosts: Iterable[str]) -> list[Machine]:
         """Look machines up by the first label of their names, which is what MAAS searches for.
@@ -143,7 +134,7 @@ class Maas:
             attempt = attempt + 1 if failed else 0
             if not more:
                 said = failed or f"its power is {state or 'unknown'}"
-                text = f"{machine.hostname} is not known to be off after {self._patience:g} s"
+                text = f"{machine.hostname} is not known to be off after {self._api.patience:g} s"
                 raise MaasError(f"{text}: {said}")
 
     def power_on(self, machine: Machine, *, at_least: float = 5.0) -> None:
