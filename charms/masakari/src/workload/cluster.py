@@ -21,10 +21,13 @@ from masakari_fencing.pacemaker.tools import PacemakerError
 from workload.fencing_package import ALERT_AGENT
 
 if TYPE_CHECKING:
+    from masakari_fencing.cluster.health import Problem
+
     from config import Config
 
 _RECORD = "/var/lib/masakari-charm/machine"
 _HEALTH = "health"
+_POWER = "power"
 _MAX_AGE = 60.0  # seconds
 ANSWERS = awaited.succeeds(["cibadmin", "--query", "--scope", "crm_config"])
 """What succeeds once the cluster answers; see `awaited`."""
@@ -167,9 +170,33 @@ class Cluster:
         seen = self._last_check()
         if not fresh and seen is not None and seen["leader"] == leader:
             return list(seen["problems"])
-        found = _inspect(self._host.runner, hosts) if leader else _check_member(self._host.runner)
+        if leader:
+            found = [described(problem) for problem in self.inspect(hosts)]
+        else:
+            found = _check_member(self._host.runner)
         checked = {"time": self._clock(), "leader": leader, "problems": found}
         self._memory.write(_HEALTH, checked)
+        return found
+
+    def inspect(self, hosts: Sequence[str], *, spread: bool = True) -> list[Problem]:
+        """What stands in the way of fencing a hypervisor; asks the power controllers that are due.
+
+        Args:
+            hosts: the hosts of all segments.
+            spread: ask only some of the controllers that are due.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        # Not at the top of the module: most hooks do not check, and it is slow to load.
+        from masakari_fencing.cluster import health
+        from masakari_fencing.cluster.power import Controllers
+
+        controllers = Controllers(
+            self._memory.read(_POWER, dict), spread=spread, clock=self._clock
+        )
+        found = health.inspect(self._host.runner, hosts=hosts, controllers=controllers)
+        self._memory.write(_POWER, controllers.dump())
         return found
 
     def stranger(self, hypervisor: str) -> str | None:
@@ -257,12 +284,9 @@ class Cluster:
         return readmission.readmit(self._host.runner, clock=self._clock)
 
 
-def _inspect(runner: Runner, hosts: Sequence[str]) -> list[str]:
-    # Not at the top of the module: most hooks do not check, and it is slow to load.
-    from masakari_fencing.cluster import health
-
-    found = health.inspect(runner, hosts=hosts)
-    return [f"{': '.join(filter(None, (p.node, p.text)))} ({p.cure})" for p in found]
+def described(problem: Problem) -> str:
+    """A problem of the cluster, in words for the status."""
+    return f"{': '.join(filter(None, (problem.node, problem.text)))} ({problem.cure})"
 
 
 def _check_member(runner: Runner) -> list[str]:

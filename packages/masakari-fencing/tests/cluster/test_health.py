@@ -11,6 +11,7 @@ import pytest
 from fencing_fakes import Cluster, Remote, patient
 from masakari_fencing.cluster import health, votes
 from masakari_fencing.cluster.health import Problem
+from masakari_fencing.cluster.power import DEAD, Controllers
 from masakari_fencing.maas.client import Maas, MaasError
 from masakari_fencing.records import stopped_fencing
 
@@ -23,6 +24,7 @@ class FakeMaas:
 
     def __init__(self) -> None:
         self.machines = {"node1": "on"}
+        self.bmc = "on"
         self.status = 200
         self.passing: int | None = None  # how often it answers with that status
         self.requests: list[str] = []
@@ -40,11 +42,13 @@ class FakeMaas:
                 self.send_response(status if right else 401)
                 self.end_headers()
                 found = [
-                    {"hostname": name, "power_state": state}
+                    {"system_id": name, "hostname": name, "power_state": state}
                     for name, state in maas.machines.items()
                     if f"hostname={name}" in self.path
                 ]
-                self.wfile.write(json.dumps(found).encode())
+                power = {"state": maas.bmc}
+                asked = power if "query_power_state" in self.path else found
+                self.wfile.write(json.dumps(asked).encode())
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/MAAS"
@@ -80,6 +84,7 @@ class Checked:
             for name in (HOST, "node1b")
         )
         self.hosts_of_segments: list[str] = []
+        self.controllers: Controllers | None = None
         runner = self.cluster.runner
         runner.on("cibadmin --query", self._query)
         runner.on("stonith_admin --list", lambda argv: self._able())
@@ -115,7 +120,11 @@ class Checked:
 
     def problems(self) -> list[Problem]:
         return health.inspect(
-            self.cluster.runner, maas=patient, refused=lambda: None, hosts=self.hosts_of_segments
+            self.cluster.runner,
+            maas=patient,
+            refused=lambda: None,
+            hosts=self.hosts_of_segments,
+            controllers=self.controllers,
         )
 
     def texts(self) -> list[str]:
@@ -205,6 +214,19 @@ def test_a_node_that_maas_does_not_know(checked: Checked, maas: FakeMaas) -> Non
 def test_a_node_whose_power_maas_cannot_control(checked: Checked, maas: FakeMaas) -> None:
     maas.machines = {"node1": "error"}
     assert checked.texts() == ["node1.maas: MAAS cannot control its power"]
+
+
+@pytest.mark.parametrize("unclean", [False, True])
+def test_a_power_controller_is_asked_unless_a_fence_needs_it(
+    checked: Checked, maas: FakeMaas, unclean: bool
+) -> None:
+    checked.cluster.remotes[0].unclean = unclean
+    maas.bmc = "error"
+    checked.controllers = Controllers(maas=patient)
+    checked.texts()
+    found = checked.texts()
+    assert any("query_power_state" in path for path in maas.requests) is not unclean
+    assert (f"node1.maas: {DEAD}: it reports an error" in found) is not unclean
 
 
 @pytest.mark.parametrize("agent", ["external/maas", "fence_ipmilan"])

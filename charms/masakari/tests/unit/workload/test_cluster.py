@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ops
 import pytest
+from masakari_fencing.cluster import health
+from masakari_fencing.cluster.health import Problem
+from masakari_fencing.cluster.power import Answer, Controllers
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from ops import testing
 
@@ -140,6 +143,23 @@ class TestHealth:
         assert out.unit_status == ops.BlockedStatus(
             "The cluster has no quorum (bring the other units back)"
         )
+
+    def test_what_power_controllers_answered_is_remembered(
+        self, ctx: testing.Context, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each is asked seldom, and spoken of only when it fails twice."""
+        known: list[dict[str, object]] = []
+
+        def inspect(runner: object, *, hosts: object, controllers: Controllers) -> list[Problem]:
+            known.append(dict(controllers.answers))
+            controllers.answers["hv1.maas"] = Answer(1.0, "on", 0.5, "", 0)
+            return [Problem("hv1.maas", "is ill", "heal it")]
+
+        monkeypatch.setattr(health, "inspect", inspect)
+        out = ctx.run(ctx.on.update_status(), complete())
+        assert out.unit_status == ops.BlockedStatus("hv1.maas: is ill (heal it)")
+        ctx.run(ctx.on.update_status(), out)
+        assert known == [{}, {"hv1.maas": Answer(1.0, "on", 0.5, "", 0)}]
 
 
 class TestActions:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from masakari_fencing.cluster import votes
+from masakari_fencing.cluster.power import Controllers
 from masakari_fencing.commands import Runner
 from masakari_fencing.maas.client import Maas, MaasError, Machine, SettingsError
 from masakari_fencing.pacemaker import (
@@ -81,6 +82,7 @@ def inspect(
     ring: Callable[[Runner], votes.Votes | None] = votes.count,
     clock: Callable[[], float] = time.time,
     hosts: Collection[str] = (),
+    controllers: Controllers | None = None,
 ) -> list[Problem]:
     """Look for everything that stands in the way of fencing a hypervisor.
 
@@ -94,6 +96,8 @@ def inspect(
         ring: counts the cluster's votes.
         clock: seconds since the epoch.
         hosts: those of the failover segments that are enabled.
+        controllers: the hypervisors' power controllers, of which those are asked that are due;
+            none where it is not given, and none while a hypervisor is being fenced.
 
     Returns:
         the problems, those of the whole cluster first; empty when all is well.
@@ -127,7 +131,7 @@ def inspect(
     stopped = _guard_problems(status, cib, devices, refused(), clock())
     problems += stopped
     for device in devices.values():
-        problems += _device_problems(device, status, [node.name for node in remotes], maas)
+        problems += _device_problems(device, status, maas, controllers)
     for node in remotes:
         problems += _node_problems(runner, status, node, devices, cib)
     if stopped:
@@ -177,15 +181,15 @@ def _guard_problems(
 def _device_problems(
     device: _Device,
     status: crm_mon.Status,
-    remotes: list[str],
     maas: Callable[[str, str], Maas],
+    controllers: Controllers | None,
 ) -> list[Problem]:
     """Say what is wrong with a device: what MAAS says, or else that Pacemaker has given it up.
 
     Pacemaker starts a device that failed again when its `failure-timeout` is over, three minutes
     with hacluster's default, however soon MAAS is back.
     """
-    problems = _maas_problems(device, remotes, maas)
+    problems = _maas_problems(device, status, maas, controllers)
     if device.name in status.failed_devices and not any(not found.node for found in problems):
         text = f"fencing device {device.name} has failed"
         problems.append(Problem("", text, CLEANUP.format(device.name)))
@@ -193,7 +197,10 @@ def _device_problems(
 
 
 def _maas_problems(
-    device: _Device, remotes: list[str], maas: Callable[[str, str], Maas]
+    device: _Device,
+    status: crm_mon.Status,
+    maas: Callable[[str, str], Maas],
+    controllers: Controllers | None,
 ) -> list[Problem]:
     """Ask MAAS about the hypervisors that a device is to fence.
 
@@ -203,16 +210,24 @@ def _maas_problems(
     if device.agent != "external/maas":
         return []
     own = set(device.parameters.get("hostnames", "").lower().split())
-    hosts = [node for node in remotes if node.lower() in own]
+    hosts = [node.name for node in status.remotes if node.name.lower() in own]
     if not hosts:
         return []
+    access = device.parameters.get("url", ""), device.parameters.get("apikey", "")
     try:
-        client = maas(device.parameters.get("url", ""), device.parameters.get("apikey", ""))
-        known = client.machines(hosts)
+        known = maas(*access).machines(hosts)
     except MaasError as error:
         cure = CREDENTIALS if isinstance(error, SettingsError) else MAAS
         return [Problem("", f"fencing device {device.name}: {error}", cure)]
-    return [problem for host in hosts for problem in _machine_problems(host, known)]
+    problems = [problem for host in hosts for problem in _machine_problems(host, known)]
+    if controllers is None:
+        return problems
+    found = {host: [machine for machine in known if machine.is_named(host)] for host in hosts}
+    single = {host: machines[0] for host, machines in found.items() if len(machines) == 1}
+    if not any(node.unclean or status.being_fenced(node) for node in status.remotes):
+        controllers.ask(*access, single, {host for host in single if status.works(host)})
+    judged = ((host, controllers.judge(host)) for host in single)
+    return problems + [Problem(host, *verdict) for host, verdict in judged if verdict is not None]
 
 
 def _machine_problems(host: str, known: list[Machine]) -> list[Problem]:
