@@ -39,7 +39,11 @@ def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -
     Raises:
         BundleError: The bundle does not fit the model.
     """
-    problems = [*_unknown_spaces(bundle, model), *_upgrades(bundle, model)]
+    problems = [
+        *_unknown_spaces(bundle, model),
+        *_upgrades(bundle, model),
+        *_local_with_channel(bundle, model),
+    ]
     if problems:
         raise BundleError(problems)
     mapping = map_machines(bundle, model, machine_map)
@@ -96,6 +100,25 @@ def _upgrades(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
             )
 
 
+def _local_with_channel(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
+    """Refuse what Juju does not find again: a local charm, deployed before, with a channel.
+
+    Juju takes the charm of the model for that of the bundle only where the channels are equal, and
+    a local one has none; else it looks for a file of the charm's name beside the bundle
+    (resolveCharmsAndEndpoints and addLocalCharm of 3.6 and 4, cmd/juju/application/deployer).
+    """
+    for name, application in bundle.applications.items():
+        view = model.applications.get(name)
+        spec = application.spec
+        if view and is_path(spec.charm) and spec.channel and _is_local(view):
+            yield Problem(
+                f'cannot deploy local charm at "{application.meta.name}": file does not exist: '
+                f"{name} has been deployed from a file before; a bundle that names a channel for "
+                "it cannot be deployed again, one without can",
+                spec.at("channel"),
+            )
+
+
 def _full_channel(channel: str) -> str:
     """Return a channel as track and risk."""
     if channel in ("stable", "candidate", "beta", "edge"):
@@ -106,17 +129,20 @@ def _full_channel(channel: str) -> str:
 def _same_charm(application: Application, view: ApplicationView) -> bool:
     """Whether an application of the model has the bundle's charm.
 
-    A local charm is known by its path or as `local:name-N`; that one with the same name is taken
-    for the same charm, since the bundle has no revision of it. `juju refresh --path` upgrades it.
+    Where a bundle names a file for an application that exists, Juju keeps the application's charm,
+    whatever it is (resolveCharmsAndEndpoints); `juju refresh --path` is what changes it.
     """
     charm = application.spec.charm
-    if charm == view.charm:
+    if charm == view.charm or is_path(charm):
         return True
-    if is_path(charm):
-        return view.charm.startswith(f"local:{application.meta.name}-")
-    if is_path(view.charm) or view.charm.startswith("local:"):
+    if _is_local(view):
         return False
     return charm_name(charm) == charm_name(view.charm)
+
+
+def _is_local(view: ApplicationView) -> bool:
+    """Whether an application was deployed from a file: known by its path or as `local:name-N`."""
+    return is_path(view.charm) or view.charm.startswith("local:")
 
 
 def _application(application: Application, view: ApplicationView | None) -> Iterator[Change]:

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +23,9 @@ import yaml
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from jujulab.juju import archive
+from jujulab.juju.errors import JujuError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -83,9 +85,12 @@ def pack(charm_dir: Path, out_dir: Path) -> Path:
             if file.exists():
                 shutil.copy2(file, tree)
         _build_venv(tree / "venv", dependencies, list(local.values()), out_dir)
-        archive = Path(temporary) / target.name
-        _zip(tree, archive)
-        archive.replace(target)
+        packed = Path(temporary) / target.name
+        try:
+            archive.write(tree, packed)
+        except JujuError as error:
+            raise PackError(f"{charm_dir}: {error}") from error
+        packed.replace(target)
     return target
 
 
@@ -242,19 +247,6 @@ def _locked(names: set[str]) -> list[str]:
     if missing:
         raise PackError(f"not in {LOCK.name}: {', '.join(missing)}; add them and run `make lock`")
     return [by_name[name] for name in sorted(names)]
-
-
-def _zip(tree: Path, target: Path) -> None:
-    """Write an archive that keeps modes and symbolic links, as Juju's own unpacking does."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for path in sorted(tree.rglob("*")):
-            if path.is_dir() and not path.is_symlink():
-                continue
-            info = zipfile.ZipInfo(str(path.relative_to(tree)), (2020, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = path.lstat().st_mode << 16
-            content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
-            archive.writestr(info, content)
 
 
 def main() -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import shutil
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from jujulab.juju import archive
 from jujulab.juju.charm import (
     STANDINS,
     CharmMeta,
@@ -114,7 +113,7 @@ class CharmStore:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():
-            _unzip(path, temporary)
+            archive.extract(path, temporary)
         else:
             shutil.copytree(path, temporary, symlinks=True, ignore=_ignored)
             if path.parent == self._standins and (self._standins / _LIBRARY).is_dir():
@@ -127,6 +126,10 @@ class CharmStore:
         if not (temporary / "dispatch").exists():
             shutil.rmtree(temporary)
             raise JujuError(f"{path}: the charm has no dispatch")
+        # Juju writes it into each unit's directory: what the archive has, else 0.
+        revision = temporary / "revision"
+        if not revision.exists():
+            revision.write_text("0")
         temporary.rename(target)
         return key
 
@@ -142,25 +145,6 @@ class CharmStore:
 
 
 _ignored = shutil.ignore_patterns("__pycache__", "tests", ".tox", ".venv", "*.pyc")
-
-
-def _unzip(archive: Path, target: Path) -> None:
-    """Unzip a packed charm with its file modes and symbolic links."""
-    try:
-        with zipfile.ZipFile(archive) as bundle:
-            for info in bundle.infolist():
-                mode = info.external_attr >> 16
-                if mode & 0o170000 == 0o120000:
-                    link = target / info.filename
-                    link.parent.mkdir(parents=True, exist_ok=True)
-                    link.symlink_to(os.fsdecode(bundle.read(info)))
-                    continue
-                path = Path(bundle.extract(info, target))
-                if mode:
-                    path.chmod(mode & 0o777)
-    except (zipfile.BadZipFile, OSError) as error:
-        shutil.rmtree(target, ignore_errors=True)
-        raise JujuError(f"{archive}: cannot unpack the charm: {error}") from error
 
 
 def replace_charm(source: Path, target: Path, old: Path | None) -> None:

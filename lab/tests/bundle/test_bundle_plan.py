@@ -178,10 +178,17 @@ def test_a_local_charm_with_the_same_name_is_left(model, workshop, current):
     assert model.changes("applications: {web: {charm: ./charms/web}}") == []
 
 
-def test_a_local_charm_replaces_one_of_charmhub(model, workshop):
+def test_a_local_charm_does_not_replace_one_of_charmhub(model):
     model.deploy("applications: {web: {charm: web}}")
-    (change,) = model.changes("applications: {web: {charm: ./charms/web}}")
-    assert change == f"upgrade web using charm {workshop.directory}/charms/web"
+    assert model.changes("applications: {web: {charm: ./charms/web}}") == []
+
+
+def test_a_local_charm_with_a_channel_is_not_found_again(model):
+    text = "applications: {web: {charm: ./charms/web, channel: 1.0/stable}}"
+    model.deploy(text)
+    refusal = model.refusal(text)
+    assert 'applications.web.channel: cannot deploy local charm at "web"' in refusal
+    assert "file does not exist" in refusal
 
 
 def test_a_charm_of_charmhub_replaces_a_local_one(model):

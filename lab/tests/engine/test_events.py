@@ -32,7 +32,7 @@ def test_a_unit_is_deployed_in_jujus_order(bench):
 def test_only_the_leader_is_told_that_it_leads(bench):
     bench.deploy("principal", units=2)
     hooks = bench.settle()
-    assert [line for line in hooks if "leader" in line] == ["principal/0 leader-elected"]
+    assert [line for line in hooks if "leader-elected" in line] == ["principal/0 leader-elected"]
 
 
 def test_relations_that_exist_at_deploy_are_created_before_config_changed(bench):
@@ -258,7 +258,7 @@ def test_the_lead_passes_on_when_the_lease_of_a_dead_machine_is_over(bench):
     bench.now += 1
     assert bench.settle() == ["principal/1 leader-elected"]
     bench.machine("principal/0").start()
-    assert bench.settle("principal/0") == ["start"]
+    assert bench.settle("principal/0") == ["start", "leader-settings-changed"]
     assert bench.model.application("principal").leader == "principal/1"
 
 

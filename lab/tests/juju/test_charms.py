@@ -99,6 +99,30 @@ def test_a_packed_charm_keeps_modes_and_links(tmp_path: Path) -> None:
     assert charm.url == "local:x-3"
     assert (directory / "dispatch").stat().st_mode & 0o777 == 0o755
     assert (directory / "bin" / "run").resolve() == directory / "dispatch"
+    assert (directory / "revision").read_text() == "0"
+
+
+@pytest.mark.parametrize(
+    ("points_to", "words"),
+    [
+        ("/usr/bin/python3", 'symlink "/usr/bin/python3" is absolute'),
+        ("../../etc/passwd", 'symlink "../../etc/passwd" leads out of scope'),
+    ],
+)
+def test_a_link_that_juju_does_not_extract_is_refused(
+    tmp_path: Path, points_to: str, words: str
+) -> None:
+    archive = tmp_path / "x.charm"
+    with zipfile.ZipFile(archive, "w") as bundle:
+        bundle.writestr("metadata.yaml", "name: x")
+        bundle.writestr("dispatch", "#!/bin/sh\n")
+        link = zipfile.ZipInfo("venv/python")
+        link.external_attr = 0o120777 << 16
+        bundle.writestr(link, points_to)
+    charms = store(tmp_path)
+    with pytest.raises(JujuError, match=f'cannot extract "venv/python": {words}'):
+        charms.add(str(archive), revision=None, next_local=0)
+    assert not list((tmp_path / "store").glob("*"))
 
 
 def test_what_is_no_charm_is_refused(tmp_path: Path) -> None:

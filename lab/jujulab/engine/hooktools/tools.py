@@ -133,6 +133,26 @@ def _is_leader(context: Context, values: Values, arguments: list[str], payload: 
     return context.is_leader
 
 
+@_tool("leader-get", _FORMAT)
+def _leader_get(context: Context, values: Values, arguments: list[str], payload: str) -> Any:
+    settings = context.model.application(context.unit.app).leader_settings
+    return settings.get(arguments[0]) if arguments and arguments[0] != "-" else settings
+
+
+@_tool("leader-set", Flag("file", default=""))
+def _leader_set(context: Context, values: Values, arguments: list[str], payload: str) -> None:
+    if not context.is_leader:
+        raise ToolError("cannot write leadership settings: cannot write settings: not the leader")
+    app = context.model.application(context.unit.app)
+    changes = _changes(values, arguments, payload)
+    settings = {**app.leader_settings, **changes}
+    settings = {key: value for key, value in settings.items() if value}
+    if settings != app.leader_settings:
+        # At once, not with the end of the hook as a databag.
+        app.leader_settings = settings
+        app.leader_settings_version += 1
+
+
 @_tool("relation-ids", _FORMAT)
 def _relation_ids(
     context: Context, values: Values, arguments: list[str], payload: str
@@ -188,16 +208,22 @@ def _relation_set(context: Context, values: Values, arguments: list[str], payloa
     relation = context.relation(values["relation"])
     if context.has_gone(relation):
         raise ToolError("relation not found" if JUJU4 else "permission denied")
+    changes = _changes(values, arguments, payload)
+    owner = context.unit.app if values["app"] else context.unit.name
+    if values["app"] and not context.is_leader:
+        raise ToolError("cannot write relation settings")
+    context.bags.setdefault((relation.id, owner), {}).update(changes)
+
+
+def _changes(values: Values, arguments: list[str], payload: str) -> dict[str, str]:
+    """Read the settings of a command line and of the file that it names."""
     changes = _settings(payload) if values["file"] else {}
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not equals or not key:
             raise UsageError(f'expected "key=value", got "{argument}"')
         changes[key] = value
-    owner = context.unit.app if values["app"] else context.unit.name
-    if values["app"] and not context.is_leader:
-        raise ToolError("cannot write relation settings")
-    context.bags.setdefault((relation.id, owner), {}).update(changes)
+    return changes
 
 
 def _settings(text: str) -> dict[str, str]:
@@ -389,8 +415,6 @@ UNSUPPORTED = {
     **{f"state-{verb}": _NO_STATE for verb in ("get", "set", "delete")},
     "credential-get": "cannot access cloud credentials",
     "juju-reboot": "machines are rebooted from outside: see `lab power cycle`",
-    "leader-get": "use the application databag of a peer relation",
-    "leader-set": "use the application databag of a peer relation",
     "unit-get": "use network-get",
     "resource-get": "charms of this controller have no resources",
 }

@@ -69,9 +69,12 @@ def _created(model: Model, unit: Unit) -> Hook | None:
 
 
 def _leadership(model: Model, unit: Unit) -> Hook | None:
-    leads = model.application(unit.app).leader == unit.name
+    app = model.application(unit.app)
+    leads = app.leader == unit.name
     if not leads:
         unit.leader_seen = False
+        if not JUJU4 and unit.leader_settings_seen != app.leader_settings_version:
+            return Hook("leader-settings-changed", version=app.leader_settings_version)
     return Hook("leader-elected") if leads and not unit.leader_seen else None
 
 
@@ -213,6 +216,8 @@ def record(model: Model, unit: Unit, hook: Hook, *, boot_id: str, digest: str, n
 def _record_mark(unit: Unit, hook: Hook, digest: str, now: float) -> None:
     if hook.kind == "leader-elected":
         unit.leader_seen = True
+    elif hook.kind == "leader-settings-changed":
+        unit.leader_settings_seen = hook.version
     elif hook.kind == "upgrade-charm":
         unit.config_seen = ""
     elif hook.kind == "config-changed":
