@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import datetime
+import functools
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +28,7 @@ from workload.haproxy import PUBLIC_PORT
 from workload.trust import BUNDLE
 
 if TYPE_CHECKING:
+    from segments.cloud import Cloud
     from segments.segments import Segments
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ _SEGMENT_ACTIONS = (
     "remove_hosts",
     "return_host",
 )
+_RECOVERY_ACTIONS = ("allow_fencing", "readmit_hosts", "confirm_host_dead")
 _REACTIONS = (ops.RelationEvent, ops.ActionEvent)
 """Events that may come in great numbers, or that somebody waits for."""
 _INSTALLATIONS = (ops.InstallEvent, ops.UpgradeCharmEvent, ops.PostSeriesUpgradeEvent)
@@ -65,8 +67,8 @@ class MasakariCharm(Pausable):
         framework.observe(on.leader_elected, self.react)
         for name in _SEGMENT_ACTIONS:
             framework.observe(on[name].action, self._on_segment_action)
-        framework.observe(on.allow_fencing_action, self._on_allow_fencing)
-        framework.observe(on.readmit_hosts_action, self._on_readmit_hosts)
+        for name in _RECOVERY_ACTIONS:
+            framework.observe(on[name].action, self._on_recovery_action)
         framework.observe(on.openstack_upgrade_action, self._on_openstack_upgrade)
         framework.observe(on.package_upgrade_action, self._on_package_upgrade)
 
@@ -190,6 +192,18 @@ class MasakariCharm(Pausable):
         if name == "return_host":
             self.react(event)  # the status has named the host
 
+    def _on_recovery_action(self, event: ops.ActionEvent) -> None:
+        from recoveries import actions
+        from segments.cloud import CloudError
+        from segments.lookup import ActionError
+
+        name = event.handle.kind.removesuffix("_action")
+        cluster, cloud = self._workload.cluster, functools.partial(self._cloud, event)
+        try:
+            event.set_results(actions.run(name, cluster, cloud, event.params))
+        except (ActionError, CloudError, ValueError) as error:
+            event.fail(str(error))
+
     def _segments(self, event: ops.ActionEvent) -> Segments:
         """Failover segments, as the service user and as this unit's cluster see them.
 
@@ -197,9 +211,29 @@ class MasakariCharm(Pausable):
             ActionError: this unit cannot do it.
             ValueError: the options are unusable.
         """
+        from segments.segments import Segments
+
+        cloud, config = self._cloud(event), self.load_config(Config)
+        if not self._reader(event).read(config).clustered:
+            return Segments(cloud)
+        cluster = self._workload.cluster
+        return Segments(
+            cloud,
+            absence=cluster.absence,
+            mark_returned=cluster.mark_returned,
+            # Where nothing is fenced, a host need not be known to the cluster.
+            stranger=None if config.allow_recovery_without_fencing else cluster.stranger,
+        )
+
+    def _cloud(self, event: ops.ActionEvent) -> Cloud:
+        """The APIs, as the service user sees them.
+
+        Raises:
+            ActionError: this unit cannot ask them.
+            ValueError: the options are unusable.
+        """
         from segments.cloud import Cloud
         from segments.lookup import ActionError
-        from segments.segments import Segments
 
         config = self.load_config(Config)
         found = self._reader(event).read(config)
@@ -213,40 +247,11 @@ class MasakariCharm(Pausable):
             raise ActionError(
                 f"{services.API} does not run on this unit: see its status, or use another unit"
             )
-        cloud = Cloud(
+        return Cloud(
             found.identity,
             region=config.region,
             internal=config.use_internal_endpoints,
             ca_bundle=str(self.host.path(BUNDLE)),
-        )
-        if not found.clustered:
-            return Segments(cloud)
-        cluster = self._workload.cluster
-        return Segments(
-            cloud,
-            absence=cluster.absence,
-            mark_returned=cluster.mark_returned,
-            # Where nothing is fenced, a host need not be known to the cluster.
-            stranger=None if config.allow_recovery_without_fencing else cluster.stranger,
-        )
-
-    def _on_allow_fencing(self, event: ops.ActionEvent) -> None:
-        try:
-            until = self._workload.cluster.allow_fencing(event.params["duration"])
-        except PacemakerError as error:
-            event.fail(f"Pacemaker does not answer: {error}")
-            return
-        moment = datetime.datetime.fromtimestamp(until, datetime.timezone.utc)
-        event.set_results({"outcome": "allowed", "until": f"{moment:%Y-%m-%dT%H:%M:%SZ}"})
-
-    def _on_readmit_hosts(self, event: ops.ActionEvent) -> None:
-        try:
-            back = self._workload.cluster.readmit()
-        except PacemakerError as error:
-            event.fail(f"Pacemaker does not answer: {error}")
-            return
-        event.set_results(
-            {"outcome": "readmitted" if back else "unchanged", "hosts": ",".join(back)}
         )
 
     def managed_services(self) -> Sequence[str]:

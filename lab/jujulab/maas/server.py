@@ -141,7 +141,7 @@ class Api:
             "hostname": node.hostname,
             "fqdn": node.fqdn,
             "power_state": self._power.state(node),
-            "power_type": "manual",
+            "power_type": "ipmi",
             "status_name": "Deployed",
             "ip_addresses": [str(address.ip) for address in node.addresses.values()],
             "resource_uri": f"{API}machines/{_system_id(node)}/",

@@ -83,6 +83,8 @@ class Remote:
     events: list[tuple[str, str, float | None]] = field(default_factory=list)
     requester: str = "pacemaker-controld.1304@juju-2-lxd-0"
     """Who asked for what is pending: client and member."""
+    delegate: str = "juju-2-lxd-0"
+    """Who carried out what has ended."""
 
 
 @dataclass
@@ -173,7 +175,7 @@ class Cluster:
     def _event(remote: Remote, action: str, status: str, completed: float | None) -> str:
         when = ""
         if completed is not None:
-            when = f'completed="{_moment(completed)}"'
+            when = f'delegate="{remote.delegate}" completed="{_moment(completed)}"'
         elif status == "pending":
             client, _, origin = remote.requester.partition("@")
             when = f'client="{client}" origin="{origin}"'

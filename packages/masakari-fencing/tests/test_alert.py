@@ -84,6 +84,12 @@ def test_other_events_leave_nothing(tmp_path: Path, changes: dict[str, str]) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_word_of_an_operator_is_an_event(tmp_path: Path) -> None:
+    text = f"Operation off of node1.maas by a human for stonith_admin.8@ha1: OK (ref={REF})"
+    assert run(environment(tmp_path, CRM_alert_desc=text)).returncode == 0
+    assert [(event.id, event.node) for event in Spool(tmp_path).events()] == [(REF, "node1.maas")]
+
+
 def test_an_event_is_kept_while_no_notifier_runs(tmp_path: Path) -> None:
     result = run(environment(tmp_path))
     assert result.returncode == 0

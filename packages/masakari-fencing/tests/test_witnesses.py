@@ -38,6 +38,15 @@ def test_one_that_reached_the_host_is_enough() -> None:
     assert HOST in text and "storage up" in text and "no recovery" in text
 
 
+@pytest.mark.parametrize("recovery", [True, False, None])
+def test_who_reaches_it_says_so_whatever_follows(recovery: bool | None) -> None:
+    assert witnesses.reached(["a", "b"], HOST, ask=answers(b=recovery)) == ["storage", "tenant"]
+
+
+def test_nobody_reaches_one_about_which_nobody_answers() -> None:
+    assert witnesses.reached(["a", "b"], HOST, ask=answers()) == []
+
+
 @pytest.mark.parametrize(
     ("said", "holds"),
     [

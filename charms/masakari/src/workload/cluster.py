@@ -261,6 +261,20 @@ class Cluster:
             return "other hypervisors still see networks of it down, and it would be fenced again"
         return None
 
+    def confirm_dead(self, hypervisor: str) -> float:
+        """Have one count as fenced that an operator has seen to be off.
+
+        Returns:
+            Since when it does, in seconds since the epoch.
+
+        Raises:
+            Refused: it may live.
+            PacemakerError: the cluster does not answer.
+        """
+        from masakari_fencing.cluster import confirmation
+
+        return confirmation.confirm(self._host.runner, hypervisor)
+
     def allow_fencing(self, seconds: float) -> float:
         """Lift the limit of hypervisors that may be fenced, on all members.
 

@@ -118,6 +118,23 @@ def confirmed(
     return any(said.recovery for said in _testimonies(addresses, host, ask))
 
 
+def reached(
+    addresses: Iterable[str],
+    host: str,
+    *,
+    ask: Callable[[str, str], Testimony | None] = ask,
+) -> list[str]:
+    """Return the networks in which a witness reaches a host now, whatever the matrix says.
+
+    Args:
+        addresses: of the other hypervisors.
+        host: the host.
+        ask: asks one witness.
+    """
+    said = _testimonies(addresses, host, ask)
+    return sorted({name for one in said for name, state in one.health.items() if state == "up"})
+
+
 def _testimonies(
     addresses: Iterable[str], host: str, ask: Callable[[str, str], Testimony | None]
 ) -> list[Testimony]:

@@ -24,7 +24,7 @@ class FakeMaas:
 
     def __init__(self) -> None:
         self.machines = {"node1": "on"}
-        self.bmc = "on"
+        self.bmc, self.power_type = "on", "ipmi"
         self.status = 200
         self.passing: int | None = None  # how often it answers with that status
         self.requests: list[str] = []
@@ -42,7 +42,12 @@ class FakeMaas:
                 self.send_response(status if right else 401)
                 self.end_headers()
                 found = [
-                    {"system_id": name, "hostname": name, "power_state": state}
+                    {
+                        "hostname": name,
+                        "power_state": state,
+                        "power_type": maas.power_type,
+                        "system_id": name,
+                    }
                     for name, state in maas.machines.items()
                     if f"hostname={name}" in self.path
                 ]

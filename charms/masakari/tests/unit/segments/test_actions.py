@@ -15,13 +15,16 @@ from action_calls import ACTIONS, STRANGER, fail, run
 from fakecloud import FakeCloud
 from machine import CRM_MON, Machine
 from model import complete, with_config
+from recoveries import actions as recoveries
 from segments import actions
 from workload import cluster
 
 
 def test_metadata() -> None:
     assert set(charm._SEGMENT_ACTIONS) == set(actions.SEGMENT_ACTIONS)
-    assert {name.replace("-", "_") for name in ACTIONS} >= set(charm._SEGMENT_ACTIONS)
+    assert set(charm._RECOVERY_ACTIONS) == set(recoveries.RECOVERY_ACTIONS)
+    ours = {*charm._SEGMENT_ACTIONS, *charm._RECOVERY_ACTIONS}
+    assert {name.replace("-", "_") for name in ACTIONS} >= ours
     for name, action in ACTIONS.items():
         assert action["additionalProperties"] is False, name
         for param in action.get("params", {}).values():

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from masakari_fencing.cluster import votes
+from masakari_fencing.cluster import unfenced, votes
 from masakari_fencing.cluster.power import Controllers
 from masakari_fencing.commands import Runner
 from masakari_fencing.maas.client import Maas, MaasError, Machine, SettingsError
@@ -47,7 +47,7 @@ UNKNOWN = "in a failover segment, but no node of the cluster: its failure goes u
 JOIN = "deploy pacemaker-remote on it, or have the segment name it as `crm_mon -1` does"
 ENABLED = "enable its segment, or put it into one; to have it fenced all the same: "
 ENABLED += "stonith_admin --reboot {}, on a masakari unit"
-_UNFENCED = (WAITING, FAILED)
+_UNFENCED = (WAITING, FAILED, unfenced.LOST)
 
 
 @dataclass(frozen=True, order=True)
@@ -133,10 +133,10 @@ def inspect(
     for device in devices.values():
         problems += _device_problems(device, status, maas, controllers)
     for node in remotes:
-        problems += _node_problems(runner, status, node, devices, cib)
+        problems += _node_problems(runner, status, node, devices, cib, maas, clock())
     if stopped:
         # That they are not fenced has one cause, and it is said.
-        problems = [problem for problem in problems if problem.text not in _UNFENCED]
+        problems = [p for p in problems if not p.text.startswith(_UNFENCED)]
     return sorted(set(problems))
 
 
@@ -207,10 +207,7 @@ def _maas_problems(
     The plugin's own check reads nothing that needs the key, so a device with a wrong key or
     unknown nodes looks healthy until something must be fenced.
     """
-    if device.agent != "external/maas":
-        return []
-    own = set(device.parameters.get("hostnames", "").lower().split())
-    hosts = [node.name for node in status.remotes if node.name.lower() in own]
+    hosts = [node.name for node in status.remotes if _is_by_maas(device, node.name)]
     if not hosts:
         return []
     access = device.parameters.get("url", ""), device.parameters.get("apikey", "")
@@ -248,6 +245,8 @@ def _node_problems(
     node: crm_mon.Node,
     devices: dict[str, _Device],
     cib: ET.Element,
+    maas: Callable[[str, str], Maas],
+    now: float,
 ) -> list[Problem]:
     connection = status.connection(node.name)
     if connection is None:
@@ -266,6 +265,11 @@ def _node_problems(
         cure = ENABLED if properties.reason(cib, node.name) == reason else fenceable.CONNECT
         problems.append(Problem(node.name, f"it is not fenced: {reason}", cure.format(node.name)))
     elif node.unclean:
+        device = next((d for d in devices.values() if _is_by_maas(d, node.name)), None)
+        by_maas = None if device is None else device.parameters
+        found = unfenced.explain(runner, status, node.name, by_maas, maas=maas, now=now)
+        if found is not None:
+            return [*problems, Problem(node.name, *found)]
         problems.append(
             Problem(node.name, WAITING, SPARED if _by_matrix(devices) else CREDENTIALS)
         )
@@ -278,6 +282,11 @@ def _node_problems(
     ):
         problems.append(Problem(node.name, FAILED, CREDENTIALS))
     return problems
+
+
+def _is_by_maas(device: _Device, node: str) -> bool:
+    own = device.parameters.get("hostnames", "").lower().split()
+    return device.agent == "external/maas" and node.lower() in own
 
 
 def _returned(runner: Runner, failure: crm_mon.FenceEvent) -> bool:

@@ -34,12 +34,14 @@ class Machine:
         hostname: its host name without a domain, in lower case.
         power: what MAAS last saw: `on`, `off`, `unknown` or `error`.
         fqdn: its host name with the domain, in lower case; empty where MAAS does not tell.
+        power_type: how MAAS reaches its power controller; `manual`: it has none.
     """
 
     identifier: str
     hostname: str
     power: str
     fqdn: str = ""
+    power_type: str = ""
 
     def is_named(self, host: str) -> bool:
         """Whether a host's name is this machine's: all of it, as far as both have a domain."""
@@ -161,6 +163,7 @@ def _machine(data: dict[str, object]) -> Machine:
         hostname=str(data.get("hostname") or "").lower(),
         power=str(data.get("power_state") or ""),
         fqdn=_plain(str(data.get("fqdn") or "")),
+        power_type=str(data.get("power_type") or ""),
     )
 
 

@@ -14,6 +14,10 @@ from masakari_fencing.pacemaker.tools import PacemakerError, parse, parse_time, 
 FENCING_ACTIONS = frozenset({"off", "reboot"})
 """Fencing actions that prove that whatever ran on the node has stopped."""
 
+A_HUMAN = "a human"
+"""Who has carried out a fencing that somebody confirmed by `stonith_admin --confirm`
+(`fenced_handle_manual_confirmation` of pacemaker-fenced 2.1)."""
+
 REMOTE_AGENT = "ocf:pacemaker:remote"
 
 
@@ -81,6 +85,7 @@ class FenceEvent:
         reason: why it failed, in the fencer's words; often empty.
         client: the process that asked for it, such as `stonith_admin.871`.
         origin: the member on which that ran.
+        delegate: the member that carried it out, or `A_HUMAN`.
     """
 
     target: str
@@ -90,6 +95,7 @@ class FenceEvent:
     reason: str
     client: str = ""
     origin: str = ""
+    delegate: str = ""
 
     @property
     def confirmed(self) -> bool:
@@ -279,4 +285,5 @@ def _fence_event(element: ET.Element) -> FenceEvent:
         reason=element.get("exit-reason", ""),
         client=element.get("client", ""),
         origin=element.get("origin", ""),
+        delegate=element.get("delegate", ""),
     )

@@ -32,6 +32,17 @@ def switch_on(runner: Runner, node: str, *, timeout: float) -> None:
     _ask(runner, "--unfence", node, timeout)
 
 
+def confirm(runner: Runner, node: str) -> None:
+    """Tell the cluster that a node is off, without any device; an operator has seen it.
+
+    Raises:
+        PacemakerError: the cluster did not take it.
+        ValueError: `node` cannot be the name of a node.
+    """
+    check_name(node)
+    run(runner, ["stonith_admin", "--confirm", node], timeout=30)
+
+
 def _ask(runner: Runner, option: str, node: str, timeout: float) -> None:
     check_name(node)
     argv = ["stonith_admin", option, node, f"--timeout={max(1, int(timeout))}"]

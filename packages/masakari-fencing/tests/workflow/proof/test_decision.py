@@ -64,6 +64,32 @@ def test_a_fenced_host_is_dead() -> None:
     assert dead(fenced=NOW - 1).verdict("fenced at 1970-01-24 03:33:19Z") is Verdict.FENCED
 
 
+WORD = {"fenced": NOW - 1, "delegate": crm_mon.A_HUMAN}
+"""As after `stonith_admin --confirm`."""
+
+
+@pytest.mark.parametrize("device", [None, "stonith_admin.99@juju-2-lxd-0"])
+def test_the_word_of_an_operator_is_the_proof_and_waits_for_no_device(device: str | None) -> None:
+    look = dead(**fenced(1, **WORD))
+    if device:
+        look.remote.events.insert(0, ("reboot", "pending", None))
+        look.remote.requester = device
+    text = "confirmed dead by an operator at 1970-01-24 03:33:19Z"
+    assert look.verdict(text) is Verdict.FENCED
+
+
+@pytest.mark.parametrize("changes", [{"delegate": "juju-2-lxd-0"}, {"fenced": NOW - 60}])
+def test_others_wait_as_does_a_word_about_an_earlier_failure(changes: dict[str, object]) -> None:
+    look = dead(**fenced(1, **{**WORD, **changes}))
+    look.remote.events.insert(0, ("reboot", "pending", None))
+    look.remote.requester = "stonith_admin.99@juju-2-lxd-0"
+    assert look.verdict("is fencing it") is Verdict.WAIT
+
+
+def test_an_unclean_host_is_not_dead_whatever_was_said_about_it() -> None:
+    assert dead(unclean=True, **fenced(1, **WORD)).verdict("has not") is Verdict.WAIT
+
+
 def test_a_fenced_host_counts_while_pacemaker_tries_to_connect_to_it() -> None:
     look = dead(fenced=NOW - 1, online=True, role="Starting", failed=False)
     assert look.verdict("fenced at") is Verdict.FENCED

@@ -113,7 +113,7 @@ def judge(seen: Observation, report: Report, record: Record, policy: Policy) -> 
     """Decide from one observation; no side effects, no waiting."""
     if not seen.status.quorum:
         return Judgement(Verdict.WAIT, "this unit's part of the cluster has no quorum")
-    if seen.status.being_fenced(seen.node):
+    if seen.status.being_fenced(seen.node) and not _by_word(seen):
         return Judgement(Verdict.WAIT, "Pacemaker is fencing it, and it is not confirmed yet")
     if seen.node.unclean:
         return Judgement(Verdict.WAIT, "Pacemaker wants to fence it, and has not succeeded yet")
@@ -140,7 +140,8 @@ def _judge_fenced(
     if age > policy.fence_max_age and not resumed:
         text = f"its last fence is {age:.0f} s older than the reported failure"
         return _believe(seen, report, policy, text)
-    return Judgement(Verdict.FENCED, f"fenced at {day_time(fenced)}")
+    how = "confirmed dead by an operator" if _by_word(seen) else "fenced"
+    return Judgement(Verdict.FENCED, f"{how} at {day_time(fenced)}")
 
 
 def _judge_unfenced(
@@ -225,6 +226,14 @@ def fences(seen: Observation) -> list[float]:
     """Return when the host was fenced, from the history, which outlasts the host's return."""
     events = seen.status.fencing_of(seen.node.name)
     return [event.completed for event in events if event.confirmed and event.completed is not None]
+
+
+def _by_word(seen: Observation) -> bool:
+    """Whether the recorded fence is the word of an operator, who needs to wait for no device."""
+    return any(
+        event.delegate == crm_mon.A_HUMAN and _same(event.completed or 0.0, seen.fenced or 0.0)
+        for event in seen.status.fencing_of(seen.node.name)
+    )
 
 
 def _same(first: float, second: float) -> bool:

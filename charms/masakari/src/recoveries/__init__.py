@@ -1,0 +1,1 @@
+"""What operators do about fencing and recoveries: the actions, apart from Juju."""

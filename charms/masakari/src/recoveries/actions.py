@@ -1,0 +1,62 @@
+"""Actions on fencing and recoveries: from Juju's parameters to calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from masakari_fencing.pacemaker.tools import PacemakerError
+
+from recoveries.confirming import confirm_host_dead
+from recoveries.times import moment
+from segments.cloud import Cloud
+from segments.lookup import ActionError
+from segments.results import Results
+from workload.cluster import Cluster
+
+Action = Callable[[Cluster, Callable[[], Cloud], Mapping[str, Any]], Results]
+
+
+def allow_fencing(
+    cluster: Cluster, cloud: Callable[[], Cloud], params: Mapping[str, Any]
+) -> Results:
+    """Lift the fencing limit for a while."""
+    return {"outcome": "allowed", "until": moment(cluster.allow_fencing(params["duration"]))}
+
+
+def readmit_hosts(
+    cluster: Cluster, cloud: Callable[[], Cloud], params: Mapping[str, Any]
+) -> Results:
+    """Take hypervisors back, unfenced, that answer again."""
+    back = cluster.readmit()
+    return {"outcome": "readmitted" if back else "unchanged", "hosts": ",".join(back)}
+
+
+RECOVERY_ACTIONS: Mapping[str, Action] = {
+    "allow_fencing": allow_fencing,
+    "readmit_hosts": readmit_hosts,
+    "confirm_host_dead": confirm_host_dead,
+}
+"""What each action calls; its name has underscores here."""
+
+
+def run(
+    action: str, cluster: Cluster, cloud: Callable[[], Cloud], params: Mapping[str, Any]
+) -> Results:
+    """Run an action.
+
+    Args:
+        action: its name.
+        cluster: of this unit.
+        cloud: gives access to the APIs; not every action needs them.
+        params: Juju's parameters.
+
+    Raises:
+        ActionError: it cannot be done.
+        CloudError: an API does not do it.
+        ValueError: an option or a parameter is unusable.
+    """
+    try:
+        return RECOVERY_ACTIONS[action](cluster, cloud, params)
+    except PacemakerError as error:
+        raise ActionError(f"Pacemaker does not answer: {error}") from error

@@ -1,0 +1,94 @@
+"""Why a lost hypervisor has not been fenced for a minute or more, and what to do about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from masakari_fencing.commands import Runner
+from masakari_fencing.maas.client import Maas, MaasError, SettingsError
+from masakari_fencing.pacemaker import cibadmin, crm_mon
+
+PATIENCE = 60.0
+"""Seconds since the host was lost after which the operator's word is asked for. Until then a
+repeated attempt may succeed."""
+
+LOST = "lost, and fencing it has failed since"
+"""The problem's text begins with this."""
+
+CONFIRM = "{0}; or see that {1} is off, and say so: confirm-host-dead host={1}"
+"""What ends it, without a power controller, too."""
+
+CREDENTIALS = "check maas_url and maas_credentials on hacluster"
+MAAS = "bring MAAS back, or the network to it"
+CONTROLLER = "mend its power controller (BMC), or the network to it"
+MANUAL = "give it a power type in MAAS"
+
+
+def explain(
+    runner: Runner,
+    status: crm_mon.Status,
+    node: str,
+    device: Mapping[str, str] | None,
+    *,
+    maas: Callable[[str, str], Maas],
+    now: float,
+) -> tuple[str, str] | None:
+    """Return what is wrong and the cure; None where it is not the power that takes so long.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        status: the cluster.
+        node: a hypervisor that Pacemaker wants to fence, and may.
+        device: parameters of the MAAS device that is to fence it, if there is one.
+        maas: makes a client for a URL and a key.
+        now: seconds since the epoch.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    since = _failing_since(runner, status, node)
+    if device is None or since is None or now - since < PATIENCE:
+        return None
+    reason, cure = _cause(node, device, maas)
+    if not reason:
+        return None
+    moment = time.strftime("%H:%M:%SZ", time.gmtime(since))
+    return f"{LOST} {moment}: {reason}", CONFIRM.format(cure, node)
+
+
+def _failing_since(runner: Runner, status: crm_mon.Status, node: str) -> float | None:
+    """Return when a node was lost whose fencing has failed ever since; None: it has not."""
+    failed = []
+    for event in status.fencing_of(node):  # the latest first
+        if event.status == "success":
+            break
+        if event.status == "failed" and event.completed is not None:
+            failed.append(event.completed)
+    connected = cibadmin.connected_since(runner, node) or 0.0
+    failed = [moment for moment in failed if moment > connected]
+    if not failed:
+        return None
+    # An attempt may take more than a minute by itself.
+    lost = [f.time or 0.0 for f in status.failures if f.operation.startswith(f"{node}_")]
+    return min([*failed, *(moment for moment in lost if moment > connected)])
+
+
+def _cause(node: str, device: Mapping[str, str], maas: Callable[[str, str], Maas]) -> list[str]:
+    """Return why MAAS does not switch a machine off, and the cure; empty where it should."""
+    try:
+        client = maas(device.get("url", ""), device.get("apikey", ""))
+        machine = client.machine(node)
+    except SettingsError as error:
+        return [str(error), CREDENTIALS]
+    except MaasError as error:
+        return [str(error), MAAS]
+    if machine.power_type == "manual":
+        return ["its power type in MAAS is manual, so nothing can switch it", MANUAL]
+    try:
+        state = client.power_state(machine)
+    except MaasError as error:
+        return [f"MAAS does not get its power state ({error})", CONTROLLER]
+    if state in ("on", "off"):
+        return ["", ""]
+    return [f"its power controller does not answer MAAS (power {state or 'unknown'})", CONTROLLER]
