@@ -51,7 +51,7 @@ class Commands:
         self._status = -1
         self._requests = 0
         cluster.cib = etree.fromstring(EMPTY)
-        cluster.whole = self._whole
+        cluster.fencer = _Fencer(self)
 
     def configure(self) -> None:
         """Write what hacluster and this project's charms configure."""
@@ -452,6 +452,22 @@ class Commands:
         self.cluster.history.insert(0, event)
         self.cluster.changed()
         return 0, ""
+
+
+class _Fencer:
+    """Runs commands where a fencing is carried out that began with quorum."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    def run(self, argv: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        answers = {"crm_mon": self._status, "crm_node": lambda: "1\n"}
+        text = answers.get(argv[0], self._commands._whole)()
+        return subprocess.CompletedProcess(argv, 0, text, "")
+
+    def _status(self) -> str:
+        text = self._commands.status_text(None)
+        return text.replace("with_quorum='false'", "with_quorum='true'")
 
 
 def _change_in(section: Any, options: dict[str, str], given: Any) -> int:

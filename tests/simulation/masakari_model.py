@@ -385,6 +385,8 @@ class Session:
         from novaclient import exceptions
 
         nova = self._masakari.world.nova
+        if "/os-hypervisors" in url:
+            return nova.hypervisors(url)
         if method == "GET":
             found = [
                 {"id": s.uuid, "host": s.host, "forced_down": s.forced_down,

@@ -127,6 +127,39 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a host that was lost for a moment is fenced for as long as it is not connected to",
+        "lost for a moment",
+        Edit(
+            "notifier.watchers.spared_hosts",
+            "SparedHosts._candidates",
+            " or self._lives(name, status, unknown=False)",
+            "",
+        ),
+    ),
+    Mutant(
+        "a host that is connected again is fenced for what was decided before",
+        "lost for a moment",
+        Edit(
+            "fence_agent.limit", "_in_touch", "return status.works(node) and", "return False and"
+        ),
+        Edit("fence_agent.limit", "check", "if lately and", "if False and"),
+    ),
+    Mutant(
+        "a host that was started anew counts as one that was lost for a moment",
+        "started anew",
+        Edit(
+            "notifier.watchers.spared_hosts",
+            "SparedHosts._lives",
+            "self.up_for(name) > self.now() - lost + UPTIME_MARGIN",
+            "self.up_for(name) >= 0",
+        ),
+    ),
+    Mutant(
+        "what Nova has stopped between the loss and the fence counts as stopped by its owner",
+        "started anew",
+        Edit("workflow.attempt", "Attempt.failed_at", "return min(generated, lost)", "pass"),
+    ),
+    Mutant(
         "a hypervisor that was never connected is fenced",
         "new hypervisor",
         Edit(

@@ -31,6 +31,8 @@ DIRECTED = (
     "back before its recovery",
     "reporter dies",
     "taken back in Nova",
+    "lost for a moment",
+    "started anew",
     "proxy",
     "inquorate member",
     "segment disabled",

@@ -142,6 +142,23 @@ class Nova:
         if self.is_up(service.host) and not self._host(service.host).compute:
             self.kernel.sleep(RPC_TIMEOUT)
 
+    def hypervisors(self, url: str) -> tuple[int, Any]:
+        """`api/openstack/compute/hypervisors.py`: all of them, or what one says of its uptime."""
+        # Source only: nova/virt/libvirt/driver.py: get_host_uptime
+        name = url.rstrip("/").split("/")[2]
+        if name.startswith("detail"):
+            known = [] if "marker" in url else list(self.world.hosts.values())
+            items = [
+                {"id": h.name, "hypervisor_hostname": h.name, "service": {"host": h.nova_name}}
+                for h in known
+            ]
+            return 200, {"hypervisors": items}
+        host = self.world.hosts[name]
+        if not (self.is_up(host.nova_name) and host.compute and host.reachable):
+            return 400, {"badRequest": {"message": "Compute service is unavailable"}}
+        minutes = (self.kernel.now - host.booted) // 60
+        return 200, {"hypervisor": {"uptime": f" 10:00:00 up {minutes:.0f} min,  0 users"}}
+
     # -- guests -----------------------------------------------------------------------------
     def guest(self, uuid: Any) -> Guest:
         """Look a guest up, by its identifier or novaclient's object."""

@@ -95,7 +95,7 @@ def dies_while_locked(sim: Simulation) -> None:
 def late_request(sim: Simulation) -> None:
     """A machine stands still between its engine's look at whose recovery it is and its request."""
     sim.nova.rebuild_time = (20.0, 60.0)
-    number, seconds = sim.rng.randint(6, 9), 25 + 50 * sim.rng.random()
+    number, seconds = sim.rng.randint(7, 10), 25 + 50 * sim.rng.random()
     strike = Strike("freeze after", "engine", number, seconds, "pacemaker", "cibadmin --query")
     sim.faults.strikes.append(strike)
     events.die(sim)
@@ -229,6 +229,41 @@ def reporter_dies(sim: Simulation) -> None:
     """The member whose turn it is dies before it has reported the fence, and for good."""
     sim.faults.strikes.append(Strike("crash", "notifier unit1", 1, float("inf"), "api", "POST"))
     events.die(sim)
+
+
+def lost_for_a_moment(sim: Simulation) -> None:
+    """A host is not reached for some seconds, while the power controller is slow or away."""
+    host, seconds = sim.world.hosts["node1"], 6 + 6 * sim.rng.random()
+    events.blip(sim, "node1", seconds)
+    host.spared = True
+    if sim.rng.random() < 0.3:
+        sim.cluster.fence_delay = (seconds, 15.0)
+        return
+    sim.cluster.power_controller = False
+
+    def works(s: Simulation) -> None:
+        s.world.note_fault("the power controller is back")
+        s.cluster.power_controller = True
+
+    events.later(sim, seconds + 80 * sim.rng.random(), works)
+
+
+def started_anew(sim: Simulation) -> None:
+    """A host boots by itself while the power controller is away: its guests are lost."""
+    host = sim.world.hosts["node1"]
+    host.boot_time, host.compute_delay = 10 + 20 * sim.rng.random(), (1.0, 2.0)
+    sim.cluster.power_controller = False
+    events.die(sim)
+
+    def on(s: Simulation) -> None:
+        s.world.power_on(host)
+
+    def works(s: Simulation) -> None:
+        s.world.note_fault("the power controller is back")
+        s.cluster.power_controller = True
+
+    events.later(sim, 1.0, on)
+    events.later(sim, 20 + 40 * sim.rng.random(), works)
 
 
 def taken_back_in_nova(sim: Simulation) -> None:
@@ -395,6 +430,8 @@ SITUATIONS = {
         _situation("back before its recovery", back_before),
         _situation("reporter dies", reporter_dies),
         _situation("taken back in Nova", taken_back_in_nova),
+        _situation("lost for a moment", lost_for_a_moment),
+        _situation("started anew", started_anew, must_recover=True),
         _situation("proxy", proxy),
         _situation("inquorate member", inquorate),
         _situation("segment disabled", segment_disabled),

@@ -72,6 +72,8 @@ class Hypervisor:
         out: it has failed or was fenced, and nobody has taken it back into service since.
         repair: its operator has switched it off or reboots it.
         compute_delay: seconds from its boot to nova-compute's start, at least and at most.
+        booted: when it has last booted.
+        spared: it must not be fenced by anybody.
         serves_since: when nova-compute was started last.
     """
 
@@ -95,6 +97,8 @@ class Hypervisor:
     out: bool = False
     repair: bool = False
     compute_delay: tuple[float, float] = (1.0, 5.0)
+    booted: float = 0.0
+    spared: bool = False
     serves_since: float = 0.0
 
 
@@ -206,7 +210,7 @@ class World:
         if host.boots != boot or not host.power:
             return
         host.up = host.remote = host.reachable = host.storage = True
-        host.failed, host.repair = None, False
+        host.failed, host.repair, host.booted = None, False, self.kernel.now
         self.kernel.trace(host.name, "has booted")
         self.last_fault = max(self.last_fault, self.kernel.now)
         self.cluster.look_at(host.name)
@@ -248,6 +252,8 @@ class World:
             self.violate("fenced, never connected", text)
         elif self.masakari.off_for(host.nova_name) > KNOWN:
             self.violate("fenced, switched off", text)
+        elif host.spared:
+            self.violate("fenced, lost for a moment", text)
         elif host.repair:
             self.violate("fenced, in its operator's hands", text)
         elif self.healthy(host) and (not host.out or (asked and self._serves(host))):

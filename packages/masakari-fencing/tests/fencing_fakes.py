@@ -235,6 +235,7 @@ class FakeMasakari:
         forced_down: hosts that Nova, which answers at the same address, holds for down.
         disabled: hosts on which Nova places no guests.
         renamed: the hypervisors' own names, where they differ from their hosts'.
+        uptimes: what the hosts' nova-compute says; the others do not answer.
         absent: hosts that have no nova-compute.
         refuse_up: whether Nova refuses to end a forced-down state.
         duplicate_interval: as the option duplicate_notification_detection_interval.
@@ -251,6 +252,7 @@ class FakeMasakari:
             for n, name in enumerate(hosts, 1)
         }
         self.forced_down: set[str] = set()
+        self.uptimes: dict[str, str] = {}
         self.disabled: set[str] = set()
         self.renamed: dict[str, str] = {}
         self.absent: set[str] = set()
@@ -326,6 +328,9 @@ class FakeMasakari:
     def _ask_nova(self, path: str, query: str) -> tuple[int, Any]:
         if path == "/v1/os-services":
             return 200, {"services": self._services()}
+        if path.endswith("/uptime"):
+            said = self.uptimes.get(path.split("/")[-2].removeprefix("id-of-"))
+            return (200, {"hypervisor": {"uptime": said}}) if said else (400, {})
         assert path == "/v1/os-hypervisors/detail"
         return 200, {"hypervisors": self._hypervisors(query)}
 

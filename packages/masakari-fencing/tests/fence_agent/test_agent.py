@@ -95,7 +95,9 @@ class Call:
         self.asked: list[tuple[str, FencingLimit]] = []
         self.refusals: list[StoppedFencing | None] = []
 
-    def _check(self, runner: object, node: str, guard: FencingLimit) -> str | None:
+    def _check(
+        self, runner: object, node: str, guard: FencingLimit, *, begun: float
+    ) -> str | None:
         self.asked.append((node, guard))
         return self.reason
 
@@ -139,13 +141,33 @@ def test_nothing_is_switched_when_the_guard_refuses(power: FakePower) -> None:
     assert [refusal.node for refusal in call.refusals if refusal] == [HOST, HOST]
 
 
+def _spare(*_: object, **__: object) -> str | None:
+    raise limit.Spared("it is being readmitted")
+
+
+def test_the_guard_is_asked_again_when_maas_has_taken_its_time(
+    power: FakePower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "FRESH", 0.0)
+    call = Call(power)
+    listed = power.handle
+
+    def handle(method: str, operation: str) -> tuple[int, object]:
+        if operation == "list":
+            call._check = _spare  # type: ignore[method-assign]
+        return listed(method, operation)
+
+    monkeypatch.setattr(power, "handle", handle)
+    check = lambda *args, **options: call._check(*args, **options)  # noqa: E731
+    with pytest.raises(AgentError, match="it is being readmitted"):
+        Agent(call.runner, call.values, check=check, maas=patient, remember=print).run("reboot")
+    assert power.journal == ["GET list"]
+
+
 def test_a_host_that_is_spared_does_not_stop_all_fencing(power: FakePower) -> None:
     call = Call(power)
 
-    def spare(*_: object) -> str | None:
-        raise limit.Spared("it is being readmitted")
-
-    call._check = spare  # type: ignore[method-assign]
+    call._check = _spare  # type: ignore[method-assign]
     with pytest.raises(AgentError, match=r"not fencing node1\.maas: it is being readmitted"):
         call.run("reboot")
     assert power.journal == []

@@ -3,95 +3,18 @@
 from __future__ import annotations
 
 import math
-import threading
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fencing_fakes import Cluster, Remote
+from fencing_fakes import Remote
+from fencing_rack import NOW, Rack
 from masakari_fencing.fence_agent import limit
-from masakari_fencing.pacemaker import fencing_limit, properties, readmission, remote_nodes
+from masakari_fencing.pacemaker import fencing_limit, properties
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit
-from masakari_fencing.pacemaker.remote_nodes import PROBES
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import stopped_fencing
 from masakari_fencing.records.stopped_fencing import StoppedFencing
-
-NOW = 2_000_000.0
-
-
-class Rack:
-    """Ten hypervisors, some of which are lost."""
-
-    def __init__(self, count: int = 10) -> None:
-        self.cluster = Cluster([Remote(f"node{number}") for number in range(1, count + 1)])
-        self.properties: dict[str, float] = {}
-        self.unseen: set[str] = set()
-        self.unrecorded: set[str] = set()
-        self.silent: set[str] = set()
-        self.tried: set[str] = set()
-        self.objection: str | None = None
-        self.asked: list[tuple[str, list[str]]] = []
-        self.cluster.runner.on("cibadmin --query", lambda argv: self.cib())
-
-    def cib(self) -> str:
-        properties = "".join(
-            f'<nvpair name="{k}" value="{v}"/>' for k, v in self.properties.items()
-        )
-        primitives = "".join(
-            f'<primitive id="{remote.name}" class="ocf" provider="pacemaker" type="remote">'
-            f'<instance_attributes><nvpair name="server" value="ip-{remote.name}"/>'
-            "</instance_attributes></primitive>"
-            for remote in self.cluster.remotes
-        )
-        states = "".join(
-            f'<node_state remote_node="true" uname="{remote.name}" '
-            f'node_fenced="{remote.fenced:.0f}"/>'
-            for remote in self.cluster.remotes
-            if remote.name not in self.unseen
-        )
-        nodes = "".join(
-            f'<node uname="{remote.name}"><instance_attributes>'
-            '<nvpair name="juju-machine" value="1"/></instance_attributes></node>'
-            for remote in self.cluster.remotes
-            if remote.name not in self.unrecorded
-        )
-        return (
-            f"<cib><configuration><crm_config><x>{properties}</x></crm_config>"
-            f"<nodes>{nodes}</nodes><resources>{primitives}</resources></configuration>"
-            f"<status>{states}</status></cib>"
-        )
-
-    def lose(self, *names: str, noticed: bool = True) -> None:
-        for name in names:
-            remote = self.cluster.remote(name)
-            assert remote is not None
-            remote.unclean, remote.online = noticed, not noticed
-            self.silent.add(name)
-
-    def reachable(self, address: str, port: int) -> bool:
-        name = address.removeprefix("ip-")
-        self.tried.add(name)
-        return name not in self.silent
-
-    def check(self, target: str = "node1", **limits: int) -> str | None:
-        guard = FencingLimit(**limits) if limits else FencingLimit(max_hosts=2)
-        try:
-            return limit.check(
-                self.cluster.runner,
-                target,
-                guard,
-                reachable=self.reachable,
-                objection=self.object,
-                clock=lambda: NOW,
-            )
-        except limit.Spared as error:
-            return f"spared: {error}"
-
-    def object(self, addresses: list[str], host: str) -> str | None:
-        self.asked.append((host, addresses))
-        return self.objection
 
 
 def test_one_dead_host_is_fenced() -> None:
@@ -127,6 +50,7 @@ def test_hosts_that_wait_to_be_fenced_count_even_if_they_answer() -> None:
 
 def test_hosts_that_were_fenced_within_the_window_count() -> None:
     rack = Rack()
+    rack.lose("node1")
     for name in ("node2", "node3"):
         remote = rack.cluster.remote(name)
         assert remote is not None
@@ -137,6 +61,7 @@ def test_hosts_that_were_fenced_within_the_window_count() -> None:
 
 def test_hosts_that_have_long_been_off_do_not_count() -> None:
     rack = Rack()
+    rack.lose("node1")
     for name in ("node2", "node3", "node4"):
         remote = rack.cluster.remote(name)
         assert remote is not None
@@ -147,6 +72,7 @@ def test_hosts_that_have_long_been_off_do_not_count() -> None:
 
 def test_hosts_whose_daemon_was_stopped_on_purpose_do_not_count() -> None:
     rack = Rack()
+    rack.lose("node1")
     for name in ("node2", "node3", "node4"):
         remote = rack.cluster.remote(name)
         assert remote is not None
@@ -209,105 +135,6 @@ def test_without_an_answer_of_the_cluster_nothing_is_fenced() -> None:
             rack.check()
 
 
-class Repair(Rack):
-    """A rack whose network is repaired, and a cluster that connects after a cleanup."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = NOW
-        self.held: list[float] = []
-        self.slowness = 0.0
-        runner = self.cluster.runner
-        runner.on("crm_resource --resource", self._cleanup)
-        runner.on("cibadmin --modify", self._hold)
-        runner.on("cibadmin --delete --xpath", self._release)
-
-    def _hold(self, argv: list[str]) -> str:
-        config = ET.fromstring(str(self.cluster.runner.inputs[-1]))  # noqa: S314
-        pairs = list(config.iterfind("cluster_property_set/nvpair"))
-        self.held.append(float(pairs[0].get("value", "")))
-        self.properties |= {str(pair.get("name")): self.held[-1] for pair in pairs}
-        return ""
-
-    def _release(self, argv: list[str]) -> str:
-        del self.properties[argv[-1].split("'")[1]]
-        return ""
-
-    @property
-    def holds(self) -> set[str]:
-        return {name.removeprefix(properties.HOLD) for name in self.properties}
-
-    def _cleanup(self, argv: list[str]) -> str:
-        remote = self.cluster.remote(argv[2])
-        assert remote is not None
-        assert self.properties[f"{properties.HOLD}{argv[2]}"] > self.now
-        assert self.check(argv[2]) == "spared: it is being readmitted"
-        remote.unclean, remote.online = False, remote.name not in self.silent
-        self.now += self.slowness
-        return ""
-
-    def readmit(self, only: list[str] | None = None) -> list[str]:
-        return readmission.readmit(
-            self.cluster.runner,
-            only=only,
-            reachable=self.reachable,
-            clock=lambda: self.now,
-            sleep=lambda seconds: setattr(self, "now", self.now + seconds),
-        )
-
-
-def test_hosts_that_answer_again_are_readmitted_unfenced() -> None:
-    rack = Repair()
-    rack.lose("node1", "node2", "node3")
-    rack.silent = {"node3"}
-    assert rack.readmit() == ["node1", "node2"]
-    assert [call[2] for call in rack.cluster.runner.ran("crm_resource")] == ["node1", "node2"]
-    assert rack.held == [NOW + readmission.HOLD_TIME]
-    assert rack.holds == set()
-
-
-def test_a_hold_belongs_to_a_host() -> None:
-    """One that is taken back in vain keeps no other from being fenced."""
-    rack = Repair()
-    rack.lose("node1", "node2")
-    rack.silent = {"node2"}
-    verdicts: list[str | None] = []
-
-    def cleanup(argv: list[str]) -> str:
-        verdicts.extend(rack.check(name) for name in ("node1", "node2"))
-        return ""
-
-    rack.cluster.runner.on("crm_resource --resource node1", cleanup)
-    assert rack.readmit(["node1"]) == []
-    assert verdicts == ["spared: it is being readmitted", None]
-
-
-def test_the_operator_readmits_what_comes_back_and_holds_the_rest() -> None:
-    """The network comes back for one after the other; the last are no dead hosts."""
-    rack = Repair()
-    rack.lose("node1", "node2")
-    rack.silent = {"node2"}
-    rack.cluster.runner.on("crm_resource --resource", 1)
-    before = rack.properties.copy()
-    rack.cluster.runner.on("cibadmin --delete", "")
-    with pytest.raises(PacemakerError):
-        rack.readmit()
-    assert before == {}
-    assert rack.holds == {"node1", "node2"}
-
-
-def test_hypervisors_are_tried_side_by_side() -> None:
-    rack = Rack(PROBES)
-    together = threading.Barrier(PROBES, timeout=30)
-
-    def reachable(address: str, port: int) -> bool:
-        together.wait()
-        return True
-
-    names = [remote.name for remote in rack.cluster.remotes]
-    assert remote_nodes.answering({}, names, reachable) == names
-
-
 @pytest.mark.parametrize("says", ["crm_mon", "crm_node"])
 def test_without_quorum_nothing_is_fenced(says: str) -> None:
     """Pacemaker lets a member without quorum fence a hypervisor that it is connected to."""
@@ -343,43 +170,6 @@ def test_one_that_is_still_being_added_is_fenced_only_when_asked_for(lack: str) 
     assert rack.check() is not None, "that lifts the limit, for hosts that are dead"
     remote.requester = "stonith_admin.871@juju-1-lxd-0"
     assert rack.check() is None
-
-
-def test_nothing_is_fenced_before_the_last_of_many_hosts_is_back() -> None:
-    rack = Repair()
-    rack.lose("node1", "node2", "node3")
-    rack.silent.clear()
-    rack.slowness = readmission.HOLD_TIME / 2 + 5
-    assert rack.readmit() == ["node1", "node2", "node3"]
-    assert rack.now > NOW + readmission.HOLD_TIME
-    assert rack.holds == set()
-
-
-def test_a_host_that_does_not_connect_ends_the_hold_in_time() -> None:
-    rack = Repair()
-    rack.lose("node1", "node2", "node3")
-    rack.silent.clear()
-    rack.cluster.runner.on("crm_resource --resource node2", "")
-    assert rack.readmit() == ["node1", "node3"]
-    assert rack.now < rack.held[0]
-    assert rack.holds == set()
-
-
-def test_nothing_to_readmit_changes_nothing() -> None:
-    rack = Repair()
-    rack.lose("node1", "node2")
-    assert rack.readmit() == []
-    assert rack.held == []
-
-
-def test_a_cleanup_that_fails_ends_the_hold() -> None:
-    rack = Repair()
-    rack.lose("node1")
-    rack.silent.clear()
-    rack.cluster.runner.on("crm_resource --resource", 1)
-    with pytest.raises(PacemakerError):
-        rack.readmit()
-    assert rack.holds == set()
 
 
 def test_a_refusal_is_kept_for_a_minute(tmp_path: Path) -> None:
@@ -432,8 +222,42 @@ def test_one_that_pacemaker_lost_and_forgot_to_fence_is_objected_to_as_well() ->
     assert rack.check(matrix=True) == "node1 still answers"
 
 
+def test_one_that_answers_again_is_given_time_to_be_taken_back() -> None:
+    rack = Rack(3)
+    rack.lose("node1")
+    remote = rack.cluster.remote("node1")
+    assert remote is not None
+    remote.start_failed = NOW - limit.RETURNING + 1
+    assert rack.check() is None
+    rack.returned = True
+    assert rack.check() == "spared: it was lost a moment ago, and answers again"
+    remote.events = [("off", "pending", None)]
+    remote.requester = "stonith_admin.871@juju-1-lxd-0"
+    assert "spared" in str(rack.check()), "whoever asks: it is lost"
+    remote.start_failed = NOW - limit.RETURNING - 1
+    assert rack.check() is None, "nobody took it back: it was started anew, say"
+
+
+def test_one_that_the_cluster_is_in_touch_with_is_fenced_only_for_who_asks() -> None:
+    rack = Rack(3)
+    assert rack.check() == "spared: the cluster is in touch with it again"
+    remote = asked_for(rack)
+    assert rack.check() is None
+    remote.connected = NOW + 2
+    assert "spared" in str(rack.check()), "it was lost when it was asked for"
+
+
+def asked_for(rack: Rack) -> Remote:
+    remote = rack.cluster.remote("node1")
+    assert remote is not None
+    remote.events = [*remote.events, ("off", "pending", None)]
+    remote.requester = "stonith_admin.871@juju-1-lxd-0"
+    return remote
+
+
 def test_a_fencing_that_somebody_asked_for_is_not_objected_to() -> None:
     rack = Rack(3)
+    asked_for(rack)
     rack.objection = "node1 still answers"
     assert rack.check(matrix=True) is None
 
@@ -457,14 +281,3 @@ def test_whether_the_limits_are_lifted(until: float | None, lifted: bool) -> Non
     if until is not None:
         rack.properties[properties.ALLOW] = until
     assert properties.lifted(rack.cluster.runner, clock=lambda: NOW) is lifted
-
-
-def test_only_some_are_readmitted() -> None:
-    rack = Rack(3)
-    rack.lose("node1", "node2")
-    rack.silent.clear()
-    found = readmission.readmit(
-        rack.cluster.runner, only=["node3"], reachable=rack.reachable, clock=lambda: NOW
-    )
-    assert found == [], "a host that is not lost needs no readmission"
-    assert not rack.cluster.runner.ran("crm_resource")

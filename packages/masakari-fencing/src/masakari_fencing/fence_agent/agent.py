@@ -24,6 +24,10 @@ from masakari_fencing.records.stopped_fencing import StoppedFencing
 POWER_TIMEOUT = 75.0
 """Seconds for the power to go off, by a controller that may be slow; see `topology.TIMEOUT`."""
 
+FRESH = 2.0
+"""Seconds since the guard let it through after which it is asked again before the power is cut:
+MAAS may take most of a minute to be found, and to take a request."""
+
 _PARAMETERS = {
     "action": "What to do",
     "plug": "Node to fence",
@@ -83,7 +87,7 @@ class Agent:
         runner: Runner,
         values: dict[str, str],
         *,
-        check: Callable[[Runner, str, FencingLimit], str | None] = limit.check,
+        check: Callable[..., str | None] = limit.check,
         maas: Callable[..., Maas] = Maas,
         remember: Callable[[StoppedFencing | None], None] = stopped_fencing.remember,
     ) -> None:
@@ -92,6 +96,8 @@ class Agent:
         self._check = check
         self._maas = maas
         self._remember = remember
+        self._begun = time.time()
+        self._looked = 0.0
 
     def run(self, action: str) -> int:
         """Carry an action out.
@@ -118,7 +124,7 @@ class Agent:
         if action == "status":
             return 0 if client.power_state(machine) != "off" else 2
         if action in ("off", "reboot"):
-            client.power_off(machine)
+            client.power_off(machine, look=self._look_again)
         if action == "on":
             client.power_on(machine)
         elif action == "reboot":
@@ -129,16 +135,22 @@ class Agent:
                 print(f"{machine.hostname} is off, but stays off: {error}", file=sys.stderr)
         return 0
 
+    def _look_again(self) -> None:
+        """Look whether the node is still to be fenced, where that was a while ago."""
+        if time.monotonic() - self._looked > FRESH:
+            self._pass(self._node())
+
     def _pass(self, node: str) -> None:
         """Let a fencing through, or not."""
         try:
-            reason = self._check(self._runner, node, self._guard())
+            reason = self._check(self._runner, node, self._guard(), begun=self._begun)
         except limit.Spared as error:
             raise AgentError(f"not fencing {node}: {error}") from None
         if reason is not None:
             self._remember(StoppedFencing(node, reason, time.time()))
             raise AgentError(f"not fencing {node}: {reason}")
         self._remember(None)
+        self._looked = time.monotonic()
 
     def _machine(self) -> tuple[Maas, Machine]:
         device = self._values["device"]

@@ -11,7 +11,10 @@ member comes to the same result.
 
 from __future__ import annotations
 
+import functools
+import math
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
 from masakari_fencing import witnesses
@@ -20,12 +23,19 @@ from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, fenceable
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit, lost, recorded_fences
 from masakari_fencing.pacemaker.properties import ALLOW, HOLD, until
 from masakari_fencing.pacemaker.remote_nodes import (
+    PORT,
     Reachable,
     addresses,
     answering,
     answers,
     others_of,
 )
+
+RETURNING = 20.0
+"""Seconds since it was lost for which a hypervisor that answers is not fenced: the notifiers look
+meanwhile whether it has been running all the time, and take it back (`spared_hosts`)."""
+
+_prompt = functools.partial(answers, timeout=0.3)
 
 
 class Spared(Exception):  # noqa: N818 - nothing is wrong
@@ -37,7 +47,9 @@ def check(
     target: str,
     limit: FencingLimit,
     *,
+    begun: float = math.inf,
     reachable: Reachable = answers,
+    returned: Reachable = _prompt,
     objection: Callable[[list[str], str], str | None] = witnesses.objection,
     clock: Callable[[], float] = time.time,
 ) -> str | None:
@@ -47,7 +59,9 @@ def check(
         runner: runs Pacemaker's commands.
         target: the hypervisor.
         limit: how many may be lost.
-        reachable: whether something accepts connections at an address and port.
+        begun: since when it is being fenced, in seconds since the epoch.
+        reachable: whether a daemon answers at an address and port.
+        returned: whether the hypervisor's does, which is mostly dead.
         objection: why the other hypervisors object, if they do.
         clock: seconds since the epoch.
 
@@ -72,15 +86,18 @@ def check(
     if until(cib, ALLOW) > clock():
         return None
     known = addresses(cib)
-    # A host that Pacemaker reaches is fenced because somebody asked for it, who has reasons.
-    asks = limit.matrix and not status.works(target)
-    if asks and (text := objection(others_of(known, target), target)):
+    if _in_touch(status, cib, target, begun):
+        raise Spared("the cluster is in touch with it again")
+    lost_now = not status.works(target)
+    lately = lost_now and clock() - (status.lost_at(target) or 0.0) < RETURNING
+    if lately and returned(*known.get(target, (target, PORT))):
+        raise Spared("it was lost a moment ago, and answers again")
+    if limit.matrix and lost_now and (text := objection(others_of(known, target), target)):
         return text
-    if most >= total:
-        return None
 
     def unreachable(names: list[str]) -> list[str]:
-        there = answering(known, names, reachable)
+        # Without a limit nobody is asked.
+        there = names if most >= total else answering(known, names, reachable)
         return [name for name in names if name not in there]
 
     gone = lost(
@@ -95,3 +112,13 @@ def check(
         return None
     names = ", ".join(sorted(gone)[:5]) + (", ..." if len(gone) > 5 else "")
     return f"{len(gone)} of {total} hypervisors are lost at once ({names}), the limit is {most:g}"
+
+
+def _in_touch(status: crm_mon.Status, cib: ET.Element, node: str, begun: float) -> bool:
+    """Whether the cluster talks to a node that was lost when its fencing was decided on.
+
+    One that it talks to all the time is fenced because somebody asked for it, who has reasons.
+    """
+    operations = cib.iterfind(f"status//lrm_resource[@id='{node}']/lrm_rsc_op")
+    connected = cibadmin.connected_at(operations) or 0.0
+    return status.works(node) and (not status.asked_for(node) or connected > begun)

@@ -109,16 +109,23 @@ class Maas:
         """
         return _state(self._api.ask("GET", self._path(machine, "query_power_state")))
 
-    def power_off(self, machine: Machine) -> None:
+    def power_off(self, machine: Machine, *, look: Callable[[], None] = lambda: None) -> None:
         """Switch a machine off, and return only when its power controller says that it is.
+
+        Args:
+            machine: the machine.
+            look: called before each request to do so; raises where it must not be made any more.
 
         Raises:
             MaasError: it is not off before the time is up.
+            Exception: whatever `look` raises.
         """
         asked: float | None = None
         attempt, state = 0, ""
         while True:
             failed = ""
+            if asked is None or self._api.clock() - asked >= ASK_AGAIN:
+                look()
             try:
                 if asked is None or self._api.clock() - asked >= ASK_AGAIN:
                     self._api.send("POST", self._path(machine, "power_off"), attempt)

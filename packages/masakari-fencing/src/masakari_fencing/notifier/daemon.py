@@ -154,13 +154,14 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     out = OutOfServiceHosts(masakari, nova, settings.out_of_service, tell=unserved.update)
     returned = ReturnedHosts(runner, masakari, nova)
     unattended = UnattendedRecoveries(runner, masakari, settings.turns)
+    spared = SparedHosts(runner, CachedConfiguration(runner), Ranking(runner), nova.up_for)
     for checks, interval in (
         # The cluster's on their own, so that waiting for an API never delays them, nor these a
         # report.
-        ((UnfencedHosts(runner).check,), RETRY_INTERVAL),
+        ((UnfencedHosts(runner, spared.spares).check,), RETRY_INTERVAL),
         (cluster_checks(runner), INTERVAL),
         # It waits for connections that may never come about.
-        ((spared_hosts(runner).check, HeldHosts(runner).check), INTERVAL),
+        ((spared.check, HeldHosts(runner).check), INTERVAL),
         ((unattended.check,), unattended_recoveries.INTERVAL),
         ((returned.check, out.check), SERVICE_INTERVAL),
     ):
@@ -185,11 +186,6 @@ def cluster_checks(runner: Runner) -> tuple[Check, ...]:
         StoppedRemotes(runner, configuration, rank).check,
         DeviceLists(runner).refresh,
     )
-
-
-def spared_hosts(runner: Runner) -> SparedHosts:
-    """Return what takes hypervisors back whose fencing was objected to."""
-    return SparedHosts(runner, CachedConfiguration(runner), Ranking(runner))
 
 
 def keep_checking(checks: Iterable[Check], interval: float) -> None:

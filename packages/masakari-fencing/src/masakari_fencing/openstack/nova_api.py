@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from masakari_fencing.openstack.rest import (
     CATALOG,
+    ApiError,
     Client,
     Session,
     text,
 )
+
+_UPTIME = re.compile(r"up\s+(?:(\d+) days?,\s+)?(?:(\d+):(\d+)|(\d+) min)")
+"""As procps prints it: `up 12 days,  3:04`, `up 5 min`."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +70,39 @@ class NovaApi(Client):
         Raises:
             ApiError: the API did not answer.
         """
-        found: dict[str, str] = {}
+        return {
+            text(item.get("service"), "host"): text(item, "hypervisor_hostname")
+            for item in self._hypervisors()
+        }
+
+    def up_for(self, host: str) -> float:
+        """Return for how many seconds a host is up; 0 where its nova-compute does not say.
+
+        To the minute, as its `uptime` says, which nova-compute runs for whoever asks.
+
+        Raises:
+            ApiError: the API itself did not answer.
+        """
+        found = [
+            text(item, "id")
+            for item in self._hypervisors()
+            if text(item.get("service"), "host").lower() == host.lower()
+        ]
+        said = None
+        with contextlib.suppress(ApiError):
+            for identifier in found:
+                answer = self._ask("GET", f"/os-hypervisors/{identifier}/uptime")
+                said = _UPTIME.search(text(answer.get("hypervisor"), "uptime"))
+        if said is None:
+            return 0.0
+        days, hours, minutes, alone = (float(part or 0) for part in said.groups())
+        return 60 * (minutes + alone + 60 * (hours + 24 * days))
+
+    def _hypervisors(self) -> Iterator[dict[str, Any]]:
         path = "/os-hypervisors/detail"
         while page := self._ask("GET", path).get("hypervisors"):
-            for item in page:
-                found[text(item.get("service"), "host")] = text(item, "hypervisor_hostname")
+            yield from page
             path = f"/os-hypervisors/detail?marker={text(page[-1], 'id')}"
-        return found
 
     def end_forced_down(self, service: Service) -> None:
         """Have Nova believe a nova-compute again.

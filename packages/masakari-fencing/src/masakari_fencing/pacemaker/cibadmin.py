@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from masakari_fencing.commands import Runner
@@ -93,7 +94,11 @@ def connected_since(runner: Runner, node: str, *, timeout: float = 15) -> float 
     result = runner.run(argv, timeout=timeout, check=False)
     if result.returncode == NO_SUCH:
         return None
-    operations = parse(output(argv, result)).iter("lrm_rsc_op")
+    return connected_at(parse(output(argv, result)).iter("lrm_rsc_op"))
+
+
+def connected_at(operations: Iterable[ET.Element]) -> float | None:
+    """Return when a connection was last made, from its operations; see `connected_since`."""
     times = [
         _epoch(operation.get("last-rc-change"))
         for operation in operations

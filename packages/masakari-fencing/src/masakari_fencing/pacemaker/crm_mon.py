@@ -163,6 +163,11 @@ class Status:
         """Whether it does, and the node is not to be fenced."""
         return self.connected(name) and not any(node.unclean for node in self.named(name))
 
+    def lost_at(self, node: str) -> float | None:
+        """Return when the latest operation on the connection to a remote node has failed."""
+        times = [f.time for f in self.failures if f.operation.rsplit("_", 2)[0] == node and f.time]
+        return max(times, default=None)
+
     def fencing_of(self, node: str) -> list[FenceEvent]:
         """Return the history of one node, in the order in which Pacemaker gives it."""
         return [event for event in self.fence_events if event.target == node]

@@ -20,14 +20,24 @@ MARK = "instance-ha-guard"
 """Meta attribute of a connection whose daemon was stopped in an orderly way."""
 
 Reachable = Callable[[str, int], bool]
-"""Whether something accepts connections at an address and port."""
+"""Whether a daemon answers at an address and port."""
+
+_NONSENSE = b"no handshake\r\n"
 
 
-def answers(address: str, port: int) -> bool:
-    """Whether something accepts connections there."""
+def answers(address: str, port: int, timeout: float = 1.0) -> bool:
+    """Whether a daemon there reacts to what it is told, within so many seconds each time.
+
+    That a connection is accepted is no sign of life: the kernel does that, for a daemon that
+    stands still, too. pacemaker_remote ends one that does not begin with a handshake.
+    """
     try:
-        with socket.create_connection((address, port), timeout=1):
+        with socket.create_connection((address, port), timeout=timeout) as connection:
+            connection.sendall(_NONSENSE)
+            connection.recv(1)
             return True
+    except ConnectionResetError:
+        return True
     except (OSError, ValueError):
         return False
 

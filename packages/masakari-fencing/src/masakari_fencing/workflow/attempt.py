@@ -18,6 +18,7 @@ from masakari_fencing import processes
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.openstack import instances, times
 from masakari_fencing.openstack.compute_service import ComputeService
+from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import refusals
 from masakari_fencing.records.recoveries import Records
@@ -96,6 +97,21 @@ class Attempt:
         """Return what was reported."""
         found = objects.Notification.get_by_uuid(self.context, self.notification)
         return Report(self.host, times.aware(found.generated_time).timestamp())
+
+    def failed_at(self) -> float:
+        """Return when the host failed, in seconds since the epoch, as far as anybody knows.
+
+        It may have been lost for long before it was fenced, which is what was reported.
+        """
+        generated, runner = self.report().generated, Subprocess()
+        with contextlib.suppress(PacemakerError, ValueError):
+            status = crm_mon.status(runner, timeout=CONF.fencing.command_timeout)
+            for node in status.named(self.host):
+                lost = status.lost_at(node.name)
+                # An older failure is of an earlier loss: they stay until they are cleaned up.
+                if lost and lost > (cibadmin.connected_since(runner, node.name) or 0.0):
+                    return min(generated, lost)
+        return generated
 
     def refuse(self, reason: str) -> None:
         """Leave a reason for the charm's status, whoever carries the recovery out."""

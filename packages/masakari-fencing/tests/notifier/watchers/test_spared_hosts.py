@@ -1,4 +1,4 @@
-"""Lost hypervisors whose fencing was objected to are taken back when they answer again."""
+"""Lost hypervisors that have been running all the time are taken back when they answer again."""
 
 from __future__ import annotations
 
@@ -7,23 +7,30 @@ import threading
 
 import pytest
 from fencing_fakes import CONFIGURATION, Cluster, Remote
-from masakari_fencing.notifier.watchers.spared_hosts import PAUSE, PAUSE_MAX, SparedHosts
+from masakari_fencing.notifier.watchers.spared_hosts import (
+    PAUSE,
+    PAUSE_MAX,
+    UPTIME_MARGIN,
+    SparedHosts,
+)
 from masakari_fencing.notifier.watchers.stopped_remotes import RANK_DELAY
+from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, tools
+
+NOW, LOST = 2_000_000.0, 1_999_940.0
 
 
 class Bench:
-    """Three hypervisors, the first of which is lost, and what the others say."""
+    """Three hypervisors, the first of which was lost a minute ago, and what Nova says of it."""
 
     def __init__(self) -> None:
         remotes = [Remote(f"node{n}") for n in (1, 2, 3)]
-        remotes[0].unclean, remotes[0].online = True, False
+        remotes[0].unclean, remotes[0].online, remotes[0].start_failed = True, False, LOST
         self.cluster = Cluster(remotes)
         runner = self.cluster.runner
         runner.on(CONFIGURATION, lambda argv: self._configuration())
-        self.asks = True
         self.off = ""
-        self.objection: str | None = "it still answers"
+        self.uptime: float | None = 86400.0
         self.answering = {"ip-node1"}
         self.rank: int | None = 0
         self.readmitted: list[list[str]] = []
@@ -33,18 +40,14 @@ class Bench:
             runner,
             lambda: cibadmin.configuration(runner),
             lambda node: self.rank,
-            objection=self._objection,
+            self._up_for,
             reachable=lambda address, port: address in self.answering,
             readmit=self._readmit,
             clock=lambda: self.now,
+            now=lambda: NOW,
         )
 
     def _configuration(self) -> str:
-        asks = "true" if self.asks else "false"
-        guard = (
-            '<primitive id="guard" type="fence_masakari_guard"><instance_attributes>'
-            f'<nvpair name="matrix" value="{asks}"/></instance_attributes></primitive>'
-        )
         primitives = "".join(
             f'<primitive id="node{n}" type="remote"><instance_attributes>'
             f'<nvpair name="server" value="ip-node{n}"/></instance_attributes></primitive>'
@@ -54,12 +57,13 @@ class Bench:
         off = f'<cluster_property_set id="masakari-fencing-unserved">{off}</cluster_property_set>'
         return (
             f"<configuration><crm_config>{off}</crm_config>"
-            f"<resources>{guard}{primitives}</resources></configuration>"
+            f"<resources>{primitives}</resources></configuration>"
         )
 
-    def _objection(self, addresses: list[str], host: str) -> str | None:
-        assert addresses == ["ip-node2", "ip-node3"] and host == "node1"
-        return self.objection
+    def _up_for(self, host: str) -> float:
+        if self.uptime is None:
+            raise ApiError("no endpoint")
+        return self.uptime
 
     def _readmit(self, runner: object, *, only: list[str]) -> list[str]:
         self.readmitted.append(only)
@@ -81,21 +85,31 @@ def test_a_host_that_is_still_cut_off_waits(bench: Bench) -> None:
     assert bench.reprieve.check() == []
 
 
-def test_a_host_that_is_to_be_fenced_is_left_to_pacemaker(bench: Bench) -> None:
-    bench.objection = None
+@pytest.mark.parametrize("uptime", [0.0, 30.0, NOW - LOST + UPTIME_MARGIN, None])
+def test_a_host_that_may_have_been_started_anew_is_left_to_pacemaker(
+    bench: Bench, uptime: float | None
+) -> None:
+    bench.uptime = uptime
     assert bench.reprieve.check() == []
     assert not bench.readmitted
+    assert bench.reprieve.spares("node1") is (uptime is None), "nothing could be recovered"
+
+
+def test_where_nobody_knows_when_it_was_lost_it_is_left_to_pacemaker(bench: Bench) -> None:
+    bench.cluster.remotes[0].start_failed = 0
+    assert bench.reprieve.check() == []
+    assert not bench.reprieve.spares("node1")
+
+
+def test_whoever_can_choose_spares_what_is_taken_back(bench: Bench) -> None:
+    assert bench.reprieve.spares("node1")
+    bench.answering.clear()
+    assert not bench.reprieve.spares("node1")
 
 
 def test_healthy_hosts_are_left_alone(bench: Bench) -> None:
     bench.cluster.remotes[0].unclean = False
     assert bench.reprieve.check() == []
-
-
-def test_without_a_matrix_the_cluster_is_not_even_looked_at(bench: Bench) -> None:
-    bench.asks = False
-    assert bench.reprieve.check() == []
-    assert not bench.cluster.runner.ran("crm_mon")
 
 
 def test_the_members_take_turns(bench: Bench) -> None:
@@ -155,25 +169,15 @@ def test_a_pause_ends_with_the_loss(bench: Bench) -> None:
 
 def test_several_are_tried_side_by_side(bench: Bench) -> None:
     for remote in bench.cluster.remotes:
-        remote.unclean = True
+        remote.unclean, remote.start_failed = True, LOST
     together = threading.Barrier(3, timeout=30)
-
-    def wait(*_: object) -> str:
-        together.wait()
-        return "it still answers"
-
-    bench.reprieve.reachable = lambda address, port: bool(wait())
-    bench.reprieve.objection = wait
+    bench.reprieve.reachable = lambda address, port: together.wait() >= 0
     assert bench.reprieve.check() == ["node1", "node2", "node3"]
 
 
-@pytest.mark.parametrize("asks", [True, False])
-def test_one_that_masakari_does_not_look_after_is_taken_back(bench: Bench, asks: bool) -> None:
+def test_one_that_masakari_does_not_look_after_is_taken_back(bench: Bench) -> None:
     """It was not fenced, and would be, healthy again, as soon as its segment is enabled."""
-    bench.asks, bench.off, bench.objection = asks, "node1", None
+    bench.uptime, bench.off = None, "node1"
     assert bench.reprieve.check() == ["node1"]
-
-
-def test_where_no_matrix_is_in_use_the_others_are_fenced(bench: Bench) -> None:
-    bench.asks, bench.off = False, "node2"
+    bench.off = "node2"
     assert bench.reprieve.check() == []

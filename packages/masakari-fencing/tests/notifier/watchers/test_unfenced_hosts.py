@@ -40,6 +40,7 @@ class Watch:
     def __init__(self, remote: Remote, dc: str = OWN, **changes: object) -> None:
         self.now = NOW
         self.answers = False
+        self.spares = False
         self.cluster = Cluster(remotes=[Remote()], dc=dc, **changes)  # type: ignore[arg-type]
         self.cluster.runner.on("cibadmin --query", lambda argv: self._cib())
         node_state = "cibadmin --query --xpath //node_state"
@@ -54,7 +55,11 @@ class Watch:
 
     def member(self, reachable: Callable[[str, int], bool]) -> UnfencedHosts:
         return UnfencedHosts(
-            self.cluster.runner, reachable, clock=lambda: self.now, start=lambda work: work()
+            self.cluster.runner,
+            lambda node: self.spares,
+            reachable,
+            clock=lambda: self.now,
+            start=lambda work: work(),
         )
 
     def _reachable(self, address: str, port: int) -> bool:
@@ -104,6 +109,17 @@ def test_what_pacemaker_forgot_is_fenced() -> None:
     assert watch.retry.check() == []  # it may just be about to
     watch.now += FORGOTTEN
     assert watch.retry.check() == ["node1.maas"]
+
+
+def test_one_that_is_spared_is_looked_at_again_later() -> None:
+    watch = Watch(lost())
+    watch.spares = True
+    assert watch.retry.check() == []
+    watch.spares = False
+    assert watch.retry.check() == []
+    watch.now += INTERVAL
+    assert watch.retry.check() == ["node1.maas"]
+    assert watch.requests == 1
 
 
 def test_a_fencing_whose_end_is_never_told_is_no_excuse() -> None:

@@ -1,9 +1,10 @@
-"""Takes hypervisors back that Pacemaker had lost, and that were spared.
+"""Takes hypervisors back that Pacemaker has lost, and that need not be fenced.
 
-The witnesses objected to their fencing, or Masakari does not look after them (`unserved_hosts`).
-Such a hypervisor stays unclean: Pacemaker wants to fence it for as long as it exists. Once its
-pacemaker_remote can be reached again, nothing is left to fence it for, and its guests have been
-running all the time.
+Such a hypervisor stays unclean: Pacemaker wants to fence it for as long as it exists, be it that
+its power controller is away, or that the witnesses object. Once its pacemaker_remote answers
+again, nothing is left to fence it for, if it has been running all the time: its guests have, too.
+One that was started anew in between has lost its guests, and is fenced, which begins their
+recovery; unless Masakari does not look after it (`unserved_hosts`).
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ import logging
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
 from masakari_fencing.notifier.watchers.watcher import RANK_DELAY, Turns
-from masakari_fencing.pacemaker import crm_mon, properties, readmission, remote_nodes
-from masakari_fencing.pacemaker.fencing_limit import AGENT
+from masakari_fencing.openstack.rest import ApiError
+from masakari_fencing.pacemaker import cibadmin, crm_mon, properties, readmission, remote_nodes
 from masakari_fencing.pacemaker.remote_nodes import answers
 
 LOG = logging.getLogger(__name__)
@@ -30,10 +29,9 @@ connections and does not answer, say. Each further time it is twice as long."""
 
 PAUSE_MAX = 900.0
 
-ASKED_AT_ONCE = 8
-"""About how many hypervisors the others are asked side by side."""
-
-_ASKED = f".//primitive[@type='{AGENT}']//nvpair[@name='matrix'][@value='true']"
+UPTIME_MARGIN = 120.0
+"""Seconds by which it must be up for longer than it is lost: it is told to the minute, and a loss
+takes Pacemaker some seconds to notice."""
 
 
 @dataclass
@@ -44,19 +42,21 @@ class SparedHosts:
         runner: runs Pacemaker's commands.
         configuration: returns the cluster's.
         rank: this member's place among the members; the first acts at once.
-        objection: whether the other hypervisors object to fencing one.
-        reachable: whether a daemon accepts connections.
+        up_for: for how many seconds a hypervisor is up; see `NovaApi.up_for`.
+        reachable: whether a daemon answers.
         readmit: takes hypervisors back.
         clock: seconds, only ever compared with each other.
+        now: seconds since the epoch.
     """
 
     runner: Runner
     configuration: Callable[[], ET.Element]
     rank: Callable[[str], int | None]
-    objection: Callable[[list[str], str], str | None] = witnesses.objection
+    up_for: Callable[[str], float]
     reachable: Callable[[str, int], bool] = answers
     readmit: Callable[..., list[str]] = readmission.readmit
     clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
     _turns: Turns = field(init=False)
     _pauses: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Until when each that was taken back in vain is left alone, and how long that is."""
@@ -90,39 +90,38 @@ class SparedHosts:
         self._pauses[name] = (self.clock() + pause, pause)
         LOG.warning("%s answers, but no connection comes about; again in %g s", name, pause)
 
+    def spares(self, name: str) -> bool:
+        """Whether a lost hypervisor is not to be fenced now, by whoever can choose.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        known = remote_nodes.addresses(cibadmin.configuration(self.runner))
+        if not self.reachable(*known.get(name, (name, remote_nodes.PORT))):
+            return False
+        # Where Nova does not answer, nothing of it could be recovered.
+        return self._lives(name, crm_mon.status(self.runner), unknown=True)
+
     def _candidates(self) -> list[str]:
         """Return the lost hypervisors that answer again and are not to be fenced."""
-        configuration = self.configuration()
-        remotes = remote_nodes.addresses(configuration)
-        off = {name for name in remotes if properties.reason(configuration, name)}
-        asked = configuration.find(_ASKED) is not None
-        lost: list[str] = []
-        if asked or off:
-            nodes = crm_mon.status(self.runner).nodes
-            lost = [n.name for n in nodes if n.kind == "remote" and n.unclean]
+        status = crm_mon.status(self.runner)
+        lost = [node.name for node in status.remotes if node.unclean]
         self._pauses = {name: kept for name, kept in self._pauses.items() if name in lost}
         lost = [name for name in lost if self.clock() >= self._pauses.get(name, (0.0, 0.0))[0]]
-        if not asked:
-            lost = [name for name in lost if name in off]
-        lost = self._spared(remotes, lost, off)
-        self._turns.keep(lost)
-        return lost
+        configuration = self.configuration() if lost else ET.Element("configuration")
+        there = remote_nodes.answering(remote_nodes.addresses(configuration), lost, self.reachable)
+        found = [
+            name
+            for name in there
+            if properties.reason(configuration, name) or self._lives(name, status, unknown=False)
+        ]
+        self._turns.keep(found)
+        return found
 
-    def _spared(
-        self, addresses: dict[str, tuple[str, int]], names: list[str], off: set[str]
-    ) -> list[str]:
-        """Return those that answer, and are not to be fenced; all are tried at once."""
-        known = [name for name in names if name in addresses]
-        there = remote_nodes.answering(addresses, known, self.reachable)
-
-        def spared(name: str) -> bool:
-            if name in off:
-                return True
-            others = [address for other, (address, _) in addresses.items() if other != name]
-            return self.objection(others, name) is not None
-
-        if not there:
-            return []
-        with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(there))) as pool:
-            objected = pool.map(spared, there)
-            return [name for name, yes in zip(there, objected, strict=True) if yes]
+    def _lives(self, name: str, status: crm_mon.Status, *, unknown: bool) -> bool:
+        """Whether one has been running since before Pacemaker lost it, by its nova-compute."""
+        lost = status.lost_at(name)
+        try:
+            return lost is not None and self.up_for(name) > self.now() - lost + UPTIME_MARGIN
+        except ApiError:
+            return unknown

@@ -71,8 +71,10 @@ class UnfencedHosts(Watcher):
         reachable: whether something accepts connections at an address and port.
         clock: seconds since the epoch.
         start: has something done, which it need not wait for.
+        spares: whether a node is not to be fenced now; see `SparedHosts.spares`.
     """
 
+    spares: Callable[[str], bool]
     reachable: Callable[[str, int], bool] = answers
     clock: Callable[[], float] = time.time
     start: Callable[[Callable[[], None]], None] = aside
@@ -174,6 +176,9 @@ class UnfencedHosts(Watcher):
 
     def _fence(self, node: str) -> None:
         try:
+            if self.spares(node):
+                self._failed[node] = self.clock()
+                return
             action = stonith_admin.default_action(self.runner)
             stonith_admin.fence(self.runner, node, action=action, timeout=TIMEOUT)
         except tools.PacemakerError as error:

@@ -144,7 +144,7 @@ def _listed(this: Attempt, record: Record | None) -> tuple[Instance, ...]:
     host since, as the last step of a migration.
     """
     known = {item.uuid: item for item in (record.instances if record else None) or ()}
-    since = this.report().generated
+    since = this.failed_at()
     end = time.monotonic() + CONF.fencing.nova_timeout
     while True:
         try:

@@ -1,0 +1,50 @@
+"""For how long a hypervisor is up, asked of Nova over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fencing_fakes import FakeMasakari
+from keystoneauth1 import session as ks
+from keystoneauth1.token_endpoint import Token
+from masakari_fencing.openstack.nova_api import NovaApi
+from masakari_fencing.openstack.rest import ApiError
+
+
+@pytest.fixture
+def cloud() -> Iterator[FakeMasakari]:
+    server = FakeMasakari(["node1.maas", "node2.maas"])
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def nova(cloud: FakeMasakari) -> NovaApi:
+    return NovaApi(ks.Session(auth=Token(cloud.url, "token")), 2)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (" 14:35:01 up 12 days,  3:04,  2 users,  load average: 0.1, 0.2, 0.3\n", 1047840),
+        (" 14:35:01 up 1 day, 2 min,  0 users,  load average: 0.1, 0.2, 0.3\n", 86520),
+        (" 14:35:01 up  3:04,  1 user,  load average: 0.1, 0.2, 0.3\n", 11040),
+        (" 14:35:01 up 5 min,  0 users,  load average: 0.1, 0.2, 0.3\n", 300),
+        ("anything else", 0),
+    ],
+)
+def test_what_uptime_prints(cloud: FakeMasakari, nova: NovaApi, said: str, seconds: float) -> None:
+    cloud.uptimes["node1.maas"] = said
+    assert nova.up_for("NODE1.maas") == seconds
+
+
+def test_a_host_whose_nova_compute_does_not_say(cloud: FakeMasakari, nova: NovaApi) -> None:
+    assert nova.up_for("node1.maas") == 0
+    assert nova.up_for("unknown") == 0
+
+
+def test_a_nova_that_does_not_answer_is_an_error(cloud: FakeMasakari, nova: NovaApi) -> None:
+    cloud.broken = 503
+    with pytest.raises(ApiError):
+        nova.up_for("node1.maas")
