@@ -21,7 +21,7 @@ NO_RULES = frozenset(
         # The simulation's own judgement.
         "_judge", "owner_instead", "_whole", "_judged", "_is_reached",
         # What this project's charms and programs do.
-        "add_remote", "record_machine", "_is_spared",
+        "add_remote", "record_machine", "_spared",
     }
 )  # fmt: skip
 

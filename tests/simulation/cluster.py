@@ -369,7 +369,6 @@ class Cluster:
 
     def _spared(self, remote: Remote, fencing: Fencing) -> bool:
         """Whether the guard in front of the power refuses this one; it is the real one."""
-        # Source only: masakari_fencing/fence_agent/limit.py: check, which is called here
         from masakari_fencing.fence_agent import limit
         from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 
