@@ -13,6 +13,8 @@ import pytest
 from jujulab.machines.addresses import SPACES
 from jujulab.machines.lab import Lab, LabError
 from jujulab.machines.network import NAMESPACES
+from jujulab.realjuju.client import RealJuju
+from jujulab.realjuju.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -69,6 +71,23 @@ def test_machines_know_their_names_and_each_other(watcher, node, container):
         for space in SPACES:
             assert reaches(watcher, machine.addresses[space].ip)
     assert not reaches(watcher, "192.0.2.1", within=1)
+
+
+def test_a_machine_is_ready_for_a_real_jujus_client(lab, node, tmp_path):
+    juju = RealJuju("juju", tmp_path / "data", lab.network.path())
+    Site(lab, juju, print).prepare(node.id)
+    (key,) = (tmp_path / "data" / "ssh").glob("*.pub")
+    address = node.addresses["internal"].ip
+    wanted = ("curl", "tmux", "iptables", "python3", "sudo")
+    script = f"""
+        sudo -n true && . /etc/os-release && echo $ID $VERSION_ID && id -nG syslog
+        for command in {" ".join(wanted)}; do command -v $command >/dev/null && echo $command; done
+    """
+    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o",
+               "BatchMode=yes", "-i", str(key.with_suffix(""))]  # fmt: skip
+    argv = ["nsenter", f"--net={lab.network.path()}", "ssh", *options, f"root@{address}", script]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split("\n")[:-1] == ["ubuntu 22.04", "syslog adm", *wanted], done.stderr
 
 
 def test_a_command_gets_a_clean_environment_and_its_input(container):

@@ -23,6 +23,7 @@ BELOW = {
     "engine.api": {"juju", "machines", "bundle", "engine.model"},
     "engine": {"juju", "machines", "engine.model", "engine.agent", "engine.api"},
     "cli": {"juju", "machines"},
+    "realjuju": {"juju", "machines"},
     "cloud": {"juju", "machines"},
     "trials": {"juju", "machines", "maas", "cloud"},
     "bench": {"juju", "machines", "maas", "cloud", "trials"},

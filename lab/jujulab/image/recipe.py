@@ -62,6 +62,8 @@ PACKAGES = (
     "python3-openstackclient", "python3-openstacksdk", "python3-masakariclient", "python3-yaml",
     "cluster-glue", "resource-agents", "curl", "iptables", "jq", "lsof", "openssh-client",
     "tcpdump",
+    # What a real Juju looks for on a machine that it is to have.
+    "openssh-server", "tmux",
     # Keystone and Placement recommend a web server; here they run under uwsgi.
     "apache2-",
 )  # fmt: skip

@@ -8,10 +8,34 @@ import shutil
 import stat
 import zipfile
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from jujulab.juju.errors import JujuError
 
 _TIME = (2020, 1, 1, 0, 0, 0)
+
+BASE = {"name": "ubuntu", "channel": "22.04", "architectures": ["amd64"]}
+"""The base that packs are for: Juju takes none without, and no other distribution."""
+
+_NOT_METADATA = frozenset(
+    {"config", "actions", "parts", "platforms", "base", "bases", "type", "links"}
+)
+_RENAMED = {"title": "display-name", "documentation": "docs"}
+
+
+def write_metadata(project: dict[str, Any], tree: Path) -> None:
+    """Split charmcraft.yaml into the files that Juju reads, with the names that it has there."""
+    metadata = {key: value for key, value in project.items() if key not in _NOT_METADATA}
+    metadata |= project.get("links", {})
+    parts: dict[str, Any] = {
+        "metadata.yaml": {_RENAMED.get(k, k): v for k, v in metadata.items()},
+        "manifest.yaml": {"charmcraft-version": "lab", "bases": [BASE]},
+    }
+    parts |= {f"{key}.yaml": project[key] for key in ("config", "actions") if key in project}
+    for name, content in parts.items():
+        (tree / name).write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 def check_link(name: str, points_to: str) -> None:

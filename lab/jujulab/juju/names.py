@@ -15,6 +15,9 @@ JUJU4 = os.environ.get("LAB_JUJU", "3") == "4"
 
 VERSION = "4.0.15" if JUJU4 else "3.6.14"
 
+REAL_JUJU = os.environ.get("LAB_ENGINE", "lab") == "juju"
+"""Whether a real Juju is in the place of the lab's own."""
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 

@@ -42,8 +42,6 @@ DISPATCH = REPOSITORY / "charms" / "dispatch"
 LAB_PYTHON = "3.11"
 """Python of the lab's base image (Debian 12)."""
 
-_NOT_METADATA = frozenset({"config", "actions", "parts", "platforms", "bases", "type"})
-_RENAMED = {"title": "display-name", "documentation": "docs"}
 _UV_TIMEOUT = 300
 
 
@@ -79,7 +77,7 @@ def pack(charm_dir: Path, out_dir: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=out_dir, prefix=".pack-") as temporary:
         tree = Path(temporary) / "charm"
         tree.mkdir()
-        _write_metadata(project, tree)
+        archive.write_metadata(project, tree)
         shutil.copytree(charm_dir / "src", tree / "src", ignore=_IGNORED)
         for file in (charm_dir / "README.md", charm_dir / "icon.svg", LICENSE, DISPATCH):
             if file.exists():
@@ -132,7 +130,7 @@ def _local_package(name: str) -> Path:
 
 def _digest(roots: list[Path]) -> str:
     """Return a short digest of all that goes into the archive."""
-    shared = (LOCK, LICENSE, DISPATCH, Path(__file__))
+    shared = (LOCK, LICENSE, DISPATCH, Path(__file__), Path(archive.__file__))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in shared))
     for root in roots:
         for path in _source_files(root):
@@ -147,25 +145,6 @@ def _source_files(root: Path) -> Iterator[Path]:
             continue
         if path.is_file() and path.suffix not in {".pyc", ".charm"}:
             yield path
-
-
-def _write_metadata(project: dict[str, Any], tree: Path) -> None:
-    """Split charmcraft.yaml into the files that Juju reads, with the names that it has there."""
-    metadata = {key: v for key, v in project.items() if key not in {*_NOT_METADATA, "links"}}
-    metadata |= project.get("links", {})
-    parts: dict[str, Any] = {
-        "metadata.yaml": {_RENAMED.get(k, k): v for k, v in metadata.items()},
-        "manifest.yaml": {
-            "charmcraft-version": "lab",
-            "bases": [{"name": "debian", "channel": "12", "architectures": ["amd64"]}],
-        },
-    }
-    if "config" in project:
-        parts["config.yaml"] = project["config"]
-    if "actions" in project:
-        parts["actions.yaml"] = project["actions"]
-    for name, content in parts.items():
-        (tree / name).write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 def _build_venv(venv: Path, dependencies: list[str], local: list[Path], cache: Path) -> None:

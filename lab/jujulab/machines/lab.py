@@ -34,6 +34,9 @@ NAME = "juju-lab"
 _SPACE = 2.0
 """GB that the machines need beside the image."""
 
+JUJU_MACHINES = "juju-machines.json"
+"""Where a real Juju's identifiers of the machines are, in `run_dir`, with the lab's own."""
+
 _MARKER = "this-is-a-juju-lab"
 """The file by which `Lab.clean` knows that it may remove a directory."""
 
@@ -160,9 +163,15 @@ class Lab:
     def machine(self, machine_id: str) -> Machine:
         """Return a machine.
 
+        Args:
+            machine_id: as Juju has it. A real Juju knows containers as machines of their own.
+
         Raises:
             KeyError: there is none with this identifier.
         """
+        with contextlib.suppress(FileNotFoundError):
+            names = json.loads((self.run_dir / JUJU_MACHINES).read_text())
+            machine_id = names.get(machine_id, machine_id)
         with contextlib.suppress(ValueError):
             machine = Machine.of(self, machine_id)
             if machine.exists:

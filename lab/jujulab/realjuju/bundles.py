@@ -1,0 +1,158 @@
+"""Bundles of the lab for a real Juju: the same applications, on machines that it can have.
+
+Charms of Charmhub become packs of their stand-ins. Containers become machines of their own, since
+the lab's are no LXD's. What a cloud of machines without a provider cannot have goes: constraints
+on spaces; a channel for a charm from a file, with which the bundle could be deployed only once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from jujulab.juju import archive
+from jujulab.juju.charm import STANDINS, charm_name, is_path
+from jujulab.juju.errors import JujuError
+from jujulab.juju.pack import LICENSE
+
+_LIBRARY = "_standin"
+_IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", "charmcraft.yaml")
+
+Machines = dict[str, list[str]]
+"""Application -> Juju's identifiers of the machines in its `to`."""
+
+
+class Machinery(Protocol):
+    """What is needed of the machines; see `jujulab.realjuju.site.Site`."""
+
+    def machine(self, lab_id: str) -> str:
+        """Return Juju's identifier of a machine of the lab, made if need be."""
+
+    def container(self, node: str) -> str:
+        """Add a container; return Juju's identifier of it."""
+
+
+def pack_standin(name: str, cache: Path, standins: Path = STANDINS) -> Path:
+    """Pack the stand-in of a charm of Charmhub, unless that was done before.
+
+    Args:
+        name: the charm's name.
+        cache: where the packs go.
+        standins: where the sources are.
+
+    Raises:
+        JujuError: there is no stand-in for it.
+    """
+    source = standins / name
+    if not (source / "charmcraft.yaml").is_file():
+        raise JujuError(f'charm "{name}": the lab has no stand-in for it in {standins}')
+    digest = hashlib.sha256(Path(archive.__file__).read_bytes())
+    for root in (source, standins / _LIBRARY):
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            if "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(standins)}\0".encode() + path.read_bytes())
+    target = cache / f"{name}_lab_{digest.hexdigest()[:12]}.charm"
+    if target.exists():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".pack-") as scratch:
+        tree = Path(scratch) / "charm"
+        shutil.copytree(source, tree, ignore=_IGNORED, symlinks=True)
+        shutil.copytree(standins / _LIBRARY, tree / "lib", ignore=_IGNORED, dirs_exist_ok=True)
+        shutil.copy2(LICENSE, tree)
+        archive.write_metadata(yaml.safe_load((source / "charmcraft.yaml").read_text()), tree)
+        packed = Path(scratch) / target.name
+        archive.write(tree, packed)
+        packed.replace(target)
+    return target
+
+
+def translate(
+    files: Sequence[Path], machinery: Machinery, placed: Machines, pack: Callable[[str], Path]
+) -> list[dict[str, Any]]:
+    """Return a bundle and its overlays as a real Juju can have them in the lab.
+
+    Args:
+        files: the bundle, then the overlays.
+        machinery: makes machines and containers.
+        placed: where the containers of each application are; new ones are added to it.
+        pack: returns the pack of a charm of Charmhub, by its name.
+
+    Raises:
+        JujuError: a file is missing or no mapping, or a charm has no stand-in.
+    """
+    documents = [_load(path) for path in files]
+    local = {name for name, spec in _applications(documents) if "charm" in spec}
+    machines: dict[str, list[str]] = {}
+    for path, document in zip(files, documents, strict=True):
+        document.pop("machines", None)
+        for name, spec in _applications([document]):
+            if "charm" in spec:
+                spec["charm"] = _charm(str(spec["charm"]), path.parent, pack)
+            if name in local:
+                spec.pop("channel", None)
+                spec.pop("revision", None)
+            spec.pop("constraints", None)
+            if "openstack-origin" in (spec.get("options") or {}):
+                # The machines say that they are Ubuntus, but no archive of Ubuntu is in reach.
+                spec["options"]["openstack-origin"] = "distro"
+            if "to" in spec:
+                spec["to"] = _place(name, spec["to"], machinery, placed)
+                machines[name] = spec["to"]
+    used = sorted({machine for listed in machines.values() for machine in listed}, key=int)
+    if used:
+        documents[0]["machines"] = dict.fromkeys(used)
+    return documents
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise JujuError(f"{path}: {error}") from error
+    if not isinstance(document, dict):
+        raise JujuError(f"{path}: not a mapping")
+    return document
+
+
+def _applications(documents: Iterable[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (name, spec)
+        for document in documents
+        for name, spec in (document.get("applications") or {}).items()
+        if spec
+    ]
+
+
+def _charm(charm: str, directory: Path, pack: Callable[[str], Path]) -> str:
+    if is_path(charm):
+        return str((directory / Path(charm).expanduser()).resolve())
+    return str(pack(charm_name(charm)))
+
+
+def _place(
+    name: str, directives: Sequence[Any], machinery: Machinery, placed: Machines
+) -> list[str]:
+    """Return the machines of placement directives: nodes, and a container for each `lxd:N`."""
+    containers = iter(list(placed.get(name, ())))
+    found = []
+    for directive in map(str, directives):
+        kind, _, node = directive.rpartition(":")
+        if kind not in ("", "lxd") or not node.isdigit():
+            raise JujuError(f'{name}: placement "{directive}": the lab has N and lxd:N')
+        if not kind:
+            found.append(machinery.machine(node))
+            continue
+        container = next(containers, None)
+        if container is None:
+            machinery.machine(node)
+            container = machinery.container(node)
+            placed.setdefault(name, []).append(container)
+        found.append(container)
+    return found
