@@ -4,6 +4,7 @@ import pytest
 from charm_sources import OWN, charmcraft
 
 STRING, INT, BOOLEAN, FLOAT = "string", "int", "boolean", "float"
+SECRET = "secret"
 OPTIONS = {
     "masakari": {
         **dict.fromkeys(("openstack-origin", "region", "vip", "vip_iface"), STRING),
@@ -41,7 +42,7 @@ ENDPOINTS = {
 def test_options_have_a_type_and_a_description(charm):
     """One that is only a name with a default is read as anything and explains nothing."""
     for name, option in charmcraft(charm)["config"]["options"].items():
-        assert option["type"] in (STRING, INT, BOOLEAN, FLOAT), name
+        assert option["type"] in (STRING, INT, BOOLEAN, FLOAT, SECRET), name
         assert len(option["description"].split()) >= 3, name
 
 

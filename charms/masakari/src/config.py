@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterator
 
+import ops
 from instance_ha_common import options
 from instance_ha_common.machine import hostname
 from instance_ha_common.options import at_least, one_of
 
+import key_secret
 import values
 from workload import masakari_conf, package_sources
 
@@ -44,6 +44,7 @@ class Config:
     worker_multiplier: float | None = None
     ssl_cert: str | None = None
     ssl_key: str | None = None
+    ssl_key_secret: ops.Secret | None = None
     ssl_ca: str | None = None
     os_public_network: str | None = None
     os_admin_network: str | None = None
@@ -132,8 +133,12 @@ class Config:
         """TLS certificate (with its chain) and private key, PEM, from the options."""
         certificate = options.base64_certificates("ssl_cert", self.ssl_cert)
         key = _private_key(self.ssl_key)
+        if self.ssl_key_secret is not None:
+            if key is not None:
+                raise ValueError("ssl_key and ssl-key-secret exclude each other: unset one")
+            key = key_secret.private_key(self.ssl_key_secret)
         if (certificate is None) != (key is None):
-            raise ValueError("ssl_cert and ssl_key: set both or neither")
+            raise ValueError("ssl_cert and ssl_key (or ssl-key-secret): set both or neither")
         return (certificate, key) if certificate and key else None
 
     @functools.cached_property
@@ -215,11 +220,7 @@ def _private_key(text: str | None) -> str | None:
     """
     if not text or not text.strip():
         return None
-    try:
-        decoded = base64.b64decode("".join(text.split()), validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        decoded = ""
-    key = values.private_key(decoded)
+    key = values.private_key(key_secret.decoded(text))
     if key is None:
         raise ValueError("ssl_key: not base64 of a PEM private key")
     return key

@@ -136,9 +136,9 @@ class Site:
             JujuError: Juju does not take it.
         """
         known = self._machines()
-        for juju_id, ours in known.items():
+        for theirs, ours in known.items():
             if ours == lab_id:
-                return juju_id
+                return theirs
         if self._dry_run:
             raise JujuError(f"machine {lab_id} is not in the model yet, and a dry run adds none")
         machine = self.prepare(lab_id)

@@ -18,6 +18,7 @@ from model import CHARMCRAFT
 
 OPTIONS = CHARMCRAFT["config"]["options"]
 TLS = {"ssl_cert": model.b64(model.PEM), "ssl_key": model.b64(model.KEY)}
+SECRET = testing.Secret({"ssl-key": model.KEY})
 OUTSIDE = {"vip": "192.0.2.9"}
 """A virtual address in none of the machine's networks."""
 DEVICE = """
@@ -45,6 +46,7 @@ OTHER: dict[str, tuple[Any, dict[str, Any]]] = {
     "ssl_ca": (model.b64(model.PEM), {}),
     "ssl_cert": (model.b64(model.OTHER_PEM), TLS),
     "ssl_key": (model.b64(model.KEY.replace("S0VZ", "WUVL")), TLS),
+    "ssl-key-secret": (SECRET.id, {"ssl_cert": TLS["ssl_cert"]}),
     "vip": ("10.77.1.251", {}),
     "vip_cidr": (25, OUTSIDE),
     "vip_iface": ("eth7", OUTSIDE),
@@ -77,7 +79,8 @@ def effect(
         machine.host.runner.answer(["cibadmin", "--query"], cib)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(charm, "make_workload", machine.workload)
-            out = ctx.run(ctx.on.config_changed(), model.complete(config=dict(options)))
+            state = model.complete(config=dict(options), secrets=[SECRET])
+            out = ctx.run(ctx.on.config_changed(), state)
         root = machine.host.root
         return (
             {str(path.relative_to(root)): path.read_bytes() for path in files(root)},

@@ -57,6 +57,7 @@ class Charm(ops.CharmBase):
             on.config_changed,
             on.start,
             on.update_status,
+            on.secret_changed,
             on.stop,
             on.remove,
             *(

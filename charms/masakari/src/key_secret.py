@@ -1,0 +1,45 @@
+"""The private key in a secret of the model, which the operator has granted to the application."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import ops
+
+import values
+
+OPTION = "ssl-key-secret"
+KEY = "ssl-key"
+"""The secret's key: PEM, or base64 of it as in `ssl_key`."""
+
+
+def private_key(secret: ops.Secret) -> str:
+    """Return the private key in the newest revision of a secret, PEM.
+
+    Raises:
+        ValueError: the secret is not there, not granted, or holds no key; the text has the cure,
+            and nothing of the secret.
+    """
+    try:
+        content = secret.get_content(refresh=True)
+    except ops.ModelError:  # not found, or permission denied: Juju's words differ by release
+        raise ValueError(
+            f"{OPTION}: no secret that this application may read: juju grant-secret, or correct it"
+        ) from None
+    if KEY not in content:
+        raise ValueError(
+            f"{OPTION}: the secret has no key {KEY}: juju update-secret NAME {KEY}#file=KEY.pem"
+        )
+    key = values.private_key(content[KEY]) or values.private_key(decoded(content[KEY]))
+    if key is None:
+        raise ValueError(f"{OPTION}: {KEY} in the secret is no PEM private key")
+    return key
+
+
+def decoded(text: str) -> str:
+    """Return base64's content; nothing where it is none, or not text."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
