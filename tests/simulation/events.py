@@ -131,11 +131,9 @@ def crash_guest(sim: Simulation, guest: Guest) -> None:
 
 def delete_guest(sim: Simulation, guest: Guest) -> None:
     """Its owner deletes a guest."""
-    sim.world.note_fault(f"{guest.uuid[:8]} is deleted")
-    sim.world.guests.pop(guest.uuid, None)
-    for host in sim.world.hosts.values():
-        host.qemu.discard(guest.uuid)
-    sim.kernel.changed()
+    if guest.uuid in sim.world.guests:
+        sim.world.note_fault(f"{guest.uuid[:8]} is to be deleted")
+        sim.nova.delete(guest)
 
 
 def take_back(sim: Simulation, name: str = "node1", patience: float = 1200.0) -> None:

@@ -11,7 +11,7 @@ from simulation.simulation import Simulation, Situation
 
 STATES = ("active",) * 6 + (
     "active/image_uploading", "resized", "paused", "rescued", "suspended", "stopped", "error",
-    "stopped/powering-on", "locked",
+    "stopped/powering-on", "active/powering-off", "locked",
 )  # fmt: skip
 
 METHODS = ("auto", "auto", "auto", "reserved_host", "auto_priority", "rh_priority")

@@ -52,7 +52,7 @@ MUTANTS = (
         Edit(
             "workflow.instances.evacuation",
             "Evacuation.run",
-            'if fresh and not _task(server).startswith("rebuild"):',
+            'if fresh and not _task(server).startswith(("rebuild", MIGRATING)):',
             "if True:",
         ),
     ),
@@ -64,6 +64,31 @@ MUTANTS = (
             "HostFence._without_proof",
             "if not self._policy.allow_unfenced_recovery or judgement.final:",
             "if judgement.final:",
+        ),
+    ),
+    Mutant(
+        "what its owner has deleted is brought back",
+        "deleted meanwhile",
+        Edit("openstack.instances", "is_going", "return getattr", "return False and getattr"),
+    ),
+    Mutant(
+        "one at the end of its live migration is evacuated anywhere",
+        "dies at a migration's end",
+        Edit(
+            "workflow.instances.evacuation",
+            "Evacuation.run",
+            '.startswith(("rebuild", MIGRATING))',
+            '.startswith("rebuild")',
+        ),
+    ),
+    Mutant(
+        "what its owner has asked of a dead host is forgotten",
+        "every state",
+        Edit(
+            "workflow.instances.evacuation",
+            "wanted",
+            "if before.task_state in ASKED:",
+            "if False:",
         ),
     ),
     # -- what is healthy is cut off ----------------------------------------------------------

@@ -32,6 +32,8 @@ DIRECTED = (
     "reporter dies",
     "taken back in Nova",
     "lost for a moment",
+    "deleted meanwhile",
+    "dies at a migration's end",
     "started anew",
     "proxy",
     "inquorate member",

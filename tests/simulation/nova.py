@@ -197,6 +197,8 @@ class Nova:
             text = f"Compute service of {guest.host} is still in use."
             raise exceptions.BadRequest(400, text)
         self._judge(guest)
+        if guest.deleting:
+            self.world.violate("brought back although deleted", guest.uuid[:8])
         if any(m.live and m.instance_uuid == guest.uuid for m in self.migrations):
             self.world.violate("evacuated twice at once", f"{guest.uuid[:8]} from {guest.host}")
         now = self.kernel.now
@@ -342,6 +344,26 @@ class Nova:
         self.kernel.trace("nova", f"reset_state {guest.uuid[:8]} {state}")
         self.kernel.changed("guests")
 
+    def delete(self, guest: Guest) -> None:
+        """`compute/api.py: _delete`: by the nova-compute, or without it where that is down."""
+        # Source only: nova/compute/api.py: _delete
+        if guest.locked:
+            return
+        guest.deleting = guest.disturbed = True
+        if self.is_up(guest.host):
+            guest.task_state = "deleting"
+            self._on_host(guest, lambda host: self._deleted(guest))
+        else:
+            self._deleted(guest)
+        self.kernel.changed("guests")
+
+    def _deleted(self, guest: Guest) -> None:
+        # Source only: nova/compute/api.py: _delete
+        self.world.guests.pop(guest.uuid, None)
+        for host in self.world.hosts.values():
+            if host.nova_name == guest.host:
+                host.qemu.discard(guest.uuid)
+
     def stop(self, uuid: Any, by: str = "admin") -> None:
         """`compute/api.py: stop`; from a dead host nobody answers, and the task stays."""
         # Lab: test_a_stop_and_a_start
@@ -398,8 +420,12 @@ class Nova:
         wait, boot = 0.3 + 2 * self.kernel.rng.random(), host.boots
 
         def arrive() -> None:
-            if host.compute and host.boots == boot and guest.uuid in self.world.guests:
+            if not (host.compute and host.boots == boot and guest.uuid in self.world.guests):
+                return
+            if host.reachable:
                 what(host)
+            else:
+                self.kernel.after(5.0, arrive)  # It waits in the broker's queue.
 
         self.kernel.after(wait, arrive)
 
@@ -458,7 +484,9 @@ class Nova:
         if task.startswith("image_"):
             # "transitional state at start-up clearing task state".
             guest.task_state = None
-        if task == "powering-off":
+        if task == "deleting":
+            self._deleted(guest)
+        elif task == "powering-off":
             self._stopped(guest, host)
         elif task == "powering-on":
             self._run(guest, host)

@@ -179,11 +179,14 @@ class Simulation:
         guest = Guest(uuid, name, vm_state, task or None, locked=locked, was_locked=locked)
         guest.home = host
         guest.power_state = 1 if runs else SHUTDOWN
-        if vm_state in ("active", "resized"):
+        if task == "powering-off":
+            guest.before = ("stopped", False)
+            self.nova._act(guest, "stop")
+        elif vm_state in ("active", "resized"):
             guest.before = ("active", True)
         elif vm_state == "stopped":
-            # One that was being started may be started by Nova itself.
-            guest.before = ("any" if task else "stopped", False)
+            # What its owner wants whose request the host has not carried out.
+            guest.before = ("active", True) if task == "powering-on" else ("stopped", False)
         elif vm_state == "error":
             guest.before = ("error", False)
         else:

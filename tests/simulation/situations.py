@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from simulation import events
 from simulation.faults import Strike
+from simulation.nova import Migration
 from simulation.simulation import Simulation, Situation
 
 EVERY_STATE = (
     "active", "active/image_uploading", "resized", "paused", "rescued", "suspended", "stopped",
-    "stopped/powering-on", "error", "locked",
+    "stopped/powering-on", "active/powering-off", "error", "locked",
 )  # fmt: skip
 
 
@@ -127,6 +128,28 @@ def guest_is_deleted(sim: Simulation) -> None:
     events.die(sim)
     guest = next(iter(sim.world.guests.values()))
     events.later(sim, 6 + 6 * sim.rng.random(), events.delete_guest, guest)
+
+
+def deleted_meanwhile(sim: Simulation) -> None:
+    """The owner deletes guests of a host that is cut off, whose nova-compute hears nothing."""
+    events.cut_off(sim)
+    for guest in list(sim.world.guests.values()):
+        if guest.home == "node1":
+            events.later(sim, 2 * sim.rng.random(), events.delete_guest, guest)
+    sim.cluster.fence_delay = (3.0, 5.0)
+
+
+def migrated_at_the_end(sim: Simulation) -> None:
+    """A host dies at the end of a live migration: the guest runs where Nova does not look."""
+    guest = next(iter(sim.world.guests.values()))
+    guest.task_state = "migrating"
+    now = sim.kernel.now
+    record = Migration(guest.uuid, "node1", "node2", "running", now, now, number=1)
+    record.migration_type = "live-migration"
+    sim.nova.migrations.append(record)
+    sim.world.stop_guest(sim.world.hosts["node1"], guest.uuid)
+    sim.world.run_guest(sim.world.hosts["node2"], guest.uuid)
+    events.die(sim)
 
 
 def unplaceable(sim: Simulation) -> None:
@@ -431,6 +454,8 @@ SITUATIONS = {
         _situation("reporter dies", reporter_dies),
         _situation("taken back in Nova", taken_back_in_nova),
         _situation("lost for a moment", lost_for_a_moment),
+        _situation("deleted meanwhile", deleted_meanwhile),
+        _situation("dies at a migration's end", migrated_at_the_end),
         _situation("started anew", started_anew, must_recover=True),
         _situation("proxy", proxy),
         _situation("inquorate member", inquorate),

@@ -31,6 +31,7 @@ class Guest:
     Attributes:
         before: the state that it should have, as (vm_state, runs); None: anything but ERROR.
         untouched: what it was like before anything happened.
+        deleting: its owner has deleted it.
         disturbed: an operator or its owner has meddled; nothing is expected any more.
     """
 
@@ -45,6 +46,7 @@ class Guest:
     home: str = ""
     untouched: tuple[object, ...] = ()
     disturbed: bool = False
+    deleting: bool = False
     unplaceable: bool = False
     fault: dict[str, str] = field(default_factory=dict)
     actions: list[Any] = field(default_factory=list)

@@ -103,23 +103,26 @@ def under_way_now(
     return under_way(migrations, host, now=now, limit=rebuild, dead=dead, accepted=accepted)
 
 
-def left_at(nova: Any, host: str, instance: str) -> str:
-    """Return the host on which an instance may run whose evacuation has never ended, or empty.
+def left_at(nova: Any, host: str, instance: str, *, migrating: bool = False) -> str:
+    """Return the host on which an instance may run whose way there has never ended, or empty.
 
-    One that is broken off after the guest was started leaves it running where Nova knows nothing
-    of it. There, and only there, it may be evacuated to once more: Nova refuses to where it runs
+    An evacuation that is broken off after the guest was started leaves it running where Nova knows
+    nothing of it, and so does a live migration whose source dies at its end. There, and only
+    there, it may be evacuated to once more: Nova refuses to where it runs
     (`_check_instance_exists` of nova.compute.manager).
 
     Args:
         nova: a novaclient (microversion 2.53), which says what is raised.
         host: Nova's name of the host that it was on.
         instance: its identifier.
+        migrating: it was being migrated when its host failed.
     """
+    kinds = ("evacuation", "live-migration") if migrating else ("evacuation",)
     found = [
         item
         for item in nova.migrations.list(host=host)
         if (item.instance_uuid, item.source_compute) == (instance, host)
-        and item.migration_type == "evacuation"
+        and item.migration_type in kinds
     ]
     last = max(found, key=lambda item: times.epoch(item.created_at) or 0.0, default=None)
     target = str(getattr(last, "dest_compute", None) or "")

@@ -21,6 +21,18 @@ HOST = "OS-EXT-SRV-ATTR:host"
 differ, and is what the hypervisor calls itself."""
 
 
+_GOING = frozenset({"deleting", "soft-deleting"})
+
+
+def is_going(server: Any) -> bool:
+    """Whether an owner has deleted an instance, and Nova is about to, be its host dead or alive.
+
+    A deletion that a dead nova-compute was asked for is carried out when it is started again
+    (`_init_instance` of nova.compute.manager), unless the task is reset before.
+    """
+    return getattr(server, TASK, None) in _GOING or getattr(server, STATE, "") == "soft-delete"
+
+
 def of_host(client: Any, host_name: str) -> Any:
     """Return everybody's instances on a host, as novaclient's servers.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,11 +63,12 @@ STATES = [
     ("rescued", None, "stopped"),
     ("suspended", None, "stopped"),
     ("stopped", None, "stopped"),
-    ("stopped", "powering-on", "stopped"),
+    ("stopped", "powering-on", "active"),
+    ("active", "powering-off", "stopped"),
     ("error", None, "error"),
 ]
 """State, task, and the state after an evacuation by Masakari's own task where all goes well (seen
-with Masakari 17)."""
+with Masakari 17); for what was to be stopped or started, what its owner has asked for."""
 
 
 @pytest.mark.parametrize("locked", [False, True])
@@ -114,10 +116,10 @@ def test_an_engine_that_dies_at_any_request_leaves_nothing_that_the_next_does_no
     class Dead(BaseException):
         pass
 
-    for state, _, end in STATES:
+    for state, task, end in STATES:
         for cut in range(12):
             for late in (False, True):
-                world = World(vm=state)
+                world = World(vm=state, task=task)
                 left = [cut]
 
                 def count(name: str, uuid: str, left: list[int] = left) -> None:
@@ -340,3 +342,44 @@ def test_a_machine_that_stood_still_since_its_look_looks_again(
         world.run(check=freeze)
     assert world.checks == 3
     assert world.nova.requests == ["lock g1"], "and asks for nothing more"
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize("task", ["deleting", "soft-deleting"])
+def test_what_its_owner_has_deleted_is_not_brought_back(task: str, fresh: bool) -> None:
+    """After it was listed: a host that is dead hears nothing of it, and the task stays."""
+    world = World()
+    world.guest.task = task
+    assert world.run(fresh=fresh) == ""
+    world.evacuation().restart()
+    world.evacuation().release()
+    assert world.nova.requests == []
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_one_whose_disks_are_on_their_way_is_left_to_nova(fresh: bool) -> None:
+    """Evacuated, it would get new ones."""
+    world = World(task="resize_migrating")
+    with pytest.raises(Failed, match="being resized"):
+        world.run(fresh=fresh)
+    assert world.nova.requests == []
+
+
+@pytest.mark.parametrize(("status", "target"), [("running", " to node2.maas"), ("error", "")])
+def test_one_at_the_end_of_its_migration_is_evacuated_to_where_it_may_run(
+    status: str, target: str
+) -> None:
+    """Nova refuses to where it runs, and starts it anywhere else."""
+    world = World(task="migrating")
+    record = SimpleNamespace(
+        instance_uuid="g1",
+        source_compute=HOST,
+        dest_compute="node2.maas",
+        migration_type="live-migration",
+        status=status,
+        created_at="2026-11-21T07:00:00.000000",
+        updated_at=None,
+    )
+    world.nova.migrations_made.append(record)
+    world.run()
+    assert f"evacuate g1{target}" in world.nova.requests

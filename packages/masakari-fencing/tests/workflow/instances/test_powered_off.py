@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from fencing_nova import FakeNova, Server
+from masakari_fencing.workflow.instances.evacuation import wanted
 from masakari_fencing.workflow.instances.selection import before_failure, is_down, powered_off
 
 
@@ -39,6 +40,17 @@ def test_a_guest_that_nova_stopped_when_its_host_was_back() -> None:
 )
 def test_a_guest_that_is_to_be_off(done: list[SimpleNamespace]) -> None:
     assert not powered_off(done, FAILED)
+
+
+@pytest.mark.parametrize(
+    ("user", "end"),
+    [(None, "active"), ("me", "stopped")],
+    ids=["by Nova, as it did not run", "by its owner"],
+)
+def test_one_that_was_to_be_stopped_when_its_host_heard_nothing(user: str, end: str) -> None:
+    nova = FakeNova(Server("g1", task="powering-off"))
+    nova.actions["g1"] = [action("stop", 40, user)]
+    assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == end
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,16 @@ def test_who_is_recovered(everyone: bool, skip_errors: bool) -> None:
     assert [item.id for item in found] == expected, "those with the key first, as Masakari does"
 
 
+@pytest.mark.parametrize(
+    "gone",
+    [{instances.TASK: "deleting"}, {instances.TASK: "soft-deleting"}, {"state": "soft-delete"}],
+)
+def test_one_that_its_owner_has_deleted_is_left_alone(gone: dict[str, str]) -> None:
+    there = [server("g1", **gone), server("g2", **{instances.TASK: "powering-off"})]
+    found = selection.to_recover(there, key="HA_Enabled", everyone=True, skip_errors=False)
+    assert [item.id for item in found] == ["g2"]
+
+
 def test_nova_is_asked_for_everybodys_instances_by_the_name_of_its_own_service() -> None:
     asked: list[dict[str, Any]] = []
 

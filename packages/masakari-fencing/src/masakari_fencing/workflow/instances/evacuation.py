@@ -41,6 +41,16 @@ POWERING = frozenset(
 )
 """Nova's tasks of an instance that it was told to stop or start."""
 
+ASKED = {"powering-off": "stopped", "powering-on": "active"}
+"""What an owner wants whose request its host has not carried out."""
+
+RESIZING = "resize_migrating"
+"""Nova's task while the disks are on their way, under other names: an instance that is evacuated
+then gets new ones (`migrate_disk_and_power_off` of nova.virt.libvirt.driver)."""
+
+MIGRATING = "migrating"
+"""Nova's task of a live migration. It may run at its end already where Nova does not look."""
+
 UNDECIDED = 5.0
 """Seconds for which an instance may look as it did before it was asked for: while its new host
 writes down what it has done, and until a request whose answer was lost has had its effect."""
@@ -50,8 +60,11 @@ def wanted(before: Instance) -> str:
     """Return the state in which an instance is to end.
 
     The same as with Masakari's own `EvacuateInstancesTask`, where all goes well: what Nova cannot
-    bring back as it was, such as a paused instance, is stopped.
+    bring back as it was, such as a paused instance, is stopped. But whom its owner has told to
+    stop or start, without an answer of the dead host, ends so.
     """
+    if before.task_state in ASKED:
+        return ASKED[before.task_state]
     if before.vm_state == "active":
         return "active"
     if before.vm_state == "resized":
@@ -108,7 +121,10 @@ class Evacuation(InstanceRequests):
         """
         server = self._get()
         if server is not None and self._is_here(server):
-            if fresh and not _task(server).startswith("rebuild"):
+            if RESIZING in (_task(server), self._before.task_state):
+                text = "it was being resized; Nova takes that back when its host is returned"
+                raise Failed(text)
+            if fresh and not _task(server).startswith(("rebuild", MIGRATING)):
                 server = self._evacuate(server, self._target)
             else:
                 server = self._evacuate_again(server)
@@ -178,11 +194,16 @@ class Evacuation(InstanceRequests):
         except Failed as error:
             if not left_at:
                 raise
-            text = f"{error}; it may run on {left_at}, where an earlier evacuation was broken off"
+            text = f"{error}; it may run on {left_at}, where its way there was broken off"
             raise Failed(f"{text}: end it there before it is started or unlocked") from error
 
     def _left_at(self) -> str:
-        return str(self._request(lambda nova: evacuations.left_at(nova, self._host, self._uuid)))
+        migrating = self._before.task_state == MIGRATING
+        return str(
+            self._request(
+                lambda nova: evacuations.left_at(nova, self._host, self._uuid, migrating=migrating)
+            )
+        )
 
     def _goes_on(self, server: Any) -> bool:
         """Whether its evacuation goes on, which looked like that a moment ago."""

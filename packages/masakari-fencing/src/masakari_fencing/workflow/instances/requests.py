@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from masakari_fencing.openstack import instances
+
 FRESH = 5.0
 """Seconds that may pass between the look at whose recovery it is and a request that changes
 something; less than a machine that is gone from the cluster is given (`dead_engines.GRACE`)."""
@@ -74,15 +76,16 @@ class InstanceRequests:
         self._clock = clock
 
     def _get(self) -> Any:
-        """Return the instance, None where it is gone.
+        """Return the instance, None where it is gone, or is about to go.
 
         Raises:
             Failed: Nova does not answer.
         """
         try:
-            return self._request(lambda nova: nova.servers.get(self._uuid), gone=True)
+            server = self._request(lambda nova: nova.servers.get(self._uuid), gone=True)
         except LookupError:
             return None
+        return None if instances.is_going(server) else server
 
     def _order(self, send: Callable[[Any], Any]) -> Any:
         """Send a request that nobody but whose recovery it is may make, and never late.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from masakari_fencing.openstack import times
+from masakari_fencing.openstack import instances, times
 from masakari_fencing.openstack.instances import POWER, STATE, TASK
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances.evacuation import SHUTDOWN, wanted
@@ -29,7 +29,8 @@ def to_recover(
         everyone: whether all others are, too.
         skip_errors: whether instances in ERROR are not.
     """
-    chosen = [s for s in servers if not (skip_errors and getattr(s, STATE, "") == "error")]
+    there = [s for s in servers if not instances.is_going(s)]
+    chosen = [s for s in there if not (skip_errors and getattr(s, STATE, "") == "error")]
     marked = [s for s in chosen if str(s.metadata.get(key, "")).strip().lower() in _TRUE]
     return marked + [s for s in chosen if everyone and s not in marked]
 
@@ -62,7 +63,8 @@ def before_failure(client: Any, server: Any, since: float) -> Instance:
         since: when the host failed, in seconds since the epoch.
     """
     late = time.time() - since >= BOOT
-    ran = late and _seems_off(server) and _ran(server, client.instance_action.list(server), since)
+    off = _seems_off(server) or getattr(server, TASK, None) == "powering-off"
+    ran = late and off and _ran(server, client.instance_action.list(server), since)
     return before(server, running=ran)
 
 
@@ -102,7 +104,7 @@ def _ran(server: Any, actions: Iterable[Any], since: float) -> bool:
     One that waits for its resize to be confirmed is not stopped, only shown as off: it ran, unless
     it was stopped before it was resized.
     """
-    if getattr(server, STATE, "") == "stopped":
+    if getattr(server, STATE, "") != "resized":
         return powered_off(actions, since)
     dated = sorted((_begun(action), action.action) for action in actions)
     if dated and dated[-1][0] >= since:
