@@ -149,15 +149,18 @@ class World:
         self.cib.fenced(HOST, moment)
         return moment
 
-    def notify(self, generated: float | None = None) -> Any:
+    def notify(
+        self, generated: float | None = None, kind: str = "COMPUTE_HOST", **payload: str
+    ) -> Any:
+        """Have a notification; of a failed host, unless another kind and its payload are given."""
         moment = self.nova.clock() if generated is None else generated
         notification = objects.Notification(context=self.context)
-        notification.type = "COMPUTE_HOST"
+        notification.type = kind
         notification.source_host_uuid = self.host().uuid
         notification.generated_time = datetime.datetime.fromtimestamp(
             moment, datetime.timezone.utc
         )
-        notification.payload = {
+        notification.payload = payload or {
             "event": "STOPPED",
             "cluster_status": "OFFLINE",
             "host_status": "NORMAL",
@@ -228,6 +231,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(notifications.NotificationBase, "emit", _quiet)
     made = World(tmp_path)
     monkeypatch.setattr(attempt, "Subprocess", lambda: made.cib)
+    monkeypatch.setattr(driver, "Subprocess", lambda: made.cib)
     monkeypatch.setattr(host_tasks, "Subprocess", lambda: made.cib)
     monkeypatch.setattr(recovery, "IN_FLIGHT", 0.05)
     monkeypatch.setattr(recovery_lock, "INTERVAL", 0.05)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import ops
 from instance_ha_common.juju import databag, status
 from instance_ha_common.juju.charm import run
-from instance_ha_common.juju.pausable import NOT_IN_SERVICE, Pausable
+from instance_ha_common.juju.pausable import Pausable
 from instance_ha_common.juju.problems import Problem, Verdict, blocked
 from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.host import Host
@@ -23,13 +22,10 @@ import state
 from config import Config
 from reconcile import Result, Workload
 from relations import peers
-from workload import services
 from workload.haproxy import PUBLIC_PORT
-from workload.trust import BUNDLE
 
 if TYPE_CHECKING:
     from segments.cloud import Cloud
-    from segments.segments import Segments
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +40,14 @@ _SEGMENT_ACTIONS = (
     "remove_hosts",
     "return_host",
 )
-_RECOVERY_ACTIONS = ("allow_fencing", "readmit_hosts", "confirm_host_dead")
+_RECOVERY_ACTIONS = (
+    "allow_fencing",
+    "readmit_hosts",
+    "confirm_host_dead",
+    "disarm",
+    "arm",
+    "recover_host",
+)
 _REACTIONS = (ops.RelationEvent, ops.ActionEvent)
 """Events that may come in great numbers, or that somebody waits for."""
 _INSTALLATIONS = (ops.InstallEvent, ops.UpgradeCharmEvent, ops.PostSeriesUpgradeEvent)
@@ -176,15 +179,17 @@ class MasakariCharm(Pausable):
 
     def _on_segment_action(self, event: ops.ActionEvent) -> None:
         # Not at the top of the module: no hook needs it.
-        from segments import actions
+        from segments import access, actions
         from segments.cloud import CloudError
         from segments.lookup import ActionError
 
         name = event.handle.kind.removesuffix("_action")
         try:
-            results = actions.run(name, self._segments(event), event.params)
+            found = access.segments(self._state(event), self._workload)
+            results = actions.run(name, found, event.params)
             if name == "return_host":
                 self._workload.recoveries.returned(event.params["host"])
+                self._workload.disarm.returned(event.params["host"])
         except (ActionError, CloudError, PacemakerError, ValueError) as error:
             event.fail(str(error))
             return
@@ -194,65 +199,30 @@ class MasakariCharm(Pausable):
 
     def _on_recovery_action(self, event: ops.ActionEvent) -> None:
         from recoveries import actions
+        from segments import access
         from segments.cloud import CloudError
         from segments.lookup import ActionError
 
         name = event.handle.kind.removesuffix("_action")
-        cluster, cloud = self._workload.cluster, functools.partial(self._cloud, event)
+
+        def cloud() -> Cloud:
+            return access.cloud(self._state(event), self._workload)
+
         try:
-            event.set_results(actions.run(name, cluster, cloud, event.params))
+            event.set_results(actions.run(name, self._workload, cloud, event.params))
         except (ActionError, CloudError, ValueError) as error:
             event.fail(str(error))
+            return
+        if name in actions.TOLD:
+            self.react(event)
 
-    def _segments(self, event: ops.ActionEvent) -> Segments:
-        """Failover segments, as the service user and as this unit's cluster see them.
-
-        Raises:
-            ActionError: this unit cannot do it.
-            ValueError: the options are unusable.
-        """
-        from segments.segments import Segments
-
-        cloud, config = self._cloud(event), self.load_config(Config)
-        if not self._reader(event).read(config).clustered:
-            return Segments(cloud)
-        cluster = self._workload.cluster
-        return Segments(
-            cloud,
-            absence=cluster.absence,
-            mark_returned=cluster.mark_returned,
-            # Where nothing is fenced, a host need not be known to the cluster.
-            stranger=None if config.allow_recovery_without_fencing else cluster.stranger,
-        )
-
-    def _cloud(self, event: ops.ActionEvent) -> Cloud:
-        """The APIs, as the service user sees them.
+    def _state(self, event: ops.ActionEvent) -> state.State:
+        """What Juju knows.
 
         Raises:
-            ActionError: this unit cannot ask them.
             ValueError: the options are unusable.
         """
-        from segments.cloud import Cloud
-        from segments.lookup import ActionError
-
-        config = self.load_config(Config)
-        found = self._reader(event).read(config)
-        if found.identity is None:
-            related = "identity-service" in found.related
-            text = status.incomplete_relations if related else status.missing_relations
-            raise ActionError(text(["identity-service"]))
-        if self.paused:
-            raise ActionError(f"{NOT_IN_SERVICE}, or use another unit")
-        if self._workload.services.not_running([services.API]):
-            raise ActionError(
-                f"{services.API} does not run on this unit: see its status, or use another unit"
-            )
-        return Cloud(
-            found.identity,
-            region=config.region,
-            internal=config.use_internal_endpoints,
-            ca_bundle=str(self.host.path(BUNDLE)),
-        )
+        return self._reader(event).read(self.load_config(Config))
 
     def managed_services(self) -> Sequence[str]:
         """The services that the charm starts and stops; HAProxy only without Pacemaker."""

@@ -24,6 +24,7 @@ from masakari_fencing.pacemaker.tools import PacemakerError
 import databags
 import problems
 import state as state_module
+from recoveries.disarm import Disarm
 from relations import hacluster, peers
 from relations.certificates import Certificate
 from state import State
@@ -89,6 +90,7 @@ class Workload:
         self.fencing = fencing_package.Installation(host)
         self.cluster = Cluster(host, memory, clock)
         self.recoveries = Recoveries(host, clock)
+        self.disarm = Disarm(host, clock)
         self.paused = PauseFlag(host, "masakari")
 
     def managed_services(self, *, ha: bool) -> tuple[str, ...]:
@@ -257,6 +259,8 @@ class Workload:
         if not state.clustered:
             return
         try:
+            if state.leader:
+                self._tell_disarmed(result)
             result.problems += self._configure_cluster(state, machine)
             if not config.allow_recovery_without_fencing:
                 hosts = self.recoveries.hosts
@@ -264,6 +268,13 @@ class Workload:
                 result.problems += [blocked(text, AGAIN) for text in found]
         except PacemakerError as error:
             result.problems.append(waiting(f"Pacemaker does not answer: {error}", ANSWERS))
+
+    def _tell_disarmed(self, result: Result) -> None:
+        found, notes = self.disarm.status()
+        result.problems += found
+        if notes:
+            result.note = "; ".join([*notes, *filter(None, [result.note])])
+            result.until = AGAIN
 
     def _configure_cluster(self, state: State, machine: str) -> Iterator[Problem]:
         """Have the cluster configured as it must be, unless a hypervisor is just being fenced."""

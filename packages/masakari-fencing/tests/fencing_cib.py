@@ -78,15 +78,12 @@ class Cib:
     def _cibadmin(self, argv: list[str], text: str | None) -> str | int:
         given = dict(itertools.pairwise(argv))
         if "--query" in argv:
-            if "--scope" in argv:
-                return _text(self.root.find(given["--scope"]))
-            if "--xpath" not in argv:
-                return _text(self.root)
-            found = self.root.xpath(given["--xpath"])
-            if not found:
-                return 105
-            texts = [_text(element) for element in found]
-            return texts[0] if len(texts) == 1 else f"<xpath-query>{''.join(texts)}</xpath-query>"
+            return self._query(given, argv)
+        if "--delete" in argv:
+            gone = self.root.xpath(given["--xpath"])
+            for element in gone:
+                element.getparent().remove(element)
+            return "" if gone else 105
         new = etree.fromstring(text if text is not None else given["--xml-text"])
         if "--create" in argv:
             if self.root.xpath(f"//{new.tag}[@id='{new.get('id')}']"):
@@ -94,11 +91,25 @@ class Cib:
             self.root.find(f"configuration/{given['--scope']}").append(new)
             return ""
         assert "--modify" in argv, argv
+        if "--allow-create" in argv:
+            _merge(self.root.find(f"configuration/{given['--scope']}"), new)
+            return ""
         found = self.root.xpath(given["--xpath"])
         if len(found) != 1:
             return 105
         _merge(found[0], new)
         return ""
+
+    def _query(self, given: dict[str, str], argv: list[str]) -> str | int:
+        if "--scope" in argv:
+            return _text(self.root.find(given["--scope"]))
+        if "--xpath" not in argv:
+            return _text(self.root)
+        found = self.root.xpath(given["--xpath"])
+        if not found:
+            return 105
+        texts = [_text(element) for element in found]
+        return texts[0] if len(texts) == 1 else f"<xpath-query>{''.join(texts)}</xpath-query>"
 
 
 def _merge(into: etree._Element, new: etree._Element) -> None:

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 from recoveries.confirming import confirm_host_dead
+from recoveries.disarming import arm, disarm, recover_host
 from recoveries.times import moment
 from segments.cloud import Cloud
 from segments.lookup import ActionError
 from segments.results import Results
-from workload.cluster import Cluster
 
-Action = Callable[[Cluster, Callable[[], Cloud], Mapping[str, Any]], Results]
+if TYPE_CHECKING:
+    from reconcile import Workload
+
+Action = Callable[["Workload", Callable[[], Cloud], Mapping[str, Any]], Results]
 
 
 def allow_fencing(
-    cluster: Cluster, cloud: Callable[[], Cloud], params: Mapping[str, Any]
+    workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any]
 ) -> Results:
     """Lift the fencing limit for a while."""
-    return {"outcome": "allowed", "until": moment(cluster.allow_fencing(params["duration"]))}
+    until = workload.cluster.allow_fencing(params["duration"])
+    return {"outcome": "allowed", "until": moment(until)}
 
 
 def readmit_hosts(
-    cluster: Cluster, cloud: Callable[[], Cloud], params: Mapping[str, Any]
+    workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any]
 ) -> Results:
     """Take hypervisors back, unfenced, that answer again."""
-    back = cluster.readmit()
+    back = workload.cluster.readmit()
     return {"outcome": "readmitted" if back else "unchanged", "hosts": ",".join(back)}
 
 
@@ -36,18 +40,24 @@ RECOVERY_ACTIONS: Mapping[str, Action] = {
     "allow_fencing": allow_fencing,
     "readmit_hosts": readmit_hosts,
     "confirm_host_dead": confirm_host_dead,
+    "disarm": disarm,
+    "arm": arm,
+    "recover_host": recover_host,
 }
 """What each action calls; its name has underscores here."""
 
+TOLD = frozenset({"disarm", "arm", "recover_host"})
+"""Those after which the status says something else."""
+
 
 def run(
-    action: str, cluster: Cluster, cloud: Callable[[], Cloud], params: Mapping[str, Any]
+    action: str, workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any]
 ) -> Results:
     """Run an action.
 
     Args:
         action: its name.
-        cluster: of this unit.
+        workload: of this unit.
         cloud: gives access to the APIs; not every action needs them.
         params: Juju's parameters.
 
@@ -57,6 +67,6 @@ def run(
         ValueError: an option or a parameter is unusable.
     """
     try:
-        return RECOVERY_ACTIONS[action](cluster, cloud, params)
+        return RECOVERY_ACTIONS[action](workload, cloud, params)
     except PacemakerError as error:
         raise ActionError(f"Pacemaker does not answer: {error}") from error

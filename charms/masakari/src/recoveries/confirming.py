@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from masakari_fencing.cluster.confirmation import Refused
 
@@ -11,7 +11,9 @@ from recoveries.times import moment
 from segments.cloud import Cloud
 from segments.lookup import ActionError, Lookup, unknown
 from segments.results import Results
-from workload.cluster import Cluster
+
+if TYPE_CHECKING:
+    from reconcile import Workload
 
 MEANING = (
     "this has the guests of {0} started elsewhere on your word alone: if {0} is on, they run twice"
@@ -21,7 +23,7 @@ MEANING = (
 
 
 def confirm_host_dead(
-    cluster: Cluster, cloud: Callable[[], Cloud], params: Mapping[str, Any]
+    workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any]
 ) -> Results:
     """Have a hypervisor count as fenced, so that its guests are recovered.
 
@@ -34,6 +36,8 @@ def confirm_host_dead(
     host = params["host"]
     if params.get("i-have-seen-it-is-off") is not True:
         raise ActionError(MEANING.format(host))
+    if (pause := workload.disarm.in_force(host)) is not None:
+        raise ActionError(f"{host} is not confirmed: {pause}; run arm first")
     lookup = Lookup(cloud())
     lookup.find_host(host)
     services = lookup.services()
@@ -45,7 +49,7 @@ def confirm_host_dead(
             " minute. If that was before it died, run this action again in a minute"
         )
     try:
-        fenced = cluster.confirm_dead(host)
+        fenced = workload.cluster.confirm_dead(host)
     except Refused as refusal:
         raise ActionError(f"{host} is not confirmed: {refusal}") from refusal
     return {

@@ -21,7 +21,7 @@ from masakari_fencing.pacemaker import (
     tools,
 )
 from masakari_fencing.pacemaker.remote_nodes import MARK
-from masakari_fencing.records import stopped_fencing
+from masakari_fencing.records import disarmed, stopped_fencing
 
 ENABLE = "set enable-stonith on pacemaker-remote, and maas_url and maas_credentials on hacluster"
 CREDENTIALS = "check maas_url and maas_credentials on hacluster, and that MAAS is reachable"
@@ -165,7 +165,9 @@ def _guard_problems(
     if refused is not None:
         return [Problem("", f"fencing has stopped: {refused.text}", LIMIT)]
     remotes = [node for node in status.nodes if node.kind == "remote"]
-    waiting = [node.name for node in remotes if node.unclean]
+    waiting = [
+        node.name for node in remotes if node.unclean and not disarmed.waits(cib, node.name, now)
+    ]
     for device in devices.values():
         if device.agent != fencing_limit.AGENT or not waiting:
             continue
@@ -255,6 +257,8 @@ def _node_problems(
         marked = f".//primitive[@id='{node.name}']//nvpair[@name='{MARK}']"
         who = "pacemaker_remote was stopped" if cib.find(marked) is not None else "unmanaged"
         return [Problem(node.name, f"not watched: {who}", MANAGE.format(node.name))]
+    if disarmed.waits(cib, node.name, now):
+        return []  # the operator wants it so, and the status says so
     problems = []
     able = [devices.get(name) for name in _able(runner, node.name)]
     powerless = ("null", fencing_limit.AGENT)

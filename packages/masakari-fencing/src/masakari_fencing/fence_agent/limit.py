@@ -30,6 +30,8 @@ from masakari_fencing.pacemaker.remote_nodes import (
     answers,
     others_of,
 )
+from masakari_fencing.records import disarmed
+from masakari_fencing.records.disarmed import Left
 
 RETURNING = 20.0
 """Seconds since it was lost for which a hypervisor that answers is not fenced: the notifiers look
@@ -79,6 +81,7 @@ def check(
     total = len(status.remotes)
     most = limit.most(total)
     cib = cibadmin.cib(runner)
+    _heed_operator(runner, status, cib, target, clock())
     if not status.asked_for(target) and (text := fenceable.obstacle(cib, target)):
         raise Spared(text)
     if until(cib, f"{HOLD}{target}") > clock():
@@ -122,3 +125,21 @@ def _in_touch(status: crm_mon.Status, cib: ET.Element, node: str, begun: float) 
     operations = cib.iterfind(f"status//lrm_resource[@id='{node}']/lrm_rsc_op")
     connected = cibadmin.connected_at(operations) or 0.0
     return status.works(node) and (not status.asked_for(node) or connected > begun)
+
+
+def _heed_operator(
+    runner: Runner, status: crm_mon.Status, cib: ET.Element, target: str, now: float
+) -> None:
+    """Refuse what is disarmed, whoever asks, and what failed then until somebody asks for it.
+
+    Raises:
+        Spared: it is not to be fenced.
+        PacemakerError: the cluster does not answer.
+    """
+    if (pause := disarmed.in_force(cib, target, now)) is not None:
+        if not status.works(target):
+            # Pacemaker will want it fenced when the work is over, too.
+            disarmed.leave(runner, cib, Left(target, now))
+        raise Spared(str(pause))
+    if not status.asked_for(target) and (text := disarmed.withheld(cib, target, now)):
+        raise Spared(text)

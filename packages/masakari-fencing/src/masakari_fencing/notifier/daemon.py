@@ -34,6 +34,7 @@ from masakari_fencing.notifier.watchers import unattended_recoveries
 from masakari_fencing.notifier.watchers.dead_engines import DeadEngines
 from masakari_fencing.notifier.watchers.device_lists import DeviceLists
 from masakari_fencing.notifier.watchers.held_hosts import HeldHosts
+from masakari_fencing.notifier.watchers.left_hosts import LeftHosts
 from masakari_fencing.notifier.watchers.out_of_service import OutOfServiceHosts
 from masakari_fencing.notifier.watchers.returned_hosts import ReturnedHosts
 from masakari_fencing.notifier.watchers.spared_hosts import SparedHosts
@@ -184,6 +185,7 @@ def cluster_checks(runner: Runner) -> tuple[Check, ...]:
         # What guests wait for comes first.
         DeadEngines(runner, configuration).check,
         StoppedRemotes(runner, configuration, rank).check,
+        LeftHosts(runner, configuration).check,
         DeviceLists(runner).refresh,
     )
 

@@ -8,17 +8,25 @@ not on its path.
 from __future__ import annotations
 
 import contextlib
+import logging
+import time
 from typing import Any
 
-from masakari import exception
+import masakari.conf
+from masakari import exception, objects
 from masakari.engine.drivers.taskflow import driver
 
+from masakari_fencing.commands import Subprocess
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import disarmed
 from masakari_fencing.records.recovery import FAILED, RECOVERED
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.ending import conclude
 from masakari_fencing.workflow.instances import reserved_hosts
 from masakari_fencing.workflow.recovery_lock import Busy, Ended
+
+CONF = masakari.conf.CONF
+LOG = logging.getLogger(__name__)
 
 
 class FencingDriver(driver.TaskFlowDriver):
@@ -63,3 +71,44 @@ class FencingDriver(driver.TaskFlowDriver):
             conclude(this, FAILED, str(error))
             raise
         conclude(this, RECOVERED, f"Host '{host_name}' is recovered")
+
+    def execute_instance_failure(
+        self, context: Any, instance_uuid: str, notification_uuid: str
+    ) -> None:
+        """Recover an instance; see Masakari's driver for the arguments.
+
+        Raises:
+            masakari.exception.MasakariException: it failed, or must not be recovered now.
+        """
+        report = objects.Notification.get_by_uuid(context, notification_uuid)
+        host = objects.Host.get_by_uuid(context, report.source_host_uuid)
+        if reason := _disarmed(host.name):
+            LOG.warning("Instance %s on %s is not recovered: %s", instance_uuid, host.name, reason)
+            raise exception.IgnoreInstanceRecoveryException(reason)
+        super().execute_instance_failure(context, instance_uuid, notification_uuid)
+
+    def execute_process_failure(
+        self, context: Any, process_name: str, host_name: str, notification_uuid: str
+    ) -> None:
+        """Take a host out of service whose process has failed; see Masakari's driver.
+
+        Raises:
+            masakari.exception.MasakariException: it failed, or must not be done now.
+        """
+        if reason := _disarmed(host_name):
+            LOG.warning("%s on %s failed, nothing is done: %s", process_name, host_name, reason)
+            host = objects.Host.get_by_name(context, host_name)
+            host.on_maintenance = False  # Masakari has set it just now
+            host.save()
+            raise exception.SkipProcessRecoveryException()
+        super().execute_process_failure(context, process_name, host_name, notification_uuid)
+
+
+def _disarmed(host: str) -> str | None:
+    """Return why nothing is recovered on a host now; None where that is so, or nobody says."""
+    try:
+        runner, timeout = Subprocess(), CONF.fencing.command_timeout
+        pause = disarmed.in_force(disarmed.read(runner, timeout=timeout), host, time.time())
+    except PacemakerError:
+        return None
+    return None if pause is None else str(pause)

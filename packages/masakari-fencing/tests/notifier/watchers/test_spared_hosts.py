@@ -29,7 +29,7 @@ class Bench:
         self.cluster = Cluster(remotes)
         runner = self.cluster.runner
         runner.on(CONFIGURATION, lambda argv: self._configuration())
-        self.off = ""
+        self.off = self.extra = ""
         self.uptime: float | None = 86400.0
         self.answering = {"ip-node1"}
         self.rank: int | None = 0
@@ -56,7 +56,7 @@ class Bench:
         off = f'<nvpair name="masakari-fencing-disabled" value="{self.off}"/>'
         off = f'<cluster_property_set id="masakari-fencing-unserved">{off}</cluster_property_set>'
         return (
-            f"<configuration><crm_config>{off}</crm_config>"
+            f"<configuration><crm_config>{off}{self.extra}</crm_config>"
             f"<resources>{primitives}</resources></configuration>"
         )
 
@@ -105,6 +105,16 @@ def test_whoever_can_choose_spares_what_is_taken_back(bench: Bench) -> None:
     assert bench.reprieve.spares("node1")
     bench.answering.clear()
     assert not bench.reprieve.spares("node1")
+
+
+@pytest.mark.parametrize("entry", ["disarmed-cloud", "left-node1"])
+def test_one_that_was_disarmed_is_taken_back_however_long_it_is_up(
+    bench: Bench, entry: str
+) -> None:
+    """An entry that cannot be read counts until somebody takes it away."""
+    bench.uptime = 0.0
+    bench.extra = f'<nvpair name="masakari-fencing-{entry}" value="?"/>'
+    assert bench.reprieve.check() == ["node1"]
 
 
 def test_healthy_hosts_are_left_alone(bench: Bench) -> None:

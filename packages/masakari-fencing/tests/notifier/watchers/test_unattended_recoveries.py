@@ -21,6 +21,7 @@ from masakari_fencing.notifier.watchers.unattended_recoveries import (
 from masakari_fencing.openstack.masakari_api import Host, Notification
 from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import disarmed
 from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import (
     FAILED,
@@ -130,6 +131,20 @@ def test_a_recovery_that_goes_on_is_left_alone(bench: Bench) -> None:
     bench.run("n1")
     for _ in range(3):
         assert bench.look_after(PATIENCE) == []
+
+
+@pytest.mark.parametrize("record", [{"engine": ""}, {"failed": True}])
+def test_what_is_disarmed_or_was_left_then_waits_for_the_operator(
+    bench: Bench, record: dict[str, Any]
+) -> None:
+    bench.have(**(ended(FAILED, attempts=1) if "failed" in record else record))
+    disarmed.disarm(bench.cib, disarmed.Disarmed("cloud", "", (), 0.0, 2000.0, "work"))
+    bench.unattended.now = lambda: bench.now
+    assert bench.look_after(0) == bench.look_after(PAUSES[0]) == []
+    disarmed.leave(bench.cib, disarmed.read(bench.cib), disarmed.Left("Node1.maas", 1002.0))
+    assert bench.look_after(5000) == bench.look_after(PAUSES[0]) == [], "it is over"
+    disarmed.forget(bench.cib, disarmed.Left("Node1.maas", 1002.0))
+    assert [*bench.look_after(0), *bench.look_after(PAUSES[0])] == ["n1"]
 
 
 def test_each_failure_is_followed_by_another_attempt_after_a_longer_pause(bench: Bench) -> None:

@@ -48,6 +48,7 @@ class Watch:
         self.tried: list[tuple[str, int]] = []
         self.machines = {OWN: "1/lxd/0", OTHER: "2/lxd/0", "node1.maas": "9"}
         self.connected_once = True
+        self.extra = ""
         self.started: list[Callable[[], None]] = []
         self.retry = self.member(self._reachable)
         self.retry.check()
@@ -83,7 +84,7 @@ class Watch:
         )
         state = "".join(states) if self.connected_once else ""
         return (
-            f"<cib><configuration><nodes>{nodes}</nodes><resources>{primitive}</resources>"
+            f"<cib><configuration><crm_config>{self.extra}</crm_config><nodes>{nodes}</nodes><resources>{primitive}</resources>"
             f"</configuration><status>{state}</status></cib>"
         )
 
@@ -217,6 +218,17 @@ def test_a_hypervisor_that_died_with_its_member_is_not_tried_from_every_other(
     watch.cluster.gone = (OTHER,)
     assert watch.retry.check() == ["node1.maas"]
     assert watch.tried == [("10.0.0.1", 3121)]
+
+
+@pytest.mark.parametrize("entry", ["disarmed-cloud", "left-node1.maas"])
+@pytest.mark.parametrize("state", [lost, forgotten])
+def test_what_an_operator_has_disarmed_is_not_fenced(entry: str, state: type[Remote]) -> None:
+    watch = Watch(state())
+    watch.extra = f'<nvpair name="masakari-fencing-{entry}" value="?"/>'
+    assert watch.look_twice() == []
+    watch.now += 3600
+    assert watch.retry.check() == []
+    assert watch.requests == 0
 
 
 @pytest.mark.parametrize("excuse", ["answers", "member", "stale", "none failed"])

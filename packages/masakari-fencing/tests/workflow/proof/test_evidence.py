@@ -6,8 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fencing_fakes import FakeRunner
+from fencing_cib import Cib
+from fencing_fakes import Cluster, FakeRunner, Remote
 from masakari_fencing.openstack.compute_service import ComputeError, ServiceState
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import disarmed
+from masakari_fencing.records.disarmed import Left
 from masakari_fencing.workflow.proof import evidence
 from masakari_fencing.workflow.proof.decision import Report
 from masakari_fencing.workflow.proof.evidence import CloudEvidence
@@ -31,6 +35,7 @@ class Cloud:
         self.segment = SimpleNamespace(uuid="s1", name="rack1", enabled=True)
         self.reported: list[str] = []
         self.runner = FakeRunner().on("cibadmin --query", self._cib())
+        self.runner.on("cibadmin --query --xpath //cluster_property_set", 105)
         self.service = SimpleNamespace(state=lambda: ServiceState(NOW - 5, True))
 
     @staticmethod
@@ -78,6 +83,56 @@ def test_a_disabled_segment_is_named(cloud: Cloud) -> None:
 def test_segments_of_releases_that_cannot_disable_one_are_enabled(cloud: Cloud) -> None:
     del cloud.segment.enabled
     assert cloud.evidence().switched_off() is None
+
+
+class Disarmed:
+    """A cloud whose operator works on it, and a cluster that is connected to the host or not."""
+
+    def __init__(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.cloud, self.cib, self.now = cloud, Cib(), NOW + 1
+        self.remote = Remote("Node1.maas")
+        cluster = Cluster([self.remote])
+        self.cib.others = lambda argv: cluster.runner.run(argv).stdout
+        cloud.runner = self.cib  # type: ignore[assignment]
+        monkeypatch.setattr(evidence.time, "time", lambda: self.now)
+        wanted = disarmed.Disarmed("seg", "rack1", (HOST,), NOW - 60, NOW + 60, "new switch")
+        disarmed.disarm(self.cib, wanted)
+
+    def switched_off(self) -> str:
+        return self.cloud.evidence().switched_off() or ""
+
+    @property
+    def left(self) -> list[Left]:
+        return disarmed.left(disarmed.read(self.cib))
+
+
+@pytest.fixture
+def work(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Disarmed:
+    return Disarmed(cloud, monkeypatch)
+
+
+def test_what_is_disarmed_is_not_recovered_and_stays_so(work: Disarmed) -> None:
+    work.remote.unclean = True
+    assert work.switched_off().startswith("segment rack1 disarmed until")
+    assert work.left == [Left("Node1.maas", NOW + 1)]
+    work.now += 3600
+    assert "recover-host host=Node1.maas" in work.switched_off()
+    disarmed.forget(work.cib, work.left[0])
+    assert work.switched_off() == ""
+
+
+def test_a_report_about_a_host_that_works_is_not_taken_up_later(work: Disarmed) -> None:
+    """Masakari tries again by itself what has failed."""
+    assert work.switched_off().startswith("segment rack1 disarmed until")
+    assert work.left == [Left("Node1.maas", NOW, reported=True)]
+    work.now += 3600
+    assert work.switched_off().startswith("reported failed at")
+
+
+def test_a_cluster_that_does_not_say_is_asked_again(work: Disarmed) -> None:
+    work.cib.fail = lambda argv: 102
+    with pytest.raises(PacemakerError):
+        work.switched_off()
 
 
 def test_what_nova_says(cloud: Cloud) -> None:

@@ -4,7 +4,8 @@ Such a hypervisor stays unclean: Pacemaker wants to fence it for as long as it e
 its power controller is away, or that the witnesses object. Once its pacemaker_remote answers
 again, nothing is left to fence it for, if it has been running all the time: its guests have, too.
 One that was started anew in between has lost its guests, and is fenced, which begins their
-recovery; unless Masakari does not look after it (`unserved_hosts`).
+recovery; unless Masakari does not look after it (`unserved_hosts`), or an operator has disarmed
+its part of the cloud.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from masakari_fencing.notifier.watchers.watcher import RANK_DELAY, Turns
 from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon, properties, readmission, remote_nodes
 from masakari_fencing.pacemaker.remote_nodes import answers
+from masakari_fencing.records import disarmed
 
 LOG = logging.getLogger(__name__)
 
@@ -113,7 +115,9 @@ class SparedHosts:
         found = [
             name
             for name in there
-            if properties.reason(configuration, name) or self._lives(name, status, unknown=False)
+            if properties.reason(configuration, name)
+            or disarmed.withheld(configuration, name, self.now())
+            or self._lives(name, status, unknown=False)
         ]
         self._turns.keep(found)
         return found

@@ -23,7 +23,7 @@ from masakari_fencing.notifier.watchers.watcher import Since, Watcher
 from masakari_fencing.openstack.masakari_api import MasakariApi, Notification
 from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
-from masakari_fencing.records import recoveries
+from masakari_fencing.records import disarmed, recoveries
 from masakari_fencing.records.recovery import FAILED, REFUSED, Record
 
 LOG = logging.getLogger(__name__)
@@ -56,11 +56,13 @@ class UnattendedRecoveries(Watcher):
         own_workflow: whether recoveries of hosts have records. Those of Masakari's own workflow
             have none, and wait for minutes: nothing tells one that goes on from one that was left.
         clock: seconds, only ever compared with each other.
+        now: seconds since the epoch.
     """
 
     masakari: MasakariApi
     own_workflow: bool = True
     clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
     _since: Since = field(init=False)
     _handed: dict[tuple[str, float], float] = field(default_factory=dict)
 
@@ -81,11 +83,13 @@ class UnattendedRecoveries(Watcher):
         if not self.controls(status):
             self._since.keep(())
             return []
-        found = recoveries.all_of(cibadmin.configuration(self.runner))
+        configuration = cibadmin.configuration(self.runner)
+        found = recoveries.all_of(configuration)
         left = {
             (record.notification, float(record.token)): (pause, record)
             for record in found
-            if (pause := self._pause(record, status)) is not None
+            if not disarmed.waits(configuration, record.host, self.now())
+            and (pause := self._pause(record, status)) is not None
         }
         handed: list[str] = []
         failures: list[Exception] = []

@@ -33,6 +33,7 @@ from masakari_fencing.pacemaker import (
     tools,
 )
 from masakari_fencing.pacemaker.remote_nodes import PORT, answers
+from masakari_fencing.records import disarmed
 
 LOG = logging.getLogger(__name__)
 
@@ -165,7 +166,8 @@ class UnfencedHosts(Watcher):
         last = self._failed.get(node)
         if (last is not None and self.clock() - last < INTERVAL) or len(self._running) >= AT_ONCE:
             return
-        reason = fenceable.obstacle(cibadmin.cib(self.runner), node)
+        cib = cibadmin.cib(self.runner)
+        reason = disarmed.withheld(cib, node, self.clock()) or fenceable.obstacle(cib, node)
         if reason is not None:
             if last is None:
                 LOG.warning("%s is lost, and not fenced: %s", node, reason)

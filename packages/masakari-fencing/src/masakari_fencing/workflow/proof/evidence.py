@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
 from masakari_fencing.openstack.compute_service import ComputeError, ComputeService, ServiceState
-from masakari_fencing.pacemaker import properties, remote_nodes
+from masakari_fencing.pacemaker import crm_mon, properties, remote_nodes
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import disarmed
+from masakari_fencing.records.disarmed import Left
 from masakari_fencing.workflow.proof.decision import Report
 from masakari_fencing.workflow.proof.host_fence import ComputeUnknown
 from masakari_fencing.workflow.proof.report_limit import ReportLimit
@@ -55,9 +58,23 @@ class CloudEvidence:
                 f"Masakari does not say in which segment it is: {error}"
             ) from None
         # Releases before Wallaby cannot disable one.
-        if getattr(segment, "enabled", True):
-            return None
-        return f"its segment {segment.name} is disabled"
+        if not getattr(segment, "enabled", True):
+            return f"its segment {segment.name} is disabled"
+        return self._disarmed()
+
+    def _disarmed(self) -> str | None:
+        """Return why the operator wants no recovery of it now, and have that outlast the work."""
+        host, reported, now = self._report.host, self._report.generated, time.time()
+        said = disarmed.read(self._runner)
+        if (pause := disarmed.in_force(said, host, now)) is None:
+            withheld = disarmed.withheld(said, host, now)
+            return withheld or disarmed.unreported(said, host, reported)
+        status = crm_mon.status(self._runner)
+        node = next((node.name for node in status.named(host)), host)
+        works = status.works(node)
+        entry = Left(node, reported if works else now, reported=works)
+        disarmed.leave(self._runner, said, entry)
+        return str(pause)
 
     def compute(self) -> ServiceState:
         """From Nova."""

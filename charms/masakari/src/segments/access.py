@@ -1,0 +1,62 @@
+"""The APIs and the failover segments, as a unit's service user and its cluster see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instance_ha_common.juju import status
+from instance_ha_common.juju.pausable import NOT_IN_SERVICE
+
+from segments.cloud import Cloud
+from segments.lookup import ActionError
+from segments.segments import Segments
+from workload import services
+from workload.trust import BUNDLE
+
+if TYPE_CHECKING:
+    from reconcile import Workload
+    from state import State
+
+
+def cloud(state: State, workload: Workload) -> Cloud:
+    """Access to the APIs.
+
+    Raises:
+        ActionError: this unit cannot ask them.
+    """
+    if state.identity is None:
+        related = "identity-service" in state.related
+        text = status.incomplete_relations if related else status.missing_relations
+        raise ActionError(text(["identity-service"]))
+    if workload.paused:
+        raise ActionError(f"{NOT_IN_SERVICE}, or use another unit")
+    if workload.services.not_running([services.API]):
+        raise ActionError(
+            f"{services.API} does not run on this unit: see its status, or use another unit"
+        )
+    return Cloud(
+        state.identity,
+        region=state.config.region,
+        internal=state.config.use_internal_endpoints,
+        ca_bundle=str(workload.host.path(BUNDLE)),
+    )
+
+
+def segments(state: State, workload: Workload) -> Segments:
+    """Failover segments.
+
+    Raises:
+        ActionError: this unit cannot do it.
+    """
+    access = cloud(state, workload)
+    if not state.clustered:
+        return Segments(access)
+    cluster = workload.cluster
+    # Where nothing is fenced, a host need not be known to the cluster.
+    unfenced = state.config.allow_recovery_without_fencing
+    return Segments(
+        access,
+        absence=cluster.absence,
+        mark_returned=cluster.mark_returned,
+        stranger=None if unfenced else cluster.stranger,
+    )

@@ -1,0 +1,71 @@
+"""What an operator has disarmed, by the real Masakari: nothing is recovered, and nothing lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from conftest import HOST, World
+from fencing_nova import Server
+from masakari_fencing.records import disarmed
+from masakari_fencing.records.disarmed import CLOUD, Disarmed
+from masakari_fencing.records.recoveries import Records
+from masakari_fencing.records.recovery import RECOVERED, REFUSED
+
+
+@pytest.fixture
+def work(world: World) -> World:
+    now = world.nova.clock()
+    disarmed.disarm(world.cib, Disarmed(CLOUD, "", (), now, now + 600, "new switch"))
+    world.add(Server("g1"))
+    return world
+
+
+def left(world: World) -> list[Any]:
+    return disarmed.left(disarmed.read(world.cib))
+
+
+def test_a_fenced_host_is_recovered_when_somebody_asks_for_it(work: World) -> None:
+    work.power_cut()
+    notification = work.notify()
+    assert work.process(notification) == "error"
+    assert work.record().end.outcome == REFUSED
+    assert "new switch" in work.record().end.reason
+    assert "disarmed until" in work.refused()
+    disarmed.arm(work.cib, [CLOUD])
+    assert work.process(notification) == "error", "Masakari tries again by itself"
+    assert work.nova.requests == []
+    (entry,) = left(work)
+    record = work.record()
+    Records(work.cib).write(record, replace(record, end=None, engine=""))
+    disarmed.forget(work.cib, entry)
+    assert work.process(notification) == "finished"
+    assert work.record().end.outcome == RECOVERED
+    assert work.nova.instances["g1"].host == "node9.maas"
+
+
+def test_a_guest_is_not_restarted(work: World) -> None:
+    payload = {
+        "event": "LIFECYCLE",
+        "instance_uuid": "g1",
+        "vir_domain_event": "STOPPED_FAILED",
+    }
+    assert work.process(work.notify(kind="VM", **payload)) == "ignored"
+    assert work.nova.requests == []
+    disarmed.arm(work.cib, [CLOUD])
+    assert work.process(work.notify(kind="VM", **payload)) != "ignored"
+
+
+def test_a_process_takes_no_host_out_of_service(work: World) -> None:
+    notification = work.notify(kind="PROCESS", event="STOPPED", process_name="nova-compute")
+    assert work.process(notification) == "finished"
+    assert not work.host().on_maintenance
+    assert work.service(HOST).status == "enabled"
+
+
+def test_a_process_does_as_ever_where_it_is_armed(work: World) -> None:
+    disarmed.arm(work.cib, [CLOUD])
+    notification = work.notify(kind="PROCESS", event="STOPPED", process_name="nova-compute")
+    work.process(notification)
+    assert work.host().on_maintenance
