@@ -32,7 +32,7 @@ def main() -> int:
 def changing(name: str, arguments: list[str]) -> bool:
     """Say whether a call changes the state."""
     if name == "systemctl":
-        return not any(word.startswith("is-") for word in arguments)
+        return not any(word == "show" or word.startswith("is-") for word in arguments)
     return name in ("relation-set", "open-port", "close-port")
 
 
@@ -97,8 +97,17 @@ def machine(name: str, arguments: list[str], state: dict) -> tuple[int, str]:
         return 0, "".join(f"{package}\tii \t14.0.2-2\n" for package in names)
     if name == "systemctl":
         words = [word for word in arguments if not word.startswith("-")]
+        if words[0] == "show":
+            return 0, "\n".join(shown(name, state["stopped"]) for name in words[1:])
         return systemctl(words[0], words[-1], state["stopped"])
     return 0, state["answers"].get(name, "")
+
+
+def shown(name: str, stopped: list[str]) -> str:
+    """Be `systemctl show` for one unit."""
+    runs = name.removesuffix(".service") not in stopped
+    active, file = ("active", "enabled") if runs else ("inactive", "disabled")
+    return f"Id={name}\nLoadState=loaded\nActiveState={active}\nUnitFileState={file}\n"
 
 
 def systemctl(verb: str, service: str, stopped: list[str]) -> tuple[int, str]:

@@ -53,6 +53,12 @@ def test_programs_that_the_charm_starts_get_none_of_its_paths(charm):
     assert environment["JUJU_DISPATCH_PATH"] == "hooks/install"
 
 
+def test_a_unit_that_only_joins_starts_no_python(charm):
+    """The hook relation-changed follows, with what the unit has published."""
+    done = dispatch(charm, JUJU_DISPATCH_PATH="hooks/amqp-relation-joined")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_link_to_a_python_that_is_gone_is_made_anew(charm, python):
     link = charm / "venv" / "bin" / "python"
     link.parent.mkdir()

@@ -167,3 +167,16 @@ def test_another_machine_cannot_build(release, machine, text):
 def test_an_unknown_charm_is_refused(capsys):
     assert pack.main(["mascara"]) == 1
     assert "no such charm: mascara" in capsys.readouterr().err
+
+
+def test_the_hooks_can_be_measured():
+    """With what is packed: the benchmark is run too seldom to notice by itself that it cannot."""
+    done = subprocess.run(
+        [sys.executable, "tests/benchmarks/hooks.py", "--runs", "1", "pacemaker-remote"],
+        cwd=workspace.REPOSITORY,
+        env={**os.environ, "PYTHONPATH": "lab"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert re.search(r"(?m)^pacemaker-remote +\d", done.stdout), done.stderr

@@ -41,6 +41,7 @@ class Monitors:
     def __init__(self, host: Host, memory: Memory) -> None:
         self._host = host
         self._memory = memory
+        host.systemd.ask_together((*(m.service for m in MONITORS), witness.SERVICE, *PACEMAKER))
         self.witness = Witness(host)
         templates = Templates(host, memory, Path(__file__).parents[1] / "templates")
         self._files = files.Files(host, templates, self.witness)

@@ -244,7 +244,7 @@ def test_a_relation_without_an_answer_is_waited_for_in_every_hook(ctx, host):
     relation = consul("storage")
     for event in (
         ctx.on.relation_created(relation),
-        ctx.on.relation_joined(relation, remote_unit=0),
+        ctx.on.config_changed(),
         ctx.on.action("restart-services"),
     ):
         out = ctx.run(event, state(keystone(), relation))

@@ -56,7 +56,7 @@ class Services:
         self._memory = memory
         self._probe = probe
         self._sleep = sleep
-        self._seen_running: dict[str, bool] = {}
+        host.systemd.ask_together((*MASAKARI, HAPROXY))
 
     def ensure(self, name: str, configuration: str) -> bool:
         """Have the service run with the configuration that `configuration` stands for.
@@ -64,10 +64,9 @@ class Services:
         Returns:
             Whether it was started or restarted. A failure is logged; `not_running` tells.
         """
-        running = self._is_running(name)
+        running = self._host.systemd.running(name)
         if running and self._seen(name) == configuration:
             return False
-        self._seen_running.clear()
         try:
             if running:
                 self.release([name])  # held back by a hook that was killed
@@ -88,10 +87,9 @@ class Services:
             configuration: stands for its configuration.
             managed: Pacemaker starts and stops it; then it is never started here.
         """
-        running = self._is_running(name)
+        running = self._host.systemd.running(name)
         if running and self._seen(name) == configuration:
             return
-        self._seen_running.clear()
         try:
             if running:
                 self._host.systemd.reload(name)
@@ -110,7 +108,6 @@ class Services:
         Raises:
             ServiceError: one does not start.
         """
-        self._seen_running.clear()
         for name in names:
             self._host.systemd.restart(name)
 
@@ -120,7 +117,6 @@ class Services:
         Raises:
             ServiceError: one still runs.
         """
-        self._seen_running.clear()
         for name in names:
             systemd = self._host.systemd
             if systemd.exists(name) and (systemd.running(name) or not systemd.masked(name)):
@@ -136,12 +132,11 @@ class Services:
             Those that run, for `release`.
         """
         for name in names:
-            self._host.runner.run(["systemctl", "mask", name])
+            self._host.systemd.mask(name)
         return self.running(names)
 
     def release(self, names: Iterable[str]) -> None:
         """Let services be started again, without starting them."""
-        self._seen_running.clear()
         for name in names:
             if self._host.systemd.masked(name):
                 self._host.systemd.unmask(name)
@@ -151,16 +146,16 @@ class Services:
 
         Pacemaker takes one that is masked for running: its init script says so.
         """
-        if not self._is_running(name):
+        if not self._host.systemd.running(name):
             self.release([name])
 
     def not_running(self, names: Iterable[str]) -> list[str]:
         """Those of the services that do not run."""
-        return [name for name in names if not self._is_running(name)]
+        return [name for name in names if not self._host.systemd.running(name)]
 
     def running(self, names: Iterable[str]) -> list[str]:
         """Those of the services that run."""
-        return [name for name in names if self._is_running(name)]
+        return [name for name in names if self._host.systemd.running(name)]
 
     def wait_for_port(self, port: int, timeout: float) -> bool:
         """Wait until something listens on a port; `timeout` in seconds."""
@@ -175,12 +170,6 @@ class Services:
     def closed(self, ports: Iterable[int]) -> list[int]:
         """Those of the ports that nothing listens on."""
         return [port for port in ports if not self._probe(port)]
-
-    def _is_running(self, name: str) -> bool:
-        """Asked once per hook, as long as nothing is started or stopped."""
-        if name not in self._seen_running:
-            self._seen_running[name] = self._host.systemd.running(name)
-        return self._seen_running[name]
 
     def _seen(self, name: str) -> str | None:
         return self._memory.read(_MEMORY, dict).get(name)

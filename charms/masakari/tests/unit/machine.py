@@ -89,10 +89,9 @@ def make(root: Path, *, groups: str = GROUPS, installed: bool = True) -> Machine
     host.runner.answer(["cibadmin", "--query", "--xpath"], (105, "No such device or address"))
     host.runner.answer(["crm_node", "--name"], "node1\n")
     host.runner.answer(["ip", "-json", "address"], "[]")
-    host.runner.answer(["systemctl", "mask"], lambda argv: _mask(host, argv[2]))
     if installed:
         for name in (services.API, services.ENGINE):  # held back, as the charm installs them
-            _mask(host, name)
+            host.systemd.mask(name)
         host.apt.install(packages.PACKAGES)
         machine.forget()
     return machine
@@ -115,8 +114,3 @@ def _unpack(host: FakeHost, names: Iterable[str]) -> None:
         if not service.masked:
             service.active = service.enabled = True
     host.systemd.services.setdefault(services.NOTIFIER, FakeService())
-
-
-def _mask(host: FakeHost, name: str) -> str:
-    host.systemd.services.setdefault(name, FakeService()).masked = True
-    return ""

@@ -65,7 +65,7 @@ def test_the_key_is_exact_and_for_the_clusters_group_only(ctx, host):
 
 def test_nothing_is_published_before_the_key_is_there(ctx, host):
     relation = hacluster(None, None)
-    out = ctx.run(ctx.on.relation_joined(relation, remote_unit=0), state(relation))
+    out = ctx.run(ctx.on.relation_changed(relation, remote_unit=0), state(relation))
     assert published(out, relation) == {}
     assert out.unit_status == testing.WaitingStatus("Incomplete relations: pacemaker-remote")
 

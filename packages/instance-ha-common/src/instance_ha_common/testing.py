@@ -229,6 +229,12 @@ class FakeSystemd(Systemd):
             raise ServiceError(f"Unit {name} not found.")
         return self.services[name]
 
+    def ask_together(self, names: Iterable[str]) -> None:
+        """Nobody has to be asked."""
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
+
     def running(self, name: str) -> bool:
         """Whether it is active."""
         return name in self.services and self.services[name].active
@@ -298,6 +304,10 @@ class FakeSystemd(Systemd):
         service = self._service(name)
         self.log.append(("pause", name))
         service.active, service.enabled, service.masked = False, False, True
+
+    def mask(self, name: str) -> None:
+        """Mask it."""
+        self.services.setdefault(name, FakeService()).masked = True
 
     def unmask(self, name: str) -> None:
         """Unmask it; recorded when it was masked."""

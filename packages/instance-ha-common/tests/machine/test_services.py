@@ -2,17 +2,33 @@
 
 import pytest
 from instance_ha_common.machine.commands import CommandError, Runner
+from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.services import ServiceError, Systemd
 
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >> {log}
+unit() {{
+  name=${{1%.service}} load=loaded active=active file=enabled
+  case $name in
+    off) active=inactive file=disabled ;;
+    masked) load=masked active=inactive file=masked ;;
+    nosuch) load=not-found active=inactive file= ;;
+    is-*) active=${{name#is-}} ;;
+    at-boot-*) file=${{name#at-boot-}} ;;
+  esac
+  echo "Id=${{name#alias-of-}}.service"
+  echo "Names=$1 ${{name#alias-of-}}.service"
+  echo "LoadState=$load"
+  echo "ActiveState=$active"
+  echo "UnitFileState=$file"
+}}
 case "$*" in
   *bad*) echo "no such unit" >&2; exit 5 ;;
-  "is-active -- is-"*) echo "${{3#is-}}"; exit 3 ;;
-  "is-active -- "*) echo active ;;
-  "is-enabled masked") echo masked; exit 1 ;;
-  "is-enabled --quiet off" | "--quiet is-active off") exit 3 ;;
+  *" off"*|*" off.service"*) [ "$1" = --quiet ] && exit 3 ;;
 esac
+[ "$1" = show ] || exit 0
+shift 3
+while [ $# -gt 0 ]; do unit "$1"; shift; [ $# = 0 ] || echo; done
 """
 
 
@@ -39,7 +55,55 @@ def test_questions(systemd):
     assert systemd.masked("masked")
     assert not systemd.masked("on")
     assert systemd.exists("on")
-    assert not systemd.exists("bad")
+    assert systemd.exists("masked")
+    assert not systemd.exists("nosuch")
+    assert systemd.running("alias-of-on")
+    assert systemd.running("is-reloading")
+
+
+@pytest.mark.parametrize(
+    ("state", "at_boot"), [("static", True), ("generated", True), ("linked", False)]
+)
+def test_a_unit_file_starts_at_boot_where_systemctl_calls_it_enabled(systemd, state, at_boot):
+    assert systemd.enabled(f"at-boot-{state}") is at_boot
+
+
+def test_where_systemd_does_not_answer_nothing_is_there(systemd):
+    assert systemd.state("bad") == ""
+    for question in (systemd.running, systemd.exists, systemd.enabled, systemd.masked):
+        assert not question("bad")
+
+
+def asked(log):
+    return [line.partition(" -- ")[2] for line in log.read_text().splitlines() if "show" in line]
+
+
+def test_what_is_asked_about_one_is_asked_about_all_and_once(systemd, log):
+    systemd.ask_together(["off", "on.service"])
+    assert not systemd.running("off")
+    assert systemd.enabled("on")
+    assert systemd.exists("other")
+    assert systemd.running("other.service")
+    assert asked(log) == ["off.service on.service", "other.service"]
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["start", "restart", "reload", "enable", "disable", "mask", "unmask", "resume", "stop"],
+)
+def test_a_change_has_systemd_asked_again(systemd, log, verb):
+    assert systemd.running("x")
+    getattr(systemd, verb)("x")
+    assert systemd.running("x")
+    assert asked(log)[-1] == "x.service"
+    assert len(asked(log)) >= 2
+
+
+def test_a_change_of_packages_has_systemd_asked_again():
+    host = Host.local()
+    host.systemd._said["x.service"] = {}
+    host.apt._changed()
+    assert not host.systemd._said
 
 
 @pytest.mark.parametrize(
@@ -50,6 +114,7 @@ def test_questions(systemd):
         ("reload", "reload x"),
         ("enable", "enable x"),
         ("disable", "disable x"),
+        ("mask", "mask x"),
         ("unmask", "unmask x"),
     ],
 )
@@ -78,16 +143,16 @@ def test_what_keeps_a_service_running_leaves_a_stop_alone(
 ):
     name = f"is-{state}"
     systemd.keep_running(name, restart=restart, start_stopped=start_stopped)
-    changes = [line for line in log.read_text().splitlines() if not line.startswith("is-")]
+    changes = [line for line in log.read_text().splitlines() if not line.startswith("show")]
     assert changes == ([] if verb is None else [f"{verb} {name}"])
 
 
-@pytest.mark.parametrize("verb", ["stop", "pause"])
+@pytest.mark.parametrize(("verb", "name"), [("stop", "x"), ("pause", "off")])
 def test_a_service_that_was_killed_because_it_took_too_long_to_stop_has_not_failed(
-    systemd, log, verb
+    systemd, log, verb, name
 ):
-    getattr(systemd, verb)("off")
-    assert log.read_text().splitlines()[-1] == "reset-failed off"
+    getattr(systemd, verb)(name)
+    assert log.read_text().splitlines()[-1] == f"reset-failed {name}"
 
 
 @pytest.mark.parametrize("name", ["x", "is-activating", "is-deactivating"])
@@ -100,7 +165,8 @@ def test_stop(systemd, log, name):
 @pytest.mark.parametrize("name", ["is-inactive", "is-failed"])
 def test_what_rests_is_not_stopped_again(systemd, log, name):
     systemd.stop(name)
-    assert log.read_text().splitlines() == [f"is-active -- {name}"]
+    assert asked(log) == [f"{name}.service"]
+    assert len(log.read_text().splitlines()) == 1
 
 
 def test_daemon_reload(systemd, log):

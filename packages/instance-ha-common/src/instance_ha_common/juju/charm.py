@@ -63,7 +63,8 @@ class Charm(ops.CharmBase):
             *(
                 getattr(on[endpoint], f"relation_{kind}")
                 for endpoint in self.meta.relations
-                for kind in ("created", "joined", "changed", "departed", "broken")
+                # Without `joined`: nothing is known then, and `changed` follows in any case.
+                for kind in ("created", "changed", "departed", "broken")
             ),
         ):
             framework.observe(event, self.react)

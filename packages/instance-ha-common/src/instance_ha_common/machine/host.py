@@ -33,7 +33,8 @@ class Host:
     def local(cls) -> Host:
         """This machine."""
         runner = Runner()
-        return cls(Path("/"), runner, Apt(runner), Systemd(runner))
+        systemd = Systemd(runner)
+        return cls(Path("/"), runner, Apt(runner, systemd.forget), systemd)
 
     def path(self, *parts: str) -> Path:
         """Where an absolute path of the machine lies: `path("/etc", "nova")`."""

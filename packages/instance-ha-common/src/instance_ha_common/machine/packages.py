@@ -7,7 +7,7 @@ altogether when one of several archives on a shared host is broken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from instance_ha_common.machine.commands import Runner
 
@@ -33,27 +33,34 @@ _TIMEOUT = 1800
 
 
 class Apt:
-    """Installed and available packages of this machine."""
+    """Installed and available packages of this machine.
 
-    def __init__(self, runner: Runner) -> None:
+    What dpkg said is remembered until apt has changed something: each question is a process.
+    """
+
+    def __init__(self, runner: Runner, changed: Callable[[], None] = lambda: None) -> None:
+        """Work through `runner`; `changed` is called before apt changes anything."""
         self._runner = runner
+        self._changed = changed
+        self._said: dict[str, str | None] = {}
 
     def installed(self, names: Iterable[str]) -> dict[str, str]:
         """Versions of those of the named packages that are installed and configured."""
-        wanted = sorted(set(names))
-        if not wanted:
-            return {}
-        result = self._runner.run(
-            ["dpkg-query", "--show", f"--showformat={_FORMAT}", *wanted],
-            check=False,  # fails as soon as one of them is unknown
-            env=_ENV,
-        )
-        rows = (line.split("\t") for line in result.stdout.splitlines())
-        return {
-            row[0]: row[2]
-            for row in rows
-            if len(row) == 3 and row[0] in wanted and row[1][1:2] in _INSTALLED
-        }
+        wanted = set(names)
+        unknown = sorted(wanted - self._said.keys())
+        if unknown:
+            result = self._runner.run(
+                ["dpkg-query", "--show", f"--showformat={_FORMAT}", *unknown],
+                check=False,  # fails as soon as one of them is unknown
+                env=_ENV,
+            )
+            rows = (line.split("\t") for line in result.stdout.splitlines())
+            self._said |= dict.fromkeys(unknown) | {
+                row[0]: row[2]
+                for row in rows
+                if len(row) == 3 and row[0] in unknown and row[1][1:2] in _INSTALLED
+            }
+        return {name: version for name in wanted if (version := self._said[name])}
 
     def version(self, name: str) -> str | None:
         """Installed version of one package, or None."""
@@ -80,7 +87,7 @@ class Apt:
         Raises:
             CommandError: apt itself failed; an archive that cannot be reached is no such failure.
         """
-        self._runner.run([*_APT, "update"], timeout=_TIMEOUT, env=_ENV)
+        self._run("update")
 
     def install(self, names: Iterable[str], *, upgrade: bool = False) -> bool:
         """Install packages that are not there yet, all in one transaction.
@@ -103,9 +110,7 @@ class Apt:
             wanted = [name for name in wanted if name not in present]
         if not wanted:
             return False
-        self._runner.run(
-            [*_APT, "--no-install-recommends", "install", *wanted], timeout=_TIMEOUT, env=_ENV
-        )
+        self._run("--no-install-recommends", "install", *wanted)
         return True
 
     def remove(self, names: Iterable[str]) -> bool:
@@ -120,5 +125,10 @@ class Apt:
         present = sorted(self.installed(names))
         if not present:
             return False
-        self._runner.run([*_APT, "remove", *present], timeout=_TIMEOUT, env=_ENV)
+        self._run("remove", *present)
         return True
+
+    def _run(self, *arguments: str) -> None:
+        self._said.clear()
+        self._changed()
+        self._runner.run([*_APT, *arguments], timeout=_TIMEOUT, env=_ENV)

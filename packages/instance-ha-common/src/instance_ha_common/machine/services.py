@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 
 from charmlibs import systemd
 
@@ -14,36 +15,67 @@ ServiceError = systemd.SystemdError
 """Raised when systemctl fails; its text has systemctl's own output."""
 
 _AT_REST = frozenset({"inactive", "failed"})
+_AT_BOOT = frozenset(
+    {"enabled", "enabled-runtime", "static", "indirect", "generated", "alias", "transient"}
+)
+"""States of a unit file with which `systemctl is-enabled` succeeds: systemctl(1)."""
+
+_SHOWN = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState")
 
 
 class Systemd:
-    """Services of this machine, by unit name with or without `.service`."""
+    """Services of this machine, by unit name with or without `.service`.
+
+    A hook asks much and changes little, and each question is a process: what systemd said is
+    remembered until something is changed here, or `forget` is called.
+    """
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
+        self._together: frozenset[str] = frozenset()
+        self._said: dict[str, Mapping[str, str]] = {}
+
+    def ask_together(self, names: Iterable[str]) -> None:
+        """Whenever one of these services is asked about, ask about all of them at once."""
+        self._together |= {_full(name) for name in names}
+
+    def forget(self) -> None:
+        """Ask systemd again from now on."""
+        self._said.clear()
 
     def running(self, name: str) -> bool:
-        """Whether the service is active."""
-        return systemd.service_running(name)
+        """Whether the service is active, or just reads its configuration again."""
+        return self.state(name) in ("active", "reloading", "refreshing")
 
     def state(self, name: str) -> str:
         """Return its active state: `active`, `deactivating`, `inactive`, `failed`, ..."""
-        argv = ["systemctl", "is-active", "--", name]
-        return self._runner.run(argv, check=False).stdout.strip()
+        return self._show(name)["ActiveState"]
 
     def exists(self, name: str) -> bool:
         """Whether systemd knows a unit file of that name."""
-        return self._runner.run(["systemctl", "cat", "--", name], check=False).returncode == 0
+        return self._show(name)["LoadState"] not in ("not-found", "")
 
     def enabled(self, name: str) -> bool:
         """Whether the service starts at boot."""
-        argv = ["systemctl", "is-enabled", "--quiet", name]
-        return self._runner.run(argv, check=False).returncode == 0
+        return self._show(name)["UnitFileState"] in _AT_BOOT
 
     def masked(self, name: str) -> bool:
         """Whether nothing at all may start the service."""
-        argv = ["systemctl", "is-enabled", name]
-        return self._runner.run(argv, check=False).stdout.strip() == "masked"
+        return self._show(name)["UnitFileState"] == "masked"
+
+    def _show(self, name: str) -> Mapping[str, str]:
+        """Properties of a service; each is empty where systemd does not answer."""
+        full = _full(name)
+        if full not in self._said:
+            asked = sorted({full, *(self._together - self._said.keys())})
+            argv = ["systemctl", "show", f"--property={','.join(_SHOWN)}", "--", *asked]
+            output = self._runner.run(argv, check=False).stdout
+            for paragraph in output.split("\n\n"):
+                pairs = (line.partition("=") for line in paragraph.splitlines())
+                shown = {key: value for key, _, value in pairs}
+                names = {shown.get("Id", ""), *shown.get("Names", "").split()}
+                self._said.update(dict.fromkeys(names & set(asked), shown))
+        return {**dict.fromkeys(_SHOWN, ""), **self._said.get(full, {})}
 
     def start(self, name: str) -> None:
         """Start the service and wait for it.
@@ -51,6 +83,7 @@ class Systemd:
         Raises:
             ServiceError: it did not start.
         """
+        self.forget()
         systemd.service_start(name)
 
     def keep_running(self, name: str, *, restart: bool, start_stopped: bool = True) -> None:
@@ -85,6 +118,7 @@ class Systemd:
             ServiceError: systemctl failed.
         """
         if self.state(name) not in _AT_REST:
+            self.forget()
             systemd.service_stop(name)
             self._forgive(name)
 
@@ -101,6 +135,7 @@ class Systemd:
         Raises:
             ServiceError: it did not start.
         """
+        self.forget()
         systemd.service_restart(name)
 
     def reload(self, name: str) -> None:
@@ -109,6 +144,7 @@ class Systemd:
         Raises:
             ServiceError: neither worked.
         """
+        self.forget()
         systemd.service_reload(name, restart_on_failure=True)
 
     def enable(self, name: str) -> None:
@@ -117,6 +153,7 @@ class Systemd:
         Raises:
             ServiceError: systemctl failed.
         """
+        self.forget()
         systemd.service_enable(name)
 
     def disable(self, name: str) -> None:
@@ -125,6 +162,7 @@ class Systemd:
         Raises:
             ServiceError: systemctl failed.
         """
+        self.forget()
         systemd.service_disable(name)
 
     def pause(self, name: str) -> None:
@@ -133,8 +171,18 @@ class Systemd:
         Raises:
             ServiceError: it still runs.
         """
+        self.forget()
         systemd.service_pause(name)
         self._forgive(name)
+
+    def mask(self, name: str) -> None:
+        """Let nothing start the service from now on; it goes on if it runs.
+
+        Raises:
+            CommandError: systemctl failed.
+        """
+        self.forget()
+        self._runner.run(["systemctl", "mask", name])
 
     def unmask(self, name: str) -> None:
         """Let a paused service be started again, without starting it.
@@ -142,6 +190,7 @@ class Systemd:
         Raises:
             CommandError: systemctl failed.
         """
+        self.forget()
         self._runner.run(["systemctl", "unmask", name])
 
     def resume(self, name: str) -> None:
@@ -150,6 +199,7 @@ class Systemd:
         Raises:
             ServiceError: it does not run.
         """
+        self.forget()
         systemd.service_resume(name)
 
     def daemon_reload(self) -> None:
@@ -158,4 +208,9 @@ class Systemd:
         Raises:
             ServiceError: systemctl failed.
         """
+        self.forget()
         systemd.daemon_reload()
+
+
+def _full(name: str) -> str:
+    return name if "." in name else f"{name}.service"
