@@ -5,6 +5,7 @@ import subprocess
 from types import ModuleType
 
 import pytest
+from jujulab.engine.hooktools import context as context_module
 from jujulab.engine.hooktools import tools as hooktools
 from jujulab.engine.hooktools.context import Context
 from jujulab.engine.model import relations, removal, resolver
@@ -15,7 +16,7 @@ from jujulab.juju import charm as charm_module
 @pytest.fixture(params=["3", "4"])
 def juju4(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether it is Juju 4."""
-    modules: list[ModuleType] = [charm_module, hooktools, relations, resolver]
+    modules: list[ModuleType] = [charm_module, context_module, hooktools, relations, resolver]
     for module in modules:
         monkeypatch.setattr(module, "JUJU4", request.param == "4")
     return bool(request.param == "4")
@@ -37,7 +38,7 @@ def test_a_databag_has_no_private_address(bench, juju4):
     assert relation.unit_data["web/0"]["ingress-address"].startswith("10.77.")
 
 
-def test_an_application_that_goes_cannot_be_written_for(bench, juju4):
+def test_an_application_that_goes_does_not_reach_its_other_relations(bench, juju4):
     bench.deploy("principal", "web")
     bench.deploy("principal", "db")
     first = relations.add(bench.model, "web:source", "db:sink")
@@ -49,6 +50,11 @@ def test_an_application_that_goes_cannot_be_written_for(bench, juju4):
     removal.destroy_application(bench.model, "web")
     words = "relation not found" if juju4 else "permission denied"
     assert run(bench, "web/0", hook, *write) == (1, "", f"ERROR {words}\n")
+    read = ("relation-get", "-r", f"sink:{second.id}", "-", "db/0")
+    assert run(bench, "web/0", hook, *read) == (1, "", f"ERROR {words}\n")
+    asked = run(bench, "web/0", hook, "network-get", "-r", f"sink:{second.id}")
+    words = f"relation {second.id} not found" if juju4 else "permission denied"
+    assert asked == (1, "", f"ERROR {words}\n")
     assert run(bench, "web/0", hook, "relation-set", "-r", f"source:{first.id}", "a=b")[0] == 0
 
 

@@ -12,7 +12,7 @@ from jujulab.engine.model import relations
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import ALIVE, Hook, Relation, Task, Unit
 from jujulab.juju.errors import JujuError
-from jujulab.juju.names import MODEL, VERSION
+from jujulab.juju.names import JUJU4, MODEL, VERSION
 
 TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -76,14 +76,22 @@ class Context:
                 return relation
         raise ToolError(f'invalid value "{reference}" for option -r: relation not found')
 
-    def has_gone(self, relation: Relation) -> bool:
-        """Whether a relation has gone under the hook of another.
+    def must_be(self, relation: Relation, words: str = "relation not found") -> None:
+        """Refuse to write to, read or ask about a relation that has gone under another's hook.
 
-        While an application is removed its relations go together, and Juju lets nobody write to
-        those whose turn has not come.
+        While an application is removed its relations go together, and those whose turn has not
+        come may be gone already.
+
+        Args:
+            relation: which.
+            words: what Juju 4 says; those of 3.6 are always the same.
+
+        Raises:
+            ToolError: it has gone.
         """
         own = self.hook is not None and self.hook.relation == relation.id
-        return not own and self.unit.life != ALIVE and relation.life != ALIVE
+        if not own and self.unit.life != ALIVE and relation.life != ALIVE:
+            raise ToolError(words if JUJU4 else "permission denied")
 
     @property
     def loses_its_agent(self) -> bool:

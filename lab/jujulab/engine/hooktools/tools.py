@@ -181,6 +181,7 @@ def _relation_get(context: Context, values: Values, arguments: list[str], payloa
         owner = context.hook.remote_unit or (context.hook.remote_app if values["app"] else "")
     if not owner:
         raise ToolError("no unit or application specified")
+    context.must_be(relation)
     bag = _readable(context, relation, owner, app=values["app"] or "/" not in owner)
     return bag.get(key) if key else bag
 
@@ -206,8 +207,7 @@ def _readable(context: Context, relation: Relation, owner: str, *, app: bool) ->
 @_tool("relation-set", Flag("format", default=""), _RELATION, _APP, Flag("file", default=""))
 def _relation_set(context: Context, values: Values, arguments: list[str], payload: str) -> None:
     relation = context.relation(values["relation"])
-    if context.has_gone(relation):
-        raise ToolError("relation not found" if JUJU4 else "permission denied")
+    context.must_be(relation)
     changes = _changes(values, arguments, payload)
     owner = context.unit.app if values["app"] else context.unit.name
     if values["app"] and not context.is_leader:
@@ -269,7 +269,9 @@ def _relation_model_get(
 def _network_get(context: Context, values: Values, arguments: list[str], payload: str) -> Any:
     binding = _one(arguments, "binding name") if arguments or not values["relation"] else ""
     if values["relation"]:
-        binding = context.relation(values["relation"]).endpoint(context.unit.app).name
+        relation = context.relation(values["relation"])
+        context.must_be(relation, f"relation {relation.id} not found")
+        binding = relation.endpoint(context.unit.app).name
     return context.network(binding)
 
 
