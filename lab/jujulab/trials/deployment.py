@@ -104,9 +104,11 @@ class Deployment:
 
     def _spread_consul(self) -> None:
         """Have a member on the hypervisors, too, that were added to those of the bundle."""
-        hypervisors = {machine.id for machine in self.hypervisors()}
-        for name, application in self.console.status()["applications"].items():
-            if application["charm"] == "consul":
+        applications = self.console.status()["applications"]
+        computes = applications["nova-compute"]["units"].values()
+        hypervisors = {str(unit["machine"]) for unit in computes}
+        for name, application in applications.items():
+            if application["charm-name"] == "consul":
                 units = (application.get("units") or {}).values()
                 for machine in sorted(hypervisors - {str(unit["machine"]) for unit in units}):
                     self.console.juju("add-unit", name, "--to", machine)

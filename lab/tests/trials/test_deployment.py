@@ -53,15 +53,16 @@ def test_an_empty_lab_gets_its_cloud() -> None:
 
 def test_a_hypervisor_that_was_added_gets_a_member_of_consul_on_each_network() -> None:
     consul = {
-        "charm": "consul",
+        "charm": "local:consul-0",  # of a real Juju, where it is a pack
+        "charm-name": "consul",
         "units": {"consul/0": {"machine": "0"}, "consul/1": {"machine": "1"}},
     }
     hosts = {"nova-compute/0": {"machine": "1"}, "nova-compute/1": {"machine": "4"}}
     world = World(
         {
             "consul-storage": consul,
-            "consul-tenant": {"charm": "consul", "units": None},
-            "nova-compute": {"charm": "nova-compute", "units": hosts},
+            "consul-tenant": {"charm-name": "consul", "units": None},
+            "nova-compute": {"charm-name": "nova-compute", "units": hosts},
         }
     )
     world.deployment.lab.machine = lambda number: SimpleNamespace(id=number)

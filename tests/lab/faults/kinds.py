@@ -279,9 +279,10 @@ def return_it_early(situation: Situation) -> None:
 
 
 def pause_a_unit(situation: Situation) -> None:
-    console, machine = situation.trial.demo.console, situation.member().id
+    console, member = situation.trial.demo.console, situation.member()
     units = console.status()["applications"]["masakari"]["units"]
-    (name,) = (name for name, unit in units.items() if str(unit["machine"]) == machine)
+    machines = {name: situation.trial.lab.machine(str(u["machine"])) for name, u in units.items()}
+    (name,) = (name for name, machine in machines.items() if machine.id == member.id)
     situation.trial.repair(console.run_action, name, "resume")
     console.run_action(name, "pause")
 
