@@ -16,9 +16,13 @@ COMMON = REPOSITORY / "packages" / "instance-ha-common"
 SOURCES = [*map(source, OWN), COMMON / "src" / "instance_ha_common"]
 
 ABOVE = {
-    "relations": {"charm", "reconcile", "state", "config", "databags", "segments", "workload"},
-    "workload": {"charm", "reconcile", "state", "databags", "segments", "ops"},
-    "segments": {"charm", "reconcile", "state", "databags", "ops"},
+    "relations": {
+        *("charm", "reconcile", "state", "config", "databags"),
+        *("preflight", "segments", "workload"),
+    },
+    "workload": {"charm", "reconcile", "state", "databags", "preflight", "segments", "ops"},
+    "segments": {"charm", "reconcile", "state", "databags", "preflight", "ops"},
+    "preflight": {"charm", "reconcile", "state", "databags", "workload", "ops"},
 }
 """What the modules of a room may not import."""
 

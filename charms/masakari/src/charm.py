@@ -48,6 +48,7 @@ _RECOVERY_ACTIONS = (
     "arm",
     "recover_host",
 )
+_PREFLIGHT_ACTIONS = ("check", "plan_recovery")
 _REACTIONS = (ops.RelationEvent, ops.ActionEvent)
 """Events that may come in great numbers, or that somebody waits for."""
 _INSTALLATIONS = (ops.InstallEvent, ops.UpgradeCharmEvent, ops.PostSeriesUpgradeEvent)
@@ -72,6 +73,8 @@ class MasakariCharm(Pausable):
             framework.observe(on[name].action, self._on_segment_action)
         for name in _RECOVERY_ACTIONS:
             framework.observe(on[name].action, self._on_recovery_action)
+        for name in _PREFLIGHT_ACTIONS:
+            framework.observe(on[name].action, self._on_preflight)
         framework.observe(on.openstack_upgrade_action, self._on_openstack_upgrade)
         framework.observe(on.package_upgrade_action, self._on_package_upgrade)
 
@@ -215,6 +218,18 @@ class MasakariCharm(Pausable):
             return
         if name in actions.TOLD:
             self.react(event)
+
+    def _on_preflight(self, event: ops.ActionEvent) -> None:
+        from preflight import actions
+        from segments.cloud import CloudError
+        from segments.lookup import ActionError
+
+        try:
+            results = actions.run(self._state(event), self._workload, event.params)
+        except (ActionError, CloudError, ValueError) as error:
+            event.fail(str(error))
+            return
+        event.set_results(results)
 
     def _state(self, event: ops.ActionEvent) -> state.State:
         """What Juju knows.

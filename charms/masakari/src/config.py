@@ -86,6 +86,7 @@ class Config:
     fencing_limit_hosts: int = at_least(0)
     fencing_limit_share: int = at_least(0, 100)
     fencing_limit_window: int = at_least(1)
+    segment_host_failures: int = at_least(0, 10)
 
     def __post_init__(self) -> None:
         """Check everything, so that the operator sees all problems at once."""

@@ -24,6 +24,7 @@ from masakari_fencing.pacemaker.tools import PacemakerError
 import databags
 import problems
 import state as state_module
+from preflight.watch import Watch
 from recoveries.disarm import Disarm
 from relations import hacluster, peers
 from relations.certificates import Certificate
@@ -91,6 +92,7 @@ class Workload:
         self.cluster = Cluster(host, memory, clock)
         self.recoveries = Recoveries(host, clock)
         self.disarm = Disarm(host, clock)
+        self.preflight = Watch(memory, clock)
         self.paused = PauseFlag(host, "masakari")
 
     def managed_services(self, *, ha: bool) -> tuple[str, ...]:
@@ -254,6 +256,7 @@ class Workload:
         if state.leader:
             result.problems += self.recoveries.failures() + self.recoveries.misnamed()
             result.note, result.until = self.recoveries.out_of_service()
+            self._look_ahead(state, result, check)
         if "ha" not in state.related:
             self.cluster.forget_machine()
         if not state.clustered:
@@ -275,6 +278,15 @@ class Workload:
         if notes:
             result.note = "; ".join([*notes, *filter(None, [result.note])])
             result.until = AGAIN
+
+    def _look_ahead(self, state: State, result: Result, check: bool) -> None:
+        """Say whether the next failure would be recovered, as far as the cloud shows."""
+        if state.identity is None or not self.recoveries.hosts or self.paused:
+            return
+        if check and not self.services.not_running([services.API]):
+            self.preflight.look(state, self.host)
+        result.problems += [blocked(text, AGAIN) for text in self.preflight.blocks()]
+        result.note = "; ".join(filter(None, (result.note, *self.preflight.notes())))
 
     def _configure_cluster(self, state: State, machine: str) -> Iterator[Problem]:
         """Have the cluster configured as it must be, unless a hypervisor is just being fenced."""

@@ -14,7 +14,10 @@ from workload import services
 from workload.trust import BUNDLE
 
 if TYPE_CHECKING:
+    from instance_ha_common.machine.host import Host
+
     from reconcile import Workload
+    from relations.keystone import Identity
     from state import State
 
 
@@ -34,11 +37,24 @@ def cloud(state: State, workload: Workload) -> Cloud:
         raise ActionError(
             f"{services.API} does not run on this unit: see its status, or use another unit"
         )
+    return connect(state.identity, state, workload.host)
+
+
+def connect(identity: Identity, state: State, host: Host, *, patient: bool = True) -> Cloud:
+    """Access to the APIs, whether this unit serves or not.
+
+    Args:
+        identity: the service user.
+        state: what Juju knows.
+        host: this unit's machine.
+        patient: wait for an API that does not listen yet.
+    """
     return Cloud(
-        state.identity,
+        identity,
         region=state.config.region,
         internal=state.config.use_internal_endpoints,
-        ca_bundle=str(workload.host.path(BUNDLE)),
+        ca_bundle=str(host.path(BUNDLE)),
+        patient=patient,
     )
 
 

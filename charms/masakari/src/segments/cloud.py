@@ -1,8 +1,10 @@
-"""The two OpenStack APIs that the actions use: Masakari's and Nova's."""
+"""The OpenStack APIs that the actions use: Masakari's, Nova's and Placement's."""
 
 from __future__ import annotations
 
 import dataclasses
+import email.utils
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,11 +12,13 @@ from relations.keystone import Identity
 from workload import haproxy
 
 _TIMEOUT = 60  # seconds for one request
+_SHORT_TIMEOUT = 20  # the same in a hook, which nobody waits for but which others wait behind
 _CONNECT_RETRIES = 15  # an API that has just been started accepts connections some seconds later
 _CONNECT_DELAY = 2.0  # seconds between them
 _NOVA_VERSION = "2.53"  # compute services by UUID, forced_down in the same request
 _UNFINISHED = ("new", "running", "error")  # states of a notification; `error` is retried
 _MASAKARI_VERSION = "1.2"  # segments that can be disabled
+_PLACEMENT_VERSION = "1.29"  # all that a provider has, in the answer to any request for candidates
 
 
 class CloudError(Exception):
@@ -69,7 +73,12 @@ class ComputeService:
 
 
 class Cloud:
-    """Authenticated access to both APIs."""
+    """Authenticated access to the APIs.
+
+    Attributes:
+        clocks: by how many seconds each API's clock is ahead of this machine's, as far as a date
+            in whole seconds shows; 0 where they may agree.
+    """
 
     def __init__(
         self,
@@ -79,6 +88,7 @@ class Cloud:
         internal: bool,
         ca_bundle: str | None,
         masakari_url: str = f"http://127.0.0.1:{haproxy.API_PORT}/v1",
+        patient: bool = True,
     ) -> None:
         """Prepare; nothing is sent yet.
 
@@ -88,6 +98,7 @@ class Cloud:
             internal: prefer internal endpoints.
             ca_bundle: file of trusted authorities; None for the library's own.
             masakari_url: the API on this unit, up to its version.
+            patient: wait for an API that does not listen yet, as somebody who runs an action does.
         """
         # Not at the top of the module: hooks, unlike actions, need none of it, and it is slow.
         from keystoneauth1 import adapter, session
@@ -101,9 +112,11 @@ class Cloud:
             user_domain_name=identity.domain,
             project_domain_name=identity.domain,
         )
-        shared = session.Session(auth=auth, verify=ca_bundle or True, timeout=_TIMEOUT)
+        shared = session.Session(
+            auth=auth, verify=ca_bundle or True, timeout=_TIMEOUT if patient else _SHORT_TIMEOUT
+        )
         patience: dict[str, Any] = {
-            "connect_retries": _CONNECT_RETRIES,
+            "connect_retries": _CONNECT_RETRIES if patient else 0,
             "connect_retry_delay": _CONNECT_DELAY,
         }
         self._masakari = adapter.Adapter(
@@ -121,6 +134,15 @@ class Cloud:
             region_name=region,
             default_microversion=_NOVA_VERSION,
         )
+        self._placement = adapter.Adapter(
+            shared,
+            **patience,
+            service_type="placement",
+            interface="internal" if internal else "public",
+            region_name=region,
+            default_microversion=_PLACEMENT_VERSION,
+        )
+        self.clocks: dict[str, float] = {}
 
     def segments(self) -> list[Segment]:
         """All failover segments, by name."""
@@ -185,16 +207,33 @@ class Cloud:
         found = (_service(item) for item in answer.get("services", []))
         return sorted(found, key=lambda service: service.host)
 
-    def hypervisor_names(self) -> dict[str, str]:
-        """The hypervisors' own names, by the host of their nova-compute."""
-        found: dict[str, str] = {}
+    def hypervisors(self) -> Iterator[Mapping[str, Any]]:
+        """All hypervisors with their details, as Nova has them in version 2.53."""
         path = "/os-hypervisors/detail"
         while page := self._on_nova("GET", path).get("hypervisors"):
-            found |= {
-                str(item["service"]["host"]): str(item["hypervisor_hostname"]) for item in page
-            }
+            yield from page
             path = f"/os-hypervisors/detail?marker={page[-1]['id']}"
-        return found
+
+    def hypervisor_names(self) -> dict[str, str]:
+        """The hypervisors' own names, by the host of their nova-compute."""
+        return {
+            str(item["service"]["host"]): str(item["hypervisor_hostname"])
+            for item in self.hypervisors()
+        }
+
+    def ended_recoveries(self) -> list[Mapping[str, Any]]:
+        """The notifications of failed hosts that Masakari has finished, with their times."""
+        return list(
+            self._list("/notifications?type=COMPUTE_HOST&status=finished", "notifications")
+        )
+
+    def ask_nova(self, path: str, version: str = _NOVA_VERSION) -> dict[str, Any]:
+        """What Nova answers to a question, in a microversion."""
+        return self._send("Nova", self._nova, "GET", path, microversion=version)
+
+    def ask_placement(self, path: str) -> dict[str, Any]:
+        """What Placement answers to a question."""
+        return self._send("Placement", self._placement, "GET", path)
 
     def update_compute_service(self, service: ComputeService, **changes: object) -> None:
         """Change the given properties: `status`, `disabled_reason`, `forced_down`."""
@@ -214,32 +253,57 @@ class Cloud:
     def _on_masakari(
         self, method: str, path: str, body: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
-        return _send("Masakari", self._masakari, method, path, body)
+        return self._send("Masakari", self._masakari, method, path, body)
 
     def _on_nova(
         self, method: str, path: str, body: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
-        return _send("Nova", self._nova, method, path, body)
+        return self._send("Nova", self._nova, method, path, body)
+
+    def _send(
+        self,
+        api: str,
+        client: Any,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        from keystoneauth1 import exceptions
+
+        if body is not None:
+            options["json"] = body
+        begin = time.time()
+        try:
+            answer = client.request(path, method, raise_exc=False, **options)
+        except (exceptions.ClientException, OSError) as error:  # the latter: no authorities
+            raise CloudError(f"{api}: {error}") from error
+        self.clocks[api] = _ahead(answer.headers.get("Date"), begin, time.time())
+        if answer.status_code >= 400:
+            refused = ConflictError if answer.status_code == 409 else CloudError
+            raise refused(f"{api}: {_message(answer)}")
+        try:
+            data = answer.json() if answer.content else {}
+        except ValueError:
+            raise CloudError(f"{api}: the answer to {method} {path} is not JSON") from None
+        return data if isinstance(data, dict) else {}
 
 
-def _send(
-    api: str, client: Any, method: str, path: str, body: Mapping[str, object] | None
-) -> dict[str, Any]:
-    from keystoneauth1 import exceptions
+def _ahead(date: str | None, begin: float, end: float) -> float:
+    """By how many seconds at least another clock is ahead (behind: negative) of this one.
 
-    options = {} if body is None else {"json": body}
+    Args:
+        date: the other's, in an answer of HTTP: some moment of a whole second.
+        begin: when the request was sent, by this machine's clock.
+        end: when the answer was here.
+    """
     try:
-        answer = client.request(path, method, raise_exc=False, **options)
-    except exceptions.ClientException as error:
-        raise CloudError(f"{api}: {error}") from error
-    if answer.status_code >= 400:
-        refused = ConflictError if answer.status_code == 409 else CloudError
-        raise refused(f"{api}: {_message(answer)}")
-    try:
-        data = answer.json() if answer.content else {}
-    except ValueError:
-        raise CloudError(f"{api}: the answer to {method} {path} is not JSON") from None
-    return data if isinstance(data, dict) else {}
+        moment = email.utils.parsedate_to_datetime(date or "").timestamp()
+    except (TypeError, ValueError):
+        return 0.0
+    if moment > end:
+        return moment - end
+    return min(0.0, moment + 1 - begin)
 
 
 def _message(answer: Any) -> str:

@@ -22,6 +22,7 @@ from workload.fencing_package import ALERT_AGENT
 
 if TYPE_CHECKING:
     from masakari_fencing.cluster.health import Problem
+    from masakari_fencing.cluster.power import Answer
 
     from config import Config
 
@@ -198,6 +199,22 @@ class Cluster:
         found = health.inspect(self._host.runner, hosts=hosts, controllers=controllers)
         self._memory.write(_POWER, controllers.dump())
         return found
+
+    def power_answers(self) -> dict[str, Answer]:
+        """What the power controllers have answered last, by hypervisor."""
+        from masakari_fencing.cluster.power import Controllers
+
+        return Controllers(self._memory.read(_POWER, dict)).answers
+
+    def devices(self, hypervisor: str) -> list[str]:
+        """The fencing devices that can fence a hypervisor, by their own word.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        from masakari_fencing.cluster import health
+
+        return health.able(self._host.runner, hypervisor)
 
     def stranger(self, hypervisor: str) -> str | None:
         """Why the cluster could not fence a host, as it does not know it; None when it could."""

@@ -51,6 +51,15 @@ class TestCloud:
             client.segments()
         assert 20 <= sum(waits) <= 60
 
+    def test_authorities_that_are_missing(
+        self, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The library raises an error of the operating system then."""
+        monkeypatch.setattr(cloud, "url", "https://127.0.0.1:9")
+        client = connect(cloud, ca_bundle="/nowhere", patient=False)
+        with pytest.raises(CloudError, match="Nova: Could not find a suitable TLS CA certificate"):
+            client.compute_services()
+
     def test_wrong_password(self, cloud: FakeCloud, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         client = connect(cloud)

@@ -260,9 +260,9 @@ def _node_problems(
     if disarmed.waits(cib, node.name, now):
         return []  # the operator wants it so, and the status says so
     problems = []
-    able = [devices.get(name) for name in _able(runner, node.name)]
+    usable = [devices.get(name) for name in able(runner, node.name)]
     powerless = ("null", fencing_limit.AGENT)
-    if not any(device is None or device.agent not in powerless for device in able):
+    if not any(device is None or device.agent not in powerless for device in usable):
         problems.append(Problem(node.name, "no device can fence it", ENABLE))
     reason = fenceable.obstacle(cib, node.name)
     if reason is not None and (node.unclean or not properties.reason(cib, node.name)):
@@ -305,8 +305,13 @@ def _by_matrix(devices: dict[str, _Device]) -> bool:
     return any(fencing_limit.from_options(device.parameters).matrix for device in guards)
 
 
-def _able(runner: Runner, node: str) -> list[str]:
-    """Return the running devices that say they can fence a node."""
+def able(runner: Runner, node: str) -> list[str]:
+    """Return the running devices that say they can fence a node.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+        ValueError: there can be no such node.
+    """
     tools.check_name(node)
     argv = ["stonith_admin", "--list", node, "--output-as=xml"]
     answer = tools.parse(tools.run(runner, argv, timeout=20))

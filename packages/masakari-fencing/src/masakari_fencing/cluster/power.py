@@ -32,9 +32,6 @@ PATIENCE = 20.0
 LONGEST = 30.0
 """Seconds after which no further controller is asked in one look."""
 
-SLOW = 10.0
-"""Seconds after which an answer is slow: it delays each fence by as much."""
-
 IN_A_ROW = 2
 """Bad answers in a row of which the status speaks: a single one may get lost."""
 

@@ -1,0 +1,167 @@
+"""The actions `check` and `plan-recovery`: one list of findings, as a table and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from masakari_fencing.pacemaker.tools import PacemakerError
+
+from preflight import capacity, checks, findings, plan, rehearsal, survey
+from preflight.capacity import Survival
+from preflight.findings import Finding, Level
+from preflight.rehearsal import Rules
+from preflight.survey import Survey
+from segments import access
+from segments.cloud import Cloud, CloudError
+from segments.lookup import ActionError
+from segments.results import Results
+
+if TYPE_CHECKING:
+    from masakari_fencing.cluster.health import Problem
+    from masakari_fencing.cluster.power import Answer
+
+    from reconcile import Workload
+    from state import State
+
+
+@dataclasses.dataclass(frozen=True)
+class Fencing:
+    """What the cluster says about fencing.
+
+    Attributes:
+        inspect: what stands in its way, given the hosts of all segments.
+        answers: what the power controllers answered.
+        devices: those that can fence a host.
+        noticed: seconds in which a lost host is noticed; 0 where that is not known.
+    """
+
+    inspect: Callable[[Sequence[str]], Iterable[Problem]]
+    answers: Callable[[], Mapping[str, Answer]]
+    devices: Callable[[str], Sequence[str]]
+    noticed: int
+
+
+def run(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
+    """What would go wrong on the day; with a `host` among the parameters, what if that died.
+
+    Raises:
+        ActionError: this unit or the cluster cannot do it.
+        CloudError: an API does not answer.
+        ValueError: the host's name is none.
+    """
+    cloud = access.cloud(state, workload)
+    rules = rehearsal.rules(state.config)
+    fencing = _fencing(state, workload)
+    if "host" not in params:
+        return check(cloud, fencing, rules, state.config.segment_host_failures)
+    try:
+        return plan_recovery(cloud, fencing, rules, params["host"])
+    except PacemakerError as error:
+        raise ActionError(f"Pacemaker does not answer: {error}") from error
+
+
+def _fencing(state: State, workload: Workload) -> Fencing | None:
+    """What this unit's cluster says about fencing; None where there need be none."""
+    config, cluster = state.config, workload.cluster
+    if config.allow_recovery_without_fencing:
+        return None
+    interval = config.remote_monitor_interval
+    return Fencing(
+        inspect=lambda hosts: cluster.inspect(hosts, spread=False),
+        answers=cluster.power_answers,
+        devices=cluster.devices,
+        noticed=interval + config.remote_monitor_timeout if interval else 0,
+    )
+
+
+def check(cloud: Cloud, fencing: Fencing | None, rules: Rules, wanted: int) -> Results:
+    """Look for all that would go wrong.
+
+    Args:
+        cloud: access to the APIs.
+        fencing: the cluster; None where hosts are recovered without fencing.
+        rules: what is recovered.
+        wanted: failures that each segment has to survive; 0: capacity does not matter.
+    """
+    found: list[Finding] = []
+    survivals: list[Survival] = []
+    hosts: list[str] = []
+    try:
+        there = survey.take(cloud)
+    except CloudError as error:
+        found.append(_unanswered("the cloud", str(error)))
+    else:
+        hosts = _enabled(there)
+        found += checks.of_cloud(there)
+        survivals = capacity.survivals(there, rules, max(wanted, capacity.FAILURES))
+        for one in survivals:
+            found += capacity.findings(one, wanted)
+    if fencing is not None:
+        found += _of_fencing(fencing, hosts)
+    results: Results = {
+        "outcome": findings.outcome(found),
+        "count": len(found),
+        "table": findings.table(found),
+        "findings": findings.as_json(found),
+    }
+    if survivals:
+        results["capacity"] = "\n".join(map(capacity.described, survivals))
+    return results
+
+
+def plan_recovery(cloud: Cloud, fencing: Fencing | None, rules: Rules, host: str) -> Results:
+    """Say what would happen if a host died now.
+
+    Args:
+        cloud: access to the APIs.
+        fencing: the cluster; None where hosts are recovered without fencing.
+        rules: what is recovered.
+        host: its name.
+
+    Raises:
+        ActionError: it is in no segment.
+        CloudError: an API does not answer.
+        PacemakerError: the cluster does not answer.
+        ValueError: it cannot be the name of a host.
+    """
+    there = survey.take(cloud)
+    place = plan.place(there, host)
+    against = checks.of_programs(there)
+    problems: Iterable[Problem] = ()
+    devices: Sequence[str] = ("nothing, as allow-recovery-without-fencing is set",)
+    if fencing is not None:
+        devices = fencing.devices(host)
+        problems = [p for p in fencing.inspect(_enabled(there)) if p.node in ("", host)]
+    return plan.make(
+        there,
+        place,
+        rules=rules,
+        findings=[*checks.of_cluster(problems), *against],
+        devices=devices,
+        noticed=fencing.noticed if fencing else 0,
+        ended=cloud.ended_recoveries(),
+    )
+
+
+def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:
+    try:
+        found = checks.of_cluster(fencing.inspect(hosts))
+    except PacemakerError as error:
+        return [_unanswered("the cluster", str(error))]
+    return [*found, *checks.of_power(fencing.answers())]
+
+
+def _enabled(there: Survey) -> list[str]:
+    return [host.name for segment, hosts in there.segments if segment.enabled for host in hosts]
+
+
+def _unanswered(where: str, what: str) -> Finding:
+    return Finding(
+        Level.BLOCKS,
+        where,
+        f"does not answer: {what}",
+        "nothing is recovered without it, and the rest of this check is missing",
+        "have it answer, then run check again",
+    )

@@ -1,0 +1,193 @@
+"""What would go wrong on the day, as far as the cloud and the cluster show it now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from preflight.findings import Finding, Level, enumerated
+from preflight.survey import Hypervisor, Survey
+from segments.cloud import Segment, SegmentHost
+
+if TYPE_CHECKING:
+    from masakari_fencing.cluster.health import Problem
+    from masakari_fencing.cluster.power import Answer
+
+SLOW = 10.0
+"""Seconds after which a power controller is slow: each fence takes as much longer."""
+
+CLOCKS = 2.0
+"""Seconds by which clocks may differ: a fence counts only for what failed before it."""
+
+_UNFENCED = "a host that cannot be fenced is not recovered: its guests stay down"
+_NAMES = "Masakari could not tell whether a guest has left the host, and would not recover it"
+_PROGRAMS = {
+    "nova-scheduler": "finds the hosts that guests are evacuated to",
+    "nova-conductor": "carries evacuations out",
+}
+
+
+def of_cluster(problems: Iterable[Problem]) -> list[Finding]:
+    """What stands in the way of fencing."""
+    return [
+        Finding(Level.BLOCKS, p.node or "the cluster", p.text, _UNFENCED, p.cure) for p in problems
+    ]
+
+
+def of_power(answers: Mapping[str, Answer]) -> Iterator[Finding]:
+    """Power controllers that still work, but not well."""
+    for host, answer in sorted(answers.items()):
+        if answer.bad == 1:
+            said = answer.error or f"it says {answer.state!r}"
+            what = f"its power controller (BMC) was asked, and gave no useful answer once: {said}"
+        elif not answer.bad and answer.seconds > SLOW:
+            what = f"its power controller (BMC) is slow: it took {answer.seconds:.0f} s to answer"
+        else:
+            continue
+        yield Finding(
+            Level.WARNS,
+            host,
+            what,
+            "a fence waits for it, and guests wait for the fence",
+            "look at the BMC and its network; run check again",
+        )
+
+
+def of_cloud(survey: Survey) -> list[Finding]:
+    """What Nova and Masakari show."""
+    found = list(of_programs(survey))
+    if not any(segment.enabled for segment, _ in survey.segments):
+        found.append(
+            Finding(
+                Level.BLOCKS,
+                "Masakari",
+                "there is no failover segment that is enabled",
+                "no host is fenced and no guest is recovered",
+                "run create-segment, or update-segment enabled=true",
+            )
+        )
+    for segment, hosts in survey.segments:
+        if not segment.enabled:
+            found.append(
+                Finding(
+                    Level.WARNS,
+                    f"segment {segment.name}",
+                    "is disabled",
+                    "its hosts are not fenced, and their guests not recovered",
+                    f"run update-segment name={segment.name} enabled=true",
+                )
+            )
+            continue
+        for host in hosts:
+            found += _host(survey, segment, host)
+        found += _disks(survey, segment, hosts)
+    return found + list(_clocks(survey.clocks))
+
+
+def of_programs(survey: Survey) -> Iterator[Finding]:
+    """What Nova itself lacks, without which no guest is recovered."""
+    for name, up in survey.programs.items():
+        if not up:
+            yield Finding(
+                Level.BLOCKS,
+                name,
+                "none is up and enabled",
+                f"it {_PROGRAMS[name]}: no guest is recovered without it",
+                "see `openstack compute service list`, and start it",
+            )
+
+
+def _host(survey: Survey, segment: Segment, host: SegmentHost) -> Iterator[Finding]:
+    if host.on_maintenance:
+        return  # the status names it, with the cure
+    there = survey.hypervisors.get(host.name)
+    if there is None:
+        known = enumerated(sorted(survey.hypervisors))
+        yield Finding(
+            Level.BLOCKS,
+            host.name,
+            "Nova has no hypervisor whose nova-compute has this name",
+            _NAMES,
+            f"remove-hosts, then add-hosts by Nova's name; it has: {known}",
+        )
+        return
+    if there.name != there.host:
+        yield Finding(
+            Level.BLOCKS,
+            host.name,
+            f"Nova calls its hypervisor {there.name}",
+            _NAMES,
+            "have its nova-compute use one name (host in nova.conf), on a host without guests",
+        )
+    if not there.serves:
+        down = "forced down" if there.forced_down else "down"
+        yield Finding(
+            Level.WARNS,
+            host.name,
+            f"nova-compute is {down}",
+            "it takes no guests of a failed host, and its own cannot be looked after",
+            "start its nova-compute"
+            if down == "down"
+            else f"when it works again, run return-host host={host.name}",
+        )
+    yield from _place(survey, host, there)
+
+
+def _place(survey: Survey, host: SegmentHost, there: Hypervisor) -> Iterator[Finding]:
+    guests = [one.name for one in survey.instances.get(host.name, ())]
+    if host.reserved and guests:
+        yield Finding(
+            Level.WARNS,
+            host.name,
+            f"is a reserved host and has guests: {enumerated(guests)}",
+            "what they use is missing on the day",
+            "move them away, or make another one the reserved host (update-host)",
+        )
+    if host.reserved and there.enabled:
+        yield Finding(
+            Level.WARNS,
+            host.name,
+            "is a reserved host, but enabled in Nova",
+            "Nova places guests there, and it may be full on the day",
+            f"run update-host host={host.name} reserved=true (it is disabled in Nova then)",
+        )
+    if not host.reserved and not there.enabled and not there.forced_down:
+        yield Finding(
+            Level.WARNS,
+            host.name,
+            "nova-compute is disabled",
+            "it takes no guests of a failed host",
+            f"openstack compute service set --enable {host.name} nova-compute",
+        )
+
+
+def _disks(survey: Survey, segment: Segment, hosts: Iterable[SegmentHost]) -> Iterator[Finding]:
+    local = [
+        one.name
+        for host in hosts
+        for one in survey.instances.get(host.name, ())
+        if not one.on_volume
+    ]
+    if local:
+        yield Finding(
+            Level.UNKNOWN,
+            f"segment {segment.name}",
+            f"{len(local)} guests have their disk where nova-compute keeps it, and Nova's API does"
+            f" not tell whether that is shared: {enumerated(local)}",
+            "where it is local, a guest is made anew from its image, and what it wrote is lost",
+            "see images_type and instances_path in nova.conf of the hypervisors: rbd, or a"
+            " directory that all of them share",
+        )
+
+
+def _clocks(clocks: Mapping[str, float]) -> Iterator[Finding]:
+    for api, ahead in sorted(clocks.items()):
+        if abs(ahead) > CLOCKS:
+            yield Finding(
+                Level.WARNS,
+                api,
+                f"its clock is at least {abs(ahead):.0f} s"
+                f" {'ahead of' if ahead > 0 else 'behind'} this unit's",
+                "whether a fence came after a failure is told by clocks",
+                "have all machines use one time server (timedatectl on both)",
+            )

@@ -1,0 +1,133 @@
+"""What would happen now if one host died."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from masakari_fencing.openstack import times
+
+from preflight.findings import Finding, enumerated, shortened
+from preflight.places import Ground
+from preflight.rehearsal import Move, Rules, play
+from preflight.survey import Survey
+from segments.cloud import Segment, SegmentHost
+from segments.lookup import ActionError
+from segments.results import Results
+
+_RECENT = 10
+"""Past recoveries that an estimate is made of."""
+_SPREAD = "Nova picks; there is room on {}"
+
+
+Place = tuple[Segment, SegmentHost, Sequence[SegmentHost]]
+"""A segment, a host of it, and all its hosts."""
+
+
+def place(survey: Survey, host: str) -> Place:
+    """Where a host is.
+
+    Raises:
+        ActionError: in no segment.
+    """
+    found = survey.segment_of(host)
+    if found is None:
+        known = enumerated(sorted(h.name for _, hosts in survey.segments for h in hosts), 20)
+        raise ActionError(f"host {host} is in no segment; hosts in segments: {known or 'none'}")
+    return found
+
+
+def make(
+    survey: Survey,
+    place: Place,
+    *,
+    rules: Rules,
+    findings: Sequence[Finding],
+    devices: Sequence[str],
+    noticed: int,
+    ended: Iterable[Mapping[str, Any]],
+) -> Results:
+    """Play through what would happen.
+
+    Args:
+        survey: the cloud.
+        place: where the host is.
+        rules: what is recovered.
+        findings: what stands in the way of its recovery.
+        devices: the fencing devices that can fence it, by Pacemaker's word.
+        noticed: seconds after which the cluster has noticed, at most; 0 where it is not known.
+        ended: notifications of recoveries that have ended.
+
+    Returns:
+        the action's results.
+    """
+    segment, entry, hosts = place
+    host = entry.name
+    against = [str(finding) for finding in findings]
+    if not segment.enabled:
+        against.append(f"segment {segment.name} is disabled (update-segment enabled=true)")
+    if entry.on_maintenance:
+        against.append(f"{host} is in maintenance: its failure is not acted upon (return-host)")
+    moves = play(Ground(survey), [host], segment.recovery_method, hosts, rules)
+    stranded = [move for move in moves if not move.target]
+    reserved = {found.name for found in hosts if found.reserved}
+    results: Results = {
+        "outcome": "not-recovered" if against else "partly" if stranded else "recovered",
+        "host": host,
+        "segment": segment.name,
+        "recovery-method": segment.recovery_method,
+        "fenced-by": ", ".join(devices) or "nothing",
+        "guests": len(moves),
+        "without-a-place": len(stranded),
+        "seconds": _estimate(noticed, ended),
+        "table": shortened("\n".join(_line(n, move, reserved) for n, move in enumerate(moves, 1)))
+        or "no guest to recover",
+        "plan": shortened(json.dumps([_plain(move) for move in moves])),
+    }
+    if against:
+        results["obstacles"] = "; ".join(against)
+    return results
+
+
+def _line(number: int, move: Move, reserved: set[str]) -> str:
+    instance = move.instance
+    if not move.target:
+        where = f"NO PLACE FOUND: {move.reason}"
+    elif move.target in reserved:
+        where = f"reserved host {move.target}"
+    else:
+        where = _SPREAD.format(move.target)
+    return f"{number:4} {instance.name} ({instance.uuid}, {instance.state}): {where}"
+
+
+def _plain(move: Move) -> dict[str, Any]:
+    instance = move.instance
+    return {
+        "uuid": instance.uuid,
+        "name": instance.name,
+        "state": instance.state,
+        "needs": dict(instance.demand),
+        "room-on": move.target,
+        "reason": move.reason,
+    }
+
+
+def _estimate(noticed: int, ended: Iterable[Mapping[str, Any]]) -> str:
+    """What past recoveries of hosts took, in words."""
+    dated = [
+        (begin, end - begin)
+        for item in ended
+        if (begin := times.epoch(item.get("generated_time"))) is not None
+        and (end := times.epoch(item.get("updated_at"))) is not None
+        and end >= begin
+    ]
+    first = f"noticed within {noticed} s, then fenced; " if noticed else ""
+    if not dated:
+        return f"{first}no recovery has ended here yet from which the rest could be estimated"
+    recent = [seconds for _, seconds in sorted(dated, reverse=True)[:_RECENT]]
+    return (
+        f"{first}the last {len(recent)} recoveries took {statistics.median(recent):.0f} s"
+        f" ({min(recent):.0f} to {max(recent):.0f}) from the fence on, whatever their guests"
+    )

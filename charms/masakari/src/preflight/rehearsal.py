@@ -1,0 +1,187 @@
+"""Who would go where if hosts failed now: a recovery, played through on paper."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from preflight.demand import Instance
+from preflight.places import Ground, Places
+from segments.cloud import SegmentHost
+
+if TYPE_CHECKING:
+    from config import Config
+
+_TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
+"""What oslo.utils, and so Masakari, takes for true."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """The options that say what is recovered.
+
+    Attributes:
+        everyone: all instances, not only those with the key.
+        key: metadata key of those that are recovered (first).
+        skip_errors: not those in ERROR.
+        any_zone: a reserved host is put into the aggregates of the failed one.
+    """
+
+    everyone: bool = True
+    key: str = "HA_Enabled"
+    skip_errors: bool = False
+    any_zone: bool = False
+
+
+def rules(config: Config) -> Rules:
+    """What the charm's options say."""
+    return Rules(
+        everyone=config.evacuate_all_instances,
+        key=config.host_ha_metadata_key,
+        skip_errors=config.ignore_instances_in_error_state,
+        any_zone=config.add_reserved_host_to_aggregate,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """What would become of an instance.
+
+    Attributes:
+        instance: the instance.
+        target: a host that has room for it; empty where none was found.
+        reason: why none was.
+    """
+
+    instance: Instance
+    target: str
+    reason: str = ""
+
+
+def chosen(instances: Sequence[Instance], rules: Rules) -> list[Instance]:
+    """The instances that would be recovered, in Masakari's order: those with its key first."""
+    left = [one for one in instances if not (rules.skip_errors and one.state == "error")]
+    key = rules.key.lower()
+    marked = [one for one in left if one.metadata.get(key, "").strip().lower() in _TRUE]
+    known = {one.uuid for one in marked}
+    return marked + [one for one in left if rules.everyone and one.uuid not in known]
+
+
+def play(
+    ground: Ground,
+    lost: Sequence[str],
+    method: str,
+    hosts: Sequence[SegmentHost],
+    rules: Rules,
+    *,
+    tightly: bool = False,
+) -> list[Move]:
+    """Recover all instances of hosts that fail at the same time.
+
+    Each instance goes where the most memory is left, in the order of the recovery, as Nova's
+    weighers have it by default; or, tightly, the largest first to where the least is left.
+
+    Args:
+        ground: the cloud.
+        lost: the hosts of the segment that fail.
+        method: the segment's recovery method.
+        hosts: the segment's hosts.
+        rules: what is recovered.
+        tightly: pack instead of spreading.
+    """
+    places = Places(ground, lost)
+    reserved = _reserved(ground, hosts, lost)
+    used: set[str] = set()
+    moves = []
+    for host in lost:
+        # A recovery uses up the reserved hosts that it takes.
+        left = [name for name in reserved if name not in used]
+        found = chosen(ground.survey.instances.get(host, ()), rules)
+        if tightly:
+            found.sort(key=lambda one: (-one.memory, -one.demand.get("VCPU", 0), one.uuid))
+        pools = _pools(ground, method, left, set(lost))
+        for instance in found:
+            move = _place(places, instance, pools, rules, tightly)
+            moves.append(move)
+            used |= {move.target} & set(left)
+    return moves
+
+
+def _reserved(ground: Ground, hosts: Sequence[SegmentHost], lost: Collection[str]) -> list[str]:
+    known = ground.survey.hypervisors
+    return [
+        host.name
+        for host in hosts
+        if host.reserved
+        and not host.on_maintenance
+        and host.name not in lost
+        and host.name in known
+        and known[host.name].serves
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pool:
+    """Hosts of which one is taken: any that Nova picks, or this reserved one."""
+
+    reserved: str = ""
+    hosts: frozenset[str] = frozenset()
+
+
+def _pools(
+    ground: Ground, method: str, reserved: Sequence[str], lost: Collection[str]
+) -> list[_Pool]:
+    """Where the instances of a host are tried, in this order."""
+    anywhere = [_Pool(hosts=ground.opened.difference(lost))]
+    single = [_Pool(reserved=name) for name in reserved]
+    return {
+        "auto": anywhere,
+        "reserved_host": single,
+        "auto_priority": anywhere + single,
+        "rh_priority": single + anywhere,
+    }.get(method, [])
+
+
+def _place(
+    places: Places, instance: Instance, pools: Sequence[_Pool], rules: Rules, tightly: bool
+) -> Move:
+    for pool in pools:
+        target = _target(places, instance, pool, rules, tightly)
+        if target:
+            places.put(instance, target)
+            return Move(instance, target)
+    return Move(instance, "", _reason(places, instance, pools))
+
+
+def _target(places: Places, instance: Instance, pool: _Pool, rules: Rules, tightly: bool) -> str:
+    if pool.reserved:
+        taken = places.takes(instance, pool.reserved, any_zone=rules.any_zone)
+        return pool.reserved if taken else ""
+    pick: Callable[[Iterator[str]], str] = _last if tightly else _first
+    return pick(places.candidates(instance, pool.hosts))
+
+
+def _first(hosts: Iterator[str]) -> str:
+    return next(hosts, "")
+
+
+def _last(hosts: Iterator[str]) -> str:
+    found = ""
+    for host in hosts:
+        found = host
+    return found
+
+
+def _reason(places: Places, instance: Instance, pools: Sequence[_Pool]) -> str:
+    if not pools:
+        return "the segment has no reserved host that works and is not used up"
+    if places.bound(instance):
+        return "its server group wants it where the others are, on the failed host (affinity)"
+    return f"no host found with {instance.asked} left for it{_conditions(instance)}"
+
+
+def _conditions(instance: Instance) -> str:
+    if instance.required or instance.forbidden:
+        return ", its traits, zone and server group"
+    return " in its zone, with its server group"

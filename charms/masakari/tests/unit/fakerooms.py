@@ -1,0 +1,236 @@
+"""A cloud with room in it: what Nova and Placement tell of hypervisors and of what they run.
+
+The forms are those of Nova 26 and Placement 8 (Zed), as the lab's real ones give them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import uuid
+from collections import Counter
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from fakecloud import FakeCloud
+
+DEFAULTS = {"VCPU": 16, "MEMORY_MB": 16384, "DISK_GB": 400}
+
+
+@dataclasses.dataclass
+class RoomyCloud(FakeCloud):
+    """State of the cloud.
+
+    Attributes:
+        rooms: capacity by host and resource class, where it is not `DEFAULTS`.
+        zones: availability zone by host, where it is not `nova`.
+        traits: of the hosts' providers.
+        servers: as Nova lists them, the newest first.
+        groups, aggregates: as Nova lists them.
+        down: Nova's programs of which none is up.
+        most: entries in one answer of Nova's.
+        asked: how often each path was asked for, without its query.
+        silent: APIs that answer with an error.
+        date: what the answers call the time; the server's own clock where empty.
+    """
+
+    rooms: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    zones: dict[str, str] = dataclasses.field(default_factory=dict)
+    traits: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    servers: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    groups: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    aggregates: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    down: set[str] = dataclasses.field(default_factory=set)
+    most: int = 1000
+    asked: Counter[str] = dataclasses.field(default_factory=Counter)
+    silent: set[str] = dataclasses.field(default_factory=set)
+
+    # What the tests say.
+
+    def add_segment(
+        self, name: str, *hosts: str, method: str = "auto", reserved: str = ""
+    ) -> None:
+        """A failover segment with hosts; reserved ones are disabled in Nova."""
+        segment = str(uuid.uuid4())
+        self.segments[segment] = {
+            "id": len(self.segments) + 1,
+            "uuid": segment,
+            "name": name,
+            "recovery_method": method,
+            "description": None,
+            "enabled": True,
+        }
+        for host in (*hosts, *filter(None, [reserved])):
+            entry = str(uuid.uuid4())
+            self.hosts[entry] = {
+                "id": len(self.hosts) + 1,
+                "uuid": entry,
+                "name": host,
+                "failover_segment_id": segment,
+                "reserved": host == reserved,
+                "on_maintenance": False,
+            }
+        if reserved:
+            self.services[reserved]["status"] = "disabled"
+
+    def host_entry(self, name: str) -> dict[str, Any]:
+        """Masakari's entry of a host."""
+        return next(host for host in self.hosts.values() if host["name"] == name)
+
+    def boot(self, host: str, name: str, *, ram: int = 2048, vcpus: int = 1, **given: Any) -> str:
+        """An instance on a host; returns its UUID."""
+        identity = str(uuid.uuid4())
+        specs = given.pop("extra_specs", {})
+        self.servers.insert(
+            0,
+            {
+                "id": identity,
+                "name": name,
+                "tenant_id": given.pop("project", "p1"),
+                "metadata": given.pop("metadata", {}),
+                "image": given.pop("image", ""),
+                "flavor": {
+                    "original_name": "m1",
+                    "vcpus": vcpus,
+                    "ram": ram,
+                    "disk": given.pop("disk", 10),
+                    "ephemeral": 0,
+                    "swap": 0,
+                    "extra_specs": specs,
+                },
+                "OS-EXT-SRV-ATTR:host": host,
+                "OS-EXT-STS:vm_state": given.pop("state", "active"),
+                **given,
+            },
+        )
+        return identity
+
+    def group(self, policy: str, *members: str, most: int | None = None) -> None:
+        """A server group of instances."""
+        rules = {} if most is None else {"max_server_per_host": most}
+        self.groups.append(
+            {
+                "id": str(uuid.uuid4()),
+                "name": "group",
+                "policy": policy,
+                "rules": rules,
+                "members": list(members),
+            }
+        )
+
+    # What the APIs answer.
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        parts = urlsplit(path)
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        self.asked[f"{method} {re.sub('[0-9a-f-]{36}', 'ID', parts.path)}"] += 1
+        if any(name in parts.path for name in self.silent):
+            return 503, ""
+        for end, handler in _ROUTES.items():
+            if method == "GET" and parts.path == end:
+                return 200, handler(self, query)
+        if parts.path == "/v3/auth/tokens":
+            return self.token(body)
+        if parts.path == "/v1/notifications" and "status" in query:
+            found = [item for item in self.notifications if item["status"] == query["status"]]
+            return 200, {"notifications": [] if "marker" in query else found}
+        return super().answer(method, path, body)
+
+    def token(self, body: Any) -> tuple[int, Any]:
+        status, answer = super().token(body)
+        endpoint = {"interface": "public", "region": "RegionOne", "region_id": "RegionOne"}
+        answer["token"]["catalog"].append(
+            {
+                "type": "placement",
+                "name": "placement",
+                "id": "3",
+                "endpoints": [{**endpoint, "id": "4", "url": f"{self.url}/placement"}],
+            }
+        )
+        return status, answer
+
+    def all_services(self, query: dict[str, str]) -> dict[str, Any]:
+        programs = [
+            {
+                "id": str(uuid.uuid4()),
+                "host": "ctl",
+                "binary": name,
+                "zone": "internal",
+                "status": "enabled",
+                "state": "down" if name in self.down else "up",
+            }
+            for name in ("nova-conductor", "nova-scheduler")
+        ]
+        computes = [
+            {**self._service(entry), "zone": self.zones.get(host, "nova")}
+            for host, entry in self.services.items()
+            if query.get("binary", "nova-compute") == "nova-compute"
+        ]
+        return {"services": computes if "binary" in query else programs + computes}
+
+    def all_hypervisors(self, query: dict[str, str]) -> dict[str, Any]:
+        found = self.list_hypervisors(None)[1]["hypervisors"]
+        for item in found:
+            room = self._room(item["service"]["host"])
+            item |= {"vcpus": room.get("VCPU", 0), "memory_mb": room.get("MEMORY_MB", 0)}
+            item["local_gb"] = room.get("DISK_GB", 0)
+        return {"hypervisors": self._after(found, query)}
+
+    def all_servers(self, query: dict[str, str]) -> dict[str, Any]:
+        assert query["all_tenants"] == "1"
+        page = self._after(self.servers, query)
+        more = len(page) == min(self.most, int(query["limit"]))
+        return {"servers": page, **({"servers_links": [{"rel": "next"}]} if more else {})}
+
+    def all_groups(self, query: dict[str, str]) -> dict[str, Any]:
+        assert "all_projects" in query
+        begin = int(query["offset"])
+        return {"server_groups": self.groups[begin : begin + self.most]}
+
+    def all_aggregates(self, query: dict[str, str]) -> dict[str, Any]:
+        return {"aggregates": self.aggregates}
+
+    def candidates(self, query: dict[str, str]) -> dict[str, Any]:
+        assert query == {"resources": "MEMORY_MB:1"}
+        used: dict[str, Counter[str]] = {host: Counter() for host in self.services}
+        for server in self.servers:
+            flavor = server["flavor"]
+            disk = flavor["disk"] if server["image"] else 0
+            specs = flavor["extra_specs"]
+            cpus = "PCPU" if specs.get("hw:cpu_policy") == "dedicated" else "VCPU"
+            demand = {cpus: flavor["vcpus"], "MEMORY_MB": flavor["ram"], "DISK_GB": disk}
+            demand |= {k[10:]: int(v) for k, v in specs.items() if k.startswith("resources:")}
+            used[server["OS-EXT-SRV-ATTR:host"]].update(demand)
+        found = {}
+        for item in self.list_hypervisors(None)[1]["hypervisors"]:
+            host = item["service"]["host"]
+            room = self._room(host)
+            if room["MEMORY_MB"] > used[host]["MEMORY_MB"]:
+                found[item["id"]] = {
+                    "resources": {
+                        kind: {"capacity": amount, "used": used[host][kind]}
+                        for kind, amount in room.items()
+                    },
+                    "traits": self.traits.get(host, []),
+                    "parent_provider_uuid": None,
+                    "root_provider_uuid": item["id"],
+                }
+        return {"allocation_requests": [], "provider_summaries": found}
+
+    def _room(self, host: str) -> dict[str, int]:
+        return {**DEFAULTS, **self.rooms.get(host, {})}
+
+    def _after(self, found: list[dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]]:
+        ids = [item["id"] for item in found]
+        begin = ids.index(query["marker"]) + 1 if "marker" in query else 0
+        return found[begin : begin + min(self.most, int(query.get("limit", self.most)))]
+
+
+_ROUTES = {
+    "/nova/v2.1/os-services": RoomyCloud.all_services,
+    "/nova/v2.1/os-hypervisors/detail": RoomyCloud.all_hypervisors,
+    "/nova/v2.1/servers/detail": RoomyCloud.all_servers,
+    "/nova/v2.1/os-server-groups": RoomyCloud.all_groups,
+    "/nova/v2.1/os-aggregates": RoomyCloud.all_aggregates,
+    "/placement/allocation_candidates": RoomyCloud.candidates,
+}

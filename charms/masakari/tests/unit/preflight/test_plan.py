@@ -1,0 +1,155 @@
+"""The action `plan-recovery`: what would happen now."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from masakari_fencing.cluster import health
+from masakari_fencing.cluster.health import Problem
+from masakari_fencing.pacemaker.tools import PacemakerError
+from ops import testing
+
+from action_calls import fail, run
+from fakerooms import RoomyCloud
+from model import with_config
+
+ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
+
+
+@pytest.fixture
+def problems(monkeypatch: pytest.MonkeyPatch) -> list[Problem]:
+    found: list[Problem] = []
+    monkeypatch.setattr(health, "inspect", lambda runner, **options: list(found))
+    monkeypatch.setattr(health, "able", lambda runner, host: ["guard", "st-maas"])
+    return found
+
+
+@pytest.fixture
+def plan(
+    ctx: testing.Context, state: testing.State, cloud: RoomyCloud, problems: list[Problem]
+) -> Any:
+    def look(host: str = ONE, **options: Any) -> dict[str, Any]:
+        return run(ctx, with_config(state, **options), "plan-recovery", host=host)
+
+    return look
+
+
+def test_where_each_guest_would_go(plan: Any, cloud: RoomyCloud) -> None:
+    cloud.add_segment("rack1", ONE, TWO, method="rh_priority", reserved=THREE)
+    cloud.rooms[THREE] = {"MEMORY_MB": 2048}
+    later = cloud.boot(ONE, "later")
+    cloud.boot(ONE, "huge", ram=99999)
+    cloud.boot(ONE, "first", metadata={"HA_Enabled": "True"})
+    cloud.log.clear()
+    results = plan()
+    lines = results.pop("table").splitlines()
+    assert lines[0].startswith("   1 first (")
+    assert lines[0].endswith(", active): reserved host node3.maas")
+    assert "NO PLACE FOUND: no host found with 10 DISK_GB" not in lines[1]
+    assert "huge (" in lines[1]
+    assert "NO PLACE FOUND: no host found with 99999 MEMORY_MB, 1 VCPU left" in lines[1]
+    assert lines[2].endswith("Nova picks; there is room on node2.maas")
+    assert json.loads(results.pop("plan"))[2] == {
+        "uuid": later,
+        "name": "later",
+        "state": "active",
+        "needs": {"VCPU": 1, "MEMORY_MB": 2048},
+        "room-on": TWO,
+        "reason": "",
+    }
+    assert results.pop("seconds").startswith("noticed within 5 s, then fenced; no recovery has")
+    assert results == {
+        "outcome": "partly",
+        "host": ONE,
+        "segment": "rack1",
+        "recovery-method": "rh_priority",
+        "fenced-by": "guard, st-maas",
+        "guests": 3,
+        "without-a-place": 1,
+    }
+    assert [entry for entry in cloud.log if "tokens" not in entry[1]] == [], "nothing is changed"
+
+
+def test_what_past_recoveries_took(plan: Any, cloud: RoomyCloud) -> None:
+    cloud.add_segment("rack1", ONE)
+    cloud.notifications = [
+        {
+            "id": n,
+            "status": "finished",
+            "generated_time": f"2026-11-2{n}T07:00:00.000000",
+            "updated_at": f"2026-11-2{n}T07:00:{n + 10}.000000",
+        }
+        for n in range(1, 6)
+    ]
+    cloud.notifications.append({"id": 9, "status": "finished", "generated_time": None})
+    text = "the last 5 recoveries took 13 s (11 to 15) from the fence on"
+    assert text in plan(remote_monitor_interval=0)["seconds"]
+    assert "noticed" not in plan(remote_monitor_interval=0)["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("disabled", "segment rack1 is disabled"),
+        ("maintenance", "node1.maas is in maintenance"),
+        ("device", "node1.maas: no device can fence it (enable it)"),
+        ("cluster", "the cluster: STONITH is disabled (enable it)"),
+        ("scheduler", "nova-scheduler: none is up"),
+        ("other host", ""),
+    ],
+)
+def test_what_stands_in_the_way(
+    plan: Any, cloud: RoomyCloud, problems: list[Problem], what: str, text: str
+) -> None:
+    cloud.add_segment("rack1", ONE, TWO)
+    cloud.boot(ONE, "guest")
+    if what == "disabled":
+        next(iter(cloud.segments.values()))["enabled"] = False
+    elif what == "maintenance":
+        cloud.host_entry(ONE)["on_maintenance"] = True
+    elif what == "scheduler":
+        cloud.down.add("nova-scheduler")
+    else:
+        problems += {
+            "device": [Problem(ONE, "no device can fence it", "enable it")],
+            "cluster": [Problem("", "STONITH is disabled", "enable it")],
+            "other host": [Problem(TWO, "no device can fence it", "enable it")],
+        }[what]
+    results = plan()
+    assert results["outcome"] == ("not-recovered" if text else "recovered")
+    assert results.get("obstacles", "").startswith(text)
+
+
+def test_without_fencing(plan: Any, cloud: RoomyCloud) -> None:
+    cloud.add_segment("rack1", ONE)
+    results = plan(allow_recovery_without_fencing=True)
+    assert results["fenced-by"].startswith("nothing, as allow-recovery-without-fencing")
+    assert (results["outcome"], results["table"]) == ("recovered", "no guest to recover")
+
+
+@pytest.mark.usefixtures("problems")
+def test_what_cannot_be_planned(
+    ctx: testing.Context,
+    state: testing.State,
+    cloud: RoomyCloud,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert fail(ctx, state, "plan-recovery", host=ONE) == (
+        "host node1.maas is in no segment; hosts in segments: none"
+    )
+    cloud.add_segment("rack1", ONE)
+    text = fail(ctx, state, "plan-recovery", host="x; reboot")
+    assert text == "host x; reboot is in no segment; hosts in segments: node1.maas"
+
+    def silent(runner: object, host: str) -> None:
+        raise PacemakerError("not connected")
+
+    monkeypatch.setattr(health, "able", silent)
+    text = fail(ctx, state, "plan-recovery", host=ONE)
+    assert text == "Pacemaker does not answer: not connected"
+    cloud.silent.add("placement")
+    assert fail(ctx, state, "plan-recovery", host=ONE).startswith("Placement: ")
+    machine_paused = with_config(state, vip="x")
+    assert fail(ctx, machine_paused, "check") == "vip: 'x' is not an IP address"
