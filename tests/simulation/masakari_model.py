@@ -283,6 +283,8 @@ class Masakari:
         filters = {name: values[0] for name, values in query.items()}
         limit = int(filters.pop("limit", 0)) or None
         known = {k: v for k, v in filters.items() if k in ("status", "source_host_uuid", "type")}
+        if "generated-since" in filters:
+            known["generated-since"] = timeutils.parse_isotime(filters["generated-since"])
         found = ha.NotificationAPI().get_all(
             admin, known, None, None, limit, filters.get("marker")
         )
@@ -349,6 +351,9 @@ class Session:
     def get_token(self) -> str:
         return "token"
 
+    def get_user_id(self) -> str:
+        return "admin"
+
     def request(self, url: str, method: str, **options: Any) -> Any:
         task, running = kernel.current(), kernel.ACTIVE
         if task is None or running is None:
@@ -385,8 +390,10 @@ class Session:
         from novaclient import exceptions
 
         nova = self._masakari.world.nova
-        if "/os-hypervisors" in url:
+        if url.startswith("/os-hypervisors"):
             return nova.hypervisors(url)
+        if url.startswith("/servers/"):
+            return nova.show(url)
         if method == "GET":
             found = [
                 {"id": s.uuid, "host": s.host, "forced_down": s.forced_down,

@@ -226,8 +226,8 @@ MUTANTS = (
         Edit(
             "workflow.proof.evidence",
             "CloudEvidence.switched_off",
-            'if getattr(segment, "enabled", True):',
-            "if True:",
+            'if not getattr(segment, "enabled", True):',
+            "if False:",
         ),
     ),
     Mutant(
@@ -322,6 +322,26 @@ MUTANTS = (
             "UnattendedRecoveries._pause",
             "if record.returned or record.end.outcome not in (FAILED, REFUSED):",
             "if True:",
+        ),
+    ),
+    Mutant(
+        "what was lost on its way to a guest is in the way for ever",
+        "guest's start is lost",
+        Edit(
+            "workflow.instance_tasks",
+            "PromptStopInstanceTask._state",
+            "in instances.POWERING",
+            "in ()",
+        ),
+    ),
+    Mutant(
+        "the recovery of an instance that has failed is not begun again",
+        "guest given up",
+        Edit(
+            "notifier.watchers.unattended_recoveries",
+            "UnattendedRecoveries._failed_instances",
+            "for key in self._failed}",
+            "for key in ()}",
         ),
     ),
     Mutant(

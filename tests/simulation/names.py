@@ -45,6 +45,8 @@ DIRECTED = (
     "storage lost",
     "isolated",
     "guest dies twice",
+    "guest's start is lost",
+    "guest given up",
     "new hypervisor",
     "cluster restarts",
     "power controller away",

@@ -160,6 +160,21 @@ class Nova:
         return 200, {"hypervisor": {"uptime": f" 10:00:00 up {minutes:.0f} min,  0 users"}}
 
     # -- guests -----------------------------------------------------------------------------
+    def show(self, url: str) -> tuple[int, Any]:
+        """`api/openstack/compute/servers.py` and `instance_actions.py`, as far as asked for."""
+        # Lab: test_what_does_not_exist_is_not_found
+        # Lab: test_what_died_is_stopped_by_nova_in_nobodys_name
+        guest = self.world.guests.get(url.split("/")[2])
+        if guest is None:
+            return 404, {"itemNotFound": {"message": "Instance could not be found."}}
+        if url.endswith("/os-instance-actions"):
+            return 200, {"instanceActions": [vars(action) for action in guest.actions]}
+        shown = {
+            "OS-EXT-STS:vm_state": guest.vm_state,
+            "OS-EXT-STS:task_state": guest.task_state,
+        }
+        return 200, {"server": shown}
+
     def guest(self, uuid: Any) -> Guest:
         """Look a guest up, by its identifier or novaclient's object."""
         # Lab: test_what_does_not_exist_is_not_found

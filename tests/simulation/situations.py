@@ -372,6 +372,27 @@ def guest_dies_twice(sim: Simulation) -> None:
     events.later(sim, 14 + 12 * sim.rng.random(), events.crash_guest, guest)
 
 
+def start_is_lost(sim: Simulation) -> None:
+    """QEMU of a guest dies, and Nova's broker loses what its recovery asks for."""
+    guest = next(iter(sim.world.guests.values()))
+    events.crash_guest(sim, guest)
+
+    def away(s: Simulation, value: bool) -> None:
+        s.world.note_fault(f"Nova's broker: away={value}")
+        s.nova.broker_away = value
+
+    begin = 0.2 + 1.5 * sim.rng.random()
+    events.later(sim, begin, away, True)
+    events.later(sim, begin + 10 + 30 * sim.rng.random(), away, False)
+
+
+def instance_given_up(sim: Simulation) -> None:
+    """QEMU of a guest dies, and Nova does not answer for longer than Masakari tries."""
+    guest = next(iter(sim.world.guests.values()))
+    events.crash_guest(sim, guest)
+    sim.faults.outage("nova", 400 + 400 * sim.rng.random())
+
+
 def new_hypervisor(sim: Simulation) -> None:
     """Another hypervisor is added to the cluster."""
     events.add_new(sim)
@@ -467,6 +488,8 @@ SITUATIONS = {
         _situation("storage lost", storage_lost),
         _situation("isolated", isolated_host),
         _situation("guest dies twice", guest_dies_twice),
+        _situation("guest's start is lost", start_is_lost),
+        _situation("guest given up", instance_given_up),
         _situation("new hypervisor", new_hypervisor),
         _situation("cluster restarts", cluster_restarts),
         _situation("power controller away", slow_controller),

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import threading
+import urllib.parse
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -236,6 +237,7 @@ class FakeMasakari:
         disabled: hosts on which Nova places no guests.
         renamed: the hypervisors' own names, where they differ from their hosts'.
         uptimes: what the hosts' nova-compute says; the others do not answer.
+        instances: Nova's, each with what was done with it.
         absent: hosts that have no nova-compute.
         refuse_up: whether Nova refuses to end a forced-down state.
         duplicate_interval: as the option duplicate_notification_detection_interval.
@@ -253,6 +255,7 @@ class FakeMasakari:
         }
         self.forced_down: set[str] = set()
         self.uptimes: dict[str, str] = {}
+        self.instances: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         self.disabled: set[str] = set()
         self.renamed: dict[str, str] = {}
         self.absent: set[str] = set()
@@ -302,7 +305,7 @@ class FakeMasakari:
         path, _, query = path.partition("?")
         if (method, path) == ("POST", "/v3/auth/tokens"):
             return 201, {"token": self._token()}
-        if method == "GET" and path.startswith("/v1/os-"):
+        if method == "GET" and path.startswith(("/v1/os-", "/v1/servers/")):
             return self._ask_nova(path, query)
         if method == "PUT" and path.startswith("/v1/os-services/uuid-of-"):
             if self.refuse_up:
@@ -319,7 +322,9 @@ class FakeMasakari:
         if (method, path) == ("GET", "/v1/notifications"):
             wanted = dict(pair.split("=") for pair in query.split("&"))
             wanted.pop("marker", None)
+            since = urllib.parse.unquote(wanted.pop("generated-since", ""))
             found = [n for n in self.notifications if all(n[k] == v for k, v in wanted.items())]
+            found = [n for n in found if n["generated_time"] >= since]
             return 200, {"notifications": self._paged(found, query)}
         if method == "PUT" and path.startswith("/v1/segments/seg/hosts/"):
             return self._update(path.rsplit("/", 1)[1], body["host"])
@@ -328,6 +333,12 @@ class FakeMasakari:
     def _ask_nova(self, path: str, query: str) -> tuple[int, Any]:
         if path == "/v1/os-services":
             return 200, {"services": self._services()}
+        if path.startswith("/v1/servers/"):
+            uuid, _, rest = path.removeprefix("/v1/servers/").partition("/")
+            if uuid not in self.instances:
+                return 404, {"itemNotFound": {"message": "no such instance"}}
+            shown, actions = self.instances[uuid]
+            return 200, {"instanceActions": actions} if rest else {"server": shown}
         if path.endswith("/uptime"):
             said = self.uptimes.get(path.split("/")[-2].removeprefix("id-of-"))
             return (200, {"hypervisor": {"uptime": said}}) if said else (400, {})

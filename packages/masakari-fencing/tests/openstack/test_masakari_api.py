@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -64,3 +65,14 @@ def test_the_same_trouble_reads_the_same() -> None:
         texts.add(str(caught.value))
     assert len(texts) == 1
     assert "0x" not in texts.pop()
+
+
+def test_which_recoveries_of_instances_have_failed(masakari: FakeMasakari) -> None:
+    now = time.time()
+    item = masakari.add(HOST, now, "failed", kind="VM")
+    item["payload"] = {"event": "LIFECYCLE", "instance_uuid": "g1"}
+    masakari.add(HOST, now, "failed")
+    masakari.add(HOST, now, "finished", kind="VM")
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    assert [found.instance for found in api.failed_instances(now - 60)] == ["g1"]
+    assert api.failed_instances(now + 60) == []

@@ -48,3 +48,36 @@ def test_a_nova_that_does_not_answer_is_an_error(cloud: FakeMasakari, nova: Nova
     cloud.broken = 503
     with pytest.raises(ApiError):
         nova.up_for("node1.maas")
+
+
+@pytest.mark.parametrize(
+    ("state", "task", "user", "down"),
+    [
+        ("stopped", None, None, True),
+        ("stopped", None, "own", True),
+        ("stopped", "powering-on", "own", True),
+        ("active", "powering-off", None, True),
+        ("stopped", None, "owner", False),
+        ("active", None, "own", False),
+        ("error", None, "own", False),
+    ],
+)
+def test_whether_an_instance_waits_for_its_recovery(
+    cloud: FakeMasakari,
+    nova: NovaApi,
+    state: str,
+    task: str | None,
+    user: str | None,
+    down: bool,
+) -> None:
+    cloud.instances["g1"] = (
+        {"OS-EXT-STS:vm_state": state, "OS-EXT-STS:task_state": task},
+        [
+            {"action": "stop", "start_time": "2026-11-21T07:00:02.000000", "user_id": user},
+            {"action": "create", "start_time": "2026-11-21T07:00:01.000000", "user_id": "owner"},
+        ],
+    )
+    nova._session.get_user_id = lambda: "own"  # type: ignore[method-assign]
+    assert nova.stays_down("g1") is down
+    with pytest.raises(ApiError):
+        nova.stays_down("unknown")

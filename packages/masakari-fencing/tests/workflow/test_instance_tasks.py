@@ -12,6 +12,10 @@ import pytest
 FLOW = "masakari.engine.drivers.taskflow.instance_failure"
 
 
+class Skip(Exception):  # noqa: N818 - Masakari's name
+    """The guest needs no recovery."""
+
+
 class StopInstanceTask:
     """What Masakari's task does with its client."""
 
@@ -27,6 +31,7 @@ class Nova:
 
     def __init__(self, looks: int) -> None:
         self.looks = looks
+        self.task: str | None = None
         self.calls: list[str] = []
 
     def stop_server(self, context: Any, uuid: str) -> None:
@@ -35,7 +40,12 @@ class Nova:
     def get_server(self, context: Any, uuid: str) -> Any:
         self.calls.append("look")
         state = "stopped" if self.calls.count("look") >= self.looks else "active"
-        return SimpleNamespace(**{"OS-EXT-STS:vm_state": state})
+        shown = {"OS-EXT-STS:vm_state": state, "OS-EXT-STS:task_state": self.task}
+        return SimpleNamespace(**shown)
+
+    def reset_instance_state(self, context: Any, uuid: str, state: str) -> None:
+        self.calls.append(f"reset to {state}")
+        self.task = None
 
     def start_server(self, context: Any, uuid: str) -> str:
         return f"start {uuid}"
@@ -49,6 +59,9 @@ def instances(monkeypatch: pytest.MonkeyPatch) -> Any:
     flow = ModuleType(FLOW)
     flow.StopInstanceTask = StopInstanceTask  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, FLOW, flow)
+    errors = ModuleType("masakari.exception")
+    errors.SkipInstanceRecoveryException = Skip  # type: ignore[attr-defined]
+    sys.modules["masakari"].exception = errors  # type: ignore[attr-defined]
     taskflow = sys.modules[packages[-1]]
     taskflow.instance_failure = flow  # type: ignore[attr-defined]
     monkeypatch.delitem(sys.modules, "masakari_fencing.workflow.instance_tasks", raising=False)
@@ -74,4 +87,36 @@ def test_everything_else_is_masakaris(instances: Any) -> None:
     task = instances.PromptStopInstanceTask("context", nova)
     assert task.novaclient.start_server("context", "uuid") == "start uuid"
     task.execute("uuid")
-    assert nova.calls == ["stop", "look"]
+    assert nova.calls == ["look", "stop", "look"]
+
+
+@pytest.mark.parametrize("task", ["powering-on", "powering-off"])
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_request_that_was_lost_is_not_in_the_way(
+    instances: Any, monkeypatch: pytest.MonkeyPatch, task: str, ends: bool
+) -> None:
+    nova, now = Nova(looks=0), [0.0]
+    nova.task = task
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        if ends and now[0] > 5:
+            nova.task = None
+
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
+    monkeypatch.setattr(instances, "time", clock)
+    instances.PromptStopInstanceTask("context", nova).execute("uuid")
+    assert ("reset to active" in nova.calls) is not ends, "Nova itself takes some seconds"
+    assert nova.calls[-2] == "stop"
+
+
+def test_one_that_another_engine_has_started_meanwhile_is_not_stopped(
+    instances: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova = Nova(looks=10**6)
+    nova.task = "powering-on"
+    sleep = lambda seconds: setattr(nova, "task", None)  # noqa: E731
+    monkeypatch.setattr(instances, "time", SimpleNamespace(monotonic=lambda: 0, sleep=sleep))
+    with pytest.raises(Skip):
+        instances.PromptStopInstanceTask("context", nova).execute("uuid")
+    assert "stop" not in nova.calls

@@ -154,7 +154,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     unserved = UnservedHosts(runner, CachedConfiguration(runner), ranking)
     out = OutOfServiceHosts(masakari, nova, settings.out_of_service, tell=unserved.update)
     returned = ReturnedHosts(runner, masakari, nova)
-    unattended = UnattendedRecoveries(runner, masakari, settings.turns)
+    unattended = UnattendedRecoveries(runner, masakari, nova.stays_down, settings.turns)
     spared = SparedHosts(runner, CachedConfiguration(runner), Ranking(runner), nova.up_for)
     for checks, interval in (
         # The cluster's on their own, so that waiting for an API never delays them, nor these a

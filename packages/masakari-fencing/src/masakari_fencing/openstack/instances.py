@@ -21,6 +21,21 @@ HOST = "OS-EXT-SRV-ATTR:host"
 differ, and is what the hypervisor calls itself."""
 
 
+POWERING = frozenset(
+    {
+        "powering-off",
+        "powering-on",
+        "rebooting_hard",
+        "reboot_pending_hard",
+        "reboot_started_hard",
+    }
+)
+"""Nova's tasks of an instance that it was told to stop or start."""
+
+POWER_RETRY = 90.0
+"""Seconds after which a request to stop or start is made once more that has had no effect: the
+broker has lost it, and Nova waits for ever; twice does no harm."""
+
 _GOING = frozenset({"deleting", "soft-deleting"})
 
 

@@ -57,6 +57,7 @@ class Notification:
         updated: when its status last changed, in seconds since the epoch.
         uuid: its identifier.
         host: the identifier of the host that it is about.
+        instance: that of the instance that it is about, or empty.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Notification:
     updated: float
     uuid: str = ""
     host: str = ""
+    instance: str = ""
 
 
 class MasakariApi(Client):
@@ -161,6 +163,17 @@ class MasakariApi(Client):
         # Should the filter not be known: what is done about the others would be wrong.
         return [item for item in found if item.status == "running" and item.event != "STARTED"]
 
+    def failed_instances(self, since: float) -> list[Notification]:
+        """Return the reports of instances that have failed, since a moment after the epoch.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        moment = datetime.datetime.fromtimestamp(int(since), datetime.timezone.utc)
+        query = {"generated-since": moment.strftime("%Y-%m-%dT%H:%M:%S")}
+        found = self._notifications(status="failed", type="VM", **query)
+        return [item for item in found if (item.status, item.kind) == ("failed", "VM")]
+
     def _notifications(self, **query: str) -> list[Notification]:
         items = self._list("/notifications", "notifications", **query)
         return [_notification(item) for item in items]
@@ -180,13 +193,15 @@ def _notification(item: object) -> Notification:
     uuid = text(item, "notification_uuid")
     fields: dict[str, Any] = item if isinstance(item, dict) else {}
     payload = fields.get("payload")
+    payload = payload if isinstance(payload, dict) else {}
     generated = times.epoch(fields.get("generated_time")) or 0.0
     return Notification(
         kind=str(fields.get("type", "")),
-        event=str(payload.get("event", "") if isinstance(payload, dict) else "").upper(),
+        event=str(payload.get("event", "")).upper(),
         status=str(fields.get("status", "")),
         generated=generated,
         updated=max(generated, times.epoch(fields.get("updated_at")) or 0.0),
         uuid=uuid,
         host=str(fields.get("source_host_uuid", "")),
+        instance=str(payload.get("instance_uuid", "")),
     )

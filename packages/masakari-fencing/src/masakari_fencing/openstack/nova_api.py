@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from masakari_fencing.openstack.instances import POWERING, STATE, TASK
 from masakari_fencing.openstack.rest import (
     CATALOG,
     ApiError,
@@ -97,6 +98,20 @@ class NovaApi(Client):
             return 0.0
         days, hours, minutes, alone = (float(part or 0) for part in said.groups())
         return 60 * (minutes + alone + 60 * (hours + 24 * days))
+
+    def stays_down(self, instance: str) -> bool:
+        """Whether an instance is off, or was told to stop or start, and no user has seen to that.
+
+        Raises:
+            ApiError: Nova does not know it, or did not answer.
+        """
+        server = self._ask("GET", f"/servers/{instance}").get("server") or {}
+        if server.get(STATE) != "stopped" and server.get(TASK) not in POWERING:
+            return False
+        answer = self._ask("GET", f"/servers/{instance}/os-instance-actions")
+        actions = answer.get("instanceActions") or []
+        users = [item.get("user_id") for item in sorted(actions, key=lambda a: a["start_time"])]
+        return users[-1:] in ([], [None], [self._session.get_user_id()])
 
     def _hypervisors(self) -> Iterator[dict[str, Any]]:
         path = "/os-hypervisors/detail"

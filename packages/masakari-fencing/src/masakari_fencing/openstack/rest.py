@@ -40,6 +40,10 @@ class Session(Protocol):
         """Send a request; see keystoneauth1."""
         ...
 
+    def get_user_id(self) -> str | None:
+        """Return in whose name requests are sent."""
+        ...
+
 
 class Client:
     """Talks to the first endpoint of a service that answers.

@@ -1,16 +1,21 @@
-"""Masakari's task that stops a failed guest, without the second that it waits for too long.
+"""Masakari's task that stops a failed guest, promptly, and where an earlier request was lost.
 
 Masakari looks once a second whether Nova has stopped a guest, and starts it only then. A guest
 whose process is gone is stopped within a fraction of a second. So the request to stop returns
 only when that is done, and Masakari's own first look finds it.
+
+What the broker has lost leaves a guest being stopped or started for ever, and Nova refuses the
+next request. Nova itself, which stops what does not run, takes some seconds.
 """
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from typing import Any
 
+from masakari import exception
 from masakari.engine.drivers.taskflow import instance_failure
 
 from masakari_fencing.openstack import instances
@@ -20,6 +25,9 @@ INTERVAL = 0.1
 
 PATIENCE = 3.0
 """Seconds after which the rest is left to Masakari: this guest takes longer, as one that runs."""
+
+
+_BUSY = "being stopped or started"
 
 
 class PromptStop:
@@ -69,3 +77,31 @@ class PromptStopInstanceTask(instance_failure.StopInstanceTask):
 
     def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
         super().__init__(context, PromptStop(novaclient), **kwargs)
+
+    def execute(self, instance_uuid: str) -> None:
+        """Stop a guest.
+
+        Args:
+            instance_uuid: the guest's.
+
+        Raises:
+            masakari.exception.SkipInstanceRecoveryException: somebody has started it meanwhile.
+            masakari.exception.MasakariException: it is not stopped, or is none to be recovered.
+        """
+        # Not all at once: Masakari has several engines carry out one notification at times.
+        end = time.monotonic() + instances.POWER_RETRY * random.uniform(1.0, 1.4)  # noqa: S311
+        first = state = self._state(instance_uuid)
+        while state == _BUSY and time.monotonic() < end:
+            time.sleep(INTERVAL * 10)
+            state = self._state(instance_uuid)
+        if state == _BUSY:
+            self.novaclient.reset_instance_state(self.context, instance_uuid, "active")
+        elif first == _BUSY and state == "active":
+            raise exception.SkipInstanceRecoveryException
+        super().execute(instance_uuid)
+
+    def _state(self, uuid: str) -> str:
+        server = self.novaclient.get_server(self.context, uuid)
+        if getattr(server, instances.TASK, None) in instances.POWERING:
+            return _BUSY
+        return str(getattr(server, instances.STATE, ""))

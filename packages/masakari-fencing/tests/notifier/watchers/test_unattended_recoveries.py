@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -53,7 +54,20 @@ class Bench:
         self.asked = 0
         self.now = 1000.0
         self.store = Records(self.cib)
-        self.unattended = UnattendedRecoveries(self.cib, self, clock=lambda: self.now)
+        self.failed: list[Notification] = []
+        self.down: bool | Exception = True
+        self.unattended = UnattendedRecoveries(
+            self.cib, self, self._stays_down, clock=lambda: self.now
+        )
+
+    def _stays_down(self, instance: str) -> bool:
+        assert instance == "g1"
+        if isinstance(self.down, Exception):
+            raise self.down
+        return self.down
+
+    def failed_instances(self, since: float) -> list[Notification]:
+        return self.failed
 
     def _other(self, argv: list[str]) -> str | int:
         answer = self.cluster.runner.run(argv)
@@ -391,3 +405,36 @@ def test_and_keeps_no_other_from_theirs(
     with pytest.raises((PacemakerError, ApiError)):
         bench.look_after(PAUSES[0])
     assert "--unfinished n2" in bench.handed()
+
+
+GIVEN_UP = Notification("VM", "LIFECYCLE", "failed", 1, 2, "n1", "h1", "g1")
+
+
+def test_an_instance_that_masakari_gave_up_is_begun_again_with_growing_pauses(
+    bench: Bench,
+) -> None:
+    bench.failed, begun = [GIVEN_UP], []
+    for second in range(0, 2000, 2):
+        bench.now = 1000.0 + second
+        if bench.unattended.check():
+            begun.append(second)
+            # It fails again.
+            bench.failed = [replace(GIVEN_UP, updated=second + 3.0)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(begun)]
+    assert gaps == sorted(gaps)
+    assert gaps[0] < 60 < PAUSES[-1] <= gaps[-1]
+    assert set(bench.handed()) == {"--unfinished n1"}
+
+
+def test_an_instance_that_is_not_down_is_left_alone(bench: Bench) -> None:
+    bench.failed, bench.down = [GIVEN_UP], False
+    for _ in range(20):
+        assert bench.look_after(30) == []
+    bench.down, told = ApiError("Nova is away"), 0
+    for _ in range(20):
+        try:
+            assert bench.look_after(30) == []
+        except ApiError:
+            told += 1
+    assert told
+    assert bench.handed() == []

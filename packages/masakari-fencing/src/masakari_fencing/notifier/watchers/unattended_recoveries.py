@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -43,6 +44,12 @@ OTHERS_PATIENCE = 360.0
 """Seconds that the recovery of an instance or a process may take. Masakari waits at most 180 s for
 one to stop and 60 s for it to start, by default; to stop or start it once more does no harm."""
 
+INSTANCES_INTERVAL = 20.0
+"""Seconds between two looks at the recoveries of instances that have failed."""
+
+INSTANCES_AGE = 14400.0
+"""Seconds since its failure after which an instance is left as it is."""
+
 AGAIN = 30.0
 """Seconds after which one is handed back once more that nobody has taken up."""
 
@@ -53,6 +60,7 @@ class UnattendedRecoveries(Watcher):
 
     Attributes:
         masakari: says which recoveries it takes for running.
+        stays_down: whether an instance waits for its recovery; see `NovaApi.stays_down`.
         own_workflow: whether recoveries of hosts have records. Those of Masakari's own workflow
             have none, and wait for minutes: nothing tells one that goes on from one that was left.
         clock: seconds, only ever compared with each other.
@@ -60,9 +68,13 @@ class UnattendedRecoveries(Watcher):
     """
 
     masakari: MasakariApi
+    stays_down: Callable[[str], bool]
     own_workflow: bool = True
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
+    _next_look: float = 0.0
+    _failed: dict[tuple[str, float], str] = field(default_factory=dict)
+    _attempts: Counter[str] = field(default_factory=Counter)
     _since: Since = field(init=False)
     _handed: dict[tuple[str, float], float] = field(default_factory=dict)
 
@@ -99,11 +111,13 @@ class UnattendedRecoveries(Watcher):
                     handed.append(self._hand_back(key, unfinished=True))
             except (tools.PacemakerError, ApiError) as error:
                 failures.append(error)  # The others do not wait for it.
-        strays = self._strays(found)
+        strays = self._strays(found) | self._failed_instances()
         for key in self._due(strays):
+            instance = self._failed.get(key)
             try:
-                handed.append(self._hand_back(key, unfinished=False))
-            except tools.PacemakerError as error:
+                if instance is None or self._is_wanted(key, instance):
+                    handed.append(self._hand_back(key, unfinished=instance is not None))
+            except (tools.PacemakerError, ApiError) as error:
                 failures.append(error)
         known = {*left, *strays}
         self._since.keep(known)
@@ -111,6 +125,20 @@ class UnattendedRecoveries(Watcher):
         if failures:
             raise failures[0]
         return handed
+
+    def _failed_instances(self) -> dict[tuple[str, float], float]:
+        """Return the recoveries of instances that have failed, which Masakari tries but twice."""
+        if self.clock() >= self._next_look:
+            since = self.now() - INSTANCES_AGE
+            listed = self.masakari.failed_instances(since)
+            self._failed = {(item.uuid, item.updated): item.instance for item in listed}
+            self._next_look = self.clock() + INSTANCES_INTERVAL
+        return {key: _patience(self._attempts[key[0]] + 1) for key in self._failed}
+
+    def _is_wanted(self, key: tuple[str, float], instance: str) -> bool:
+        self._attempts[key[0]] += 1
+        self._handed[key] = self.clock()
+        return self.stays_down(instance)
 
     def _due(self, found: dict[tuple[str, float], float]) -> list[tuple[str, float]]:
         """Return those that have been seen for longer than they are to be let be."""
@@ -142,7 +170,7 @@ class UnattendedRecoveries(Watcher):
             return None
         if record.end.outcome == REFUSED and not self._fenced_since(record, status):
             return None
-        return PAUSES[min(max(record.attempts, 1), len(PAUSES)) - 1]
+        return _patience(record.attempts)
 
     def _fenced_since(self, record: Record, status: crm_mon.Status) -> bool:
         """Whether a host is proven dead now whose recovery was refused for want of that."""
@@ -179,3 +207,7 @@ class UnattendedRecoveries(Watcher):
         names = {host.uuid: host.name.lower() for host in self.masakari.hosts()}
         # Whoever waits for another recovery of its host to end has no record of its own.
         return [item for item in lone if names.get(item.host, "") not in busy]
+
+
+def _patience(attempts: int) -> float:
+    return PAUSES[min(max(attempts, 1), len(PAUSES)) - 1]

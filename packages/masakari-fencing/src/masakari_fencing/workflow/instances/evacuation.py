@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from masakari_fencing.openstack import evacuations, instances
+from masakari_fencing.openstack.instances import POWER_RETRY, POWERING
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances.requests import (
     Failed,
@@ -26,20 +27,6 @@ EVACUABLE = frozenset({"active", "stopped", "error"})
 
 SHUTDOWN = 4
 """Nova's power state of an instance that is off (nova.compute.power_state)."""
-
-POWER_RETRY = 90.0
-"""Seconds after which a request to stop or start is made once more that has had no effect."""
-
-POWERING = frozenset(
-    {
-        "powering-off",
-        "powering-on",
-        "rebooting_hard",
-        "reboot_pending_hard",
-        "reboot_started_hard",
-    }
-)
-"""Nova's tasks of an instance that it was told to stop or start."""
 
 ASKED = {"powering-off": "stopped", "powering-on": "active"}
 """What an owner wants whose request its host has not carried out."""
@@ -304,7 +291,6 @@ class Evacuation(InstanceRequests):
             if now - begun >= self._limits.power:
                 raise Failed(f"not {goal} after {self._limits.power:g} s")
             if now - asked >= POWER_RETRY and _task(found) in POWERING:
-                # The broker has lost it, and Nova waits for ever; twice does no harm.
                 asked = now
                 self._order(lambda nova: nova.servers.reset_state(self._uuid, "active"))
                 self._order(getattr(self, f"_{verb}"))
