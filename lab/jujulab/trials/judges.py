@@ -47,15 +47,25 @@ class Judges:
         answer = self._deployment.cloud.get("compute", path, microversion="2.59")
         return verdict.read_evacuations(answer["migrations"], names, since)
 
-    def unsafe(self, names: Mapping[str, str], since: float, lost: Collection[str]) -> list[str]:
+    def unsafe(
+        self,
+        names: Mapping[str, str],
+        since: float,
+        lost: Collection[str],
+        *,
+        word: bool = False,
+    ) -> list[str]:
         """Return what must never be: guests twice, evacuations before a fence, needless fences.
 
         Args:
             names: UUID -> name of the guests.
             since: epoch seconds of the fault.
             lost: the hypervisors that had to be fenced.
+            word: an operator has said that they are off, and MAAS has switched none.
         """
-        fences = {"Pacemaker": self._cluster.fences(since), "MAAS": self.power_cuts(since)}
+        fences = {"Pacemaker": self._cluster.fences(since)}
+        if not word:
+            fences["MAAS"] = self.power_cuts(since)
         problems = verdict.ran_twice(self._guests.lives(self._prefix))
         problems += verdict.too_early(self.evacuations(names, since), fences)
         return problems + verdict.without_cause(fences, lost)

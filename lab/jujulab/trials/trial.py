@@ -156,7 +156,11 @@ class Trial(Watch):
         insist(poll(beat, timeout, 1), f"the guests of {host} do not run there")
 
     def verify(
-        self, *lost: str, interrupted: Collection[str] = (), restarted: Collection[str] = ()
+        self,
+        *lost: str,
+        interrupted: Collection[str] = (),
+        restarted: Collection[str] = (),
+        word: bool = False,
     ) -> None:
         """Judge everything that happened since the fault.
 
@@ -164,17 +168,18 @@ class Trial(Watch):
             lost: the hypervisors that had to be fenced, and their guests to be recovered.
             interrupted: hypervisors whose guests may have stopped, or been started again.
             restarted: the hypervisors that had to be fenced, and were in service again first.
+            word: an operator has said that they are off, and MAAS has switched none.
 
         Raises:
             TrialError: with a sentence for everything that went wrong.
         """
-        problems = self._unsafe([*lost, *restarted])
+        problems = self._unsafe([*lost, *restarted], word=word)
         problems += verdict.out_of_service(self.cloud.compute_services(), lost)
         problems += verdict.disturbed(self._sightings(), lost, [*interrupted, *restarted])
         insist(not problems, "\n".join(problems))
 
-    def _unsafe(self, lost: Collection[str]) -> list[str]:
-        return self._judges.unsafe(self._names, self._since, lost)
+    def _unsafe(self, lost: Collection[str], *, word: bool = False) -> list[str]:
+        return self._judges.unsafe(self._names, self._since, lost, word=word)
 
     def _sightings(self) -> Iterator[Sighting]:
         found = self.guests.find(PREFIX)

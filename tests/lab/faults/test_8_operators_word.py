@@ -1,0 +1,87 @@
+"""An operator has the last word: about what is left alone for a while, and about who is dead."""
+
+from __future__ import annotations
+
+import pytest
+from jujulab.cloud.console import StepError, poll
+from jujulab.trials.trial import Trial
+
+UNFENCED = 45.0
+"""Seconds; a recovery without a cause to wait begins within 12 of them."""
+
+LEADER = "masakari/leader"
+
+
+def run(trial: Trial, action: str, *parameters: str) -> dict[str, object]:
+    return trial.demo.console.run_action(LEADER, action, *parameters)
+
+
+def test_what_fails_while_disarmed_is_listed_and_recovered_on_request(
+    trial: Trial, plain: str
+) -> None:
+    trial.populate(plain)
+    with trial.watched(f"disarmed; then the power of {plain} is cut"):
+        trial.repair(lambda: run(trial, "arm"))
+        run(trial, "disarm", "duration=30m", 'reason="new switch"')
+        trial.await_status("masakari", "disarmed until", "(new switch)", "min left")
+        trial.faults.power_off(trial.machine(plain))
+        trial.await_no_power_cut(UNFENCED)
+        assert trial.evacuations() == []
+        trial.await_status("masakari", f"{plain}: lost at", "left alone")
+        with pytest.raises(StepError, match="run arm first"):
+            run(trial, "recover-host", f"host={plain}")
+        found = run(trial, "arm")
+        assert plain in str(found["failed-meanwhile"])
+        trial.await_no_power_cut(UNFENCED)
+        assert trial.evacuations() == [], "not by itself, either"
+        assert run(trial, "recover-host", f"host={plain}")["outcome"] == "requested"
+        trial.await_recovery(plain)
+    trial.verify(plain)
+
+
+def test_a_segment_that_was_cut_off_is_taken_back_unfenced(trial: Trial, plain: str) -> None:
+    trial.populate(plain)
+    with trial.watched(f"disarmed; then {plain} is cut off, and is back"):
+        trial.repair(lambda: run(trial, "arm"))
+        run(trial, "disarm", "duration=30m", "reason=cables")
+        trial.repair(lambda: trial.faults.restore(trial.machine(plain)))
+        trial.faults.cut(trial.machine(plain))
+        trial.await_status("masakari", f"{plain}: lost at")
+        trial.faults.restore(trial.machine(plain))
+        trial.await_status("masakari", f"{plain} was lost while disarmed and is back")
+        run(trial, "arm")
+        trial.await_nothing(UNFENCED)
+        assert run(trial, "recover-host", f"host={plain}")["outcome"] == "works"
+        trial.await_status("masakari", "while disarmed", present=False)
+    trial.verify()
+
+
+def test_an_operator_says_that_a_host_is_off(trial: Trial, plain: str) -> None:
+    """Its power is gone, and nobody can ask its power controller."""
+    trial.populate(plain)
+    with trial.watched(f"MAAS is away, and the power of {plain} is cut"):
+        trial.repair(lambda: trial.faults.maas_outage(False))
+        trial.faults.maas_outage(True)
+        with pytest.raises(StepError, match="has reported to Nova"):
+            word(trial, plain)
+        trial.faults.power_off(trial.machine(plain))
+        trial.await_status("masakari", "fencing it has failed since", f"host={plain}", timeout=300)
+        assert trial.evacuations() == []
+        with pytest.raises(StepError, match="they run twice"):
+            run(trial, "confirm-host-dead", f"host={plain}")
+        assert poll(lambda: taken(trial, plain), 120, 5), "Nova hears of it no more"
+        trial.await_recovery(plain)
+    trial.verify(plain, word=True)
+
+
+def word(trial: Trial, host: str) -> None:
+    run(trial, "confirm-host-dead", f"host={host}", "i-have-seen-it-is-off=true")
+
+
+def taken(trial: Trial, host: str) -> bool:
+    try:
+        word(trial, host)
+    except StepError as error:
+        assert "within the last minute" in str(error)
+        return False
+    return True
