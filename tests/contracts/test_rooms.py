@@ -23,6 +23,7 @@ ABOVE = {
     "workload": {"charm", "reconcile", "state", "databags", "preflight", "segments", "ops"},
     "segments": {"charm", "reconcile", "state", "databags", "preflight", "ops"},
     "preflight": {"charm", "reconcile", "state", "databags", "workload", "ops"},
+    "recoveries": {"charm", "databags", "preflight", "ops"},
 }
 """What the modules of a room may not import."""
 

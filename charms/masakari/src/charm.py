@@ -47,6 +47,8 @@ _RECOVERY_ACTIONS = (
     "disarm",
     "arm",
     "recover_host",
+    "list_recoveries",
+    "show_recovery",
 )
 _PREFLIGHT_ACTIONS = ("check", "plan_recovery")
 _REACTIONS = (ops.RelationEvent, ops.ActionEvent)

@@ -37,6 +37,8 @@ def test_what_fails_while_disarmed_is_listed_and_recovered_on_request(
         assert run(trial, "recover-host", f"host={plain}")["outcome"] == "requested"
         trial.await_recovery(plain)
     trial.verify(plain)
+    assert poll(lambda: run(trial, "show-recovery").get("status") == "finished", 60, 2)
+    told(trial, plain)
 
 
 def test_a_segment_that_was_cut_off_is_taken_back_unfenced(trial: Trial, plain: str) -> None:
@@ -85,3 +87,22 @@ def taken(trial: Trial, host: str) -> bool:
         assert "within the last minute" in str(error)
         return False
     return True
+
+
+def told(trial: Trial, host: str) -> None:
+    """What is told of the latest recovery is what Nova and the clock say."""
+    found = run(trial, "show-recovery")
+    print(found["timeline"])
+    assert found["host"] == host
+    phases = [float(str(seconds)) for seconds in dict(found["phases"]).values()]
+    assert [*dict(found["phases"])] == ["detected", "fenced", "notified", "evacuating", "done"]
+    assert phases == sorted(phases)
+    homes = {item["id"]: item for item in trial.guests.find("trial-").values()}
+    instances = dict(found["instances"])
+    assert len(instances) == 2
+    for uuid, one in instances.items():
+        assert one["from"] == host
+        assert one["to"] == homes[uuid]["OS-EXT-SRV-ATTR:host"]
+        assert (one["before"], one["after"]) == ("active", "active")
+    recoveries = run(trial, "list-recoveries")["recoveries"]
+    assert dict(recoveries)[str(found["recovery"])]["status"] == "finished"

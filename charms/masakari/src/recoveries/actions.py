@@ -9,6 +9,7 @@ from masakari_fencing.pacemaker.tools import PacemakerError
 
 from recoveries.confirming import confirm_host_dead
 from recoveries.disarming import arm, disarm, recover_host
+from recoveries.telling import list_recoveries, show_recovery
 from recoveries.times import moment
 from segments.cloud import Cloud
 from segments.lookup import ActionError
@@ -43,6 +44,8 @@ RECOVERY_ACTIONS: Mapping[str, Action] = {
     "disarm": disarm,
     "arm": arm,
     "recover_host": recover_host,
+    "list_recoveries": list_recoveries,
+    "show_recovery": show_recovery,
 }
 """What each action calls; its name has underscores here."""
 

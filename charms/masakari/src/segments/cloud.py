@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import email.utils
 import time
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -200,6 +201,17 @@ class Cloud:
         """Whether a failure of the host itself is still worked on, or will be tried again."""
         query = f"/notifications?source_host_uuid={host.uuid}&type=COMPUTE_HOST"
         return any(item["status"] in _UNFINISHED for item in self._list(query, "notifications"))
+
+    def host_failures(self, limit: int) -> list[dict[str, Any]]:
+        """The latest notifications about failed hosts, as the API gives them, so many at most."""
+        order = f"sort_key=generated_time&sort_dir=desc&limit={limit}"
+        answer = self._on_masakari("GET", f"/notifications?type=COMPUTE_HOST&{order}")
+        return list(answer.get("notifications", []))
+
+    def notification(self, uuid: str) -> dict[str, Any]:
+        """One notification, with the details of its recovery."""
+        found = self._on_masakari("GET", f"/notifications/{urllib.parse.quote(uuid, safe='')}")
+        return dict(found.get("notification", {}))
 
     def compute_services(self) -> list[ComputeService]:
         """All nova-compute services, by host name."""

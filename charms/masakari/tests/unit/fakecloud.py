@@ -214,6 +214,19 @@ class FakeCloud:
             "notifications": [n for n in self.notifications if wanted.items() <= n.items()]
         }
 
+    def list_failures(self, body: Any, limit: str) -> tuple[int, Any]:
+        found = [n for n in self.notifications if n["type"] == "COMPUTE_HOST"]
+        found.sort(key=lambda n: str(n["generated_time"]), reverse=True)
+        short = [{k: v for k, v in n.items() if "details" not in k} for n in found]
+        return 200, {"notifications": short[: int(limit)]}
+
+    def show_notification(self, body: Any, wanted: str) -> tuple[int, Any]:
+        for notification in self.notifications:
+            if notification["notification_uuid"] == wanted:
+                return 200, {"notification": notification}
+        text = f"No notification with id {wanted}."
+        raise RefusedError(404, "itemNotFound", text)
+
     def _not_busy(self, segment: str) -> None:
         if segment in self.busy:
             message = "Host can't be updated as it is in-use to process notifications."
@@ -235,6 +248,12 @@ _ROUTES: list[tuple[str, Any]] = [
     (f"POST /v1/segments/{_ID}/hosts", FakeCloud.create_host),
     (f"PUT /v1/segments/{_ID}/hosts/{_ID}", FakeCloud.update_host),
     (f"DELETE /v1/segments/{_ID}/hosts/{_ID}", FakeCloud.delete_host),
+    (
+        r"GET /v1/notifications\?type=COMPUTE_HOST&sort_key=generated_time&sort_dir=desc"
+        r"&limit=(\d+)",
+        FakeCloud.list_failures,
+    ),
+    (r"GET /v1/notifications/([^?]+)", FakeCloud.show_notification),
     (
         rf"GET /v1/notifications\?source_host_uuid={_ID}&type=([A-Z_]+)",
         FakeCloud.list_notifications,

@@ -17,6 +17,7 @@ from oslo_log import log as logging
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.openstack.compute_service import ComputeError
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import progress
 from masakari_fencing.records.recoveries import Superseded
 from masakari_fencing.records.recovery import NOTHING, RECOVERED, REFUSED, Proof, Record, described
 from masakari_fencing.workflow import options
@@ -84,7 +85,7 @@ class EnsureHostFencedTask(_HostTask):
         except (Superseded, PacemakerError) as error:
             if not (CONF.fencing.allow_unfenced_recovery and isinstance(error, PacemakerError)):
                 self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
-        self.tell(f"Host '{host_name}': {proof.how}", 1.0)
+        self.tell(progress.proven(host_name, proof.how), 1.0)
 
     def _prove(self, this: Attempt, record: Record) -> tuple[Record, Proof]:
         def hold() -> None:

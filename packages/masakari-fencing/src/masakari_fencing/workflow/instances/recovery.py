@@ -13,10 +13,13 @@ from eventlet import greenpool
 from masakari import objects
 
 from masakari_fencing.openstack import instances
+from masakari_fencing.records import progress
+from masakari_fencing.records.progress import Moved
 from masakari_fencing.records.recovery import Instance, Record
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
 from masakari_fencing.workflow.instances import moves, reserved_hosts, selection
 from masakari_fencing.workflow.instances.evacuation import Evacuation
+from masakari_fencing.workflow.instances.evacuation import wanted as goal
 from masakari_fencing.workflow.instances.requests import Failed, Limits
 
 CONF = masakari.conf.CONF
@@ -53,7 +56,7 @@ def evacuate(
     fresh = record is None or (record.instances is None and not record.attempts)
     if not fresh:
         time.sleep(IN_FLIGHT)
-    wanted = _listed(this, record)
+    wanted = _listed(this, record, tell)
     if record is not None and record.instances != wanted:
         record = this.update(record, instances=wanted)
     left = [item for item in wanted if not item.done]
@@ -61,8 +64,7 @@ def evacuate(
         return []
     if target is not None:
         record = reserved_hosts.claim(this, record, target, use_up, tell)
-    uuids = ", ".join(item.uuid for item in left)
-    tell(f"Evacuating {len(left)} instances from host '{this.host}': {uuids}", 0.2)
+    tell(progress.evacuating(this.host, left), 0.2)
     ended, stopped = _evacuate_all(this, record, left, target, fresh, tell)
     if record is not None:
         both = {item.uuid: item for item in (*wanted, *ended)}
@@ -96,6 +98,7 @@ def _evacuate_all(
     def one(item: Instance) -> tuple[Instance, str]:
         if stopped:
             return item, f"Instance {item.uuid} is not begun"
+        begun = time.monotonic()
         try:
             book.begin(item.uuid)
             where = _evacuation(this, record, item, target).run(fresh=fresh)
@@ -103,12 +106,16 @@ def _evacuate_all(
         except Failed as error:
             book.end(item.uuid, "", str(error))
             item = replace(item, outcome=str(error))
-            return item, f"Instance {item.uuid} is not recovered: {error}"
+            seconds = time.monotonic() - begun
+            found = Moved(item.uuid, item.vm_state, seconds=seconds, problem=str(error))
+            return item, progress.moved(found)
         except Exception as error:
             stopped.append(error)
             return item, f"Instance {item.uuid} is left: {error}"
-        outcome, state = ("recovered", f"up on {where}") if where else ("deleted", "gone")
-        return replace(item, outcome=outcome), f"Instance {item.uuid} is {state}"
+        seconds = time.monotonic() - begun
+        found = Moved(item.uuid, item.vm_state, goal(item), where, seconds)
+        outcome = "recovered" if where else "deleted"
+        return replace(item, outcome=outcome), progress.moved(found)
 
     done = []
     # Only this thread tells: TaskFlow's lock on its details never comes free for others.
@@ -137,7 +144,9 @@ def _evacuation(
     )
 
 
-def _listed(this: Attempt, record: Record | None) -> tuple[Instance, ...]:
+def _listed(
+    this: Attempt, record: Record | None, tell: Callable[[str, float], None]
+) -> tuple[Instance, ...]:
     """Return the instances to recover, as they were before the failure.
 
     Those that an earlier attempt has written down are as it says; others may have come to the
@@ -145,6 +154,8 @@ def _listed(this: Attempt, record: Record | None) -> tuple[Instance, ...]:
     """
     known = {item.uuid: item for item in (record.instances if record else None) or ()}
     since = this.failed_at()
+    if record is None or record.instances is None:
+        tell(progress.lost(this.host, since), 0.1)
     end = time.monotonic() + CONF.fencing.nova_timeout
     while True:
         try:
