@@ -64,7 +64,8 @@ class Evidence:
 
     def compute(self) -> ServiceState:
         self.asked.append("compute")
-        return ServiceState(self._answer("compute_seen"), bool(self._answer("in_service")))
+        serves = bool(self._answer("in_service"))
+        return ServiceState(self._answer("compute_seen"), serves, (self._answer("settings"),))
 
     def _answer(self, name: str) -> Any:
         answer = self.answers.get(name)

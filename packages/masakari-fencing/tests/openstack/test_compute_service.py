@@ -109,14 +109,14 @@ def test_a_nova_that_only_says_yes_is_not_believed() -> None:
         nova.service().force_down(5)
 
 
-def test_last_seen() -> None:
+def test_changed() -> None:
     nova = FakeNova(HOST)
-    assert nova.service().state().last_seen == 1795233223.0
+    assert nova.service().state().changed == 1795233223.0
     nova.known[0].updated_at = None
-    assert nova.service().state().last_seen is None
+    assert nova.service().state().changed is None
     nova.known[0].updated_at = "2026-11-21T03:53:43.000000"
     nova.known[0].state = "down"
-    assert nova.service().state().last_seen is None
+    assert nova.service().state().changed is None
     nova.failures = 1
     with pytest.raises(ComputeError, match="no route"):
         nova.service().state()

@@ -1,4 +1,4 @@
-"""A host's compute service in Nova: when it was last heard of, and forcing it down."""
+"""A host's compute service in Nova: whether it is heard of, and forcing it down."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 from masakari_fencing.openstack import times
 
 BINARY = "nova-compute"
+
+_SETTINGS = ("status", "forced_down", "disabled_reason")
 
 RETRY_INTERVAL = 1.0
 """Seconds between two attempts."""
@@ -24,12 +26,17 @@ class ServiceState:
     """A host's compute service, as Nova sees it.
 
     Attributes:
-        last_seen: when it last reported, in seconds since the epoch; None while it is down.
+        changed: when its record was changed last, in seconds since the epoch; None while it is
+            down. Its own reports do that, each 10 s, and so do operators who enable or disable
+            it: Nova shows no time of the reports alone (`updated_time` of
+            nova.servicegroup.drivers.db).
         in_service: whether instances are placed on it: it is enabled, up, and not forced down.
+        settings: what operators change of it.
     """
 
-    last_seen: float | None
+    changed: float | None
     in_service: bool
+    settings: tuple[object, ...] = ()
 
 
 class ComputeService:
@@ -70,8 +77,9 @@ class ComputeService:
         up = str(getattr(service, "state", "")).lower() == "up"
         enabled = str(getattr(service, "status", "")).lower() == "enabled"
         return ServiceState(
-            last_seen=times.epoch(getattr(service, "updated_at", None)) if up else None,
+            changed=times.epoch(getattr(service, "updated_at", None)) if up else None,
             in_service=enabled and up and not getattr(service, "forced_down", False),
+            settings=tuple(getattr(service, name, None) for name in _SETTINGS),
         )
 
     def force_down(self, timeout: float) -> bool:

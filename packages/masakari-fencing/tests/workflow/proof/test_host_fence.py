@@ -116,6 +116,32 @@ def test_a_host_whose_compute_service_reported_after_the_fence_is_fenced_again()
     assert bench.fenced_by_us == 1
 
 
+@pytest.mark.parametrize(("settings", "waited"), [(None, 10), ("disabled meanwhile", 31)])
+def test_what_an_operator_changes_of_a_compute_service_is_no_report(
+    settings: str | None, waited: float
+) -> None:
+    """Nova shows one time for both, and calls a dead one up for a minute."""
+    bench = Bench(**dead(fenced=NOW - 40))
+    bench.evidence.answers["compute_seen"] = NOW - 20
+
+    def change() -> None:
+        bench.evidence.answers |= {"compute_seen": bench.clock.now, "settings": settings}
+
+    bench.clock.after(10, change)
+    bench.cluster.fence = lambda node: setattr(bench.remote, "fenced", bench.clock.now) or 0
+    assert "on request" in bench.how(), "it is up for a minute since the fence, at the latest"
+    assert waited <= bench.clock.now - NOW < waited + 10
+
+
+def test_one_that_an_operator_has_disabled_and_that_is_dead_is_not_fenced_again() -> None:
+    bench = Bench(**dead(fenced=NOW - 40))
+    bench.evidence.answers |= {"compute_seen": NOW - 20, "settings": "disabled"}
+    bench.clock.after(20, lambda: bench.evidence.answers.update(compute_seen=None))
+    assert "fenced at" in bench.how()
+    assert bench.fenced_by_us == 0
+    assert bench.clock.now - NOW < 25
+
+
 def test_a_compute_service_that_reported_before_the_fence_is_no_sign_of_life() -> None:
     bench = Bench(**dead(fenced=NOW - 60))
     bench.evidence.answers["compute_seen"] = NOW - 61

@@ -96,7 +96,9 @@ class Observation:
         now: the moment, in seconds since the epoch.
         fenced: when it was fenced, None when not, or not since its last return.
         connected: when its connection was last made; only looked up where it matters.
-        compute_seen: when its compute service was last heard of, None when it counts as down.
+        compute_seen: since when at the earliest its compute service may have been silent, None
+            when it counts as down.
+        compute_changed: when Nova's record of it was changed last, by a report or by an operator.
         in_service: whether Nova places instances there; only looked up where it matters.
     """
 
@@ -106,6 +108,7 @@ class Observation:
     fenced: float | None = None
     connected: float | None = None
     compute_seen: float | None = None
+    compute_changed: float | None = None
     in_service: bool = False
 
 
@@ -126,12 +129,14 @@ def _judge_fenced(
     seen: Observation, fenced: float, report: Report, record: Record, policy: Policy
 ) -> Judgement:
     used = _same(fenced, record.used)
-    if seen.compute_seen is not None and seen.compute_seen > fenced + CLOCK_TOLERANCE:
+    if _reports(seen, fenced):
         text = "its compute service has reported since it was fenced: it came back"
         if used:
             text += ", without Pacemaker, which does not watch it; start pacemaker_remote there"
             return Judgement(Verdict.REFUSE, text)
         return _came_back(seen, record, policy, text)
+    if _may_report(seen, fenced):
+        return _DOUBTFUL
     if used:
         text = f"its instances were recovered after this fence, at {day_time(record.recovered)}"
         return Judgement(Verdict.DONE, text)
@@ -172,9 +177,11 @@ def _judge_live(seen: Observation, report: Report, record: Record, policy: Polic
     fence = _fenced_for(seen, report, record, policy)
     if fence is not None:
         text = "it was fenced and came back before its instances were recovered"
-        if seen.in_service and (seen.compute_seen or 0.0) > fence + CLOCK_TOLERANCE:
+        if seen.in_service and _reports(seen, fence):
             # It works: its instances are started where they are.
             return Judgement(Verdict.BACK, text, moment=fence)
+        if seen.in_service and _may_report(seen, fence):
+            return _DOUBTFUL
         if seen.now - fence > policy.fence_max_age:
             return Judgement(Verdict.REFUSE, f"{text}, {seen.now - fence:.0f} s ago{_START}")
         if seen.connected is not None and seen.now - seen.connected < STARTING:
@@ -193,13 +200,28 @@ def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> 
         # This recovery had forced its compute service down, so somebody took it back.
         return Judgement(Verdict.REFUSE, f"{text}, and is in service again{_left(record)}")
     fenced = seen.fenced or (record.proof.fenced if record.proof else 0.0)
-    if seen.in_service and fenced and (seen.compute_seen or 0.0) > fenced + CLOCK_TOLERANCE:
+    if seen.in_service and fenced and _reports(seen, fenced):
         # Nova could not be asked to force it down: its instances are started where they are.
         return Judgement(Verdict.BACK, text, moment=fenced)
+    if seen.in_service and fenced and _may_report(seen, fenced):
+        return _DOUBTFUL
     if record.fruitless >= FRUITLESS:
         text = f"{text}, {record.fruitless + 1} times in a row; return it with return-host"
         return Judgement(Verdict.REFUSE, text + _left(record))
     return _again(policy, text)
+
+
+def _reports(seen: Observation, fence: float) -> bool:
+    """Whether its compute service has reported since a fence, for certain."""
+    return (seen.compute_seen or 0.0) > fence + CLOCK_TOLERANCE
+
+
+def _may_report(seen: Observation, fence: float) -> bool:
+    """Whether it has, or an operator has enabled or disabled it: the next minute will tell."""
+    return (seen.compute_changed or 0.0) > fence + CLOCK_TOLERANCE
+
+
+_DOUBTFUL = Judgement(Verdict.WAIT, "its compute service may have reported since it was fenced")
 
 
 def _left(record: Record) -> str:

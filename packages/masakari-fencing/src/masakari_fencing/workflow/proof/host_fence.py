@@ -13,6 +13,7 @@ from masakari_fencing.openstack.compute_service import ServiceState
 from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
 from masakari_fencing.records.recovery import Proof, Record
 from masakari_fencing.workflow.proof.decision import (
+    STARTING,
     Judgement,
     Observation,
     Policy,
@@ -135,6 +136,8 @@ class HostFence:
         self._progress = progress
         self._sleep = sleep
         self._clock = clock
+        self._compute: ServiceState | None = None
+        self._reported = 0.0
         self._told = ""
         self._node = ""
         self._settled: float | None = None
@@ -236,8 +239,18 @@ class HostFence:
         return judgement, record.fenced
 
     def _with_compute(self, seen: Observation) -> Observation:
-        state = self._evidence.compute()
-        return replace(seen, compute_seen=state.last_seen, in_service=state.in_service)
+        state, before = self._evidence.compute(), self._compute
+        self._compute = state
+        changed = state.changed
+        # Nobody else has touched it.
+        alone = before is not None and state.settings == before.settings
+        if alone and changed and before and changed > (before.changed or changed):
+            self._reported = changed
+        # Nova calls it up for so long after its last report.
+        since = None if changed is None else max(self._reported, seen.now - STARTING)
+        return replace(
+            seen, compute_seen=since, compute_changed=changed, in_service=state.in_service
+        )
 
     def _fence(self, report: Report, judgement: Judgement, end: float) -> Judgement:
         now, host, why = self._clock(), self._node, judgement.reason
