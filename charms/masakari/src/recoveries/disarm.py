@@ -56,7 +56,7 @@ class Disarm:
         return wanted
 
     def end(self, scope: str | None) -> list[Disarmed]:
-        """Arm a part again, all for None; return what was in force.
+        """Arm a part again, all for None; return what was said of it, in force or over.
 
         Raises:
             PacemakerError: the cluster does not answer, or refuses.
@@ -64,7 +64,11 @@ class Disarm:
         found = disarmed.all_of(disarmed.read(self._runner))
         ended = [one for one in found if scope in (None, one.scope)]
         disarmed.arm(self._runner, [one.scope for one in ended])
-        return [one for one in ended if self._clock() < one.until]
+        return ended
+
+    def goes_on(self, part: Disarmed) -> bool:
+        """Whether that is not over by itself."""
+        return self._clock() < part.until
 
     def in_force(self, hypervisor: str | None = None) -> Disarmed | None:
         """What keeps a hypervisor, or any, from being fenced and recovered now.

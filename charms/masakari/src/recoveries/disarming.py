@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from masakari_fencing.records.disarmed import CLOUD, Left
+from masakari_fencing.records.disarmed import CLOUD, Disarmed, Left
 
-from recoveries.times import moment
-from segments.cloud import Cloud
+from recoveries.times import epoch, moment
+from segments.cloud import Cloud, CloudError
 from segments.lookup import ActionError, Lookup
 from segments.results import Results
 
@@ -72,7 +72,10 @@ def arm(workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any
     name = params.get("segment")
     ended = workload.disarm.end(Lookup(cloud()).find(name).uuid if name else None)
     found = workload.disarm.left()
-    result: Results = {"outcome": "armed" if ended else "unchanged"}
+    goes_on = any(workload.disarm.goes_on(part) for part in ended)
+    result: Results = {"outcome": "armed" if goes_on else "unchanged"}
+    if ended and (guests := _guests(cloud, ended)):
+        result["guests-not-restarted"] = guests
     if found:
         result["failed-meanwhile"] = {entry.node: _describe(entry) for entry in found}
         result["next"] = "recover-host host=... for each of them: nothing is recovered by itself"
@@ -101,6 +104,25 @@ def recover_host(
         return {"outcome": "works", "host": entry.node, "next": text}
     text = "it is fenced if need be, and then its guests are recovered: see list-recoveries"
     return {"outcome": "requested", "host": entry.node, "next": text}
+
+
+def _guests(cloud: Callable[[], Cloud], parts: Sequence[Disarmed]) -> str:
+    """The guests that failed by themselves meanwhile, by Masakari's list of what it ignored."""
+    try:
+        api = cloud()
+        names = {host.uuid: name for name, (_, host) in Lookup(api).places().items()}
+        failed = api.ignored_instances(moment(min(part.since for part in parts)))
+    except (ActionError, CloudError) as error:
+        return f"not known: {error}"
+    found = [
+        uuid
+        for uuid, host, when in failed
+        if any(
+            part.covers(names.get(host, "")) and (epoch(when) or 0.0) <= part.until
+            for part in parts
+        )
+    ]
+    return ",".join(dict.fromkeys(found))
 
 
 def _describe(entry: Left) -> Results:

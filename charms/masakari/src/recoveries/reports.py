@@ -7,14 +7,13 @@ their details what the engine told while it went on (see `masakari_fencing.recor
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from masakari_fencing.records import progress
 from masakari_fencing.records.progress import Moved
 
-from recoveries.times import moment
+from recoveries.times import epoch, moment
 from segments.results import Results
 
 KEPT = 100
@@ -104,14 +103,14 @@ def read(item: Mapping[str, Any], hosts: Mapping[str, str]) -> Report:
         hosts: names of hosts, by their UUIDs.
     """
     uuid = str(item.get("source_host_uuid") or "")
-    noticed = _epoch(item.get("generated_time")) or 0.0
+    noticed = epoch(item.get("generated_time")) or 0.0
     return Report(
         uuid=str(item.get("notification_uuid") or ""),
         host=hosts.get(uuid, uuid),
         status=str(item.get("status") or ""),
         noticed=noticed,
-        notified=_epoch(item.get("created_at")) or noticed,
-        updated=_epoch(item.get("updated_at")) or 0.0,
+        notified=epoch(item.get("created_at")) or noticed,
+        updated=epoch(item.get("updated_at")) or 0.0,
         lines=sorted(_lines(item), key=lambda line: line.time),
     )
 
@@ -178,7 +177,7 @@ def _instance(found: Moved, source: str) -> Results:
 def _lines(item: Mapping[str, Any]) -> Iterator[Line]:
     for task in item.get("recovery_workflow_details") or ():
         for told in task.get("progress_details") or ():
-            when, text = _epoch(told.get("timestamp")), str(told.get("message") or "")
+            when, text = epoch(told.get("timestamp")), str(told.get("message") or "")
             if when and text:
                 yield Line(when, text)
 
@@ -186,15 +185,4 @@ def _lines(item: Mapping[str, Any]) -> Iterator[Line]:
 def _said(text: str | None) -> float | None:
     """The time that a text ends with, as the engines write it."""
     words = (text or "").split()[-2:]
-    return _epoch(" ".join(words)) if len(words) == 2 else None
-
-
-def _epoch(value: object) -> float | None:
-    """A time as Masakari's API gives it: ISO 8601, in UTC unless it says otherwise."""
-    try:
-        found = datetime.datetime.fromisoformat(str(value or "").replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=datetime.timezone.utc)
-    return found.timestamp()
+    return epoch(" ".join(words)) if len(words) == 2 else None

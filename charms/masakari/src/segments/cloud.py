@@ -208,6 +208,22 @@ class Cloud:
         answer = self._on_masakari("GET", f"/notifications?type=COMPUTE_HOST&{order}")
         return list(answer.get("notifications", []))
 
+    def ignored_instances(self, since: str) -> list[tuple[str, str, str]]:
+        """The failed guests that Masakari has left alone since a time, in ISO 8601.
+
+        Returns:
+            The UUIDs of each and of its host, and when it failed, as the API writes it.
+        """
+        query = f"/notifications?type=VM&status=ignored&generated-since={since}"
+        return [
+            (
+                str(item["payload"].get("instance_uuid") or ""),
+                str(item["source_host_uuid"]),
+                str(item["generated_time"]),
+            )
+            for item in self._list(query, "notifications")
+        ]
+
     def notification(self, uuid: str) -> dict[str, Any]:
         """One notification, with the details of its recovery."""
         found = self._on_masakari("GET", f"/notifications/{urllib.parse.quote(uuid, safe='')}")

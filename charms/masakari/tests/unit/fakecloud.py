@@ -220,6 +220,11 @@ class FakeCloud:
         short = [{k: v for k, v in n.items() if "details" not in k} for n in found]
         return 200, {"notifications": short[: int(limit)]}
 
+    def list_ignored(self, body: Any, since: str) -> tuple[int, Any]:
+        found = [n for n in self.notifications if (n["type"], n["status"]) == ("VM", "ignored")]
+        found = [n for n in found if str(n["generated_time"]) >= since.rstrip("Z")]
+        return 200, {"notifications": found}
+
     def show_notification(self, body: Any, wanted: str) -> tuple[int, Any]:
         for notification in self.notifications:
             if notification["notification_uuid"] == wanted:
@@ -252,6 +257,10 @@ _ROUTES: list[tuple[str, Any]] = [
         r"GET /v1/notifications\?type=COMPUTE_HOST&sort_key=generated_time&sort_dir=desc"
         r"&limit=(\d+)",
         FakeCloud.list_failures,
+    ),
+    (
+        r"GET /v1/notifications\?type=VM&status=ignored&generated-since=([^&]+)",
+        FakeCloud.list_ignored,
     ),
     (r"GET /v1/notifications/([^?]+)", FakeCloud.show_notification),
     (

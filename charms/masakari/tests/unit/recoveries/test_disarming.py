@@ -211,6 +211,36 @@ def test_what_failed_meanwhile_is_listed_and_recovered_only_on_request(
     assert text.endswith("did not fail while that was disarmed; those that did: none")
 
 
+def test_guests_that_failed_by_themselves_are_listed(
+    ctx: testing.Context, state: testing.State, cloud: FakeCloud, properties: Properties
+) -> None:
+    """When it is over by itself, too; but not those of other segments, nor those before it."""
+    run(ctx, state, "create-segment", name="rack1", hosts="node1.maas")
+    run(ctx, state, "create-segment", name="rack2", hosts="node2.maas")
+    run(ctx, state, "disarm", duration="1h", reason="x", segment="rack1")
+    hosts = {host["name"]: host["uuid"] for host in cloud.hosts.values()}
+    for uuid, host, moment in (
+        ("before", "node1.maas", "1970-01-12T13:46:00.000000"),
+        ("g1", "node1.maas", "1970-01-12T14:00:00.000000"),
+        ("other", "node2.maas", "1970-01-12T14:00:00.000000"),
+        ("after", "node1.maas", "1970-01-12T15:00:00.000000"),
+    ):
+        cloud.notifications.append(
+            {
+                "type": "VM",
+                "status": "ignored",
+                "source_host_uuid": hosts[host],
+                "generated_time": moment,
+                "payload": {"instance_uuid": uuid},
+            }
+        )
+    cloud.broken = (503, "{}")
+    assert "not known" in run(ctx, state, "arm")["guests-not-restarted"]
+    cloud.broken = None
+    run(ctx, state, "disarm", duration="1h", reason="x", segment="rack1")
+    assert run(ctx, state, "arm")["guests-not-restarted"] == "g1"
+
+
 def test_one_that_works_again_needs_no_recovery(
     ctx: testing.Context, state: testing.State, properties: Properties
 ) -> None:
