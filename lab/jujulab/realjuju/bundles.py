@@ -91,7 +91,9 @@ def translate(
     local = {name for name, spec in _applications(documents) if "charm" in spec}
     machines: dict[str, list[str]] = {}
     for path, document in zip(files, documents, strict=True):
-        document.pop("machines", None)
+        # Nodes come first: a fresh model numbers them as the lab does.
+        for node in sorted(map(str, document.pop("machines", None) or ()), key=int):
+            machinery.machine(node)
         for name, spec in _applications([document]):
             if "charm" in spec:
                 spec["charm"] = _charm(str(spec["charm"]), path.parent, pack)

@@ -66,6 +66,7 @@ def test_the_clouds_bundle_and_the_overlay(tmp_path: Path) -> None:
     assert [document.get("machines") for document in documents[1:]] == [None, None]
     assert [machines.made[int(m)] for m in places["nova-compute"]] == ["1", "2", "3"]
     assert [machines.made[int(m)].partition("/")[0] for m in places["masakari"]] == ["1", "2", "3"]
+    assert machines.made[:4] == ["0", "1", "2", "3"], "Juju numbers the nodes as the lab does"
     # The rest is as it was.
     assert documents[0]["relations"] == base["relations"]
     assert documents[0]["applications"]["mysql"]["bindings"] == {"": "internal"}
