@@ -57,7 +57,12 @@ unblock.Unblocker(host, templates).install(5)
 """What has each charm write its units."""
 
 RATED = {
-    "masakari": ("masakari-api", "masakari-engine", "masakari-fencing-notifier"),
+    "masakari": (
+        "masakari-api",
+        "masakari-engine",
+        "masakari-fencing-notifier",
+        "masakari-fencing-unblocker",
+    ),
     # Not the other monitors: two start programs with root's rights, and one runs under another
     # host name, for which it is root before it is itself.
     "masakari-monitors": ("masakari-network-witness", "masakari-instance-monitor"),

@@ -20,7 +20,11 @@ ALERT_AGENT = f"{HOME}/masakari_fencing/alert.py"
 REFUSALS = "/var/lib/masakari-fencing/refusals"
 SPOOL = "/var/lib/masakari-fencing/spool"
 GUARD_AGENT = "/usr/sbin/fence_masakari_guard"
-NOTIFIER_UNIT = f"/usr/local/lib/systemd/system/{services.NOTIFIER}.service"
+UNITS = tuple(
+    f"/usr/local/lib/systemd/system/{name}.service"
+    for name in (services.NOTIFIER, "masakari-fencing-unblocker")
+)
+"""The notifier's, and that of what starts and stops with it."""
 
 _STATE = "/var/lib/masakari-fencing"
 _GUARD_STATE = "/var/lib/masakari-fencing/guard"
@@ -44,7 +48,7 @@ class Installation:
         contents = dict(self._contents(self._source or packed.directory("masakari_fencing")))
         for path, data in contents.items():
             changed = self._host.write(path, data, mode=0o755 if path in _PROGRAMS else 0o644)
-            if changed and path == NOTIFIER_UNIT:
+            if changed and path in UNITS:
                 self._host.systemd.daemon_reload()
         self._remove_others(contents)
         self._directory(REFUSALS, 0o755, _USER, _USER)
@@ -83,7 +87,7 @@ class Installation:
         """Remove what `install` and `join_cluster` have put there, with what was written since."""
         for directory in (HOME, _STATE):
             shutil.rmtree(self._host.path(directory), ignore_errors=True)
-        for path in (GUARD_AGENT, NOTIFIER_UNIT):
+        for path in (GUARD_AGENT, *UNITS):
             self._host.remove(path)
         self._leave_group()
 
@@ -96,8 +100,8 @@ class Installation:
             if path.name in ("METADATA", "entry_points.txt"):
                 yield f"{HOME}/{path.parent.name}/{path.name}", path.read_bytes()
         data = package / "data"
-        yield GUARD_AGENT, (data / Path(GUARD_AGENT).name).read_bytes()
-        yield NOTIFIER_UNIT, (data / Path(NOTIFIER_UNIT).name).read_bytes()
+        for installed in (GUARD_AGENT, *UNITS):
+            yield installed, (data / Path(installed).name).read_bytes()
 
     def _remove_others(self, keep: dict[str, bytes]) -> None:
         """Remove modules of older versions, which could otherwise still be imported."""

@@ -25,6 +25,7 @@ class TestInstallation:
             (f"{home}/workflow/host_tasks.py", 0o644),
             ("/usr/sbin/fence_masakari_guard", 0o755),
             ("/usr/local/lib/systemd/system/masakari-fencing-notifier.service", 0o644),
+            ("/usr/local/lib/systemd/system/masakari-fencing-unblocker.service", 0o644),
         ):
             assert machine.host.mode(path) == mode, path
         assert machine.host.mode("/var/lib/masakari-fencing/spool") & stat.S_ISGID
@@ -37,7 +38,9 @@ class TestInstallation:
         (source / "__pycache__").mkdir()
         for name in ("__init__.py", "__pycache__/x.pyc", "data/fence_masakari_guard"):
             (source / name).write_text("")
-        (source / "data" / "masakari-fencing-notifier.service").write_text("")
+        units = [f"masakari-fencing-{name}.service" for name in ("notifier", "unblocker")]
+        for unit in units:
+            (source / "data" / unit).write_text("")
         info = source.parent / "masakari_fencing-0.1.dist-info"
         info.mkdir()
         for name in ("METADATA", "entry_points.txt", "RECORD"):
@@ -51,7 +54,7 @@ class TestInstallation:
         assert found == {
             "masakari_fencing/__init__.py",
             "masakari_fencing/data/fence_masakari_guard",
-            "masakari_fencing/data/masakari-fencing-notifier.service",
+            *(f"masakari_fencing/data/{unit}" for unit in units),
             "masakari_fencing-0.1.dist-info/METADATA",
             "masakari_fencing-0.1.dist-info/entry_points.txt",
         }

@@ -1,0 +1,1 @@
+"""masakari-fencing-unblocker: keeps Pacemaker's controller from waiting for a dead hypervisor."""
