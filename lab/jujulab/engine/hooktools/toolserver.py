@@ -18,7 +18,7 @@ from jujulab.engine.model.tasks import JUJU_EXEC
 log = logging.getLogger(__name__)
 
 SOCKET = "agent.socket"
-_TOOL = Path(__file__).with_name("tool.py")
+_TOOL = Path(__file__).with_name("tool.pl")
 Answer = tuple[int, str, str]
 _TIMEOUT = 10.0
 _LIMIT = 16 * 2**20
