@@ -4,6 +4,7 @@ python -m pytest -m lab lab/tests/test_lab_smoke.py
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -73,6 +74,7 @@ def test_machines_know_their_names_and_each_other(watcher, node, container):
     assert not reaches(watcher, "192.0.2.1", within=1)
 
 
+@pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh, which Juju's client needs")
 def test_a_machine_is_ready_for_a_real_jujus_client(lab, node, tmp_path):
     juju = RealJuju("juju", tmp_path / "data", lab.network.path())
     Site(lab, juju, print).prepare(node.id)

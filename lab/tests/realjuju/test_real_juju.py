@@ -94,6 +94,9 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     for name, text in {
         "nsenter": '#!/bin/sh\nshift\nexec "$@"\n',
         "juju": f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n',
+        # The unit tests run where there is no ssh, too.
+        "ssh-keygen": "#!/bin/sh\nfor key; do :; done\n"
+        'touch "$key" && echo "ssh-ed25519 AAAA lab" >"$key.pub"\n',
     }.items():
         (commands / name).write_text(text)
         (commands / name).chmod(0o755)
@@ -257,6 +260,12 @@ def test_a_space_that_somebody_elses_model_lacks(bench, monkeypatch, tmp_path):
     cure = r"has no space public: `juju add-space public 10\.77\.1\.0/24` makes it"
     with pytest.raises(JujuError, match=cure):
         site.machine("1")
+
+
+def test_a_machine_without_ssh(bench, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None if "ssh" in name else name)
+    with pytest.raises(JujuError, match=r"no ssh on this machine, .*: openssh-client"):
+        bench.site().ensure()
 
 
 def test_a_dry_run_adds_no_machine(bench):
