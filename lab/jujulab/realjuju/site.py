@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +38,11 @@ QUIET = ("--config", "enable-os-upgrade=false", "--config", "enable-os-refresh-u
 """The machines have no way to a package mirror."""
 
 SSH_TIMEOUT = 60.0
+
+SUBNETS_TIMEOUT = 180.0
+"""Seconds in which the agent of the first machine has told Juju of its subnets."""
+
+POLL = 2.0
 
 RELEASE = 'ID=ubuntu\nVERSION_ID="22.04"\nVERSION_CODENAME=jammy\nPRETTY_NAME="Ubuntu, for Juju"\n'
 _PREPARE = f"""\
@@ -241,10 +247,22 @@ class Site:
         there = {str(space["name"]) for space in spaces}
         for space, network in SPACES.items():
             if space not in there and not self._juju.model:
-                self._juju("add-space", space, str(network))
+                self._add_space(space, str(network))
             elif space not in there:
                 cure = f"`juju add-space {space} {network}` makes it"
                 raise JujuError(f"the model {self._juju.model} has no space {space}: {cure}")
+
+    def _add_space(self, space: str, subnet: str) -> None:
+        deadline = time.monotonic() + SUBNETS_TIMEOUT
+        while True:
+            try:
+                self._juju("add-space", space, subnet)
+            except JujuError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL)
+            else:
+                return
 
 
 def write_controller_charm(path: Path) -> None:

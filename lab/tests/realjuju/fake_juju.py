@@ -58,6 +58,9 @@ match words[0]:
     case "spaces":
         end(answer={"spaces": [{"name": name} for name in state["spaces"]]})
     case "add-space":
+        state["subnets-after"] -= 1
+        if state["subnets-after"] >= 0:
+            end(f"subnet {words[2]} not found")
         state["spaces"].append(words[1])
     case other:
         end(f"unrecognized command: juju {other}")

@@ -11,6 +11,7 @@ import pytest
 from jujulab.files import LAB
 from jujulab.juju.errors import JujuError
 from jujulab.machines.addresses import MachineId, addresses
+from jujulab.realjuju import site as site_module
 from jujulab.realjuju.client import RealJuju, find
 from jujulab.realjuju.site import Site
 
@@ -18,6 +19,7 @@ FAKE = Path(__file__).with_name("fake_juju.py")
 START = {
     "version": "4.0.15-ubuntu-amd64", "said": [], "controllers": {}, "models": ["controller"],
     "machines": {}, "next": 0, "spaces": ["alpha"], "unreachable": False,
+    "subnets-after": 0,
 }  # fmt: skip
 
 
@@ -144,6 +146,19 @@ def test_each_machine_is_added_once_over_ssh_and_the_first_brings_the_spaces(ben
     # The lab finds its machines by Juju's identifiers.
     names = json.loads((bench.lab.run_dir / "juju-machines.json").read_text())
     assert names == {"0": "1", "1": "0"}
+
+
+def test_the_subnets_may_come_some_time_after_the_machine(bench, monkeypatch):
+    monkeypatch.setattr(site_module, "POLL", 0)
+    bench.set(**{"subnets-after": 2})
+    site = bench.site()
+    site.ensure()
+    site.machine("1")
+    assert len(bench.told("add-space")) == 7
+    bench.set(**{"subnets-after": 9, "spaces": ["alpha"]})
+    monkeypatch.setattr(site_module, "SUBNETS_TIMEOUT", 0)
+    with pytest.raises(JujuError, match=r"add-space public .* failed: subnet .* not found"):
+        site.machine("2")
 
 
 def test_a_container_is_a_machine_of_its_own_on_a_node_that_is_on(bench):
