@@ -80,7 +80,7 @@ class Report:
         begun = [line.time for line in self.lines if progress.begins(line.text)]
         fenced = _said(self.proof) or min(proven, default=None)
         found: dict[str, float | None] = {
-            "detected": min(filter(None, [_said(lost[0]) if lost else None, self.noticed])),
+            "detected": min(filter(None, [*map(_said, lost[:1]), self.noticed]), default=None),
             "fenced": fenced,
             "notified": self.notified,
             "evacuating": min(begun, default=None),

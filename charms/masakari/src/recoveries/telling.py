@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from recoveries import reports
+from recoveries import picture, reports
 from segments.cloud import Cloud
 from segments.lookup import ActionError, Lookup
 from segments.results import Results
@@ -48,7 +48,9 @@ def show_recovery(
     item = api.notification(uuid)
     if item.get("type") != "COMPUTE_HOST":
         raise ActionError(f"{uuid} is no recovery of a host; list-recoveries has those")
-    return reports.describe(reports.read(item, _names(api)))
+    report = reports.read(item, _names(api))
+    pictured = {"svg": picture.draw(report)} if params.get("svg") else {}
+    return {**reports.describe(report), **pictured}
 
 
 def _names(api: Cloud) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from ops import testing
 
 from action_calls import fail, run
 from fakecloud import FakeCloud
-from recoveries import reports
+from recoveries import picture, reports
 
 HOST = "node1.maas"
 UUID = "0d9b5dd6-7e5b-4a5a-b1f0-3fd1c2b2b0a1"
@@ -94,6 +95,27 @@ def test_a_recovery(ctx: testing.Context, state: testing.State, recovered: FakeC
         lines
     )
     assert run(ctx, state, "show-recovery") == found, "it is the latest"
+
+
+def test_a_picture(ctx: testing.Context, state: testing.State, recovered: FakeCloud) -> None:
+    """Each attempt of each guest has its bar, as long as it took, and each phase its line."""
+    root = ET.fromstring(run(ctx, state, "show-recovery", svg=True)["svg"])  # noqa: S314 - ours
+    space = "{http://www.w3.org/2000/svg}"
+    bars = root.findall(f"{space}rect")[1:]
+    assert len(bars) == 4
+    colors = [bar.get("fill") for bar in bars]
+    assert colors.count("#c33") == 1
+    wide = [float(bar.get("width", "")) for bar in bars]
+    assert wide[2] / wide[0] == pytest.approx(4.0 / 3.5, rel=0.01)
+    assert all(float(bar.get("x", "")) + w <= 960 for bar, w in zip(bars, wide, strict=True))
+    texts = " ".join(text.text or "" for text in root.iter(f"{space}text"))
+    assert "evacuating 4.2 s" in texts and "done 9.0 s" in texts and "g3 node3.maas" in texts
+
+
+def test_a_picture_of_what_was_not_begun() -> None:
+    report = reports.Report(UUID, "<a&b>", "running", 0.0, 0.0, 0.0)
+    assert "&lt;a&amp;b&gt;" in picture.draw(report)
+    ET.fromstring(picture.draw(report))  # noqa: S314 - ours
 
 
 def test_the_list(ctx: testing.Context, state: testing.State, recovered: FakeCloud) -> None:
