@@ -345,6 +345,16 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a recovery for which not everything could be looked up counts as refused",
+        "Nova away meanwhile",
+        Edit(
+            "workflow.host_tasks",
+            "EnsureHostFencedTask._prove",
+            "FAILED if refusal.unknown else REFUSED",
+            "REFUSED",
+        ),
+    ),
+    Mutant(
         "a recovery without a record is not begun again",
         "dies without a record",
         Edit(

@@ -25,6 +25,7 @@ DIRECTED = (
     "no proof",
     "reported again",
     "listed late",
+    "Nova away meanwhile",
     "dies without a record",
     "disabled, dies",
     "fails again and again",

@@ -211,6 +211,15 @@ def listed_late(sim: Simulation) -> None:
     events.die(sim)
 
 
+def nova_away_meanwhile(sim: Simulation) -> None:
+    """Nova is away until the host is back, whose guests it has stopped, and taken back."""
+    sim.world.hosts["node1"].boot_time = 20.0
+    sim.cluster.reconnect_interval = 5.0
+    events.die(sim)
+    sim.faults.outage("nova", 300 + 200 * sim.rng.random())
+    events.later(sim, 200.0, events.take_back)
+
+
 def without_record(sim: Simulation) -> None:
     """An engine dies when Masakari calls a recovery running, and nothing else says so."""
     name = "notification_update"
@@ -468,6 +477,7 @@ SITUATIONS = {
         _situation("no proof", without_proof),
         _situation("reported again", reported_again),
         _situation("listed late", listed_late),
+        _situation("Nova away meanwhile", nova_away_meanwhile),
         _situation("dies without a record", without_record),
         _situation("disabled, dies", disabled_dies),
         _situation("fails again and again", fails_again, must_recover=True),

@@ -19,7 +19,15 @@ from masakari_fencing.openstack.compute_service import ComputeError
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import progress
 from masakari_fencing.records.recoveries import Superseded
-from masakari_fencing.records.recovery import NOTHING, RECOVERED, REFUSED, Proof, Record, described
+from masakari_fencing.records.recovery import (
+    FAILED,
+    NOTHING,
+    RECOVERED,
+    REFUSED,
+    Proof,
+    Record,
+    described,
+)
 from masakari_fencing.workflow import options
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
 from masakari_fencing.workflow.ending import conclude
@@ -110,7 +118,7 @@ class EnsureHostFencedTask(_HostTask):
         except Superseded as error:
             self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")
         except NotProvenDead as refusal:
-            conclude(this, REFUSED, refusal.reason)
+            conclude(this, FAILED if refusal.unknown else REFUSED, refusal.reason)
             self.fail(f"Refused to recover the instances: {refusal}")
         except Withdrawn as withdrawal:
             self._stand_down(this, f"Nothing to recover: {withdrawal}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -94,6 +95,19 @@ def test_however_its_recovery_has_ended(bench: Bench, outcome: str) -> None:
     bench.store.write(RECORD, replace(RECORD, end=End(outcome, "", FENCED)))
     assert bench.comeback.check() == [HOST]
     assert bench.record.returned
+
+
+def test_a_recovery_that_never_came_to_the_instances_is_begun_again(bench: Bench) -> None:
+    """Nova has stopped them when their host was back, and nobody has taken note."""
+    end = End(FAILED, "Nova did not answer", FENCED)
+    record = bench.store.write(RECORD, replace(RECORD, end=end, instances=None))
+    requeue = f"{sys.executable} -m masakari_fencing.notifier.requeue"
+    bench.cluster.runner.on(requeue, "")
+    assert bench.comeback.check() == []
+    assert bench.cloud.forced_down == set()
+    handed = [call[-2:] for call in bench.cluster.runner.ran(requeue)]
+    assert handed == [["--unfinished", RECORD.notification]]
+    assert bench.record == record
 
 
 def test_one_whose_recovery_goes_on_is_not_back(bench: Bench) -> None:

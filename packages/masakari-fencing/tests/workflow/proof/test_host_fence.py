@@ -157,7 +157,9 @@ def unknown() -> NoReturn:
 def test_without_an_answer_from_nova_nothing_is_proven_and_nothing_fenced() -> None:
     for bench in (Bench(**dead(fenced=NOW - 60)), returned(instances=LISTED)):
         bench.evidence.answers |= {"compute_seen": unknown, "in_service": unknown}
-        assert "gateway timeout" in bench.refusal()
+        with pytest.raises(NotProvenDead, match="gateway timeout") as refusal:
+            bench.ensure()
+        assert refusal.value.unknown, "it is worth another attempt"
         assert bench.fenced_by_us == 0
 
 

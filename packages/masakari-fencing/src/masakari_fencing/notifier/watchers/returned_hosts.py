@@ -6,6 +6,7 @@ forced the host's nova-compute down, which those two commands leave alone, and o
 documentation says nothing. So whoever has given them gets the rest done.
 
 Only what a recovery forced down is touched: its record says so until the host is in service again.
+A recovery that never came to the instances is begun again: it starts those that do not run.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from masakari_fencing.notifier.requeue import hand_back
 from masakari_fencing.notifier.watchers.watcher import Watcher
 from masakari_fencing.openstack.masakari_api import MasakariApi
 from masakari_fencing.openstack.nova_api import NovaApi, Service
@@ -21,7 +23,7 @@ from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.records import recoveries
 from masakari_fencing.records.recoveries import Records, Superseded
-from masakari_fencing.records.recovery import Record
+from masakari_fencing.records.recovery import FAILED, Record
 
 LOG = logging.getLogger(__name__)
 
@@ -67,9 +69,14 @@ class ReturnedHosts(Watcher):
             if record is None or service is None or host.on_maintenance or not service.enabled:
                 continue
             # Only where the cluster could fence it if it failed again.
-            if status.connected(host.name) and self._believe(service):
-                self._close(record)
-                back.append(host.name)
+            if not (status.connected(host.name) and self._believe(service)):
+                continue
+            if record.end and record.end.outcome == FAILED and record.instances is None:
+                # It never came to its instances: those that the host does not run are started.
+                hand_back(self.runner, record.notification, unfinished=True)
+                continue
+            self._close(record)
+            back.append(host.name)
         return back
 
     def _close(self, record: Record) -> None:

@@ -51,6 +51,7 @@ class Judgement:
         healthy: the cluster is in touch with the host; nothing but the report speaks against it.
         final: not even an operator who allows recovery without a proof wants it now.
         moment: when the host was fenced that is back, in seconds since the epoch.
+        unknown: not everything could be looked up.
     """
 
     verdict: Verdict
@@ -58,6 +59,7 @@ class Judgement:
     healthy: bool = False
     final: bool = False
     moment: float = 0.0
+    unknown: bool = False
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,13 @@ class NotProvenDead(Exception):  # noqa: N818 - a decision, not an accident
     Attributes:
         host: the host.
         reason: why, in a sentence for the operator.
+        unknown: not everything could be looked up: it is worth another attempt.
     """
 
-    def __init__(self, host: str, reason: str) -> None:
+    def __init__(self, host: str, reason: str, *, unknown: bool = False) -> None:
         self.host = host
         self.reason = reason
+        self.unknown = unknown
         super().__init__(f"host {host} is not proven dead: {reason}")
 
 
@@ -193,7 +195,7 @@ class HostFence:
         if judgement.verdict is not Verdict.REFUSE:
             reason = f"{reason} (waited {self._policy.fencing_timeout:g} s)"
         if not self._policy.allow_unfenced_recovery or judgement.final:
-            raise NotProvenDead(host, reason)
+            raise NotProvenDead(host, reason, unknown=judgement.unknown)
         LOG.warning("Recovering host %s WITHOUT a proof that it is dead: %s", host, reason)
         how = f"not proven dead ({reason}), but recovery without fencing is allowed"
         return Proof(0.0, how, self._node)
@@ -208,7 +210,8 @@ class HostFence:
         except (tools.PacemakerError, ValueError) as error:
             return Judgement(Verdict.WAIT, f"the cluster cannot be asked: {error}"), None
         except ComputeUnknown as error:
-            return Judgement(Verdict.WAIT, f"not everything can be looked up: {error}"), None
+            text = f"not everything can be looked up: {error}"
+            return Judgement(Verdict.WAIT, text, unknown=True), None
 
     def _judge(self, report: Report) -> tuple[Judgement, float | None]:
         limit = self._policy.command_timeout
