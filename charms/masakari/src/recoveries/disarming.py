@@ -77,7 +77,10 @@ def arm(workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any
     if ended and (guests := _guests(cloud, ended)):
         result["guests-not-restarted"] = guests
     if found:
-        result["failed-meanwhile"] = {entry.node: _describe(entry) for entry in found}
+        # Juju takes a dot in a key for a level of its own.
+        result["failed-meanwhile"] = {
+            re.sub("[^a-z0-9]+", "-", entry.node.lower()): _describe(entry) for entry in found
+        }
         result["next"] = "recover-host host=... for each of them: nothing is recovered by itself"
     return result
 
@@ -128,7 +131,7 @@ def _guests(cloud: Callable[[], Cloud], parts: Sequence[Disarmed]) -> str:
 def _describe(entry: Left) -> Results:
     what = "reported-failed" if entry.reported else "lost"
     back = {"back": moment(entry.back)} if entry.back else {}
-    return {what: moment(entry.lost), **back}
+    return {"host": entry.node, what: moment(entry.lost), **back}
 
 
 def _seconds(text: str) -> int:

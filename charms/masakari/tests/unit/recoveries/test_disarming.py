@@ -199,7 +199,8 @@ def test_what_failed_meanwhile_is_listed_and_recovered_only_on_request(
     assert "disarmed until" in text and text.endswith("run arm first")
     assert properties.left, "nothing is lost"
     result = run(ctx, state, "arm")
-    assert result["failed-meanwhile"] == {HOST: {"lost": "1970-01-12T13:30:00Z"}}
+    failed = {"host": HOST, "lost": "1970-01-12T13:30:00Z"}
+    assert result["failed-meanwhile"] == {"hv1-maas": failed}, "a key with a dot is a level more"
     assert "recover-host" in result["next"]
     assert f"recover-host host={HOST} has it recovered" in message(ctx, state)
     properties.refuse(999_010.0)

@@ -296,7 +296,8 @@ def _is_by_maas(device: _Device, node: str) -> bool:
 def _returned(runner: Runner, failure: crm_mon.FenceEvent) -> bool:
     """Whether the cluster has connected to a node since it could not be fenced."""
     connected, failed = cibadmin.connected_since(runner, failure.target), failure.completed
-    return connected is not None and failed is not None and connected > failed
+    # Both are whole seconds; an attempt may end while the connection is made.
+    return connected is not None and failed is not None and connected >= failed
 
 
 def _by_matrix(devices: dict[str, _Device]) -> bool:
