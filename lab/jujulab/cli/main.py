@@ -18,6 +18,7 @@ _MODULES = {
     ),
     "models": "model-config version",
     "operations": "exec run show-task",
+    "secrets": "add-secret grant-secret update-secret",
     "status": "show-unit status",
 }
 """Where each command is. Only the one that is run is loaded: most calls are `status`."""

@@ -229,7 +229,7 @@ def test_juju_log_keeps_level_and_message(bench, relation):
 
 
 def test_what_is_not_there_says_so(run):
-    assert refused(run.context, "secret-get x").startswith("ERROR secret-get: ")
+    assert refused(run.context, "secret-add x=y").startswith("ERROR secret-add: ")
     assert "not defined: --frob" in refused(run.context, "is-leader --frob")
     assert {"secret-get", "relation-get"} <= set(hooktools.names())
 

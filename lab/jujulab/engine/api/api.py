@@ -9,6 +9,7 @@ from jujulab.engine.api.calls import Calls, Progress
 from jujulab.engine.api.changing import Changing
 from jujulab.engine.api.deploying import Deploying
 from jujulab.engine.api.reading import Reading
+from jujulab.engine.api.secretcalls import SecretCalls
 from jujulab.engine.api.taskcalls import TaskCalls
 from jujulab.engine.model.model import Model
 from jujulab.juju.errors import JujuError
@@ -28,7 +29,7 @@ class Api(Calls):
     ) -> None:
         super().__init__(model, flush)
         self._shutdown = shutdown
-        kinds = (Reading, Deploying, Changing, TaskCalls)
+        kinds = (Reading, Deploying, Changing, TaskCalls, SecretCalls)
         self._calls: list[Calls] = [kind(model, flush) for kind in kinds]
 
     def method(self, name: str) -> Callable[..., Any]:

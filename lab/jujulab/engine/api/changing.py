@@ -122,6 +122,7 @@ class Changing(Calls):
             for name in list(model.state.applications):
                 if name in model.state.applications:
                     removal.destroy_application(model, name, force=True)
+            model.state.secrets.clear()
             for machine in model.state.machines.values():
                 machine.life = "dying"
         self._changed()

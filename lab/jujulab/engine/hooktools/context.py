@@ -189,6 +189,11 @@ class Context:
                 "JUJU_REMOTE_APP": self.hook.remote_app,
                 "JUJU_REMOTE_UNIT": self.hook.remote_unit,
             }
+        if self.hook.secret:
+            environment |= {
+                "JUJU_SECRET_ID": f"secret:{self.hook.secret}",
+                "JUJU_SECRET_LABEL": "",
+            }
         if self.hook.departing_unit:
             environment["JUJU_DEPARTING_UNIT"] = self.hook.departing_unit
         return environment

@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from jujulab.engine.hooktools.context import Context, ToolError, iso_time
+from jujulab.engine.model import usersecrets
 from jujulab.engine.model.state import Relation
+from jujulab.juju.errors import NotFoundError
 from jujulab.juju.gnuflag import Flag, UsageError, parse
 from jujulab.juju.names import JUJU4
 
@@ -404,14 +406,40 @@ def _goal_state(context: Context, values: Values, arguments: list[str], payload:
     return {"units": units(app), "relations": related}
 
 
+@_tool(
+    "secret-get",
+    _FORMAT,
+    Flag("label", default=""),
+    Flag("refresh", kind="bool"),
+    Flag("peek", kind="bool"),
+)
+def _secret_get(context: Context, values: Values, arguments: list[str], payload: str) -> Any:
+    if values["label"] or not arguments:
+        raise ToolError("secrets have no labels here: name one by its ID")
+    try:
+        secret = usersecrets.find(context.model, arguments[0])
+    except NotFoundError as error:
+        raise ToolError(str(error)) from error
+    unit = context.unit
+    if unit.app not in secret.granted:
+        raise ToolError("permission denied")
+    revision = unit.secrets.get(secret.id, 0)
+    if values["refresh"] or values["peek"] or not revision:
+        revision = secret.revision
+    if not values["peek"]:
+        unit.secrets[secret.id] = revision
+    content = secret.contents[revision - 1]
+    return content.get(arguments[1]) if arguments[1:] else content
+
+
 _GONE_IN_4 = ("leader-get", "leader-set")
-_NO_SECRETS = "this controller has no secrets"
+_NO_SECRETS = "charms make no secrets of their own here; the model's user does"
 _NO_STORAGE = "this controller has no storage"
 _NO_STATE = "this controller keeps no charm state"
 UNSUPPORTED = {
     **{
         f"secret-{verb}": _NO_SECRETS
-        for verb in ("add", "get", "grant", "ids", "info-get", "remove", "revoke", "set")
+        for verb in ("add", "grant", "ids", "info-get", "remove", "revoke", "set")
     },
     **dict.fromkeys(("storage-add", "storage-get", "storage-list"), _NO_STORAGE),
     **{f"state-{verb}": _NO_STATE for verb in ("get", "set", "delete")},

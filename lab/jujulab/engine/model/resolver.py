@@ -8,7 +8,7 @@ departed, broken, stop, remove.
 
 from __future__ import annotations
 
-from jujulab.engine.model import relations, removal
+from jujulab.engine.model import relations, removal, usersecrets
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import ALIVE, Hook, Relation, SeenRelation, Status, Unit
 from jujulab.juju.names import JUJU4, seconds
@@ -37,6 +37,7 @@ def next_hook(model: Model, unit: Unit, boot_id: str, now: float) -> Hook | None
         _created(model, unit)
         or _leadership(model, unit)
         or _configuration(model, unit)
+        or _secret(model, unit)
         or _relation_hooks(model, unit)
         or _update_status(model, unit, now)
     )
@@ -84,6 +85,11 @@ def _configuration(model: Model, unit: Unit) -> Hook | None:
     if unit.config_seen != model.config_digest(unit):
         return Hook("config-changed")
     return None if unit.started else Hook("start")
+
+
+def _secret(model: Model, unit: Unit) -> Hook | None:
+    secret = usersecrets.changed(model, unit)
+    return Hook("secret-changed", secret=secret.id, version=secret.revision) if secret else None
 
 
 def _update_status(model: Model, unit: Unit, now: float) -> Hook | None:
@@ -216,6 +222,8 @@ def record(model: Model, unit: Unit, hook: Hook, *, boot_id: str, digest: str, n
 def _record_mark(unit: Unit, hook: Hook, digest: str, now: float) -> None:
     if hook.kind == "leader-elected":
         unit.leader_seen = True
+    elif hook.kind == "secret-changed":
+        unit.secrets_told[hook.secret] = hook.version
     elif hook.kind == "leader-settings-changed":
         unit.leader_settings_seen = hook.version
     elif hook.kind == "upgrade-charm":

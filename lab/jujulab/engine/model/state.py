@@ -90,7 +90,8 @@ class Hook:
         kind: ``install``, ``config-changed`` ...; of a relation ``joined``, ``changed`` ...
         relation: Id of the relation; None for hooks that have none.
         endpoint: The unit's own endpoint of that relation.
-        version: The version of the databag that a ``changed`` tells of.
+        version: The version of the databag that a ``changed`` tells of; of a secret, its revision.
+        secret: Id of the secret that ``secret-changed`` tells of.
     """
 
     kind: str
@@ -100,6 +101,7 @@ class Hook:
     remote_unit: str = ""
     departing_unit: str = ""
     version: int = 0
+    secret: str = ""
 
     @property
     def name(self) -> str:
@@ -118,8 +120,33 @@ class HookFailure:
 
 
 @dataclass
+class Secret:
+    """A secret that the model's user has made.
+
+    Attributes:
+        contents: What is in each revision, from revision 1 on.
+        granted: Applications that may read it.
+    """
+
+    id: str
+    name: str
+    contents: list[dict[str, str]]
+    granted: list[str] = field(default_factory=list)
+
+    @property
+    def revision(self) -> int:
+        """The newest revision."""
+        return len(self.contents)
+
+
+@dataclass
 class Unit:
-    """One unit, with what its agent has done so far (the agent's own state, in Juju)."""
+    """One unit, with what its agent has done so far (the agent's own state, in Juju).
+
+    Attributes:
+        secrets: The revision of each secret that it reads.
+        secrets_told: The newest revision that `secret-changed` has told of.
+    """
 
     name: str
     machine: str
@@ -142,6 +169,8 @@ class Unit:
     boot_seen: str = ""
     updated_at: float = 0.0
     relations: dict[str, SeenRelation] = field(default_factory=dict)
+    secrets: dict[str, int] = field(default_factory=dict)
+    secrets_told: dict[str, int] = field(default_factory=dict)
     failure: HookFailure | None = None
 
     @property
@@ -265,6 +294,7 @@ class State:
     units: dict[str, Unit] = field(default_factory=dict)
     relations: dict[str, Relation] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
+    secrets: dict[str, Secret] = field(default_factory=dict)
     stalls: list[Stall] = field(default_factory=list)
     charm_revisions: dict[str, int] = field(default_factory=dict)
     next_machine: int = 0
