@@ -50,6 +50,7 @@ def test_a_guest_that_is_to_be_off(done: list[SimpleNamespace]) -> None:
 def test_one_that_was_to_be_stopped_when_its_host_heard_nothing(user: str, end: str) -> None:
     nova = FakeNova(Server("g1", task="powering-off"))
     nova.actions["g1"] = [action("stop", 40, user)]
+    assert is_down(nova, nova.servers.get("g1"), FAILED) is (end == "active")
     assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == end
 
 

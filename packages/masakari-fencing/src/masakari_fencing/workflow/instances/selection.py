@@ -81,10 +81,11 @@ def is_down(client: Any, server: Any, fenced: float) -> bool:
     """
     off, active = _seems_off(server), wanted(before(server, running=False)) == "active"
     task = getattr(server, TASK, None)
-    if task not in (None, "powering-off") or not (active or off):
+    stopping = task == "powering-off" and getattr(server, STATE, "") in ("active", "resized")
+    if not (stopping or (task is None and (active or off))):
         return False
     actions = list(client.instance_action.list(server))
-    if task is not None:
+    if stopping:
         # Nova was about to stop it, as it does not run, and has lost that.
         return powered_off(actions, fenced)
     if off:
