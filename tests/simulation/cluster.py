@@ -411,7 +411,11 @@ class Cluster:
             f"Operation {fencing.action} of {name} by {self.dc} for "
             f"{fencing.client}@{fencing.origin}: OK (ref={reference})"
         )
-        for member in self.majority():
+        # Source only: daemons/controld/controld_fencing.c: handle_fence_notification
+        # It asks nobody for quorum: a fence that began with it may end without.
+        for member in self.members.values():
+            if not member.up or member.unit.isolated:
+                continue
             environ = {
                 "CRM_alert_kind": "fencing",
                 "CRM_alert_task": "st_notify_fence",
