@@ -6,6 +6,7 @@ DIRECTED = (
     "host dies",
     "two hosts die, lost messages",
     "resumed unit",
+    "API away for hours",
     "second report",
     "pacemaker away",
     "database restarts",

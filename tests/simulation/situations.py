@@ -35,6 +35,12 @@ def resumed_unit(sim: Simulation) -> None:
     events.later(sim, 240.0, events.take_back)
 
 
+def api_away_for_hours(sim: Simulation) -> None:
+    """Nobody can be told of a fence for hours, in which the host has long booted."""
+    events.die(sim)
+    sim.faults.outage("api", 14000 + 5000 * sim.rng.random())
+
+
 def second_report(sim: Simulation) -> None:
     """Another monitor reports the host 3 s after its fence; the first report's message is lost."""
     sim.faults.messages = [0]
@@ -455,6 +461,7 @@ SITUATIONS = {
         _situation("host dies", host_dies),
         _situation("two hosts die, lost messages", two_hosts_die),
         _situation("resumed unit", resumed_unit),
+        _situation("API away for hours", api_away_for_hours),
         _situation("second report", second_report),
         _situation("pacemaker away", pacemaker_away),
         _situation("database restarts", database_restarts, guests=("active",) * 3),

@@ -24,6 +24,8 @@ class Settings:
     """The `[notifier]` and `[api]` sections; times in seconds.
 
     Attributes:
+        expiry: age of a fencing that is reported no more; Masakari itself acts upon none that is
+            older (`notifications_expired_interval`).
         turns: whether the engines' recoveries of hosts have records; Masakari's own have none.
     """
 
@@ -31,7 +33,7 @@ class Settings:
     socket: Path = Path("/run/masakari-fencing/wake")
     out_of_service: Path = out_of_service.RECORD
     rank_delay: float = 4.0
-    expiry: float = 14400
+    expiry: float = 86400
     retry_max: float = 30
     redrive_within: float = 86400
     turns: bool = True
