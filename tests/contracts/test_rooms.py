@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,3 +105,21 @@ def test_the_common_package_knows_no_charm_and_its_machine_no_juju() -> None:
         if other == "ops" or other.startswith("instance_ha_common.juju")
     }
     assert wrong == set()
+
+
+def test_the_map_for_contributors_names_files_that_are_there() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = text.partition("### If you want to change")[2].partition("\n## ")[0]
+    fencing = "packages/masakari-fencing/src/masakari_fencing"
+    missing = []
+    for row in rows.splitlines():
+        folder = Path()
+        for name in re.findall(r"`([^` ]*(?:/|\.py|\.yaml)[^` ]*)`", row.rpartition(" | ")[2]):
+            path = Path(re.sub("<.*?>", "*", re.sub("^MF/", f"{fencing}/", name)))
+            where = [Path(), folder, Path("charms/*")]
+            found = [p for place in where for p in REPOSITORY.glob(str(place / path))]
+            folder = path.parent
+            if not found:
+                missing.append(name)
+    assert missing == []
+    assert len(rows.splitlines()) > 20

@@ -1,4 +1,8 @@
-"""What keeps the unit from being ready, seen from its relations and its services."""
+"""What keeps the unit from being ready, seen from its relations and its services.
+
+What the status says about hypervisors is in `workload.recovery_status` (out of service, not
+recovered) and `masakari_fencing.cluster.health` (cannot be fenced).
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ from workload import (
     trust,
 )
 from workload.cluster import ANSWERS, Cluster
-from workload.recoveries import Recoveries
+from workload.recovery_status import Recoveries
 
 logger = logging.getLogger(__name__)
 

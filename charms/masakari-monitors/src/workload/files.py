@@ -132,14 +132,7 @@ class Files:
     def _process_list(self, config: Config) -> str:
         chosen = process_list.parse(config.process_list)
         if chosen is None:
-            chosen = [
-                process_list.service("/usr/sbin/libvirtd", "libvirtd"),
-                process_list.service("/usr/bin/nova-compute", "nova-compute"),
-            ] + [
-                process_list.service(monitor.program, monitor.service)
-                for monitor in enabled(config)
-                if monitor.service != "masakari-process-monitor"
-            ]
+            chosen = process_list.default(enabled(config))
         return process_list.render(chosen)
 
     def _write_drop_ins(self, name: str, user: str) -> set[str]:

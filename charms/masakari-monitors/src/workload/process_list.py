@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from workload.table import Monitor
+
 _COMMANDS = (
     "start_command",
     "pre_start_command",
@@ -16,6 +18,9 @@ _COMMANDS = (
     "post_restart_command",
 )
 _REQUIRED = ("process_name", "start_command", "restart_command")
+
+ITSELF = "masakari-process-monitor"
+"""The monitor that reads the list. It does not watch itself."""
 
 Process = Mapping[str, Any]
 """One entry, in the format of Masakari's process_list.yaml."""
@@ -57,7 +62,20 @@ def _entry(number: int, entry: object) -> Process:
     }
 
 
-def service(program: str, name: str) -> Process:
+def default(monitors: Iterable[Monitor]) -> list[Process]:
+    """What is watched without a list of the operator's: Nova, libvirt, and the other monitors.
+
+    Args:
+        monitors: the enabled ones.
+    """
+    return [
+        _service("/usr/sbin/libvirtd", "libvirtd"),
+        _service("/usr/bin/nova-compute", "nova-compute"),
+        *(_service(m.program, m.service) for m in monitors if m.service != ITSELF),
+    ]
+
+
+def _service(program: str, name: str) -> Process:
     """Entry for a process that systemd starts.
 
     Args:

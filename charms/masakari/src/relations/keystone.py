@@ -1,4 +1,7 @@
-"""`identity-service`: the service user and the endpoints in Keystone's catalogue."""
+"""`identity-service`: the service user and the endpoints in Keystone's catalogue.
+
+No role is asked for (`requested_roles`): Keystone gives every service user its admin role.
+"""
 
 from __future__ import annotations
 

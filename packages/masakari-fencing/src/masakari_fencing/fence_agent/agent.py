@@ -22,7 +22,8 @@ from masakari_fencing.records import stopped_fencing
 from masakari_fencing.records.stopped_fencing import StoppedFencing
 
 POWER_TIMEOUT = 75.0
-"""Seconds for the power to go off, by a controller that may be slow; see `topology.TIMEOUT`."""
+"""Seconds for the power to go off, by a controller that may be slow: then the fence has failed.
+Less than `cluster.topology.TIMEOUT`, after which Pacemaker ends the agent."""
 
 FRESH = 2.0
 """Seconds since the guard let it through after which it is asked again before the power is cut:

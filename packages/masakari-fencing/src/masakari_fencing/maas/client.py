@@ -12,7 +12,8 @@ from masakari_fencing.maas.api import Api, MaasError, PassingError, SettingsErro
 __all__ = ["Maas", "MaasError", "Machine", "SettingsError"]
 
 PATIENCE = 10.0
-"""Seconds for all requests of a client, unless it is given another limit."""
+"""Seconds for all requests of a client, unless it is given another limit: a fence has
+`fence_agent.agent.POWER_TIMEOUT`."""
 
 POLL = 0.2
 """Seconds between two looks at a machine that is being switched off."""

@@ -1,4 +1,4 @@
-"""Which member's turn it is."""
+"""Which member of the cluster reports a fencing first, and in which order the others follow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Ranking:
-    """Gives every member its turn: the controller first, the others by their names.
+    """Ranks the members: the controller reports first, the others follow by their names.
 
     Args:
         runner: runs Pacemaker's commands.

@@ -1,4 +1,8 @@
-"""Works on every fencing in the spool until it is dealt with."""
+"""Works on every fencing in the spool until it is dealt with.
+
+`ranking` says when this member's turn is, `delivery` makes one attempt. Here is what follows from
+a failed one: when the next is due, and what the status says, as of a host that is in no segment.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The notifier's records: recoveries that did not end well, and hosts out of service."""
+"""What the status says about recoveries that did not end well, and hosts out of service.
+
+From the notifier's records on this unit.
+"""
 
 from __future__ import annotations
 
