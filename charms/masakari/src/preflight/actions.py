@@ -26,21 +26,28 @@ if TYPE_CHECKING:
     from state import State
 
 
+_RECENT = 50
+"""Past failures of hosts among which ended recoveries are looked for."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Fencing:
     """What the cluster says about fencing.
 
     Attributes:
-        inspect: what stands in its way, given the hosts of all segments.
+        inspect: what stands in its way, given the hosts of all segments, and whether each power
+            controller is to be asked now.
         answers: what the power controllers answered.
         devices: those that can fence a host.
         noticed: seconds in which a lost host is noticed; 0 where that is not known.
+        disarmed: what an operator has said that keeps a host, or any, from being fenced now.
     """
 
-    inspect: Callable[[Sequence[str]], Iterable[Problem]]
+    inspect: Callable[[Sequence[str], bool], Iterable[Problem]]
     answers: Callable[[], Mapping[str, Answer]]
     devices: Callable[[str], Sequence[str]]
     noticed: int
+    disarmed: Callable[[str | None], object | None]
 
 
 def run(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
@@ -69,10 +76,11 @@ def _fencing(state: State, workload: Workload) -> Fencing | None:
         return None
     interval = config.remote_monitor_interval
     return Fencing(
-        inspect=lambda hosts: cluster.inspect(hosts, spread=False),
+        inspect=lambda hosts, every: cluster.inspect(hosts, every=every),
         answers=cluster.power_answers,
         devices=cluster.devices,
         noticed=interval + config.remote_monitor_timeout if interval else 0,
+        disarmed=workload.disarm.in_force,
     )
 
 
@@ -128,12 +136,13 @@ def plan_recovery(cloud: Cloud, fencing: Fencing | None, rules: Rules, host: str
     """
     there = survey.take(cloud)
     place = plan.place(there, host)
-    against = checks.of_programs(there)
+    against = list(checks.of_programs(there))
     problems: Iterable[Problem] = ()
     devices: Sequence[str] = ("nothing, as allow-recovery-without-fencing is set",)
     if fencing is not None:
+        against += _disarmed(fencing, host)
         devices = fencing.devices(host)
-        problems = [p for p in fencing.inspect(_enabled(there)) if p.node in ("", host)]
+        problems = [p for p in fencing.inspect(_enabled(there), False) if p.node in ("", host)]
     return plan.make(
         there,
         place,
@@ -141,16 +150,25 @@ def plan_recovery(cloud: Cloud, fencing: Fencing | None, rules: Rules, host: str
         findings=[*checks.of_cluster(problems), *against],
         devices=devices,
         noticed=fencing.noticed if fencing else 0,
-        ended=cloud.ended_recoveries(),
+        ended=[one for one in cloud.host_failures(_RECENT) if one.get("status") == "finished"],
     )
 
 
 def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:
     try:
-        found = checks.of_cluster(fencing.inspect(hosts))
+        found = checks.of_cluster(fencing.inspect(hosts, True)) + _disarmed(fencing, None)
     except PacemakerError as error:
         return [_unanswered("the cluster", str(error))]
     return [*found, *checks.of_power(fencing.answers())]
+
+
+def _disarmed(fencing: Fencing, host: str | None) -> list[Finding]:
+    said = fencing.disarmed(host)
+    if said is None:
+        return []
+    why = "nothing that fails there is fenced or recovered meanwhile"
+    cure = "run arm when the work is done; it ends by itself, too"
+    return [Finding(Level.BLOCKS, "an operator's word", str(said), why, cure)]
 
 
 def _enabled(there: Survey) -> list[str]:

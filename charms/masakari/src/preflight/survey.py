@@ -1,8 +1,9 @@
 """The cloud at one moment, in a handful of requests, however many hypervisors and instances.
 
 Placement shows what every provider has, and what of it is used, in the answer to one question for
-candidates: each that has a megabyte of memory left is one. Nova gives hypervisors and instances a
-thousand at once. Nothing is asked for a single instance or a single hypervisor.
+candidates: each that has a megabyte of memory left is one. (Seen with Placement 8: those of
+disabled hosts and the children of each are shown, too; one without a free megabyte is not.) Nova
+gives hypervisors and instances a thousand at once. Nothing is asked for a single one of them.
 """
 
 from __future__ import annotations

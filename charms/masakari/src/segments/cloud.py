@@ -249,12 +249,6 @@ class Cloud:
             for item in self.hypervisors()
         }
 
-    def ended_recoveries(self) -> list[Mapping[str, Any]]:
-        """The notifications of failed hosts that Masakari has finished, with their times."""
-        return list(
-            self._list("/notifications?type=COMPUTE_HOST&status=finished", "notifications")
-        )
-
     def ask_nova(self, path: str, version: str = _NOVA_VERSION) -> dict[str, Any]:
         """What Nova answers to a question, in a microversion."""
         return self._send("Nova", self._nova, "GET", path, microversion=version)

@@ -179,12 +179,12 @@ class Cluster:
         self._memory.write(_HEALTH, checked)
         return found
 
-    def inspect(self, hosts: Sequence[str], *, spread: bool = True) -> list[Problem]:
+    def inspect(self, hosts: Sequence[str], *, every: bool = False) -> list[Problem]:
         """What stands in the way of fencing a hypervisor; asks the power controllers that are due.
 
         Args:
             hosts: the hosts of all segments.
-            spread: ask only some of the controllers that are due.
+            every: ask all controllers, for up to two minutes, as somebody waits for it.
 
         Raises:
             PacemakerError: the cluster does not answer.
@@ -193,9 +193,7 @@ class Cluster:
         from masakari_fencing.cluster import health
         from masakari_fencing.cluster.power import Controllers
 
-        controllers = Controllers(
-            self._memory.read(_POWER, dict), spread=spread, clock=self._clock
-        )
+        controllers = Controllers(self._memory.read(_POWER, dict), every=every, clock=self._clock)
         found = health.inspect(self._host.runner, hosts=hosts, controllers=controllers)
         self._memory.write(_POWER, controllers.dump())
         return found

@@ -1,6 +1,6 @@
 """A cloud with room in it: what Nova and Placement tell of hypervisors and of what they run.
 
-The forms are those of Nova 26 and Placement 8 (Zed), as the lab's real ones give them.
+The forms are those that Nova 26 and Placement 8 (Zed) gave when they were asked the same.
 """
 
 from __future__ import annotations
@@ -131,9 +131,6 @@ class RoomyCloud(FakeCloud):
                 return 200, handler(self, query)
         if parts.path == "/v3/auth/tokens":
             return self.token(body)
-        if parts.path == "/v1/notifications" and "status" in query:
-            found = [item for item in self.notifications if item["status"] == query["status"]]
-            return 200, {"notifications": [] if "marker" in query else found}
         return super().answer(method, path, body)
 
     def token(self, body: Any) -> tuple[int, Any]:

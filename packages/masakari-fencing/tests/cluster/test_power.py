@@ -22,6 +22,7 @@ class Bmcs:
         self.asked: list[str] = []
         self.states: dict[str, str | MaasError] = {}
         self.remembered: dict[str, object] = {}
+        self.slow = 0.0
 
     def look(self, machines: dict[str, Machine] = HOSTS, **options: object) -> Controllers:
         bmcs = self
@@ -29,6 +30,7 @@ class Bmcs:
         class Client(Maas):
             def power_state(self, machine: Machine) -> str:
                 bmcs.asked.append(machine.identifier)
+                bmcs.now += bmcs.slow
                 state = bmcs.states.get(machine.identifier, "on")
                 if isinstance(state, MaasError):
                     raise state
@@ -57,10 +59,13 @@ def test_within_an_hour_each_is_asked_once_and_never_many_at_a_time(bmcs: Bmcs) 
     assert len(bmcs.asked) == 26, "and then the first ones again"
 
 
-def test_an_operator_has_all_asked_that_are_due(bmcs: Bmcs) -> None:
+def test_an_operator_has_all_asked_those_of_long_ago_first(bmcs: Bmcs) -> None:
     bmcs.look()
-    bmcs.look(spread=False)
+    early = set(bmcs.asked)
+    bmcs.asked.clear()
+    bmcs.look(every=True)
     assert len(bmcs.asked) == len(HOSTS) == len(set(bmcs.asked))
+    assert not early & set(bmcs.asked[:-5])
 
 
 @pytest.mark.parametrize(
@@ -97,9 +102,13 @@ class _Off(Maas):
         return "off"
 
 
-def test_a_look_ends_however_slow_they_are(bmcs: Bmcs) -> None:
-    bmcs.look(longest=0, spread=False)
-    assert bmcs.asked == []
+@pytest.mark.parametrize(("every", "most"), [(False, 5), (True, 16)])
+def test_a_look_ends_however_slow_they_are(bmcs: Bmcs, every: bool, most: int) -> None:
+    """Only those that are being asked are waited for."""
+    bmcs.slow = 10.0
+    many = {f"node{n}": Machine(f"id{n}", f"node{n}", "on") for n in range(99)}
+    bmcs.look(many, every=every)
+    assert len(bmcs.asked) <= most
 
 
 @pytest.mark.parametrize("garbage", [{"node1.maas": {"x": 1}}, {"node1.maas": {}}])

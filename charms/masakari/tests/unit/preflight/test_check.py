@@ -11,6 +11,7 @@ import pytest
 from masakari_fencing.cluster import health
 from masakari_fencing.cluster.health import Problem
 from masakari_fencing.cluster.power import Answer, Controllers
+from masakari_fencing.records.disarmed import Disarmed
 from ops import testing
 
 from action_calls import run
@@ -125,6 +126,15 @@ def test_what_the_cluster_finds(checked: Any, cloud: RoomyCloud, cluster: list[P
     assert "node1.maas, node2.maas, node3.maas: no device can fence it" in results["table"]
     assert ("blocks", "the cluster", "STONITH is disabled") in results["found"]
     assert checked(allow_recovery_without_fencing=True)["found"] == []
+
+
+def test_while_disarmed(
+    checked: Any, cloud: RoomyCloud, cluster: list[Problem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_segment("rack1", *ALL)
+    part = Disarmed("cloud", "", (), 0.0, 9e9, "the switch")
+    monkeypatch.setattr("recoveries.disarm.Disarm.in_force", lambda self, host: part)
+    assert checked()["found"] == [("blocks", "an operator's word", str(part))]
 
 
 def test_power_controllers_that_are_slow_or_failed_once(

@@ -9,6 +9,7 @@ import pytest
 from masakari_fencing.cluster import health
 from masakari_fencing.cluster.health import Problem
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records.disarmed import Disarmed
 from ops import testing
 
 from action_calls import fail, run
@@ -77,13 +78,18 @@ def test_what_past_recoveries_took(plan: Any, cloud: RoomyCloud) -> None:
     cloud.notifications = [
         {
             "id": n,
+            "type": "COMPUTE_HOST",
             "status": "finished",
             "generated_time": f"2026-11-2{n}T07:00:00.000000",
             "updated_at": f"2026-11-2{n}T07:00:{n + 10}.000000",
         }
         for n in range(1, 6)
     ]
-    cloud.notifications.append({"id": 9, "status": "finished", "generated_time": None})
+    cloud.notifications.append(
+        {"id": 9, "type": "COMPUTE_HOST", "status": "finished", "generated_time": ""}
+    )
+    late = {"status": "failed", "updated_at": "2026-11-29T07:00:00.000000"}
+    cloud.notifications.append({**cloud.notifications[0], **late})
     text = "the last 5 recoveries took 13 s (11 to 15) from the fence on"
     assert text in plan(remote_monitor_interval=0)["seconds"]
     assert "noticed" not in plan(remote_monitor_interval=0)["seconds"]
@@ -120,6 +126,20 @@ def test_what_stands_in_the_way(
     results = plan()
     assert results["outcome"] == ("not-recovered" if text else "recovered")
     assert results.get("obstacles", "").startswith(text)
+
+
+def test_while_disarmed(plan: Any, cloud: RoomyCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.add_segment("rack1", ONE, TWO)
+    part = Disarmed("s", "rack1", (ONE,), 0.0, 9e9, "the switch")
+
+    def in_force(self: object, host: str | None = None) -> Disarmed | None:
+        return part if host in (ONE, None) else None
+
+    monkeypatch.setattr("recoveries.disarm.Disarm.in_force", in_force)
+    results = plan()
+    assert results["outcome"] == "not-recovered"
+    assert f"an operator's word: {part} (run arm" in results["obstacles"]
+    assert plan(TWO)["outcome"] == "recovered"
 
 
 def test_without_fencing(plan: Any, cloud: RoomyCloud) -> None:

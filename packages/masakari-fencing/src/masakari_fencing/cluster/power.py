@@ -29,8 +29,8 @@ AT_ONCE = 4
 PATIENCE = 20.0
 """Seconds in which a controller has to answer; those that are slow need ten."""
 
-LONGEST = 30.0
-"""Seconds after which no further controller is asked in one look."""
+LONGEST, ALL = 30.0, 120.0
+"""Seconds after which no further controller is asked in one look, and in one at all of them."""
 
 IN_A_ROW = 2
 """Bad answers in a row of which the status speaks: a single one may get lost."""
@@ -68,8 +68,8 @@ class Controllers:
 
     Args:
         answers: as `dump` gave it; what cannot be read is as good as never asked.
-        longest: seconds after which no further one is asked; 0: none is.
-        spread: ask only as many as are due in one look of `LOOKS`.
+        every: ask all, those of long ago first; otherwise those that are due, as many as in one
+            look of `LOOKS`.
         maas: makes a client for a URL and a key.
         clock: seconds since the epoch.
     """
@@ -78,13 +78,11 @@ class Controllers:
         self,
         answers: Mapping[str, Any] | None = None,
         *,
-        longest: float = LONGEST,
-        spread: bool = True,
+        every: bool = False,
         maas: Callable[[str, str], Maas] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._longest = longest
-        self._spread = spread
+        self._every = every
         self._maas = maas or functools.partial(Maas, patience=PATIENCE)
         self._clock = clock
         self.answers = dict(_read(answers or {}))
@@ -102,7 +100,7 @@ class Controllers:
             machines: the machine of each hypervisor.
             live: hypervisors that the cluster is connected to.
         """
-        end = self._clock() + self._longest
+        end = self._clock() + (ALL if self._every else LONGEST)
 
         def one(host: str) -> None:
             if self._clock() < end:
@@ -129,6 +127,8 @@ class Controllers:
         oldest = sorted(
             asked, key=lambda host: (found.time if (found := asked[host]) else 0.0, host)
         )
+        if self._every:
+            return oldest
         again = [host for host in oldest if (found := asked[host]) and found.bad]
         others = [
             host
@@ -136,8 +136,7 @@ class Controllers:
             if (found := asked[host]) is None
             or (not found.bad and not 0 <= now - found.time < INTERVAL)
         ]
-        most = math.ceil(len(hosts) / LOOKS) if self._spread else len(hosts)
-        return [*again, *others[:most]]
+        return [*again, *others[: math.ceil(len(hosts) / LOOKS)]]
 
     def _query(self, url: str, key: str, host: str, machine: Machine, live: bool) -> Answer:
         begin, tick = self._clock(), time.monotonic()
