@@ -118,7 +118,7 @@ def test_the_map_for_contributors_names_files_that_are_there() -> None:
             path = Path(re.sub("<.*?>", "*", re.sub("^MF/", f"{fencing}/", name)))
             where = [Path(), folder, Path("charms/*")]
             found = [p for place in where for p in REPOSITORY.glob(str(place / path))]
-            folder = path.parent
+            folder = path.parent if path.parent != Path() else folder
             if not found:
                 missing.append(name)
     assert missing == []
