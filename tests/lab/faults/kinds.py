@@ -51,11 +51,12 @@ def freeze(trial: Trial, machine: Machine) -> None:
     trial.faults.freeze(machine)
 
 
-def kill_remote(trial: Trial, machine: Machine) -> None:
-    trial.faults.kill(machine, "^/usr/sbin/pacemaker.remoted")
-
-
 # Nothing is lost
+
+
+def kill_remote(trial: Trial, machine: Machine) -> None:
+    """Its machine starts it again; meanwhile Pacemaker has lost it."""
+    trial.faults.kill(machine, "^/usr/sbin/pacemaker.remoted")
 
 
 def freeze_briefly(trial: Trial, machine: Machine) -> None:
@@ -293,9 +294,9 @@ def delete_a_guest(situation: Situation) -> None:
     situation.trial.forget(situation.chance.choice(victims[1:]))
 
 
-LOSSES = (power_cut, cut_management, cut_everything, freeze, kill_remote)
+LOSSES = (power_cut, cut_management, cut_everything, freeze)
 HARMLESS = (
-    freeze_briefly, flap, cut_storage, restart_remote, stop_remote, upgrade_remote,
+    kill_remote, freeze_briefly, flap, cut_storage, restart_remote, stop_remote, upgrade_remote,
     restart_compute, kill_monitors,
 )  # fmt: skip
 COMPANIONS = (
