@@ -102,6 +102,15 @@ def test_failures_from_before_its_last_connection_do_not_count(lost: Lost) -> No
     assert lost.explained() is None
 
 
+def test_failures_of_an_earlier_loss_do_not_count(lost: Lost) -> None:
+    """Once it has stopped a connection, the cluster does not know when it was made."""
+    lost.remote.connected = 0
+    lost.remote.start_failed = NOW - 61
+    found = lost.explained()
+    assert found is not None
+    assert "since 03:53:59Z" in found[0]
+
+
 def test_failures_before_a_success_do_not_count(lost: Lost) -> None:
     lost.remote.events.insert(1, ("reboot", "success", NOW - 10))
     assert lost.explained() is None

@@ -66,12 +66,13 @@ def _failing_since(runner: Runner, status: crm_mon.Status, node: str) -> float |
         if event.status == "failed" and event.completed is not None:
             failed.append(event.completed)
     connected = cibadmin.connected_since(runner, node) or 0.0
-    failed = [moment for moment in failed if moment > connected]
+    lost = status.lost_at(node) or 0.0
+    # The cluster keeps no record of the last connection once it has stopped it.
+    failed = [moment for moment in failed if moment >= max(lost, connected)]
     if not failed:
         return None
     # An attempt may take more than a minute by itself.
-    lost = [f.time or 0.0 for f in status.failures if f.operation.startswith(f"{node}_")]
-    return min([*failed, *(moment for moment in lost if moment > connected)])
+    return lost if lost > connected else min(failed)
 
 
 def _cause(node: str, device: Mapping[str, str], maas: Callable[[str, str], Maas]) -> list[str]:
