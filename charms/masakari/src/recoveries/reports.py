@@ -74,7 +74,10 @@ class Report:
 
     @property
     def phases(self) -> dict[str, float]:
-        """When each phase was reached, in their order; those that were not are left out."""
+        """When each phase was reached, in the order of time; those that were not are left out.
+
+        A host that a monitor has reported is mostly fenced after Masakari was told.
+        """
         lost = [said for line in self.lines if (said := progress.read_lost(line.text))]
         proven = [line.time for line in self.lines if progress.read_proven(line.text)]
         begun = [line.time for line in self.lines if progress.begins(line.text)]
@@ -86,7 +89,8 @@ class Report:
             "evacuating": min(begun, default=None),
             "done": self.updated if self.status == "finished" else None,
         }
-        return {name: when for name, when in found.items() if when}
+        reached = {name: when for name, when in found.items() if when}
+        return dict(sorted(reached.items(), key=lambda item: item[1]))
 
     @property
     def instances(self) -> list[Moved]:

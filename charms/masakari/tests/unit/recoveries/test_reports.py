@@ -148,6 +148,16 @@ def test_before_anything_has_failed(
     assert text.startswith("Masakari: No notification with id")
 
 
+def test_one_that_was_reported_before_it_was_fenced(
+    ctx: testing.Context, state: testing.State, recovered: FakeCloud
+) -> None:
+    early = {"generated_time": "2026-11-21T03:53:39.000000"}
+    early["created_at"] = "2026-11-21T03:53:39.500000"
+    recovered.notifications[0] = notification(recovered, **early)
+    phases = run(ctx, state, "show-recovery")["phases"]
+    assert [*phases] == ["detected", "notified", "fenced", "evacuating", "done"]
+
+
 def test_one_that_was_refused(
     ctx: testing.Context, state: testing.State, recovered: FakeCloud
 ) -> None:
