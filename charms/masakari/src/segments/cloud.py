@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import email.utils
+import itertools
 import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,10 @@ _CONNECT_RETRIES = 15  # an API that has just been started accepts connections s
 _CONNECT_DELAY = 2.0  # seconds between them
 _NOVA_VERSION = "2.53"  # compute services by UUID, forced_down in the same request
 _UNFINISHED = ("new", "running", "error")  # states of a notification; `error` is retried
+_PAGE = 200  # notifications in one answer, where not all of them are wanted
+# Masakari ignores all other events of guests, such as that one was shut off by its owner
+# (masakari.engine.instance_events).
+_GUEST_FAILURES = ("STOPPED_FAILED", "IO_ERROR_REPORT")
 _MASAKARI_VERSION = "1.2"  # segments that can be disabled
 _PLACEMENT_VERSION = "1.29"  # all that a provider has, in the answer to any request for candidates
 
@@ -204,9 +209,15 @@ class Cloud:
 
     def host_failures(self, limit: int) -> list[dict[str, Any]]:
         """The latest notifications about failed hosts, as the API gives them, so many at most."""
-        order = f"sort_key=generated_time&sort_dir=desc&limit={limit}"
-        answer = self._on_masakari("GET", f"/notifications?type=COMPUTE_HOST&{order}")
-        return list(answer.get("notifications", []))
+        order = f"sort_key=generated_time&sort_dir=desc&limit={_PAGE}"
+        every = self._list(f"/notifications?type=COMPUTE_HOST&{order}", "notifications")
+        # Monitors also tell that a host is back.
+        failed = (
+            dict(item)
+            for item in every
+            if str((item.get("payload") or {}).get("event", "")).upper() == "STOPPED"
+        )
+        return list(itertools.islice(failed, limit))
 
     def ignored_instances(self, since: str) -> list[tuple[str, str, str]]:
         """The failed guests that Masakari has left alone since a time, in ISO 8601.
@@ -222,6 +233,7 @@ class Cloud:
                 str(item["generated_time"]),
             )
             for item in self._list(query, "notifications")
+            if item["payload"].get("vir_domain_event") in _GUEST_FAILURES
         ]
 
     def notification(self, uuid: str) -> dict[str, Any]:

@@ -218,7 +218,8 @@ class FakeCloud:
         found = [n for n in self.notifications if n["type"] == "COMPUTE_HOST"]
         found.sort(key=lambda n: str(n["generated_time"]), reverse=True)
         short = [{k: v for k, v in n.items() if "details" not in k} for n in found]
-        return 200, {"notifications": short[: int(limit)]}
+        assert int(limit) <= self.page
+        return 200, {"notifications": short}
 
     def list_ignored(self, body: Any, since: str) -> tuple[int, Any]:
         found = [n for n in self.notifications if (n["type"], n["status"]) == ("VM", "ignored")]

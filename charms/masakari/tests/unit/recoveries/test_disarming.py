@@ -220,11 +220,12 @@ def test_guests_that_failed_by_themselves_are_listed(
     run(ctx, state, "create-segment", name="rack2", hosts="node2.maas")
     run(ctx, state, "disarm", duration="1h", reason="x", segment="rack1")
     hosts = {host["name"]: host["uuid"] for host in cloud.hosts.values()}
-    for uuid, host, moment in (
-        ("before", "node1.maas", "1970-01-12T13:46:00.000000"),
-        ("g1", "node1.maas", "1970-01-12T14:00:00.000000"),
-        ("other", "node2.maas", "1970-01-12T14:00:00.000000"),
-        ("after", "node1.maas", "1970-01-12T15:00:00.000000"),
+    for uuid, host, moment, event in (
+        ("before", "node1.maas", "1970-01-12T13:46:00.000000", "STOPPED_FAILED"),
+        ("g1", "node1.maas", "1970-01-12T14:00:00.000000", "STOPPED_FAILED"),
+        ("moved", "node1.maas", "1970-01-12T14:00:00.000000", "STOPPED_DESTROYED"),
+        ("other", "node2.maas", "1970-01-12T14:00:00.000000", "STOPPED_FAILED"),
+        ("after", "node1.maas", "1970-01-12T15:00:00.000000", "STOPPED_FAILED"),
     ):
         cloud.notifications.append(
             {
@@ -232,7 +233,7 @@ def test_guests_that_failed_by_themselves_are_listed(
                 "status": "ignored",
                 "source_host_uuid": hosts[host],
                 "generated_time": moment,
-                "payload": {"instance_uuid": uuid},
+                "payload": {"instance_uuid": uuid, "vir_domain_event": event},
             }
         )
     cloud.broken = (503, "{}")

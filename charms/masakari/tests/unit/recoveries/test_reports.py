@@ -123,6 +123,8 @@ def test_the_list(ctx: testing.Context, state: testing.State, recovered: FakeClo
     running = notification(recovered, "running", updated_at=None, **later)
     recovered.notifications.append(running)
     recovered.notifications.append({**running, "type": "VM", "notification_uuid": "vm"})
+    back = {"notification_uuid": "back", "generated_time": "2026-11-21T05:00:00.000000"}
+    recovered.notifications.append({**running, **back, "payload": {"event": "STARTED"}})
     found = run(ctx, state, "list-recoveries")
     assert found["count"] == 2
     assert [*found["recoveries"]] == ["later", UUID]
