@@ -172,7 +172,7 @@ class Config:
     def _check_flags(self) -> None:
         taken = sorted(set(self.flags) & masakari_conf.OWN_OPTIONS)
         if taken:
-            raise ValueError(f"config-flags: the charm itself sets {', '.join(taken)}")
+            raise ValueError(f"config-flags: remove {', '.join(taken)}: the charm itself sets it")
 
     def _check_vips(self) -> None:
         for text in self.vip.split():

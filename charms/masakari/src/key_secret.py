@@ -25,15 +25,17 @@ def private_key(secret: ops.Secret) -> str:
         content = secret.get_content(refresh=True)
     except ops.ModelError:  # not found, or permission denied: Juju's words differ by release
         raise ValueError(
-            f"{OPTION}: no secret that this application may read: juju grant-secret, or correct it"
+            f"{OPTION}: this application cannot read that secret: run juju grant-secret, or"
+            " correct the option"
         ) from None
     if KEY not in content:
         raise ValueError(
-            f"{OPTION}: the secret has no key {KEY}: juju update-secret NAME {KEY}#file=KEY.pem"
+            f"{OPTION}: the secret has no key {KEY}: run juju update-secret NAME"
+            f" {KEY}#file=KEY.pem"
         )
     key = values.private_key(content[KEY]) or values.private_key(decoded(content[KEY]))
     if key is None:
-        raise ValueError(f"{OPTION}: {KEY} in the secret is no PEM private key")
+        raise ValueError(f"{OPTION}: {KEY} in the secret is not a PEM private key")
     return key
 
 

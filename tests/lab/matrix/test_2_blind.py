@@ -92,7 +92,10 @@ def test_members_with_other_names_are_told_of(matrix: Matrix) -> None:
     with trial.watched(f"names without a domain, and the storage of {host} fails"):
         short = host.split(".")[0]
         trial.await_status(
-            "masakari-monitors", "storage network", f"calls it {short}", f"node_name to {host}"
+            "masakari-monitors",
+            "storage network",
+            f"calls this host {short}",
+            f"node_name to {host}",
         )
         matrix.cut(host, "storage")
         trial.await_nothing(UNDECIDED)

@@ -99,7 +99,7 @@ class Files:
         for user in USERS:
             if user in accounts:
                 return user
-        raise MachineError("the masakari-monitors packages made no account")
+        raise MachineError("the masakari-monitors packages created no user account")
 
     def _write_conf(self, desired: Desired, user: str) -> set[str]:
         before = _sections(self._host.read(CONF) or "")

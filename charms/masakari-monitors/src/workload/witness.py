@@ -152,7 +152,7 @@ def _problems(name: str, network: Network, hostname: str) -> Iterator[str]:
     elif network.members and hostname not in network.members:
         short = hostname.split(".")[0].lower()
         alike = [m for m in network.members if m.split(".")[0].lower() == short]
-        what = f"calls it {alike[0]}" if alike else "has no such member"
+        what = f"calls this host {alike[0]}" if alike else "does not know this host"
         yield f"Consul, {name} network: {what}: set node_name to {hostname} on its agent"
 
 

@@ -300,8 +300,14 @@ def test_a_witness_that_does_not_start_is_named(ctx, host):
     [
         (Network((), (), ("a:8500 does not answer",)), "storage network: a:8500 does not answer"),
         (Network((NAME,), (NAME,), ()), f"storage network: the agent of {NAME} is gone: start it"),
-        (Network(("node1", "b"), (), ()), f"calls it node1: set node_name to {NAME} on its agent"),
-        (Network(("b",), (), ()), f"has no such member: set node_name to {NAME} on its agent"),
+        (
+            Network(("node1", "b"), (), ()),
+            f"calls this host node1: set node_name to {NAME} on its agent",
+        ),
+        (
+            Network(("b",), (), ()),
+            f"does not know this host: set node_name to {NAME} on its agent",
+        ),
     ],
 )
 def test_what_keeps_consul_from_judging_this_host_is_said(ctx, host, seen, network, text):

@@ -181,5 +181,5 @@ def _unanswered(where: str, what: str) -> Finding:
         where,
         f"does not answer: {what}",
         "nothing is recovered without it, and the rest of this check is missing",
-        "have it answer, then run check again",
+        "see that it runs and can be reached, then run check again",
     )

@@ -117,7 +117,7 @@ def _host(survey: Survey, segment: Segment, host: SegmentHost) -> Iterator[Findi
             host.name,
             f"Nova calls its hypervisor {there.name}",
             _NAMES,
-            "have its nova-compute use one name (host in nova.conf), on a host without guests",
+            "make its nova-compute use one name (host in nova.conf), on a host without guests",
         )
     if not there.serves:
         down = "forced down" if there.forced_down else "down"
@@ -125,7 +125,7 @@ def _host(survey: Survey, segment: Segment, host: SegmentHost) -> Iterator[Findi
             Level.WARNS,
             host.name,
             f"nova-compute is {down}",
-            "it takes no guests of a failed host, and its own cannot be looked after",
+            "it takes no guests of a failed host, and its own cannot be managed",
             "start its nova-compute"
             if down == "down"
             else f"when it works again, run return-host host={host.name}",
@@ -174,7 +174,7 @@ def _disks(survey: Survey, segment: Segment, hosts: Iterable[SegmentHost]) -> It
             f"segment {segment.name}",
             f"{len(local)} guests have their disk where nova-compute keeps it, and Nova's API does"
             f" not tell whether that is shared: {enumerated(local)}",
-            "where it is local, a guest is made anew from its image, and what it wrote is lost",
+            "where it is local, a guest is rebuilt from its image, and what it wrote is lost",
             "see images_type and instances_path in nova.conf of the hypervisors: rbd, or a"
             " directory that all of them share",
         )
@@ -188,6 +188,6 @@ def _clocks(clocks: Mapping[str, float]) -> Iterator[Finding]:
                 api,
                 f"its clock is at least {abs(ahead):.0f} s"
                 f" {'ahead of' if ahead > 0 else 'behind'} this unit's",
-                "whether a fence came after a failure is told by clocks",
-                "have all machines use one time server (timedatectl on both)",
+                "clocks tell whether a fence came after a failure",
+                "make all machines use one time server (timedatectl on both)",
             )

@@ -125,7 +125,7 @@ def _estimate(noticed: int, ended: Iterable[Mapping[str, Any]]) -> str:
     ]
     first = f"noticed within {noticed} s, then fenced; " if noticed else ""
     if not dated:
-        return f"{first}no recovery has ended here yet from which the rest could be estimated"
+        return f"{first}how long the rest takes is not known: no recovery has ended here yet"
     recent = [seconds for _, seconds in sorted(dated, reverse=True)[:_RECENT]]
     return (
         f"{first}the last {len(recent)} recoveries took {statistics.median(recent):.0f} s"

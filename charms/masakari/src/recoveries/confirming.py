@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from reconcile import Workload
 
 MEANING = (
-    "this has the guests of {0} started elsewhere on your word alone: if {0} is on, they run twice"
-    " and destroy their disks. Go and see that it is off and cannot come on (power cable, PDU),"
+    "this starts the guests of {0} elsewhere, on your word alone: if {0} is on, they run twice and"
+    " destroy their disks. Go and see that it is off and cannot come on (power cable, PDU),"
     " then add i-have-seen-it-is-off=true"
 )
 

@@ -154,10 +154,10 @@ class Disarm:
                 )
                 continue
             what = "reported failed" if entry.reported else "lost"
-            cure = f"recover-host host={entry.node} has it recovered; if it answers again, it is"
-            cure += " taken back unfenced"
+            cure = f"to have it recovered, run recover-host host={entry.node}; if it answers"
+            cure += " again, it is taken back unfenced"
             if disarmed.in_force(said, entry.node, now):
-                cure = f"nothing is done before arm; then {cure}"
+                cure = f"nothing is done until arm is run; then, {cure}"
             moment = disarmed.day_time(entry.lost)
             text = f"{entry.node}: {what} at {moment} while disarmed, and left alone ({cure})"
             problems.append(blocked(text, AGAIN))

@@ -81,7 +81,7 @@ def arm(workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any
         result["failed-meanwhile"] = {
             re.sub("[^a-z0-9]+", "-", entry.node.lower()): _describe(entry) for entry in found
         }
-        result["next"] = "recover-host host=... for each of them: nothing is recovered by itself"
+        result["next"] = "run recover-host host=... for each of them: none is recovered by itself"
     return result
 
 
@@ -100,7 +100,7 @@ def recover_host(
     found = {entry.node.lower(): entry for entry in workload.disarm.left()}
     if (entry := found.get(host.lower())) is None:
         known = ", ".join(one.node for one in found.values()) or "none"
-        raise ActionError(f"{host} did not fail while that was disarmed; those that did: {known}")
+        raise ActionError(f"{host} did not fail while disarmed; hosts that did: {known}")
     works, again = workload.disarm.recover(entry)
     if works and not again:
         text = "the cluster is connected to it: start those of its guests that do not run"

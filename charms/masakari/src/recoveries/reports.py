@@ -21,12 +21,12 @@ KEPT = 100
 
 _NEXT = {
     "new": "it is about to begin",
-    "running": "it goes on: look again",
-    "error": "it is tried again by itself; the reason stands in the status, and at the end here",
-    "failed": "mend what the reason at the end names: it is tried again by itself as long as the"
-    " host is in maintenance. Or return-host, and start there what does not run",
-    "finished": "when the host works again: return-host",
-    "ignored": "nothing was to be done",
+    "running": "it is still going on: look again later",
+    "error": "it is retried automatically; the reason is in the status, and at the end here",
+    "failed": "fix what the reason at the end names: it is retried automatically as long as the"
+    " host is in maintenance. Or run return-host, and start there the guests that do not run",
+    "finished": "when the host works again, run return-host",
+    "ignored": "there was nothing to do",
 }
 
 

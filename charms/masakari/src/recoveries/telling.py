@@ -47,7 +47,7 @@ def show_recovery(
         uuid = str(latest[0]["notification_uuid"])
     item = api.notification(uuid)
     if item.get("type") != "COMPUTE_HOST":
-        raise ActionError(f"{uuid} is no recovery of a host; list-recoveries has those")
+        raise ActionError(f"{uuid} is not the recovery of a host; list-recoveries lists those")
     report = reports.read(item, _names(api))
     pictured = {"svg": picture.draw(report)} if params.get("svg") else {}
     return {**reports.describe(report), **pictured}

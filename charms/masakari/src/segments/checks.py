@@ -57,7 +57,7 @@ def _check_names(cloud: Cloud, stranger: Stranger | None, hosts: Sequence[str]) 
         if other != name:
             raise ActionError(
                 f"Nova knows {name} by two names: its hypervisor is {other}, so Masakari could"
-                " not tell whether a guest has left it. Have its nova-compute use one name"
+                " not tell whether a guest has left it. Make its nova-compute use one name"
                 f" (`host = {other}` in nova.conf, on a hypervisor without guests), then run"
                 " this action again"
             )

@@ -54,13 +54,13 @@ class Returning:
             raise ActionError(unknown([name], self._lookup.services()))
         if not self._wait(lambda: not self._cloud.is_recovering(host), timeout):
             raise ActionError(
-                f"the recovery of {name} still goes on (see `openstack notification list`); run"
-                " this action again when its notifications are finished or failed"
+                f"the recovery of {name} is still going on (see `openstack notification list`);"
+                " run this action again when its notifications are finished or failed"
             )
         if not self._wait(lambda: self._absence(name) is None, timeout):
             raise ActionError(
                 f"{name} is not back: {self._absence(name)}; start the host and its"
-                " pacemaker_remote, mend its networks, then run this action again"
+                " pacemaker_remote, repair its networks, then run this action again"
             )
         self._mark_returned(name, True)
         try:

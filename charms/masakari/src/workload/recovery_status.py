@@ -21,8 +21,8 @@ from masakari_fencing.records.spool import NO_SEGMENT
 from workload.fencing_package import REFUSALS, SPOOL
 
 _MISNAMED = (
-    "not recovered if it fails, as Masakari's, Nova's and the hypervisor's name must be the same"
-    " (remove-hosts, have its nova-compute use one name, add-hosts)"
+    "not recovered if it fails, because Masakari's, Nova's and the hypervisor's own name must be"
+    " the same (run remove-hosts, make its nova-compute use one name, run add-hosts)"
 )
 _NAMED = 5
 """Hosts that a status names; it is one line of a table."""
@@ -67,10 +67,10 @@ class Recoveries:
             blocked(text, AGAIN)
             for node, reason in reasons.items()
             for text in [
-                f"{node} was fenced and {NO_SEGMENT}: its guests are not recovered (add-hosts"
-                " puts it into one)"
+                f"{node} was fenced, but {NO_SEGMENT}: its guests are not recovered (put it"
+                " into one with add-hosts)"
                 if reason == NO_SEGMENT
-                else f"Masakari cannot be told that {node} was fenced, and is told again: {reason}"
+                else f"The fencing of {node} cannot be reported to Masakari yet: {reason}"
             ]
         ]
 

@@ -56,7 +56,7 @@ def test_defaults_are_valid() -> None:
         ({"report_limit_window": 0}, "report-limit-window: must be at least 1, is 0"),
         ({"recovery_workflow": "none"}, "recovery-workflow: must be one of fence-first, stock"),
         ({"fence_reported_failed": "maybe"}, "fence-reported-failed: must be one of never, con"),
-        ({"config_flags": "debug=True"}, "config-flags: the charm itself sets debug"),
+        ({"config_flags": "debug=True"}, "config-flags: remove debug: the charm itself sets it"),
         ({"config_flags": "x"}, "config-flags: expected key=value pairs, found 'x'"),
         ({"ssl_cert": model.b64(model.PEM)}, "ssl_cert and ssl_key (or ssl-key-secret): set both"),
         ({"ssl_key": model.b64(model.KEY)}, "ssl_cert and ssl_key (or ssl-key-secret): set both"),

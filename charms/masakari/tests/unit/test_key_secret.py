@@ -44,9 +44,13 @@ def test_another_revision_is_taken_when_juju_tells_of_it(
 @pytest.mark.parametrize(
     ("content", "known", "cure"),
     [
-        ({"ssl-key": model.KEY}, False, "may read: juju grant-secret, or correct it"),
-        ({"key": model.KEY}, True, "no key ssl-key: juju update-secret NAME ssl-key#file=KEY.pem"),
-        ({"ssl-key": "hunter2"}, True, "ssl-key in the secret is no PEM private key"),
+        ({"ssl-key": model.KEY}, False, "run juju grant-secret, or correct the option"),
+        (
+            {"key": model.KEY},
+            True,
+            "no key ssl-key: run juju update-secret NAME ssl-key#file=KEY.pem",
+        ),
+        ({"ssl-key": "hunter2"}, True, "ssl-key in the secret is not a PEM private key"),
     ],
 )
 def test_a_secret_of_no_use_is_blocked_with_the_cure(

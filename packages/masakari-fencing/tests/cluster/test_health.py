@@ -361,7 +361,7 @@ def test_the_guard_counts_the_recently_fenced_too(checked: Checked) -> None:
     assert health.WAITING in texts(1_000_130)
 
 
-@pytest.mark.parametrize(("matrix", "cure"), [("false", "credentials"), ("true", "mend its net")])
+@pytest.mark.parametrize(("matrix", "cure"), [("false", "credentials"), ("true", "fix its net")])
 def test_a_host_that_the_others_may_have_spared_has_another_cure(
     checked: Checked, monkeypatch: pytest.MonkeyPatch, matrix: str, cure: str
 ) -> None:
@@ -401,4 +401,4 @@ def test_hosts_of_segments_that_the_cluster_does_not_know(checked: Checked, remo
     checked.hosts_of_segments = ["NODE1.maas", "node2", "node3.maas"][1 - remotes :]
     told = [problem.node for problem in checked.problems()]
     assert told == ["node2", "node3.maas"]
-    assert "no node of the cluster" in checked.texts()[0]
+    assert "not a node of the cluster" in checked.texts()[0]

@@ -67,7 +67,7 @@ def lost() -> Iterator[Lost]:
         ({"power_type": "manual"}, "its power type in MAAS is manual", "give it a power type"),
         ({"state": "error"}, "power controller does not answer MAAS (power error)", "BMC"),
         ({"state": ""}, "power controller does not answer MAAS (power unknown)", "BMC"),
-        ({"state": MaasError("HTTP 503")}, "does not get its power state (HTTP 503)", "BMC"),
+        ({"state": MaasError("HTTP 503")}, "cannot get its power state (HTTP 503)", "BMC"),
     ],
 )
 def test_the_reason_and_its_cure(

@@ -202,14 +202,14 @@ def test_what_failed_meanwhile_is_listed_and_recovered_only_on_request(
     failed = {"host": HOST, "lost": "1970-01-12T13:30:00Z"}
     assert result["failed-meanwhile"] == {"hv1-maas": failed}, "a key with a dot is a level more"
     assert "recover-host" in result["next"]
-    assert f"recover-host host={HOST} has it recovered" in message(ctx, state)
+    assert f"to have it recovered, run recover-host host={HOST}" in message(ctx, state)
     properties.refuse(999_010.0)
     assert run(ctx, state, "recover-host", host=HOST.upper())["outcome"] == "requested"
     assert properties.left == []
     assert "end" not in properties.record, "its recovery is begun again"
     assert "left alone" not in message(ctx, state)
     text = fail(ctx, state, "recover-host", host=HOST)
-    assert text.endswith("did not fail while that was disarmed; those that did: none")
+    assert text.endswith("did not fail while disarmed; hosts that did: none")
 
 
 def test_guests_that_failed_by_themselves_are_listed(

@@ -138,7 +138,7 @@ def test_the_list(ctx: testing.Context, state: testing.State, recovered: FakeClo
     assert run(ctx, state, "list-recoveries", limit=1)["count"] == 1
     assert run(ctx, state, "show-recovery")["recovery"] == "later"
     text = fail(ctx, state, "show-recovery", id="vm")
-    assert text == "vm is no recovery of a host; list-recoveries has those"
+    assert text == "vm is not the recovery of a host; list-recoveries lists those"
 
 
 def test_before_anything_has_failed(
@@ -176,7 +176,7 @@ def test_one_that_was_refused(
     assert found["timeline"].splitlines()[-1] == (
         "     1.0 s  Refused to recover the instances: it lives"
     )
-    assert "tried again by itself" in found["next"]
+    assert "retried automatically" in found["next"]
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ class TestReturnHost:
         self, failed: Segments, cloud: FakeCloud, status: str
     ) -> None:
         self.notify(cloud, status)
-        with pytest.raises(ActionError, match=f"the recovery of {ONE} still goes on"):
+        with pytest.raises(ActionError, match=f"the recovery of {ONE} is still going on"):
             failed.return_host(ONE, reserved=False, timeout=10)
         assert [entry for entry in cloud.log if entry[0] == "PUT"] == []
 

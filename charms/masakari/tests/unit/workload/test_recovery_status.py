@@ -21,12 +21,12 @@ from workload import cluster, fencing_package
     [
         (
             "it is in no failover segment",
-            "hv1.maas was fenced and it is in no failover segment: its guests are not recovered"
-            " (add-hosts puts it into one)",
+            "hv1.maas was fenced, but it is in no failover segment: its guests are not recovered"
+            " (put it into one with add-hosts)",
         ),
         (
             "HTTP 404",
-            "Masakari cannot be told that hv1.maas was fenced, and is told again: HTTP 404",
+            "The fencing of hv1.maas cannot be reported to Masakari yet: HTTP 404",
         ),
         ("", None),
     ],

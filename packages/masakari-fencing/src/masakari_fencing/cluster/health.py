@@ -26,25 +26,24 @@ from masakari_fencing.records import disarmed, stopped_fencing
 ENABLE = "set enable-stonith on pacemaker-remote, and maas_url and maas_credentials on hacluster"
 CREDENTIALS = "check maas_url and maas_credentials on hacluster, and that MAAS is reachable"
 MAAS = "check MAAS itself, and that the masakari units reach it"
-CLEANUP = (
-    "crm_mon -1, on a masakari unit, says why; when it is mended: crm_resource -r {} --cleanup"
-)
+CLEANUP = "crm_mon -1, on a masakari unit, says why; once fixed: crm_resource -r {} --cleanup"
 NAMES = "the node's name must be its host name and domain in MAAS"
-MANAGE = "start pacemaker_remote on it; if it runs: crm_resource -r {0} --cleanup, then "
-MANAGE += "crm_resource -r {0} --meta --delete-parameter is-managed, on a masakari unit"
+MANAGE = "start pacemaker_remote on it; if it runs, on a masakari unit: "
+MANAGE += "crm_resource -r {0} --cleanup, "
+MANAGE += "then crm_resource -r {0} --meta --delete-parameter is-managed"
 
 RING = "corosync-cfgtool -R, on a masakari unit"
 
 LIMIT = "run readmit-hosts if only the network had died and is back, "
 LIMIT += "allow-fencing if the hosts are dead"
 
-SPARED = "mend its network, it is then taken back by itself; if it is dead, run allow-fencing; "
+SPARED = "fix its network, and it is taken back automatically; if it is dead, run allow-fencing; "
 SPARED += "if neither helps, " + CREDENTIALS
 
 WAITING = "is waiting to be fenced"
 FAILED = "fencing it failed"
-UNKNOWN = "in a failover segment, but no node of the cluster: its failure goes unnoticed"
-JOIN = "deploy pacemaker-remote on it, or have the segment name it as `crm_mon -1` does"
+UNKNOWN = "in a failover segment, but not a node of the cluster: its failure would go unnoticed"
+JOIN = "deploy pacemaker-remote on it, or name it in the segment as `crm_mon -1` does"
 ENABLED = "enable its segment, or put it into one; to have it fenced all the same: "
 ENABLED += "stonith_admin --reboot {}, on a masakari unit"
 _UNFENCED = (WAITING, FAILED, unfenced.LOST)

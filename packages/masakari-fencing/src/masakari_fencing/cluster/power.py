@@ -39,8 +39,8 @@ DEAD = "its power controller (BMC) does not answer"
 ON_THE_DAY = "until then it cannot be switched off for certain, and its guests are not recovered"
 CHECK = f"check the BMC, its network, and its power settings in MAAS; {ON_THE_DAY}"
 UNKNOWN = "MAAS cannot tell its power state"
-MANUAL = f"give the machine a power type in MAAS that can be asked; {ON_THE_DAY}"
-ELSEWHERE = "MAAS calls its power off, but it is connected to the cluster"
+MANUAL = f"give the machine a power type in MAAS that can be queried; {ON_THE_DAY}"
+ELSEWHERE = "MAAS says that its power is off, but it is connected to the cluster"
 ADDRESS = "check its power address in MAAS: fencing it would switch off another machine"
 
 

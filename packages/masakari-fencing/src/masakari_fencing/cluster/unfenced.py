@@ -21,7 +21,7 @@ CONFIRM = "{0}; or see that {1} is off, and say so: confirm-host-dead host={1}"
 
 CREDENTIALS = "check maas_url and maas_credentials on hacluster"
 MAAS = "bring MAAS back, or the network to it"
-CONTROLLER = "mend its power controller (BMC), or the network to it"
+CONTROLLER = "repair its power controller (BMC), or the network to it"
 MANUAL = "give it a power type in MAAS"
 
 
@@ -89,7 +89,7 @@ def _cause(node: str, device: Mapping[str, str], maas: Callable[[str, str], Maas
     try:
         state = client.power_state(machine)
     except MaasError as error:
-        return [f"MAAS does not get its power state ({error})", CONTROLLER]
+        return [f"MAAS cannot get its power state ({error})", CONTROLLER]
     if state in ("on", "off"):
         return ["", ""]
     return [f"its power controller does not answer MAAS (power {state or 'unknown'})", CONTROLLER]

@@ -184,8 +184,8 @@ class Api:
         if there == self._origin and kept and location:
             return target
         scheme, host, port = there
-        text = f"MAAS redirects to {scheme}://{host}:{port}, which is not followed with the key"
-        raise SettingsError(f"{text}: have maas_url say where it is")
+        text = f"MAAS redirects to {scheme}://{host}:{port}, where the key is not sent"
+        raise SettingsError(f"{text}: set maas_url to where MAAS is")
 
     def _authorization(self) -> str:
         """Sign as OAuth 1.0 with PLAINTEXT; MAAS leaves the consumer's secret empty."""

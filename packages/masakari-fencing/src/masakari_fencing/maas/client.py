@@ -83,7 +83,7 @@ class Maas:
             pairs = [("hostname", label) for label in labels[first : first + PAGE]]
             answer = self._api.ask("GET", f"machines/?{urllib.parse.urlencode(pairs)}")
             if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
-                raise MaasError("MAAS answered with something else than machines")
+                raise MaasError("MAAS did not answer with a list of machines")
             found += [_machine(one) for one in answer]
         return found
 

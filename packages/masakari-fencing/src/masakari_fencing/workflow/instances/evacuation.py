@@ -181,8 +181,8 @@ class Evacuation(InstanceRequests):
         except Failed as error:
             if not left_at:
                 raise
-            text = f"{error}; it may run on {left_at}, where its way there was broken off"
-            raise Failed(f"{text}: end it there before it is started or unlocked") from error
+            text = f"{error}; it may run on {left_at}, where its live migration broke off"
+            raise Failed(f"{text}: stop it there before it is started or unlocked") from error
 
     def _left_at(self) -> str:
         migrating = self._before.task_state == MIGRATING
@@ -314,4 +314,4 @@ def _task(server: Any) -> str:
 
 def _fault(server: Any) -> str:
     fault = getattr(server, "fault", None) or {}
-    return str(fault.get("message") or "Nova says no more than that it failed")
+    return str(fault.get("message") or "Nova gives no reason")
