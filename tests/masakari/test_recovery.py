@@ -9,7 +9,7 @@ from typing import Any
 
 import eventlet
 import pytest
-from conftest import HOST, World, use_threads
+from conftest import CONF, HOST, World, use_threads
 from fencing_nova import HttpError, Server
 from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, REFUSED
@@ -52,6 +52,8 @@ def test_of_two_engines_with_one_notification_one_works_and_both_say_the_same(
     world: World,
 ) -> None:
     """Masakari's periodic task works on a list that is older than the other engine's work."""
+    # The second waits for the first, however slow the machine is.
+    CONF.set_override("recovery_timeout", 120, group="fencing")
     world.add(*(Server(f"g{n}") for n in range(6)))
     world.nova.rebuild = 0.3
     world.power_cut()
