@@ -81,14 +81,13 @@ def test_what_past_recoveries_took(plan: Any, cloud: RoomyCloud) -> None:
             "id": n,
             "type": "COMPUTE_HOST",
             "status": "finished",
+            "payload": {"event": "STOPPED"},
             "generated_time": f"2026-11-2{n}T07:00:00.000000",
             "updated_at": f"2026-11-2{n}T07:00:{n + 10}.000000",
         }
         for n in range(1, 6)
     ]
-    cloud.notifications.append(
-        {"id": 9, "type": "COMPUTE_HOST", "status": "finished", "generated_time": ""}
-    )
+    cloud.notifications.append({**cloud.notifications[0], "id": 9, "generated_time": ""})
     late = {"status": "failed", "updated_at": "2026-11-29T07:00:00.000000"}
     cloud.notifications.append({**cloud.notifications[0], **late})
     text = "the last 5 recoveries took 13 s (11 to 15) from the fence on"
