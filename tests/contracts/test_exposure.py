@@ -62,6 +62,7 @@ RATED = {
         "masakari-engine",
         "masakari-fencing-notifier",
         "masakari-fencing-unblocker",
+        "masakari-fencing-exporter",
     ),
     # Not the other monitors: two start programs with root's rights, and one runs under another
     # host name, for which it is root before it is itself.

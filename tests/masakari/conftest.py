@@ -229,6 +229,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         CONF.set_override(option, value, group="fencing")
     CONF.set_override("report_limit_window", 120, group="fencing")
     monkeypatch.setattr(notifications.NotificationBase, "emit", _quiet)
+    (tmp_path / "tally").mkdir()
+    monkeypatch.setattr(attempt.tally, "FILE", tmp_path / "tally" / "recoveries.json")
     made = World(tmp_path)
     monkeypatch.setattr(attempt, "Subprocess", lambda: made.cib)
     monkeypatch.setattr(driver, "Subprocess", lambda: made.cib)

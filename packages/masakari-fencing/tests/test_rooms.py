@@ -13,8 +13,8 @@ import pytest
 PACKAGE = Path(masakari_fencing.__file__).parent
 TESTS = Path(__file__).parent
 
-PROCESSES = {"workflow", "notifier", "fence_agent", "cluster", "unblocker"}
-"""masakari-engine, the notifier, Pacemaker's fencer, the charm, the unblocker."""
+PROCESSES = {"workflow", "notifier", "fence_agent", "cluster", "unblocker", "exporter"}
+"""masakari-engine, the notifier, Pacemaker's fencer, the charm, the unblocker, the exporter."""
 
 WIRES = {"pacemaker", "openstack", "maas", "records"}
 

@@ -19,12 +19,13 @@ HOME = "/usr/share/masakari-fencing"
 ALERT_AGENT = f"{HOME}/masakari_fencing/alert.py"
 REFUSALS = "/var/lib/masakari-fencing/refusals"
 SPOOL = "/var/lib/masakari-fencing/spool"
+TALLY = "/var/lib/masakari-fencing/tally"
 GUARD_AGENT = "/usr/sbin/fence_masakari_guard"
 UNITS = tuple(
     f"/usr/local/lib/systemd/system/{name}.service"
-    for name in (services.NOTIFIER, "masakari-fencing-unblocker")
+    for name in (services.NOTIFIER, "masakari-fencing-unblocker", "masakari-fencing-exporter")
 )
-"""The notifier's, and that of what starts and stops with it."""
+"""The notifier's, and those of what starts and stops with it."""
 
 _STATE = "/var/lib/masakari-fencing"
 _GUARD_STATE = "/var/lib/masakari-fencing/guard"
@@ -51,7 +52,8 @@ class Installation:
             if changed and path in UNITS:
                 self._host.systemd.daemon_reload()
         self._remove_others(contents)
-        self._directory(REFUSALS, 0o755, _USER, _USER)
+        for directory in (REFUSALS, TALLY):
+            self._directory(directory, 0o755, _USER, _USER)
         self._directory(_GUARD_STATE, 0o755, "root", "root")
         return services.digest(sorted(contents.items()))
 

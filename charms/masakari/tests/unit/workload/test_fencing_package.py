@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from masakari_fencing.records import tally
 from ops import testing
 
 import machine as machine_module
@@ -26,6 +27,7 @@ class TestInstallation:
             ("/usr/sbin/fence_masakari_guard", 0o755),
             ("/usr/local/lib/systemd/system/masakari-fencing-notifier.service", 0o644),
             ("/usr/local/lib/systemd/system/masakari-fencing-unblocker.service", 0o644),
+            ("/usr/local/lib/systemd/system/masakari-fencing-exporter.service", 0o644),
         ):
             assert machine.host.mode(path) == mode, path
         assert machine.host.mode("/var/lib/masakari-fencing/spool") & stat.S_ISGID
@@ -38,7 +40,9 @@ class TestInstallation:
         (source / "__pycache__").mkdir()
         for name in ("__init__.py", "__pycache__/x.pyc", "data/fence_masakari_guard"):
             (source / name).write_text("")
-        units = [f"masakari-fencing-{name}.service" for name in ("notifier", "unblocker")]
+        units = [
+            f"masakari-fencing-{name}.service" for name in ("notifier", "unblocker", "exporter")
+        ]
         for unit in units:
             (source / "data" / unit).write_text("")
         info = source.parent / "masakari_fencing-0.1.dist-info"
@@ -93,7 +97,8 @@ class TestInstallation:
 
 def test_what_the_engine_leaves_has_a_place(ctx: testing.Context, machine: Machine) -> None:
     ctx.run(ctx.on.config_changed(), complete())
-    assert machine.host.path(fencing_package.REFUSALS).is_dir()
+    for directory in (fencing_package.REFUSALS, str(tally.FILE.parent)):
+        assert machine.host.path(directory).is_dir()
 
 
 def test_without_pacemaker_nothing_is_joined(tmp_path: Path) -> None:

@@ -39,13 +39,13 @@ def cib(runner: Runner) -> ET.Element:
     return parse(run(runner, ["cibadmin", "--query"], timeout=30))
 
 
-def configuration(runner: Runner) -> ET.Element:
+def configuration(runner: Runner, *, timeout: float = 30) -> ET.Element:
     """Ask the cluster for its `configuration` element: all but its status.
 
     Raises:
         PacemakerError: the cluster does not answer.
     """
-    return parse(run(runner, ["cibadmin", "--query", "--scope", "configuration"], timeout=30))
+    return parse(run(runner, ["cibadmin", "--query", "--scope", "configuration"], timeout=timeout))
 
 
 def remote_record(runner: Runner, node: str, *, timeout: float = 15) -> RemoteRecord:

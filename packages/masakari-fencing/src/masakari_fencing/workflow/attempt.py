@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from masakari_fencing.openstack import instances, times
 from masakari_fencing.openstack.compute_service import ComputeService
 from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.pacemaker.tools import PacemakerError
-from masakari_fencing.records import refusals
+from masakari_fencing.records import refusals, tally
 from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import Record
 from masakari_fencing.workflow import options
@@ -122,3 +123,18 @@ class Attempt:
         """Have the charm's status say nothing more about an earlier attempt."""
         with contextlib.suppress(OSError, ValueError):
             refusals.forget(Path(CONF.fencing.refusals_directory), self.host)
+
+    def count_begun(self, record: Record, lost: float) -> None:
+        """Have the metrics count how soon the evacuation begins.
+
+        Args:
+            record: the recovery.
+            lost: when the host was lost, in seconds since the epoch.
+        """
+        with contextlib.suppress(OSError):
+            tally.begun(tally.FILE, record, lost, time.time())
+
+    def count_ended(self, record: Record) -> None:
+        """Have the metrics count how this attempt has ended."""
+        with contextlib.suppress(OSError):
+            tally.ended(tally.FILE, record)

@@ -51,6 +51,7 @@ def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
         time.sleep(PAUSE)
     if ended is None:
         return
+    this.count_ended(ended)
     if outcome in (REFUSED, FAILED):
         this.refuse(reason)
     else:

@@ -156,6 +156,8 @@ def _listed(
     since = this.failed_at()
     if record is None or record.instances is None:
         tell(progress.lost(this.host, since), 0.1)
+        if record is not None:
+            this.count_begun(record, since)
     end = time.monotonic() + CONF.fencing.nova_timeout
     while True:
         try:

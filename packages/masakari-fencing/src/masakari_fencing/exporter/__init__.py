@@ -1,0 +1,1 @@
+"""Shows to Prometheus what is known of recoveries, fencing and the cluster."""
