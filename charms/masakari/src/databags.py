@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import endpoints
-from relations import certificates, database, hacluster, keystone, messaging, peers
+from relations import certificates, cos_agent, database, hacluster, keystone, messaging, peers
 from state import State
 
 OWNED = {
@@ -12,6 +12,7 @@ OWNED = {
     "amqp": messaging.KEYS,
     "ha": hacluster.KEYS,
     "certificates": (*certificates.KEYS, *certificates.LEGACY_KEYS),
+    "cos-agent": cos_agent.KEYS,
     "cluster": peers.KEYS,
 }
 """Keys of each relation that this charm writes, and deletes when they have no value."""
@@ -37,6 +38,7 @@ def compute(
         "amqp": messaging.request(),
         "ha": _ha(state) if serving else None,
         "certificates": certificates.request(state.unit, state.certificate_names),
+        "cos-agent": _cos_agent(state),
         "cluster": peers.publish(state.cluster_address, state.own_addresses, fencing=fencing),
     }
 
@@ -86,3 +88,10 @@ def _ha(state: State) -> dict[str, str] | None:
         interface=state.cluster_interface or config.vip_iface,
         published=state.published_ha,
     )
+
+
+def _cos_agent(state: State) -> dict[str, str] | None:
+    if "cos-agent" not in state.related:
+        return None
+    topology = cos_agent.Topology(state.model, state.model_uuid, state.application)
+    return cos_agent.publish(topology)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import logging
 import os
 import shutil
@@ -20,6 +21,8 @@ from instance_ha_common.machine.memory import Memory
 from instance_ha_common.machine.templates import Templates
 from masakari_fencing.cluster.desired import Postponed
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import foresight
+from masakari_fencing.records.foresight import Foresight
 
 import databags
 import problems
@@ -146,6 +149,7 @@ class Workload:
         )
         self._supervise(state, result, check)
         self._tend_cluster(state, machine, result, check)
+        self._tell_metrics(state, check)
         return result
 
     def _configure_haproxy(self, state: State, result: Result) -> bool | None:
@@ -271,6 +275,19 @@ class Workload:
                 result.problems += [blocked(text, AGAIN) for text in found]
         except PacemakerError as error:
             result.problems.append(waiting(f"Pacemaker does not answer: {error}", ANSWERS))
+
+    def _tell_metrics(self, state: State, check: bool) -> None:
+        """Leave for the exporter what only the leader knows, and it alone shows."""
+        path = str(foresight.FILE)
+        if not state.leader or not self.fencing.joined:
+            self.host.remove(path)
+        elif check:
+            checked, found = self.cluster.checked()
+            surveyed, rooms = self.preflight.rooms()
+            answers = self.cluster.power_answers()
+            controllers = {host: not answer.bad for host, answer in answers.items()}
+            known = Foresight(checked, tuple(found), surveyed, rooms, controllers)
+            self.host.write(path, json.dumps(known.dump(), sort_keys=True))
 
     def _tell_disarmed(self, result: Result) -> None:
         found, notes = self.disarm.status()

@@ -20,7 +20,7 @@ from relations import peers as peers_module
 from relations.keystone import Identity
 
 MANDATORY = ("identity-service", "shared-db", "amqp")
-ENDPOINTS = (*MANDATORY, "ha", "certificates", "cluster")
+ENDPOINTS = (*MANDATORY, "ha", "certificates", "cos-agent", "cluster")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,8 @@ class State:
     Attributes:
         unit: name of the unit.
         application: name of its application.
+        model: name of the model.
+        model_uuid: the model's identifier.
         leader: whether it is the leader.
         config: the options.
         related: endpoints that have a relation.
@@ -75,6 +77,8 @@ class State:
     certificate_names: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
     issued: certificates.Issued | None = None
     authorities: str | None = None
+    model: str = ""
+    model_uuid: str = ""
 
     @property
     def wants_ha(self) -> bool:
@@ -151,6 +155,8 @@ class Reader:
             certificate_names=names,
             issued=self._issued(offers, names),
             authorities=certificates.authorities(offers),
+            model=self._model.name,
+            model_uuid=self._model.uuid,
         )
 
     def active(self, endpoint: str) -> list[ops.Relation]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from instance_ha_common.machine.memory import Memory
+from masakari_fencing.records.foresight import Room
 
 if TYPE_CHECKING:
     from instance_ha_common.machine.host import Host
@@ -60,6 +61,15 @@ class Watch:
             return [f"whether there is room for recoveries is not known: {seen['error']}"]
         return self._said("notes")
 
+    def rooms(self) -> tuple[float, dict[str, Room]]:
+        """When the room for recoveries was last seen, and how much each segment has."""
+        seen = self._memory.read(_NAME, dict)
+        if self._age(seen, "time", self._clock()) >= _OLD:
+            return 0.0, {}
+        rooms = seen.get("rooms")
+        found = rooms.items() if isinstance(rooms, dict) else ()
+        return float(seen["time"]), {name: Room(*room) for name, room in found}
+
     def _said(self, kind: str) -> list[str]:
         seen = self._memory.read(_NAME, dict)
         old = self._age(seen, "time", self._clock()) >= _OLD
@@ -89,4 +99,5 @@ def _look(state: State, host: Host) -> dict[str, Any]:
     return {
         "blocks": [str(finding) for finding in checks.of_programs(there)],
         "notes": [text for one in found if (text := capacity.note(one, wanted))],
+        "rooms": {one.segment: [one.survives, min(wanted, one.checked)] for one in found},
     }

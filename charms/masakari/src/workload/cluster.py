@@ -198,6 +198,11 @@ class Cluster:
         self._memory.write(_POWER, controllers.dump())
         return found
 
+    def checked(self) -> tuple[float, list[str]]:
+        """When the leader has checked last, in seconds since the epoch, and what it found."""
+        seen = self._memory.read(_HEALTH, dict)
+        return (seen["time"], seen["problems"]) if seen.get("leader") else (0.0, [])
+
     def power_answers(self) -> dict[str, Answer]:
         """What the power controllers have answered last, by hypervisor."""
         from masakari_fencing.cluster.power import Controllers
