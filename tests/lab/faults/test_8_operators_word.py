@@ -96,7 +96,8 @@ def told(trial: Trial, host: str) -> None:
     assert found["host"] == host
     phases = {name: float(str(seconds)) for name, seconds in dict(found["phases"]).items()}
     assert {*phases} == {"detected", "fenced", "notified", "evacuating", "done"}
-    assert phases["detected"] == 0.0 < phases["fenced"] < phases["evacuating"] < phases["done"]
+    # Where the fence was withheld, the loss that is known is Pacemaker's last attempt to connect.
+    assert phases["detected"] == 0.0 <= phases["fenced"] < phases["evacuating"] < phases["done"]
     homes = {item["id"]: item for item in trial.guests.find("trial-").values()}
     instances = dict(found["instances"])
     assert len(instances) == 2
