@@ -4,9 +4,9 @@
 usage: masakari-monitor-sender PROGRAM [ARGUMENT...]
 
 Masakari refuses a report as a duplicate that equals one of a moment before, and its monitors take
-that for delivered: a guest whose QEMU dies twice within that time would stay dead. So where a
-guest's report is refused as a duplicate, and the guest is still dead, it is sent again, with the
-present time, until it is accepted.
+that for delivered: an instance whose QEMU dies twice within that time would stay dead. So where an
+instance's report is refused as a duplicate, and the instance is still dead, it is sent again, with
+the present time, until it is accepted.
 
 And the process monitor reports a process that has just been restarted, where that took the last of
 the attempts that it has: such a report is not sent at all, as it would close a healthy host.
@@ -37,11 +37,12 @@ PATIENCE = 600.0
 
 
 class Client:
-    """A client for Masakari's API that does not take a refused report of a guest for delivered.
+    """A client for Masakari's API that does not take an instance's refused report for delivered.
 
     Args:
         client: openstacksdk's `instance_ha` proxy.
-        dead: whether a guest of this machine does not run, by its UUID; None where nobody knows.
+        dead: whether an instance of this machine does not run, by its UUID; None where nobody
+            knows.
     """
 
     def __init__(self, client: Any, dead: Callable[[str], bool | None]) -> None:
@@ -105,12 +106,12 @@ def is_duplicate(error: Exception) -> bool:
     return getattr(error, "status_code", None) == 409 and "duplicate" in str(error)
 
 
-def guest_is_dead(uri: str, uuid: str) -> bool | None:
-    """Whether libvirt has a guest that does not run; False where it is not here any more.
+def instance_is_dead(uri: str, uuid: str) -> bool | None:
+    """Whether libvirt has an instance that does not run; False where it is not here any more.
 
     Args:
         uri: libvirt's address.
-        uuid: the guest's.
+        uuid: the instance's.
 
     Returns:
         None where libvirt does not say.
@@ -158,7 +159,7 @@ def make(base: type[Any], conf: Any) -> type[Any]:
 
         def _make_client(self) -> Client:
             def dead(uuid: str) -> bool | None:
-                return guest_is_dead(conf.libvirt.connection_uri, uuid)
+                return instance_is_dead(conf.libvirt.connection_uri, uuid)
 
             return Client(super()._make_client(), dead)
 

@@ -56,6 +56,6 @@ MONITORS = (
         "/usr/bin/masakari-introspectiveinstancemonitor",
         frozenset({"introspectiveinstancemonitor", "callback"}),
         kernel_name=True,
-        group="libvirt",  # to ask the guests' agents; the others read, or ask as root
+        group="libvirt",  # to ask the instances' agents; the others read, or ask as root
     ),
 )

@@ -166,9 +166,9 @@ class Libvirt(ModuleType):
         (Libvirt(trouble="away"), None),
     ],
 )
-def test_libvirt_is_asked_whether_a_guest_is_dead(monkeypatch, libvirt, dead):
+def test_libvirt_is_asked_whether_a_instance_is_dead(monkeypatch, libvirt, dead):
     monkeypatch.setitem(sys.modules, "libvirt", libvirt)
-    assert sender.guest_is_dead("qemu:///system", GUEST) is dead
+    assert sender.instance_is_dead("qemu:///system", GUEST) is dead
     assert libvirt.closed or libvirt.trouble == "away"
 
 

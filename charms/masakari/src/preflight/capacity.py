@@ -17,9 +17,9 @@ FAILURES = 3
 _KINDS = ("MEMORY_MB", "VCPU")
 """By what the fullest hosts are chosen that fail together."""
 
-SHORT = "guests stay down until there is room"
+SHORT = "instances stay down until there is room"
 MAKE_ROOM = (
-    "add a hypervisor (or a reserved host), move or resize guests, or accept it: set"
+    "add a hypervisor (or a reserved host), move or resize instances, or accept it: set"
     " segment-host-failures"
 )
 
@@ -131,11 +131,11 @@ def _untold(ground: Ground, hosts: Sequence[str], rules: Rules) -> Iterator[tupl
 def described(found: Survival) -> str:
     """What a segment stands, in words."""
     if not found.hosts:
-        return f"{found.segment}: no host has guests to recover"
+        return f"{found.segment}: no host has instances to recover"
     more = " (more were not tried)" if found.survives == found.checked < found.hosts else ""
     return (
         f"{found.segment}: survives {found.survives} host failures at once{more}; hosts with"
-        f" guests: {found.hosts}"
+        f" instances: {found.hosts}"
     )
 
 

@@ -19,10 +19,10 @@ SLOW = 10.0
 CLOCKS = 2.0
 """Seconds by which clocks may differ: a fence counts only for what failed before it."""
 
-_UNFENCED = "a host that cannot be fenced is not recovered: its guests stay down"
-_NAMES = "Masakari could not tell whether a guest has left the host, and would not recover it"
+_UNFENCED = "a host that cannot be fenced is not recovered: its instances stay down"
+_NAMES = "Masakari could not tell whether an instance has left the host, and would not recover it"
 _PROGRAMS = {
-    "nova-scheduler": "finds the hosts that guests are evacuated to",
+    "nova-scheduler": "finds the hosts that instances are evacuated to",
     "nova-conductor": "carries evacuations out",
 }
 
@@ -48,7 +48,7 @@ def of_power(answers: Mapping[str, Answer]) -> Iterator[Finding]:
             Level.WARNS,
             host,
             what,
-            "a fence waits for it, and guests wait for the fence",
+            "a fence waits for it, and instances wait for the fence",
             "look at the BMC and its network; run check again",
         )
 
@@ -62,7 +62,7 @@ def of_cloud(survey: Survey) -> list[Finding]:
                 Level.BLOCKS,
                 "Masakari",
                 "there is no failover segment that is enabled",
-                "no host is fenced and no guest is recovered",
+                "no host is fenced and no instance is recovered",
                 "run create-segment, or update-segment enabled=true",
             )
         )
@@ -73,7 +73,7 @@ def of_cloud(survey: Survey) -> list[Finding]:
                     Level.WARNS,
                     f"segment {segment.name}",
                     "is disabled",
-                    "its hosts are not fenced, and their guests not recovered",
+                    "its hosts are not fenced, and their instances not recovered",
                     f"run update-segment name={segment.name} enabled=true",
                 )
             )
@@ -85,14 +85,14 @@ def of_cloud(survey: Survey) -> list[Finding]:
 
 
 def of_programs(survey: Survey) -> Iterator[Finding]:
-    """What Nova itself lacks, without which no guest is recovered."""
+    """What Nova itself lacks, without which no instance is recovered."""
     for name, up in survey.programs.items():
         if not up:
             yield Finding(
                 Level.BLOCKS,
                 name,
                 "none is up and enabled",
-                f"it {_PROGRAMS[name]}: no guest is recovered without it",
+                f"it {_PROGRAMS[name]}: no instance is recovered without it",
                 "see `openstack compute service list`, and start it",
             )
 
@@ -117,7 +117,7 @@ def _host(survey: Survey, segment: Segment, host: SegmentHost) -> Iterator[Findi
             host.name,
             f"Nova calls its hypervisor {there.name}",
             _NAMES,
-            "make its nova-compute use one name (host in nova.conf), on a host without guests",
+            "make its nova-compute use one name (host in nova.conf), on a host without instances",
         )
     if not there.serves:
         down = "forced down" if there.forced_down else "down"
@@ -125,7 +125,7 @@ def _host(survey: Survey, segment: Segment, host: SegmentHost) -> Iterator[Findi
             Level.WARNS,
             host.name,
             f"nova-compute is {down}",
-            "it takes no guests of a failed host, and its own cannot be managed",
+            "it takes no instances of a failed host, and its own cannot be managed",
             "start its nova-compute"
             if down == "down"
             else f"when it works again, run return-host host={host.name}",
@@ -134,12 +134,12 @@ def _host(survey: Survey, segment: Segment, host: SegmentHost) -> Iterator[Findi
 
 
 def _place(survey: Survey, host: SegmentHost, there: Hypervisor) -> Iterator[Finding]:
-    guests = [one.name for one in survey.instances.get(host.name, ())]
-    if host.reserved and guests:
+    instances = [one.name for one in survey.instances.get(host.name, ())]
+    if host.reserved and instances:
         yield Finding(
             Level.WARNS,
             host.name,
-            f"is a reserved host and has guests: {enumerated(guests)}",
+            f"is a reserved host and has instances: {enumerated(instances)}",
             "what they use is missing on the day",
             "move them away, or make another one the reserved host (update-host)",
         )
@@ -148,7 +148,7 @@ def _place(survey: Survey, host: SegmentHost, there: Hypervisor) -> Iterator[Fin
             Level.WARNS,
             host.name,
             "is a reserved host, but enabled in Nova",
-            "Nova places guests there, and it may be full on the day",
+            "Nova places instances there, and it may be full on the day",
             f"run update-host host={host.name} reserved=true (it is disabled in Nova then)",
         )
     if not host.reserved and not there.enabled and not there.forced_down:
@@ -156,7 +156,7 @@ def _place(survey: Survey, host: SegmentHost, there: Hypervisor) -> Iterator[Fin
             Level.WARNS,
             host.name,
             "nova-compute is disabled",
-            "it takes no guests of a failed host",
+            "it takes no instances of a failed host",
             f"openstack compute service set --enable {host.name} nova-compute",
         )
 
@@ -172,9 +172,9 @@ def _disks(survey: Survey, segment: Segment, hosts: Iterable[SegmentHost]) -> It
         yield Finding(
             Level.UNKNOWN,
             f"segment {segment.name}",
-            f"{len(local)} guests have their disk where nova-compute keeps it, and Nova's API does"
-            f" not tell whether that is shared: {enumerated(local)}",
-            "where it is local, a guest is rebuilt from its image, and what it wrote is lost",
+            f"{len(local)} instances have their disk where nova-compute keeps it, and Nova's API"
+            f" does not tell whether that is shared: {enumerated(local)}",
+            "where it is local, an instance is rebuilt from its image, and what it wrote is lost",
             "see images_type and instances_path in nova.conf of the hypervisors: rbd, or a"
             " directory that all of them share",
         )

@@ -19,7 +19,7 @@ class Level(enum.Enum):
     """How bad it is; the order is that of the table."""
 
     BLOCKS = "blocks"
-    """Guests would not be recovered."""
+    """Instances would not be recovered."""
     WARNS = "warns"
     """Some may not be, or later than they could."""
     UNKNOWN = "unknown"

@@ -79,11 +79,11 @@ def make(
         "segment": segment.name,
         "recovery-method": segment.recovery_method,
         "fenced-by": ", ".join(devices) or "nothing",
-        "guests": len(moves),
+        "instances": len(moves),
         "without-a-place": len(stranded),
         "seconds": _estimate(noticed, ended),
         "table": shortened("\n".join(_line(n, move, reserved) for n, move in enumerate(moves, 1)))
-        or "no guest to recover",
+        or "no instance to recover",
         "plan": shortened(json.dumps([_plain(move) for move in moves])),
     }
     if against:
@@ -129,5 +129,5 @@ def _estimate(noticed: int, ended: Iterable[Mapping[str, Any]]) -> str:
     recent = [seconds for _, seconds in sorted(dated, reverse=True)[:_RECENT]]
     return (
         f"{first}the last {len(recent)} recoveries took {statistics.median(recent):.0f} s"
-        f" ({min(recent):.0f} to {max(recent):.0f}) from the fence on, whatever their guests"
+        f" ({min(recent):.0f} to {max(recent):.0f}) from the fence on, whatever their instances"
     )

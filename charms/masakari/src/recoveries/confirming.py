@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from reconcile import Workload
 
 MEANING = (
-    "this starts the guests of {0} elsewhere, on your word alone: if {0} is on, they run twice and"
-    " destroy their disks. Go and see that it is off and cannot come on (power cable, PDU),"
+    "this starts the instances of {0} elsewhere, on your word alone: if {0} is on, they run twice"
+    " and destroy their disks. Go and see that it is off and cannot come on (power cable, PDU),"
     " then add i-have-seen-it-is-off=true"
 )
 
@@ -25,7 +25,7 @@ MEANING = (
 def confirm_host_dead(
     workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any]
 ) -> Results:
-    """Have a hypervisor count as fenced, so that its guests are recovered.
+    """Have a hypervisor count as fenced, so that its instances are recovered.
 
     Raises:
         ActionError: it may live, or the word was not given.
@@ -56,6 +56,6 @@ def confirm_host_dead(
         "outcome": "confirmed",
         "host": host,
         "counts-as-fenced-at": moment(fenced),
-        "next": "its guests are recovered now (show-recovery); leave it off until they are, then"
-        " repair it and run return-host",
+        "next": "its instances are recovered now (show-recovery); leave it off until they are,"
+        " then repair it and run return-host",
     }

@@ -149,8 +149,8 @@ class Disarm:
         for entry in disarmed.left(said):
             if entry.back:
                 notes.append(
-                    f"{entry.node} was lost while disarmed and is back: see that its guests run,"
-                    f" then run recover-host host={entry.node}"
+                    f"{entry.node} was lost while disarmed and is back: see that its instances"
+                    f" run, then run recover-host host={entry.node}"
                 )
                 continue
             what = "reported failed" if entry.reported else "lost"

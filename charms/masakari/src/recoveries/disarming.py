@@ -74,8 +74,8 @@ def arm(workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any
     found = workload.disarm.left()
     goes_on = any(workload.disarm.goes_on(part) for part in ended)
     result: Results = {"outcome": "armed" if goes_on else "unchanged"}
-    if ended and (guests := _guests(cloud, ended)):
-        result["guests-not-restarted"] = guests
+    if ended and (instances := _instances(cloud, ended)):
+        result["instances-not-restarted"] = instances
     if found:
         # Juju takes a dot in a key for a level of its own.
         result["failed-meanwhile"] = {
@@ -103,14 +103,14 @@ def recover_host(
         raise ActionError(f"{host} did not fail while disarmed; hosts that did: {known}")
     works, again = workload.disarm.recover(entry)
     if works and not again:
-        text = "the cluster is connected to it: start those of its guests that do not run"
+        text = "the cluster is connected to it: start those of its instances that do not run"
         return {"outcome": "works", "host": entry.node, "next": text}
-    text = "it is fenced if need be, and then its guests are recovered: see list-recoveries"
+    text = "it is fenced if need be, and then its instances are recovered: see list-recoveries"
     return {"outcome": "requested", "host": entry.node, "next": text}
 
 
-def _guests(cloud: Callable[[], Cloud], parts: Sequence[Disarmed]) -> str:
-    """The guests that failed by themselves meanwhile, by Masakari's list of what it ignored."""
+def _instances(cloud: Callable[[], Cloud], parts: Sequence[Disarmed]) -> str:
+    """The instances that failed by themselves meanwhile, by Masakari's list of what it ignored."""
     try:
         api = cloud()
         names = {host.uuid: name for name, (_, host) in Lookup(api).places().items()}

@@ -1,4 +1,4 @@
-"""A recovery as a picture: a bar for each guest, and a line for each phase."""
+"""A recovery as a picture: a bar for each instance, and a line for each phase."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from masakari_fencing.records import progress
 from recoveries.reports import Report
 
 _WIDTH, _LEFT, _ROW, _TOP = 960, 330, 18, 56  # pixels
-_MOST = 200  # guests
+_MOST = 200  # instances
 
 
 def draw(report: Report) -> str:
     """The picture of a recovery, as SVG.
 
-    The bar of a guest ends when the engine has told of it, and is as long as its evacuation took.
+    The bar of an instance ends when the engine has told of it, and is as long as its evacuation
+    took.
     """
     bars = list(_bars(report))[:_MOST]
     phases = report.phases
@@ -53,7 +54,7 @@ def draw(report: Report) -> str:
 
 
 def _bars(report: Report) -> Iterator[tuple[str, float, float, bool]]:
-    """What became of each guest in each attempt: words, begin and end, and whether it is up."""
+    """What became of each instance in each attempt: words, begin and end, and whether it is up."""
     for line in report.lines:
         found = progress.read_moved(line.text)
         if found is not None:

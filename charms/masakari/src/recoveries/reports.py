@@ -1,4 +1,4 @@
-"""What became of each recovery: its phases with seconds, and each guest.
+"""What became of each recovery: its phases with seconds, and each instance.
 
 Masakari's database has it all, whichever unit's engine did the work: its notifications, and in
 their details what the engine told while it went on (see `masakari_fencing.records.progress`).
@@ -24,7 +24,7 @@ _NEXT = {
     "running": "it is still going on: look again later",
     "error": "it is retried automatically; the reason is in the status, and at the end here",
     "failed": "fix what the reason at the end names: it is retried automatically as long as the"
-    " host is in maintenance. Or run return-host, and start there the guests that do not run",
+    " host is in maintenance. Or run return-host, and start there the instances that do not run",
     "finished": "when the host works again, run return-host",
     "ignored": "there was nothing to do",
 }

@@ -32,7 +32,7 @@ def list_recoveries(
 def show_recovery(
     workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any]
 ) -> Results:
-    """One recovery, the latest if none is named, with its phases and its guests.
+    """One recovery, the latest if none is named, with its phases and its instances.
 
     Raises:
         ActionError: there is none.

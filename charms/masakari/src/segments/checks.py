@@ -49,7 +49,7 @@ def check_hosts(
 def _check_names(cloud: Cloud, stranger: Stranger | None, hosts: Sequence[str]) -> None:
     """Refuse hosts that could not be recovered, because not everybody has one name for them.
 
-    Masakari takes a guest for evacuated when its hypervisor's name is no longer the host's.
+    Masakari takes an instance for evacuated when its hypervisor's name is no longer the host's.
     """
     hypervisors = cloud.hypervisor_names()
     for name in hosts:
@@ -57,8 +57,8 @@ def _check_names(cloud: Cloud, stranger: Stranger | None, hosts: Sequence[str]) 
         if other != name:
             raise ActionError(
                 f"Nova knows {name} by two names: its hypervisor is {other}, so Masakari could"
-                " not tell whether a guest has left it. Make its nova-compute use one name"
-                f" (`host = {other}` in nova.conf, on a hypervisor without guests), then run"
+                " not tell whether an instance has left it. Make its nova-compute use one name"
+                f" (`host = {other}` in nova.conf, on a hypervisor without instances), then run"
                 " this action again"
             )
         if stranger and (reason := stranger(name)) is not None:

@@ -20,9 +20,9 @@ _CONNECT_DELAY = 2.0  # seconds between them
 _NOVA_VERSION = "2.53"  # compute services by UUID, forced_down in the same request
 _UNFINISHED = ("new", "running", "error")  # states of a notification; `error` is retried
 _PAGE = 200  # notifications in one answer, where not all of them are wanted
-# Masakari ignores all other events of guests, such as that one was shut off by its owner
+# Masakari ignores all other events of instances, such as that one was shut off by its owner
 # (masakari.engine.instance_events).
-_GUEST_FAILURES = ("STOPPED_FAILED", "IO_ERROR_REPORT")
+_INSTANCE_FAILURES = ("STOPPED_FAILED", "IO_ERROR_REPORT")
 _MASAKARI_VERSION = "1.2"  # segments that can be disabled
 _PLACEMENT_VERSION = "1.29"  # all that a provider has, in the answer to any request for candidates
 
@@ -64,7 +64,7 @@ class ComputeService:
     Attributes:
         uuid: of the service.
         host: host name.
-        enabled: whether Nova places guests there.
+        enabled: whether Nova places instances there.
         up: whether Nova thinks that it works.
         forced_down: whether it has been told that it does not.
         updated: when it reported, or was changed, last, as Nova writes it; empty if unknown.
@@ -220,7 +220,7 @@ class Cloud:
         return list(itertools.islice(failed, limit))
 
     def ignored_instances(self, since: str) -> list[tuple[str, str, str]]:
-        """The failed guests that Masakari has left alone since a time, in ISO 8601.
+        """The failed instances that Masakari has left alone since a time, in ISO 8601.
 
         Returns:
             The UUIDs of each and of its host, and when it failed, as the API writes it.
@@ -233,7 +233,7 @@ class Cloud:
                 str(item["generated_time"]),
             )
             for item in self._list(query, "notifications")
-            if item["payload"].get("vir_domain_event") in _GUEST_FAILURES
+            if item["payload"].get("vir_domain_event") in _INSTANCE_FAILURES
         ]
 
     def notification(self, uuid: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ _POLL = 2.0  # seconds
 
 
 class Returning:
-    """What has to happen before a host may run guests again.
+    """What has to happen before a host may run instances again.
 
     Args:
         cloud: access to the APIs.
@@ -44,7 +44,7 @@ class Returning:
     def run(self, name: str, *, reserved: bool, timeout: float) -> Results:
         """Take a recovered hypervisor back into service.
 
-        Nothing changes while its guests are still being recovered: Nova evacuates only from a
+        Nothing changes while its instances are still being recovered: Nova evacuates only from a
         host that is down. Neither does it before the cluster has the host back: it could not be
         fenced if it failed again.
         """
@@ -82,7 +82,7 @@ class Returning:
             self._end_forced_down(service, timeout)
             earlier = self._lookup.services()[name].updated
         if not self._wait(lambda: self._is_up(name, since=earlier), timeout):
-            if service.forced_down:  # its guests may be running elsewhere: as it was
+            if service.forced_down:  # its instances may be running elsewhere: as it was
                 self._cloud.update_compute_service(service, forced_down=True)
             raise ActionError(
                 f"nova-compute of {name} does not report; start the host and its nova-compute,"
@@ -98,7 +98,7 @@ class Returning:
         """Have Nova believe the compute service again, as soon as Nova lets it.
 
         It does not before the host's nova-compute has been started again and has cleaned up after
-        the guests that were evacuated. One that came back before all of them were evacuated, as
+        the instances that were evacuated. One that came back before all of them were evacuated, as
         where a recovery is interrupted and taken up again, has to be restarted by hand.
         """
         change = functools.partial(self._cloud.update_compute_service, service, forced_down=False)

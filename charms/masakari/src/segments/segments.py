@@ -192,7 +192,7 @@ class Segments:
         reserved_hosts: Sequence[str],
         disable_reserved: bool,
     ) -> tuple[list[str], list[str]]:
-        # First closed to new guests, then in reserve: never the other way round.
+        # First closed to new instances, then in reserve: never the other way round.
         disabled = self._disable(services, reserved_hosts) if disable_reserved else []
         added = [name for name in (*hosts, *reserved_hosts) if name not in places]
         for name in added:

@@ -67,7 +67,7 @@ class Recoveries:
             blocked(text, AGAIN)
             for node, reason in reasons.items()
             for text in [
-                f"{node} was fenced, but {NO_SEGMENT}: its guests are not recovered (put it"
+                f"{node} was fenced, but {NO_SEGMENT}: its instances are not recovered (put it"
                 " into one with add-hosts)"
                 if reason == NO_SEGMENT
                 else f"The fencing of {node} cannot be reported to Masakari yet: {reason}"
@@ -88,7 +88,7 @@ class Recoveries:
         ]
 
     def out_of_service(self) -> tuple[str, str]:
-        """The hypervisors that take no guests, and the cure, in words; empty when all do.
+        """The hypervisors that take no instances, and the cure, in words; empty when all do.
 
         Returns:
             The words, and what ends them; see `awaited`.

@@ -115,5 +115,5 @@ def test_all_guests_are_recovered_by_default_and_the_description_says_so() -> No
     """Not the other way round, so that nobody turns off what they mean to turn on."""
     option = OPTIONS["evacuate-all-instances"]
     assert option["default"] is True
-    assert option["description"].startswith("Recover all guests of a failed host")
-    assert "If false, only" in option["description"]
+    assert option["description"].startswith("Recover all instances of a failed host")
+    assert "If false, only" in " ".join(option["description"].split())

@@ -1,4 +1,4 @@
-"""The matrix: which networks of a hypervisor must be down for its guests to be recovered.
+"""The matrix: which networks of a hypervisor must be down for its instances to be recovered.
 
 The form is that of Masakari's own Consul driver, `masakarimonitors/hostmonitor/consul_check`: a
 sequence of networks, and one row for each combination of their states.
@@ -23,7 +23,7 @@ RECOVERY = "recovery"
 """The only action there is."""
 
 _DECISIVE = ("storage", "manage", "tenant")
-"""The network whose loss the guests do not survive is the first of these that is watched."""
+"""The network whose loss the instances do not survive is the first of these that is watched."""
 
 
 class MatrixError(ValueError):
@@ -63,7 +63,7 @@ class Matrix:
 
 
 def default(networks: Sequence[str]) -> Matrix:
-    """Return the matrix for these networks: recover when the one that guests need most is down.
+    """Return the matrix for these networks: recover when the one that instances need most is down.
 
     That is the storage network; where it is not watched the management network, by which alone
     Pacemaker judges too; and the tenant network where nothing else is watched.

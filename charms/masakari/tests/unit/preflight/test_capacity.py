@@ -75,7 +75,7 @@ def test_a_segment_without_guests_needs_no_room(cloud: RoomyCloud, stands: Stand
     cloud.add_segment("rack1", ONE)
     found = stands()
     assert not capacity.short(found, 1)
-    assert capacity.described(found) == "rack1: no host has guests to recover"
+    assert capacity.described(found) == "rack1: no host has instances to recover"
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,9 @@ def test_all_is_well(checked: Any, cloud: RoomyCloud) -> None:
     cloud.boot(ONE, "guest")
     results = checked()
     assert (results["outcome"], results["table"]) == ("ready", "nothing found")
-    assert results["capacity"] == ("rack1: survives 1 host failures at once; hosts with guests: 1")
+    assert results["capacity"] == (
+        "rack1: survives 1 host failures at once; hosts with instances: 1"
+    )
 
 
 def test_without_a_segment(checked: Any) -> None:
@@ -78,7 +80,7 @@ def test_without_a_segment(checked: Any) -> None:
         (lambda c: c.services[TWO].update(forced_down=True), "warns", TWO, "is forced down"),
         (lambda c: c.services[TWO].update(status="disabled"), "warns", TWO, "is disabled"),
         (lambda c: c.boot(ONE, "big", ram=99999), "warns", "segment rack1", "for big"),
-        (lambda c: c.boot(ONE, "g", image={"id": "i"}), "unknown", "segment rack1", "1 guests"),
+        (lambda c: c.boot(ONE, "g", image={"id": "i"}), "unknown", "segment rack1", "1 instances"),
     ],
 )
 def test_each(
@@ -98,7 +100,7 @@ def test_reserved_hosts(checked: Any, cloud: RoomyCloud) -> None:
     cloud.services[THREE]["status"] = "enabled"
     cloud.boot(THREE, "stray")
     assert [what for _, where, what in checked()["found"] if where == THREE] == [
-        "is a reserved host and has guests: stray",
+        "is a reserved host and has instances: stray",
         "is a reserved host, but enabled in Nova",
     ]
 

@@ -68,7 +68,7 @@ def test_where_each_guest_would_go(plan: Any, cloud: RoomyCloud) -> None:
         "segment": "rack1",
         "recovery-method": "rh_priority",
         "fenced-by": "guard, st-maas",
-        "guests": 3,
+        "instances": 3,
         "without-a-place": 1,
     }
     assert [entry for entry in cloud.log if "tokens" not in entry[1]] == [], "nothing is changed"
@@ -146,7 +146,7 @@ def test_without_fencing(plan: Any, cloud: RoomyCloud) -> None:
     cloud.add_segment("rack1", ONE)
     results = plan(allow_recovery_without_fencing=True)
     assert results["fenced-by"].startswith("nothing, as allow-recovery-without-fencing")
-    assert (results["outcome"], results["table"]) == ("recovered", "no guest to recover")
+    assert (results["outcome"], results["table"]) == ("recovered", "no instance to recover")
 
 
 @pytest.mark.usefixtures("problems")

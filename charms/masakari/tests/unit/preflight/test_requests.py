@@ -70,7 +70,7 @@ def test_the_actions(
     assert run(ctx, state, "check")["capacity"].count("\n") == 9
     look = cloud.asked.total()
     assert look < 50
-    assert run(ctx, state, "plan-recovery", host="hv7.maas")["guests"] == 25
+    assert run(ctx, state, "plan-recovery", host="hv7.maas")["instances"] == 25
     assert cloud.asked.total() - look < 50
 
 

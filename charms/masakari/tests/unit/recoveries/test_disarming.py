@@ -237,10 +237,10 @@ def test_guests_that_failed_by_themselves_are_listed(
             }
         )
     cloud.broken = (503, "{}")
-    assert "not known" in run(ctx, state, "arm")["guests-not-restarted"]
+    assert "not known" in run(ctx, state, "arm")["instances-not-restarted"]
     cloud.broken = None
     run(ctx, state, "disarm", duration="1h", reason="x", segment="rack1")
-    assert run(ctx, state, "arm")["guests-not-restarted"] == "g1"
+    assert run(ctx, state, "arm")["instances-not-restarted"] == "g1"
 
 
 def test_one_that_works_again_needs_no_recovery(

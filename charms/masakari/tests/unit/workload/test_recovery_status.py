@@ -21,8 +21,8 @@ from workload import cluster, fencing_package
     [
         (
             "it is in no failover segment",
-            "hv1.maas was fenced, but it is in no failover segment: its guests are not recovered"
-            " (put it into one with add-hosts)",
+            "hv1.maas was fenced, but it is in no failover segment: its instances are not"
+            " recovered (put it into one with add-hosts)",
         ),
         (
             "HTTP 404",

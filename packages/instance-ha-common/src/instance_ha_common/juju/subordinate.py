@@ -104,7 +104,7 @@ class Subordinate(Charm):
         if path is None:
             return []
         text = (
-            f"{path}: {nova.RESUMES_GUESTS} has a host that was fenced start guests that run"
+            f"{path}: {nova.RESUMES_GUESTS} has a host that was fenced start instances that run"
             " elsewhere by then: set resume-guests-state-on-host-boot=false on nova-compute"
         )
         return [blocked(text, f"! {awaited.holds(path, nova.RESUMES_GUESTS_LINE)}")]

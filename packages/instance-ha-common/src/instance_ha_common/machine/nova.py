@@ -9,7 +9,7 @@ from instance_ha_common.machine.host import Host
 NOVA_CONF = "/etc/nova/nova.conf"
 
 RESUMES_GUESTS = "resume_guests_state_on_host_boot"
-"""Option that has nova-compute start, after a boot, the guests that ran before it."""
+"""Option that has nova-compute start, after a boot, the instances that ran before it."""
 
 RESUMES_GUESTS_LINE = rf"^{RESUMES_GUESTS}\s*[=:]\s*(1|[Tt][Rr][Uu][Ee]|[Oo][Nn]|[Yy][Ee][Ss])\s*$"
 """A line that sets it, as an extended regular expression."""
@@ -38,7 +38,7 @@ def defaults(host: Host) -> dict[str, tuple[str, str]]:
 
 
 def resumes_guests(host: Host) -> str | None:
-    """The file that has nova-compute start guests after a boot; None if it does not."""
+    """The file that has nova-compute start instances after a boot; None if it does not."""
     value, path = defaults(host).get(RESUMES_GUESTS, ("", ""))
     return path if value.lower() in _TRUE else None
 

@@ -36,7 +36,7 @@ IN_A_ROW = 2
 """Bad answers in a row of which the status speaks: a single one may get lost."""
 
 DEAD = "its power controller (BMC) does not answer"
-ON_THE_DAY = "until then it cannot be switched off for certain, and its guests are not recovered"
+ON_THE_DAY = "until then it cannot be switched off for certain, nor its instances recovered"
 CHECK = f"check the BMC, its network, and its power settings in MAAS; {ON_THE_DAY}"
 UNKNOWN = "MAAS cannot tell its power state"
 MANUAL = f"give the machine a power type in MAAS that can be queried; {ON_THE_DAY}"

@@ -1,7 +1,7 @@
 """Stops a mass power-off before the power is cut.
 
 When many hypervisors vanish at once, a switch has died, not the hosts, and Pacemaker would
-power-cycle them all with every guest on them. So this fence agent stands before the power: it
+power-cycle them all with every instance on them. So this fence agent stands before the power: it
 counts how many hypervisors are lost at this moment, and refuses above a limit.
 
 It does not wait for Pacemaker to notice all of them: it tries to reach the others by itself, so

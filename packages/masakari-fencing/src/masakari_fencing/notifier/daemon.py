@@ -182,7 +182,7 @@ def cluster_checks(runner: Runner) -> tuple[Check, ...]:
     """Return what takes recoveries and hypervisors back, and keeps the fencer ready."""
     rank, configuration = Ranking(runner), CachedConfiguration(runner)
     return (
-        # What guests wait for comes first.
+        # What instances wait for comes first.
         DeadEngines(runner, configuration).check,
         StoppedRemotes(runner, configuration, rank).check,
         LeftHosts(runner, configuration).check,

@@ -131,7 +131,7 @@ class Delivery:
         """Decide about a host that Masakari holds in maintenance, not because of this event."""
         earlier = next((item for item in history if _takes_out_of_service(item)), None)
         if earlier is None:
-            LOG.warning("Host %s is in maintenance: its guests stay where they are", host.name)
+            LOG.warning("Host %s is in maintenance: its instances stay where they are", host.name)
             return Outcome.DONE
         if earlier.status in UNFINISHED:
             # A report from before the fence; its recovery may be waiting for exactly this fence.
@@ -140,7 +140,7 @@ class Delivery:
             if earlier.updated < event.time:
                 LOG.warning(
                     "Host %s was recovered before and never returned to service: "
-                    "its guests stay where they are",
+                    "its instances stay where they are",
                     host.name,
                 )
             return Outcome.DONE
@@ -149,7 +149,7 @@ class Delivery:
             return Outcome.DONE
         LOG.warning(
             "Host %s is in maintenance from a %s report whose recovery %s; it is fenced now: "
-            "recovering its guests",
+            "recovering its instances",
             host.name,
             earlier.kind,
             earlier.status,

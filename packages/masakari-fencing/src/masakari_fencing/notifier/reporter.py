@@ -87,7 +87,7 @@ class Reporter:
     def _work_on(self, event: Event) -> None:
         if event.age(self.clock()) > self.settings.expiry:
             LOG.error(
-                "NOT REPORTED: the fencing of %s (%s) is older than %g s; its guests are not "
+                "NOT REPORTED: the fencing of %s (%s) is older than %g s; its instances are not "
                 "recovered by it (%s)",
                 event.node,
                 event.id,

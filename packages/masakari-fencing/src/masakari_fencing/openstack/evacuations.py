@@ -1,9 +1,9 @@
-"""What Nova says about the evacuation of a host's guests: those that are under way.
+"""What Nova says about the evacuation of a host's instances: those that are under way.
 
-A guest that is being rebuilt counts as one of its dead host until the very end. Masakari resets
-and evacuates such a guest again, if an engine that died has begun it, or if it took too long. But
-Nova does not end the first rebuild: the hypervisor starts the guest, Nova notices that its record
-has changed, and leaves it running, on a host of which it knows nothing any more.
+An instance that is being rebuilt counts as one of its dead host until the very end. Masakari
+resets and evacuates such an instance again, if an engine that died has begun it, or if it took
+too long. But Nova does not end the first rebuild: the hypervisor starts the instance, Nova notices
+that its record has changed, and leaves it running, on a host of which it knows nothing any more.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from masakari_fencing.openstack import times
 from masakari_fencing.openstack.compute_service import BINARY
 
 ACCEPTED_LIMIT = 60.0
-"""Seconds in which Nova finds a host for a guest. A request that is older was lost on its way, if
-there was a conductor to take it: else it may still be in the broker's queue."""
+"""Seconds in which Nova finds a host for an instance. A request that is older was lost on its way,
+if there was a conductor to take it: else it may still be in the broker's queue."""
 
 GATED_LIMIT = 120.0
-"""Seconds in which a rebuild has begun to start the guest. Only then can it run twice: the new
+"""Seconds in which a rebuild has begun to start the instance. Only then can it run twice: the new
 host comes past each task by writing the next one where it finds the one before (`save` with
 `expected_task_state` in nova.compute.manager, `_rebuild_default_impl`), and where the instance was
 reset, it does not. So one that was broken off, as by a database that restarts, is asked for again
 long before it is known to be dead."""
 
 GATED = frozenset({"rebuilding", "rebuild_block_device_mapping"})
-"""Nova's tasks of a rebuild that has not begun to start the guest."""
+"""Nova's tasks of a rebuild that has not begun to start the instance."""
 
 CONDUCTOR = "nova-conductor"
 
 QUIET = 5.0
-"""Seconds since the last guest came up for which others are taken to follow: whoever evacuated it
-looks once a second whether it is there, and goes on to the next one."""
+"""Seconds since the last instance came up for which others are taken to follow: whoever evacuated
+it looks once a second whether it is there, and goes on to the next one."""
 
 ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
 """States of Nova's record of an evacuation in which nothing happens any more."""
@@ -47,7 +47,7 @@ def under_way(
     dead: Collection[str] = (),
     accepted: float = ACCEPTED_LIMIT,
 ) -> list[str]:
-    """Return the guests of a host that somebody is evacuating, and where to.
+    """Return the instances of a host that somebody is evacuating, and where to.
 
     Args:
         migrations: novaclient's migrations from the host or to it (microversion 2.23).
@@ -106,8 +106,8 @@ def under_way_now(
 def left_at(nova: Any, host: str, instance: str, *, migrating: bool = False) -> str:
     """Return the host on which an instance may run whose way there has never ended, or empty.
 
-    An evacuation that is broken off after the guest was started leaves it running where Nova knows
-    nothing of it, and so does a live migration whose source dies at its end. There, and only
+    An evacuation that is broken off after the instance was started leaves it running where Nova
+    knows nothing of it, and so does a live migration whose source dies at its end. There, and only
     there, it may be evacuated to once more: Nova refuses to where it runs
     (`_check_instance_exists` of nova.compute.manager).
 

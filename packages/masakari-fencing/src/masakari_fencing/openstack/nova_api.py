@@ -28,7 +28,7 @@ class Service:
     Attributes:
         uuid: Nova's identifier.
         host: Nova's name of the host.
-        enabled: guests may be placed there.
+        enabled: instances may be placed there.
         forced_down: Nova was told to hold it for down.
     """
 
@@ -123,7 +123,7 @@ class NovaApi(Client):
         """Have Nova believe a nova-compute again.
 
         Raises:
-            ApiError: Nova refuses, as it does until a nova-compute whose guests were evacuated
+            ApiError: Nova refuses, as it does until a nova-compute whose instances were evacuated
                 has been started again; or it did not answer.
         """
         self._ask("PUT", f"/os-services/{service.uuid}", json={"forced_down": False})

@@ -16,8 +16,8 @@ import xml.etree.ElementTree as ET
 
 from masakari_fencing.pacemaker import machines, properties
 
-CONNECT = "see why pacemaker_remote on it is not reached; if it is dead and its guests are to be "
-CONNECT += "recovered: stonith_admin --reboot {}, on a masakari unit"
+CONNECT = "see why pacemaker_remote on it is not reached; if it is dead and its instances are to "
+CONNECT += "be recovered: stonith_admin --reboot {}, on a masakari unit"
 
 
 def obstacle(cib: ET.Element, node: str) -> str | None:

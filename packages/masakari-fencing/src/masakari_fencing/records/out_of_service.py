@@ -21,7 +21,7 @@ MAX_AGE = 90.0
 
 @dataclass(frozen=True)
 class OutOfService:
-    """Hypervisors of failover segments on which no guest is placed or recovered.
+    """Hypervisors of failover segments on which no instance is placed or recovered.
 
     Attributes:
         maintenance: those that Masakari holds in maintenance.

@@ -18,7 +18,7 @@ class Refusal:
     """A recovery that was not carried out.
 
     Attributes:
-        host: the host whose guests were not recovered.
+        host: the host whose instances were not recovered.
         reason: why, in words.
         time: when, in seconds since the epoch.
     """

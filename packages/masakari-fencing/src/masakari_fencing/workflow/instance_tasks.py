@@ -1,10 +1,10 @@
-"""Masakari's task that stops a failed guest, promptly, and where an earlier request was lost.
+"""Masakari's task that stops a failed instance, promptly, and where an earlier request was lost.
 
-Masakari looks once a second whether Nova has stopped a guest, and starts it only then. A guest
-whose process is gone is stopped within a fraction of a second. So the request to stop returns
-only when that is done, and Masakari's own first look finds it.
+Masakari looks once a second whether Nova has stopped an instance, and starts it only then. An
+instance whose process is gone is stopped within a fraction of a second. So the request to stop
+returns only when that is done, and Masakari's own first look finds it.
 
-What the broker has lost leaves a guest being stopped or started for ever, and Nova refuses the
+What the broker has lost leaves an instance being stopped or started for ever, and Nova refuses the
 next request. Nova itself, which stops what does not run, takes some seconds.
 """
 
@@ -21,17 +21,18 @@ from masakari.engine.drivers.taskflow import instance_failure
 from masakari_fencing.openstack import instances
 
 INTERVAL = 0.1
-"""Seconds between two looks at a guest that is being stopped."""
+"""Seconds between two looks at an instance that is being stopped."""
 
 PATIENCE = 3.0
-"""Seconds after which the rest is left to Masakari: this guest takes longer, as one that runs."""
+"""Seconds after which the rest is left to Masakari: this instance takes longer, as one
+that runs."""
 
 
 _BUSY = "being stopped or started"
 
 
 class PromptStop:
-    """Masakari's client for Nova; its `stop_server` returns when the guest is stopped.
+    """Masakari's client for Nova; its `stop_server` returns when the instance is stopped.
 
     Args:
         api: the client, a `masakari.compute.nova.API`.
@@ -54,11 +55,11 @@ class PromptStop:
         return getattr(self._api, name)
 
     def stop_server(self, context: Any, uuid: str) -> None:
-        """Stop a guest.
+        """Stop an instance.
 
         Args:
             context: of the request.
-            uuid: the guest's.
+            uuid: the instance's.
 
         Raises:
             masakari.exception.MasakariException: Nova refuses, or does not answer.
@@ -79,10 +80,10 @@ class PromptStopInstanceTask(instance_failure.StopInstanceTask):
         super().__init__(context, PromptStop(novaclient), **kwargs)
 
     def execute(self, instance_uuid: str) -> None:
-        """Stop a guest.
+        """Stop an instance.
 
         Args:
-            instance_uuid: the guest's.
+            instance_uuid: the instance's.
 
         Raises:
             masakari.exception.SkipInstanceRecoveryException: somebody has started it meanwhile.

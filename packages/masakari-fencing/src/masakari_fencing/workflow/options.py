@@ -12,15 +12,15 @@ from masakari_fencing.workflow.proof.decision import Policy
 GROUP = cfg.OptGroup(
     "fencing",
     title="Fencing",
-    help="What proves that a failed host is dead before its guests are started elsewhere.",
+    help="What proves that a failed host is dead before its instances are started elsewhere.",
 )
 
 OPTIONS = [
     cfg.BoolOpt(
         "allow_unfenced_recovery",
         default=False,
-        help="Recover the guests of a host even when nothing proves that it is dead. A guest may "
-        "then run on two hosts at once, and destroy its disk.",
+        help="Recover the instances of a host even when nothing proves that it is dead. An "
+        "instance may then run on two hosts at once, and destroy its disk.",
     ),
     cfg.StrOpt(
         "fence_reported_failed",
@@ -53,8 +53,8 @@ OPTIONS = [
         "rebuild_timeout",
         default=1800,
         min=1,
-        help="Seconds for which an evacuation of a guest that has begun, for example by an engine "
-        "that has died since, is waited for before the guest is evacuated again.",
+        help="Seconds for which an evacuation of an instance that has begun, for example by an "
+        "engine that has died since, is waited for before the instance is evacuated again.",
     ),
     cfg.IntOpt(
         "report_limit_hosts",

@@ -1,4 +1,4 @@
-"""Masakari's task that confirms, after a process failed, that its host takes no more guests.
+"""Masakari's task that confirms, after a process failed, that its host takes no more instances.
 
 Masakari limits that look by `wait_period_after_service_update`, which is how long a host's
 recovery waits before it evacuates. Where that is 0, Masakari up to Zed gives up before its first

@@ -2,8 +2,8 @@
 
 Masakari makes a new client, and with it a new login, for every single request. Keystone's check
 of a password costs a quarter of a second of processor on purpose, so the recovery of a host with
-many guests would queue up in Keystone. keystoneauth1 renews a token by itself before it expires,
-and when it is refused; all that is missing is that the logins are shared.
+many instances would queue up in Keystone. keystoneauth1 renews a token by itself before it
+expires, and when it is refused; all that is missing is that the logins are shared.
 
 Masakari takes its kind of login from `[keystone_authtoken] auth_type`, which keystoneauth1 looks
 up among the entry points `keystoneauth1.plugin`.

@@ -80,10 +80,10 @@ class OutOfServiceHosts:
         )
 
     def _misnamed(self, hosts: Iterable[Host], services: set[str]) -> Iterator[str]:
-        """Yield the hosts of which Masakari could not tell when a guest has left them.
+        """Yield the hosts of which Masakari could not tell when an instance has left them.
 
-        It compares the name of a host with that of a guest's hypervisor, and asks Nova for the
-        guests by the name of the service's host. All three have to be the same.
+        It compares the name of a host with that of an instance's hypervisor, and asks Nova for the
+        instances by the name of the service's host. All three have to be the same.
         """
         now = self._clock()
         if not 0 <= now - self._named < NAMES_AGE:

@@ -2,8 +2,8 @@
 
 Such a hypervisor stays unclean: Pacemaker wants to fence it for as long as it exists, be it that
 its power controller is away, or that the witnesses object. Once its pacemaker_remote answers
-again, nothing is left to fence it for, if it has been running all the time: its guests have, too.
-One that was started anew in between has lost its guests, and is fenced, which begins their
+again, nothing is left to fence it for, if it has been running all the time: its instances have,
+too. One that was started anew in between has lost its instances, and is fenced, which begins their
 recovery; unless Masakari does not look after it (`unserved_hosts`), or an operator has disarmed
 its part of the cloud.
 """

@@ -2,7 +2,7 @@
 
 After `stonith-max-attempts` failures, 10 by default, Pacemaker does not try again until something
 else happens in the cluster. Where the power controller is away, that is a matter of seconds; when
-it is back, the hypervisor would stay unfenced, and its guests down, for an unknown time.
+it is back, the hypervisor would stay unfenced, and its instances down, for an unknown time.
 
 It also forgets a fencing that it has decided on: where a hypervisor dies together with the member
 that watched it, the others try to connect in turn, and the last failure schedules the fencing,
