@@ -67,4 +67,4 @@ def test_a_host_that_the_cluster_does_not_know(ctx: testing.Context, machine: Ma
     out_of_service.write(path, found, machine.now)
     out = ctx.run(ctx.on.update_status(), out)
     assert isinstance(out.unit_status, ops.BlockedStatus)
-    assert "hv1.maas: in a failover segment, but no node" in out.unit_status.message
+    assert "hv1.maas: in a failover segment, but not a node" in out.unit_status.message
