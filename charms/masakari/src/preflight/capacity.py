@@ -133,10 +133,15 @@ def described(found: Survival) -> str:
     if not found.hosts:
         return f"{found.segment}: no host has instances to recover"
     more = " (more were not tried)" if found.survives == found.checked < found.hosts else ""
+    at_once = " at once" if found.survives > 1 else ""
     return (
-        f"{found.segment}: survives {found.survives} host failures at once{more}; hosts with"
+        f"{found.segment}: survives {_failures(found.survives)}{at_once}{more}; hosts with"
         f" instances: {found.hosts}"
     )
+
+
+def _failures(number: int) -> str:
+    return f"{number} host failure{'' if number == 1 else 's'}"
 
 
 def short(found: Survival, wanted: int) -> bool:
@@ -151,7 +156,7 @@ def note(found: Survival, wanted: int) -> str:
     loss = found.losses[0]
     names = enumerated([move.instance.name for move in loss.stranded], 3)
     return (
-        f"{found.segment} survives {found.survives} host failures, not {wanted}: without"
+        f"{found.segment} survives {_failures(found.survives)}, not {wanted}: without"
         f" {enumerated(loss.hosts, 3)} no place found for {names}; see the action check"
     )
 
@@ -162,7 +167,7 @@ def findings(found: Survival, wanted: int) -> Iterator[Finding]:
         for loss in found.losses:
             names = [move.instance.name for move in loss.stranded]
             what = (
-                f"survives {found.survives} host failures, not {wanted}: if"
+                f"survives {_failures(found.survives)}, not {wanted}: if"
                 f" {' and '.join(loss.hosts)} failed, no place found for {enumerated(names)}:"
                 f" {loss.stranded[0].reason}"
             )

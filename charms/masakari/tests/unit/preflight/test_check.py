@@ -57,9 +57,7 @@ def test_all_is_well(checked: Any, cloud: RoomyCloud) -> None:
     cloud.boot(ONE, "guest")
     results = checked()
     assert (results["outcome"], results["table"]) == ("ready", "nothing found")
-    assert results["capacity"] == (
-        "rack1: survives 1 host failures at once; hosts with instances: 1"
-    )
+    assert results["capacity"] == ("rack1: survives 1 host failure; hosts with instances: 1")
 
 
 def test_without_a_segment(checked: Any) -> None:
