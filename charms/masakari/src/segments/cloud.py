@@ -132,21 +132,16 @@ class Cloud:
             endpoint_override=masakari_url,
             default_microversion=_MASAKARI_VERSION,
         )
-        self._nova = adapter.Adapter(
-            shared,
+        listed = {
             **patience,
-            service_type="compute",
-            interface="internal" if internal else "public",
-            region_name=region,
-            default_microversion=_NOVA_VERSION,
+            "interface": "internal" if internal else "public",
+            "region_name": region,
+        }
+        self._nova = adapter.Adapter(
+            shared, **listed, service_type="compute", default_microversion=_NOVA_VERSION
         )
         self._placement = adapter.Adapter(
-            shared,
-            **patience,
-            service_type="placement",
-            interface="internal" if internal else "public",
-            region_name=region,
-            default_microversion=_PLACEMENT_VERSION,
+            shared, **listed, service_type="placement", default_microversion=_PLACEMENT_VERSION
         )
         self.clocks: dict[str, float] = {}
 

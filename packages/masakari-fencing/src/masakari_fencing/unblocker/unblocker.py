@@ -24,11 +24,9 @@ from typing import NamedTuple
 from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import tools
 from masakari_fencing.pacemaker.crm_mon import REMOTE_AGENT
+from masakari_fencing.pacemaker.remote_nodes import PORT
 
 LOG = logging.getLogger("masakari_fencing.unblocker")
-
-PORT = 3121
-"""Where pacemaker_remote listens."""
 
 PERIOD = 1.0
 """Seconds between two looks."""
