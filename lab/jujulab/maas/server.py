@@ -91,6 +91,9 @@ class Api:
         if (method, path) == ("GET", "version/"):
             # MAAS tells its version to anybody.
             return {"version": "3.5.0", "subversion": "", "capabilities": []}
+        if (method, path) == ("GET", "describe/"):
+            # Nor does it take a key to learn what there is, the first thing that libmaas asks.
+            return {"doc": "MAAS API", "hash": "lab", "resources": []}
         if not self._key.accepts(authorization):
             self._power.journal.write("refuse", "", f"wrong API key: {method} {path}")
             raise ApiError(HTTPStatus.UNAUTHORIZED, "Authorization Error: Invalid API key.")

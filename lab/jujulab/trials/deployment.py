@@ -7,6 +7,7 @@ interrupted and run again: what is there already is kept.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -132,6 +133,8 @@ class Deployment:
         applications["masakari"]["options"] = {"vip": VIPS}
         credentials = (self.lab.home / "maas-credentials").read_text().strip()
         options = {"maas_url": MAAS_URL, "maas_credentials": credentials}
+        if manners := os.environ.get("LAB_HACLUSTER"):
+            options["lab-manners"] = manners
         applications["hacluster"] = {"options": options}
         overlay = directory / "site.yaml"
         overlay.touch(mode=0o600)

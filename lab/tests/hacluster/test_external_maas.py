@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import types
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ class Maas(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.key = ApiKey.generate()
         self.requests: list[str] = []
+        self.queries: list[dict[str, list[str]]] = []
         self.outage = False
         self.power = "on"
         self.polls_until_off = 0
@@ -36,6 +38,8 @@ class Maas(ThreadingHTTPServer):
     ) -> tuple[int, Any]:
         if self.outage:
             return 503, {}
+        if path == "describe/":
+            return (200, {}) if header is None else (400, "no key is needed")
         if path == "version/":
             return 200, {"version": "3.5.0"}
         if not self.key.accepts(header):
@@ -58,6 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         path = parts.path.removeprefix("/MAAS/api/2.0/")
         query = parse_qs(parts.query)
+        self.server.queries.append(query)
         self.server.requests.append(f"{self.command} {path} {query.get('op', [''])[0]}".strip())
         status, body = self.server.answer(path, query, self.headers.get("Authorization"))
         data = json.dumps(body).encode()
@@ -83,12 +88,14 @@ def maas() -> Iterator[Maas]:
 
 
 @pytest.fixture
-def plugin(maas: Maas, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+def plugin(maas: Maas, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.ModuleType:
     """The plugin with the parameters in its environment, as cluster-glue hands them over."""
     for name, value in parameters(maas).items():
         monkeypatch.setenv(name, value)
     monkeypatch.syspath_prepend(str(PLUGIN.parent))
-    return __import__(PLUGIN.stem)
+    module = __import__(PLUGIN.stem)
+    monkeypatch.setattr(module, "LOG", tmp_path / "maas.log")
+    return module
 
 
 def parameters(maas: Maas) -> dict[str, str]:
@@ -101,19 +108,20 @@ def parameters(maas: Maas) -> dict[str, str]:
     }
 
 
+CONNECT = "GET describe/"
 POLL, OFF, ON = "GET machines/", "POST machines/abc/ power_off", "POST machines/abc/ power_on"
 
 
 def test_reset_waits_until_the_power_is_off(maas: Maas, plugin: types.ModuleType) -> None:
     maas.polls_until_off = 2
     assert plugin.main(["reset", "node1.maas"]) == 0
-    assert maas.requests == [POLL, POLL, OFF, POLL, POLL, ON]
+    assert maas.requests == [CONNECT, POLL, POLL, OFF, POLL, POLL, ON]
 
 
 def test_reset_switches_a_dead_machine_on(maas: Maas, plugin: types.ModuleType) -> None:
     maas.power = "off"
     assert plugin.main(["reset", "node1.maas"]) == 0
-    assert maas.requests == [POLL, POLL, ON]
+    assert maas.requests == [CONNECT, POLL, POLL, ON]
 
 
 def test_reset_gives_up_on_power_that_stays_on(
@@ -128,7 +136,7 @@ def test_reset_gives_up_on_power_that_stays_on(
 def test_off_does_not_wait(maas: Maas, plugin: types.ModuleType) -> None:
     maas.polls_until_off = 1000
     assert plugin.main(["off", "node1.maas"]) == 0
-    assert maas.requests == [POLL, OFF]
+    assert maas.requests == [CONNECT, POLL, OFF]
 
 
 def test_on(maas: Maas, plugin: types.ModuleType) -> None:
@@ -156,7 +164,7 @@ def test_status_cannot_tell_a_wrong_key(
 
 def test_unknown_host_is_an_error(maas: Maas, plugin: types.ModuleType) -> None:
     assert plugin.main(["reset", "node2.maas"]) == 1
-    assert maas.requests == [POLL]
+    assert maas.requests == [CONNECT, POLL]
 
 
 @pytest.mark.parametrize("action", ["status", "reset", "off", "on"])
@@ -190,8 +198,23 @@ def test_program_runs_by_itself(maas: Maas) -> None:
 
     assert run("reset", maas.key.text) == 0
     assert run("reset", "wrong:key:here") == 1
-    assert maas.requests == [POLL, POLL, OFF, POLL, ON, POLL]
+    assert maas.requests == [CONNECT, POLL, POLL, OFF, POLL, ON, CONNECT, POLL]
 
 
 def test_unknown_action_is_an_error(maas: Maas, plugin: types.ModuleType) -> None:
     assert plugin.main(["explode", "node1"]) == 1
+
+
+def test_the_power_goes_off_hard(maas: Maas, plugin: types.ModuleType) -> None:
+    assert plugin.main(["off", "node1"]) == 0
+    assert maas.queries[-1] == {"op": ["power_off"], "stop_mode": ["hard"]}
+
+
+def test_an_action_costs_what_the_real_plugin_costs(
+    plugin: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Relative: the test itself has used processor time before.
+    monkeypatch.setattr(plugin, "COSTS", {"default": time.process_time() + 0.2})
+    before = time.process_time()
+    assert plugin.main(["gethosts"]) == 0
+    assert time.process_time() - before >= 0.2

@@ -3,37 +3,17 @@
 import base64
 import os
 import re
-import sys
-import types
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hacluster_charm import CHARM, load
 
-CHARM = Path(__file__).resolve().parents[2] / "charms/hacluster"
-
-
-def load(name: str) -> types.ModuleType:
-    """Import a module of the charm, as if there were no other charm with one of that name."""
-    names = ("cluster", "corosync", "databags", "plan")
-    before = {module: sys.modules.pop(module) for module in names if module in sys.modules}
-    sys.path[:0] = [str(CHARM / "src"), str(CHARM.parent / "_standin")]
-    try:
-        return __import__(name)
-    finally:
-        del sys.path[:2]
-        for module in names:
-            sys.modules.pop(module, None)
-        sys.modules.update(before)
-
-
-plan = load("plan")
-corosync = load("corosync")
+plan, corosync, decode = load("plan", "corosync", "databags")
 cluster = corosync.cluster
 Principal, Remote = plan.Principal, plan.Remote
-decode = load("databags")
 
 MEMBERS = ("ha1", "ha2", "ha3")
 

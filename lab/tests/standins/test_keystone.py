@@ -72,6 +72,10 @@ class TestKeystone:
             else next(p["id"] for p in api.things["projects"].values() if p["name"] == "admin"),
             "admin_user_id": admin["id"],
             "admin_role": "Admin",
+            "https_keystone": "__null__",
+            "ssl_cert": "__null__",
+            "ssl_key": "__null__",
+            "ca_cert": "__null__",
         }
 
     def test_the_service_user_is_admin_of_the_service_project(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import shutil
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from workload import write
 
 PACKAGES = ("corosync", "pacemaker", "crmsh", "resource-agents", "cluster-glue")
 SERVICES = ("corosync", "pacemaker")
+NO_COSTS = "COSTS: dict[str, float] = {}"
+"""The line of the plugin that says how much processor it takes."""
+
 PLUGIN = "usr/lib/stonith/plugins/external/maas"
 
 FIRST_NODE_ID = 1000
@@ -88,13 +91,24 @@ class Member:
         # would stay in the configuration for ever.
         cluster.run("systemctl", "mask", "--runtime", "--quiet", *SERVICES)
         try:
-            cluster.run("apt-get", "install", "--yes", "-qq", *PACKAGES, timeout=300)
+            self.install_packages()
         finally:
             cluster.run("systemctl", "unmask", "--runtime", "--quiet", *SERVICES)
-        target = self._root / PLUGIN
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(plugin, target)
-        target.chmod(0o755)
+        self.install_plugin(plugin)
+
+    def install_packages(self) -> None:
+        """Install the packages, whose services start at once unless something keeps them."""
+        cluster.run("apt-get", "install", "--yes", "-qq", *PACKAGES, timeout=300)
+
+    def install_plugin(self, plugin: Path, costs: Mapping[str, float] | None = None) -> None:
+        """Install the STONITH plugin for MAAS.
+
+        Args:
+            plugin: its program.
+            costs: the seconds of processor that it is to take for an action.
+        """
+        text = plugin.read_text().replace(NO_COSTS, f"{NO_COSTS[:-2]}{json.dumps(costs or {})}")
+        write(self._root / PLUGIN, text, mode=0o755)
 
     def configure(
         self, nodes: Mapping[int, str], config: Mapping[str, object], *, start: bool
@@ -161,7 +175,11 @@ class Member:
         """
         for service in reversed(SERVICES):
             cluster.run("systemctl", "stop", service, timeout=600)
-        cluster.run("apt-get", "purge", "--yes", "-qq", "corosync", "pacemaker", timeout=300)
+        self.purge()
+
+    def purge(self) -> None:
+        """Remove the packages, which stops their services."""
+        cluster.run("apt-get", "purge", "--yes", "-qq", "corosync", "pacemaker", timeout=900)
 
     def _limit_services(self, config: Mapping[str, object]) -> None:
         limits = [int(str(config[f"service_{kind}_timeout"])) for kind in ("start", "stop")]

@@ -165,14 +165,18 @@ class Leading(Peers):
         started; the cluster's monitor then finds out and starts it again.
         """
         for agent in wanted.resources.values():
-            kind, _, service = agent.partition(":")
-            if kind != "lsb":
-                continue
-            if any(self.unit.root.glob(f"etc/rc?.d/S??{service}")):
-                cluster.run("update-rc.d", "-f", service, "remove")
-            if cluster.is_active(service):
-                log(f"stopping {service}")
-                cluster.run("systemctl", "stop", service)
+            self.stop_service(agent)
+
+    def stop_service(self, agent: str) -> None:
+        """Stop the service on this machine that a resource is to start."""
+        kind, _, service = agent.partition(":")
+        if kind != "lsb":
+            return
+        if any(self.unit.root.glob(f"etc/rc?.d/S??{service}")):
+            cluster.run("update-rc.d", "-f", service, "remove")
+        if cluster.is_active(service):
+            log(f"stopping {service}")
+            cluster.run("systemctl", "stop", service)
 
     def clean_up(self, names: list[str]) -> None:
         """Forget the failures of resources, so that the cluster tries them again at once."""

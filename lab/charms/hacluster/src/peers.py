@@ -16,6 +16,20 @@ class Peers:
         # Not from memory: a failed hook that is run again must see the option that was at fault.
         self.config = standin.tool_json("config-get")
         self.host = socket.gethostname()
+        self._pause_mark = unit.root / f"var/lib/juju-standin/{unit.name.replace('/', '-')}.paused"
+
+    @property
+    def paused(self) -> bool:
+        """Whether the action `pause` has taken this unit out of service."""
+        return self._pause_mark.exists()
+
+    @paused.setter
+    def paused(self, value: bool) -> None:
+        if value:
+            self._pause_mark.parent.mkdir(parents=True, exist_ok=True)
+            self._pause_mark.touch()
+        else:
+            self._pause_mark.unlink(missing_ok=True)
 
     def publish_address(self) -> None:
         """Tell the peers where this unit is."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cluster import Cib, Statement
 from databags import Principal, Remote
@@ -88,12 +88,8 @@ class Plan:
     def add_remotes(self, remotes: Iterable[Remote]) -> None:
         """Add the connections of remote nodes."""
         for remote in remotes:
-            text = (
-                f"primitive {remote.name} ocf:pacemaker:remote params server={remote.address} "
-                "reconnect_interval=60 op monitor interval=30s"
-            )
             if remote.name not in self._resources:
-                self._add(Statement(text, fatal=True))
+                self._add(Statement(connection(remote), fatal=True))
 
     def keep_off_remotes(self, wanted: Principal, remotes: Iterable[Remote]) -> None:
         """Allow resources on the members alone, in a cluster that has to be opted in to.
@@ -105,12 +101,8 @@ class Plan:
         for name in wanted.resources:
             if name not in together:
                 self._allow(name)
-        connections = sorted(remote.name for remote in remotes)
-        for name, preferred in zip(connections, itertools.cycle(members), strict=False):
-            for member in members:
-                rule = f"loc-{name}-{member}"
-                score = 200 if member == preferred else 0
-                self.write(f"{rule}-{name}", f"location {rule} {name} {score}: {member}")
+        for key, text in scores((remote.name for remote in remotes), members):
+            self.write(key, text)
         for name in wanted.clones:
             self._allow(name)
             if self._cib.clone_max.get(name) != str(len(members)):
@@ -139,20 +131,9 @@ class Plan:
         Raises:
             ValueError: an option is missing.
         """
-        if not (url and apikey):
-            missing = [n for n, v in (("maas_url", url), ("maas_credentials", apikey)) if not v]
-            raise ValueError(f"Missing configuration: {', '.join(missing)}")
-        maas = f"url='{url}' apikey='{apikey}' hostnames='{fencing_names(targets)}'"
-        null = f"hostlist='{fencing_names(members)}'"
-        for name, agent, parameters in (
-            ("st-maas", "stonith:external/maas", maas),
-            ("st-null", "stonith:null", null),
-        ):
+        for name, agent, parameters in devices(targets, members, url, apikey):
             exists = name in self._resources
-            text = (
-                f"primitive {name} {agent} params {parameters} "
-                "op monitor interval=25 start-delay=25 timeout=25"
-            )
+            text = f"primitive {name} {agent} {parameters}"
             self.write(f"{name}-{agent}", text, exists=exists, fatal=not exists)
             if members_only:
                 self._allow(name)
@@ -165,6 +146,48 @@ class Plan:
     def _add(self, statement: Statement) -> None:
         self.statements.append(statement)
         self._shown += f" {statement.text}"
+
+
+def connection(remote: Remote) -> str:
+    """Return the statement that connects a remote node."""
+    return (
+        f"primitive {remote.name} ocf:pacemaker:remote params server={remote.address} "
+        "reconnect_interval=60 op monitor interval=30s"
+    )
+
+
+def scores(connections: Iterable[str], members: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the rules that spread the connections over the members, each with what it is kept by.
+
+    Args:
+        connections: names of the remote nodes.
+        members: the host names of the members, sorted.
+    """
+    for name, preferred in zip(sorted(connections), itertools.cycle(members), strict=False):
+        for member in members:
+            rule = f"loc-{name}-{member}"
+            score = 200 if member == preferred else 0
+            yield f"{rule}-{name}", f"location {rule} {name} {score}: {member}"
+
+
+def devices(
+    targets: Iterable[str], members: Iterable[str], url: str | None, apikey: str | None
+) -> list[tuple[str, str, str]]:
+    """Return name, agent and parameters of the fencing devices, as `Plan.add_devices` has them.
+
+    Raises:
+        ValueError: an option is missing.
+    """
+    if not (url and apikey):
+        missing = [n for n, v in (("maas_url", url), ("maas_credentials", apikey)) if not v]
+        raise ValueError(f"Missing configuration: {', '.join(missing)}")
+    maas = f"url='{url}' apikey='{apikey}' hostnames='{fencing_names(targets)}'"
+    null = f"hostlist='{fencing_names(members)}'"
+    monitor = "op monitor interval=25 start-delay=25 timeout=25"
+    return [
+        ("st-maas", "stonith:external/maas", f"params {maas} {monitor}"),
+        ("st-null", "stonith:null", f"params {null} {monitor}"),
+    ]
 
 
 def fencing_names(hosts: Iterable[str]) -> str:

@@ -11,6 +11,12 @@ from standin import JUJU_KEYS, Relation, Unit
 ADMIN_ROLE = "Admin"
 SERVICE_DOMAIN = "service_domain"
 SERVICE_PROJECT = "services"
+DEFAULT_DOMAIN = "default"
+"""The identifier of the domain that Keystone's bootstrap makes."""
+
+NO_TLS = dict.fromkeys(("https_keystone", "ssl_cert", "ssl_key", "ca_cert"), "__null__")
+"""What the real charm says of certificates: nothing, in so many words."""
+
 CHARM_USER = "_charm-keystone-admin"
 
 
@@ -63,6 +69,7 @@ def service(unit: Unit, relation: Relation, ids: dict[str, str]) -> dict[str, ob
             "admin_project_id": ids["admin_project"],
             "admin_user_id": ids["admin_user"],
             "admin_role": ADMIN_ROLE,
+            **NO_TLS,
         }
     return answer
 
@@ -108,6 +115,7 @@ def register(
         identity.catalog(service.service, service.kind, service.region, service.urls)
     password = unit.secret(f"password of {user}", 64)
     user_id = identity.user(user, ids["service_domain"], password)
+    identity.user(user, DEFAULT_DOMAIN, password)  # as the real charm does, for old clients
     roles = protocol.words(bag, "requested_roles")
     for role in [ids["admin_role"], ids["service_role"], *(identity.role(name) for name in roles)]:
         identity.grant(role, user_id, project=ids["service_project"])
