@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 
 import kvm
+import migration
 import openstack_peers
 import workload
 from standin import Unit, main, require
@@ -38,7 +39,11 @@ def reconcile(unit: Unit) -> list[str]:
     workload.write(unit.root / QEMU_SETTINGS, QEMU, mode=0o600)
     # Without its default of ending after two idle minutes.
     workload.write(unit.root / LIBVIRT_ARGUMENTS, "LIBVIRTD_ARGS=\n")
-    libvirt = workload.serve(unit, ["libvirtd"], QEMU_SETTINGS, LIBVIRT_ARGUMENTS)
+    moves = bool(unit.config["enable-live-migration"])
+    if moves:
+        migration.prepare(unit)
+    read = [QEMU_SETTINGS, LIBVIRT_ARGUMENTS, *([migration.LIBVIRT] if moves else [])]
+    libvirt = workload.serve(unit, ["libvirtd"], *read)
     transport_url = openstack_peers.transport_url(unit)
     image_url = unit.answer("image-service", "glance-api-server")
     cloud = controller(unit)
@@ -51,7 +56,8 @@ def reconcile(unit: Unit) -> list[str]:
     text = workload.ini(settings(unit, name, transport_url, image_url, cloud))
     workload.write(unit.root / SETTINGS, text, group="nova", mode=0o640)
     workload.write(unit.root / DRIVER_SETTINGS, workload.ini(driver_settings(unit, virt_type)))
-    nova = workload.serve(unit, ["nova-compute"], SETTINGS, DRIVER_SETTINGS, QEMU_SETTINGS)
+    read = [SETTINGS, DRIVER_SETTINGS, QEMU_SETTINGS, *(migration.FILES if moves else ())]
+    nova = workload.serve(unit, ["nova-compute"], *read)
     return libvirt + nova
 
 
@@ -130,6 +136,7 @@ def driver_settings(unit: Unit, virt_type: str) -> workload.Ini:
             "cpu_mode": unit.config.get("cpu-mode", "none"),
             "images_type": unit.config.get("libvirt-image-backend") or "qcow2",
             "disk_cachemodes": unit.config.get("disk-cachemodes"),
+            **(migration.settings(unit) if unit.config["enable-live-migration"] else {}),
         },
     }
 
