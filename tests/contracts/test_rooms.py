@@ -24,7 +24,8 @@ ABOVE = {
     "workload": {"charm", "reconcile", "state", "databags", "preflight", "segments", "ops"},
     "segments": {"charm", "reconcile", "state", "databags", "preflight", "ops"},
     "preflight": {"charm", "reconcile", "state", "databags", "workload", "ops"},
-    "recoveries": {"charm", "databags", "preflight", "ops"},
+    "recoveries": {"charm", "databags", "planned", "preflight", "ops"},
+    "planned": {"charm", "reconcile", "state", "databags", "ops"},
 }
 """What the modules of a room may not import."""
 

@@ -51,6 +51,7 @@ _RECOVERY_ACTIONS = (
     "show_recovery",
 )
 _PREFLIGHT_ACTIONS = ("check", "plan_recovery")
+_PLANNED_ACTIONS = ("drain_host",)
 _REACTIONS = (ops.RelationEvent, ops.ActionEvent)
 """Events that may come in great numbers, or that somebody waits for."""
 _INSTALLATIONS = (ops.InstallEvent, ops.UpgradeCharmEvent, ops.PostSeriesUpgradeEvent)
@@ -77,6 +78,8 @@ class MasakariCharm(Pausable):
             framework.observe(on[name].action, self._on_recovery_action)
         for name in _PREFLIGHT_ACTIONS:
             framework.observe(on[name].action, self._on_preflight)
+        for name in _PLANNED_ACTIONS:
+            framework.observe(on[name].action, self._on_planned)
         framework.observe(on.openstack_upgrade_action, self._on_openstack_upgrade)
         framework.observe(on.package_upgrade_action, self._on_package_upgrade)
 
@@ -228,6 +231,19 @@ class MasakariCharm(Pausable):
 
         try:
             results = actions.run(self._state(event), self._workload, event.params)
+        except (ActionError, CloudError, ValueError) as error:
+            event.fail(str(error))
+            return
+        event.set_results(results)
+
+    def _on_planned(self, event: ops.ActionEvent) -> None:
+        from planned import actions
+        from segments.cloud import CloudError
+        from segments.lookup import ActionError
+
+        name = event.handle.kind.removesuffix("_action")
+        try:
+            results = actions.run(name, self._state(event), self._workload, event.params)
         except (ActionError, CloudError, ValueError) as error:
             event.fail(str(error))
             return

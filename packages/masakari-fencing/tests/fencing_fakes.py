@@ -234,6 +234,7 @@ class FakeMasakari:
 
     Attributes:
         forced_down: hosts that Nova, which answers at the same address, holds for down.
+        reasons: why Nova has them disabled.
         disabled: hosts on which Nova places no guests.
         renamed: the hypervisors' own names, where they differ from their hosts'.
         uptimes: what the hosts' nova-compute says; the others do not answer.
@@ -254,6 +255,7 @@ class FakeMasakari:
             for n, name in enumerate(hosts, 1)
         }
         self.forced_down: set[str] = set()
+        self.reasons: dict[str, str] = {}
         self.uptimes: dict[str, str] = {}
         self.instances: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         self.disabled: set[str] = set()
@@ -386,6 +388,7 @@ class FakeMasakari:
                 "id": f"uuid-of-{name}",
                 "host": name,
                 "status": "disabled" if name in self.disabled else "enabled",
+                "disabled_reason": self.reasons.get(name),
                 "forced_down": name in self.forced_down,
             }
             for name in names

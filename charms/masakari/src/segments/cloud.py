@@ -238,14 +238,14 @@ class Cloud:
 
     def compute_services(self) -> list[ComputeService]:
         """All nova-compute services, by host name."""
-        answer = self._on_nova("GET", "/os-services?binary=nova-compute")
+        answer = self.tell_nova("GET", "/os-services?binary=nova-compute")
         found = (_service(item) for item in answer.get("services", []))
         return sorted(found, key=lambda service: service.host)
 
     def hypervisors(self) -> Iterator[Mapping[str, Any]]:
         """All hypervisors with their details, as Nova has them in version 2.53."""
         path = "/os-hypervisors/detail"
-        while page := self._on_nova("GET", path).get("hypervisors"):
+        while page := self.tell_nova("GET", path).get("hypervisors"):
             yield from page
             path = f"/os-hypervisors/detail?marker={page[-1]['id']}"
 
@@ -260,13 +260,19 @@ class Cloud:
         """What Nova answers to a question, in a microversion."""
         return self._send("Nova", self._nova, "GET", path, microversion=version)
 
+    def tell_nova(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """Have Nova do something, by default in the version of all others; return its answer."""
+        return self._send("Nova", self._nova, method, path, body, **options)
+
     def ask_placement(self, path: str) -> dict[str, Any]:
         """What Placement answers to a question."""
         return self._send("Placement", self._placement, "GET", path)
 
     def update_compute_service(self, service: ComputeService, **changes: object) -> None:
         """Change the given properties: `status`, `disabled_reason`, `forced_down`."""
-        self._on_nova("PUT", f"/os-services/{service.uuid}", changes)
+        self.tell_nova("PUT", f"/os-services/{service.uuid}", changes)
 
     def _list(self, path: str, key: str) -> Iterator[Mapping[str, Any]]:
         """All entries of one of Masakari's lists, of which it gives a thousand at once.
@@ -283,11 +289,6 @@ class Cloud:
         self, method: str, path: str, body: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
         return self._send("Masakari", self._masakari, method, path, body)
-
-    def _on_nova(
-        self, method: str, path: str, body: Mapping[str, object] | None = None
-    ) -> dict[str, Any]:
-        return self._send("Nova", self._nova, method, path, body)
 
     def _send(
         self,

@@ -99,13 +99,14 @@ class Recoveries:
             for what, names in (
                 ("in maintenance", found.maintenance),
                 ("forced down", found.forced_down),
+                ("drained in part", found.drained),
             )
             if names
         ]
         if not parts:
             return "", ""
         text = f"{', '.join(parts)}; when it works again, run return-host"
-        return text, _left([*found.maintenance, *found.forced_down])
+        return text, _left([*found.maintenance, *found.forced_down, *found.drained])
 
     def _out_of_service(self) -> OutOfService:
         return out_of_service.read(self._host.path(str(out_of_service.RECORD)), self._clock())

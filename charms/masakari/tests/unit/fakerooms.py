@@ -12,7 +12,7 @@ from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from fakecloud import FakeCloud
+from fakecloud import FakeCloud, RefusedError
 
 DEFAULTS = {"VCPU": 16, "MEMORY_MB": 16384, "DISK_GB": 400}
 
@@ -31,6 +31,9 @@ class RoomyCloud(FakeCloud):
         most: entries in one answer of Nova's.
         asked: how often each path was asked for, without its query.
         silent: APIs that answer with an error.
+        stuck: UUIDs of servers whose live migration fails.
+        refused: those that Nova does not even begin to move.
+        moved: UUIDs in the order in which they were asked to be.
         date: what the answers call the time; the server's own clock where empty.
     """
 
@@ -44,6 +47,9 @@ class RoomyCloud(FakeCloud):
     most: int = 1000
     asked: Counter[str] = dataclasses.field(default_factory=Counter)
     silent: set[str] = dataclasses.field(default_factory=set)
+    stuck: set[str] = dataclasses.field(default_factory=set)
+    refused: set[str] = dataclasses.field(default_factory=set)
+    moved: list[str] = dataclasses.field(default_factory=list)
 
     # What the tests say.
 
@@ -129,6 +135,8 @@ class RoomyCloud(FakeCloud):
         for end, handler in _ROUTES.items():
             if method == "GET" and parts.path == end:
                 return 200, handler(self, query)
+        if match := re.fullmatch("/nova/v2.1/servers/([^/]+)/(.+)", parts.path):
+            return self._of_server(match[1], match[2], body)
         if parts.path == "/v3/auth/tokens":
             return self.token(body)
         return super().answer(method, path, body)
@@ -175,9 +183,40 @@ class RoomyCloud(FakeCloud):
 
     def all_servers(self, query: dict[str, str]) -> dict[str, Any]:
         assert query["all_tenants"] == "1"
-        page = self._after(self.servers, query)
+        wanted = [one for one in self.servers if self._wanted(one, query)]
+        page = self._after(wanted, query)
         more = len(page) == min(self.most, int(query["limit"]))
         return {"servers": page, **({"servers_links": [{"rel": "next"}]} if more else {})}
+
+    def _wanted(self, server: dict[str, Any], query: dict[str, str]) -> bool:
+        host = query.get("host", server["OS-EXT-SRV-ATTR:host"])
+        return host == server["OS-EXT-SRV-ATTR:host"] and query.get("name", "") in server["name"]
+
+    def _of_server(self, identity: str, what: str, body: Any) -> tuple[int, Any]:
+        [server] = [one for one in self.servers if one["id"] == identity]
+        if what == "action":
+            assert body == {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+            self.log.append(("POST", "action", body))
+            self.moved.append(identity)
+            if identity in self.refused:
+                raise RefusedError(400, "badRequest", "it is in a state that is not right")
+            server["OS-EXT-STS:task_state"] = "migrating"
+            return 202, ""
+        actions = [
+            {"request_id": "req-1", "action": "create", "start_time": "2026-11-28T01:00:00.0"},
+            {"request_id": "req-2", "action": "live-migration", "start_time": "2026-11-28T02"},
+        ]
+        if what == "os-instance-actions":
+            return 200, {"instanceActions": actions}
+        assert what == "os-instance-actions/req-2"
+        events = [{"result": "Error", "details": "No valid host was found."}]
+        return 200, {"instanceAction": {**actions[1], "events": events}}
+
+    def work(self) -> None:
+        """What is under way in Nova ends."""
+        for server in self.servers:
+            if server.pop("OS-EXT-STS:task_state", None) and server["id"] not in self.stuck:
+                server["OS-EXT-SRV-ATTR:host"] = "node9.maas"
 
     def all_groups(self, query: dict[str, str]) -> dict[str, Any]:
         assert "all_projects" in query

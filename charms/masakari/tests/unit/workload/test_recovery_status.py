@@ -68,7 +68,7 @@ class TestOutOfService:
         failed: tuple[str, ...] = (),
     ) -> None:
         seen = {"time": machine.now, "maintenance": maintenance, "forced_down": down}
-        seen |= {"hosts": [], "misnamed": []}
+        seen |= {"hosts": [], "misnamed": [], "drained": []}
         machine.host.write(str(out_of_service.RECORD), json.dumps({**seen, "failed": failed}))
 
     def test_hosts_that_could_not_be_recovered_are_blocked_before_they_fail(
@@ -106,6 +106,18 @@ class TestOutOfService:
         )
         out = ctx.run(ctx.on.update_status(), dataclasses.replace(ready, leader=False))
         assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_one_that_nobody_goes_on_emptying_is_named(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        """Nova places nothing there, and its failure is one."""
+        seen = dataclasses.asdict(out_of_service.OutOfService(drained=("hv1.maas",)))
+        record = {"time": machine.now, **seen}
+        machine.host.write(str(out_of_service.RECORD), json.dumps(record))
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert out.unit_status == ops.ActiveStatus(
+            "Unit is ready (drained in part: hv1.maas; when it works again, run return-host)"
+        )
 
     def test_also_when_something_else_is_wrong(
         self, ctx: testing.Context, machine: Machine, ready: testing.State

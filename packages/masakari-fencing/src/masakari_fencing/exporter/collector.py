@@ -27,7 +27,7 @@ SPOOL = Path("/var/lib/masakari-fencing/spool")
 OUTCOMES = {RECOVERED: "recovered", FAILED: "failed", REFUSED: "refused", NOTHING: "nothing"}
 """How a recovery ended, and the value of the label that says so."""
 
-REASONS = ("maintenance", "failed", "forced_down", "misnamed")
+REASONS = ("maintenance", "failed", "forced_down", "drained", "misnamed")
 """Why a host is out of service: fields of `OutOfService`."""
 
 

@@ -30,12 +30,14 @@ class Service:
         host: Nova's name of the host.
         enabled: instances may be placed there.
         forced_down: Nova was told to hold it for down.
+        reason: why it is disabled, in the words of whoever did it.
     """
 
     uuid: str
     host: str
     enabled: bool
     forced_down: bool
+    reason: str = ""
 
 
 class NovaApi(Client):
@@ -61,6 +63,7 @@ class NovaApi(Client):
                 host=text(item, "host"),
                 enabled=item.get("status") == "enabled",
                 forced_down=item.get("forced_down") is True,
+                reason=str(item.get("disabled_reason") or ""),
             )
             for item in answer.get("services") or []
         ]

@@ -15,6 +15,9 @@ from masakari_fencing import files
 RECORD = Path("/run/masakari-fencing/out-of-service.json")
 """In a directory that goes with the notifier: nobody reads what nobody keeps up to date."""
 
+DRAINED = "masakari: emptied for planned work"
+"""Why Nova's compute service of a host is disabled that an action empties."""
+
 MAX_AGE = 90.0
 """Seconds after which a record is no longer believed."""
 
@@ -29,6 +32,8 @@ class OutOfService:
         forced_down: others that Nova was told to hold for down, and still does.
         hosts: all hosts of the segments that are enabled.
         misnamed: hosts of segments that Nova knows by other names, and by which.
+        drained: others that an action empties, and takes no further, because it was interrupted
+            or some instance cannot be moved.
     """
 
     maintenance: tuple[str, ...] = ()
@@ -36,6 +41,7 @@ class OutOfService:
     forced_down: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     misnamed: tuple[str, ...] = ()
+    drained: tuple[str, ...] = ()
 
 
 def write(path: Path, found: OutOfService, now: float) -> None:

@@ -15,7 +15,7 @@ from masakari_fencing.openstack.masakari_api import MasakariApi
 from masakari_fencing.openstack.nova_api import NovaApi
 from masakari_fencing.openstack.rest import CATALOG, ApiError
 from masakari_fencing.records import out_of_service, refusals
-from masakari_fencing.records.out_of_service import MAX_AGE, OutOfService
+from masakari_fencing.records.out_of_service import DRAINED, MAX_AGE, OutOfService
 
 ALL = ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
 
@@ -49,6 +49,18 @@ def test_hosts_in_maintenance_and_others_forced_down(
     cloud.hosts[THREE]["on_maintenance"] = False
     watch.check()
     assert out_of_service.read(record, 1001).maintenance == (ONE,)
+
+
+def test_hosts_that_were_to_be_emptied(
+    watch: OutOfServiceHosts, cloud: FakeMasakari, tmp_path: Path
+) -> None:
+    """Only those: an operator's own reason is none of ours, and neither is one that is done."""
+    cloud.disabled = {ONE, TWO, THREE}
+    cloud.reasons = {ONE: DRAINED, TWO: DRAINED, THREE: "a new disk"}
+    cloud.hosts[TWO]["on_maintenance"] = True
+    watch.check()
+    found = out_of_service.read(tmp_path / "record", 1001)
+    assert (found.drained, found.maintenance) == ((ONE,), (TWO,))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from masakari_fencing.openstack.masakari_api import Host, MasakariApi
 from masakari_fencing.openstack.nova_api import NovaApi
 from masakari_fencing.records import refusals
-from masakari_fencing.records.out_of_service import RECORD, OutOfService, write
+from masakari_fencing.records.out_of_service import DRAINED, RECORD, OutOfService, write
 
 NAMES_AGE = 300.0
 """Seconds between two looks at the hypervisors' names, which hardly ever change."""
@@ -69,12 +69,15 @@ class OutOfServiceHosts:
     def _ask(self, hosts: list[Host]) -> OutOfService:
         services = list(self._nova.services())
         down = {service.host.lower() for service in services if service.forced_down}
+        closed = {s.host.lower() for s in services if not s.enabled and s.reason == DRAINED}
         held = [host for host in hosts if host.on_maintenance]
         others = [host for host in hosts if host not in held and host.name.lower() in down]
+        emptied = {host.name for host in hosts if host.name.lower() in closed - down}
         return OutOfService(
             maintenance=tuple(host.name for host in held),
             failed=tuple(host.name for host in held if self._given_up(host)),
             forced_down=tuple(host.name for host in others),
+            drained=tuple(sorted(emptied - {host.name for host in held})),
             hosts=tuple(host.name for host in hosts if host.enabled),
             misnamed=tuple(self._misnamed(hosts, {service.host for service in services})),
         )

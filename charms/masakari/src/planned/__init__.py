@@ -1,0 +1,1 @@
+"""Planned work: emptying a host before it, and rehearsing a failure."""

@@ -1,0 +1,56 @@
+"""Actions on planned work: from Juju's parameters to calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from masakari_fencing.pacemaker.tools import PacemakerError
+
+from planned.draining import Drain
+from segments import access
+from segments.lookup import ActionError
+from segments.results import Results
+
+if TYPE_CHECKING:
+    from reconcile import Workload
+    from state import State
+
+Action = Callable[["State", "Workload", Mapping[str, Any]], Results]
+
+
+def drain_host(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
+    """Empty a host, or only say what would be moved.
+
+    Raises:
+        ActionError: something is left there, or it cannot be done.
+        CloudError: an API does not answer.
+    """
+    drain = Drain(access.cloud(state, workload))
+    if params["dry-run"]:
+        return drain.plan(params["host"])
+    return drain.run(params["host"], params["timeout"])
+
+
+PLANNED_ACTIONS: Mapping[str, Action] = {"drain_host": drain_host}
+"""What each action calls; its name has underscores here."""
+
+
+def run(action: str, state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
+    """Run an action.
+
+    Args:
+        action: its name.
+        state: what Juju knows.
+        workload: of this unit.
+        params: Juju's parameters.
+
+    Raises:
+        ActionError: it cannot be done.
+        CloudError: an API does not do it.
+        ValueError: a parameter is unusable.
+    """
+    try:
+        return PLANNED_ACTIONS[action](state, workload, params)
+    except PacemakerError as error:
+        raise ActionError(f"Pacemaker does not answer: {error}") from error

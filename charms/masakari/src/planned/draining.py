@@ -1,0 +1,237 @@
+"""Emptying a host before planned work, so that the work does not look like a failure."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from masakari_fencing.records.out_of_service import DRAINED
+
+from preflight import survey
+from preflight.findings import enumerated, shortened
+from preflight.places import Ground
+from preflight.rehearsal import Move, Rules, play
+from segments import servers
+from segments.cloud import Cloud, CloudError, ComputeService, ConflictError, SegmentHost
+from segments.lookup import ActionError, Lookup, unknown
+from segments.results import Results, describe_host
+from segments.servers import Server
+
+AT_ONCE = 2
+"""Live migrations that are asked for at a time. Nova carries out one after the other
+(`max_concurrent_live_migrations`), and what was asked for is not taken back by an interruption."""
+
+_POLL = 1.0  # seconds
+
+
+class Drain:
+    """Moves the instances of a host away while they run.
+
+    Nova is told first to place no more there. Masakari is told last, when nothing runs there any
+    more: until then a failure of the host is one, and has to be recovered. Each step looks at what
+    is so already, so that it can be interrupted anywhere and begun again on any unit.
+
+    Args:
+        cloud: access to the APIs.
+        sleep: waits for so many seconds.
+        clock: seconds, only ever compared with each other.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cloud = cloud
+        self._lookup = Lookup(cloud)
+        self._sleep = sleep
+        self._clock = clock
+
+    def plan(self, name: str) -> Results:
+        """What would be moved, and what would stay. Changes nothing.
+
+        Raises:
+            ActionError: the host is in no segment, or does not work.
+            CloudError: an API does not answer.
+        """
+        self._find(name)
+        there = survey.take(self._cloud)
+        moves = {move.instance.uuid: move for move in _rehearsed(there, name)}
+        found = servers.on_host(self._cloud, name)
+        lines = [f"{n:4} {_foretold(one, moves.get(one.uuid))}" for n, one in enumerate(found, 1)]
+        stuck = [one for one in found if _stays(one, moves.get(one.uuid))]
+        return {
+            "outcome": "would-stay" if stuck else "would-be-drained",
+            "host": name,
+            "instances": len(found),
+            "would-not-move": len(stuck),
+            "table": shortened("\n".join(lines)) or "no instance",
+            "plan": shortened(json.dumps([_plain(one, moves.get(one.uuid)) for one in found])),
+        }
+
+    def run(self, name: str, timeout: float) -> Results:
+        """Empty a host, and put it into maintenance in Nova and Masakari.
+
+        Args:
+            name: the host's.
+            timeout: seconds after which the rest is left to another run.
+
+        Raises:
+            ActionError: something is left there, or it cannot be done.
+            CloudError: an API does not answer.
+        """
+        host, service = self._find(name)
+        end = self._clock() + timeout
+        self.close(service)
+        moved = self.empty(name, end)
+        resting = servers.on_host(self._cloud, name)
+        self._begin_maintenance(host, end)
+        reserved = " reserved=true" if host.reserved else ""
+        described = describe_host(self._lookup.find_host(name), self._lookup.services().get(name))
+        changed = moved or service.enabled or not host.on_maintenance
+        results: Results = {"outcome": "drained" if changed else "unchanged"}
+        if moved:
+            results["moved"] = ",".join(moved)
+        if resting:
+            results["at-rest-there"] = ",".join(one.uuid for one in resting)
+        return {
+            **results,
+            "host": described,
+            "next": f"shut it down in an orderly way (systemctl poweroff); when the work is done,"
+            f" run return-host host={name}{reserved}",
+        }
+
+    def close(self, service: ComputeService) -> None:
+        """Have Nova place no more instances on a host.
+
+        Raises:
+            CloudError: Nova does not.
+        """
+        if service.enabled:
+            self._cloud.update_compute_service(service, status="disabled", disabled_reason=DRAINED)
+
+    def empty(self, name: str, end: float, stay: Collection[str] = ()) -> list[str]:
+        """Move away what runs on a host, and wait until it is gone.
+
+        Args:
+            name: the host's.
+            end: when to give up, by the clock.
+            stay: UUIDs of those that stay.
+
+        Returns:
+            The UUIDs of those that were moved.
+
+        Raises:
+            ActionError: some are left; the text names them and what to do.
+            CloudError: Nova does not answer.
+        """
+        asked: dict[str, Server] = {}
+        failed: dict[str, str] = {}
+        while True:
+            found = [s for s in servers.on_host(self._cloud, name) if s.uuid not in stay]
+            left = [one for one in found if not one.rests]
+            for one in left:
+                if one.uuid in asked and not one.task and one.uuid not in failed:
+                    failed[one.uuid] = servers.why_not_moved(self._cloud, one) or "Nova gave up"
+            waits = [s for s in left if s.uuid not in failed and (s.movable or s.task)]
+            if not waits:
+                break
+            if self._clock() >= end:
+                raise ActionError(
+                    f"{len(left)} instances are left on {name}: {_named(left)}; nothing is"
+                    " undone, and what is under way goes on: run the action again, with a longer"
+                    f" timeout, or return-host host={name} to leave it at that"
+                )
+            moving = sum(1 for one in waits if one.task)
+            ready = [s for s in waits if not s.task and s.uuid not in asked]
+            for one in ready[: max(0, AT_ONCE - moving)]:
+                asked[one.uuid] = one
+                try:
+                    servers.migrate_live(self._cloud, one)
+                except CloudError as error:
+                    failed[one.uuid] = str(error)
+            self._sleep(_POLL)
+        if left:
+            reasons = [f"{one}: {failed.get(one.uuid) or 'Nova cannot move it'}" for one in left]
+            raise ActionError(
+                f"{name} is not empty, and not in maintenance: {enumerated(reasons)}. Have these"
+                " stopped, or move them by hand, and run the action again; or run return-host"
+                f" host={name} to leave it at that"
+            )
+        gone = {one.uuid for one in found}
+        return [uuid for uuid in asked if uuid not in gone]
+
+    def _find(self, name: str) -> tuple[SegmentHost, ComputeService]:
+        """A host that works.
+
+        Raises:
+            ActionError: there is none of that name, or it does not work.
+        """
+        host = self._lookup.find_host(name)
+        service = self._lookup.services().get(name)
+        if service is None:
+            raise ActionError(unknown([name], self._lookup.services()))
+        if service.forced_down or not service.up:
+            raise ActionError(
+                f"nova-compute of {name} is {'forced ' if service.forced_down else ''}down:"
+                " nothing can be moved from there while it runs. A host that failed is recovered"
+                " by itself: see list-recoveries and the status"
+            )
+        if self._cloud.is_recovering(host):
+            raise ActionError(f"a recovery of {name} is going on: see list-recoveries")
+        return host, service
+
+    def _begin_maintenance(self, host: SegmentHost, end: float) -> None:
+        """Have Masakari act upon no failure of it, as soon as Masakari lets it be changed."""
+        while not host.on_maintenance:
+            try:
+                self._cloud.update_host(host, on_maintenance=True)
+                return
+            except ConflictError as error:
+                if self._clock() >= end:
+                    raise ActionError(
+                        f"{host.name} is empty, but Masakari does not take it into maintenance"
+                        f" while it works on notifications of its segment: {error}. Run the"
+                        " action again when they are finished or failed"
+                    ) from error
+            self._sleep(_POLL)
+
+
+def _rehearsed(there: survey.Survey, name: str) -> Sequence[Move]:
+    """Where Nova has room for each; it picks among the hosts that are enabled."""
+    return play(Ground(there), [name], "auto", (), Rules())
+
+
+def _stays(one: Server, move: Move | None) -> str:
+    """Why an instance would not be moved although something of it runs; empty if it would."""
+    if one.rests:
+        return ""
+    if not one.movable:
+        return f"Nova does not move what is {one.state}: see to it first"
+    return "" if move is None or move.target else move.reason
+
+
+def _foretold(one: Server, move: Move | None) -> str:
+    if one.rests:
+        return f"{one}: stays, nothing of it runs"
+    if reason := _stays(one, move):
+        return f"{one}: WOULD STAY: {reason}"
+    room = f"; there is room on {move.target}" if move is not None else ""
+    return f"{one}: moved while it runs, Nova picks{room}"
+
+
+def _plain(one: Server, move: Move | None) -> dict[str, Any]:
+    return {
+        "uuid": one.uuid,
+        "name": one.name,
+        "state": one.state,
+        "moves": one.movable and not _stays(one, move),
+        "reason": _stays(one, move),
+    }
+
+
+def _named(found: Sequence[Server]) -> str:
+    return enumerated([str(one) for one in found])
