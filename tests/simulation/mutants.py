@@ -67,6 +67,23 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a group of instances waits for none",
+        "groups",
+        Edit(
+            "workflow.instances.turns",
+            "Turns.wait",
+            "while before and",
+            "while False and",
+        ),
+    ),
+    Mutant(
+        "a group begins when those before it have ended, up or not",
+        "groups, some fail",
+        Edit(
+            "workflow.instances.turns", "Turns.wait", "not missing and not failed", "not missing"
+        ),
+    ),
+    Mutant(
         "what its owner has deleted is brought back",
         "deleted meanwhile",
         Edit("openstack.instances", "is_going", "return getattr", "return False and getattr"),
@@ -263,8 +280,8 @@ MUTANTS = (
         Edit(
             "workflow.instances.selection",
             "before_failure",
-            "return before(server, running=ran)",
-            "return before(server, running=False)",
+            "return before(server, running=ran, place=place)",
+            "return before(server, running=False, place=place)",
         ),
     ),
     Mutant(

@@ -54,6 +54,12 @@ DIRECTED = (
     "power controller away",
     "member goes too",
     "taken back early",
+    "groups",
+    "groups, some fail",
+    "groups, engine dies",
+    "groups, unplaceable",
+    "groups, deleted",
+    "groups, reserved host",
 )
 
 FAILS = ("early boot, guests resumed", "other name in the cluster")

@@ -97,6 +97,8 @@ class Nova:
     database_away: bool = False
     rebuild_time: tuple[float, float] = (2.0, 8.0)
     suffix: str = ""
+    groups_since: float = 0.0
+    group_timeout: float = 120.0
 
     # -- services ---------------------------------------------------------------------------
     def seen(self, host: Hypervisor) -> float:
@@ -238,6 +240,20 @@ class Nova:
             self.world.violate("evacuated while it runs", f"{guest.uuid[:8]} on {host.name}")
         elif host.fenced <= host.service or host.fenced < (host.failed or 0.0):
             self.world.violate("evacuated without a fence", f"{guest.uuid[:8]} from {host.name}")
+        self._judge_order(guest)
+
+    def _judge_order(self, guest: Guest) -> None:
+        """Nobody goes before those of an earlier group are up, unless their time is over."""
+        latest = self.groups_since + guest.turn * self.group_timeout
+        early = [
+            other
+            for other in self.world.guests.values()
+            if other.home == guest.home and other.turn < guest.turn and not other.deleting
+            and not self.world.is_well(other)
+        ]  # fmt: skip
+        if early and self.kernel.now < latest:
+            text = f"{guest.uuid[:8]} of turn {guest.turn}, {early[0].uuid[:8]} is not up"
+            self.world.violate("evacuated out of turn", text)
 
     def _schedule(self, guest: Guest, migration: Migration) -> None:
         """`conductor/manager.py: rebuild_instance`: a host is looked for."""

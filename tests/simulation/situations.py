@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simulation import events
+from simulation import events, orders
 from simulation.faults import Strike
 from simulation.nova import Migration
 from simulation.simulation import Simulation, Situation
@@ -454,6 +454,8 @@ def _situation(name: str, begin: Callable[[Simulation], None], **more: object) -
 
 _RESERVED = {"method": "reserved_host", "reserved": 1, "must_recover": True}
 _MANY = ("active",) * 12
+_SIX = ("active",) * 6
+_MIXTURE = ("active", "stopped", "active", "paused", "locked", "active", "error", "active")
 
 SITUATIONS = {
     found.name: found
@@ -512,5 +514,11 @@ SITUATIONS = {
         _situation("power controller away", slow_controller),
         _situation("member goes too", member_goes_too),
         _situation("taken back early", taken_back_early),
+        _situation("groups", orders.in_groups, guests=_MIXTURE, must_recover=True),
+        _situation("groups, some fail", orders.with_failures, guests=_SIX, must_recover=True),
+        _situation("groups, engine dies", orders.engine_dies, guests=_SIX, must_recover=True),
+        _situation("groups, unplaceable", orders.unplaceable, guests=_SIX, must_recover=True),
+        _situation("groups, deleted", orders.deleted, guests=("active",) * 3),
+        _situation("groups, reserved host", orders.with_failures, guests=_SIX, **_RESERVED),
     )
 }

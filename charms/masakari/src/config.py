@@ -11,6 +11,7 @@ import ops
 from instance_ha_common import options
 from instance_ha_common.machine import hostname
 from instance_ha_common.options import at_least, one_of
+from masakari_fencing.openstack import restart_order
 
 import key_secret
 import values
@@ -75,6 +76,9 @@ class Config:
     recovery_workflow: str = one_of("fence-first", "stock")
     fencing_timeout: int = at_least(1)
     fence_reported_failed: str = one_of("never", "confirmed", "always")
+    restart_order_from: str
+    restart_group_timeout: int = at_least(1)
+    restart_group_pause: int = at_least(0)
     report_limit_hosts: int = at_least(0)
     report_limit_window: int = at_least(1)
     fence_by_matrix: bool
@@ -103,6 +107,17 @@ class Config:
     def flags(self) -> dict[str, str]:
         """Extra options for `[DEFAULT]`."""
         return options.config_flags(self.config_flags)
+
+    @functools.cached_property
+    def order_sources(self) -> tuple[str, ...]:
+        """Where the order of instances is looked for, of `restart_order.SOURCES`."""
+        found = [part.strip() for part in self.restart_order_from.split(",") if part.strip()]
+        if unknown := sorted(set(found) - set(restart_order.SOURCES)):
+            raise ValueError(
+                f"restart-order-from: expected some of {', '.join(restart_order.SOURCES)},"
+                f" separated by commas, found {', '.join(unknown)!r}"
+            )
+        return tuple(source for source in restart_order.SOURCES if source in found)
 
     @functools.cached_property
     def vips(self) -> tuple[Address, ...]:
@@ -150,6 +165,7 @@ class Config:
     def _problems(self) -> Iterator[str]:
         checks: tuple[Callable[[], object], ...] = (
             lambda: self.origin,
+            lambda: self.order_sources,
             self._check_flags,
             self._check_vips,
             self._check_networks,

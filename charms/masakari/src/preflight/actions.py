@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from masakari_fencing.openstack import restart_order
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 from preflight import capacity, checks, findings, plan, rehearsal, survey
 from preflight.capacity import Survival
+from preflight.demand import Instance
 from preflight.findings import Finding, Level
 from preflight.rehearsal import Rules
 from preflight.survey import Survey
@@ -136,6 +138,11 @@ def plan_recovery(cloud: Cloud, fencing: Fencing | None, rules: Rules, host: str
     """
     there = survey.take(cloud)
     place = plan.place(there, host)
+    notes: list[str] = []
+    try:
+        rules = _with_images(cloud, rules, there.instances.get(host, ()))
+    except CloudError as error:
+        notes.append(f"properties of images: {error}")
     against = list(checks.of_programs(there))
     problems: Iterable[Problem] = ()
     devices: Sequence[str] = ("nothing, as allow-recovery-without-fencing is set",)
@@ -148,10 +155,22 @@ def plan_recovery(cloud: Cloud, fencing: Fencing | None, rules: Rules, host: str
         place,
         rules=rules,
         findings=[*checks.of_cluster(problems), *against],
+        notes=notes,
         devices=devices,
         noticed=fencing.noticed if fencing else 0,
         ended=[one for one in cloud.host_failures(_RECENT) if one.get("status") == "finished"],
     )
+
+
+def _with_images(cloud: Cloud, rules: Rules, instances: Iterable[Instance]) -> Rules:
+    """The rules with the properties of the images of some instances.
+
+    Raises:
+        CloudError: Glance does not answer.
+    """
+    wanted = restart_order.IMAGE in rules.order_from
+    found = {one.image for one in instances if one.image} if wanted else set()
+    return dataclasses.replace(rules, images={uuid: cloud.image(uuid) for uuid in sorted(found)})
 
 
 def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:

@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from masakari_fencing.openstack import restart_order
+
 _KEY = re.compile(r"(resources|trait)([a-zA-Z0-9_-]{1,64})?:([A-Z0-9_]{1,255})")
 """`XS_KEYPAT`, without its old suffixes of digits, which this one includes."""
 
@@ -43,6 +45,9 @@ class Instance:
         state: Nova's vm_state.
         project: its owner's.
         metadata: its owner's, by lower-case key.
+        said: its metadata and its flavor's extra specs as they are, by where they are from; see
+            `masakari_fencing.openstack.restart_order`.
+        image: the image that its root disk was made of; empty where that is a volume.
         on_volume: whether its root disk is a volume.
         demand: amount by resource class.
         required: traits that the host must have.
@@ -61,6 +66,8 @@ class Instance:
     required: frozenset[str] = frozenset()
     forbidden: frozenset[str] = frozenset()
     untold: frozenset[str] = frozenset()
+    said: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
+    image: str = ""
 
     @property
     def memory(self) -> int:
@@ -95,6 +102,8 @@ def read(item: Mapping[str, Any]) -> Instance:
         required=frozenset(name for name, wish in traits.items() if wish == "required"),
         forbidden=frozenset(name for name, wish in traits.items() if wish == "forbidden"),
         untold=untold,
+        said={restart_order.SERVER: item.get("metadata") or {}, restart_order.FLAVOR: specs},
+        image=str((item.get("image") or {}).get("id") or ""),
     )
 
 

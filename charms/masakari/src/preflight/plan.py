@@ -7,8 +7,9 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from masakari_fencing.openstack import times
+from masakari_fencing.openstack import restart_order, times
 
+from preflight import rehearsal
 from preflight.findings import Finding, enumerated, shortened
 from preflight.places import Ground
 from preflight.rehearsal import Move, Rules, play
@@ -45,6 +46,7 @@ def make(
     *,
     rules: Rules,
     findings: Sequence[Finding],
+    notes: Sequence[str],
     devices: Sequence[str],
     noticed: int,
     ended: Iterable[Mapping[str, Any]],
@@ -56,6 +58,7 @@ def make(
         place: where the host is.
         rules: what is recovered.
         findings: what stands in the way of its recovery.
+        notes: what could not be asked about the order.
         devices: the fencing devices that can fence it, by Pacemaker's word.
         noticed: seconds after which the cluster has noticed, at most; 0 where it is not known.
         ended: notifications of recoveries that have ended.
@@ -86,6 +89,17 @@ def make(
         or "no instance to recover",
         "plan": shortened(json.dumps([_plain(move) for move in moves])),
     }
+    phases = rehearsal.phases(survey.instances.get(host, ()), rules)
+    if len(phases) > 1:
+        results["order"] = restart_order.described(phases)
+    unheeded = [
+        f"{turn.instance.uuid}: {note}"
+        for phase in phases
+        for turn in phase
+        for note in turn.place.notes
+    ]
+    if notes or unheeded:
+        results["not-heeded"] = shortened("; ".join([*notes, *unheeded]))
     if against:
         results["obstacles"] = "; ".join(against)
     return results

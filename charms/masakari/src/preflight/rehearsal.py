@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from masakari_fencing.openstack import restart_order
 
 from preflight.demand import Instance
 from preflight.places import Ground, Places
@@ -26,12 +28,16 @@ class Rules:
         key: metadata key of those that are recovered (first).
         skip_errors: not those in ERROR.
         any_zone: a reserved host is put into the aggregates of the failed one.
+        order_from: where the order is looked for, of `restart_order.SOURCES`.
+        images: what is known of images, by their identifiers.
     """
 
     everyone: bool = True
     key: str = "HA_Enabled"
     skip_errors: bool = False
     any_zone: bool = False
+    order_from: frozenset[str] = frozenset(restart_order.SOURCES)
+    images: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
 
 
 def rules(config: Config) -> Rules:
@@ -41,6 +47,7 @@ def rules(config: Config) -> Rules:
         key=config.host_ha_metadata_key,
         skip_errors=config.ignore_instances_in_error_state,
         any_zone=config.add_reserved_host_to_aggregate,
+        order_from=frozenset(config.order_sources),
     )
 
 
@@ -59,8 +66,41 @@ class Move:
     reason: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """An instance in the order of the recovery; see `restart_order.place`."""
+
+    instance: Instance
+    place: restart_order.Place
+
+    @property
+    def priority(self) -> int:
+        """Its own."""
+        return self.place.priority
+
+    @property
+    def group(self) -> str:
+        """Its group; empty: none."""
+        return self.place.group
+
+
+def phases(instances: Sequence[Instance], rules: Rules) -> list[list[Turn]]:
+    """The instances that would be recovered, group after group.
+
+    Of what is equal, Masakari's order: those with its key first.
+    """
+    return restart_order.phases(
+        Turn(one, _place_of(one, rules)) for one in chosen(instances, rules)
+    )
+
+
+def _place_of(instance: Instance, rules: Rules) -> restart_order.Place:
+    every = {**instance.said, restart_order.IMAGE: rules.images.get(instance.image, {})}
+    return restart_order.place({k: v for k, v in every.items() if k in rules.order_from})
+
+
 def chosen(instances: Sequence[Instance], rules: Rules) -> list[Instance]:
-    """The instances that would be recovered, in Masakari's order: those with its key first."""
+    """The instances that would be recovered, those with Masakari's key first."""
     left = [one for one in instances if not (rules.skip_errors and one.state == "error")]
     key = rules.key.lower()
     marked = [one for one in left if one.metadata.get(key, "").strip().lower() in _TRUE]
@@ -97,7 +137,8 @@ def play(
     for host in lost:
         # A recovery uses up the reserved hosts that it takes.
         left = [name for name in reserved if name not in used]
-        found = chosen(ground.survey.instances.get(host, ()), rules)
+        every = phases(ground.survey.instances.get(host, ()), rules)
+        found = [turn.instance for phase in every for turn in phase]
         if tightly:
             found.sort(key=lambda one: (-one.memory, -one.demand.get("VCPU", 0), one.uuid))
         pools = _pools(ground, method, left, set(lost))

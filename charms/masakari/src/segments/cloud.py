@@ -35,6 +35,13 @@ class ConflictError(CloudError):
     """A request does not fit what goes on there at the moment (status 409)."""
 
 
+class NotFoundError(CloudError):
+    """There is no such thing (status 404)."""
+
+
+_REFUSALS = {404: NotFoundError, 409: ConflictError}
+
+
 @dataclasses.dataclass(frozen=True)
 class Segment:
     """A failover segment."""
@@ -143,6 +150,7 @@ class Cloud:
         self._placement = adapter.Adapter(
             shared, **listed, service_type="placement", default_microversion=_PLACEMENT_VERSION
         )
+        self._images = adapter.Adapter(shared, **listed, service_type="image")
         self.clocks: dict[str, float] = {}
 
     def segments(self) -> list[Segment]:
@@ -270,6 +278,14 @@ class Cloud:
         """What Placement answers to a question."""
         return self._send("Placement", self._placement, "GET", path)
 
+    def image(self, uuid: str) -> dict[str, Any]:
+        """An image of Glance with its properties; nothing where it was deleted."""
+        path = f"/v2/images/{urllib.parse.quote(uuid, safe='')}"
+        try:
+            return self._send("Glance", self._images, "GET", path)
+        except NotFoundError:
+            return {}
+
     def update_compute_service(self, service: ComputeService, **changes: object) -> None:
         """Change the given properties: `status`, `disabled_reason`, `forced_down`."""
         self.tell_nova("PUT", f"/os-services/{service.uuid}", changes)
@@ -310,7 +326,7 @@ class Cloud:
             raise CloudError(f"{api}: {error}") from error
         self.clocks[api] = _ahead(answer.headers.get("Date"), begin, time.time())
         if answer.status_code >= 400:
-            refused = ConflictError if answer.status_code == 409 else CloudError
+            refused = _REFUSALS.get(answer.status_code, CloudError)
             raise refused(f"{api}: {_message(answer)}")
         try:
             data = answer.json() if answer.content else {}

@@ -34,6 +34,7 @@ class RoomyCloud(FakeCloud):
         stuck: UUIDs of servers whose live migration fails.
         refused: those that Nova does not even begin to move.
         moved: UUIDs in the order in which they were asked to be.
+        images: Glance's, by identifier.
         date: what the answers call the time; the server's own clock where empty.
     """
 
@@ -50,6 +51,7 @@ class RoomyCloud(FakeCloud):
     stuck: set[str] = dataclasses.field(default_factory=set)
     refused: set[str] = dataclasses.field(default_factory=set)
     moved: list[str] = dataclasses.field(default_factory=list)
+    images: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     # What the tests say.
 
@@ -137,6 +139,9 @@ class RoomyCloud(FakeCloud):
                 return 200, handler(self, query)
         if match := re.fullmatch("/nova/v2.1/servers/([^/]+)/(.+)", parts.path):
             return self._of_server(match[1], match[2], body)
+        if parts.path.startswith("/glance/v2/images/"):
+            found = self.images.get(parts.path.rpartition("/")[2])
+            return (404, {}) if found is None else (200, found)
         if parts.path == "/v3/auth/tokens":
             return self.token(body)
         return super().answer(method, path, body)
@@ -144,14 +149,15 @@ class RoomyCloud(FakeCloud):
     def token(self, body: Any) -> tuple[int, Any]:
         status, answer = super().token(body)
         endpoint = {"interface": "public", "region": "RegionOne", "region_id": "RegionOne"}
-        answer["token"]["catalog"].append(
+        answer["token"]["catalog"] += [
             {
-                "type": "placement",
-                "name": "placement",
-                "id": "3",
-                "endpoints": [{**endpoint, "id": "4", "url": f"{self.url}/placement"}],
+                "type": kind,
+                "name": name,
+                "id": name,
+                "endpoints": [{**endpoint, "id": f"e-{name}", "url": f"{self.url}/{name}"}],
             }
-        )
+            for kind, name in (("placement", "placement"), ("image", "glance"))
+        ]
         return status, answer
 
     def all_services(self, query: dict[str, str]) -> dict[str, Any]:

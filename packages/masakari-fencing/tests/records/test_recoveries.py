@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +26,9 @@ FULL = Record(
     instances=(
         Instance("g1", "active", power_state=1),
         Instance("g2", "paused", "deleting", 3, True, "Nova refuses: 'no'"),
+        Instance("g3", "active", priority=900, group='<db> & "Ü"'),
     ),
+    listed=1795233224.5,
     reserved=("node3.maas",),
     end=End(FAILED, "two are left", 1795233300.25),
     attempts=3,
@@ -62,6 +65,18 @@ def test_a_record_is_read_as_it_was_written(store: Records) -> None:
     written = store.write(RECORD, FULL)
     assert written == replace(FULL, token=2)
     assert store.read(HOST) == written
+
+
+def test_a_recovery_without_an_order_is_written_as_before_there_was_one() -> None:
+    """So engines and notifiers of an older release read it during an upgrade."""
+    cib = Cib()
+    store = Records(cib)
+    store.create(RECORD)
+    store.write(RECORD, replace(RECORD, instances=(Instance("g1", "active", power_state=1),)))
+    [pair] = cib.root.xpath(f"//nvpair[@id='masakari-fencing-recovery-{HOST}-record']")
+    written = json.loads(pair.get("value"))
+    assert written["instances"] == [["g1", "active", "", 1, False, ""]]
+    assert "listed" not in written
 
 
 def test_of_two_that_create_it_one_succeeds(store: Records) -> None:

@@ -16,6 +16,7 @@ from action_calls import fail, run
 from fakerooms import RoomyCloud
 from model import with_config
 
+GROUP, PRIORITY = "instanceha:restart_group", "instanceha:restart_priority"
 ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
 
 
@@ -72,6 +73,30 @@ def test_where_each_guest_would_go(plan: Any, cloud: RoomyCloud) -> None:
         "without-a-place": 1,
     }
     assert [entry for entry in cloud.log if "tokens" not in entry[1]] == [], "nothing is changed"
+
+
+def test_the_order_of_the_recovery(plan: Any, cloud: RoomyCloud) -> None:
+    cloud.add_segment("rack1", ONE, TWO)
+    cloud.images = {"db-image": {"id": "db-image", GROUP: "db", "tags": []}}
+    for name in ("web", "db-1", "db-2"):
+        cloud.boot(ONE, name, image={"id": "db-image"} if name != "web" else {"id": "gone"})
+    cloud.boot(ONE, "first", extra_specs={PRIORITY: "900"})
+    wrong = cloud.boot(ONE, "wrong", metadata={PRIORITY: "soon"})
+    cloud.asked.clear()
+    results = plan()
+    names = [line.split()[1] for line in results["table"].splitlines()]
+    assert names == ["first", "db-2", "db-1", "wrong", "web"]
+    assert results["order"] == "1 in no group, then group db (2), then 2 in no group"
+    assert results["not-heeded"].startswith(f"{wrong}: server's {PRIORITY} 'soon' is no whole")
+    assert cloud.asked["GET /glance/v2/images/db-image"] == 1, "each image once"
+
+    results = plan(**{"restart-order-from": "flavor"})
+    names = [line.split()[1] for line in results["table"].splitlines()]
+    assert names[0] == "first" and "order" not in results and "not-heeded" not in results
+    cloud.silent.add("glance")
+    results = plan()
+    assert results["outcome"] == "recovered"
+    assert "properties of images: Glance: " in results["not-heeded"]
 
 
 def test_what_past_recoveries_took(plan: Any, cloud: RoomyCloud) -> None:

@@ -9,8 +9,10 @@ be counted stands in these words always in the same way.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from masakari_fencing.openstack import restart_order
 from masakari_fencing.records.disarmed import day_time
 from masakari_fencing.records.recovery import Instance
 
@@ -59,6 +61,17 @@ def evacuating(host: str, left: list[Instance]) -> str:
     """Say that the evacuation of instances begins."""
     uuids = ", ".join(item.uuid for item in left)
     return f"Evacuating {len(left)} instances from host '{host}': {uuids}"
+
+
+def ordered(host: str, phases: Sequence[Sequence[Instance]], patience: float) -> str:
+    """Say which groups of instances wait for which, and for how many seconds at most."""
+    text = f"Order of host '{host}': {restart_order.described(phases)}"
+    return f"{text}; each begins when those before it are up, or after {patience:g} s"
+
+
+def unheeded(uuid: str, note: str) -> str:
+    """Say what was said about an instance that makes no sense."""
+    return f"Instance {uuid}: {note}; it is not heeded"
 
 
 def moved(found: Moved) -> str:

@@ -20,6 +20,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from masakari_fencing.commands import Runner
+from masakari_fencing.openstack.restart_order import DEFAULT
 from masakari_fencing.pacemaker import cibadmin, tools
 from masakari_fencing.records.recovery import End, Instance, Proof, Record
 
@@ -225,9 +226,16 @@ def _content(data: dict[str, Any]) -> dict[str, Any]:
     if found.get("end"):
         found["end"] = End(**found["end"])
     if found.get("instances") is not None:
-        found["instances"] = tuple(Instance(*item) for item in found["instances"])
+        found["instances"] = tuple(_instance(item) for item in found["instances"])
     if "reserved" in found:
         found["reserved"] = tuple(str(item) for item in found["reserved"])
+    return found
+
+
+def _instance(values: list[Any]) -> Instance:
+    found = Instance(*values)
+    if not (isinstance(found.priority, int) and isinstance(found.group, str)):
+        raise TypeError("no place in an order")
     return found
 
 
@@ -241,7 +249,7 @@ def _xml(record: Record) -> str:
         if key not in ("host", "notification", "engine", "token") and value not in (None, False)
     }
     if record.instances is not None:
-        content["instances"] = [list(asdict(item).values()) for item in record.instances]
+        content["instances"] = [_values(item) for item in record.instances]
     text = json.dumps({"version": VERSION, **content}, separators=(",", ":"))
     element = ET.Element("cluster_property_set", id=name)
     for suffix, title, value in (
@@ -253,6 +261,15 @@ def _xml(record: Record) -> str:
     ):
         ET.SubElement(element, "nvpair", id=f"{name}-{suffix}", name=title, value=value)
     return ET.tostring(element, encoding="unicode")
+
+
+def _values(item: Instance) -> list[Any]:
+    """Return an instance's values, without an order that nobody asked for.
+
+    So releases that know of none can read the record of a recovery that has none.
+    """
+    values = list(asdict(item).values())
+    return values if (item.priority, item.group) != (DEFAULT, "") else values[:-2]
 
 
 def _name(host: str) -> str:

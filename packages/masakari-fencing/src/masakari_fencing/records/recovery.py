@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from masakari_fencing.openstack.restart_order import DEFAULT
+
 RECOVERED = "recovered"
 """How a recovery ended: every instance that had to be recovered is."""
 
@@ -48,6 +50,8 @@ class Instance:
         power_state: Nova's `OS-EXT-STS:power_state`.
         locked: whether its owner had locked it.
         outcome: empty until it is recovered, `recovered` or `deleted` then, or why it is not.
+        priority: its own in the order; see `openstack.restart_order`.
+        group: its group in the order; empty: none.
     """
 
     uuid: str
@@ -56,6 +60,8 @@ class Instance:
     power_state: int = 0
     locked: bool = False
     outcome: str = ""
+    priority: int = DEFAULT
+    group: str = ""
 
     @property
     def done(self) -> bool:
@@ -89,6 +95,8 @@ class Record:
         token: grows by one with each change.
         proof: None until there is one.
         instances: None until they were listed, which is after the compute service was forced down.
+        listed: since when groups of them wait for each other, in seconds since the epoch; 0: they
+            do not.
         reserved: reserved hosts that belong to it.
         end: None while it goes on.
         attempts: how often it has failed.
@@ -105,6 +113,7 @@ class Record:
     token: int = 1
     proof: Proof | None = None
     instances: tuple[Instance, ...] | None = None
+    listed: float = 0.0
     reserved: tuple[str, ...] = ()
     end: End | None = None
     attempts: int = 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from masakari_fencing.openstack.restart_order import SOURCES
 from masakari_fencing.records.refusals import DIRECTORY
 from masakari_fencing.workflow.proof.decision import Policy
 
@@ -93,6 +94,28 @@ OPTIONS = [
         default=60,
         min=1,
         help="Seconds within which Nova must show the compute service as forced down.",
+    ),
+    cfg.ListOpt(
+        "restart_order_from",
+        default=list(SOURCES),
+        help="Where instanceha:restart_priority and instanceha:restart_group of an instance are "
+        "looked for: server (its metadata, which its owner sets; they count first), flavor (extra "
+        "specs, as they were when the instance was made or resized), image (properties; each "
+        "image is asked for once).",
+    ),
+    cfg.IntOpt(
+        "restart_group_timeout",
+        default=120,
+        min=1,
+        help="Seconds after which a group of instances is begun although one of the group before "
+        "it is not up: the second group after so many since the recovery began, the third after "
+        "twice as many.",
+    ),
+    cfg.IntOpt(
+        "restart_group_pause",
+        default=0,
+        min=0,
+        help="Seconds between the last instance of a group that is ACTIVE and the next group.",
     ),
     cfg.StrOpt(
         "refusals_directory",

@@ -12,15 +12,16 @@ import masakari.conf
 from eventlet import greenpool
 from masakari import objects
 
-from masakari_fencing.openstack import instances
+from masakari_fencing.openstack import instances, restart_order
 from masakari_fencing.records import progress
 from masakari_fencing.records.progress import Moved
 from masakari_fencing.records.recovery import Instance, Record
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
-from masakari_fencing.workflow.instances import moves, reserved_hosts, selection
+from masakari_fencing.workflow.instances import moves, places, reserved_hosts, selection
 from masakari_fencing.workflow.instances.evacuation import Evacuation
 from masakari_fencing.workflow.instances.evacuation import wanted as goal
 from masakari_fencing.workflow.instances.requests import Failed, Limits
+from masakari_fencing.workflow.instances.turns import NotYet, Turns
 
 CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -57,15 +58,24 @@ def evacuate(
     if not fresh:
         time.sleep(IN_FLIGHT)
     wanted = _listed(this, record, tell)
-    if record is not None and record.instances != wanted:
-        record = this.update(record, instances=wanted)
+    listed = _waiting_since(this, record, wanted, tell)
+    if record is not None and (record.instances, record.listed) != (wanted, listed):
+        record = this.update(record, instances=wanted, listed=listed)
     left = [item for item in wanted if not item.done]
     if not left:
         return []
     if target is not None:
         record = reserved_hosts.claim(this, record, target, use_up, tell)
     tell(progress.evacuating(this.host, left), 0.2)
-    ended, stopped = _evacuate_all(this, record, left, target, fresh, tell)
+    stopped: list[Exception] = []
+    turns = Turns(
+        wanted,
+        since=listed,
+        patience=CONF.fencing.restart_group_timeout,
+        pause=CONF.fencing.restart_group_pause,
+        stopped=lambda: bool(stopped),
+    )
+    ended = _evacuate_all(this, record, left, turns, target, fresh, stopped, tell)
     if record is not None:
         both = {item.uuid: item for item in (*wanted, *ended)}
         moved = any(item.done for item in ended)
@@ -74,8 +84,8 @@ def evacuate(
             instances=tuple(both.values()),
             fruitless=0 if moved else record.fruitless,
         )
-    if stopped is not None:
-        raise stopped
+    if stopped:
+        raise stopped[0]
     return [item for item in ended if not item.done]
 
 
@@ -83,21 +93,33 @@ def _evacuate_all(
     this: Attempt,
     record: Record | None,
     left: list[Instance],
+    turns: Turns,
     target: str | None,
     fresh: bool,
+    stopped: list[Exception],
     tell: Callable[[str, float], None],
-) -> tuple[list[Instance], Exception | None]:
-    """Evacuate some at a time; what stops one of them stops all that have not begun.
+) -> list[Instance]:
+    """Evacuate some at a time; what has stopped one of them stops all that have not begun.
 
     Returns:
-        what became of each, and what has stopped the rest.
+        what became of each.
     """
-    stopped: list[Exception] = []
     book = moves.Moves(this.context, objects, this.notification, this.host)
 
     def one(item: Instance) -> tuple[Instance, str]:
-        if stopped:
-            return item, f"Instance {item.uuid} is not begun"
+        try:
+            turns.wait(item)
+        except NotYet as reason:
+            ended = replace(item, outcome=str(reason))
+            message = progress.moved(Moved(item.uuid, item.vm_state, problem=str(reason)))
+        else:
+            if stopped:
+                return item, f"Instance {item.uuid} is not begun"
+            ended, message = move(item)
+        turns.end(ended)
+        return ended, message
+
+    def move(item: Instance) -> tuple[Instance, str]:
         begun = time.monotonic()
         try:
             book.begin(item.uuid)
@@ -122,7 +144,7 @@ def _evacuate_all(
     for item, message in greenpool.GreenPool(CONF.host_failure_recovery_threads).imap(one, left):
         tell(message, 0.5)
         done.append(item)
-    return done, stopped[0] if stopped else None
+    return done
 
 
 def _evacuation(
@@ -144,10 +166,25 @@ def _evacuation(
     )
 
 
+def _waiting_since(
+    this: Attempt,
+    record: Record | None,
+    wanted: tuple[Instance, ...],
+    tell: Callable[[str, float], None],
+) -> float:
+    """Return since when groups of instances wait for each other; 0 where there is one at most."""
+    phases = restart_order.phases(wanted)
+    if len(phases) < 2:
+        return 0.0
+    if record is None or not record.listed:
+        tell(progress.ordered(this.host, phases, CONF.fencing.restart_group_timeout), 0.15)
+    return (record.listed if record is not None else 0.0) or time.time()
+
+
 def _listed(
     this: Attempt, record: Record | None, tell: Callable[[str, float], None]
 ) -> tuple[Instance, ...]:
-    """Return the instances to recover, as they were before the failure.
+    """Return the instances to recover in their order, as they were before the failure.
 
     Those that an earlier attempt has written down are as it says; others may have come to the
     host since, as the last step of a migration.
@@ -164,14 +201,20 @@ def _listed(
             client = this.client()
             found = _chosen(client, this.host)
             new = [server for server in found if server.id not in known]
-            return (
+            located = places.of_servers(client, new, CONF.fencing.restart_order_from)
+            listed = [
                 *known.values(),
-                *(selection.before_failure(client, server, since) for server in new),
-            )
+                *(selection.before_failure(client, s, since, located[s.id]) for s in new),
+            ]
+            break
         except Exception as error:  # whatever a client library raises
             if time.monotonic() >= end:
                 raise NoAnswer(f"Nova does not list its instances: {error}") from error
         time.sleep(CONF.fencing.poll_interval)
+    for uuid, place in located.items():
+        for note in place.notes:
+            tell(progress.unheeded(uuid, note), 0.1)
+    return tuple(item for phase in restart_order.phases(listed) for item in phase)
 
 
 def _chosen(client: Any, host: str) -> list[Any]:

@@ -8,11 +8,15 @@ from typing import Any
 
 from masakari_fencing.openstack import instances, times
 from masakari_fencing.openstack.instances import POWER, STATE, TASK
+from masakari_fencing.openstack.restart_order import Place
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances.evacuation import SHUTDOWN, wanted
 
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
 """What oslo.utils, and so Masakari, takes for true."""
+
+ANYWHERE = Place()
+"""The place of an instance of which nothing is said."""
 
 BOOT = 15.0
 """Seconds since its failure in which no host can have booted and looked after its instances."""
@@ -35,12 +39,13 @@ def to_recover(
     return marked + [s for s in chosen if everyone and s not in marked]
 
 
-def before(server: Any, *, running: bool) -> Instance:
+def before(server: Any, *, running: bool, place: Place = ANYWHERE) -> Instance:
     """Return what is to be remembered of an instance.
 
     Args:
         server: novaclient's server.
         running: it ran, whatever Nova says by now.
+        place: its place in the order.
     """
     return Instance(
         uuid=str(server.id),
@@ -48,10 +53,12 @@ def before(server: Any, *, running: bool) -> Instance:
         task_state="" if running else str(getattr(server, TASK, None) or ""),
         power_state=int(getattr(server, POWER, 0) or 0),
         locked=bool(getattr(server, "locked", False)),
+        priority=place.priority,
+        group=place.group,
     )
 
 
-def before_failure(client: Any, server: Any, since: float) -> Instance:
+def before_failure(client: Any, server: Any, since: float, place: Place = ANYWHERE) -> Instance:
     """Return an instance as it was before the failure.
 
     Nova stops an instance that does not run although it should. A host that boots after its
@@ -61,11 +68,12 @@ def before_failure(client: Any, server: Any, since: float) -> Instance:
         client: a novaclient.
         server: one of its servers.
         since: when the host failed, in seconds since the epoch.
+        place: its place in the order.
     """
     late = time.time() - since >= BOOT
     off = _seems_off(server) or getattr(server, TASK, None) == "powering-off"
     ran = late and off and _ran(server, client.instance_action.list(server), since)
-    return before(server, running=ran)
+    return before(server, running=ran, place=place)
 
 
 def is_down(client: Any, server: Any, fenced: float) -> bool:

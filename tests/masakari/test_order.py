@@ -1,0 +1,93 @@
+"""In which order instances are recovered, by the real Masakari, and what is told of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import CONF, HOST, World
+from fencing_nova import Server
+from masakari_fencing.records.recovery import FAILED
+
+GROUP, PRIORITY = "instanceha:restart_group", "instanceha:restart_priority"
+
+
+def mixed() -> tuple[Server, ...]:
+    return (
+        Server("plain"),
+        Server("marked", metadata={"HA_Enabled": "True"}),
+        Server("db-2", metadata={GROUP: "db", PRIORITY: "800"}),
+        Server("low", metadata={PRIORITY: "3"}),
+        Server("db-1", metadata={GROUP: "db", PRIORITY: "900"}),
+        Server("app", metadata={GROUP: "app", PRIORITY: "700"}),
+        Server("wrong", metadata={GROUP: " ", PRIORITY: "soon"}),
+    )
+
+
+@pytest.fixture
+def one_at_a_time() -> Any:
+    CONF.set_override("host_failure_recovery_threads", 1)
+    yield
+    CONF.clear_override("host_failure_recovery_threads")
+
+
+def evacuated(world: World) -> list[str]:
+    return [name for verb, name in map(str.split, world.nova.requests) if verb == "evacuate"]
+
+
+def test_groups_go_first_and_within_one_phase_priorities_then_the_key(
+    world: World, one_at_a_time: None
+) -> None:
+    world.add(*mixed())
+    world.power_cut()
+    notification = world.notify()
+    assert world.process(notification) == "finished"
+    assert evacuated(world) == ["db-1", "db-2", "app", "marked", "plain", "wrong", "low"]
+    assert [item.uuid for item in world.record().instances] == evacuated(world)
+
+
+def test_a_group_waits_for_the_one_before_it(world: World) -> None:
+    world.add(*mixed())
+    world.nova.rebuild = 0.3
+    world.power_cut()
+    requests = world.nova.requests
+    assert world.process(world.notify()) == "finished"
+    last_db = max(requests.index(f"unlock {name}") for name in ("db-1", "db-2"))
+    assert last_db < requests.index("evacuate app")
+    assert requests.index("unlock app") < requests.index("evacuate plain")
+
+
+def test_a_failed_group_is_tried_again_before_the_next_and_after_its_time_no_more(
+    world: World,
+) -> None:
+    world.add(*mixed()[2:6])
+    world.nova.full = {"*"}
+    world.power_cut()
+    notification = world.notify()
+    assert world.process(notification) == "error"
+    assert set(evacuated(world)) == {"db-1", "db-2"}
+    record = world.record()
+    assert record.end.outcome == FAILED and record.listed > 0
+    assert {item.uuid: item.outcome for item in record.instances}["low"] == "waits for group app"
+    world.nova.full = set()
+    world.nova.requests.clear()
+    world.engine = "unit-1.boot.1.1"
+    assert world.process(notification) == "finished"
+    assert evacuated(world)[2:] == ["app", "low"], "another engine goes on in the same order"
+    assert world.record().instances[0].group == "db"
+
+
+def test_after_its_time_a_group_begins_although_one_before_it_is_not_up(world: World) -> None:
+    CONF.set_override("restart_group_timeout", 1, group="fencing")
+    world.add(*mixed()[2:6])
+
+    def fail(name: str, uuid: str) -> None:
+        if name == "evacuate" and uuid == "db-1":
+            raise ConnectionError("no")
+
+    world.nova.fail = fail
+    world.power_cut()
+    assert world.process(world.notify()) == "error"
+    CONF.clear_override("restart_group_timeout", group="fencing")
+    there = {s.id for s in world.nova.instances.values() if s.host == HOST}
+    assert there == {"db-1"}
