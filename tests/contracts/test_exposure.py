@@ -64,7 +64,8 @@ RATED = {
         "masakari-fencing-unblocker",
         "masakari-fencing-exporter",
     ),
-    # Not the other monitors: two start programs with root's rights, and one runs under another
+    # Not the keeper, which is root to read root's key to Ceph, and has no rights beyond that. Not
+    # the other monitors: two start programs with root's rights, and one runs under another
     # host name, for which it is root before it is itself.
     "masakari-monitors": ("masakari-network-witness", "masakari-instance-monitor"),
     "pacemaker-remote": ("pacemaker-remote-unblock",),

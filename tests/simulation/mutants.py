@@ -32,7 +32,7 @@ MUTANTS = (
         Edit(
             "workflow.recovery_lock",
             "RecoveryLock.check",
-            "record.proof.fenced and fenced != record.proof.fenced:",
+            "proof.fenced and fenced != proof.fenced:",
             "False:",
         ),
     ),
@@ -184,7 +184,7 @@ MUTANTS = (
         Edit(
             "fence_agent.limit", "_in_touch", "return status.works(node) and", "return False and"
         ),
-        Edit("fence_agent.limit", "check", "if lately and", "if False and"),
+        Edit("fence_agent.limit", "_heed_return", "if lately and", "if False and"),
     ),
     Mutant(
         "a host that was started anew counts as one that was lost for a moment",

@@ -10,6 +10,7 @@ import pytest
 from fencing_fakes import Cluster, Remote
 from masakari_fencing.openstack.compute_service import ServiceState
 from masakari_fencing.records.recovery import Instance, Proof, Record
+from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow.proof import host_fence
 from masakari_fencing.workflow.proof.decision import Policy, Report
 from masakari_fencing.workflow.proof.host_fence import (
@@ -84,6 +85,7 @@ class Bench:
         self.progress: list[str] = []
         self.evidence = Evidence()
         self.held: list[int] = []
+        self.doubt: Callable[[StorageFence], str | None] = lambda _: None
 
     def ensure(self, report: Report | None = None) -> Proof:
         gate = HostFence(
@@ -95,6 +97,7 @@ class Bench:
             progress=self.progress.append,
             sleep=self.clock.sleep,
             clock=self.clock,
+            doubt=self.doubt,
         )
         return gate.ensure(report or Report(HOST, NOW))
 

@@ -22,6 +22,7 @@ class Rack:
         self.began = NOW
         self.tried: set[str] = set()
         self.objection: str | None = None
+        self.extra = ""
         self.asked: list[tuple[str, list[str]]] = []
         self.cluster.runner.on("cibadmin --query", lambda argv: self.cib())
 
@@ -50,7 +51,7 @@ class Rack:
             if remote.name not in self.unrecorded
         )
         return (
-            f"<cib><configuration><crm_config><x>{properties}</x></crm_config>"
+            f"<cib><configuration><crm_config><x>{properties}</x>{self.extra}</crm_config>"
             f"<nodes>{nodes}</nodes><resources>{primitives}</resources></configuration>"
             f"<status>{states}</status></cib>"
         )

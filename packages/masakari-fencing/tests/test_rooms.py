@@ -13,10 +13,11 @@ import pytest
 PACKAGE = Path(masakari_fencing.__file__).parent
 TESTS = Path(__file__).parent
 
-PROCESSES = {"workflow", "notifier", "fence_agent", "cluster", "unblocker", "exporter"}
-"""masakari-engine, the notifier, Pacemaker's fencer, the charm, the unblocker, the exporter."""
+PROCESSES = {"workflow", "notifier", "fence_agent", "cluster", "unblocker", "exporter", "keeper"}
+"""masakari-engine, the notifier, Pacemaker's fencer, the charm, the unblocker, the
+exporter, the keeper."""
 
-WIRES = {"pacemaker", "openstack", "maas", "records"}
+WIRES = {"pacemaker", "openstack", "maas", "ceph", "records"}
 
 FILES = 12
 """Modules in a folder; `__init__` and `__main__` hold nothing that one would look for."""

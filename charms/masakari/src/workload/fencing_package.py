@@ -21,9 +21,10 @@ REFUSALS = "/var/lib/masakari-fencing/refusals"
 SPOOL = "/var/lib/masakari-fencing/spool"
 TALLY = "/var/lib/masakari-fencing/tally"
 GUARD_AGENT = "/usr/sbin/fence_masakari_guard"
+_BESIDE = ("unblocker", "exporter", "keeper")
 UNITS = tuple(
     f"/usr/local/lib/systemd/system/{name}.service"
-    for name in (services.NOTIFIER, "masakari-fencing-unblocker", "masakari-fencing-exporter")
+    for name in (services.NOTIFIER, *(f"masakari-fencing-{rest}" for rest in _BESIDE))
 )
 """The notifier's, and those of what starts and stops with it."""
 

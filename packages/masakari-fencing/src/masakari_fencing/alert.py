@@ -88,16 +88,26 @@ def wake(path: str) -> None:
         poke.sendto(b"1", path)
 
 
+def leave(directory: str, found: dict[str, str | float], wakes: str) -> None:
+    """Leave an event for the notifier, and have it look at once.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    handle = spool(directory, found)
+    try:
+        wake(wakes)
+    finally:
+        os.fsync(handle)
+
+
 def main(environ: dict[str, str]) -> int:
     """Handle one event. Whatever happens, the cluster is told that all is well."""
     try:
         found = event(environ, time.time())
         if found is not None:
-            handle = spool(environ.get("MASAKARI_FENCING_SPOOL", SPOOL), found)
-            try:
-                wake(environ.get("MASAKARI_FENCING_SOCKET", SOCKET))
-            finally:
-                os.fsync(handle)
+            directory = environ.get("MASAKARI_FENCING_SPOOL", SPOOL)
+            leave(directory, found, environ.get("MASAKARI_FENCING_SOCKET", SOCKET))
     except Exception as error:
         # Pacemaker logs what an agent prints.
         print(f"masakari-fencing alert: {error}", file=sys.stderr)

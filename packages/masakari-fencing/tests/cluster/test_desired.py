@@ -292,6 +292,7 @@ def test_the_guard_stands_before_the_power(guarded: Cib) -> None:
         "device": "st-maas",
         "pcmk_host_check": "static-list",
         "pcmk_host_list": "node1.maas",
+        "storage": "off",
         "pcmk_off_timeout": "90s",
         "pcmk_reboot_timeout": "90s",
     }

@@ -247,7 +247,16 @@ def test_metadata_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
     assert agent.main([], io.StringIO("action=metadata\n")) == 0
     root = ET.fromstring(capsys.readouterr().out)  # noqa: S314
     names = {parameter.get("name") for parameter in root.iter("parameter")}
-    assert names == {"action", "plug", "max_hosts", "max_share", "window", "matrix", "device"}
+    assert names == {
+        "action",
+        "plug",
+        "max_hosts",
+        "max_share",
+        "window",
+        "matrix",
+        "device",
+        "storage",
+    }
     assert {"off", "reboot", "on", "monitor"} <= {a.get("name") for a in root.iter("action")}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fencing_ceph import cut_off
 from fencing_fakes import Remote
 from fencing_rack import NOW, Rack
 from masakari_fencing.fence_agent import limit
@@ -253,6 +254,21 @@ def asked_for(rack: Rack) -> Remote:
     remote.events = [*remote.events, ("off", "pending", None)]
     remote.requester = "stonith_admin.871@juju-1-lxd-0"
     return remote
+
+
+def test_one_that_is_cut_off_from_its_storage_is_fenced_even_if_it_is_back() -> None:
+    rack = Rack()
+    rack.lose("node1")
+    rack.returned, rack.objection = True, "node2 reaches it"
+    remote = rack.cluster.remote("node1")
+    assert remote is not None
+    remote.start_failed = NOW - 1
+    assert rack.check(matrix=True) == "spared: it was lost a moment ago, and answers again"
+    rack.extra = cut_off("node1", time=0.0)
+    assert rack.check(matrix=True) == "spared: it was lost a moment ago, and answers again"
+    rack.extra = cut_off("node1")
+    assert rack.check(matrix=True) is None
+    assert rack.asked == []
 
 
 def test_a_fencing_that_somebody_asked_for_is_not_objected_to() -> None:

@@ -49,10 +49,11 @@ class Repair(Rack):
         self.now += self.slowness
         return ""
 
-    def readmit(self, only: list[str] | None = None) -> list[str]:
+    def readmit(self, only: list[str] | None = None, but: list[str] | None = None) -> list[str]:
         return readmission.readmit(
             self.cluster.runner,
             only=only,
+            but=but or (),
             reachable=self.reachable,
             clock=lambda: self.now,
             sleep=lambda seconds: setattr(self, "now", self.now + seconds),
@@ -157,3 +158,13 @@ def test_only_some_are_readmitted() -> None:
     )
     assert found == [], "a host that is not lost needs no readmission"
     assert not rack.cluster.runner.ran("crm_resource")
+
+
+def test_some_have_to_be_fenced_whatever_answers() -> None:
+    repair = Repair()
+    repair.lose("node1", "node2")
+    repair.silent.clear()
+    assert repair.readmit(but=["node1"]) == ["node2"]
+    remote = repair.cluster.remote("node1")
+    assert remote is not None
+    assert remote.unclean

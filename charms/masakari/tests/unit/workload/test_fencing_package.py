@@ -28,6 +28,7 @@ class TestInstallation:
             ("/usr/local/lib/systemd/system/masakari-fencing-notifier.service", 0o644),
             ("/usr/local/lib/systemd/system/masakari-fencing-unblocker.service", 0o644),
             ("/usr/local/lib/systemd/system/masakari-fencing-exporter.service", 0o644),
+            ("/usr/local/lib/systemd/system/masakari-fencing-keeper.service", 0o644),
         ):
             assert machine.host.mode(path) == mode, path
         assert machine.host.mode("/var/lib/masakari-fencing/spool") & stat.S_ISGID
@@ -41,7 +42,8 @@ class TestInstallation:
         for name in ("__init__.py", "__pycache__/x.pyc", "data/fence_masakari_guard"):
             (source / name).write_text("")
         units = [
-            f"masakari-fencing-{name}.service" for name in ("notifier", "unblocker", "exporter")
+            f"masakari-fencing-{name}.service"
+            for name in ("notifier", "unblocker", "exporter", "keeper")
         ]
         for unit in units:
             (source / "data" / unit).write_text("")

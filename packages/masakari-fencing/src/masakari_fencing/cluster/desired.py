@@ -39,6 +39,7 @@ class Desired:
         limit: how many hypervisors may be lost before fencing stops; None for no guard at all.
         programs: every member has the alert agent and the guard. Else what there is of them in
             the configuration stays as it is: a member cannot start what it does not have.
+        storage: when a hypervisor is cut off from its storage; see `fence_agent.storage.MODES`.
     """
 
     alert_path: str | None = None
@@ -46,6 +47,7 @@ class Desired:
     separate_machines: bool = True
     limit: FencingLimit | None = None
     programs: bool = True
+    storage: str = "off"
 
 
 class Postponed(PacemakerError):  # noqa: N818 - nothing is wrong
@@ -73,7 +75,7 @@ def apply(runner: Runner, desired: Desired) -> list[str]:
             tune(plan, primitive, desired.tuning)
     devices.delay(plan) if desired.tuning is None else devices.prompt(plan)
     keep = placement(plan, desired.separate_machines)
-    keep |= _guard(plan, desired.limit) if desired.programs else _guards(plan)
+    keep |= _guard(plan, desired.limit, desired.storage) if desired.programs else _guards(plan)
     keep |= discovery(plan)
     _startup(plan, desired.limit)
     # The primitives last: nothing may refer to what is gone.
@@ -162,13 +164,14 @@ def _alert(plan: Plan, path: str | None) -> None:
     plan.drop("alerts", "alert", {ALERT_ID} if path is not None else set())
 
 
-def _guard(plan: Plan, limit: FencingLimit | None) -> set[str]:
+def _guard(plan: Plan, limit: FencingLimit | None, storage: str) -> set[str]:
     """Put the guard before the power; return the ids that stay."""
     if limit is None:
         return set()
     remotes = [identifier(primitive) for primitive in remotes_of(plan.cib)]
     keep = set()
-    wanted = topology.elements(plan.cib, PREFIX, limit, remotes, members_of(plan.cib))
+    members = members_of(plan.cib)
+    wanted = topology.elements(plan.cib, PREFIX, limit, remotes, members, storage=storage)
     for section, element in wanted:
         keep.add(identifier(element))
         plan.want(section, element, f"guard: {identifier(element)}")

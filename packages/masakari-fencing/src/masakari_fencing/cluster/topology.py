@@ -21,6 +21,8 @@ def elements(
     limit: FencingLimit,
     remotes: Iterable[str],
     members: Iterable[str],
+    *,
+    storage: str = "off",
 ) -> list[tuple[str, ET.Element]]:
     """Return what the configuration must contain for a guard.
 
@@ -59,7 +61,9 @@ def elements(
     result = []
     for (device, own), hosts in able.items():
         maas = devices[device][0] == MAAS_AGENT
-        result.append(("resources", _primitive(own, limit, hosts, device if maas else "")))
+        result.append(
+            ("resources", _primitive(own, limit, hosts, device if maas else "", storage))
+        )
         banned = carried.get(hosts[0], set())
         for member in every:
             score = "-INFINITY" if member in banned else "0"
@@ -98,7 +102,9 @@ def _carried(cib: ET.Element, members: list[str]) -> dict[str, set[str]]:
     return {node: there for node, there in found.items() if there < set(members)}
 
 
-def _primitive(own: str, limit: FencingLimit, hosts: list[str], device: str) -> ET.Element:
+def _primitive(
+    own: str, limit: FencingLimit, hosts: list[str], device: str, storage: str
+) -> ET.Element:
     primitive = ET.Element("primitive", {"id": own, "class": "stonith", "type": AGENT})
     block = ET.SubElement(primitive, "instance_attributes", {"id": f"{own}-parameters"})
     values = {
@@ -107,6 +113,7 @@ def _primitive(own: str, limit: FencingLimit, hosts: list[str], device: str) -> 
         "window": str(limit.window),
         "matrix": "true" if limit.matrix else "false",
         "device": device,
+        "storage": storage,
         "pcmk_host_check": "static-list",
         "pcmk_host_list": " ".join(hosts),
     }

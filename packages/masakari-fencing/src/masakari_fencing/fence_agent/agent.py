@@ -4,17 +4,24 @@ With a MAAS device, it also switches the power itself, once the guard has let it
 only device of a node's fencing level, so that Pacemaker leaves a reboot as one action, and with
 the power controller's own word that the machine is off before it is confirmed. Before any other
 device it is only the guard.
+
+Where the operator wants that, it also cuts the node off from its storage (see `storage`), which is
+a proof of its own. What it answers to the fencer is about the power alone: Pacemaker knows but one
+kind of fence, and would neither go on with the power, nor tell a recovery what it may rely on.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from masakari_fencing.ceph.hypervisors import UnknownError
+from masakari_fencing.ceph.monitors import CephError
 from masakari_fencing.commands import Runner, Subprocess
-from masakari_fencing.fence_agent import limit
+from masakari_fencing.fence_agent import limit, storage
 from masakari_fencing.maas.client import Maas, MaasError, Machine
 from masakari_fencing.pacemaker import fencing_limit, tools
 from masakari_fencing.pacemaker.fencing_limit import AGENT, FencingLimit
@@ -37,6 +44,8 @@ _PARAMETERS = {
     "window": "Seconds for which a fenced node counts as lost",
     "matrix": "Whether other nodes may object that they can reach it: true or false",
     "device": "MAAS device whose url and apikey to use; without it, nothing is switched",
+    "storage": "When to cut a node off from Ceph: off, after-power (where the power fails) or "
+    "parallel",
 }
 
 
@@ -81,6 +90,7 @@ class Agent:
         check: the guard; see `limit.check`.
         maas: makes a client for a URL, a key and a limit of time.
         remember: keeps or forgets a refusal.
+        cut_off: cuts a node off from its storage; see `storage.cut_off`.
     """
 
     def __init__(
@@ -91,12 +101,14 @@ class Agent:
         check: Callable[..., str | None] = limit.check,
         maas: Callable[..., Maas] = Maas,
         remember: Callable[[StoppedFencing | None], None] = stopped_fencing.remember,
+        cut_off: Callable[[Runner, str], object] = storage.cut_off,
     ) -> None:
         self._runner = runner
         self._values = values
         self._check = check
         self._maas = maas
         self._remember = remember
+        self._cut_off = cut_off
         self._begun = time.time()
         self._looked = 0.0
 
@@ -116,9 +128,37 @@ class Agent:
             return 0
         if action in ("off", "reboot"):
             self._pass(self._node())
+        mode = self._values.get("storage") or "off"
+        if mode not in storage.MODES:
+            raise AgentError(f"storage: {mode!r} is none of {', '.join(storage.MODES)}")
+        fences = action in ("off", "reboot")
         if not self._values.get("device"):
+            if fences and mode == "parallel":
+                self._cut()  # what switches the power comes after this
             return 0
-        return self._switch(action)
+        if mode == "off" or not fences:
+            return self._switch(action)
+        if mode == "parallel":
+            # Not waited for: if the power is off first, that proves more.
+            threading.Thread(target=self._cut, daemon=True).start()
+            return self._switch(action)
+        try:
+            return self._switch(action)
+        except (MaasError, tools.PacemakerError):
+            # MAAS has taken its time: the node may be back.
+            self._pass(self._node())
+            self._cut()
+            raise
+
+    def _cut(self) -> None:
+        """Cut the node off from its storage; why that fails is for the log and the status."""
+        node = self._node()
+        try:
+            self._cut_off(self._runner, node)
+        except (CephError, UnknownError, tools.PacemakerError, ValueError, OSError) as error:
+            print(f"{AGENT}: {node} is not cut off from its storage: {error}", file=sys.stderr)
+        else:
+            print(f"{AGENT}: {node} is cut off from its storage", file=sys.stderr)
 
     def _switch(self, action: str) -> int:
         client, machine = self._machine()

@@ -30,7 +30,7 @@ from masakari_fencing.pacemaker.remote_nodes import (
     answers,
     others_of,
 )
-from masakari_fencing.records import disarmed
+from masakari_fencing.records import disarmed, storage_fences
 from masakari_fencing.records.disarmed import Left
 
 RETURNING = 20.0
@@ -89,13 +89,12 @@ def check(
     if until(cib, ALLOW) > clock():
         return None
     known = addresses(cib)
-    if _in_touch(status, cib, target, begun):
-        raise Spared("the cluster is in touch with it again")
-    lost_now = not status.works(target)
-    lately = lost_now and clock() - (status.lost_at(target) or 0.0) < RETURNING
-    if lately and returned(*known.get(target, (target, PORT))):
-        raise Spared("it was lost a moment ago, and answers again")
-    if limit.matrix and lost_now and (text := objection(others_of(known, target), target)):
+    # What runs on one that is cut off from its storage can never go on: it has to be started anew.
+    cut_off = storage_fences.counts(cib, target)
+    if not cut_off:
+        _heed_return(status, cib, target, begun, returned, clock())
+    disputable = limit.matrix and not cut_off and not status.works(target)
+    if disputable and (text := objection(others_of(known, target), target)):
         return text
 
     def unreachable(names: list[str]) -> list[str]:
@@ -115,6 +114,26 @@ def check(
         return None
     names = ", ".join(sorted(gone)[:5]) + (", ..." if len(gone) > 5 else "")
     return f"{len(gone)} of {total} hypervisors are lost at once ({names}), the limit is {most:g}"
+
+
+def _heed_return(
+    status: crm_mon.Status,
+    cib: ET.Element,
+    target: str,
+    begun: float,
+    returned: Reachable,
+    now: float,
+) -> None:
+    """Refuse one that is back.
+
+    Raises:
+        Spared: it is.
+    """
+    if _in_touch(status, cib, target, begun):
+        raise Spared("the cluster is in touch with it again")
+    lately = not status.works(target) and now - (status.lost_at(target) or 0.0) < RETURNING
+    if lately and returned(*addresses(cib).get(target, (target, PORT))):
+        raise Spared("it was lost a moment ago, and answers again")
 
 
 def _in_touch(status: crm_mon.Status, cib: ET.Element, node: str, begun: float) -> bool:

@@ -25,6 +25,7 @@ def readmit(
     runner: Runner,
     *,
     only: Collection[str] | None = None,
+    but: Collection[str] = (),
     reachable: Reachable = answers,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
@@ -37,6 +38,7 @@ def readmit(
     Args:
         runner: runs Pacemaker's commands.
         only: consider only these; None for all.
+        but: not these, which have to be fenced even so.
         reachable: whether something accepts connections at an address and port.
         clock: seconds since the epoch.
         sleep: waits for so many seconds.
@@ -50,7 +52,7 @@ def readmit(
     cib = cibadmin.cib(runner)
     known = addresses(cib)
     lost = {node.name for node in crm_mon.status(runner).remotes if node.unclean}
-    waiting = sorted(lost if only is None else lost & set(only))
+    waiting = sorted((lost if only is None else lost & set(only)) - set(but))
     found = answering(known, waiting, reachable)
     if not found:
         return []

@@ -22,7 +22,9 @@ from typing import Any
 from masakari_fencing.commands import Runner
 from masakari_fencing.openstack.restart_order import DEFAULT
 from masakari_fencing.pacemaker import cibadmin, tools
+from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recovery import End, Instance, Proof, Record
+from masakari_fencing.records.storage_fences import StorageFence
 
 PREFIX = "masakari-fencing-recovery-"
 """Identifiers of the records in the configuration begin with this, and end with the host."""
@@ -88,6 +90,14 @@ class Records:
         fenced = [cibadmin.fenced_at(state) for state in answer.iter("node_state")]
         mine = len(found) == 1 and parse(found[0]) == record
         return mine, next((moment for moment in fenced if moment is not None), None)
+
+    def storage_fence(self, node: str) -> StorageFence | None:
+        """Return what is known about a node that is cut off from its storage.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        return storage_fences.read(self._runner, node, timeout=self._timeout)
 
     def create(self, record: Record) -> bool:
         """Write the first record of a host; return whether there was none.
@@ -248,6 +258,8 @@ def _xml(record: Record) -> str:
         for key, value in asdict(record).items()
         if key not in ("host", "notification", "engine", "token") and value not in (None, False)
     }
+    if record.proof is not None and not record.proof.storage:
+        content["proof"].pop("storage")  # unknown to older releases
     if record.instances is not None:
         content["instances"] = [_values(item) for item in record.instances]
     text = json.dumps({"version": VERSION, **content}, separators=(",", ":"))

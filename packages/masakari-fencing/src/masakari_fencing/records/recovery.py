@@ -32,11 +32,14 @@ class Proof:
             of the node says; 0 for a recovery without a proof, where the operator allows that.
         how: in words.
         node: the host's node in the cluster.
+        storage: the host is cut off from its storage, which is proof only for instances whose
+            disks are all there; `fenced` is the time of that then.
     """
 
     fenced: float
     how: str
     node: str = ""
+    storage: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,17 @@ from masakari.compute import nova
 
 from masakari_fencing import processes
 from masakari_fencing.commands import Subprocess
-from masakari_fencing.openstack import instances, times
+from masakari_fencing.openstack import instances, times, volumes
 from masakari_fencing.openstack.compute_service import ComputeService
 from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import refusals, tally
 from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import Record
+from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow import options
 from masakari_fencing.workflow.proof.decision import Report
-from masakari_fencing.workflow.recovery_lock import RecoveryLock
+from masakari_fencing.workflow.recovery_lock import ProofLost, RecoveryLock
 
 CONF = masakari.conf.CONF
 options.register(CONF)
@@ -85,6 +86,29 @@ class Attempt:
         except PacemakerError:
             if not CONF.fencing.allow_unfenced_recovery:
                 raise
+
+    def storage_fence(self, record: Record | None) -> StorageFence | None:
+        """Return how the host is cut off, where that is all that proves it dead.
+
+        Raises:
+            ProofLost: it is not any more.
+            PacemakerError: the cluster does not answer.
+        """
+        proof = record.proof if record else None
+        if record is None or proof is None or not proof.storage:
+            return None
+        _, fenced = self.store.held(record)
+        if fenced:
+            return None
+        found = self.store.storage_fence(proof.node or self.host)
+        if found is None:
+            raise ProofLost(f"host {self.host}: its storage was given back to it")
+        return found
+
+    def volumes(self, instance: str) -> dict[str, dict[str, Any]]:
+        """Return how each volume of an instance is reached, by Cinder's word."""
+        session = self.client().client.session
+        return volumes.connections(session, instance, instances.REQUEST_TIMEOUT)
 
     def client(self) -> Any:
         """Return a novaclient with a limit on each of its requests."""

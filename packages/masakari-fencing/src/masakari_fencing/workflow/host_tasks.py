@@ -87,7 +87,9 @@ class EnsureHostFencedTask(_HostTask):
         if record is None:
             return
         record, proof = self._prove(this, record)
-        again = record.proof is not None and record.proof.fenced != proof.fenced
+        before = record.proof
+        # That the power followed is no other fence.
+        again = before is not None and not before.storage and before.fenced != proof.fenced
         try:
             this.update(record, proof=proof, fruitless=record.fruitless + again)
         except (Superseded, PacemakerError) as error:

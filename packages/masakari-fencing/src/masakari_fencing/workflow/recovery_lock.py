@@ -16,8 +16,10 @@ from typing import Any
 
 from masakari_fencing import processes
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recoveries import Records, Superseded
-from masakari_fencing.records.recovery import NOTHING, RECOVERED, End, Record
+from masakari_fencing.records.recovery import NOTHING, RECOVERED, End, Proof, Record
+from masakari_fencing.records.storage_fences import StorageFence
 
 INTERVAL = 1.0
 """Seconds between two looks at a recovery that somebody else carries out."""
@@ -59,6 +61,7 @@ class RecoveryLock:
         sleep: waits for so many seconds.
         clock: seconds, only ever compared with each other.
         now: seconds since the epoch.
+        doubt: why a storage fence proves nothing now; see `storage_fences.doubt`.
     """
 
     def __init__(
@@ -72,7 +75,9 @@ class RecoveryLock:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        doubt: Callable[[StorageFence], str | None] = storage_fences.doubt,
     ) -> None:
+        self._doubt = doubt
         self._store = store
         self._host = host.lower()
         self._notification = notification
@@ -197,8 +202,20 @@ class RecoveryLock:
         if not mine:
             text = f"the recovery of {self._host} has been taken over, or there is no quorum"
             raise Superseded(text)
-        if record.proof is not None and record.proof.fenced and fenced != record.proof.fenced:
+        proof = record.proof
+        if proof is not None and proof.storage:
+            # Where the power is off, too, nothing else matters.
+            if not fenced and (doubt := self._cut_off(proof)) is not None:
+                raise ProofLost(f"host {self._host}: {doubt}")
+        elif proof is not None and proof.fenced and fenced != proof.fenced:
             raise ProofLost(f"host {self._host} has come back since it was fenced")
+
+    def _cut_off(self, proof: Proof) -> str | None:
+        """Return why the host is not known to be cut off from its storage as it was."""
+        fence = self._store.storage_fence(proof.node or self._host)
+        if fence is None or fence.time != proof.fenced:
+            return "its storage was given back to it"
+        return self._doubt(fence)
 
     def end(self, outcome: str, reason: str, **changes: Any) -> Record | None:
         """Write how it ended; None where it is somebody else's, who will do that.

@@ -6,6 +6,7 @@ import itertools
 import threading
 
 import pytest
+from fencing_ceph import cut_off
 from fencing_fakes import CONFIGURATION, Cluster, Remote
 from masakari_fencing.notifier.watchers.spared_hosts import (
     PAUSE,
@@ -191,3 +192,13 @@ def test_one_that_masakari_does_not_look_after_is_taken_back(bench: Bench) -> No
     assert bench.reprieve.check() == ["node1"]
     bench.off = "node2"
     assert bench.reprieve.check() == []
+
+
+def test_one_that_is_cut_off_from_its_storage_is_never_taken_back() -> None:
+    """Its instances have lost their disks, and run elsewhere before long."""
+    bench = Bench()
+    assert bench.reprieve.spares("node1")
+    bench.extra = cut_off("node1")
+    assert not bench.reprieve.spares("node1")
+    assert bench.reprieve.check() == []
+    assert bench.readmitted == []

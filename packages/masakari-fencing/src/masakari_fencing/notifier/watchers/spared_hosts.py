@@ -21,7 +21,7 @@ from masakari_fencing.notifier.watchers.watcher import RANK_DELAY, Turns
 from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon, properties, readmission, remote_nodes
 from masakari_fencing.pacemaker.remote_nodes import answers
-from masakari_fencing.records import disarmed
+from masakari_fencing.records import disarmed, storage_fences
 
 LOG = logging.getLogger(__name__)
 
@@ -98,7 +98,10 @@ class SparedHosts:
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        known = remote_nodes.addresses(cibadmin.configuration(self.runner))
+        configuration = cibadmin.configuration(self.runner)
+        if storage_fences.counts(configuration, name):
+            return False
+        known = remote_nodes.addresses(configuration)
         if not self.reachable(*known.get(name, (name, remote_nodes.PORT))):
             return False
         # Where Nova does not answer, nothing of it could be recovered.
@@ -111,6 +114,7 @@ class SparedHosts:
         self._pauses = {name: kept for name, kept in self._pauses.items() if name in lost}
         lost = [name for name in lost if self.clock() >= self._pauses.get(name, (0.0, 0.0))[0]]
         configuration = self.configuration() if lost else ET.Element("configuration")
+        lost = [name for name in lost if not storage_fences.counts(configuration, name)]
         there = remote_nodes.answering(remote_nodes.addresses(configuration), lost, self.reachable)
         found = [
             name

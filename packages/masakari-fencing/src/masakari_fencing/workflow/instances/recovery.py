@@ -16,8 +16,9 @@ from masakari_fencing.openstack import instances, restart_order
 from masakari_fencing.records import progress
 from masakari_fencing.records.progress import Moved
 from masakari_fencing.records.recovery import Instance, Record
+from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
-from masakari_fencing.workflow.instances import moves, places, reserved_hosts, selection
+from masakari_fencing.workflow.instances import disks, moves, places, reserved_hosts, selection
 from masakari_fencing.workflow.instances.evacuation import Evacuation
 from masakari_fencing.workflow.instances.evacuation import wanted as goal
 from masakari_fencing.workflow.instances.requests import Failed, Limits
@@ -104,6 +105,7 @@ def _evacuate_all(
     Returns:
         what became of each.
     """
+    cut_off = this.storage_fence(record)
     book = moves.Moves(this.context, objects, this.notification, this.host)
 
     def one(item: Instance) -> tuple[Instance, str]:
@@ -123,6 +125,8 @@ def _evacuate_all(
         begun = time.monotonic()
         try:
             book.begin(item.uuid)
+            if cut_off is not None:
+                _check_disks(this, item, cut_off)
             where = _evacuation(this, record, item, target).run(fresh=fresh)
             book.end(item.uuid, where, "")
         except Failed as error:
@@ -145,6 +149,21 @@ def _evacuate_all(
         tell(message, 0.5)
         done.append(item)
     return done
+
+
+def _check_disks(this: Attempt, item: Instance, cut_off: StorageFence) -> None:
+    """Return where a host that is cut off from its storage is dead for this instance.
+
+    Raises:
+        Failed: it is not.
+        NoAnswer: Nova does not say.
+    """
+    try:
+        server = this.client().servers.get(item.uuid)
+    except Exception as error:  # whatever a client library raises
+        raise NoAnswer(f"Nova does not show instance {item.uuid}: {error}") from error
+    if (text := disks.outside(server, cut_off, lambda: this.volumes(item.uuid))) is not None:
+        raise Failed(text)
 
 
 def _evacuation(

@@ -52,6 +52,7 @@ class Judgement:
         final: not even an operator who allows recovery without a proof wants it now.
         moment: when the host was fenced that is back, in seconds since the epoch.
         unknown: not everything could be looked up.
+        storage: it is cut off from its storage, which proves it dead for what is kept there only.
     """
 
     verdict: Verdict
@@ -60,6 +61,7 @@ class Judgement:
     final: bool = False
     moment: float = 0.0
     unknown: bool = False
+    storage: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class Observation:
             when it counts as down.
         compute_changed: when Nova's record of it was changed last, by a report or by an operator.
         in_service: whether Nova places instances there; only looked up where it matters.
+        cut_off: since when it is known to be cut off from its storage; only looked up where it is
+            lost, and not fenced.
     """
 
     status: crm_mon.Status
@@ -112,12 +116,15 @@ class Observation:
     compute_seen: float | None = None
     compute_changed: float | None = None
     in_service: bool = False
+    cut_off: float | None = None
 
 
 def judge(seen: Observation, report: Report, record: Record, policy: Policy) -> Judgement:
     """Decide from one observation; no side effects, no waiting."""
     if not seen.status.quorum:
         return Judgement(Verdict.WAIT, "this unit's part of the cluster has no quorum")
+    if seen.cut_off is not None:
+        return _judge_cut_off(seen.cut_off, record)
     if seen.status.being_fenced(seen.node) and not _by_word(seen):
         return Judgement(Verdict.WAIT, "Pacemaker is fencing it, and it is not confirmed yet")
     if seen.node.unclean:
@@ -125,6 +132,24 @@ def judge(seen: Observation, report: Report, record: Record, policy: Policy) -> 
     if seen.fenced is not None:
         return _judge_fenced(seen, seen.fenced, report, record, policy)
     return _judge_unfenced(seen, report, record, policy)
+
+
+def awaits_fence(seen: Observation) -> bool:
+    """Whether a host is lost, and its power not yet confirmed to be off."""
+    pending = seen.node.unclean or seen.status.being_fenced(seen.node)
+    return pending and seen.fenced is None
+
+
+def _judge_cut_off(since: float, record: Record) -> Judgement:
+    """Judge a host whose instances can write to none of the disks that matter.
+
+    It may run on, and so may its compute service: what that reports says nothing.
+    """
+    if _same(since, record.used):
+        text = f"its instances were recovered since, at {day_time(record.recovered)}"
+        return Judgement(Verdict.DONE, text)
+    text = f"cut off from its storage at {day_time(since)}, its power is not confirmed off"
+    return Judgement(Verdict.FENCED, text, storage=True)
 
 
 def _judge_fenced(

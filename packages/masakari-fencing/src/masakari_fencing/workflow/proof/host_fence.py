@@ -11,6 +11,7 @@ from typing import Protocol
 from masakari_fencing.commands import Runner
 from masakari_fencing.openstack.compute_service import ServiceState
 from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
+from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recovery import Proof, Record
 from masakari_fencing.workflow.proof.decision import (
     STARTING,
@@ -19,6 +20,7 @@ from masakari_fencing.workflow.proof.decision import (
     Policy,
     Report,
     Verdict,
+    awaits_fence,
     day_time,
     fences,
     judge,
@@ -116,6 +118,7 @@ class HostFence:
         progress: told every new state in words.
         sleep: waits for so many seconds.
         clock: seconds since the epoch.
+        doubt: why a storage fence proves nothing now; see `storage_fences.doubt`.
     """
 
     def __init__(
@@ -129,7 +132,9 @@ class HostFence:
         progress: Callable[[str], None],
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
+        doubt: Callable[[storage_fences.StorageFence], str | None] = storage_fences.doubt,
     ) -> None:
+        self._doubt = doubt
         self._runner = runner
         self._policy = policy
         self._evidence = evidence
@@ -165,7 +170,7 @@ class HostFence:
             if judgement.verdict is Verdict.FENCE:
                 judgement = self._fence(report, judgement, end)
             if judgement.verdict is Verdict.FENCED:
-                return Proof(fenced or 0.0, self._asked or judgement.reason, self._node)
+                return self._proof(fenced or 0.0, judgement)
             if judgement.verdict is Verdict.DONE:
                 raise Withdrawn(judgement.reason)
             if judgement.verdict is Verdict.BACK:
@@ -181,6 +186,11 @@ class HostFence:
                 return self._without_proof(report.host, judgement)
             self._tell(f"Waiting for host '{report.host}' to be fenced: {judgement.reason}")
             self._sleep(self._policy.poll_interval)
+
+    def _proof(self, fenced: float, judgement: Judgement) -> Proof:
+        if judgement.storage:
+            return Proof(fenced, judgement.reason, self._node, storage=True)
+        return Proof(fenced, self._asked or judgement.reason, self._node)
 
     def _withdraw(self, host: str, reason: str) -> None:
         """Give a report up, unless its reason may be one that Pacemaker does not see."""
@@ -224,6 +234,8 @@ class HostFence:
         name = self._node = nodes[0].name
         record = cibadmin.remote_record(self._runner, name, timeout=limit)
         seen = Observation(status, nodes[0], self._clock(), record.fenced)
+        if awaits_fence(seen) and (cut := self._cut_off(name)) is not None:
+            return judge(replace(seen, cut_off=cut), report, self._record, self._policy), cut
         # A host whose fence is on record has not been back: it is not kept waiting for this.
         returned = record.fenced is None and bool(fences(seen))
         if self._policy.fence_reported_failed == "always" or returned:
@@ -240,6 +252,16 @@ class HostFence:
             seen = self._with_compute(seen)
             judgement = judge(seen, report, self._record, self._policy)
         return judgement, record.fenced
+
+    def _cut_off(self, name: str) -> float | None:
+        """Return since when a host is known to be cut off from its storage."""
+        fence = storage_fences.read(self._runner, name, timeout=self._policy.command_timeout)
+        if fence is None or not fence.time:
+            return None
+        if (text := self._doubt(fence)) is not None:
+            self._tell(f"Waiting for the storage of host '{name}': {text}")
+            return None
+        return fence.time
 
     def _with_compute(self, seen: Observation) -> Observation:
         state, before = self._evidence.compute(), self._compute

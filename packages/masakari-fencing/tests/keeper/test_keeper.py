@@ -1,0 +1,215 @@
+"""The keeper: a hypervisor stays cut off from its storage until it was started anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fencing_ceph import MONITOR, NODE, FakeCeph, nodes, storage
+from fencing_cib import EMPTY, Cib
+from fencing_fakes import Cluster, Remote
+from masakari_fencing import alert
+from masakari_fencing.keeper.keeper import SETTLED, Keeper
+from masakari_fencing.records import storage_fences
+from masakari_fencing.records.spool import Spool
+from masakari_fencing.records.storage_fences import StorageFence
+
+NOW = 2_000_000.0
+FENCE = StorageFence(
+    NODE, NOW - 60, ("10.77.3.12", "10.77.4.12"), (MONITOR,), True, "boot-1", NOW - 59
+)
+
+
+class Bench:
+    """One member with a keeper, a hypervisor that is cut off, and Ceph."""
+
+    def __init__(self, tmp_path: Path, fence: StorageFence | None = FENCE) -> None:
+        self.remote = Remote(NODE, online=False, unclean=True, role="Stopped", failed=True)
+        self.cluster = Cluster([self.remote])
+        self.ceph = FakeCeph(NOW)
+        self.cib = Cib(EMPTY.replace("<nodes/>", nodes(node2=storage())))
+        self.cib.others = lambda argv: self.cluster.runner.run(argv).stdout
+        self.now = NOW
+        if fence is not None:
+            storage_fences.write(self.cib, fence)
+            for address in fence.addresses:
+                self.ceph.blocked[f"{address}:0/0"] = NOW + 10 * 365 * 86400
+        self.directory, self.spool = tmp_path / "storage", tmp_path / "spool"
+        self.directory.mkdir()
+        self.spool.mkdir()
+        self.keeper = Keeper(
+            self.cib,
+            self.ceph.connect,
+            self.directory,
+            self.spool,
+            clock=lambda: self.now,
+        )
+
+    def doubt(self) -> str | None:
+        fence = storage_fences.read(self.cib, NODE)
+        assert fence is not None
+        return storage_fences.doubt(fence, self.directory, clock=lambda: self.now)
+
+    @property
+    def kept(self) -> bool:
+        return storage_fences.read(self.cib, NODE) is not None
+
+    def fenced(self, moment: float, by: str = "juju-2-lxd-0") -> None:
+        self.cib.fenced(NODE, moment)
+        self.remote.events = [("off", "success", moment)]
+        self.remote.delegate = by
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_the_engine_sees_that_it_is_kept_out(bench: Bench) -> None:
+    assert "not seen" in (bench.doubt() or "")
+    bench.keeper.look()
+    assert bench.doubt() is None
+    assert bench.ceph.opened == bench.ceph.closed == 1
+
+
+def test_masakari_is_told_once_and_by_every_member_of_the_same(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.keeper.look()
+    bench.keeper.look()
+    (event,) = Spool(bench.spool).events()
+    assert (event.node, event.time) == (NODE, FENCE.time)
+    assert 59 <= event.age(NOW) < 62
+    (bench.spool / f"{event.id}.json").unlink()
+    bench.keeper.look()
+    assert Spool(bench.spool).events() == [], "it was dealt with"
+    other = Bench(tmp_path / "other") if (tmp_path / "other").mkdir() is None else bench
+    other.keeper.look()
+    assert [found.id for found in Spool(other.spool).events()] == [event.id]
+
+
+def test_a_blocklist_that_somebody_took_back_is_seen_and_put_back(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.keeper.look()
+    del bench.ceph.blocked["10.77.4.12:0/0"]
+    bench.keeper.look()
+    assert "10.77.4.12 in again" in (bench.doubt() or ""), "nothing is begun meanwhile"
+    assert "let the clients of node2.maas at 10.77.4.12 in again" in caplog.text
+    assert "10.77.4.12:0/0" in bench.ceph.blocked
+    found = storage_fences.read(bench.cib, NODE)
+    assert found is not None
+    assert found.lifted == NOW, "the status can say it"
+    bench.keeper.look()
+    assert bench.doubt() is None
+
+
+def test_an_entry_that_runs_out_within_an_hour_is_renewed(bench: Bench) -> None:
+    bench.ceph.blocked["10.77.4.12:0/0"] = NOW + 3600
+    bench.keeper.look()
+    assert bench.ceph.blocked["10.77.4.12:0/0"] > NOW + 5 * 365 * 86400
+
+
+def test_it_is_taken_back_when_the_power_was_off(bench: Bench) -> None:
+    bench.keeper.look()
+    bench.fenced(NOW + 5)
+    bench.keeper.look()
+    assert not bench.kept
+    assert bench.ceph.blocked == {}
+    bench.keeper.look()
+    assert list(bench.directory.iterdir()) == []
+
+
+def test_a_fence_from_before_proves_nothing_about_its_clients(bench: Bench) -> None:
+    bench.fenced(FENCE.begun - 5)
+    bench.keeper.look()
+    assert bench.kept
+
+
+@pytest.mark.parametrize("by", ["a human", ""])
+def test_the_word_of_an_operator_gives_nothing_back(bench: Bench, by: str) -> None:
+    bench.fenced(NOW + 5, by)
+    if not by:
+        bench.remote.events = []  # a history that was cleaned up
+    bench.keeper.look()
+    assert bench.kept
+    assert bench.ceph.blocked
+
+
+def test_a_host_that_is_back_has_its_storage_once_it_shows_another_boot(bench: Bench) -> None:
+    bench.remote.online, bench.remote.unclean, bench.remote.role = True, False, "Started"
+    bench.remote.failed = False
+    bench.keeper.look()
+    assert bench.kept, "connected again, and the same boot: its old clients may live"
+    pair = bench.cib.root.xpath("//nodes//nvpair")[0]
+    pair.set("value", storage(boot=""))
+    bench.keeper.look()
+    assert bench.kept, "it does not say"
+    pair.set("value", storage(boot="boot-2"))
+    bench.keeper.look()
+    assert not bench.kept
+    assert bench.ceph.blocked == {}
+
+
+def test_what_was_begun_and_not_ended_is_taken_back_where_nobody_relied_on_it(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, StorageFence(NODE, NOW, ("10.77.4.12",)))
+    bench.remote.online, bench.remote.unclean, bench.remote.role = True, False, "Started"
+    bench.remote.failed = False
+    bench.keeper.look()
+    assert bench.kept, "the fence agent may still be at it"
+    bench.now = NOW + SETTLED
+    bench.keeper.look()
+    assert not bench.kept
+    assert bench.ceph.blocked == {}
+    assert Spool(bench.spool).events() == []
+
+
+def test_what_was_begun_is_no_proof_and_not_reported(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, StorageFence(NODE, NOW - 60, ("10.77.4.12",)))
+    bench.keeper.look()
+    assert bench.kept
+    assert Spool(bench.spool).events() == []
+    assert "being cut off" in (bench.doubt() or "")
+
+
+def test_without_quorum_nothing_is_believed_or_changed(bench: Bench) -> None:
+    bench.cluster.quorum = False
+    bench.ceph.blocked.clear()
+    bench.fenced(NOW + 5)
+    bench.keeper.look()
+    assert bench.kept
+    assert list(bench.directory.iterdir()) == []
+    assert bench.ceph.blocked == {}
+
+
+def test_ceph_that_does_not_answer_makes_it_doubtful(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.ceph.away = True
+    bench.keeper.look()
+    bench.keeper.look()
+    assert "not seen" in (bench.doubt() or "")
+    assert caplog.text.count("do not let this unit in") == 1
+    bench.ceph.away = False
+    bench.keeper.look()
+    assert bench.doubt() is None
+
+
+def test_nobody_asks_ceph_where_nothing_is_cut_off(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, None)
+    (bench.directory / f"{NODE}.json").write_text(json.dumps({}))
+    bench.keeper.look()
+    assert bench.ceph.opened == 0
+    assert list(bench.directory.iterdir()) == []
+
+
+def test_what_the_notifier_gets_is_written_as_the_alert_agent_does(bench: Bench) -> None:
+    bench.keeper.look()
+    (path,) = bench.spool.iterdir()
+    found = json.loads(path.read_text())
+    assert found["boot"] == alert.boot()
+    assert found["action"] == "off"
+    assert path.stem == found["id"]
