@@ -170,9 +170,10 @@ class Commands:
         quorum = alone is None and bool(cluster.majority())
         there = {m.name for m in cluster.majority()} if alone is None else {alone.name}
         lines = [
-            "<pacemaker-result><summary><current_dc present='true' "
-            f"name='{dc}' with_quorum='{_flag(quorum)}'/><cluster_options stonith-enabled="
-            f"'{_flag(cluster.stonith)}' maintenance-mode='false'/></summary><nodes>"
+            "<pacemaker-result api-version='2.25'><summary><current_dc present='true' "
+            f"version='2.1.5-a3f44794f94' name='{dc}' with_quorum='{_flag(quorum)}'/>"
+            f"<cluster_options stonith-enabled='{_flag(cluster.stonith)}' "
+            "maintenance-mode='false'/></summary><nodes>"
         ]
         for name in cluster.members:
             lines.append(_node(name, "member", name in there, False, name == dc))
@@ -200,7 +201,7 @@ class Commands:
                 f"client='{event.client}' origin='{event.origin}' status='{event.status}' "
                 f"completed='{zulu(event.completed)}'/>"
             )
-        lines.append("</fence_history></pacemaker-result>")
+        lines.append("</fence_history><status code='0'/></pacemaker-result>")
         return "".join(lines)
 
     # -- cibadmin ---------------------------------------------------------------------------

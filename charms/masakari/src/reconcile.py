@@ -20,7 +20,7 @@ from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
 from instance_ha_common.machine.templates import Templates
 from masakari_fencing.cluster.desired import Postponed
-from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.pacemaker.tools import PacemakerError, Unsupported
 from masakari_fencing.records import foresight
 from masakari_fencing.records.foresight import Foresight
 
@@ -273,6 +273,8 @@ class Workload:
                 hosts = self.recoveries.hosts
                 found = self.cluster.problems(hosts, leader=state.leader, fresh=check)
                 result.problems += [blocked(text, AGAIN) for text in found]
+        except Unsupported as error:
+            result.problems.append(blocked(str(error), AGAIN))
         except PacemakerError as error:
             result.problems.append(waiting(f"Pacemaker does not answer: {error}", ANSWERS))
 

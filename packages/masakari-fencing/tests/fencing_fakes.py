@@ -139,7 +139,8 @@ class Cluster:
         events = "".join(self._event(r, *event) for r in self.remotes for event in r.events)
         return (
             '<pacemaker-result api-version="2.25"><summary>'
-            f'<current_dc present="true" name="{self.dc}" with_quorum="{_bool(self.quorum)}"/>'
+            f'<current_dc present="true" version="2.1.5-a3f44794f94" name="{self.dc}" '
+            f'with_quorum="{_bool(self.quorum)}"/>'
             f'<cluster_options stonith-enabled="{_bool(self.stonith)}" '
             f'maintenance-mode="{_bool(self.maintenance)}"/></summary>'
             f"<nodes>{nodes}</nodes><resources>{resources}</resources>"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from machine import Machine
 
 REMOTE = """
-<pacemaker-result><summary>
-  <current_dc present="true" name="node1" with_quorum="{quorum}"/>
+<pacemaker-result api-version="2.25"><summary>
+  <current_dc present="true" version="2.1.5-a3f44794f94" name="node1" with_quorum="{quorum}"/>
   <cluster_options stonith-enabled="{stonith}" maintenance-mode="false"/>
 </summary><nodes>
   <node name="node1" type="member" online="true"/>
   <node name="hv1.maas" type="remote" online="true"/>
 </nodes><resources>
   <resource id="hv1.maas" resource_agent="ocf:pacemaker:remote" role="Started" managed="true"/>
-</resources></pacemaker-result>
+</resources><status code="0"/></pacemaker-result>
 """
 CIB = """
 <cib><configuration><crm_config/><nodes/><constraints/>
@@ -24,12 +24,15 @@ CIB = """
   <operations><op id="hv1-m" name="monitor" interval="30s"/></operations>
 </primitive></resources></configuration><status/></cib>
 """
+NO_DEVICE = '<pacemaker-result api-version="2.25"><status code="0"/></pacemaker-result>'
+"""What `stonith_admin --list` says of a node that nothing can fence."""
 
 
 def with_remote(machine: Machine, *, stonith: bool = True, quorum: bool = True) -> None:
     """Have the cluster know a hypervisor."""
     text = REMOTE.format(stonith=str(stonith).lower(), quorum=str(quorum).lower())
     machine.host.runner.answer(["crm_mon"], text)
+    machine.host.runner.answer(["crm_attribute", "--type=crm_config"], "reboot\n")
     machine.host.runner.answer(["cibadmin", "--query"], CIB)
 
 

@@ -16,10 +16,11 @@ OS_RELEASE = 'ID=ubuntu\nVERSION_CODENAME=jammy\nVERSION_ID="22.04"\n'
 GROUPS = "root:x:0:\nmasakari:x:64061:\nhaclient:x:115:\n"
 
 CRM_MON = """
-<pacemaker-result><summary>
-  <current_dc present="true" name="node1" with_quorum="true"/>
+<pacemaker-result api-version="2.25"><summary>
+  <current_dc present="true" version="2.1.5-a3f44794f94" name="node1" with_quorum="true"/>
   <cluster_options stonith-enabled="true" maintenance-mode="false"/>
-</summary><nodes><node name="node1" type="member" online="true"/></nodes></pacemaker-result>
+</summary><nodes><node name="node1" type="member" online="true"/></nodes>
+<status code="0"/></pacemaker-result>
 """
 CIB = """
 <cib><configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>

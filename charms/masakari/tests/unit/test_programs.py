@@ -7,7 +7,7 @@ from masakari_fencing.records import out_of_service
 from ops import testing
 
 import model
-from fakecluster import CIB, REMOTE, with_remote, written
+from fakecluster import CIB, NO_DEVICE, REMOTE, with_remote, written
 from machine import GROUPS, Machine
 from model import complete, published
 from workload import fencing_package
@@ -52,7 +52,10 @@ def test_a_fencing_is_not_interrupted(ctx: testing.Context, machine: Machine) ->
     machine.host.runner.answer(["crm_mon"], lost)
     state = '<status><node_state uname="hv1.maas" remote_node="true" node_fenced="0"/></status>'
     machine.host.runner.answer(["cibadmin", "--query"], CIB.replace("<status/>", state))
-    machine.host.runner.answer(["stonith_admin"], "<pacemaker-result/>")
+    machine.host.runner.answer(
+        ["stonith_admin"],
+        NO_DEVICE,
+    )
     out = ctx.run(ctx.on.config_changed(), complete())
     assert written(machine) == ""
     assert isinstance(out.unit_status, ops.BlockedStatus), "that it is not fenced is said as well"

@@ -124,7 +124,7 @@ def cib() -> Cib:
 def test_all_of_it(cib: Cib) -> None:
     tuning = Tuning(monitor_interval=2, monitor_timeout=3, start_timeout=4, reconnect_interval=20)
     changes = desired.apply(cib.runner, Desired(alert_path=ALERT, tuning=tuning))
-    assert len(changes) == 5
+    assert len(changes) == 6
     alert = cib.root.find(".//alerts/alert")
     assert alert is not None
     assert alert.get("path") == ALERT

@@ -9,6 +9,7 @@ from fencing_fakes import Cluster
 from masakari_fencing.cluster import desired, devices
 from masakari_fencing.cluster.desired import Desired, Tuning
 from masakari_fencing.cluster.plan import Plan
+from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 
 CIB = """<cib><configuration><resources>
   <primitive id="st-maas" class="stonith" type="external/maas"><operations>
@@ -64,3 +65,69 @@ def test_removal_gives_the_delay_back() -> None:
     runner.on("cibadmin --modify", "")
     runner.on("cibadmin --delete", "")
     assert "st-maas is monitored with a delay again" in desired.remove(runner)
+
+
+def node(name: str, machine: str, kind: str = "") -> str:
+    pair = f'<nvpair name="juju-machine" value="{machine}"/>' if machine else ""
+    return (
+        f'<node id="{name}" uname="{name}" {kind}><instance_attributes>{pair}'
+        "</instance_attributes></node>"
+    )
+
+
+def held(members: dict[str, str], *, wanted: bool = True) -> set[str]:
+    """The constraints for members on these machines, where machine 1 carries a hypervisor."""
+    nodes = "".join(node(name, machine) for name, machine in members.items())
+    nodes += node("node1", "1", 'type="remote"')
+    text = CIB.format(delay=0).replace("<resources>", f"<nodes>{nodes}</nodes><resources>")
+    remote = '<primitive id="node1" class="ocf" provider="pacemaker" type="remote"/>'
+    plan = Plan(ET.fromstring(text.replace("</resources>", f"{remote}</resources>")))  # noqa: S314
+    keep = devices.placement(plan, wanted)
+    made = plan.configuration.findall("constraints/rsc_location")
+    assert keep == {location.get("id") for location in made}
+    assert {location.get("score") for location in made} <= {"500"}
+    return {f"{location.get('rsc')} {location.get('node')}" for location in made}
+
+
+def test_devices_are_held_by_members_that_share_no_machine_with_a_hypervisor() -> None:
+    apart = {"ha1": "0/lxd/1", "ha2": "1/lxd/0", "ha3": "4"}
+    assert held(apart) == {"st-maas ha1", "st-maas ha3"}
+    assert held(apart, wanted=False) == set()
+    assert held({**apart, "ha1": "1/lxd/1"}) == {"st-maas ha3"}
+
+
+@pytest.mark.parametrize("machine", ["1/lxd/2", "0/lxd/2", ""])
+def test_where_all_members_are_alike_nothing_is_preferred(machine: str) -> None:
+    assert held(dict.fromkeys(("ha1", "ha2"), machine)) == set()
+
+
+OPTIONS = """<cib><configuration><crm_config>
+  <cluster_property_set id="masakari-fencing-options">
+    <nvpair id="masakari-fencing-startup" name="startup-fencing" value="false"/>
+    <nvpair id="masakari-fencing-load" name="load-threshold" value="1000%"/>
+  </cluster_property_set></crm_config></configuration></cib>"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "options"),
+    [
+        (Desired(tuning=Tuning(), limit=FencingLimit()), ["startup-fencing", "load-threshold"]),
+        (Desired(tuning=Tuning()), ["load-threshold"]),
+        (Desired(limit=FencingLimit()), ["startup-fencing"]),
+        (Desired(), []),
+    ],
+)
+def test_a_busy_machine_does_not_hold_the_cluster_up(wanted: Desired, options: list[str]) -> None:
+    fresh = Plan(ET.fromstring("<cib><configuration/></cib>"))  # noqa: S314 - ours
+    desired._options(fresh, wanted)
+    made = [pair.get("name") for pair in fresh.configuration.iter("nvpair")]
+    there = Plan(ET.fromstring(OPTIONS))  # noqa: S314 - ours
+    desired._options(there, wanted)
+    assert made == options
+    assert not len(there.configuration), "what is there stays"
+    gone = {"startup-fencing": "startup", "load-threshold": "load"}
+    unwanted = [name for option, name in gone.items() if option not in options]
+    if not options:
+        assert there.deletions == ["//cluster_property_set[@id='masakari-fencing-options']"]
+    else:
+        assert there.deletions == [f"//nvpair[@id='masakari-fencing-{n}']" for n in unwanted]

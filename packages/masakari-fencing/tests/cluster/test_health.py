@@ -120,7 +120,8 @@ class Checked:
     def _able(self) -> str:
         items = "".join(f'<item name="device">{name}</item>' for name in self.able)
         return (
-            f'<pacemaker-result><list count="{len(self.able)}">{items}</list></pacemaker-result>'
+            f'<pacemaker-result api-version="2.25"><list count="{len(self.able)}">{items}'
+            '</list><status code="0"/></pacemaker-result>'
         )
 
     def problems(self) -> list[Problem]:

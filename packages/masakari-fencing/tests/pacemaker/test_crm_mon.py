@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from fencing_fakes import FakeRunner, fixture
-from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
+from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, stonith_admin, tools
 
 
 @pytest.mark.parametrize(
@@ -113,3 +115,92 @@ def test_names_that_cannot_be_put_into_a_command(name: str) -> None:
     with pytest.raises(ValueError, match="cannot be the name"):
         stonith_admin.switch_on(runner, name, timeout=10)
     assert runner.calls == []
+
+
+WHOLE = fixture("fenced.crm_mon.xml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WHOLE[: len(WHOLE) // 2],
+        WHOLE.replace('<status code="0" message="OK"/>', ""),
+        WHOLE.replace('<status code="0" message="OK"/>', '<status code="102" message="no"/>'),
+        WHOLE.replace("pacemaker-result", "crm_mon"),
+        f"\x1b[32m{WHOLE}\x1b[0m",
+        WHOLE.replace("<nodes>", "<nœuds>").replace("</nodes>", "</nœuds>"),
+        f"Attention: {WHOLE}",
+        re.sub("version=.2.1.5-[0-9a-f]+.", 'version=""', WHOLE),
+        "",
+    ],
+    ids=[
+        "cut",
+        "no end",
+        "failed",
+        "other",
+        "coloured",
+        "translated",
+        "talk",
+        "no version",
+        "empty",
+    ],
+)
+def test_what_is_no_whole_answer_is_refused(text: str) -> None:
+    with pytest.raises(tools.PacemakerError) as refused:
+        crm_mon.parse_status(text)
+    assert not isinstance(refused.value, tools.Unsupported)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "2.1.5-a3f44794f94",
+            "1.1.24-1",
+            "1.1.24 is not supported, only 2.1.x and 3.0.x are",
+        ),
+        ("2.1.5-a3f44794f94", "2.0.3-4b1f869f0f", "Pacemaker 2.0.3 is not supported"),
+        ("2.1.5-a3f44794f94", "2.10.1-1", "Pacemaker 2.10.1 is not supported"),
+        ("2.1.5-a3f44794f94", "4.0.0-1", "Pacemaker 4.0.0 is not supported"),
+        ("2.1.5-a3f44794f94", "newest", "Pacemaker newest is not supported"),
+        ('api-version="2.25"', 'api-version="3.0"', "in format 3.0, and only 2.x is known"),
+        (' api-version="2.25"', "", r"in format \(none\)"),
+    ],
+)
+def test_an_unknown_release_is_refused_by_name(old: str, new: str, says: str) -> None:
+    with pytest.raises(tools.Unsupported, match=says):
+        crm_mon.parse_status(WHOLE.replace(old, new))
+
+
+@pytest.mark.parametrize("version", ["2.1.2-ada5c3b36e2", "2.1.6-6fdc9deea29", "3.0.1", "2.1.10"])
+def test_known_releases_are_read(version: str) -> None:
+    assert crm_mon.parse_status(WHOLE.replace("2.1.5-a3f44794f94", version)).dc == "ha1"
+
+
+@pytest.mark.parametrize(
+    "text", ["<configuration/>", "<xpath-query/>", "", "<cib>", "\x1b[1m<cib/>"]
+)
+def test_another_answer_than_the_cib_is_refused(text: str) -> None:
+    with pytest.raises(tools.PacemakerError):
+        cibadmin.cib(FakeRunner().on("cibadmin --query", text))
+    with pytest.raises(tools.PacemakerError):
+        cibadmin.configuration(FakeRunner().on("cibadmin", text.replace("configuration", "cib")))
+
+
+@pytest.mark.parametrize("text", ["", "\x1b[1mha1\x1b[0m\n", "Could not connect: no cluster\n"])
+def test_a_name_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(tools.PacemakerError, match="called"):
+        crm_node.local_name(FakeRunner().on("crm_node --name", text))
+
+
+@pytest.mark.parametrize("answer", ["Reboot", "aus\n", "", 1, 102])
+def test_an_action_of_fencing_that_is_none_is_refused(answer: str | int) -> None:
+    with pytest.raises(tools.PacemakerError):
+        stonith_admin.default_action(FakeRunner().on("crm_attribute", answer))
+
+
+@pytest.mark.parametrize(
+    ("answer", "action"), [(105, "reboot"), ("off\n", "off"), ("reboot\n", "reboot")]
+)
+def test_what_the_cluster_does_to_a_node(answer: str | int, action: str) -> None:
+    assert stonith_admin.default_action(FakeRunner().on("crm_attribute", answer)) == action

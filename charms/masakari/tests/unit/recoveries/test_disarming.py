@@ -91,7 +91,8 @@ def properties(machine: Machine, state: testing.State) -> Iterator[Properties]:
     with_remote(machine)
     machine.host.runner.answer(
         ["stonith_admin"],
-        '<pacemaker-result><list><item name="device">x</item></list></pacemaker-result>',
+        '<pacemaker-result api-version="2.25"><list><item name="device">x</item></list>'
+        '<status code="0"/></pacemaker-result>',
     )
     yield Properties(machine)
 

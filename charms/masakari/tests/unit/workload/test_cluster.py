@@ -11,7 +11,7 @@ from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from ops import testing
 
 import model
-from fakecluster import REMOTE, with_remote, written
+from fakecluster import NO_DEVICE, REMOTE, with_remote, written
 from machine import Machine
 from model import complete
 from workload import cluster, fencing_package
@@ -98,15 +98,32 @@ class TestHealth:
 
     def test_problem_names_the_hypervisor(self, ctx: testing.Context, machine: Machine) -> None:
         with_remote(machine)
-        machine.host.runner.answer(["stonith_admin"], "<pacemaker-result/>")
+        machine.host.runner.answer(
+            ["stonith_admin"],
+            NO_DEVICE,
+        )
         out = ctx.run(ctx.on.config_changed(), complete())
         assert "hv1.maas: no device can fence it" in out.unit_status.message
+
+    def test_an_unknown_release_of_pacemaker_is_named_and_left_alone(
+        self, ctx: testing.Context, machine: Machine
+    ) -> None:
+        with_remote(machine)
+        text = REMOTE.format(stonith="true", quorum="true").replace("2.1.5", "4.0.0")
+        machine.host.runner.answer(["crm_mon"], text)
+        out = ctx.run(ctx.on.config_changed(), complete())
+        assert isinstance(out.unit_status, ops.BlockedStatus)
+        assert "Pacemaker 4.0.0 is not supported, only 2.1.x and 3.0.x" in out.unit_status.message
+        assert written(machine) == ""
 
     def test_looks_are_apart(self, ctx: testing.Context, machine: Machine) -> None:
         with_remote(machine, stonith=False)
         out = ctx.run(ctx.on.config_changed(), complete())
         with_remote(machine)
-        machine.host.runner.answer(["stonith_admin"], "<pacemaker-result/>")
+        machine.host.runner.answer(
+            ["stonith_admin"],
+            NO_DEVICE,
+        )
         machine.forget()
         machine.now += 59
         again = ctx.run(ctx.on.leader_elected(), out)

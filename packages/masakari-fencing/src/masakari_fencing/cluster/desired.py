@@ -26,6 +26,27 @@ from masakari_fencing.pacemaker.tools import PacemakerError
 
 ALERT_ID = f"{PREFIX}alert"
 
+STARTUP = ("startup-fencing", "false", "nodes that were never seen are not fenced")
+"""Have Pacemaker not take nodes for dangerous that it has never seen.
+
+It would fence a hypervisor that hacluster has created and not yet given a member that may connect
+to it, and one whose connection does not come about after all members were restarted (seen with
+2.1.5: `Fence (reboot) ... 'node is unclean'`, revoked only if the connection can be started
+somewhere). It makes no difference for members that are containers, whose fencing does nothing.
+Where members have power of their own, Pacemaker's way is left as it is, and only the guard stands
+before the hypervisors'.
+"""
+
+LOAD = ("load-threshold", "1000%", "a busy machine does not hold the cluster up")
+"""Have Pacemaker not take a busy machine for a reason to do one thing at a time.
+
+From twice 80 % of its cores on, which is Pacemaker's default, a member has one job at a time
+(`throttle_handle_load` and `throttle_get_job_limit` of pacemaker-controld, 2.1.2 to 3.0.1); a
+container reads the load of the whole machine, with all the instances on it. A monitor that waits
+then keeps the slot that a fence needs (seen with 2.1.5: asked for 72 s late, `High CPU load
+detected`). What this cluster has to do is little.
+"""
+
 
 @dataclass(frozen=True)
 class Desired:
@@ -74,10 +95,11 @@ def apply(runner: Runner, desired: Desired) -> list[str]:
         else:
             tune(plan, primitive, desired.tuning)
     devices.delay(plan) if desired.tuning is None else devices.prompt(plan)
-    keep = placement(plan, desired.separate_machines)
+    keep = devices.placement(plan, desired.separate_machines)
+    keep |= placement(plan, desired.separate_machines)
     keep |= _guard(plan, desired.limit, desired.storage) if desired.programs else _guards(plan)
     keep |= discovery(plan)
-    _startup(plan, desired.limit)
+    _options(plan, desired)
     # The primitives last: nothing may refer to what is gone.
     plan.drop("fencing-topology", "fencing-level", keep)
     plan.drop("constraints", "rsc_location", keep)
@@ -186,21 +208,28 @@ def _guards(plan: Plan) -> set[str]:
     }
 
 
-def _startup(plan: Plan, limit: FencingLimit | None) -> None:
-    """Have Pacemaker not take nodes for dangerous that it has never seen.
+def _options(plan: Plan, desired: Desired) -> None:
+    """Set our options of the cluster, and take out those that are not wanted any more.
 
-    It would fence a hypervisor that hacluster has created and not yet given a member that may
-    connect to it, and one whose connection does not come about after all members were restarted
-    (seen with 2.1.5: `Fence (reboot) ... 'node is unclean'`, revoked only if the connection can be
-    started somewhere). It makes no difference for members that are containers, whose fencing does
-    nothing. Where members have power of their own, Pacemaker's way is left as it is, and only the
-    guard stands before the hypervisors'.
+    They are in a set of their own; what an operator sets for the cluster goes before them.
     """
+    members = members_of(plan.cib)
+    wanted = {}
+    if desired.limit is not None and not topology.fences_members(plan.cib, PREFIX, members):
+        wanted["startup"] = STARTUP
+    if desired.tuning is not None:
+        wanted["load"] = LOAD
     own = f"{PREFIX}options"
-    if limit is not None and not topology.fences_members(plan.cib, PREFIX, members_of(plan.cib)):
-        options = ET.Element("cluster_property_set", {"id": own})
-        pair = {"id": f"{PREFIX}startup", "name": "startup-fencing", "value": "false"}
+    there = plan.cib.findall(f"configuration/crm_config/*[@id='{own}']/nvpair")
+    if not wanted:
+        if plan.cib.find(f"configuration/crm_config/*[@id='{own}']") is not None:
+            plan.delete("cluster_property_set", "id", own)
+        return
+    options = ET.Element("cluster_property_set", {"id": own})
+    for name, (option, value, _) in wanted.items():
+        pair = {"id": f"{PREFIX}{name}", "name": option, "value": value}
         ET.SubElement(options, "nvpair", pair)
-        plan.want("crm_config", options, "nodes that were never seen are not fenced")
-    elif plan.cib.find(f"configuration/crm_config/*[@id='{own}']") is not None:
-        plan.delete("cluster_property_set", "id", own)
+    plan.want("crm_config", options, "; ".join(text for _, _, text in wanted.values()))
+    for found in there:
+        if identifier(found) not in {f"{PREFIX}{name}" for name in wanted}:
+            plan.delete("nvpair", "id", identifier(found))

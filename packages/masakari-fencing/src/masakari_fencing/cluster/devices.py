@@ -1,16 +1,20 @@
-"""How the devices that hacluster made are monitored."""
+"""How the devices that hacluster made are monitored, and by which members."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
-from masakari_fencing.cluster.plan import PREFIX, Plan, identifier
+from masakari_fencing.cluster.plan import PREFIX, Plan, identifier, members_of, remotes_of
+from masakari_fencing.pacemaker import machines
 
 DELAY = "25"
 """Seconds: `start-delay` of the devices' monitors, as charm-hacluster writes it."""
 
 PROMPT = "0"
+
+PREFERENCE = "500"
+"""Score of a member whose machine carries no hypervisor: more than the stickiness of 100."""
 
 
 def prompt(plan: Plan) -> None:
@@ -31,6 +35,32 @@ def delay(plan: Plan) -> None:
     for device, monitor in _monitors(plan.cib):
         if monitor.get("start-delay") == PROMPT:
             _set(plan, device, monitor, DELAY, "is monitored with a delay again")
+
+
+def placement(plan: Plan, wanted: bool) -> set[str]:
+    """Prefer members on machines without a hypervisor, where there are some of both kinds.
+
+    A member that is lost together with the hypervisor takes the devices along that are to fence
+    it: they are started elsewhere first.
+
+    Returns:
+        the ids of the constraints that stay.
+    """
+    carriers = machines.recorded(plan.cib)
+    shared = {carriers.get(identifier(primitive)) for primitive in remotes_of(plan.cib)}
+    members = members_of(plan.cib)
+    apart = [m for m in members if carriers.get(m) is not None and carriers[m] not in shared]
+    keep: set[str] = set()
+    if not wanted or len(apart) == len(members):
+        return keep
+    for device, _ in _monitors(plan.cib):
+        for member in apart:
+            own = f"{PREFIX}apart-{identifier(device)}-{member}"
+            keep.add(own)
+            location = {"id": own, "rsc": identifier(device), "node": member, "score": PREFERENCE}
+            element = ET.Element("rsc_location", location)
+            plan.want("constraints", element, f"{identifier(device)} is rather held by {member}")
+    return keep
 
 
 def _monitors(cib: ET.Element) -> Iterator[tuple[ET.Element, ET.Element]]:

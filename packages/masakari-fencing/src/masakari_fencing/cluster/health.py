@@ -314,7 +314,7 @@ def able(runner: Runner, node: str) -> list[str]:
     """
     tools.check_name(node)
     argv = ["stonith_admin", "--list", node, "--output-as=xml"]
-    answer = tools.parse(tools.run(runner, argv, timeout=20))
+    answer = tools.parse_result(tools.run(runner, argv, timeout=20))
     return [item.text or "" for item in answer.iter("item")]
 
 

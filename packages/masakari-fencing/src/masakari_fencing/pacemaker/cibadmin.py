@@ -36,7 +36,7 @@ def cib(runner: Runner) -> ET.Element:
     Raises:
         PacemakerError: the cluster does not answer.
     """
-    return parse(run(runner, ["cibadmin", "--query"], timeout=30))
+    return _whole(run(runner, ["cibadmin", "--query"], timeout=30), "cib")
 
 
 def configuration(runner: Runner, *, timeout: float = 30) -> ET.Element:
@@ -45,7 +45,20 @@ def configuration(runner: Runner, *, timeout: float = 30) -> ET.Element:
     Raises:
         PacemakerError: the cluster does not answer.
     """
-    return parse(run(runner, ["cibadmin", "--query", "--scope", "configuration"], timeout=timeout))
+    argv = ["cibadmin", "--query", "--scope", "configuration"]
+    return _whole(run(runner, argv, timeout=timeout), "configuration")
+
+
+def _whole(text: str, tag: str) -> ET.Element:
+    """Read what was asked for, and not something else.
+
+    Raises:
+        PacemakerError: it is something else.
+    """
+    root = parse(text)
+    if root.tag != tag:
+        raise PacemakerError(f"cibadmin answered with {root.tag} when asked for {tag}")
+    return root
 
 
 def remote_record(runner: Runner, node: str, *, timeout: float = 15) -> RemoteRecord:

@@ -1,6 +1,6 @@
 """The cluster at one moment, as `crm_mon` shows it.
 
-What is missing or malformed is an error, never a guess.
+What is missing, malformed or of an unknown release is an error, never a guess.
 """
 
 from __future__ import annotations
@@ -9,7 +9,13 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker.tools import PacemakerError, parse, parse_time, run
+from masakari_fencing.pacemaker.tools import (
+    PacemakerError,
+    check_release,
+    parse_result,
+    parse_time,
+    run,
+)
 
 FENCING_ACTIONS = frozenset({"off", "reboot"})
 """Fencing actions that prove that whatever ran on the node has stopped."""
@@ -208,14 +214,17 @@ def parse_status(text: str) -> Status:
     """Read what `crm_mon --output-as=xml` printed.
 
     Raises:
+        Unsupported: it is the answer of a release that is not known.
         PacemakerError: it is not such an answer, or the cluster has no controller.
     """
-    root = parse(text)
+    root = parse_result(text)
     dc = root.find("summary/current_dc")
     options = root.find("summary/cluster_options")
     nodes = root.find("nodes")
     if dc is None or options is None or nodes is None:
         raise PacemakerError("crm_mon did not say who the nodes and the controller are")
+    if _flag(dc, "present"):
+        check_release(dc.get("version", ""))
     resources = list(root.iter("resource"))
     return Status(
         quorum=_flag(dc, "with_quorum"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker.tools import PacemakerError, output, run
+from masakari_fencing.pacemaker.tools import NODE_NAME, PacemakerError, output, run
 
 
 def has_quorum(runner: Runner) -> bool:
@@ -28,6 +28,9 @@ def local_name(runner: Runner) -> str:
     """Return the name that the cluster has for this machine.
 
     Raises:
-        PacemakerError: the cluster does not answer.
+        PacemakerError: the cluster does not answer, or with something that can be no name.
     """
-    return run(runner, ["crm_node", "--name"], timeout=15).strip()
+    name = run(runner, ["crm_node", "--name"], timeout=15).strip()
+    if not NODE_NAME.fullmatch(name):
+        raise PacemakerError(f"crm_node does not say what this machine is called: {name!r}")
+    return name

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker.tools import check_name, run
+from masakari_fencing.pacemaker.tools import (
+    NO_SUCH,
+    PacemakerError,
+    check_name,
+    output,
+    run,
+)
 
 
 def fence(runner: Runner, node: str, *, action: str, timeout: float) -> None:
@@ -50,7 +56,16 @@ def _ask(runner: Runner, option: str, node: str, timeout: float) -> None:
 
 
 def default_action(runner: Runner) -> str:
-    """Return what the cluster does to a node that it fences: `off` or `reboot`."""
+    """Return what the cluster does to a node that it fences: `off` or `reboot`.
+
+    Raises:
+        PacemakerError: it does not say.
+    """
     argv = ["crm_attribute", "--type=crm_config", "--name=stonith-action", "--query", "--quiet"]
     answer = runner.run(argv, timeout=15, check=False)
-    return "off" if answer.returncode == 0 and answer.stdout.strip() == "off" else "reboot"
+    if answer.returncode == NO_SUCH:
+        return "reboot"
+    action = output(argv, answer).strip()
+    if action not in ("off", "reboot"):
+        raise PacemakerError(f"crm_attribute does not say what fencing does: {action!r}")
+    return action
