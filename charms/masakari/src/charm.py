@@ -51,7 +51,7 @@ _RECOVERY_ACTIONS = (
     "show_recovery",
 )
 _PREFLIGHT_ACTIONS = ("check", "plan_recovery")
-_PLANNED_ACTIONS = ("drain_host",)
+_PLANNED_ACTIONS = ("drain_host", "drill", "show_drill")
 _REACTIONS = (ops.RelationEvent, ops.ActionEvent)
 """Events that may come in great numbers, or that somebody waits for."""
 _INSTALLATIONS = (ops.InstallEvent, ops.UpgradeCharmEvent, ops.PostSeriesUpgradeEvent)
@@ -248,6 +248,8 @@ class MasakariCharm(Pausable):
             event.fail(str(error))
             return
         event.set_results(results)
+        if name == "drill":
+            self.react(event)  # the status tells how far it is
 
     def _state(self, event: ops.ActionEvent) -> state.State:
         """What Juju knows.

@@ -27,6 +27,7 @@ from masakari_fencing.records.foresight import Foresight
 import databags
 import problems
 import state as state_module
+from planned.drills import Drills
 from preflight.watch import Watch
 from recoveries.disarm import Disarm
 from relations import hacluster, peers
@@ -83,6 +84,7 @@ class Workload:
     ) -> None:
         """Work on `host`; the rest stands in for the outside world in tests."""
         self.host = host
+        self.clock = clock
         memory = Memory(host, "masakari")
         templates = Templates(host, memory, Path(__file__).parent / "templates")
         self.responders = Responders(memory)
@@ -149,6 +151,7 @@ class Workload:
         )
         self._supervise(state, result, check)
         self._tend_cluster(state, machine, result, check)
+        _tell_drill(Drills(self.host, state.unit, self.clock), result)
         self._tell_metrics(state, check)
         return result
 
@@ -267,7 +270,7 @@ class Workload:
             return
         try:
             if state.leader:
-                self._tell_disarmed(result)
+                _tell_disarmed(self.disarm, result)
             result.problems += self._configure_cluster(state, machine)
             if not config.allow_recovery_without_fencing:
                 hosts = self.recoveries.hosts
@@ -291,13 +294,6 @@ class Workload:
             known = Foresight(checked, tuple(found), surveyed, rooms, controllers)
             self.host.write(path, json.dumps(known.dump(), sort_keys=True))
 
-    def _tell_disarmed(self, result: Result) -> None:
-        found, notes = self.disarm.status()
-        result.problems += found
-        if notes:
-            result.note = "; ".join([*notes, *filter(None, [result.note])])
-            result.until = AGAIN
-
     def _look_ahead(self, state: State, result: Result, check: bool) -> None:
         """Say whether the next failure would be recovered, as far as the cloud shows."""
         if state.identity is None or not self.recoveries.hosts or self.paused:
@@ -318,6 +314,21 @@ class Workload:
                     logger.info("cluster: %s", change)
         except Postponed as error:
             yield waiting(str(error), AGAIN)
+
+
+def _tell_drill(drills: Drills, result: Result) -> None:
+    note, until = drills.note()
+    if note:
+        result.note = "; ".join(filter(None, (note, result.note)))
+        result.until = AGAIN if result.until else until
+
+
+def _tell_disarmed(disarm: Disarm, result: Result) -> None:
+    found, notes = disarm.status()
+    result.problems += found
+    if notes:
+        result.note = "; ".join([*notes, *filter(None, [result.note])])
+        result.until = AGAIN
 
 
 def _supplement(

@@ -1,16 +1,21 @@
-"""Planned work: a host is emptied while its guests run, and none of them notices."""
+"""Planned work: a host is emptied while its guests run; and a failure is rehearsed."""
 
 from __future__ import annotations
 
+import threading
 import time
+from typing import Any
 
 import jubilant
 import pytest
-from jujulab.cloud.guests import Guests
-from jujulab.cloud.heartbeat import overlaps
+from jujulab.cloud.guests import FLAVOR, IMAGE, Guests
+from jujulab.cloud.heartbeat import Pulse, overlaps
 from jujulab.trials.deployment import PREFIX, Deployment
 from operating import Operator, wait_until
 
+CANARIES = 3
+EXACT = 0.5
+"""Seconds by which a report may differ from the guests' own heartbeats."""
 SAID = 120.0
 """Seconds after which a status is not waited for any more."""
 
@@ -86,3 +91,118 @@ def test_one_that_cannot_be_emptied_stays_one_whose_failure_counts(
             body = {"status": "enabled"}
             on_duty.cloud.request("PUT", "compute", path, body=body, microversion="2.53")
     assert operator.action("masakari/leader", "return-host", host=host)["outcome"] == "returned"
+
+
+class Pulses(threading.Thread):
+    """Follows the canaries' own heartbeats, from their first to the report of their drill."""
+
+    def __init__(self, guests: Guests) -> None:
+        super().__init__(daemon=True)
+        self.found: dict[str, Pulse] = {}
+        self._guests = guests
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(0.02):
+            if len(self.found) < CANARIES:
+                servers = self._guests.find("masakari-drill-").values()
+                self.found = {s["id"]: Pulse(self._guests.disk(s["id"])) for s in servers}
+            for pulse in self.found.values():
+                pulse.poll()
+
+    def end(self) -> dict[str, list[float]]:
+        """For how long each was silent, as often as it was started anew."""
+        self._ended.set()
+        self.join()
+        return {u: [o.seconds or 0.0 for o in p.outages] for u, p in self.found.items()}
+
+
+def drilled(operator: Operator, **params: object) -> dict[str, Any]:
+    """Run a drill to its end; return its report."""
+    unit = operator.leader("masakari")
+    begun = operator.action(unit, "drill", **params)
+    assert begun["outcome"] == "begun"
+
+    def over() -> bool:
+        shown = operator.action(unit, "show-drill", id=begun["drill"])
+        return shown["outcome"] not in ("running", "interrupted")
+
+    took = wait_until("the drill is over", over, 600)
+    print(f"a drill of {params['host']} takes {took:.0f} s")
+    report = operator.action(unit, "show-drill", id=begun["drill"])
+    print(report["timeline"])
+    return report
+
+
+@pytest.fixture
+def single(operator: Operator, on_duty: Deployment) -> str:
+    """A hypervisor whose machine does not carry the unit that rehearses."""
+    leader = operator.machines("masakari")[operator.leader("masakari")].id
+    return next(m.fqdn for m in on_duty.hypervisors() if leader not in m.children)
+
+
+def canary(host: str) -> dict[str, object]:
+    return {"host": host, "canaries": CANARIES, "image": IMAGE, "flavor": FLAVOR}
+
+
+def test_a_failure_is_rehearsed(operator: Operator, single: str) -> None:
+    operator.settle()
+    guests = Guests(operator.demo.lab, operator.demo.cloud)
+    operator.demo.boot_guests(2, single)
+    before = guests.lives(PREFIX)
+    pulses = Pulses(guests)
+    pulses.start()
+    begin = time.monotonic()
+    report = drilled(operator, confirm=single, **canary(single))
+    took = time.monotonic() - begin
+    silent = pulses.end()
+    assert report["outcome"] == "passed", report
+    assert took < 180
+    assert len(report["canaries"]) == CANARIES
+    for uuid, found in report["canaries"].items():
+        [pause] = silent[uuid]
+        told = float(found["seconds"])
+        print(f"{found['name']}: the report says {told:.1f} s, its heartbeat {pause:.1f} s")
+        assert abs(told - pause) <= EXACT
+    assert guests.find("masakari-drill-") == {}
+    assert operator.demo.off_duty() == []
+    after = guests.lives(PREFIX)
+    assert {n: len(found) for n, found in after.items()} == {
+        n: len(found) for n, found in before.items()
+    }, "the others were moved away before, and none was started anew"
+    guests.delete(PREFIX)
+
+
+def test_everything_but_the_cut(operator: Operator, single: str) -> None:
+    operator.settle()
+    before_it = offs(operator)
+    report = drilled(operator, mode="path", **canary(single))
+    assert report["outcome"] == "passed", report
+    assert offs(operator) == before_it
+    assert Guests(operator.demo.lab, operator.demo.cloud).find("masakari-drill-") == {}
+    assert operator.demo.off_duty() == []
+
+
+def test_an_interrupted_drill_is_named_and_goes_on(operator: Operator, single: str) -> None:
+    operator.settle()
+    unit = operator.leader("masakari")
+    service = f"{unit.replace('/', '-')}-drill.service"
+    machine = operator.machines("masakari")[unit]
+    before_it = offs(operator)
+    begun = operator.action(unit, "drill", confirm=single, **canary(single))
+    wait_until("the power is cut", lambda: offs(operator) > before_it, 120)
+    machine.run(["systemctl", "kill", "--signal=KILL", service])
+    said = "but it was interrupted: run drill"
+    wait_until(said, lambda: said in operator.leader_says("masakari"), SAID * 3)
+    resumed = operator.action(unit, "drill", confirm=single, **canary(single))
+    assert (resumed["outcome"], resumed["drill"]) == ("resumed", begun["drill"])
+
+    def over() -> bool:
+        return operator.action(unit, "show-drill")["outcome"] not in ("running", "interrupted")
+
+    wait_until("the drill is over", over, 600)
+    report = operator.action(unit, "show-drill")
+    print(report["timeline"], report.get("problems"))
+    assert offs(operator) == before_it + 1, "its power is cut once"
+    assert operator.demo.off_duty() == []
+    assert Guests(operator.demo.lab, operator.demo.cloud).find("masakari-drill-") == {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 from planned.draining import Drain
+from planned.rehearsal import drill, show_drill
 from segments import access
 from segments.lookup import ActionError
 from segments.results import Results
@@ -32,7 +33,11 @@ def drain_host(state: State, workload: Workload, params: Mapping[str, Any]) -> R
     return drain.run(params["host"], params["timeout"])
 
 
-PLANNED_ACTIONS: Mapping[str, Action] = {"drain_host": drain_host}
+PLANNED_ACTIONS: Mapping[str, Action] = {
+    "drain_host": drain_host,
+    "drill": drill,
+    "show_drill": show_drill,
+}
 """What each action calls; its name has underscores here."""
 
 

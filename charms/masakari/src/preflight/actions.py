@@ -62,16 +62,16 @@ def run(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
     """
     cloud = access.cloud(state, workload)
     rules = rehearsal.rules(state.config)
-    fencing = _fencing(state, workload)
+    cluster = fencing_of(state, workload)
     if "host" not in params:
-        return check(cloud, fencing, rules, state.config.segment_host_failures)
+        return check(cloud, cluster, rules, state.config.segment_host_failures)
     try:
-        return plan_recovery(cloud, fencing, rules, params["host"])
+        return plan_recovery(cloud, cluster, rules, params["host"])
     except PacemakerError as error:
         raise ActionError(f"Pacemaker does not answer: {error}") from error
 
 
-def _fencing(state: State, workload: Workload) -> Fencing | None:
+def fencing_of(state: State, workload: Workload) -> Fencing | None:
     """What this unit's cluster says about fencing; None where there need be none."""
     config, cluster = state.config, workload.cluster
     if config.allow_recovery_without_fencing:
@@ -147,7 +147,7 @@ def plan_recovery(cloud: Cloud, fencing: Fencing | None, rules: Rules, host: str
     problems: Iterable[Problem] = ()
     devices: Sequence[str] = ("nothing, as allow-recovery-without-fencing is set",)
     if fencing is not None:
-        against += _disarmed(fencing, host)
+        against += disarmed(fencing, host)
         devices = fencing.devices(host)
         problems = [p for p in fencing.inspect(_enabled(there), False) if p.node in ("", host)]
     return plan.make(
@@ -175,13 +175,18 @@ def _with_images(cloud: Cloud, rules: Rules, instances: Iterable[Instance]) -> R
 
 def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:
     try:
-        found = checks.of_cluster(fencing.inspect(hosts, True)) + _disarmed(fencing, None)
+        found = checks.of_cluster(fencing.inspect(hosts, True)) + disarmed(fencing, None)
     except PacemakerError as error:
         return [_unanswered("the cluster", str(error))]
     return [*found, *checks.of_power(fencing.answers())]
 
 
-def _disarmed(fencing: Fencing, host: str | None) -> list[Finding]:
+def disarmed(fencing: Fencing, host: str | None) -> list[Finding]:
+    """What an operator has said that keeps a host, or any, from being fenced now.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
     said = fencing.disarmed(host)
     if said is None:
         return []

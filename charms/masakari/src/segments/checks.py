@@ -51,7 +51,10 @@ def _check_names(cloud: Cloud, stranger: Stranger | None, hosts: Sequence[str]) 
 
     Masakari takes an instance for evacuated when its hypervisor's name is no longer the host's.
     """
-    hypervisors = cloud.hypervisor_names()
+    hypervisors = {
+        str(item["service"]["host"]): str(item["hypervisor_hostname"])
+        for item in cloud.hypervisors()
+    }
     for name in hosts:
         other = hypervisors.get(name, name)
         if other != name:

@@ -1,4 +1,4 @@
-"""The OpenStack APIs that the actions use: Masakari's, Nova's and Placement's."""
+"""The OpenStack APIs that the actions use: Masakari's, Nova's, Placement's and Glance's."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class Cloud:
         self._placement = adapter.Adapter(
             shared, **listed, service_type="placement", default_microversion=_PLACEMENT_VERSION
         )
-        self._images = adapter.Adapter(shared, **listed, service_type="image")
+        self._glance = adapter.Adapter(shared, **listed, service_type="image")
         self.clocks: dict[str, float] = {}
 
     def segments(self) -> list[Segment]:
@@ -257,13 +257,6 @@ class Cloud:
             yield from page
             path = f"/os-hypervisors/detail?marker={page[-1]['id']}"
 
-    def hypervisor_names(self) -> dict[str, str]:
-        """The hypervisors' own names, by the host of their nova-compute."""
-        return {
-            str(item["service"]["host"]): str(item["hypervisor_hostname"])
-            for item in self.hypervisors()
-        }
-
     def ask_nova(self, path: str, version: str = _NOVA_VERSION) -> dict[str, Any]:
         """What Nova answers to a question, in a microversion."""
         return self._send("Nova", self._nova, "GET", path, microversion=version)
@@ -278,11 +271,14 @@ class Cloud:
         """What Placement answers to a question."""
         return self._send("Placement", self._placement, "GET", path)
 
+    def ask_glance(self, path: str) -> dict[str, Any]:
+        """What Glance answers to a question."""
+        return self._send("Glance", self._glance, "GET", path)
+
     def image(self, uuid: str) -> dict[str, Any]:
         """An image of Glance with its properties; nothing where it was deleted."""
-        path = f"/v2/images/{urllib.parse.quote(uuid, safe='')}"
         try:
-            return self._send("Glance", self._images, "GET", path)
+            return self.ask_glance(f"/v2/images/{urllib.parse.quote(uuid, safe='')}")
         except NotFoundError:
             return {}
 

@@ -1,0 +1,294 @@
+"""The actions `drill` and `show-drill`: what refuses a drill, how it begins, what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import socket
+from typing import Any
+
+import pytest
+from masakari_fencing.cluster import health
+from masakari_fencing.cluster.health import Problem
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records.disarmed import Disarmed
+from ops import testing
+
+import fakecloud
+from action_calls import fail, run
+from fakedrills import IMAGE, DrilledCloud
+from machine import CRM_MON, Machine
+from model import with_config
+from planned import __main__ as program
+from planned import silence
+from planned.drills import DIRECTORY, KEPT, Drill, Drills, Kind
+from planned.rehearsal import SECRETS
+
+ONE, TWO = "node1.maas", "node2.maas"
+SERVICE = "/run/systemd/transient/masakari-0-drill.service"
+
+
+@pytest.fixture
+def cloud(_server: fakecloud.Server) -> DrilledCloud:
+    _server.cloud = made = DrilledCloud(url=_server.cloud.url)
+    for number in (1, 2, 3):
+        made.add_hypervisor(f"node{number}.maas")
+    made.add_segment("rack1", ONE, TWO, "node3.maas")
+    return made
+
+
+@pytest.fixture
+def problems(monkeypatch: pytest.MonkeyPatch) -> list[Problem]:
+    found: list[Problem] = []
+    monkeypatch.setattr(health, "inspect", lambda runner, **options: list(found))
+    monkeypatch.setattr(health, "able", lambda runner, host: ["guard", "st-maas"])
+    return found
+
+
+@pytest.fixture
+def refused(
+    ctx: testing.Context, state: testing.State, problems: list[Problem], machine: Machine
+) -> Any:
+    def ask(host: str = ONE, **params: Any) -> str:
+        params.setdefault("confirm", host)
+        text = fail(ctx, state, "drill", host=host, **params)
+        assert not machine.has_run("systemd-run")
+        return text
+
+    return ask
+
+
+def begin(ctx: testing.Context, state: testing.State, **params: Any) -> dict[str, Any]:
+    return dict(run(ctx, state, "drill", host=ONE, confirm=ONE, **params))
+
+
+def written(machine: Machine) -> dict[str, Any]:
+    [path] = machine.host.path(DIRECTORY).glob("*.json")
+    return dict(json.loads(path.read_text()))
+
+
+def test_it_begins(
+    ctx: testing.Context,
+    state: testing.State,
+    problems: list[Problem],
+    cloud: DrilledCloud,
+    machine: Machine,
+) -> None:
+    cloud.boot(ONE, "theirs")
+    cloud.log.clear()
+    secrets = {"image": "canary", "flavor": "tiny"}
+    result = begin(ctx, state, canaries=3, **secrets)
+    assert result["outcome"] == "begun"
+    assert [entry for entry in cloud.log if "tokens" not in entry[1]] == [], "only looked"
+    [argv] = [argv for argv in machine.has_run("systemd-run") if "planned" in argv]
+    assert argv[-3:] == ["-m", "planned", result["drill"]]
+    assert "--unit=masakari-0-drill.service" in argv
+    assert fakecloud.PASSWORD not in " ".join(argv).split("=")
+    assert machine.host.path(SECRETS).stat().st_mode & 0o777 == 0o600
+    found = written(machine)
+    assert found["kind"] == {"count": 3, "image": IMAGE, "flavor": "42", "network": "none"}
+    assert (found["host"], found["mode"], found["phase"]) == (ONE, "full", "canaries")
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({"confirm": TWO}, "moves the instances of node1.maas away and cuts its power: add conf"),
+        ({"confirm": ""}, "add confirm=node1.maas"),
+        ({"canaries": 1}, "canaries need image and flavor"),
+        ({"canaries": 1, "image": "canary"}, "canaries need flavor: name or identifier"),
+        ({"canaries": 1, "image": "x", "flavor": "tiny"}, "there is no image 'x' that the serv"),
+        ({"canaries": 1, "image": IMAGE, "flavor": "x"}, "there is no flavor 'x'"),
+    ],
+)
+def test_bad_parameters(refused: Any, params: dict[str, Any], text: str) -> None:
+    assert text in refused(**params)
+
+
+def test_what_refuses_it(
+    refused: Any,
+    cloud: DrilledCloud,
+    problems: list[Problem],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert refused("node9.maas").startswith("host node9.maas is in no segment; hosts in")
+    problems.append(Problem(TWO, "no device can fence it", "enable it"))
+    cloud.boot(ONE, "off", state="stopped")
+    text = refused()
+    assert text.startswith("node1.maas is not drilled: off (")
+    assert "would be evacuated; migrate them (openstack server migrate), or add evacu" in text
+    assert TWO not in text, "another host's trouble is none"
+    rescued = cloud.boot(ONE, "rescued", state="rescued")
+    assert "1 instances would not move: see drain-host host=node1.maas" in refused(
+        evacuate_stopped=True
+    )
+    cloud.servers = [one for one in cloud.servers if one["id"] != rescued]
+    problems += [Problem(ONE, "its BMC is mute", "see to it"), Problem("", "no quorum", "wait")]
+    monkeypatch.setattr(health, "able", lambda runner, host: [])
+    entry = cloud.host_entry(ONE)
+    entry["on_maintenance"] = True
+    cloud.services[ONE]["status"] = "disabled"
+    next(iter(cloud.segments.values()))["enabled"] = False
+    for number in (2, 3):
+        cloud.services[f"node{number}.maas"]["forced_down"] = True
+    cloud.down.add("nova-scheduler")
+    item = {"type": "COMPUTE_HOST", "status": "running", "payload": {"event": "STOPPED"}}
+    item |= {"source_host_uuid": cloud.host_entry(TWO)["uuid"], "generated_time": ""}
+    cloud.notifications.append(item)
+    text = refused()
+    for reason in (
+        "its BMC is mute",
+        "no quorum",
+        "no device can fence node1.maas",
+        "node1.maas is in maintenance (return-host)",
+        "nova-compute of node1.maas is disabled",
+        "segment rack1 is disabled",
+        "segment rack1 has no other host that works",
+        "nova-scheduler: none is up",
+        "a recovery is going on in its segment",
+    ):
+        assert reason in text
+    cloud.reports.discard(ONE)
+    assert "nova-compute of node1.maas is down" in refused()
+
+
+def test_while_disarmed(refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = Disarmed("s", "rack1", (ONE,), 0.0, 9e9, "the switch")
+    monkeypatch.setattr("recoveries.disarm.Disarm.in_force", lambda self, host=None: part)
+    assert f"an operator's word: {part}" in refused()
+
+
+@pytest.mark.parametrize(
+    ("members", "host", "text"),
+    [
+        ({"node1": "1/lxd/0"}, "1", "this unit runs on the same machine: run drill on another"),
+        ({"node1": "2", "m2": "3", "m3": "4/lxd/1"}, "4", ""),
+        ({"node1": "2", "m2": "4"}, "4", "1 of 2 members of the cluster would be left, which is"),
+        ({"node1": "2"}, "4", ""),
+    ],
+)
+def test_what_goes_with_the_machine(
+    ctx: testing.Context,
+    state: testing.State,
+    problems: list[Problem],
+    machine: Machine,
+    members: dict[str, str],
+    host: str,
+    text: str,
+) -> None:
+    nodes = "".join(
+        f'<node uname="{name}"><instance_attributes><nvpair name="juju-machine" value="{where}"/>'
+        "</instance_attributes></node>"
+        for name, where in {**members, ONE: host}.items()
+    )
+    cib = f"<cib><configuration><nodes>{nodes}</nodes><resources/></configuration></cib>"
+    machine.host.runner.answer(["cibadmin", "--query"], cib)
+    online = "".join(f'<node name="{name}" type="member" online="true"/>' for name in members)
+    found = CRM_MON.replace('<node name="node1" type="member" online="true"/>', online)
+    machine.host.runner.answer(["crm_mon"], found)
+    if text:
+        assert text in fail(ctx, state, "drill", host=ONE, confirm=ONE)
+    else:
+        assert begin(ctx, state)["outcome"] == "begun"
+
+
+def test_where_nothing_is_fenced(
+    ctx: testing.Context, state: testing.State, problems: list[Problem]
+) -> None:
+    unfenced = with_config(state, allow_recovery_without_fencing=True)
+    text = fail(ctx, unfenced, "drill", host=ONE, confirm=ONE)
+    assert text == "there is no drill where nothing is fenced"
+
+
+def test_pacemaker_does_not_answer(
+    refused: Any, problems: list[Problem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(runner: object, host: str) -> None:
+        raise PacemakerError("not connected")
+
+    monkeypatch.setattr(health, "able", silent)
+    assert refused() == "Pacemaker does not answer: not connected"
+
+
+def test_systemd_does_not_begin_it(
+    ctx: testing.Context, state: testing.State, problems: list[Problem], machine: Machine
+) -> None:
+    machine.host.runner.answer(["systemd-run"], (1, "no bus"))
+    text = fail(ctx, state, "drill", host=ONE, confirm=ONE)
+    assert text.startswith("the drill does not begin: systemd-run")
+    assert machine.host.read(SECRETS) is None
+
+
+def test_how_far_it_is(
+    ctx: testing.Context, state: testing.State, problems: list[Problem], machine: Machine
+) -> None:
+    assert "this unit has run no such drill" in fail(ctx, state, "show-drill")
+    begun = begin(ctx, state)
+    drills = Drills(machine.host, "masakari/0", lambda: machine.now)
+    drill = drills.find()
+    assert drill is not None
+    machine.host.write(SERVICE, "x")
+    drills.keep(dataclasses.replace(drill, phase="recovering"))
+    shown = run(ctx, state, "show-drill")
+    assert (shown["outcome"], shown["drill"]) == ("running", begun["drill"])
+    assert shown["phase"] == "recovering: its recovery is followed"
+    message = ctx.run(ctx.on.update_status(), state).unit_status.message
+    assert "drill of node1.maas: its recovery is followed" in message
+    assert "interrupted" not in message
+    assert "a drill is going on" in fail(ctx, state, "drill", host=TWO, confirm=TWO)
+
+    machine.host.remove(SERVICE)
+    assert run(ctx, state, "show-drill", id=begun["drill"])["outcome"] == "interrupted"
+    message = ctx.run(ctx.on.update_status(), state).unit_status.message
+    assert "but it was interrupted: run drill host=node1.maas confirm=node1.maas again" in message
+    text = fail(ctx, state, "drill", host=TWO, confirm=TWO)
+    assert text.startswith("a drill of node1.maas was interrupted: run drill host=node1.maas")
+    machine.forget()
+    assert begin(ctx, state)["outcome"] == "resumed"
+    assert machine.has_run("systemd-run")[0][-1] == begun["drill"]
+    assert machine.has_run("systemd-run")[1], "and something looks for its end"
+
+    report = {"drill": begun["drill"], "outcome": "passed"}
+    drills.keep(dataclasses.replace(drill, phase="done", report=report))
+    assert run(ctx, state, "show-drill") == report
+    assert "drill" not in ctx.run(ctx.on.update_status(), state).unit_status.message
+
+
+def test_the_latest_are_kept(machine: Machine) -> None:
+    drills = Drills(machine.host, "masakari/0")
+    for number in range(KEPT + 3):
+        drills.keep(Drill(f"20260101-{number:06}", ONE, "path"))
+    assert drills.find("20260101-000002") is None
+    found = drills.find("20260101-000003")
+    assert found == Drill("20260101-000003", ONE, "path")
+    machine.host.write(f"{DIRECTORY}/20260101-999999.json", "{")
+    assert drills.find() is None, "one that cannot be read"
+
+
+def test_the_process(
+    machine: Machine, cloud: DrilledCloud, monkeypatch: pytest.MonkeyPatch, state: testing.State
+) -> None:
+    """Through the real files: what it needs is read once, and then gone."""
+    identity = dataclasses.asdict(cloud.identity())
+    secrets = {"identity": identity, "region": "RegionOne", "internal": False}
+    secrets |= {"ca_bundle": "/etc/ssl/certs/ca-certificates.crt", "metadata": "HA_Enabled"}
+    machine.host.write(SECRETS, json.dumps({**secrets, "unit": "masakari/0"}))
+    drills = Drills(machine.host, "masakari/0")
+    drills.keep(Drill("20260101-000000", ONE, "path", Kind()))
+    assert program.main(machine.host, "20260101-000001") == 1
+    machine.host.write(SECRETS, json.dumps({**secrets, "unit": "masakari/0"}))
+    assert program.main(machine.host, "20260101-000000") == 0
+    assert machine.host.read(SECRETS) is None
+    done = drills.find("20260101-000000")
+    assert done is not None and done.report["outcome"] == "passed", done
+    assert cloud.services[ONE]["status"] == "enabled"
+
+
+def test_a_host_is_heard_until_it_is_not() -> None:
+    """On a real port of this machine."""
+    moments = iter(range(1_000_000))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        end = silence.watch("127.0.0.1", server.getsockname()[1], lambda: float(next(moments)))
+        for _ in range(2):
+            server.accept()[0].close()
+    assert end() >= 1.0
