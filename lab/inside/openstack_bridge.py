@@ -31,7 +31,8 @@ def serve(connection, request):
         headers = {}
         looks = request["method"] == "GET"
         if request.get("microversion"):
-            headers["OpenStack-API-Version"] = "compute " + request["microversion"]
+            version = f"{request['service']} {request['microversion']}"
+            headers["OpenStack-API-Version"] = version
             headers["X-OpenStack-Nova-API-Version"] = request["microversion"]
         body = request.get("body")
         arguments = {"json": body} if body is not None else {}

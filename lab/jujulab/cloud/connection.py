@@ -89,7 +89,7 @@ class Cloud:
             service: type in the catalog, such as `compute`.
             path: below the service's endpoint.
             body: sent as JSON.
-            microversion: of the compute API.
+            microversion: of the service's API.
             data: a file *in the machine* that is sent as it is, instead of `body`.
             timeout: seconds.
 

@@ -33,6 +33,7 @@ class Settings:
         self._power_delay = run_dir / "power-delay"
         self._outage = run_dir / "maas-outage"
         self._forgotten = run_dir / "maas-forgotten"
+        self._mute = run_dir / "maas-mute"
 
     @property
     def boot_delay(self) -> float:
@@ -79,6 +80,18 @@ class Settings:
     @forgotten.setter
     def forgotten(self, hostnames: Iterable[str]) -> None:
         replace_text(self._forgotten, " ".join(sorted(hostnames)))
+
+    @property
+    def mute(self) -> frozenset[str]:
+        """Short names of nodes whose power controllers answer MAAS nothing any more."""
+        try:
+            return frozenset(self._mute.read_text().split())
+        except FileNotFoundError:
+            return frozenset()
+
+    @mute.setter
+    def mute(self, hostnames: Iterable[str]) -> None:
+        replace_text(self._mute, " ".join(sorted(hostnames)))
 
 
 class Journal:

@@ -125,6 +125,8 @@ class Api:
             raise ApiError(HTTPStatus.NOT_FOUND, "No Machine matches the given query.")
         if (method, operation) == ("GET", ""):
             return self._describe(node)
+        if operation and node.hostname in self._power.settings.mute:
+            raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "The power controller does not answer.")
         if (method, operation) == ("GET", "query_power_state"):
             return {"state": self._power.state(node)}
         actions: dict[tuple[str, str], Callable[[Machine], None]] = {

@@ -147,6 +147,11 @@ class Faults:
         self._journal.write("maas-forget", " ".join(hostnames), "")
         self._settings.forgotten = frozenset(hostnames)
 
+    def mute_controllers(self, *hostnames: str) -> None:
+        """Have the power controllers of these nodes answer nothing; without any, all answer."""
+        self._journal.write("mute-controllers", " ".join(hostnames), "")
+        self._settings.mute = frozenset(hostnames)
+
     def image_locks(self, machine: Machine, kept: bool) -> None:
         """Have QEMU lock its disks' files or not, from the next start of a guest on.
 

@@ -148,6 +148,17 @@ def test_a_forgotten_node_is_neither_listed_nor_switched(request_, power):
     assert request_("POST", "machines/lab001/?op=power_off")[0] == HTTPStatus.OK
 
 
+def test_a_mute_power_controller_is_that_of_a_machine_that_is_known(request_, power):
+    power.settings.mute = {"node1"}
+    assert len(request_("GET", "machines/?hostname=node1")[1]) == 1
+    for method, operation in (("GET", "query_power_state"), ("POST", "power_off")):
+        status, _ = request_(method, f"machines/lab001/?op={operation}")
+        assert status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert power.nodes()[0].state == "on"
+    power.settings.mute = ()
+    assert request_("POST", "machines/lab001/?op=power_off")[0] == HTTPStatus.OK
+
+
 def test_one_machines_trouble_is_an_error_not_the_servers_end(request_):
     status, text = request_("POST", "machines/lab002/?op=power_off")
     assert (status, text) == (HTTPStatus.INTERNAL_SERVER_ERROR, "RuntimeError: stuck")

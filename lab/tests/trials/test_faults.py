@@ -77,6 +77,13 @@ def test_maas_forgets_and_remembers(faults, tmp_path):
     assert Settings(tmp_path).forgotten == frozenset()
 
 
+def test_controllers_are_mute_and_speak_again(faults, tmp_path):
+    faults.mute_controllers("node1")
+    assert Settings(tmp_path).mute == {"node1"}
+    faults.mute_controllers()
+    assert Settings(tmp_path).mute == frozenset()
+
+
 def test_qemu_is_replaced_only_while_it_is_to_keep_no_locks(faults, tmp_path):
     """Run for real, on a file in place of QEMU, each way twice."""
     qemu = tmp_path / "qemu"
