@@ -30,6 +30,12 @@ _ARCHIVE = re.compile(r"(?P<scheme>[a-z+]+)://(?P<account>[^/@\s]*)@(?P<where>\S
 _LOGINS = "/etc/apt/auth.conf.d"
 """Where apt looks for accounts of archives; see apt_auth.conf(5)."""
 
+_RELEASES = (
+    "yoga", "zed", "antelope", "bobcat", "caracal", "dalmatian", "epoxy", "flamingo", "gazpacho",
+    "hibiscus",
+)  # fmt: skip
+"""OpenStack's releases with Masakari 13 to 22, the oldest first."""
+
 _OWN_RELEASES = {"jammy": "yoga", "noble": "caracal"}
 """The OpenStack release in the archive of the series itself: no cloud archive has it there."""
 
@@ -80,6 +86,16 @@ def parse(text: str) -> Origin:
 
 
 def _cloud_archive(release: str, *, proposed: bool) -> str:
+    """What `add-apt-repository` calls a release of the cloud archive.
+
+    Raises:
+        ValueError: the charm does not know the release.
+    """
+    if release not in _RELEASES:
+        raise ValueError(
+            f"openstack-origin: OpenStack {release} is not supported, only {_RELEASES[0]} to"
+            f" {_RELEASES[-1]} are"
+        )
     return f"cloud-archive:{release}{'-proposed' if proposed else ''}"
 
 

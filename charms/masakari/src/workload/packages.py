@@ -10,6 +10,10 @@ from workload import services
 
 PACKAGES = ("haproxy", "masakari-api", "masakari-engine", "python3-masakari", "python3-pymysql")
 
+SUPPORTED = range(13, 23)
+"""Major releases of Masakari, of OpenStack Yoga to 2026.2; `docs/releases.md` says what was seen
+with which."""
+
 _DUE = "/var/lib/masakari-charm/packages-due"
 """There while it has to be looked what is missing."""
 
@@ -35,6 +39,17 @@ class Packages:
             return ""
         found = (match for name in names if (match := _METADATA.fullmatch(name)))
         return next((match[1] for match in found), "")
+
+    @property
+    def unsupported(self) -> str | None:
+        """Why nothing is done with the Masakari that is there; None where its release is known."""
+        major = self.version.partition(".")[0]
+        if not major.isdigit() or int(major) in SUPPORTED:
+            return None
+        return (
+            f"Masakari {self.version} is not supported, only {SUPPORTED[0]} to {SUPPORTED[-1]} are"
+            " (set openstack-origin): nothing of it is touched"
+        )
 
     @property
     def missing(self) -> bool:

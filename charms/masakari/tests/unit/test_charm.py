@@ -95,18 +95,6 @@ def test_status_does_not_flap_where_nothing_can_be_installed(
     assert not [status for status in history if isinstance(status, ops.MaintenanceStatus)]
 
 
-@pytest.mark.parametrize("version", ["9.0.0", "14.0.2", "21.0.0", "99.0.0"])
-def test_no_release_is_too_new_to_be_known(
-    ctx: testing.Context, bare_machine: Machine, version: str
-) -> None:
-    """A charm with a list of releases cannot operate those that come after its end."""
-    bare_machine.host.apt.archive["python3-masakari"] = f"{version}-1"
-    out = ctx.run(ctx.on.install(), testing.State())
-    assert out.workload_version == version
-    out = ctx.run(ctx.on.config_changed(), complete())
-    assert out.unit_status == ops.ActiveStatus("Unit is ready")
-
-
 def test_complete_unit_is_ready(ctx: testing.Context, machine: Machine) -> None:
     out = ctx.run(ctx.on.config_changed(), complete())
     assert out.unit_status == ops.ActiveStatus("Unit is ready")

@@ -240,26 +240,26 @@ class TestOrigin:
     def test_origin_that_cannot_be_added(self, machine: Machine, sources: Sources) -> None:
         self.use(sources, "antelope")
         machine.forget()
-        said = "Adding\n'carcal': not a valid cloud-archive name\n"
+        said = "Adding\n'epoxy': not a valid cloud-archive name\n"
         machine.host.runner.answer(["add-apt-repository"], (1, said))
         text = (
             "openstack-origin: cannot be added, set another value:"
-            " 'carcal': not a valid cloud-archive name"
+            " 'epoxy': not a valid cloud-archive name"
         )
         with pytest.raises(ValueError, match="openstack-origin: ") as caught:
-            sources.apply(parse("carcal"))
+            sources.apply(parse("epoxy"))
         assert str(caught.value) == text
-        assert self.repositories(machine) == [["cloud-archive:carcal"]]
+        assert self.repositories(machine) == [["cloud-archive:epoxy"]]
         assert machine.host.apt.log == []
         with pytest.raises(ValueError, match="openstack-origin: ") as caught:
-            sources.check(parse("carcal"))
+            sources.check(parse("epoxy"))
         assert str(caught.value) == text
         sources.check(parse("antelope"))
         assert sources.current == "cloud-archive:antelope"
         assert not self.use(sources, "antelope")
         machine.host.runner.answer(["add-apt-repository"], "")
-        assert self.use(sources, "carcal")
-        sources.check(parse("carcal"))
+        assert self.use(sources, "epoxy")
+        sources.check(parse("epoxy"))
 
     def test_tool_that_says_nothing(self, machine: Machine, sources: Sources) -> None:
         machine.host.runner.answer(["add-apt-repository"], (3, ""))

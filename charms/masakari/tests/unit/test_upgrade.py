@@ -85,9 +85,9 @@ class TestUpgrade:
     def test_origin_that_is_refused_keeps_nothing_else_from_being_done(
         self, ctx: testing.Context, state: testing.State, machine: Machine
     ) -> None:
-        machine.host.runner.answer(["add-apt-repository"], (1, "'carcal': no such archive\n"))
-        text = "openstack-origin: cannot be added, set another value: 'carcal': no such archive"
-        options = {"openstack_origin": "carcal", "debug": True}
+        machine.host.runner.answer(["add-apt-repository"], (1, "'epoxy': no such archive\n"))
+        text = "openstack-origin: cannot be added, set another value: 'epoxy': no such archive"
+        options = {"openstack_origin": "epoxy", "debug": True}
         out = ctx.run(ctx.on.config_changed(), with_config(state, **options))
         assert out.unit_status == ops.BlockedStatus(text)
         assert "debug = True" in machine.read("/etc/masakari/masakari.conf")
@@ -231,7 +231,7 @@ def test_install_from_an_origin_that_is_refused(
 ) -> None:
     bare_machine.host.apt.archive["software-properties-common"] = "1"
     bare_machine.host.runner.answer(["add-apt-repository"], (1, "no such archive"))
-    state = testing.State(config={"openstack-origin": "carcal"})
+    state = testing.State(config={"openstack-origin": "epoxy"})
     text = "openstack-origin: cannot be added, set another value: no such archive"
     for event in (ctx.on.install(), ctx.on.start(), ctx.on.config_changed()):
         assert ctx.run(event, state).unit_status == ops.BlockedStatus(text)

@@ -80,6 +80,19 @@ def test_an_ordinary_unit_reacts(ctx, charm):
     assert out.unit_status == ops.ActiveStatus("Unit is ready")
 
 
+def test_on_an_unknown_release_of_ubuntu_nothing_is_done(ctx, charm):
+    charm.host.write("/etc/os-release", 'ID=ubuntu\nVERSION_ID="20.04"\n')
+    out = ctx.run(ctx.on.config_changed(), STATE)
+    assert charm.did == []
+    assert isinstance(out.unit_status, ops.BlockedStatus)
+    assert "Ubuntu 20.04 is not supported, only 22.04 and 24.04" in out.unit_status.message
+    ctx.run(ctx.on.stop(), STATE)
+    assert "clean" in charm.did, "a unit can be removed from there all the same"
+    charm.host.write("/etc/os-release", 'ID=ubuntu\nVERSION_ID="24.04"\n')
+    out = ctx.run(ctx.on.install(), STATE)
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+
 def test_another_unit_that_departs_is_nothing_special(ctx, charm):
     ctx.run(ctx.on.relation_departed(DB, remote_unit=0, departing_unit=0), STATE)
     ctx.run(ctx.on.relation_broken(DB), STATE)

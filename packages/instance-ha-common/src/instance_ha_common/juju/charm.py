@@ -15,6 +15,7 @@ from ops.log import JujuLogHandler
 from instance_ha_common.juju import databag
 from instance_ha_common.juju.problems import Severity, Verdict, waiting
 from instance_ha_common.juju.status import READY
+from instance_ha_common.machine import ubuntu
 from instance_ha_common.machine.awaited import AGAIN, Watcher
 from instance_ha_common.machine.host import Host
 
@@ -50,6 +51,7 @@ class Charm(ops.CharmBase):
         self._mark = f"/var/lib/{self.meta.name}-charm/{self.unit.name.replace('/', '-')}-goes"
         Charm.going = host.path(self._mark).exists()
         self._gone_relation = False
+        self._refused: str | None = None
         on = self.on
         for event in (
             on.install,
@@ -104,6 +106,9 @@ class Charm(ops.CharmBase):
             self._go(event, final=False)
         if self.going:
             return
+        self._refused = ubuntu.unsupported(self.host)
+        if self._refused is not None:
+            return
         try:
             self.reconcile(event)
         except ops.ModelError as error:
@@ -151,6 +156,9 @@ class Charm(ops.CharmBase):
 
     def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
         if self.going:
+            return
+        if self._refused is not None:
+            event.add_status(ops.BlockedStatus(self._refused))
             return
         verdict: Verdict | None = None
         try:
