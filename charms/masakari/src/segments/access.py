@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from instance_ha_common.juju import status
 from instance_ha_common.juju.pausable import NOT_IN_SERVICE
+from masakari_fencing.pacemaker import cibadmin, properties
+from masakari_fencing.pacemaker.tools import PacemakerError
 
 from segments.cloud import Cloud
 from segments.lookup import ActionError
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     from reconcile import Workload
     from relations.keystone import Identity
     from state import State
+
+logger = logging.getLogger(__name__)
 
 
 def cloud(state: State, workload: Workload) -> Cloud:
@@ -75,4 +82,21 @@ def segments(state: State, workload: Workload) -> Segments:
         absence=cluster.absence,
         mark_returned=cluster.mark_returned,
         stranger=None if unfenced else cluster.stranger,
+        tell=functools.partial(tell_cluster, workload.host),
     )
+
+
+def tell_cluster(host: Host, enabled: Mapping[str, bool]) -> None:
+    """Tell the cluster which hosts failover segments look after.
+
+    The notifiers do the same for what was changed by other hands, up to 20 s later. Where the
+    cluster does not answer, or is fencing just now, it is left to them.
+
+    Args:
+        host: this unit's machine.
+        enabled: whether the segment is enabled, by the name of each host of a segment.
+    """
+    try:
+        properties.tell_unserved(host.runner, cibadmin.cib(host.runner), enabled)
+    except PacemakerError as error:
+        logger.warning("the cluster learns of the segments later: %s", error)

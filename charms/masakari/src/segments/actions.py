@@ -22,6 +22,9 @@ SEGMENT_ACTIONS: Mapping[str, Callable[..., Results]] = {
 }
 """What each action calls; its name has underscores here."""
 
+_TOLD = ("create_segment", "update_segment", "delete_segment", "add_hosts", "remove_hosts")
+"""After which the cluster is told which hosts it may fence: before the notifiers would tell it."""
+
 _LISTS = ("hosts", "reserved-hosts")
 
 
@@ -36,4 +39,8 @@ def run(action: str, segments: Segments, params: Mapping[str, Any]) -> Results:
         key.replace("-", "_"): split(value) if key in _LISTS else value
         for key, value in params.items()
     }
-    return SEGMENT_ACTIONS[action](segments, **given)
+    try:
+        return SEGMENT_ACTIONS[action](segments, **given)
+    finally:  # one that fails in the middle may have changed something
+        if action in _TOLD:
+            segments.tell_cluster()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from segments.checks import Stranger, check_hosts, check_places, check_same
 from segments.cloud import Cloud, ComputeService, Segment, SegmentHost
@@ -20,6 +20,7 @@ class Segments:
         sleep, absence, mark_returned: see `Returning`.
         stranger: says why the cluster could not fence a host, as it does not know it, if that is
             so; None where nothing is fenced.
+        tell: is told of a change, with whether the segment is enabled, by the name of each host.
     """
 
     def __init__(
@@ -29,11 +30,18 @@ class Segments:
         absence: Callable[[str], str | None] = lambda name: None,
         mark_returned: Callable[[str, bool], None] = lambda name, returned: None,
         stranger: Stranger | None = None,
+        tell: Callable[[Mapping[str, bool]], None] = lambda enabled: None,
     ) -> None:
         self._cloud = cloud
         self._lookup = Lookup(cloud)
         self._returning = Returning(cloud, sleep, absence, mark_returned)
         self._stranger = stranger
+        self._tell = tell
+
+    def tell_cluster(self) -> None:
+        """Tell the cluster which hosts it may fence from now on."""
+        segments = self._cloud.segments()
+        self._tell({h.name: s.enabled for s in segments for h in self._cloud.hosts(s.uuid)})
 
     def list_all(self) -> Results:
         """All segments with their hosts."""

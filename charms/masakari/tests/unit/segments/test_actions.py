@@ -13,6 +13,7 @@ import charm
 import model
 from action_calls import ACTIONS, STRANGER, fail, run
 from fakecloud import FakeCloud
+from fakecluster import with_remote, written
 from machine import CRM_MON, Machine
 from model import complete, with_config
 from recoveries import actions as recoveries
@@ -57,6 +58,24 @@ def test_life_of_a_segment(ctx: testing.Context, state: testing.State, cloud: Fa
     result = run(ctx, state, "delete-segment", name="rack1", with_hosts=True)
     assert result["outcome"] == "deleted"
     assert cloud.segments == {}
+
+
+def test_the_cluster_is_told_at_once(
+    ctx: testing.Context, state: testing.State, machine: Machine, cloud: FakeCloud
+) -> None:
+    """Not only when the notifiers look next: until then such a host would not be fenced."""
+    with_remote(machine)
+    cloud.add_hypervisor("hv1.maas")
+    run(ctx, state, "create-segment", name="rack1", recovery_method="auto")
+    assert 'name="masakari-fencing-no-segment" value="hv1.maas"' in written(machine)
+    machine.host.runner.inputs.clear()
+    machine.host.runner.calls.clear()
+    run(ctx, state, "add-hosts", segment="rack1", hosts="hv1.maas")
+    assert 'name="masakari-fencing-no-segment" value=""' in written(machine)
+    run(ctx, state, "update-segment", name="rack1", enabled=False)
+    assert 'name="masakari-fencing-disabled" value="hv1.maas"' in written(machine)
+    machine.host.runner.answer(["cibadmin", "--query"], (1, "not connected"))
+    assert run(ctx, state, "update-segment", name="rack1", enabled=True)["outcome"] == "updated"
 
 
 @pytest.mark.parametrize("action", ["create-segment", "add-hosts"])

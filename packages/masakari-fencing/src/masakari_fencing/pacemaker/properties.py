@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import cibadmin, tools
+from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
 
 ALLOW = "masakari-fencing-allow-until"
 """Cluster property: until this time, in seconds since the epoch, there is no limit."""
@@ -72,6 +72,51 @@ def unserved(configuration: ET.Element) -> dict[str, list[str]]:
     pairs = configuration.findall(f".//cluster_property_set[@id='{UNSERVED}']/nvpair")
     found = {pair.get("name", ""): pair.get("value", "").split() for pair in pairs}
     return {name: nodes for name, nodes in found.items() if name in _REASONS}
+
+
+def tell_unserved(runner: Runner, configuration: ET.Element, enabled: Mapping[str, bool]) -> bool:
+    """Have the two lists say what the failover segments say.
+
+    Not while a hypervisor is being fenced, which the change would interrupt. One that these very
+    lists keep from being fenced does not count: a segment that was made a moment before the
+    disaster would be known when Pacemaker has given up.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        configuration: the cluster's, or all of its information base.
+        enabled: whether the segment is enabled, by the name of each host of a segment.
+
+    Returns:
+        whether they were changed.
+
+    Raises:
+        PacemakerError: the cluster does not answer, or refused.
+    """
+    wanted, said = unserved_by(configuration, enabled), unserved(configuration)
+    if wanted == said:
+        return False
+    status = crm_mon.status(runner)
+    kept = {node for nodes in said.values() for node in nodes}
+    if any(status.being_fenced(node) and node.name not in kept for node in status.nodes):
+        return False
+    config = ET.Element("crm_config")
+    own = ET.SubElement(config, "cluster_property_set", {"id": UNSERVED})
+    for name, nodes in wanted.items():
+        ET.SubElement(own, "nvpair", {"id": name, "name": name, "value": " ".join(nodes)})
+    argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
+    tools.run(runner, argv, timeout=30, text=ET.tostring(config, encoding="unicode"))
+    return True
+
+
+def unserved_by(configuration: ET.Element, enabled: Mapping[str, bool]) -> dict[str, list[str]]:
+    """Return what `unserved` is to return; the arguments are those of `tell_unserved`."""
+    by_name = {name.lower(): value for name, value in enabled.items()}
+    xpath = ".//resources//primitive[@provider='pacemaker'][@type='remote']"
+    nodes = sorted(primitive.get("id", "") for primitive in configuration.iterfind(xpath))
+    return {
+        IN_DISABLED_SEGMENT: [node for node in nodes if by_name.get(node.lower()) is False],
+        IN_NO_SEGMENT: [node for node in nodes if node.lower() not in by_name],
+    }
 
 
 def until(cib: ET.Element, name: str) -> float:

@@ -16,13 +16,7 @@ from collections.abc import Callable, Iterable
 from masakari_fencing.commands import Runner
 from masakari_fencing.notifier.watchers.watcher import Turns
 from masakari_fencing.openstack.masakari_api import Host
-from masakari_fencing.pacemaker import crm_mon, tools
-from masakari_fencing.pacemaker.properties import (
-    IN_DISABLED_SEGMENT,
-    IN_NO_SEGMENT,
-    UNSERVED,
-    unserved,
-)
+from masakari_fencing.pacemaker import properties
 
 RANK_DELAY = 30.0
 """Seconds that each further member leaves to those before it."""
@@ -50,11 +44,7 @@ class UnservedHosts:
         self._turns = Turns(clock, rank, RANK_DELAY)
 
     def update(self, hosts: Iterable[Host]) -> bool:
-        """Have the list say what the segments say now.
-
-        Not while a hypervisor is being fenced, which the change would interrupt. One that this
-        very list keeps from being fenced does not count: a segment that was made a moment before
-        the disaster would be known when Pacemaker has given up.
+        """Have the list say what the segments say now; see `properties.tell_unserved`.
 
         Args:
             hosts: those of all segments.
@@ -66,33 +56,10 @@ class UnservedHosts:
             PacemakerError: the cluster does not answer, or refused.
         """
         configuration = self._configuration()
-        wanted, said = _wanted(configuration, hosts), unserved(configuration)
-        if wanted == said:
+        enabled = {host.name: host.enabled for host in hosts}
+        if properties.unserved_by(configuration, enabled) == properties.unserved(configuration):
             self._turns.forget("")
             return False
         if not self._turns.mine(""):
             return False
-        status = crm_mon.status(self._runner)
-        kept = {node for nodes in said.values() for node in nodes}
-        if any(status.being_fenced(node) and node.name not in kept for node in status.nodes):
-            return False
-        self._write(wanted)
-        return True
-
-    def _write(self, wanted: dict[str, list[str]]) -> None:
-        config = ET.Element("crm_config")
-        own = ET.SubElement(config, "cluster_property_set", {"id": UNSERVED})
-        for name, nodes in wanted.items():
-            ET.SubElement(own, "nvpair", {"id": name, "name": name, "value": " ".join(nodes)})
-        argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
-        tools.run(self._runner, argv, timeout=30, text=ET.tostring(config, encoding="unicode"))
-
-
-def _wanted(configuration: ET.Element, hosts: Iterable[Host]) -> dict[str, list[str]]:
-    enabled = {host.name.lower(): host.enabled for host in hosts}
-    xpath = ".//resources//primitive[@provider='pacemaker'][@type='remote']"
-    nodes = sorted(primitive.get("id", "") for primitive in configuration.iterfind(xpath))
-    return {
-        IN_DISABLED_SEGMENT: [node for node in nodes if enabled.get(node.lower()) is False],
-        IN_NO_SEGMENT: [node for node in nodes if node.lower() not in enabled],
-    }
+        return properties.tell_unserved(self._runner, configuration, enabled)
