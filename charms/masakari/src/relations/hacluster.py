@@ -101,7 +101,7 @@ def request(
             to be deleted.
     """
     resources: dict[str, tuple[str, str]] = {
-        HAPROXY_RESOURCE: ("lsb:haproxy", f'  {_META}  op monitor interval="5s"')
+        HAPROXY_RESOURCE: ("systemd:haproxy", f'  {_META}  op monitor interval="5s"')
     }
     groups: dict[str, str] = {}
     members = _add_vips(resources, vips)

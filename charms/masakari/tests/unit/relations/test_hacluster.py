@@ -26,7 +26,7 @@ class TestHacluster:
             "corosync_bindiface": "eth0",
             "corosync_mcastport": "4440",
             "json_resources": '{"res_masakari_242d562_vip": "ocf:heartbeat:IPaddr2",'
-            ' "res_masakari_haproxy": "lsb:haproxy"}',
+            ' "res_masakari_haproxy": "systemd:haproxy"}',
             "json_resource_params": '{"res_masakari_242d562_vip": "  params ip=\\"10.5.100.1\\"'
             '  meta migration-threshold=\\"INFINITY\\" failure-timeout=\\"5s\\"  op monitor'
             ' timeout=\\"20s\\" interval=\\"10s\\" depth=\\"0\\"", "res_masakari_haproxy": "'
@@ -97,7 +97,7 @@ class TestHacluster:
         ]
         request = hacluster.request([], names, interface="eth0", published={})
         assert json.loads(request["json_resources"]) == {
-            "res_masakari_haproxy": "lsb:haproxy",
+            "res_masakari_haproxy": "systemd:haproxy",
             "res_masakari_public_hostname": "ocf:maas:dns",
             "res_masakari_int_hostname": "ocf:maas:dns",
         }
