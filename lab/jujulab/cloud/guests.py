@@ -90,12 +90,26 @@ class Guests:
         Raises:
             StepError: a guest is in ERROR, or does not beat in time.
         """
-        wanted, tagged = list(names), set(ha_enabled)
+        wanted = list(names)
+        deadline = time.monotonic() + timeout
+        self.ask(wanted, host, ha_enabled=ha_enabled, timeout=timeout)
+        self.wait(wanted, host, deadline - time.monotonic())
+
+    def ask(
+        self,
+        names: Iterable[str],
+        host: str,
+        *,
+        ha_enabled: Iterable[str] = (),
+        timeout: float = 120,
+    ) -> None:
+        """Ask Nova for guests, and leave it to boot them; the arguments are those of `boot`."""
+        tagged = set(ha_enabled)
         image = self._image()
         flavors = self._cloud.get("compute", "/flavors")["flavors"]
         flavor = next(f["id"] for f in flavors if f["name"] == FLAVOR)
         deadline = time.monotonic() + timeout
-        for name in wanted:
+        for name in names:
             server = {
                 "name": name,
                 "imageRef": image,
@@ -105,6 +119,11 @@ class Guests:
                 "metadata": {"HA_Enabled": "True"} if name in tagged else {},
             }
             self._create(server, deadline)
+
+    def wait(self, names: Iterable[str], host: str, timeout: float = 120) -> None:
+        """Wait until each guest has a heartbeat; arguments and errors are those of `boot`."""
+        wanted = list(names)
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             servers = [s for s in self.find("").values() if s["name"] in wanted]
             broken = [s for s in servers if s["status"] == "ERROR"]

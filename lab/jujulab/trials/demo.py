@@ -27,8 +27,9 @@ def run(deployment: Deployment, count: int) -> list[str]:
     deployment.deploy_cloud()
     if "masakari" in deployment.console.status()["applications"]:
         deployment.restore()  # an earlier run has left its mark
-    host = deployment.boot_guests(count)
+    host = deployment.boot_guests(count, wait=False)
     deployment.deploy_overlay()
+    deployment.await_guests(host)
     deployment.create_segment()
     experiment = Experiment(deployment)
     return experiment.lose_hypervisor(host) or experiment.kill_guest()

@@ -169,12 +169,13 @@ class Deployment:
         results.pop("return-code", None)
         self.console.say(yaml.safe_dump(results, sort_keys=False).rstrip())
 
-    def boot_guests(self, count: int, host: str | None = None) -> str:
+    def boot_guests(self, count: int, host: str | None = None, *, wait: bool = True) -> str:
         """Boot fresh guests on one hypervisor; return its name in Nova.
 
         Args:
             count: how many.
             host: Nova's name of the hypervisor; any where none is given.
+            wait: until they beat; otherwise Nova boots them meanwhile.
         """
         with self.console.step(f"{count} guests that write their heartbeat to their disks"):
             guests = Guests(self.lab, self.cloud)
@@ -182,10 +183,17 @@ class Deployment:
             guests.delete(PREFIX)
             host = host or self._roomy_host()
             names = [f"{PREFIX}{number}" for number in range(1, count + 1)]
-            guests.boot(names, host, ha_enabled=names[:1])
-            for server in guests.find(PREFIX).values():
-                self.console.say(f"{server['name']}: ACTIVE and beating on {host}")
+            guests.ask(names, host, ha_enabled=names[:1])
+            if wait:
+                self.await_guests(host)
         return host
+
+    def await_guests(self, host: str) -> None:
+        """Wait until the guests beat that Nova was asked for."""
+        guests = Guests(self.lab, self.cloud)
+        guests.wait(guests.find(PREFIX), host)
+        for server in guests.find(PREFIX).values():
+            self.console.say(f"{server['name']}: ACTIVE and beating on {host}")
 
     def _roomy_host(self) -> str:
         if not poll(lambda: bool(self._hosts_in_duty()), timeout=60):
