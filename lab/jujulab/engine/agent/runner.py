@@ -120,7 +120,10 @@ class Runner:
         unit, now = context.unit, time.time()
         if hook.kind != "update-status":
             self._model.last_run = now
+        how = "via hook dispatching script: dispatch"
         if code == 0:
+            text = f'ran "{hook.name}" hook ({how})'
+            self._shared.logs.write(unit.tag, "INFO", "juju.worker.uniter.operation", text)
             context.commit()
             resolver.record(self._model, unit, hook, boot_id=boot, digest=digest, now=now)
             return
@@ -130,7 +133,6 @@ class Runner:
             return
         delay = min(RETRY_FIRST * 2**tries, RETRY_MAX)
         unit.failure = HookFailure(hook, tries + 1, retry_at=now + delay)
-        how = "via hook dispatching script: dispatch"
         text = f'hook "{hook.name}" ({how}) failed: exit status {code}'
         self._shared.logs.write(unit.tag, "ERROR", "juju.worker.uniter.operation", text)
 
