@@ -49,3 +49,21 @@ def test_a_node_that_maas_does_not_know(trial: Trial, plain: str) -> None:
         trial.faults.maas_forget(trial.machine(plain).hostname)
         recovers_when_mended(trial, plain, "MAAS has no machine of that name")
     trial.verify(plain)
+
+
+def test_a_mistyped_key(trial: Trial, plain: str) -> None:
+    good = (trial.lab.home / "maas-credentials").read_text().strip()
+    consumer, token, _secret = good.split(":")
+    trial.populate(plain)
+    with trial.watched(f"{plain} isolated, and the key for MAAS is wrong"):
+        trial.repair(set_key, trial, good)
+        set_key(trial, f"{consumer}:{token}:mistyped")
+        recovers_when_mended(trial, plain, "maas_credentials")
+    trial.verify(plain)
+
+
+def set_key(trial: Trial, key: str) -> None:
+    """Change the key that the cluster has for MAAS, as a mistyped maas_credentials would."""
+    member = trial.cluster.members[0]
+    xml = f'<nvpair id="st-maas-instance_attributes-apikey" name="apikey" value="{key}"/>'
+    member.run(["cibadmin", "--modify", "--xml-pipe"], input=xml, timeout=30)
