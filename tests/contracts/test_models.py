@@ -19,7 +19,7 @@ NO_RULES = frozenset(
         "changed", "configured", "operator_process", "rejoined", "cut_off", "run", "configure",
         "_tree", "_host", "_set", "_answers",
         # The simulation's own judgement.
-        "_judge", "owner_instead", "_whole", "_judged", "_is_reached",
+        "_judge", "_judge_order", "owner_instead", "_whole", "_judged", "_is_reached",
         # What this project's charms and programs do.
         "add_remote", "record_machine", "_spared",
     }
