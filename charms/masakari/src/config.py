@@ -91,6 +91,8 @@ class Config:
     fencing_limit_share: int = at_least(0, 100)
     fencing_limit_window: int = at_least(1)
     segment_host_failures: int = at_least(0, 10)
+    auto_return: int = at_least(0, 10080)
+    auto_return_failures: int = at_least(1)
 
     def __post_init__(self) -> None:
         """Check everything, so that the operator sees all problems at once."""

@@ -236,6 +236,7 @@ class FakeMasakari:
     Attributes:
         forced_down: hosts that Nova, which answers at the same address, holds for down.
         reasons: why Nova has them disabled.
+        reports: when each host's nova-compute reported last, as Nova writes it.
         disabled: hosts on which Nova places no guests.
         renamed: the hypervisors' own names, where they differ from their hosts'.
         uptimes: what the hosts' nova-compute says; the others do not answer.
@@ -257,6 +258,7 @@ class FakeMasakari:
         }
         self.forced_down: set[str] = set()
         self.reasons: dict[str, str] = {}
+        self.reports: dict[str, str] = {}
         self.uptimes: dict[str, str] = {}
         self.instances: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         self.disabled: set[str] = set()
@@ -311,10 +313,7 @@ class FakeMasakari:
         if method == "GET" and path.startswith(("/v1/os-", "/v1/servers/")):
             return self._ask_nova(path, query)
         if method == "PUT" and path.startswith("/v1/os-services/uuid-of-"):
-            if self.refuse_up:
-                return 400, {"badRequest": {"message": "evacuation migration records remain"}}
-            self.forced_down.discard(path.removeprefix("/v1/os-services/uuid-of-"))
-            return 200, {"service": {"forced_down": body["forced_down"]}}
+            return self._update_service(path.removeprefix("/v1/os-services/uuid-of-"), body)
         if (method, path) == ("POST", "/v1/notifications"):
             return self._create(body["notification"])
         if (method, path) == ("GET", "/v1/segments"):
@@ -332,6 +331,15 @@ class FakeMasakari:
         if method == "PUT" and path.startswith("/v1/segments/seg/hosts/"):
             return self._update(path.rsplit("/", 1)[1], body["host"])
         return 404, {"message": f"no such path {path}"}
+
+    def _update_service(self, host: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if body == {"status": "enabled"}:
+            self.disabled.discard(host)
+        elif self.refuse_up:
+            return 400, {"badRequest": {"message": "evacuation migration records remain"}}
+        else:
+            self.forced_down.discard(host)
+        return 200, {"service": body}
 
     def _ask_nova(self, path: str, query: str) -> tuple[int, Any]:
         if path == "/v1/os-services":
@@ -390,6 +398,7 @@ class FakeMasakari:
                 "host": name,
                 "status": "disabled" if name in self.disabled else "enabled",
                 "disabled_reason": self.reasons.get(name),
+                "updated_at": self.reports.get(name),
                 "forced_down": name in self.forced_down,
             }
             for name in names

@@ -11,6 +11,7 @@ import pytest
 from jujulab.cloud.guests import FLAVOR, IMAGE, Guests
 from jujulab.cloud.heartbeat import Pulse, overlaps
 from jujulab.trials.deployment import PREFIX, Deployment
+from jujulab.trials.experiment import Experiment
 from operating import Operator, wait_until
 
 CANARIES = 3
@@ -206,3 +207,26 @@ def test_an_interrupted_drill_is_named_and_goes_on(operator: Operator, single: s
     assert offs(operator) == before_it + 1, "its power is cut once"
     assert operator.demo.off_duty() == []
     assert Guests(operator.demo.lab, operator.demo.cloud).find("masakari-drill-") == {}
+
+
+def test_a_recovered_host_returns_by_itself(
+    operator: Operator, guests_on: tuple[str, Guests]
+) -> None:
+    host, _ = guests_on
+    operator.juju.config("masakari", {"auto-return": 1})
+    operator.settle()
+    try:
+        assert Experiment(operator.demo).lose_hypervisor(host) == []
+        machine = operator.demo.lab.find(host)
+        if machine.state == "off":
+            machine.power_on()
+        took = wait_until("it is back", lambda: operator.demo.off_duty() == [], 600)
+        print(f"{host} has returned by itself {took:.0f} s after its recovery")
+    finally:
+        operator.juju.config("masakari", reset=["auto-return"])
+    wait_until("its nova-compute is believed", lambda: _in_service(operator, host), SAID)
+
+
+def _in_service(operator: Operator, host: str) -> bool:
+    services = operator.demo.cloud.compute_services()
+    return (host, "up", "enabled") in {(s["host"], s["state"], s["status"]) for s in services}

@@ -188,7 +188,11 @@ _ENGINE: Sections = {
 _NOTIFIER: Sections = {
     "keystone": _LOGIN,
     "api": {"endpoints": f"http://127.0.0.1:{haproxy.API_PORT}/v1, catalog"},
-    "notifier": {"turns": lambda s: "false" if s.config.stock_workflow else "true"},
+    "notifier": {
+        "auto_return": lambda s: s.config.auto_return * 60,
+        "auto_return_most": lambda s: s.config.auto_return_failures,
+        "turns": lambda s: "false" if s.config.stock_workflow else "true",
+    },
 }
 
 OWN_OPTIONS = frozenset(

@@ -6,6 +6,7 @@ From the notifier's records on this unit.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 
@@ -13,7 +14,7 @@ from instance_ha_common.juju.problems import Problem, blocked
 from instance_ha_common.machine import awaited
 from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.host import Host
-from masakari_fencing.records import out_of_service, refusals, spool
+from masakari_fencing.records import awaited_returns, out_of_service, refusals, spool
 from masakari_fencing.records.out_of_service import OutOfService
 from masakari_fencing.records.refusals import Refusal
 from masakari_fencing.records.spool import NO_SEGMENT
@@ -106,6 +107,9 @@ class Recoveries:
         if not parts:
             return "", ""
         text = f"{', '.join(parts)}; when it works again, run return-host"
+        said = awaited_returns.read(self._host.path(str(awaited_returns.FILE)), self._clock())
+        for name, why in sorted(said.items())[:_NAMED]:
+            text += f"; {name}: {why}"
         return text, _left([*found.maintenance, *found.forced_down, *found.drained])
 
     def _out_of_service(self) -> OutOfService:
@@ -124,7 +128,10 @@ class Recoveries:
 def _left(names: Sequence[str]) -> str:
     """What succeeds once one of the hypervisors is out of service no more; see `awaited`."""
     record = str(out_of_service.RECORD)
-    return " || ".join(awaited.lacks(record, json.dumps(name)) for name in names)
+    # It names all hosts in another list.
+    lists = r'"(maintenance|forced_down|drained)": \[[^]]*'
+    patterns = (f"{lists}{re.escape(json.dumps(name))}" for name in names)
+    return " || ".join(f"! {awaited.holds(record, pattern)}" for pattern in patterns)
 
 
 def _enumerate(names: Sequence[str]) -> str:

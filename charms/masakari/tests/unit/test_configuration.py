@@ -167,6 +167,16 @@ def test_each_option_takes_effect_and_zero_and_false_do_too(
     assert read(machine)[section][name] == text
 
 
+def test_hosts_that_return_by_themselves(ctx: testing.Context, machine: Machine) -> None:
+    notifier = "/etc/masakari/fencing-notifier.conf"
+    ctx.run(ctx.on.config_changed(), complete())
+    assert read(machine, notifier)["notifier"]["auto_return"] == "0", "off by default"
+    options = {"auto-return": 30, "auto-return-failures": 5}
+    ctx.run(ctx.on.config_changed(), complete(config=options))
+    found = read(machine, notifier)["notifier"]
+    assert (found["auto_return"], found["auto_return_most"]) == ("1800", "5"), "in seconds"
+
+
 def test_the_stock_workflow_has_none_of_our_tasks_for_hosts_and_guests(
     ctx: testing.Context, machine: Machine
 ) -> None:

@@ -135,6 +135,24 @@ def reached(
     return sorted({name for one in said for name, state in one.health.items() if state == "up"})
 
 
+def missed(
+    addresses: Iterable[str],
+    host: str,
+    *,
+    ask: Callable[[str, str], Testimony | None] = ask,
+) -> list[str]:
+    """Return the networks in which a witness does not reach a host, and none other does.
+
+    Args:
+        addresses: of the other hypervisors.
+        host: the host.
+        ask: asks one witness.
+    """
+    said = _testimonies(addresses, host, ask)
+    states = {(name, state) for one in said for name, state in one.health.items()}
+    return sorted(name for name, state in states if state == "down" and (name, "up") not in states)
+
+
 def _testimonies(
     addresses: Iterable[str], host: str, ask: Callable[[str, str], Testimony | None]
 ) -> list[Testimony]:

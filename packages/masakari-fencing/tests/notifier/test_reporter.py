@@ -335,6 +335,7 @@ project_name = services
 endpoints = http://127.0.0.1:15848/v1
 [notifier]
 expiry = 60
+auto_return = 600
 """
 
 
@@ -344,6 +345,7 @@ def test_configuration(tmp_path: Path) -> None:
     found, keystone = settings.read_configuration(path)
     assert keystone["password"] == "s%cret"
     assert (found.expiry, found.rank_delay, found.turns) == (60, 4.0, True)
+    assert (found.auto_return, found.auto_return_most) == (600.0, 2)
     assert found.endpoints == ("http://127.0.0.1:15848/v1",)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import shlex
 
 import ops
 import pytest
-from masakari_fencing.records import out_of_service
+from masakari_fencing.records import awaited_returns, out_of_service
 from ops import testing
 
 from fakecluster import with_remote
 from machine import Machine
 from model import complete, with_config
-from workload import cluster, fencing_package
+from workload import cluster, fencing_package, recovery_status
 
 
 @pytest.mark.parametrize(
@@ -160,3 +162,28 @@ class TestOutOfService:
         machine.now += out_of_service.MAX_AGE
         out = ctx.run(ctx.on.update_status(), ready)
         assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_why_one_is_not_back_by_itself(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        self.record(machine, ["hv1.maas"], [])
+        said = {"time": machine.now, "hosts": {"hv1.maas": "it has failed 3 times within a day"}}
+        machine.host.write(str(awaited_returns.FILE), json.dumps(said))
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert out.unit_status.message == (
+            "Unit is ready (in maintenance: hv1.maas; when it works again, run return-host;"
+            " hv1.maas: it has failed 3 times within a day)"
+        )
+
+    def test_what_ends_the_note_is_looked_for(self, machine: Machine) -> None:
+        """By grep, in the notifier's file, which names all hosts of segments, too."""
+        path = machine.host.path(str(out_of_service.RECORD))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = out_of_service.OutOfService(maintenance=("hv1.maas",), hosts=("hv1.maas", "hv2"))
+        out_of_service.write(path, found, machine.now)
+        _, until = recovery_status.Recoveries(machine.host, lambda: machine.now).out_of_service()
+        no, grep, flags, pattern, file = shlex.split(until)
+        assert (no, grep, flags, file) == ("!", "grep", "-Eqs", str(out_of_service.RECORD))
+        assert re.search(pattern, path.read_text())
+        out_of_service.write(path, dataclasses.replace(found, maintenance=()), machine.now)
+        assert not re.search(pattern, path.read_text())

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from masakari_fencing.commands import Runner, Subprocess
+from masakari_fencing.notifier.auto_return import AutoReturn
 from masakari_fencing.notifier.delivery import Delivery
 from masakari_fencing.notifier.ranking import Ranking
 from masakari_fencing.notifier.reporter import IDLE, Reporter
@@ -154,6 +155,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     unserved = UnservedHosts(runner, CachedConfiguration(runner), ranking)
     out = OutOfServiceHosts(masakari, nova, settings.out_of_service, tell=unserved.update)
     returned = ReturnedHosts(runner, masakari, nova)
+    own = AutoReturn(runner, masakari, nova, settings.auto_return, settings.auto_return_most)
     unattended = UnattendedRecoveries(runner, masakari, nova.stays_down, settings.turns)
     spared = SparedHosts(runner, CachedConfiguration(runner), Ranking(runner), nova.up_for)
     for checks, interval in (
@@ -164,7 +166,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         # It waits for connections that may never come about.
         ((spared.check, HeldHosts(runner).check), INTERVAL),
         ((unattended.check,), unattended_recoveries.INTERVAL),
-        ((returned.check, out.check), SERVICE_INTERVAL),
+        ((own.check, returned.check, out.check), SERVICE_INTERVAL),
     ):
         threading.Thread(target=keep_checking, args=(checks, interval), daemon=True).start()
     checked = 0.0

@@ -26,6 +26,9 @@ class Settings:
     Attributes:
         expiry: age of a fencing that is reported no more; Masakari itself acts upon none that is
             older (`notifications_expired_interval`).
+        auto_return: for so long a recovered host has to be whole until it is taken back by itself;
+            0: none is.
+        auto_return_most: failures within a day after which it is not.
         turns: whether the engines' recoveries of hosts have records; Masakari's own have none.
     """
 
@@ -36,6 +39,8 @@ class Settings:
     expiry: float = 86400
     retry_max: float = 30
     redrive_within: float = 86400
+    auto_return: float = 0.0
+    auto_return_most: int = 2
     turns: bool = True
     endpoints: tuple[str, ...] = ("http://127.0.0.1:15848/v1", rest.CATALOG)
     timeout: float = 10
@@ -80,6 +85,8 @@ def _settings(parser: configparser.ConfigParser) -> Settings:
         expiry=float(own.get("expiry", defaults.expiry)),
         retry_max=float(own.get("retry_max", defaults.retry_max)),
         redrive_within=float(own.get("redrive_within", defaults.redrive_within)),
+        auto_return=float(own.get("auto_return", defaults.auto_return)),
+        auto_return_most=int(own.get("auto_return_most", defaults.auto_return_most)),
         turns=parser.getboolean("notifier", "turns", fallback=defaults.turns),
         endpoints=tuple(part.strip() for part in endpoints.split(",") if part.strip()),
         timeout=float(where.get("timeout", defaults.timeout)),

@@ -31,6 +31,7 @@ class Service:
         enabled: instances may be placed there.
         forced_down: Nova was told to hold it for down.
         reason: why it is disabled, in the words of whoever did it.
+        updated: when it reported, or was changed, last, as Nova writes it.
     """
 
     uuid: str
@@ -38,6 +39,7 @@ class Service:
     enabled: bool
     forced_down: bool
     reason: str = ""
+    updated: str = ""
 
 
 class NovaApi(Client):
@@ -64,6 +66,7 @@ class NovaApi(Client):
                 enabled=item.get("status") == "enabled",
                 forced_down=item.get("forced_down") is True,
                 reason=str(item.get("disabled_reason") or ""),
+                updated=str(item.get("updated_at") or ""),
             )
             for item in answer.get("services") or []
         ]
@@ -130,6 +133,15 @@ class NovaApi(Client):
                 has been started again; or it did not answer.
         """
         self._ask("PUT", f"/os-services/{service.uuid}", json={"forced_down": False})
+
+    def enable(self, service: Service) -> None:
+        """Have Nova place instances on the host of a nova-compute again.
+
+        Raises:
+            ApiError: Nova refuses, or did not answer.
+        """
+        if not service.enabled:
+            self._ask("PUT", f"/os-services/{service.uuid}", json={"status": "enabled"})
 
     def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         # The first version in which services have UUIDs, and this request changes them.
