@@ -1,7 +1,8 @@
-"""In which order instances are recovered, by the real Masakari, and what is told of it."""
+"""Which instances are recovered, and in which order, by the real Masakari; and what is told."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -91,3 +92,33 @@ def test_after_its_time_a_group_begins_although_one_before_it_is_not_up(world: W
     CONF.clear_override("restart_group_timeout", group="fencing")
     there = {s.id for s in world.nova.instances.values() if s.host == HOST}
     assert there == {"db-1"}
+
+
+def test_rules_leave_instances_alone_and_say_so(world: World) -> None:
+    CONF.set_override("recover_never", "name:cattle-*, nonsense, metadata:spare", group="fencing")
+    amphora = "amphora-01234567-89ab-cdef-0123-456789abcdef"
+    world.nova.client = SimpleNamespace(session=SimpleNamespace(get_project_id=lambda: None))
+    world.add(
+        Server("cattle-1"),
+        Server("pet", metadata={"spare": "no"}),
+        Server("extra", metadata={"spare": "yes"}),
+        Server(amphora),
+    )
+    world.power_cut()
+    assert world.process(world.notify()) == "finished"
+    CONF.clear_override("recover_never", group="fencing")
+    assert evacuated(world) == ["pet"]
+    assert [item.uuid for item in world.record().instances] == ["pet"]
+
+
+@pytest.mark.parametrize("rules", ["name:cattle-*", ""])
+def test_a_rule_holds_for_an_instance_that_dies_too(world: World, rules: str) -> None:
+    CONF.set_override("recover_never", rules, group="fencing")
+    CONF.set_override("process_all_instances", True, group="instance_failure")
+    world.add(Server("cattle-1"))
+    died = {"event": "LIFECYCLE", "vir_domain_event": "STOPPED_FAILED"}
+    status = world.process(world.notify(kind="VM", instance_uuid="cattle-1", **died))
+    CONF.clear_override("recover_never", group="fencing")
+    CONF.clear_override("process_all_instances", group="instance_failure")
+    assert (status == "ignored") is bool(rules)
+    assert bool(world.nova.requests) is not bool(rules)

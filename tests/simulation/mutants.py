@@ -67,6 +67,11 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a rule leaves nobody alone",
+        "ruled out",
+        Edit("workflow.instances.recovery", "_chosen", "if s.id not in left]", "]"),
+    ),
+    Mutant(
         "a group of instances waits for none",
         "groups",
         Edit(

@@ -59,6 +59,7 @@ DIRECTED = (
     "groups, engine dies",
     "groups, unplaceable",
     "groups, deleted",
+    "ruled out",
     "groups, reserved host",
 )
 

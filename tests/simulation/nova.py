@@ -240,6 +240,8 @@ class Nova:
             self.world.violate("evacuated while it runs", f"{guest.uuid[:8]} on {host.name}")
         elif host.fenced <= host.service or host.fenced < (host.failed or 0.0):
             self.world.violate("evacuated without a fence", f"{guest.uuid[:8]} from {host.name}")
+        if guest.left_alone:
+            self.world.violate("recovered against a rule", guest.uuid[:8])
         self._judge_order(guest)
 
     def _judge_order(self, guest: Guest) -> None:
@@ -249,6 +251,7 @@ class Nova:
             other
             for other in self.world.guests.values()
             if other.home == guest.home and other.turn < guest.turn and not other.deleting
+            and not other.left_alone
             and not self.world.is_well(other)
         ]  # fmt: skip
         if early and self.kernel.now < latest:

@@ -59,6 +59,19 @@ def unplaceable(sim: Simulation) -> None:
     _die(sim)
 
 
+def ruled_out(sim: Simulation) -> None:
+    """A rule leaves some guests of the first host alone; some attempts for the others fail."""
+    for guest in _grouped(sim)[::2]:
+        guest.metadata["spare"] = "yes"
+        guest.left_alone = guest.disturbed = True
+    for _ in range(sim.rng.randint(0, 2)):
+        sim.faults.strikes.append(Strike("crash after", "engine", 2, 15.0, "nova", "servers.lock"))
+    # Those that are left alone keep no group waiting.
+    for guest in sim.world.guests.values():
+        guest.turn = 0 if guest.left_alone else guest.turn
+    _die(sim)
+
+
 def deleted(sim: Simulation) -> None:
     """The owner deletes the only guest of a group while it is waited for."""
     guests = _grouped(sim)

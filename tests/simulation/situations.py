@@ -518,6 +518,12 @@ SITUATIONS = {
         _situation("groups, some fail", orders.with_failures, guests=_SIX, must_recover=True),
         _situation("groups, engine dies", orders.engine_dies, guests=_SIX, must_recover=True),
         _situation("groups, unplaceable", orders.unplaceable, guests=_SIX, must_recover=True),
+        _situation(
+            "ruled out",
+            orders.ruled_out,
+            guests=_SIX,
+            options={"recover_never": "name:none, metadata:spare"},
+        ),
         _situation("groups, deleted", orders.deleted, guests=("active",) * 3),
         _situation("groups, reserved host", orders.with_failures, guests=_SIX, **_RESERVED),
     )

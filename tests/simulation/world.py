@@ -32,6 +32,7 @@ class Guest:
         before: the state that it should have, as (vm_state, runs); None: anything but ERROR.
         untouched: what it was like before anything happened.
         deleting: its owner has deleted it.
+        left_alone: a rule says that it is not recovered.
         turn: how many groups of its host are recovered before it.
         disturbed: an operator or its owner has meddled; nothing is expected any more.
     """
@@ -49,6 +50,7 @@ class Guest:
     disturbed: bool = False
     deleting: bool = False
     unplaceable: bool = False
+    left_alone: bool = False
     turn: int = 0
     fault: dict[str, str] = field(default_factory=dict)
     actions: list[Any] = field(default_factory=list)

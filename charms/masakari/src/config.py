@@ -12,6 +12,7 @@ from instance_ha_common import options
 from instance_ha_common.machine import hostname
 from instance_ha_common.options import at_least, one_of
 from masakari_fencing.openstack import restart_order
+from masakari_fencing.openstack.scope import Rule, Scope, parse
 
 import key_secret
 import values
@@ -76,6 +77,9 @@ class Config:
     recovery_workflow: str = one_of("fence-first", "stock")
     fencing_timeout: int = at_least(1)
     fence_reported_failed: str = one_of("never", "confirmed", "always")
+    recover_only: str = ""
+    recover_never: str = ""
+    recover_amphorae: bool
     restart_order_from: str
     restart_group_timeout: int = at_least(1)
     restart_group_pause: int = at_least(0)
@@ -109,6 +113,18 @@ class Config:
     def flags(self) -> dict[str, str]:
         """Extra options for `[DEFAULT]`."""
         return options.config_flags(self.config_flags)
+
+    @functools.cached_property
+    def scope(self) -> Scope:
+        """Which instances are recovered."""
+        only, never = (self._rules(option) for option in ("recover_only", "recover_never"))
+        return Scope(only, never, self.recover_amphorae)
+
+    def _rules(self, option: str) -> tuple[Rule, ...]:
+        try:
+            return parse(getattr(self, option))
+        except ValueError as error:
+            raise ValueError(f"{options.name(option)}: {error}") from None
 
     @functools.cached_property
     def order_sources(self) -> tuple[str, ...]:
@@ -168,6 +184,7 @@ class Config:
         checks: tuple[Callable[[], object], ...] = (
             lambda: self.origin,
             lambda: self.order_sources,
+            lambda: self.scope,
             self._check_flags,
             self._check_vips,
             self._check_networks,

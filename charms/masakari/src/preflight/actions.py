@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from masakari_fencing.openstack import restart_order
 from masakari_fencing.pacemaker.tools import PacemakerError
@@ -16,7 +17,7 @@ from preflight.findings import Finding, Level
 from preflight.rehearsal import Rules
 from preflight.survey import Survey
 from segments import access
-from segments.cloud import Cloud, CloudError
+from segments.cloud import Cloud, CloudError, NotFoundError
 from segments.lookup import ActionError
 from segments.results import Results
 
@@ -61,7 +62,7 @@ def run(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
         ValueError: the host's name is none.
     """
     cloud = access.cloud(state, workload)
-    rules = rehearsal.rules(state.config)
+    rules = rehearsal.rules(state.config, cloud.own_project())
     cluster = fencing_of(state, workload)
     if "host" not in params:
         return check(cloud, cluster, rules, state.config.segment_host_failures)
@@ -168,9 +169,14 @@ def _with_images(cloud: Cloud, rules: Rules, instances: Iterable[Instance]) -> R
     Raises:
         CloudError: Glance does not answer.
     """
-    wanted = restart_order.IMAGE in rules.order_from
-    found = {one.image for one in instances if one.image} if wanted else set()
-    return dataclasses.replace(rules, images={uuid: cloud.image(uuid) for uuid in sorted(found)})
+    wanted = restart_order.IMAGE in rules.order_from or rules.scope.asks_for("image", "image-tag")
+    images: dict[str, Mapping[str, object]] = {}
+    for uuid in sorted({one.image for one in instances if one.image}) if wanted else ():
+        try:
+            images[uuid] = cloud.ask_glance(f"/v2/images/{quote(uuid, safe='')}")
+        except NotFoundError:
+            images[uuid] = {}  # It was deleted, and says nothing any more.
+    return dataclasses.replace(rules, images=images)
 
 
 def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:

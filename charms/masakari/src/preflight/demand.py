@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from masakari_fencing.openstack import restart_order
@@ -41,6 +41,8 @@ class Instance:
     Attributes:
         uuid: Nova's.
         name: as its owner calls it, made fit for a table.
+        title: the same as it is.
+        aggregates: the metadata of those that its host is in.
         host: Nova's name of the host.
         state: Nova's vm_state.
         project: its owner's.
@@ -68,6 +70,8 @@ class Instance:
     untold: frozenset[str] = frozenset()
     said: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
     image: str = ""
+    title: str = ""
+    aggregates: Sequence[Mapping[str, object]] = ()
 
     @property
     def memory(self) -> int:
@@ -80,8 +84,15 @@ class Instance:
         return ", ".join(f"{amount} {kind}" for kind, amount in sorted(self.demand.items()))
 
 
-def read(item: Mapping[str, Any]) -> Instance:
-    """Read an entry of Nova's detailed list of servers (microversion 2.47 or later)."""
+def read(
+    item: Mapping[str, Any], aggregates: Mapping[str, Sequence[Mapping[str, object]]]
+) -> Instance:
+    """Read an entry of Nova's detailed list of servers (microversion 2.47 or later).
+
+    Args:
+        item: the entry.
+        aggregates: the metadata of those that each host is in.
+    """
     flavor = item.get("flavor") or {}
     specs = {str(k): str(v) for k, v in (flavor.get("extra_specs") or {}).items()}
     on_volume = not item.get("image")
@@ -103,6 +114,8 @@ def read(item: Mapping[str, Any]) -> Instance:
         forbidden=frozenset(name for name, wish in traits.items() if wish == "forbidden"),
         untold=untold,
         said={restart_order.SERVER: item.get("metadata") or {}, restart_order.FLAVOR: specs},
+        title=str(item.get("name") or ""),
+        aggregates=aggregates.get(str(item.get("OS-EXT-SRV-ATTR:host") or ""), ()),
         image=str((item.get("image") or {}).get("id") or ""),
     )
 

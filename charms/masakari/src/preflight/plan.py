@@ -92,6 +92,14 @@ def make(
     phases = rehearsal.phases(survey.instances.get(host, ()), rules)
     if len(phases) > 1:
         results["order"] = restart_order.described(phases)
+    here = survey.instances.get(host, ())
+    left = [
+        f"{one.name} ({one.uuid}): {why}"
+        for one in here
+        if (why := rehearsal.objection(one, rules))
+    ]
+    if left:
+        results["left-alone"] = shortened("\n".join(left))
     unheeded = [
         f"{turn.instance.uuid}: {note}"
         for phase in phases

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from masakari_fencing.openstack import restart_order
+from masakari_fencing.openstack.scope import TRUE, Facts, Scope
 
 from preflight.demand import Instance
 from preflight.places import Ground, Places
+from preflight.survey import Survey
 from segments.cloud import SegmentHost
 
 if TYPE_CHECKING:
     from config import Config
-
-_TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
-"""What oslo.utils, and so Masakari, takes for true."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Rules:
         any_zone: a reserved host is put into the aggregates of the failed one.
         order_from: where the order is looked for, of `restart_order.SOURCES`.
         images: what is known of images, by their identifiers.
+        scope: which instances are recovered at all.
+        project: that of OpenStack's own services; None where it is not known.
     """
 
     everyone: bool = True
@@ -38,16 +40,25 @@ class Rules:
     any_zone: bool = False
     order_from: frozenset[str] = frozenset(restart_order.SOURCES)
     images: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
+    scope: Scope = Scope()  # noqa: RUF009 - it is frozen
+    project: str | None = None
 
 
-def rules(config: Config) -> Rules:
-    """What the charm's options say."""
+def rules(config: Config, project: str | None) -> Rules:
+    """What the charm's options say.
+
+    Args:
+        config: the options.
+        project: that of OpenStack's own services; None where it is not known.
+    """
     return Rules(
         everyone=config.evacuate_all_instances,
         key=config.host_ha_metadata_key,
         skip_errors=config.ignore_instances_in_error_state,
         any_zone=config.add_reserved_host_to_aggregate,
         order_from=frozenset(config.order_sources),
+        scope=config.scope,
+        project=project,
     )
 
 
@@ -101,11 +112,48 @@ def _place_of(instance: Instance, rules: Rules) -> restart_order.Place:
 
 def chosen(instances: Sequence[Instance], rules: Rules) -> list[Instance]:
     """The instances that would be recovered, those with Masakari's key first."""
-    left = [one for one in instances if not (rules.skip_errors and one.state == "error")]
-    key = rules.key.lower()
-    marked = [one for one in left if one.metadata.get(key, "").strip().lower() in _TRUE]
-    known = {one.uuid for one in marked}
-    return marked + [one for one in left if rules.everyone and one.uuid not in known]
+    left = [one for one in instances if not objection(one, rules)]
+    return [one for one in left if _marked(one, rules)] + [
+        one for one in left if not _marked(one, rules)
+    ]
+
+
+def objection(instance: Instance, rules: Rules) -> str:
+    """Why an instance would be left alone; empty where it would be recovered."""
+    if rules.skip_errors and instance.state == "error":
+        return "it is in ERROR, and ignore-instances-in-error-state is set"
+    if not (rules.everyone or _marked(instance, rules)):
+        return f"it has no {rules.key}=True, and evacuate-all-instances is not set"
+    return _out_of_scope(instance, rules)
+
+
+def _out_of_scope(instance: Instance, rules: Rules) -> str:
+    keys = {
+        "metadata": instance.said.get(restart_order.SERVER, {}),
+        "flavor": instance.said.get(restart_order.FLAVOR, {}),
+    }
+    if not instance.image or instance.image in rules.images:
+        keys["image"] = rules.images.get(instance.image, {})
+    facts = Facts(
+        instance.title, instance.project, keys, instance.aggregates, lambda: rules.project
+    )
+    return rules.scope.objection(facts)
+
+
+def left_alone(survey: Survey, rules: Rules) -> list[str]:
+    """What the status says of instances that are left alone by rules, or because of Octavia."""
+    hosts = [host.name for segment, hosts in survey.segments if segment.enabled for host in hosts]
+    found = Counter(
+        text
+        for host in hosts
+        for one in survey.instances.get(host, ())
+        if (text := _out_of_scope(one, rules))
+    )
+    return [f"{count} instances are left alone: {why}" for why, count in sorted(found.items())]
+
+
+def _marked(instance: Instance, rules: Rules) -> bool:
+    return instance.metadata.get(rules.key.lower(), "").strip().lower() in TRUE
 
 
 def play(

@@ -131,12 +131,17 @@ def take(cloud: Cloud) -> Survey:
 def _take(cloud: Cloud) -> Survey:
     segments = [(segment, cloud.hosts(segment.uuid)) for segment in cloud.segments()]
     services = cloud.ask_nova("/os-services").get("services") or []
+    aggregates = cloud.ask_nova("/os-aggregates").get("aggregates") or []
+    metadata: dict[str, list[Mapping[str, object]]] = {}
+    for aggregate in aggregates:
+        for host in aggregate.get("hosts") or ():
+            metadata.setdefault(str(host), []).append(aggregate.get("metadata") or {})
     instances: dict[str, list[Instance]] = {}
     for item in _servers(cloud):
-        instance = demand.read(item)
+        instance = demand.read(item, metadata)
         if instance.host:
             instances.setdefault(instance.host, []).append(instance)
-    hosts_of, kept = _tenants(cloud)
+    hosts_of, kept = _tenants(aggregates)
     return Survey(
         segments=segments,
         hypervisors=_hypervisors(cloud, services),
@@ -200,10 +205,12 @@ def _groups(cloud: Cloud) -> dict[str, Group]:
     return found
 
 
-def _tenants(cloud: Cloud) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
+def _tenants(
+    aggregates: Sequence[Mapping[str, Any]],
+) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
     """The hosts that are kept for each project, and all of them."""
     found: dict[str, frozenset[str]] = {}
-    for aggregate in cloud.ask_nova("/os-aggregates").get("aggregates") or []:
+    for aggregate in aggregates:
         hosts = frozenset(map(str, aggregate.get("hosts") or ()))
         for key, value in (aggregate.get("metadata") or {}).items():
             if str(key).startswith(_TENANTS):

@@ -92,12 +92,16 @@ def _look(state: State, host: Host) -> dict[str, Any]:
 
     wanted = state.config.segment_host_failures
     assert state.identity is not None  # noqa: S101 - the caller's condition
-    there = survey.take(access.connect(state.identity, state, host, patient=False))
-    rules = rehearsal.rules(state.config)
+    cloud = access.connect(state.identity, state, host, patient=False)
+    there = survey.take(cloud)
+    rules = rehearsal.rules(state.config, cloud.own_project())
     # A host that is named otherwise elsewhere the notifier has found by itself.
     found = capacity.survivals(there, rules, wanted) if wanted else []
     return {
         "blocks": [str(finding) for finding in checks.of_programs(there)],
-        "notes": [text for one in found if (text := capacity.note(one, wanted))],
+        "notes": [
+            *(text for one in found if (text := capacity.note(one, wanted))),
+            *rehearsal.left_alone(there, rules),
+        ],
         "rooms": {one.segment: [one.survives, min(wanted, one.checked)] for one in found},
     }

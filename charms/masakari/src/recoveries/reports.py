@@ -98,6 +98,12 @@ class Report:
         found = (progress.read_moved(line.text) for line in self.lines)
         return list({one.uuid: one for one in found if one is not None}.values())
 
+    @property
+    def left_alone(self) -> dict[str, str]:
+        """Why instances were not to be recovered, by their UUIDs."""
+        found = (progress.read_left_alone(line.text) for line in self.lines)
+        return dict(one for one in found if one is not None)
+
 
 def read(item: Mapping[str, Any], hosts: Mapping[str, str]) -> Report:
     """Read a notification as Masakari's API gives it.
@@ -141,6 +147,7 @@ def describe(report: Report) -> Results:
         "proof": report.proof,
         "phases": {name: f"{when - begin:.1f}" for name, when in report.phases.items()},
         "instances": instances,
+        "left-alone": report.left_alone,
         "timeline": timeline(report),
         "next": _NEXT.get(report.status, ""),
     }

@@ -257,6 +257,15 @@ class Cloud:
             yield from page
             path = f"/os-hypervisors/detail?marker={page[-1]['id']}"
 
+    def own_project(self) -> str | None:
+        """The service user's project, which is that of OpenStack's other services."""
+        from keystoneauth1 import exceptions
+
+        try:
+            return str(self._nova.get_project_id() or "") or None
+        except (exceptions.ClientException, OSError) as error:
+            raise CloudError(f"Keystone: {error}") from error
+
     def ask_nova(self, path: str, version: str = _NOVA_VERSION) -> dict[str, Any]:
         """What Nova answers to a question, in a microversion."""
         return self._send("Nova", self._nova, "GET", path, microversion=version)
@@ -274,13 +283,6 @@ class Cloud:
     def ask_glance(self, path: str) -> dict[str, Any]:
         """What Glance answers to a question."""
         return self._send("Glance", self._glance, "GET", path)
-
-    def image(self, uuid: str) -> dict[str, Any]:
-        """An image of Glance with its properties; nothing where it was deleted."""
-        try:
-            return self.ask_glance(f"/v2/images/{urllib.parse.quote(uuid, safe='')}")
-        except NotFoundError:
-            return {}
 
     def update_compute_service(self, service: ComputeService, **changes: object) -> None:
         """Change the given properties: `status`, `disabled_reason`, `forced_down`."""

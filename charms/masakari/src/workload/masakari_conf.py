@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import masakari_fencing
 from instance_ha_common import options
+from masakari_fencing.openstack.scope import Rule
 
 from relations.database import Database
 from relations.keystone import Identity
@@ -177,6 +178,9 @@ _ENGINE: Sections = {
         "allow_unfenced_recovery": lambda s: s.config.allow_recovery_without_fencing,
         "fence_reported_failed": lambda s: s.config.fence_reported_failed,
         "fencing_timeout": lambda s: s.config.fencing_timeout,
+        "recover_only": lambda s: _rules(s.config.scope.only),
+        "recover_never": lambda s: _rules(s.config.scope.never),
+        "recover_amphorae": lambda s: s.config.recover_amphorae,
         "restart_order_from": lambda s: ",".join(s.config.order_sources),
         "restart_group_timeout": lambda s: s.config.restart_group_timeout,
         "restart_group_pause": lambda s: s.config.restart_group_pause,
@@ -242,6 +246,10 @@ def _text(sections: Mapping[str, Mapping[str, str]]) -> str:
         f"[{name}]\n" + "".join(f"{option} = {value}\n" for option, value in section.items())
         for name, section in sections.items()
     )
+
+
+def _rules(found: Iterable[Rule]) -> str | None:
+    return ", ".join(map(str, found)) or None
 
 
 def _ours(settings: Settings, tasks: str) -> str | None:

@@ -16,6 +16,9 @@ from fakecloud import FakeCloud, RefusedError
 
 DEFAULTS = {"VCPU": 16, "MEMORY_MB": 16384, "DISK_GB": 400}
 
+OWN_PROJECT = "5" * 32
+"""The project of the service user."""
+
 
 @dataclasses.dataclass
 class RoomyCloud(FakeCloud):
@@ -149,6 +152,8 @@ class RoomyCloud(FakeCloud):
     def token(self, body: Any) -> tuple[int, Any]:
         status, answer = super().token(body)
         endpoint = {"interface": "public", "region": "RegionOne", "region_id": "RegionOne"}
+        domain = {"id": "d", "name": "service_domain"}
+        answer["token"]["project"] = {"id": OWN_PROJECT, "name": "services", "domain": domain}
         answer["token"]["catalog"] += [
             {
                 "type": kind,

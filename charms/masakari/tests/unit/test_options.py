@@ -43,6 +43,8 @@ OTHER: dict[str, tuple[Any, dict[str, Any]]] = {
     "os-public-network": ("10.9.0.0/24", {"vip": "10.77.1.250 10.9.0.250"}),
     "recovery-workflow": ("stock", {"allow-recovery-without-fencing": True}),
     "region": ("RegionTwo", {}),
+    "recover-never": ("name:x", {}),
+    "recover-only": ("name:x", {}),
     "restart-order-from": ("flavor", {}),
     "ssl_ca": (model.b64(model.PEM), {}),
     "ssl_cert": (model.b64(model.OTHER_PEM), TLS),

@@ -13,7 +13,7 @@ from masakari_fencing.records.disarmed import Disarmed
 from ops import testing
 
 from action_calls import fail, run
-from fakerooms import RoomyCloud
+from fakerooms import OWN_PROJECT, RoomyCloud
 from model import with_config
 
 GROUP, PRIORITY = "instanceha:restart_group", "instanceha:restart_priority"
@@ -97,6 +97,28 @@ def test_the_order_of_the_recovery(plan: Any, cloud: RoomyCloud) -> None:
     results = plan()
     assert results["outcome"] == "recovered"
     assert "properties of images: Glance: " in results["not-heeded"]
+
+
+AMPHORA = "amphora-01234567-89ab-cdef-0123-456789abcdef"
+
+
+def test_who_is_left_alone_and_why(plan: Any, cloud: RoomyCloud) -> None:
+    cloud.add_segment("rack1", ONE, TWO)
+    cloud.images = {"i1": {"tags": ["cattle"]}}
+    cloud.aggregates = [{"hosts": [ONE], "metadata": {"lab": "yes"}}]
+    amphora = cloud.boot(ONE, AMPHORA, project=OWN_PROJECT)
+    cloud.boot(ONE, AMPHORA.replace("0", "1"), project="a-user")
+    tagged = cloud.boot(ONE, "tagged", image={"id": "i1"})
+    cloud.boot(ONE, "pet")
+    results = plan(**{"recover-never": "image-tag:cattle"})
+    assert results["instances"] == 2
+    left = results["left-alone"].splitlines()
+    assert f"tagged ({tagged}): recover-never has image-tag:cattle" in left
+    expected = f"{AMPHORA[:40]} ({amphora}): Octavia replaces its amphorae by itself"
+    assert expected in left and len(left) == 2
+    assert plan(**{"recover-amphorae": True})["instances"] == 4
+    assert plan(**{"recover-only": "aggregate:lab"})["instances"] == 3
+    assert plan(**{"recover-never": "aggregate:lab"})["instances"] == 0
 
 
 def test_what_past_recoveries_took(plan: Any, cloud: RoomyCloud) -> None:

@@ -9,7 +9,7 @@ import pytest
 from masakari_fencing.records import out_of_service
 from ops import testing
 
-from fakerooms import RoomyCloud
+from fakerooms import OWN_PROJECT, RoomyCloud
 from machine import Machine
 from model import with_config
 
@@ -58,6 +58,17 @@ def test_a_full_segment_is_said_and_right_again_when_there_is_room(
     cloud.servers.clear()
     later(machine)
     assert status(ctx, watched) == READY
+
+
+def test_who_is_left_alone_is_said_whether_there_is_room_or_not(
+    ctx: testing.Context, watched: testing.State, machine: Machine, cloud: RoomyCloud
+) -> None:
+    cloud.boot(ONE, "amphora-01234567-89ab-cdef-0123-456789abcdef", project=OWN_PROJECT)
+    options = {"recover-never": "name:big", "segment-host-failures": 0}
+    assert status(ctx, with_config(watched, **options)) == ops.ActiveStatus(
+        "Unit is ready (1 instances are left alone: Octavia replaces its amphorae by itself;"
+        " 1 instances are left alone: recover-never has name:big)"
+    )
 
 
 def test_other_hooks_ask_nothing(

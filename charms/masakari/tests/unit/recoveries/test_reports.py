@@ -47,6 +47,7 @@ def notification(cloud: FakeCloud, status: str = "finished", **changes: Any) -> 
             task(
                 "recover_instances_task",
                 told(44.0, progress.lost(HOST, 1_795_233_220.0)),
+                told(44.1, progress.left_alone("g9", "recover-never has name:x")),
                 told(44.2, progress.evacuating(HOST, left)),
                 told(48.0, progress.moved(Moved("g1", "active", "active", "node2.maas", 3.5))),
                 told(48.0, progress.moved(Moved("g2", "paused", "stopped", "node2.maas", 3.7))),
@@ -83,6 +84,7 @@ def test_a_recovery(ctx: testing.Context, state: testing.State, recovered: FakeC
     }
     one = {"from": HOST, "to": "node2.maas", "before": "active", "after": "active"}
     assert found["instances"]["g1"] == {**one, "seconds": "3.5"}
+    assert found["left-alone"] == {"g9": "recover-never has name:x"}
     assert found["instances"]["g2"]["before"] == "paused"
     assert found["instances"]["g2"]["after"] == "stopped"
     assert found["instances"]["g3"]["to"] == "node3.maas", "the last attempt counts"

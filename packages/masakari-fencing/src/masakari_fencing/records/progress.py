@@ -21,6 +21,7 @@ _PROVEN = re.compile(r"Host '\S+': (.*)", re.DOTALL)
 _EVACUATING = re.compile(r"Evacuating (\d+) instances from host ")
 _UP = re.compile(r"Instance (\S+) is (\S+) on (\S+) after ([0-9.]+) s, it was (\S+)")
 _GONE = re.compile(r"Instance (\S+) was deleted, it was (\S+)")
+_LEFT_ALONE = re.compile(r"Instance (\S+) is left alone: (.*)", re.DOTALL)
 _FAILED = re.compile(
     r"Instance (\S+) is not recovered after ([0-9.]+) s, it was (\S+): (.*)", re.DOTALL
 )
@@ -72,6 +73,17 @@ def ordered(host: str, phases: Sequence[Sequence[Instance]], patience: float) ->
 def unheeded(uuid: str, note: str) -> str:
     """Say what was said about an instance that makes no sense."""
     return f"Instance {uuid}: {note}; it is not heeded"
+
+
+def left_alone(uuid: str, reason: str) -> str:
+    """Say that an instance is not to be recovered."""
+    return f"Instance {uuid} is left alone: {reason}"
+
+
+def read_left_alone(text: str) -> tuple[str, str] | None:
+    """Return what `left_alone` has told; None where it has not told this."""
+    match = _LEFT_ALONE.fullmatch(text)
+    return (match[1], match[2]) if match else None
 
 
 def moved(found: Moved) -> str:

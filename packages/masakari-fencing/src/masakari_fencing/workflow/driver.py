@@ -20,9 +20,11 @@ from masakari_fencing.commands import Subprocess
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
 from masakari_fencing.records.recovery import FAILED, RECOVERED
+from masakari_fencing.workflow import options
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.ending import conclude
 from masakari_fencing.workflow.instances import reserved_hosts
+from masakari_fencing.workflow.instances.reading import Reading
 from masakari_fencing.workflow.recovery_lock import Busy, Ended
 
 CONF = masakari.conf.CONF
@@ -85,6 +87,10 @@ class FencingDriver(driver.TaskFlowDriver):
         if reason := _disarmed(host.name):
             LOG.warning("Instance %s on %s is not recovered: %s", instance_uuid, host.name, reason)
             raise exception.IgnoreInstanceRecoveryException(reason)
+        this = Attempt(context, host.name, notification_uuid)
+        if reason := _out_of_scope(this, instance_uuid):
+            LOG.info("Instance %s on %s is not restarted: %s", instance_uuid, host.name, reason)
+            raise exception.IgnoreInstanceRecoveryException(reason)
         super().execute_instance_failure(context, instance_uuid, notification_uuid)
 
     def execute_process_failure(
@@ -102,6 +108,20 @@ class FencingDriver(driver.TaskFlowDriver):
             host.save()
             raise exception.SkipProcessRecoveryException()
         super().execute_process_failure(context, process_name, host_name, notification_uuid)
+
+
+def _out_of_scope(this: Attempt, uuid: str) -> str:
+    """Return why an instance that died is left alone; empty where it is not, or nobody says."""
+    scope = options.scope(CONF)
+    if not (scope.only or scope.never or CONF.instance_failure.process_all_instances):
+        return ""  # Those alone are restarted of which somebody has said so.
+    try:
+        client = this.client()
+        server = client.servers.get(uuid)
+        return Reading(client).objections([server], scope, this.host).get(uuid, "")
+    except Exception as error:  # whatever a client library raises
+        LOG.warning("Whether instance %s is to be left alone is not known: %s", uuid, error)
+        return ""
 
 
 def _disarmed(host: str) -> str | None:

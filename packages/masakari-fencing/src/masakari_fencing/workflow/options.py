@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from oslo_config import cfg
 
 from masakari_fencing.openstack.restart_order import SOURCES
+from masakari_fencing.openstack.scope import Rule, Scope, parse
 from masakari_fencing.records.refusals import DIRECTORY
 from masakari_fencing.workflow.proof.decision import Policy
+
+LOG = logging.getLogger(__name__)
 
 GROUP = cfg.OptGroup(
     "fencing",
@@ -95,6 +99,23 @@ OPTIONS = [
         min=1,
         help="Seconds within which Nova must show the compute service as forced down.",
     ),
+    cfg.StrOpt(
+        "recover_only",
+        default="",
+        help="Rules, separated by commas, one of which must hold for an instance to be recovered: "
+        "name:PATTERN, project:ID, metadata:KEY[=VALUE], flavor:..., image:..., aggregate:..., "
+        "image-tag:TAG. Empty: all are.",
+    ),
+    cfg.StrOpt(
+        "recover_never",
+        default="",
+        help="Rules of the same form; where one holds, an instance is not recovered.",
+    ),
+    cfg.BoolOpt(
+        "recover_amphorae",
+        default=False,
+        help="Recover Octavia's load balancers, too, which Octavia replaces by itself.",
+    ),
     cfg.ListOpt(
         "restart_order_from",
         default=list(SOURCES),
@@ -143,6 +164,22 @@ def policy(conf: cfg.ConfigOpts) -> Policy:
         report_settle=group.report_settle,
         command_timeout=group.command_timeout,
     )
+
+
+def scope(conf: cfg.ConfigOpts) -> Scope:
+    """Return which instances are recovered; a rule that makes no sense is left out, and logged."""
+    group = conf.fencing
+    return Scope(_rules(group.recover_only), _rules(group.recover_never), group.recover_amphorae)
+
+
+def _rules(text: str) -> tuple[Rule, ...]:
+    found: list[Rule] = []
+    for part in text.split(","):
+        try:
+            found += parse(part)
+        except ValueError as error:
+            LOG.error("A rule of [fencing] recover_only or recover_never is left out: %s", error)
+    return tuple(found)
 
 
 def list_opts() -> list[tuple[str, list[Any]]]:

@@ -18,11 +18,13 @@ from masakari_fencing.records.progress import Moved
 from masakari_fencing.records.recovery import Instance, Record
 from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
-from masakari_fencing.workflow.instances import disks, moves, places, reserved_hosts, selection
+from masakari_fencing.workflow.instances import disks, moves, reserved_hosts, selection
 from masakari_fencing.workflow.instances.evacuation import Evacuation
 from masakari_fencing.workflow.instances.evacuation import wanted as goal
+from masakari_fencing.workflow.instances.reading import Reading
 from masakari_fencing.workflow.instances.requests import Failed, Limits
 from masakari_fencing.workflow.instances.turns import NotYet, Turns
+from masakari_fencing.workflow.options import scope
 
 CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -218,9 +220,10 @@ def _listed(
     while True:
         try:
             client = this.client()
-            found = _chosen(client, this.host)
+            reading = Reading(client)
+            found, left = _chosen(client, this.host, reading)
             new = [server for server in found if server.id not in known]
-            located = places.of_servers(client, new, CONF.fencing.restart_order_from)
+            located = reading.places(new, CONF.fencing.restart_order_from)
             listed = [
                 *known.values(),
                 *(selection.before_failure(client, s, since, located[s.id]) for s in new),
@@ -230,20 +233,29 @@ def _listed(
             if time.monotonic() >= end:
                 raise NoAnswer(f"Nova does not list its instances: {error}") from error
         time.sleep(CONF.fencing.poll_interval)
+    if record is None or record.instances is None:
+        for uuid, reason in left.items():
+            tell(progress.left_alone(uuid, reason), 0.1)
     for uuid, place in located.items():
         for note in place.notes:
             tell(progress.unheeded(uuid, note), 0.1)
     return tuple(item for phase in restart_order.phases(listed) for item in phase)
 
 
-def _chosen(client: Any, host: str) -> list[Any]:
+def _chosen(client: Any, host: str, reading: Reading) -> tuple[list[Any], dict[str, str]]:
+    """Return the instances of a host to recover, and why each other one is left alone."""
     options = CONF.host_failure
-    return selection.to_recover(
-        instances.of_host(client, host),
-        key=getattr(options, "ha_enabled_instance_metadata_key", "HA_Enabled"),
+    key = getattr(options, "ha_enabled_instance_metadata_key", "HA_Enabled")
+    servers = [s for s in instances.of_host(client, host) if not instances.is_going(s)]
+    found = selection.to_recover(
+        servers,
+        key=key,
         everyone=options.evacuate_all_instances,
         skip_errors=options.ignore_instances_in_error_state,
     )
+    left = {s.id: selection.why_left(s, key) for s in servers if s not in found}
+    left |= reading.objections(found, scope(CONF), host)
+    return [s for s in found if s.id not in left], left
 
 
 def restart(this: Attempt, fenced: float, *, tell: Callable[[str, float], None]) -> list[str]:
@@ -262,7 +274,8 @@ def restart(this: Attempt, fenced: float, *, tell: Callable[[str, float], None])
     """
     try:
         client = this.client()
-        servers = [s for s in _chosen(client, this.host) if selection.is_down(client, s, fenced)]
+        found, _ = _chosen(client, this.host, Reading(client))
+        servers = [s for s in found if selection.is_down(client, s, fenced)]
     except Exception as error:  # whatever a client library raises
         raise NoAnswer(f"Nova does not list its instances: {error}") from error
     left = []

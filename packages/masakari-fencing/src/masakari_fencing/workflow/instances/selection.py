@@ -9,11 +9,9 @@ from typing import Any
 from masakari_fencing.openstack import instances, times
 from masakari_fencing.openstack.instances import POWER, STATE, TASK
 from masakari_fencing.openstack.restart_order import Place
+from masakari_fencing.openstack.scope import TRUE
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances.evacuation import SHUTDOWN, wanted
-
-_TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
-"""What oslo.utils, and so Masakari, takes for true."""
 
 ANYWHERE = Place()
 """The place of an instance of which nothing is said."""
@@ -35,8 +33,20 @@ def to_recover(
     """
     there = [s for s in servers if not instances.is_going(s)]
     chosen = [s for s in there if not (skip_errors and getattr(s, STATE, "") == "error")]
-    marked = [s for s in chosen if str(s.metadata.get(key, "")).strip().lower() in _TRUE]
+    marked = [s for s in chosen if str(s.metadata.get(key, "")).strip().lower() in TRUE]
     return marked + [s for s in chosen if everyone and s not in marked]
+
+
+def why_left(server: Any, key: str) -> str:
+    """Return why an instance is none of `to_recover`.
+
+    Args:
+        server: novaclient's server.
+        key: metadata key of instances that are to be recovered.
+    """
+    if getattr(server, STATE, "") == "error":
+        return "it is in ERROR, and ignore-instances-in-error-state is set"
+    return f"it has no {key}=True, and evacuate-all-instances is not set"
 
 
 def before(server: Any, *, running: bool, place: Place = ANYWHERE) -> Instance:

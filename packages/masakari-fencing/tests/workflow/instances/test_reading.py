@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from masakari_fencing.openstack.images import Images
 from masakari_fencing.openstack.restart_order import GROUP_KEY, PRIORITY_KEY, SOURCES, Place
-from masakari_fencing.workflow.instances import places
+from masakari_fencing.openstack.scope import Scope, parse
+from masakari_fencing.workflow.instances.reading import Reading
 
 
 class Glance:
@@ -19,6 +20,8 @@ class Glance:
         self.images, self.code = images, code
         self.asked: list[str] = []
         self.filters: list[Any] = []
+        self.aggregates: Any = None
+        self.get_project_id: Any = None
         self.client = SimpleNamespace(session=self, region_name="RegionOne", interface="public")
 
     def request(self, url: str, method: str, **options: Any) -> Any:
@@ -40,7 +43,7 @@ IMAGES = {"i1": {"id": "i1", "tags": [], GROUP_KEY: "db"}, "i2": {"id": "i2"}}
 def test_each_image_is_asked_for_once_however_many_instances_there_are() -> None:
     glance = Glance(IMAGES)
     servers = [server(f"g{n}", image={"id": f"i{1 + n % 2}"}) for n in range(100)]
-    found = places.of_servers(glance, servers, SOURCES)
+    found = Reading(glance).places(servers, SOURCES)
     assert sorted(glance.asked) == ["/v2/images/i1", "/v2/images/i2"]
     expected = {"service_type": "image", "region_name": "RegionOne", "interface": "public"}
     assert glance.filters[0] == expected
@@ -57,7 +60,7 @@ def test_what_stands_in_the_server_itself_costs_no_request() -> None:
         server("old", flavor={"id": "1"}, image=None),
         server("odd", metadata=None, flavor="m1", image=["i1"]),
     ]
-    found = places.of_servers(glance, servers, SOURCES)
+    found = Reading(glance).places(servers, SOURCES)
     assert found["all"] == Place(7, "web")
     assert found["volume"] == Place(7)
     assert found["old"] == found["odd"] == Place()
@@ -81,7 +84,7 @@ def test_an_operator_says_where_is_looked(sources: tuple[str, ...], expected: Pl
         image={"id": "i1"},
     )
     glance = Glance(IMAGES)
-    assert places.of_servers(glance, [one], sources)["g1"] == expected
+    assert Reading(glance).places([one], sources)["g1"] == expected
     assert bool(glance.asked) == ("image" in sources)
 
 
@@ -89,7 +92,7 @@ def test_an_operator_says_where_is_looked(sources: tuple[str, ...], expected: Pl
 def test_an_image_that_cannot_be_read_is_noted_and_nothing_else(code: int) -> None:
     glance = Glance(IMAGES, code)
     one = server("g1", metadata={PRIORITY_KEY: "9"}, image={"id": "i1"})
-    found = places.of_servers(glance, [one, server("g2", image={"id": "gone"})], SOURCES)
+    found = Reading(glance).places([one, server("g2", image={"id": "gone"})], SOURCES)
     assert (found["g1"].priority, found["g1"].group) == (9, "")
     assert "image i1 cannot be read" in found["g1"].notes[0]
     assert "image gone cannot be read" in found["g2"].notes[0]
@@ -99,7 +102,7 @@ def test_a_slow_glance_is_given_up() -> None:
     moments = iter([0.0, 1.0, *[100.0] * 50])
     glance = Glance({f"i{n}": {} for n in range(9)} | IMAGES)
     servers = [server(f"g{n}", image={"id": f"i{n}"}) for n in range(9)]
-    found = places.of_servers(glance, servers, SOURCES, clock=lambda: next(moments))
+    found = Reading(glance, clock=lambda: next(moments)).places(servers, SOURCES)
     assert len(glance.asked) == 1
     assert sum("no answer within 3 s" in " ".join(one.notes) for one in found.values()) == 8
 
@@ -108,3 +111,54 @@ def test_the_client_takes_over_what_novaclient_has() -> None:
     adapter = SimpleNamespace(session="session", region_name=None, interface="internal")
     found = Images.beside(SimpleNamespace(client=adapter))
     assert found._filter == {"service_type": "image", "interface": "internal"}
+
+
+def objections(nova: Any, rules: str, *servers: Any) -> dict[str, str]:
+    found = Scope(never=parse(rules), amphorae=False)
+    return Reading(nova).objections(servers, found, "node1.maas")
+
+
+AMPHORA = "amphora-01234567-89ab-cdef-0123-456789abcdef"
+
+
+def test_who_is_left_alone_by_what_stands_in_the_server_costs_no_request() -> None:
+    glance = Glance(IMAGES)
+    left = objections(
+        glance,
+        "name:x-*, metadata:spare, flavor:gold=no",
+        server("named", name="x-1", image={"id": "i1"}),
+        server("said", metadata={"spare": "true"}),
+        server("specs", flavor={"extra_specs": {"gold": "no"}}),
+        server("other", name="x", tenant_id="p1"),
+    )
+    assert sorted(left) == ["named", "said", "specs"]
+    assert glance.asked == []
+
+
+def test_images_and_aggregates_are_asked_for_once_and_where_a_rule_needs_them() -> None:
+    glance = Glance({"i1": {"tags": ["octavia"]}, "i2": {"pet": "false"}})
+    asked = []
+
+    def aggregates() -> list[Any]:
+        asked.append(1)
+        one = SimpleNamespace(metadata={"lab": "yes"}, hosts=["node2.maas"])
+        return [one, SimpleNamespace(metadata={"tier": "b"}, hosts=["node1.maas", "node2.maas"])]
+
+    glance.aggregates = SimpleNamespace(list=aggregates)
+    servers = [server(f"g{n}", image={"id": f"i{1 + n % 3}"}) for n in range(9)]
+    left = objections(glance, "image-tag:octavia, image:pet=false, aggregate:lab", *servers)
+    assert sorted(left) == ["g0", "g1", "g3", "g4", "g6", "g7"], "i3 is not to be had"
+    assert len(asked) == 1 and len(glance.asked) == 3
+    assert sorted(objections(glance, "aggregate:tier=b", *servers)) == [s.id for s in servers]
+    glance.aggregates = SimpleNamespace(list=lambda: 1 / 0)
+    assert objections(glance, "aggregate:tier=b", *servers) == {}
+
+
+@pytest.mark.parametrize(("project", "left"), [("own", True), ("a-user", False)])
+def test_an_amphora_is_known_by_its_name_and_the_project_of_the_services(
+    project: str, left: bool
+) -> None:
+    glance = Glance(IMAGES)
+    glance.get_project_id = lambda: "own"
+    one = server("g1", name=AMPHORA, tenant_id=project)
+    assert bool(objections(glance, "", one, server("g2", name="amphora"))) is left
