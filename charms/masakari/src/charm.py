@@ -94,9 +94,6 @@ class MasakariCharm(Pausable):
         if refused and not self._workload.packages.version:
             self._result = Result(problems=refused)
             return
-        if unknown := self._workload.packages.unsupported:
-            self._result = Result(problems=[*refused, blocked(unknown)])
-            return
         reader = self._reader(event)
         result = self._workload.reconcile(
             reader.read(config),

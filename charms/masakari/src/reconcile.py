@@ -141,6 +141,8 @@ class Workload:
         Raises:
             CommandError, OSError: the machine itself is in trouble; the hook is tried again.
         """
+        if unknown := self.packages.unsupported:
+            return Result(problems=[blocked(unknown)])
         result = Result()
         tls = self._configure_haproxy(state, result)
         serving = tls is not None and self.haproxy.is_ours

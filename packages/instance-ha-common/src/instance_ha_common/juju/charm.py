@@ -12,10 +12,10 @@ from typing import ClassVar
 import ops
 from ops.log import JujuLogHandler
 
+from instance_ha_common import ubuntu
 from instance_ha_common.juju import databag
 from instance_ha_common.juju.problems import Severity, Verdict, waiting
 from instance_ha_common.juju.status import READY
-from instance_ha_common.machine import ubuntu
 from instance_ha_common.machine.awaited import AGAIN, Watcher
 from instance_ha_common.machine.host import Host
 

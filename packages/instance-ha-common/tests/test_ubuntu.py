@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from instance_ha_common import testing
-from instance_ha_common.machine import ubuntu
+from instance_ha_common import testing, ubuntu
 
-CHARMS = Path(__file__).resolve().parents[4] / "charms"
+CHARMS = Path(__file__).resolve().parents[3] / "charms"
 
 
 @pytest.mark.parametrize(
