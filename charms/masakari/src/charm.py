@@ -50,8 +50,7 @@ _RECOVERY_ACTIONS = (
     "list_recoveries",
     "show_recovery",
 )
-_PREFLIGHT_ACTIONS = ("check", "plan_recovery")
-_PLANNED_ACTIONS = ("drain_host", "drill", "show_drill")
+_PLANNED_ACTIONS = ("check", "plan_recovery", "drain_host", "drill", "show_drill")
 _REACTIONS = (ops.RelationEvent, ops.ActionEvent)
 """Events that may come in great numbers, or that somebody waits for."""
 _INSTALLATIONS = (ops.InstallEvent, ops.UpgradeCharmEvent, ops.PostSeriesUpgradeEvent)
@@ -76,8 +75,6 @@ class MasakariCharm(Pausable):
             framework.observe(on[name].action, self._on_segment_action)
         for name in _RECOVERY_ACTIONS:
             framework.observe(on[name].action, self._on_recovery_action)
-        for name in _PREFLIGHT_ACTIONS:
-            framework.observe(on[name].action, self._on_preflight)
         for name in _PLANNED_ACTIONS:
             framework.observe(on[name].action, self._on_planned)
         framework.observe(on.openstack_upgrade_action, self._on_openstack_upgrade)
@@ -223,18 +220,6 @@ class MasakariCharm(Pausable):
             return
         if name in actions.TOLD:
             self.react(event)
-
-    def _on_preflight(self, event: ops.ActionEvent) -> None:
-        from preflight import actions
-        from segments.cloud import CloudError
-        from segments.lookup import ActionError
-
-        try:
-            results = actions.run(self._state(event), self._workload, event.params)
-        except (ActionError, CloudError, ValueError) as error:
-            event.fail(str(error))
-            return
-        event.set_results(results)
 
     def _on_planned(self, event: ops.ActionEvent) -> None:
         from planned import actions

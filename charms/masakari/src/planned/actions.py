@@ -1,4 +1,4 @@
-"""Actions on planned work: from Juju's parameters to calls."""
+"""Actions before a disaster, and on planned work: from Juju's parameters to calls."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from masakari_fencing.pacemaker.tools import PacemakerError
 
 from planned.draining import Drain
 from planned.rehearsal import drill, show_drill
+from preflight import actions as preflight
 from segments import access
 from segments.lookup import ActionError
 from segments.results import Results
@@ -34,6 +35,8 @@ def drain_host(state: State, workload: Workload, params: Mapping[str, Any]) -> R
 
 
 PLANNED_ACTIONS: Mapping[str, Action] = {
+    "check": preflight.run,
+    "plan_recovery": preflight.run,
     "drain_host": drain_host,
     "drill": drill,
     "show_drill": show_drill,
