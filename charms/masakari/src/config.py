@@ -110,9 +110,9 @@ class Config:
         return package_sources.parse(self.openstack_origin)
 
     @functools.cached_property
-    def flags(self) -> dict[str, str]:
-        """Extra options for `[DEFAULT]`."""
-        return options.config_flags(self.config_flags)
+    def flags(self) -> dict[str, dict[str, str]]:
+        """Extra options, by section."""
+        return options.sectioned_flags(self.config_flags)
 
     @functools.cached_property
     def scope(self) -> Scope:
@@ -205,7 +205,11 @@ class Config:
             yield "worker-multiplier: must be above 0 and at most 64"
 
     def _check_flags(self) -> None:
-        taken = sorted(set(self.flags) & masakari_conf.OWN_OPTIONS)
+        taken = sorted(
+            option if section == "DEFAULT" else f"{section}/{option}"
+            for section, flags in self.flags.items()
+            for option in set(flags) & masakari_conf.OWN_OPTIONS.get(section, frozenset())
+        )
         if taken:
             raise ValueError(f"config-flags: remove {', '.join(taken)}: the charm itself sets it")
 

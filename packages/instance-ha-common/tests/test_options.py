@@ -19,7 +19,26 @@ def test_config_flags():
     assert options.config_flags(None) == options.config_flags(" , ") == {}
 
 
-@pytest.mark.parametrize("text", ["a", "=b", "a=b\n[api]\nx=1", "[x]=1", "a b=c", "a=b,c"])
+def test_flags_of_other_sections():
+    text = "debug=True, fencing/a-b = c d ,fencing/x=,DEFAULT/url=http://h:1/?q=2/3,"
+    assert options.sectioned_flags(text) == {
+        "DEFAULT": {"debug": "True", "url": "http://h:1/?q=2/3"},
+        "fencing": {"a-b": "c d", "x": ""},
+    }
+    assert options.sectioned_flags(None) == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "/a=b", "a/=b", "a/b/c=d", "a=b\n[api]\nx=1", "[x]/a=1", "a b/c=d", "a/b=c,d"]
+)
+def test_flags_of_other_sections_that_are_none(text):
+    with pytest.raises(ValueError, match="config-flags: expected key=value or section/key=value"):
+        options.sectioned_flags(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "a/b=c", "=b", "a=b\n[api]\nx=1", "[x]=1", "a b=c", "a=b,c"]
+)
 def test_config_flags_that_are_none(text):
     with pytest.raises(ValueError, match="config-flags: expected key=value"):
         options.config_flags(text)

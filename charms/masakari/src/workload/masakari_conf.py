@@ -199,10 +199,11 @@ _NOTIFIER: Sections = {
     },
 }
 
-OWN_OPTIONS = frozenset(
-    option for sections in (_BOTH, _API, _ENGINE) for option in sections["DEFAULT"]
-)
-"""Options of `[DEFAULT]` that the charm sets, which `config-flags` therefore cannot."""
+OWN_OPTIONS = {
+    name: frozenset(o for part in (_BOTH, _API, _ENGINE) for o in part.get(name, ()))
+    for name in {*_BOTH, *_API, *_ENGINE}
+}
+"""Options that the charm sets, by section, which `config-flags` therefore cannot."""
 
 
 def for_api(settings: Settings) -> str:
@@ -232,7 +233,8 @@ def _file(settings: Settings, *parts: Sections) -> str:
         for name, section in part.items():
             values = {o: options.oslo(v) for o, v in _filled(settings, section).items()}
             found.setdefault(name, {}).update(values)
-    found["DEFAULT"].update(settings.config.flags)
+    for name, flags in settings.config.flags.items():
+        found.setdefault(name, {}).update(flags)
     return _HEADER + _text(found)
 
 

@@ -62,7 +62,10 @@ def test_defaults_are_valid() -> None:
         ({"recovery_workflow": "none"}, "recovery-workflow: must be one of fence-first, stock"),
         ({"fence_reported_failed": "maybe"}, "fence-reported-failed: must be one of never, con"),
         ({"config_flags": "debug=True"}, "config-flags: remove debug: the charm itself sets it"),
-        ({"config_flags": "x"}, "config-flags: expected key=value pairs, found 'x'"),
+        ({"config_flags": "fencing/fencing_timeout=1"}, "config-flags: remove fencing/fencing_ti"),
+        ({"config_flags": "database/connection=x"}, "config-flags: remove database/connection"),
+        ({"config_flags": "a/b/c=1"}, "config-flags: expected key=value or section/key=value pai"),
+        ({"config_flags": "x"}, "config-flags: expected key=value or section/key=value pairs, fo"),
         ({"ssl_cert": model.b64(model.PEM)}, "ssl_cert and ssl_key (or ssl-key-secret): set both"),
         ({"ssl_key": model.b64(model.KEY)}, "ssl_cert and ssl_key (or ssl-key-secret): set both"),
         ({"ssl_key": model.b64("x")}, "ssl_key: not base64 of a PEM private key"),
@@ -140,7 +143,10 @@ def test_any_value_is_accepted_or_refused_with_a_reason(options: dict[str, objec
     except ValueError as error:
         assert str(error)
     else:
-        for flag in (*config.flags, *config.flags.values(), config.region):
+        flags = [
+            part for found in config.flags.values() for pair in found.items() for part in pair
+        ]
+        for flag in (*config.flags, *flags, config.region):
             assert "\n" not in flag
 
 

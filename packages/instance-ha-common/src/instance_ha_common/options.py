@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_FLAG = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_-]*)\s*=([^,]*)")
+_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
+_FLAG = re.compile(rf"\s*(?P<key>{_NAME})\s*=(?P<value>[^,]*)")
+_SECTIONED_FLAG = re.compile(rf"\s*(?:(?P<section>{_NAME})/)?{_FLAG.pattern}")
 _PEM_CERTIFICATE = re.compile(
     r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----"
 )
@@ -74,15 +76,33 @@ def config_flags(text: str | None) -> dict[str, str]:
         ValueError: a part is no pair, or a value holds a control character (a line break would
             let one option write others).
     """
-    flags: dict[str, str] = {}
+    sections = _flags(text, _FLAG, "key=value")
+    return sections.get("DEFAULT", {})
+
+
+def sectioned_flags(text: str | None) -> dict[str, dict[str, str]]:
+    """Parse `config-flags` whose pairs may name a section: `section/key=value`.
+
+    Returns:
+        the pairs by section, `DEFAULT` where none is named.
+
+    Raises:
+        ValueError: as `config_flags`.
+    """
+    return _flags(text, _SECTIONED_FLAG, "key=value or section/key=value")
+
+
+def _flags(text: str | None, form: re.Pattern[str], expected: str) -> dict[str, dict[str, str]]:
+    sections: dict[str, dict[str, str]] = {}
     for part in (text or "").strip().strip(",").split(","):
         if not part.strip():
             continue
-        match = _FLAG.fullmatch(part)
-        if match is None or any(ord(char) < 32 for char in match[2].strip()):
-            raise ValueError(f"config-flags: expected key=value pairs, found {part.strip()!r}")
-        flags[match[1]] = match[2].strip()
-    return flags
+        match = form.fullmatch(part)
+        if match is None or any(ord(char) < 32 for char in match["value"].strip()):
+            raise ValueError(f"config-flags: expected {expected} pairs, found {part.strip()!r}")
+        section = match.groupdict().get("section") or "DEFAULT"
+        sections.setdefault(section, {})[match["key"]] = match["value"].strip()
+    return sections
 
 
 def pem_certificates(text: str) -> str | None:
