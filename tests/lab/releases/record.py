@@ -255,6 +255,7 @@ def _copy(tree: Path, machine: Machine) -> None:
     packed = subprocess.run(
         ["tar", "--create", "--directory", str(tree), "usr"], capture_output=True, check=True
     )
+    _run(machine, ["sh", "-c", "rm -f /usr/share/pacemaker/*.rng"])  # schemas of another release
     # Not the configuration: the machine's own stays.
     unpack = machine.popen(["tar", "--extract", "--directory", "/"], stdin=subprocess.PIPE)
     unpack.communicate(packed.stdout, timeout=120)
