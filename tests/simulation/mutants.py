@@ -76,7 +76,7 @@ MUTANTS = (
         "groups",
         Edit(
             "workflow.instances.turns",
-            "Turns.wait",
+            "Turns._wait_for_others",
             "while before and",
             "while False and",
         ),
@@ -85,7 +85,10 @@ MUTANTS = (
         "a group begins when those before it have ended, up or not",
         "groups, some fail",
         Edit(
-            "workflow.instances.turns", "Turns.wait", "not missing and not failed", "not missing"
+            "workflow.instances.turns",
+            "Turns._wait_for_others",
+            "not missing and not failed",
+            "not missing",
         ),
     ),
     Mutant(

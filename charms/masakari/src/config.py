@@ -77,6 +77,7 @@ class Config:
     recovery_workflow: str = one_of("fence-first", "stock")
     fencing_timeout: int = at_least(1)
     fence_reported_failed: str = one_of("never", "confirmed", "always")
+    host_recovery_stagger: int = at_least(0)
     recover_only: str = ""
     recover_never: str = ""
     recover_amphorae: bool

@@ -178,6 +178,7 @@ _ENGINE: Sections = {
         "allow_unfenced_recovery": lambda s: s.config.allow_recovery_without_fencing,
         "fence_reported_failed": lambda s: s.config.fence_reported_failed,
         "fencing_timeout": lambda s: s.config.fencing_timeout,
+        "evacuation_stagger": lambda s: s.config.host_recovery_stagger,
         "recover_only": lambda s: _rules(s.config.scope.only),
         "recover_never": lambda s: _rules(s.config.scope.never),
         "recover_amphorae": lambda s: s.config.recover_amphorae,

@@ -50,6 +50,7 @@ def test_defaults_are_valid() -> None:
         ({"worker_multiplier": 0.0}, "worker-multiplier: must be above 0 and at most 64"),
         ({"worker_multiplier": float("nan")}, "worker-multiplier: must be above 0"),
         ({"evacuation_delay": -1}, "evacuation-delay: must be at least 0, is -1"),
+        ({"host_recovery_stagger": -1}, "host-recovery-stagger: must be at least 0, is -1"),
         ({"host_recovery_threads": 0}, "host-recovery-threads: must be at least 1, is 0"),
         ({"fencing_limit_share": 101}, "fencing-limit-share: must be at most 100"),
         ({"report_limit_hosts": -1}, "report-limit-hosts: must be at least 0, is -1"),

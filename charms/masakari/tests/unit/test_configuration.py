@@ -148,6 +148,7 @@ def test_a_slow_client_holds_no_process_of_the_api(ctx: testing.Context, machine
         ("report-limit-hosts", 5, "fencing", "report_limit_hosts", "5"),
         ("restart-order-from", "", "fencing", "restart_order_from", ""),
         ("restart-order-from", "image,server", "fencing", "restart_order_from", "server,image"),
+        ("host-recovery-stagger", 3, "fencing", "evacuation_stagger", "3"),
         ("recover-only", "name:a$*", "fencing", "recover_only", "name:a$$*"),
         ("recover-never", "flavor:a=B , name:x", "fencing", "recover_never", "flavor:a=b, name:x"),
         ("recover-amphorae", True, "fencing", "recover_amphorae", "True"),

@@ -99,6 +99,13 @@ OPTIONS = [
         min=1,
         help="Seconds within which Nova must show the compute service as forced down.",
     ),
+    cfg.FloatOpt(
+        "evacuation_stagger",
+        default=0,
+        min=0,
+        help="Seconds between the beginnings of two evacuations from the same host, so that many "
+        "at once do not overwhelm Nova, the storage or the network.",
+    ),
     cfg.StrOpt(
         "recover_only",
         default="",

@@ -115,6 +115,20 @@ def test_where_most_of_the_time_is_over_the_rest_is_waited_for() -> None:
     assert 100.0 <= clock.passed <= 100.4
 
 
+def test_they_begin_apart_from_each_other() -> None:
+    clock = Clock()
+    many = [Instance(f"g{n}", "active") for n in range(3)]
+    found = turns(clock, *many, stagger=2.0)
+    begun = []
+    for item in many:
+        found.wait(item)
+        begun.append(clock.passed)
+    assert begun == pytest.approx([0.0, 2.0, 4.0], abs=0.3)
+    clock.sleep(30.0)
+    found.wait(many[0])
+    assert clock.passed == pytest.approx(34.0, abs=0.5), "what was waited for anyway counts"
+
+
 def test_what_stops_the_recovery_ends_the_waiting() -> None:
     clock = Clock()
     turns(clock, DB, APP, stopped=lambda: clock.passed >= 3).wait(APP)

@@ -76,6 +76,7 @@ def evacuate(
         since=listed,
         patience=CONF.fencing.restart_group_timeout,
         pause=CONF.fencing.restart_group_pause,
+        stagger=CONF.fencing.evacuation_stagger,
         stopped=lambda: bool(stopped),
     )
     ended = _evacuate_all(this, record, left, turns, target, fresh, stopped, tell)

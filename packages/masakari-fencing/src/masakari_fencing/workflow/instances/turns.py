@@ -30,6 +30,7 @@ class Turns:
         since: since when they wait, in seconds since the epoch.
         patience: seconds after which a group begins, whatever has become of the one before it.
         pause: seconds between the last of a group that is up and the next group.
+        stagger: seconds between the beginnings of two instances.
         stopped: whether nothing is to begin any more.
         sleep: waits for so many seconds.
         now: seconds since the epoch.
@@ -39,11 +40,13 @@ class Turns:
     since: float
     patience: float
     pause: float = 0.0
+    stagger: float = 0.0
     stopped: Callable[[], bool] = lambda: False
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
     _phases: Sequence[Sequence[Instance]] = field(init=False)
     _ended: dict[str, tuple[bool, float]] = field(init=False)
+    _next: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self._phases = restart_order.phases(self.every)
@@ -56,6 +59,13 @@ class Turns:
         Raises:
             NotYet: one before it was not recovered, and is tried again before this one.
         """
+        self._wait_for_others(item)
+        begin = max(self.now(), self._next)
+        self._next = begin + self.stagger
+        while self.now() < begin and not self.stopped():
+            self.sleep(min(INTERVAL, max(0.0, begin - self.now())))
+
+    def _wait_for_others(self, item: Instance) -> None:
         number = next(n for n, phase in enumerate(self._phases) if item in phase)
         latest = self.since + number * self.patience
         before = [one.uuid for phase in self._phases[:number] for one in phase]
