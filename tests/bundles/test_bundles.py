@@ -8,9 +8,10 @@ import re
 from pathlib import Path
 
 import pytest
-from combinations import BUNDLES, MASAKARI, REPOSITORY, combinations
+from combinations import BUNDLES, MASAKARI, NOBLE, REPOSITORY, combinations
 from jujulab.bundle.changes import AddApplication, AddMachine, AddRelation, AddUnit
 from jujulab.bundle.data import ApplicationView, MachineView, ModelView, UnitView
+from jujulab.bundle.errors import BundleError
 from jujulab.bundle.load import load
 from jujulab.bundle.names import MachineMap
 from jujulab.bundle.plan import compute_changes
@@ -152,6 +153,20 @@ def test_fencing_is_on_and_pacemaker_runs_nothing_on_the_hypervisors(charms):
         "enable-resources": False,
     }
     assert applications["hacluster"].options["cluster_count"] == 3
+
+
+def test_a_cloud_on_noble_takes_the_same_with_one_more_overlay(charms, tmp_path):
+    """A cloud is on one release of Ubuntu: its subordinates have to be on their principal's."""
+    folder = tmp_path / "bundles"
+    folder.mkdir()
+    cloud = folder / "base.yaml"
+    cloud.write_text(BASE.read_text().replace("ubuntu@22.04", "ubuntu@24.04"))
+    applications = load(cloud, [MASAKARI, NOBLE], charms=charms).applications
+    assert applications["masakari"].options["openstack-origin"] == "distro"
+    for name in ("masakari", "masakari-monitors", "pacemaker-remote", "hacluster"):
+        assert "24.04" in str(applications[name].base)
+    with pytest.raises(BundleError, match="the bases differ"):
+        load(BASE, [MASAKARI, NOBLE], charms=charms)
 
 
 def test_three_values_are_to_be_filled_in(charms):

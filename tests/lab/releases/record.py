@@ -228,7 +228,8 @@ class Recorder:
         deadline = time.monotonic() + 180
         while found(self.look()) is None:
             if time.monotonic() > deadline:
-                print(self.member.run(["crm_mon", "-1rf"], check=False).stdout)
+                for argv in (["crm_mon", "-1rf"], ["journalctl", "-u", "pacemaker", "-n", "40"]):
+                    print(self.member.run(argv, check=False).stdout)
                 sys.exit(f"never: {what}")
             time.sleep(pause)
 
