@@ -47,6 +47,7 @@ _RECOVERY_ACTIONS = (
     "disarm",
     "arm",
     "recover_host",
+    "retry_recovery",
     "list_recoveries",
     "show_recovery",
 )

@@ -9,6 +9,7 @@ from masakari_fencing.pacemaker.tools import PacemakerError
 
 from recoveries.confirming import confirm_host_dead
 from recoveries.disarming import arm, disarm, recover_host
+from recoveries.retrying import retry_recovery
 from recoveries.telling import list_recoveries, show_recovery
 from recoveries.times import moment
 from segments.cloud import Cloud
@@ -44,6 +45,7 @@ RECOVERY_ACTIONS: Mapping[str, Action] = {
     "disarm": disarm,
     "arm": arm,
     "recover_host": recover_host,
+    "retry_recovery": retry_recovery,
     "list_recoveries": list_recoveries,
     "show_recovery": show_recovery,
 }
