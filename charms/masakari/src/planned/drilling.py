@@ -36,8 +36,8 @@ _ALIVE = 5.0
 """Seconds within which a host was heard that is taken for on."""
 _LOOK = 0.15
 """Seconds between two looks at the canaries: the report is as exact as that."""
-_APART = 1.0
-"""Seconds between two looks at the notification."""
+_APART, _SELDOM = 1.0, 5.0
+"""Seconds between two looks at the notification: when all canaries are back, and until then."""
 _CLOCKS = 5.0
 """Seconds by which a notification may seem older than the cut that caused it."""
 
@@ -91,6 +91,8 @@ class Drilling:
         self._metadata = metadata
         self._sleep = sleep
         self._clock = clock
+        self._uuid = ""
+        self._looked = 0.0
 
     def run(self, drill: Drill) -> Drill:
         """Carry it out to its end.
@@ -159,12 +161,14 @@ class Drilling:
     def _follow(self, drill: Drill) -> Drill:
         """Look at the canaries until all are back, and at the notification until it has ended."""
         end = drill.marks["cut"] + RECOVERED
-        looked, status = 0.0, ""
+        looked, status = self._clock(), ""
         while True:
             now = self._clock()
-            if len(drill.back) < len(drill.sources):
+            waits = len(drill.back) < len(drill.sources)
+            if waits:
                 drill = self._look(drill)
-            if now - looked >= _APART:
+            # Meanwhile each request makes the report less exact.
+            if now - looked >= (_SELDOM if waits else _APART):
                 looked = now
                 found = self._notification(drill)
                 status = str(found.get("status") or "")
@@ -178,23 +182,29 @@ class Drilling:
             self._sleep(_LOOK)
 
     def _look(self, drill: Drill) -> Drill:
+        begun = self._clock()
         try:
             found = self._canaries(drill).look()
         except CloudError:
             return drill  # Nova may not answer in the middle of a disaster
-        now = self._clock()
-        for one in found:
-            if one.uuid not in drill.back and canaries.back(one, drill.host):
-                drill = dataclasses.replace(drill, back={**drill.back, one.uuid: (now, one.host)})
-        return drill
+        # One that is back was so at some moment after the last look was begun, when it was not,
+        # and before this one has ended.
+        now, before = self._clock(), self._looked or drill.marks["cut"]
+        self._looked = begun
+        back = {
+            one.uuid: ((before + now) / 2, one.host, (now - before) / 2)
+            for one in found
+            if one.uuid not in drill.back and canaries.back(one, drill.host)
+        }
+        return dataclasses.replace(drill, back={**drill.back, **back})
 
     def _notification(self, drill: Drill) -> Mapping[str, Any]:
         """Masakari's notification of this failure; empty while there is none."""
         try:
-            entry = Lookup(self._cloud).find_host(drill.host)
+            self._uuid = self._uuid or Lookup(self._cloud).find_host(drill.host).uuid
             for item in self._cloud.host_failures(20):
                 begun = times.epoch(item.get("generated_time")) or 0.0
-                mine = item.get("source_host_uuid") == entry.uuid
+                mine = item.get("source_host_uuid") == self._uuid
                 if mine and begun >= drill.marks["cut"] - _CLOCKS:
                     return item
         except CloudError:

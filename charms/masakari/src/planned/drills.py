@@ -65,7 +65,8 @@ class Drill:
         phase: what happens, or happened when it was interrupted; one of `PHASES`.
         marks: when what was reached, in seconds since the epoch.
         sources: the canaries' names by UUID, once they run.
-        back: when each was seen running elsewhere, and where, by UUID.
+        back: when each ran again, where, and by how many seconds that may be too late or too
+            early, by UUID.
         recovery: UUID of Masakari's notification.
         evacuations: when Nova began each of a canary's evacuations, by UUID; None: not known yet.
         problems: what went wrong, in sentences.
@@ -81,7 +82,7 @@ class Drill:
     phase: str = "canaries"
     marks: dict[str, float] = dataclasses.field(default_factory=dict)
     sources: dict[str, str] = dataclasses.field(default_factory=dict)
-    back: dict[str, tuple[float, str]] = dataclasses.field(default_factory=dict)
+    back: dict[str, tuple[float, str, float]] = dataclasses.field(default_factory=dict)
     recovery: str = ""
     evacuations: dict[str, list[float]] | None = None
     problems: tuple[str, ...] = ()
@@ -109,7 +110,10 @@ def parse(data: Mapping[str, Any]) -> Drill:
     """
     found = dict(data)
     found["kind"] = Kind(**found["kind"])
-    found["back"] = {uuid: (float(t), str(host)) for uuid, (t, host) in found["back"].items()}
+    found["back"] = {
+        uuid: (float(when), str(host), float(unsure))
+        for uuid, (when, host, unsure) in found["back"].items()
+    }
     found["problems"] = tuple(map(str, found["problems"]))
     return Drill(**found)
 

@@ -112,23 +112,23 @@ def _phases(drill: Drill, recovery: Report | None) -> list[tuple[str, float]]:
     if recovery is not None:
         reached |= {k: v for k, v in recovery.phases.items() if k in ("notified", "evacuating")}
     if drill.sources and len(drill.back) == len(drill.sources):
-        reached["all-back"] = max(when for when, _ in drill.back.values())
+        reached["all-back"] = max(when for when, _, _ in drill.back.values())
     return sorted(reached.items(), key=lambda item: item[1])
 
 
 def _canary(drill: Drill, uuid: str) -> Results:
-    """One canary: where it went, and for how many seconds it was away."""
+    """One canary: where it went, for how many seconds it was away, and how exact that is."""
     described = {"name": drill.sources[uuid], "from": drill.host}
     if uuid in drill.back:
-        when, host = drill.back[uuid]
+        when, host, unsure = drill.back[uuid]
         lost = drill.marks.get("silent") or drill.marks["cut"]
-        described |= {"to": host, "seconds": f"{when - lost:.1f}"}
+        described |= {"to": host, "seconds": f"{when - lost:.1f}", "within": f"{unsure:.1f}"}
     return described
 
 
 def _timeline(drill: Drill, recovery: Report | None, begin: float) -> str:
     lines = [(when, _WORDS[name]) for name, when in drill.marks.items()]
-    lines += [(w, f"{drill.sources[u]} runs on {host}") for u, (w, host) in drill.back.items()]
+    lines += [(w, f"{drill.sources[u]} runs on {host}") for u, (w, host, _) in drill.back.items()]
     if recovery is not None:
         lines += [(line.time, line.text) for line in recovery.lines]
     text = (f"{when - begin:8.1f} s  {what}" for when, what in sorted(lines))

@@ -125,6 +125,7 @@ def test_a_drill(world: World, cloud: DrilledCloud) -> None:
     for found in report["canaries"].values():
         assert (found["from"], found["to"]) == (ONE, TWO)
         assert float(found["seconds"]) == pytest.approx(phases["all-back"] - 0.5, abs=0.11)
+        assert found["within"] == "1.0", "between the cut and the first look"
     lines = report["timeline"].splitlines()
     assert "     0.0 s  the cluster is asked to fence it" in lines
     assert any(line.endswith("-1 runs on node2.maas") for line in lines)
