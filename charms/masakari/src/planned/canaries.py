@@ -14,9 +14,6 @@ from segments.cloud import Cloud, CloudError
 from segments.lookup import ActionError
 from segments.servers import Server
 
-PREFIX = "masakari-drill-"
-"""How their names begin; the drill's identifier and a number follow."""
-
 _VERSION = "2.74"
 """The first microversion in which an administrator names the host of a new server."""
 _POLL = 0.5  # seconds
@@ -83,7 +80,7 @@ class Canaries:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cloud = cloud
-        self._prefix = f"{PREFIX}{drill}-"
+        self._prefix = f"{servers.CANARY}{drill}-"
         self._sleep = sleep
         self._clock = clock
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from preflight.findings import Finding, Level, enumerated
 from preflight.survey import Hypervisor, Survey
 from segments.cloud import Segment, SegmentHost
+from segments.servers import CANARY
 
 if TYPE_CHECKING:
     from masakari_fencing.cluster.health import Problem
@@ -81,7 +82,7 @@ def of_cloud(survey: Survey) -> list[Finding]:
         for host in hosts:
             found += _host(survey, segment, host)
         found += _disks(survey, segment, hosts)
-    return found + list(_clocks(survey.clocks))
+    return [*found, *_canaries(survey), *_clocks(survey.clocks)]
 
 
 def of_programs(survey: Survey) -> Iterator[Finding]:
@@ -177,6 +178,20 @@ def _disks(survey: Survey, segment: Segment, hosts: Iterable[SegmentHost]) -> It
             "where it is local, an instance is rebuilt from its image, and what it wrote is lost",
             "see images_type and instances_path in nova.conf of the hypervisors: rbd, or a"
             " directory that all of them share",
+        )
+
+
+def _canaries(survey: Survey) -> Iterator[Finding]:
+    """Instances of a drill that nobody carries on, as its unit is gone."""
+    every = (one.name for there in survey.instances.values() for one in there)
+    found = sorted(name for name in every if name.startswith(CANARY))
+    if found:
+        yield Finding(
+            Level.WARNS,
+            "Nova",
+            f"canaries of a drill are there: {enumerated(found)}",
+            "they take room, and a drill that is not over keeps its host closed",
+            "see show-drill on each unit; where none goes on, run return-host, and delete them",
         )
 
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from segments.cloud import Cloud, CloudError
 
+CANARY = "masakari-drill-"
+"""How the names of a drill's instances begin; the drill's identifier and a number follow."""
+
 _PAGE = 1000
 """Servers that are asked for at once; Nova's own `max_limit` by default."""
 _DETAILS = "2.84"

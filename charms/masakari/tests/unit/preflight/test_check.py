@@ -78,6 +78,7 @@ def test_without_a_segment(checked: Any) -> None:
         (lambda c: c.services[TWO].update(forced_down=True), "warns", TWO, "is forced down"),
         (lambda c: c.services[TWO].update(status="disabled"), "warns", TWO, "is disabled"),
         (lambda c: c.boot(ONE, "big", ram=99999), "warns", "segment rack1", "for big"),
+        (lambda c: c.boot(ONE, "masakari-drill-x-1"), "warns", "Nova", "canaries of a drill are"),
         (lambda c: c.boot(ONE, "g", image={"id": "i"}), "unknown", "segment rack1", "1 instances"),
     ],
 )
