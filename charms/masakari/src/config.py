@@ -92,6 +92,7 @@ class Config:
     remote_monitor_timeout: int = at_least(1)
     remote_start_timeout: int = at_least(1)
     remote_reconnect_interval: int = at_least(1)
+    storage_fencing: str = one_of("off", "after-power", "parallel")
     fencing_limit_hosts: int = at_least(0)
     fencing_limit_share: int = at_least(0, 100)
     fencing_limit_window: int = at_least(1)

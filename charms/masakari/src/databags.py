@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import endpoints
-from relations import certificates, cos_agent, database, hacluster, keystone, messaging, peers
+from relations import (
+    ceph,
+    certificates,
+    cos_agent,
+    database,
+    hacluster,
+    keystone,
+    messaging,
+    peers,
+)
 from state import State
 
 OWNED = {
@@ -13,6 +22,7 @@ OWNED = {
     "ha": hacluster.KEYS,
     "certificates": (*certificates.KEYS, *certificates.LEGACY_KEYS),
     "cos-agent": cos_agent.KEYS,
+    "ceph": ceph.KEYS,
     "cluster": peers.KEYS,
 }
 """Keys of each relation that this charm writes, and deletes when they have no value."""
@@ -39,6 +49,7 @@ def compute(
         "ha": _ha(state) if serving else None,
         "certificates": certificates.request(state.unit, state.certificate_names),
         "cos-agent": _cos_agent(state),
+        "ceph": ceph.request(state.application),
         "cluster": peers.publish(state.cluster_address, state.own_addresses, fencing=fencing),
     }
 

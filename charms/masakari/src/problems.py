@@ -29,6 +29,7 @@ def relation_problems(state: State) -> Iterator[Problem]:
         "amqp": state.messaging,
         "ha": state.clustered,
         "certificates": state.issued or config.certificate,
+        "ceph": state.ceph and (state.ceph.limited or state.ceph.refusal),
     }
     if state.issued and not state.certified:
         yield waiting(
@@ -47,12 +48,24 @@ def relation_problems(state: State) -> Iterator[Problem]:
     missing = [name for name in wanted if name not in state.related]
     if missing:
         yield blocked(status.missing_relations(missing))
+    yield from _storage_problems(state)
     if "ha" in state.related and not config.vips and not config.dns_ha:
         yield blocked("HA: set vip, or dns-ha and an os-*-hostname")
         answers["ha"] = True
     incomplete = [name for name, answer in answers.items() if name in state.related and not answer]
     if incomplete:
         yield waiting(status.incomplete_relations(incomplete))
+
+
+def _storage_problems(state: State) -> Iterator[Problem]:
+    mode, ceph = state.config.storage_fencing, state.ceph
+    if mode != "off" and "ceph" not in state.related:
+        yield blocked(
+            f"storage-fencing: {mode} needs Ceph: juju integrate {state.application}:ceph"
+            " ceph-mon:client, or set storage-fencing=off"
+        )
+    if ceph and ceph.refusal:
+        yield blocked(f"ceph-mon does not limit the key (see its log): {ceph.refusal}")
 
 
 def service_problems(services: Services, managed: Sequence[str], *, ha: bool) -> list[Problem]:

@@ -33,6 +33,7 @@ from recoveries.disarm import Disarm
 from relations import hacluster, peers
 from relations.certificates import Certificate
 from state import State
+from storage.access import Access
 from workload import (
     fencing_package,
     haproxy,
@@ -95,6 +96,7 @@ class Workload:
         self.haproxy = haproxy.HAProxy(host, templates)
         self.fencing = fencing_package.Installation(host)
         self.cluster = Cluster(host, memory, clock)
+        self.ceph = Access(host)
         self.recoveries = Recoveries(host, clock)
         self.disarm = Disarm(host, clock)
         self.preflight = Watch(memory, clock)
@@ -124,6 +126,7 @@ class Workload:
         return [
             self.masakari.remove,
             self.haproxy.remove,
+            self.ceph.remove,
             self.fencing.remove,
             functools.partial(trust.install, self.host, application, ""),
             functools.partial(shutil.rmtree, self.host.path(_MEMORY), ignore_errors=True),
@@ -148,6 +151,7 @@ class Workload:
         serving = tls is not None and self.haproxy.is_ours
         result.problems += problems.relation_problems(state)
         self._run_masakari(state, result)
+        result.problems += self.ceph.tend(state.ceph, related="ceph" in state.related)
         result.databags = databags.compute(
             state, tls=bool(tls), serving=serving, fencing=self.fencing.ready
         )

@@ -15,12 +15,12 @@ from instance_ha_common.machine.host import Host
 
 import endpoints
 from config import ENDPOINT_TYPES, Config
-from relations import certificates, database, hacluster, messaging
+from relations import ceph, certificates, database, hacluster, messaging
 from relations import peers as peers_module
 from relations.keystone import Identity
 
 MANDATORY = ("identity-service", "shared-db", "amqp")
-ENDPOINTS = (*MANDATORY, "ha", "certificates", "cos-agent", "cluster")
+ENDPOINTS = (*MANDATORY, "ha", "certificates", "cos-agent", "ceph", "cluster")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +53,7 @@ class State:
         certificate_names: names that certificates are needed for.
         issued: certificates from the relation, as far as there are any.
         authorities: the relation's authority, which may come before the certificates.
+        ceph: the answer of Ceph's monitors.
     """
 
     unit: str
@@ -77,6 +78,7 @@ class State:
     certificate_names: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
     issued: certificates.Issued | None = None
     authorities: str | None = None
+    ceph: ceph.Ceph | None = None
     model: str = ""
     model_uuid: str = ""
 
@@ -155,6 +157,7 @@ class Reader:
             certificate_names=names,
             issued=self._issued(offers, names),
             authorities=certificates.authorities(offers),
+            ceph=ceph.read(self._bags("ceph"), self._unit.name, self._application),
             model=self._model.name,
             model_uuid=self._model.uuid,
         )

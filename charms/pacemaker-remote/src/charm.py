@@ -21,7 +21,7 @@ from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
 from instance_ha_common.machine.templates import Templates
 from relations import hacluster
-from workload import cluster
+from workload import cluster, storage
 from workload.cluster import Cluster, Node, cleanup_commands
 from workload.guard import Guard
 from workload.pacemaker_remote import SERVICE, PacemakerRemote
@@ -179,6 +179,8 @@ class PacemakerRemoteCharm(Subordinate):
             self._node = self._cluster.node(name)
         if self._node.online and self._node.machine != _machine():
             self._cluster.set_machine(name, _machine())
+        if self._node.online and self._node.storage != (kept := storage.found(self.host)):
+            self._cluster.set_storage(name, kept)
         return self._node
 
     def _leave(self) -> None:

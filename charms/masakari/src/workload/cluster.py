@@ -14,9 +14,10 @@ from instance_ha_common.machine.memory import Memory
 from masakari_fencing import witnesses
 from masakari_fencing.cluster.connections import Tuning
 from masakari_fencing.cluster.desired import Desired
-from masakari_fencing.pacemaker import crm_mon, properties, readmission, remote_nodes
+from masakari_fencing.pacemaker import cibadmin, crm_mon, properties, readmission, remote_nodes
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import storage_fences
 
 from workload.fencing_package import ALERT_AGENT
 
@@ -67,6 +68,7 @@ def desired(config: Config, *, programs: bool = True) -> Desired:
         separate_machines=True,
         limit=limit,
         programs=programs,
+        storage=config.storage_fencing,
     )
 
 
@@ -173,6 +175,7 @@ class Cluster:
             return list(seen["problems"])
         if leader:
             found = [described(problem) for problem in self.inspect(hosts)]
+            found += _storage_problems(self._host.runner)
         else:
             found = _check_member(self._host.runner)
         checked = {"time": self._clock(), "leader": leader, "problems": found}
@@ -315,12 +318,26 @@ class Cluster:
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        return readmission.readmit(self._host.runner, clock=self._clock)
+        runner = self._host.runner
+        return readmission.readmit(runner, but=_cut_off(runner), clock=self._clock)
+
+
+def _cut_off(runner: Runner) -> list[str]:
+    """Those that are cut off from their storage: what runs there can never go on."""
+    fences = storage_fences.all_of(cibadmin.cib(runner)).values()
+    return [fence.node for fence in fences if fence.time]
 
 
 def described(problem: Problem) -> str:
     """A problem of the cluster, in words for the status."""
     return f"{': '.join(filter(None, (problem.node, problem.text)))} ({problem.cure})"
+
+
+def _storage_problems(runner: Runner) -> list[str]:
+    # Not at the top of the module, as above.
+    from masakari_fencing.cluster import storage_health
+
+    return [described(problem) for problem in storage_health.inspect(runner)]
 
 
 def _check_member(runner: Runner) -> list[str]:

@@ -46,6 +46,7 @@ OTHER: dict[str, tuple[Any, dict[str, Any]]] = {
     "recover-never": ("name:x", {}),
     "recover-only": ("name:x", {}),
     "restart-order-from": ("flavor", {}),
+    "storage-fencing": ("parallel", {}),
     "ssl_ca": (model.b64(model.PEM), {}),
     "ssl_cert": (model.b64(model.OTHER_PEM), TLS),
     "ssl_key": (model.b64(model.KEY.replace("S0VZ", "WUVL")), TLS),

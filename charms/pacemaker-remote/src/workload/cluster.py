@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 from instance_ha_common.machine import awaited
 from instance_ha_common.machine.commands import Runner
 
+from workload import storage
 from workload.guard import MARKER
 
 NO_SUCH_OBJECT = 105
@@ -36,6 +37,7 @@ class Node:
         managed: the cluster looks after the connection.
         guarded: it does not because our guard said so.
         machine: value of the attribute `juju-machine`.
+        storage: value of the attribute `instance-ha-storage`; see `storage.found`.
         monitor_interval: seconds between two looks of the cluster at the connection; None where
             that is not known.
     """
@@ -45,6 +47,7 @@ class Node:
     managed: bool = True
     guarded: bool = False
     machine: str | None = None
+    storage: str = ""
     monitor_interval: float | None = None
 
 
@@ -71,8 +74,15 @@ class Cluster:
 
     def set_machine(self, name: str, machine: str) -> bool:
         """Record on which Juju machine the node runs; say whether that worked."""
-        argv = ["crm_attribute", "--type", "nodes", "--node", name]
-        argv += ["--name", MACHINE_ATTRIBUTE, "--update", machine]
+        return self._set(name, MACHINE_ATTRIBUTE, machine)
+
+    def set_storage(self, name: str, content: str) -> bool:
+        """Record what the node keeps on Ceph, or nothing; say whether that worked."""
+        return self._set(name, storage.ATTRIBUTE, content)
+
+    def _set(self, name: str, attribute: str, value: str) -> bool:
+        argv = ["crm_attribute", "--type", "nodes", "--node", name, "--name", attribute]
+        argv += ["--update", value] if value else ["--delete"]
         return self._runner.run(argv, timeout=_TIMEOUT, check=False).returncode == 0
 
 
@@ -92,22 +102,19 @@ def _parse(name: str, text: str) -> Node:
         for group in primitive.iter("meta_attributes")
         for pair in group.iter("nvpair")
     }
-    machine = next(
-        (
-            pair.get("value")
-            for node in root.iter("node")
-            for pair in node.iter("nvpair")
-            if pair.get("name") == MACHINE_ATTRIBUTE
-        ),
-        None,
-    )
+    attributes = {
+        pair.get("name"): pair.get("value")
+        for node in root.iter("node")
+        for pair in node.iter("nvpair")
+    }
     managed = meta.get("is-managed", "true").lower() not in ("false", "no", "off", "n", "0")
     return Node(
         online=True,
         known=True,
         managed=managed,
         guarded=not managed and MARKER in meta,
-        machine=machine,
+        machine=attributes.get(MACHINE_ATTRIBUTE),
+        storage=attributes.get(storage.ATTRIBUTE) or "",
         monitor_interval=_monitor_interval(primitive),
     )
 

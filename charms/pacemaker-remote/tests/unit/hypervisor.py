@@ -45,10 +45,18 @@ def templates(host: FakeHost) -> Templates:
 
 
 def connect(
-    host: FakeHost, *, name: str = NAME, meta: str = "", machine: str = "", interval: str = "2s"
+    host: FakeHost,
+    *,
+    name: str = NAME,
+    meta: str = "",
+    machine: str = "",
+    interval: str = "2s",
+    storage: str = "",
 ) -> None:
     """The cluster has created the node and is connected to it."""
     attribute = f'<nvpair id="m" name="juju-machine" value="{machine}"/>' if machine else ""
+    if storage:
+        attribute += f"<nvpair id='s' name='instance-ha-storage' value='{storage}'/>"
     host.runner.answer(
         ["cibadmin"],
         f'<xpath-query><node id="{name}" type="remote">'

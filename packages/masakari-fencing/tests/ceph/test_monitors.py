@@ -18,8 +18,7 @@ def test_an_address_is_blocked_for_so_long_that_nothing_runs_out() -> None:
     ceph = FakeCeph(NOW)
     asked = Monitors(ceph)
     assert asked.missing(["10.77.4.12", "fd00::1"], NOW) == ["10.77.4.12", "fd00::1"]
-    asked.block("10.77.4.12")
-    asked.block("fd00::1")
+    asked.block(["10.77.4.12", "fd00::1"])
     assert sorted(ceph.blocked) == ["10.77.4.12:0/0", "[fd00::1]:0/0"]
     assert asked.missing(["10.77.4.12", "fd00::1"], NOW) == []
     asked.unblock("10.77.4.12")

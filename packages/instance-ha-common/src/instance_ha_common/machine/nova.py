@@ -26,14 +26,19 @@ _TRUE = frozenset({"true", "1", "on", "yes"})
 
 
 def defaults(host: Host) -> dict[str, tuple[str, str]]:
-    """The options of `[DEFAULT]`, each with the file that has the last word on it.
+    """The options of `[DEFAULT]`, each with the file that has the last word on it."""
+    return section(host, "DEFAULT")
+
+
+def section(host: Host, name: str) -> dict[str, tuple[str, str]]:
+    """The options of a section, each with the file that has the last word on it.
 
     oslo.config reads its own directories first, and then the files of the command line, which
     therefore win (`ConfigOpts._parse_config_files`).
     """
     found: dict[str, tuple[str, str]] = {}
     for path in (*_snippets(host), *_FILES):
-        found |= {key: (value, path) for key, value in _read(host.read(path) or "").items()}
+        found |= {key: (value, path) for key, value in _read(host.read(path) or "", name).items()}
     return found
 
 
@@ -52,14 +57,14 @@ def _snippets(host: Host) -> list[str]:
     return found
 
 
-def _read(text: str) -> dict[str, str]:
-    """`[DEFAULT]` of a file; empty if it cannot be read."""
+def _read(text: str, section: str) -> dict[str, str]:
+    """A section of a file; empty if it cannot be read."""
     # oslo.config files repeat options and hold raw "%": take the forgiving way through them.
     parser = configparser.RawConfigParser(default_section="\0", strict=False, allow_no_value=True)
     try:
         parser.read_string(text)
     except configparser.Error:
         return {}
-    if not parser.has_section("DEFAULT"):
+    if not parser.has_section(section):
         return {}
-    return {key: (value or "").strip() for key, value in parser.items("DEFAULT")}
+    return {key: (value or "").strip() for key, value in parser.items(section)}

@@ -16,6 +16,7 @@ import datetime
 import ipaddress
 import json
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -34,6 +35,9 @@ can run out while its host might live; Ceph has no entry without an end."""
 
 LASTING = FOREVER / 2
 """Seconds for which an entry must be good to be relied on: another's may run out."""
+
+AT_ONCE = 16
+"""Commands under way at the same time."""
 
 _NOBODY = "192.0.2.1:0/1"
 """No client ever has this address (RFC 5737): to take it off the blocklist changes nothing, and
@@ -167,13 +171,20 @@ class Monitors:
         known = self.blocked()
         return [address for address in addresses if known.get(entry(address), 0.0) < now + LASTING]
 
-    def block(self, address: str) -> None:
-        """Shut out all clients behind an address.
+    def block(self, addresses: Iterable[str]) -> None:
+        """Shut out all clients behind some addresses.
+
+        All at once: the monitors agree on changes about once a second, on all that have come.
 
         Raises:
             CephError: they refuse, or do not answer; then it may have been done.
         """
-        self._blocklist("add", entry(address), expire=FOREVER)
+
+        def one(address: str) -> None:
+            self._blocklist("add", entry(address), expire=FOREVER)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(one, addresses))
 
     def unblock(self, address: str) -> None:
         """Let the clients behind an address in again.
@@ -238,6 +249,25 @@ def use(action: Callable[[Monitors], Found], connect: Callable[[], Connection] =
         return action(monitors)
     finally:
         monitors.close()
+
+
+def report(connect: Callable[[], Connection] = connect) -> dict[str, Any]:
+    """Return whether Ceph could shut somebody out: its monitors' addresses, or why not.
+
+    Args:
+        connect: makes the connection.
+    """
+
+    def ask(ceph: Monitors) -> dict[str, Any]:
+        if (text := ceph.obstacle()) is not None:
+            return {"error": text}
+        ceph.check_permission()
+        return {"monitors": ceph.addresses()}
+
+    try:
+        return use(ask, connect)
+    except CephError as error:
+        return {"error": str(error)}
 
 
 def entry(address: str) -> str:

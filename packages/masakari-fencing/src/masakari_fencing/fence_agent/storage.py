@@ -69,8 +69,7 @@ def _cut_off(
             found.boot,
         )
         storage_fences.write(runner, fence)
-    for address in ceph.missing(fence.addresses, clock()):
-        ceph.block(address)
+    ceph.block(ceph.missing(fence.addresses, clock()))
     if missing := ceph.missing(fence.addresses, clock()):
         raise CephError(f"it does not keep out {', '.join(missing)}")
     if not crm_node.has_quorum(runner):

@@ -111,8 +111,8 @@ class Keeper:
                     fence.node,
                     address,
                 )
-                ceph.block(address)
             if missing:
+                ceph.block(missing)
                 lifted = dataclasses.replace(fence, lifted=self.clock())
                 storage_fences.write(self.runner, lifted)
             self._hand_over(fence)
