@@ -122,3 +122,32 @@ def test_a_rule_holds_for_an_instance_that_dies_too(world: World, rules: str) ->
     CONF.clear_override("process_all_instances", group="instance_failure")
     assert (status == "ignored") is bool(rules)
     assert bool(world.nova.requests) is not bool(rules)
+
+
+@pytest.mark.parametrize("near", ["node2.maas", "node9.maas"])
+@pytest.mark.parametrize("answers", [True, False])
+def test_of_two_reserved_hosts_the_one_in_the_same_aggregates_is_taken(
+    world: World, near: str, answers: bool
+) -> None:
+    world.segment.recovery_method = "reserved_host"
+    world.segment.save()
+    host = world.host("node2.maas")
+    host.reserved = True
+    host.save()
+    world.service("node2.maas").status = "disabled"
+    world.add_host("node9.maas", reserved=True)
+
+    def aggregates() -> list[Any]:
+        if not answers:
+            raise ConnectionError("away")
+        return [
+            SimpleNamespace(name="zone", hosts=[HOST, near], metadata={}),
+            SimpleNamespace(name="other", hosts=["node2.maas", "node9.maas"], metadata={}),
+        ]
+
+    world.nova.aggregates.list = aggregates
+    world.add(Server("g1"))
+    world.power_cut()
+    assert world.process(world.notify()) == "finished"
+    taken = world.nova.instances["g1"].host
+    assert taken == near if answers else taken in ("node2.maas", "node9.maas")

@@ -54,7 +54,7 @@ class FencingDriver(driver.TaskFlowDriver):
             except (PacemakerError, ValueError):
                 record = None
             kwargs["reserved_host_list"] = reserved_hosts.available(
-                context, record, kwargs["reserved_host_list"]
+                context, record, reserved_hosts.nearest(this, kwargs["reserved_host_list"])
             )
         try:
             super().execute_host_failure(
