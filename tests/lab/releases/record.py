@@ -40,6 +40,12 @@ QUESTIONS = [
 ]
 """What else this project asks the cluster."""
 
+LIBRARIES = " ".join(
+    f"/usr/lib/*/lib{name}.so.*"
+    for name in ("cib", "crm*", "lrmd", "pacemaker", "pe_*", "stonithd")
+)
+"""Pacemaker's own."""
+
 CONF = """\
 totem {{
     version: 2
@@ -256,7 +262,8 @@ def _copy(tree: Path, machine: Machine) -> None:
     packed = subprocess.run(
         ["tar", "--create", "--directory", str(tree), "usr"], capture_output=True, check=True
     )
-    _run(machine, ["sh", "-c", "rm -f /usr/share/pacemaker/*.rng"])  # schemas of another release
+    # The linker takes the latest library of a name, and Pacemaker the latest schema.
+    _run(machine, ["sh", "-c", f"rm -f /usr/share/pacemaker/*.rng {LIBRARIES}"])
     # Not the configuration: the machine's own stays.
     unpack = machine.popen(["tar", "--extract", "--directory", "/"], stdin=subprocess.PIPE)
     unpack.communicate(packed.stdout, timeout=120)

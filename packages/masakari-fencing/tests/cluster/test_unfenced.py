@@ -124,3 +124,10 @@ def test_a_host_whose_power_answers_is_not_to_be_confirmed(lost: Lost) -> None:
 def test_other_devices_are_not_known(lost: Lost) -> None:
     lost.device = None
     assert lost.explained() is None
+
+
+def test_where_nobody_tells_when_a_fencing_failed_the_loss_counts(lost: Lost) -> None:
+    lost.remote.events = [("reboot", "failed", None)]
+    assert lost.explained() is None
+    lost.remote.start_failed = NOW - 70
+    assert lost.explained() is not None

@@ -295,8 +295,9 @@ def _is_by_maas(device: _Device, node: str) -> bool:
 def _returned(runner: Runner, failure: crm_mon.FenceEvent) -> bool:
     """Whether the cluster has connected to a node since it could not be fenced."""
     connected, failed = cibadmin.connected_since(runner, failure.target), failure.completed
-    # Both are whole seconds; an attempt may end while the connection is made.
-    return connected is not None and failed is not None and connected >= failed
+    # Both are whole seconds; an attempt may end while the connection is made. Where nobody tells
+    # when it failed, that it is connected counts.
+    return connected is not None and (failed is None or connected >= failed)
 
 
 def _by_matrix(devices: dict[str, _Device]) -> bool:

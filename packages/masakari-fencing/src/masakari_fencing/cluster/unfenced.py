@@ -59,17 +59,17 @@ def explain(
 
 def _failing_since(runner: Runner, status: crm_mon.Status, node: str) -> float | None:
     """Return when a node was lost whose fencing has failed ever since; None: it has not."""
+    connected = cibadmin.connected_since(runner, node) or 0.0
+    lost = status.lost_at(node) or 0.0
     failed = []
     for event in status.fencing_of(node):  # the latest first
         if event.status == "success":
             break
-        if event.status == "failed" and event.completed is not None:
-            failed.append(event.completed)
-    connected = cibadmin.connected_since(runner, node) or 0.0
-    lost = status.lost_at(node) or 0.0
+        if event.status == "failed":  # some releases do not tell when
+            failed.append(lost if event.completed is None else event.completed)
     # The cluster keeps no record of the last connection once it has stopped it.
     failed = [moment for moment in failed if moment >= max(lost, connected)]
-    if not failed:
+    if not any(failed):
         return None
     # An attempt may take more than a minute by itself.
     return lost if lost > connected else min(failed)

@@ -5,6 +5,7 @@ What is missing, malformed or of an unknown release is an error, never a guess.
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ FENCING_ACTIONS = frozenset({"off", "reboot"})
 A_HUMAN = "a human"
 """Who has carried out a fencing that somebody confirmed by `stonith_admin --confirm`
 (`fenced_handle_manual_confirmation` of pacemaker-fenced 2.1)."""
+
+TIMELESS = re.compile(r"2\.1\.2\b")
+"""The release whose fencing history has no times, but seconds since the boot of the member's own
+machine (`set_fencing_completed` by CLOCK_MONOTONIC; recorded as `1970-01-01 11:19:28Z`). Ubuntu
+22.04 has it. When a fencing ended cannot be told from that."""
 
 REMOTE_AGENT = "ocf:pacemaker:remote"
 
@@ -225,6 +231,7 @@ def parse_status(text: str) -> Status:
         raise PacemakerError("crm_mon did not say who the nodes and the controller are")
     if _flag(dc, "present"):
         check_release(dc.get("version", ""))
+    timed = not TIMELESS.match(dc.get("version", ""))
     resources = list(root.iter("resource"))
     return Status(
         quorum=_flag(dc, "with_quorum"),
@@ -235,7 +242,7 @@ def parse_status(text: str) -> Status:
         connections=tuple(
             _connection(element) for element in resources if _agent(element) == REMOTE_AGENT
         ),
-        fence_events=tuple(_fence_event(element) for element in root.iter("fence_event")),
+        fence_events=tuple(_fence_event(element, timed) for element in root.iter("fence_event")),
         failed_devices=_failed_devices(root, resources),
         failures=tuple(
             Failure(failure.get("op_key", ""), parse_time(failure.get("last-rc-change")))
@@ -290,12 +297,12 @@ def _connection(element: ET.Element) -> Connection:
     )
 
 
-def _fence_event(element: ET.Element) -> FenceEvent:
+def _fence_event(element: ET.Element, timed: bool) -> FenceEvent:
     return FenceEvent(
         target=element.get("target", ""),
         action=element.get("action", ""),
         status=element.get("status", ""),
-        completed=parse_time(element.get("completed")),
+        completed=parse_time(element.get("completed")) if timed else None,
         reason=element.get("exit-reason", ""),
         client=element.get("client", ""),
         origin=element.get("origin", ""),

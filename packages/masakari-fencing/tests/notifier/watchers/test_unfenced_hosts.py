@@ -324,3 +324,12 @@ def test_failures_are_told_once_and_tried_again(caplog: pytest.LogCaptureFixture
     watch.cluster.fence = lambda node: 0
     assert watch.retry.check() == ["node1.maas"]
     assert "Pacemaker had lost it" in caplog.text
+
+
+def test_where_nobody_tells_when_a_fencing_failed_it_is_tried_again_all_the_same() -> None:
+    watch = Watch(lost(events=[("reboot", "failed", None)]))
+    assert watch.retry.check() == []
+    assert watch.cluster.runner.ran("stonith_admin") == []
+    watch.now += INTERVAL
+    watch.retry.check()
+    assert len(watch.cluster.runner.ran("stonith_admin")) == 1

@@ -125,6 +125,8 @@ class UnfencedHosts(Watcher):
         if node.unclean:
             events = status.fencing_of(node.name)
             ended = [event.completed for event in events if event.completed is not None]
+            if events and not ended:  # a release that does not tell when
+                return self._lost.seconds(node.name) >= INTERVAL
             return bool(ended) and self.clock() - max(ended) >= INTERVAL
         if not self._failed_to_connect(status, node.name):
             self._lost.forget(node.name)
