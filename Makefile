@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PYTHONPATH := lab
 # charmlint needs Python 3.12, which tox looks for on the PATH alone.
 export PATH := $(PATH)$(addprefix :,$(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin)))
-RELEASES := 13 17 22
+RELEASES := 13 15 16 17 18 19 20 21 22
 MASAKARI ?= 17
 SEEDS ?= 2000
 SEED ?= 1
@@ -71,8 +71,8 @@ methods: venv ## each recovery method and instance failure in the lab: half an h
 models: venv ## the simulation's Nova and Pacemaker next to the lab's real ones: half an hour
 	$(BIN)/tox run -e models
 
-masakari: venv ## recoveries by the real Masakari, releases 13, 17 and 22
-	$(BIN)/tox run -e masakari13,masakari17,masakari22
+masakari: venv ## recoveries by the real Masakari, releases 13 and 15 to 22
+	for release in $(RELEASES); do $(BIN)/tox run -e masakari$$release || exit 1; done
 
 simulate: venv ## the recovery protocol in virtual time: SEEDS=how many SEED=the first MASAKARI=17
 	$(BIN)/tox run $(MASAKARI:%=-e simulate-masakari%) -- $(if $(MUTATIONS),--mutations,\

@@ -166,6 +166,8 @@ class World:
             "host_status": "NORMAL",
         }
         notification.status = "new"
+        if "failover_segment_uuid" in objects.Notification.fields:  # since Masakari 20
+            notification.failover_segment_uuid = self.segment.uuid
         notification.create()
         return notification
 
