@@ -44,8 +44,8 @@ from masakari_fencing.notifier.watchers.unattended_recoveries import UnattendedR
 from masakari_fencing.notifier.watchers.unfenced_hosts import UnfencedHosts
 from masakari_fencing.notifier.watchers.unserved_hosts import UnservedHosts
 from masakari_fencing.openstack import masakari_api, nova_api, rest
-from masakari_fencing.pacemaker import tools
-from masakari_fencing.pacemaker.cached_cib import CachedConfiguration
+from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
+from masakari_fencing.pacemaker.shared_looks import SharedLooks
 from masakari_fencing.records.spool import Spool
 
 LOG = logging.getLogger("masakari_fencing.notifier")
@@ -151,13 +151,16 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     ranking = Ranking(Subprocess())
     reporter = Reporter(spool, delivery, settings, ranking, ranking.back)
     nova = nova_api.NovaApi(session, settings.timeout, options)
-    runner = Subprocess()
-    unserved = UnservedHosts(runner, CachedConfiguration(runner), ranking)
+    runner = SharedLooks(Subprocess())
+    configuration = functools.partial(cibadmin.configuration, runner)
+    unserved = UnservedHosts(runner, configuration, ranking)
     out = OutOfServiceHosts(masakari, nova, settings.out_of_service, tell=unserved.update)
     returned = ReturnedHosts(runner, masakari, nova)
     own = AutoReturn(runner, masakari, nova, settings.auto_return, settings.auto_return_most)
     unattended = UnattendedRecoveries(runner, masakari, nova.stays_down, settings.turns)
-    spared = SparedHosts(runner, CachedConfiguration(runner), Ranking(runner), nova.up_for)
+    status = functools.partial(crm_mon.status, runner)
+    # What is to be fenced is looked at by itself, however long that takes.
+    spared = SparedHosts(Subprocess(), configuration, status, Ranking(runner), nova.up_for)
     for checks, interval in (
         # The cluster's on their own, so that waiting for an API never delays them, nor these a
         # report.
@@ -182,7 +185,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
 
 def cluster_checks(runner: Runner) -> tuple[Check, ...]:
     """Return what takes recoveries and hypervisors back, and keeps the fencer ready."""
-    rank, configuration = Ranking(runner), CachedConfiguration(runner)
+    rank, configuration = Ranking(runner), functools.partial(cibadmin.configuration, runner)
     return (
         # What instances wait for comes first.
         DeadEngines(runner, configuration).check,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 
 from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker.tools import (
@@ -153,9 +155,35 @@ class Status:
     failed_devices: tuple[str, ...]
     failures: tuple[Failure, ...]
 
+    # Every look goes through all hypervisors: each must be found at once, or the time for one look
+    # would grow with the square of their number.
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Node]]:
+        found = defaultdict(list)
+        for node in self.nodes:
+            found[node.name.lower()].append(node)
+        return dict(found)
+
+    @cached_property
+    def _by_node(self) -> dict[str, Connection]:
+        return {connection.node: connection for connection in reversed(self.connections)}
+
+    @cached_property
+    def _by_target(self) -> dict[str, list[FenceEvent]]:
+        found = defaultdict(list)
+        for event in self.fence_events:
+            found[event.target].append(event)
+        return dict(found)
+
+    @cached_property
+    def _there(self) -> set[str]:
+        """The members that are online."""
+        return {node.name for node in self.nodes if node.kind == "member" and node.online}
+
     def named(self, name: str) -> list[Node]:
         """Return the nodes of exactly this name, whatever its case."""
-        return [node for node in self.nodes if node.name.lower() == name.lower()]
+        return list(self._by_name.get(name.lower(), ()))
 
     @property
     def remotes(self) -> list[Node]:
@@ -164,7 +192,7 @@ class Status:
 
     def connection(self, node: str) -> Connection | None:
         """Return the connection to a remote node, if it is configured."""
-        return next((c for c in self.connections if c.node == node), None)
+        return self._by_node.get(node)
 
     def connected(self, name: str) -> bool:
         """Whether the cluster talks to the remote node of this name, whatever its case."""
@@ -182,7 +210,7 @@ class Status:
 
     def fencing_of(self, node: str) -> list[FenceEvent]:
         """Return the history of one node, in the order in which Pacemaker gives it."""
-        return [event for event in self.fence_events if event.target == node]
+        return list(self._by_target.get(node, ()))
 
     def being_fenced(self, node: Node) -> bool:
         """Whether somebody is having the node fenced.
@@ -191,11 +219,10 @@ class Status:
         fencing were merged, and the member died on which the first ran, only the other's own
         member learns how that ended (seen with 2.1.5).
         """
-        there = {found.name for found in self.nodes if found.kind == "member" and found.online}
         return any(
             event.pending
             and event.action in FENCING_ACTIONS
-            and (event.origin in there or not event.origin)
+            and (event.origin in self._there or not event.origin)
             and (node.unclean or not event.decided_by_pacemaker)
             for event in self.fencing_of(node.name)
         )

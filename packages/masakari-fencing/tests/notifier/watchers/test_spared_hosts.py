@@ -16,7 +16,7 @@ from masakari_fencing.notifier.watchers.spared_hosts import (
 )
 from masakari_fencing.notifier.watchers.stopped_remotes import RANK_DELAY
 from masakari_fencing.openstack.rest import ApiError
-from masakari_fencing.pacemaker import cibadmin, tools
+from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
 
 NOW, LOST = 2_000_000.0, 1_999_940.0
 
@@ -40,6 +40,7 @@ class Bench:
         self.reprieve = SparedHosts(
             runner,
             lambda: cibadmin.configuration(runner),
+            lambda: crm_mon.status(runner),
             lambda node: self.rank,
             self._up_for,
             reachable=lambda address, port: address in self.answering,

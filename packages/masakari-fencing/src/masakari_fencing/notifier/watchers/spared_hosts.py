@@ -42,7 +42,8 @@ class SparedHosts:
 
     Attributes:
         runner: runs Pacemaker's commands.
-        configuration: returns the cluster's.
+        configuration: returns the cluster's, as it was a moment ago.
+        status: returns what the cluster shows, likewise.
         rank: this member's place among the members; the first acts at once.
         up_for: for how many seconds a hypervisor is up; see `NovaApi.up_for`.
         reachable: whether a daemon answers.
@@ -53,6 +54,7 @@ class SparedHosts:
 
     runner: Runner
     configuration: Callable[[], ET.Element]
+    status: Callable[[], crm_mon.Status]
     rank: Callable[[str], int | None]
     up_for: Callable[[str], float]
     reachable: Callable[[str, int], bool] = answers
@@ -109,7 +111,7 @@ class SparedHosts:
 
     def _candidates(self) -> list[str]:
         """Return the lost hypervisors that answer again and are not to be fenced."""
-        status = crm_mon.status(self.runner)
+        status = self.status()
         lost = [node.name for node in status.remotes if node.unclean]
         self._pauses = {name: kept for name, kept in self._pauses.items() if name in lost}
         lost = [name for name in lost if self.clock() >= self._pauses.get(name, (0.0, 0.0))[0]]

@@ -1,0 +1,78 @@
+"""What the cluster shows, asked for once for all who look at the same time.
+
+A look costs the whole machine: `crm_mon` takes 0.2 s of processor time with 300 hypervisors and
+1 s with 1,000, and half a dozen watchers look every few seconds.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from masakari_fencing.commands import Runner
+
+FRESH = 0.9
+"""Seconds for which an answer serves, less than any watcher pauses. Those who look one after the
+other need not see more: what they do about it, Pacemaker refuses or repeats where it has changed
+meanwhile."""
+
+SHARE = 4
+"""Times as long as the cluster takes to answer, its answer serves: so looking takes no more than a
+fifth of one processor, however many hypervisors there are."""
+
+_LOOKS = (("crm_mon",), ("cibadmin", "--query"))
+
+
+class _Look:
+    """One command, what it has answered last, and until when that serves."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.answer: subprocess.CompletedProcess[str] | None = None
+        self.until = 0.0
+
+
+class SharedLooks:
+    """A runner that gives the same answer to all who look at the cluster in a row.
+
+    An answer does not outlast a change that was made through this runner. A failure is no answer.
+
+    Args:
+        runner: runs the commands.
+        clock: seconds, only ever compared with each other.
+    """
+
+    def __init__(self, runner: Runner, clock: Callable[[], float] = time.monotonic) -> None:
+        self._runner = runner
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looks: dict[tuple[str, ...], _Look] = {}
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,  # noqa: A002 - subprocess.run's name
+        timeout: float = 60,
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command, or return what it has just answered; see `commands.Runner`."""
+        if not any(tuple(argv[: len(look)]) == look for look in _LOOKS):
+            try:
+                return self._runner.run(argv, input=input, timeout=timeout, check=check)
+            finally:
+                with self._lock:
+                    self._looks.clear()
+        with self._lock:
+            look = self._looks.setdefault(tuple(argv), _Look())
+        with look.lock:
+            if look.answer is not None and self._clock() < look.until:
+                return look.answer
+            look.answer, begun = None, self._clock()
+            answer = self._runner.run(argv, input=input, timeout=timeout, check=check)
+            if answer.returncode == 0:
+                ended = self._clock()
+                look.answer, look.until = answer, ended + max(FRESH, SHARE * (ended - begun))
+            return answer
