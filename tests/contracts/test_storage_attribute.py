@@ -1,0 +1,49 @@
+"""What pacemaker-remote records of a hypervisor is what the fence agent of masakari reads."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from charm_sources import REPOSITORY, source
+from instance_ha_common.testing import fake_host
+
+sys.path.insert(0, str(REPOSITORY / "packages/masakari-fencing/src"))
+
+from masakari_fencing.ceph import hypervisors
+
+
+@pytest.fixture(scope="module")
+def storage() -> ModuleType:
+    path = source("pacemaker-remote") / "workload/storage.py"
+    spec = importlib.util.spec_from_file_location("remote_storage", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_is_read_as_it_was_written(storage: ModuleType, tmp_path: Path) -> None:
+    host = fake_host(tmp_path)
+    host.write("/etc/nova/nova-compute.conf", "[libvirt]\nimages_type = rbd\n")
+    host.write(storage.CEPH_CONF, "[global]\nmon host = 10.77.4.11\n")
+    host.write("/proc/sys/kernel/random/boot_id", "boot-1\n")
+    found = [{"addr_info": [{"local": "10.77.4.12", "scope": "global"}]}]
+    host.runner.answer(["ip", "-json", "address"], json.dumps(found))
+    host.runner.answer(["ip", "-json", "route"], json.dumps([{"prefsrc": "10.77.4.12"}]))
+    assert storage.ATTRIBUTE == hypervisors.ATTRIBUTE
+    nodes = ET.Element("nodes")
+    node = ET.SubElement(nodes, "node", id="node2.maas", uname="node2.maas", type="remote")
+    block = ET.SubElement(node, "instance_attributes", id="a")
+    ET.SubElement(block, "nvpair", id="p", name=storage.ATTRIBUTE, value=storage.found(host))
+    cib = ET.Element("cib")
+    cib.append(nodes)
+    read, addresses = hypervisors.clients(hypervisors.recorded(cib), "node2.maas", ["10.77.4.11"])
+    assert addresses == ["10.77.4.12"]
+    assert (read.images, read.boot) == (True, "boot-1")
