@@ -65,3 +65,8 @@ def test_groups_come_up_one_after_the_other_and_what_a_rule_names_stays(
     assert list(report["left-alone"]) == [spare]
     assert f"Instance {app}: server's {PRIORITY} 'no number' is no whole" in report["timeline"]
     failover.judge(first)
+
+    # Before the options are set back: the unit of an attempt that failed says so until then.
+    failover.settle()
+    failover.action("return-host", f"host={first}")
+    failover.await_status("masakari", "Recovery of", present=False)
