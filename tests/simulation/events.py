@@ -36,6 +36,7 @@ def cut_off(sim: Simulation, name: str = "node1") -> None:
     host = sim.world.hosts[name]
     sim.world.note_fault(f"{name} is not reached any more")
     host.failed = sim.kernel.now if host.up else host.failed
+    host.last_seen = sim.nova.seen(host)
     host.reachable, host.out = False, True
     sim.cluster.look_at(name)
 

@@ -195,6 +195,16 @@ MUTANTS = (
         Edit("fence_agent.limit", "_heed_return", "if lately and", "if False and"),
     ),
     Mutant(
+        "a fence still counts after which nova-compute reported, until it was silent again",
+        "returns unseen",
+        Edit(
+            "openstack.compute_service",
+            "ComputeService.state",
+            "last=None if up or forced else changed",
+            "last=None",
+        ),
+    ),
+    Mutant(
         "a host that was started anew counts as one that was lost for a moment",
         "started anew",
         Edit(

@@ -54,6 +54,8 @@ DIRECTED = (
     "power controller away",
     "member goes too",
     "taken back early",
+    "dies as it is started",
+    "returns unseen",
     "groups",
     "groups, some fail",
     "groups, engine dies",

@@ -105,8 +105,8 @@ class Nova:
         """Return when a nova-compute last reported."""
         # Lab: test_a_service_counts_as_up_for_its_time
         # Lab: test_the_times_are_those_of_the_configuration
-        now = self.kernel.now
-        return now - now % REPORT_INTERVAL if host.compute else host.last_seen
+        now, there = self.kernel.now, host.compute and host.reachable
+        return now - now % REPORT_INTERVAL if there else host.last_seen
 
     def is_up(self, name: str) -> bool:
         """`servicegroup/drivers/db.py: is_up`, which looks at `forced_down` first."""

@@ -448,6 +448,43 @@ def taken_back_early(sim: Simulation) -> None:
     events.later(sim, 5.0, events.take_back)
 
 
+def dies_as_it_is_started(sim: Simulation) -> None:
+    """The host is back in service, unseen by Pacemaker, its instances are started there; it dies.
+
+    Its fence is still on record then, and proves nothing.
+    """
+    sim.world.hosts["node1"].boot_time = 10.0
+    sim.cluster.reconnect_interval = 60.0
+    sim.faults.messages = [0]
+    events.die(sim)
+    kind = sim.rng.choice([events.die, events.die, events.cut_off])
+
+    def wait(s: Simulation) -> None:
+        if any(status == "running" for _, status, _ in s.masakari.notifications()):
+            events.later(s, 1 + 4 * s.rng.random(), kind)
+        else:
+            events.later(s, 0.2, wait)
+
+    wait(sim)
+
+
+def returns_unseen(sim: Simulation) -> None:
+    """The host is back in service, unseen by Pacemaker and by every engine, and is lost again."""
+    sim.world.hosts["node1"].boot_time = 10.0
+    sim.cluster.reconnect_interval = 60.0
+    sim.faults.outage("api", 120 + 60 * sim.rng.random())
+    events.die(sim)
+    again = sim.rng.choice([events.die, events.cut_off])
+
+    def wait(s: Simulation) -> None:
+        if s.world.hosts["node1"].compute:
+            events.later(s, 12 + 20 * s.rng.random(), again)
+        else:
+            events.later(s, 0.2, wait)
+
+    events.later(sim, 10.0, wait)
+
+
 def _situation(name: str, begin: Callable[[Simulation], None], **more: object) -> Situation:
     return Situation(name, begin, **more)  # type: ignore[arg-type]
 
@@ -514,6 +551,8 @@ SITUATIONS = {
         _situation("power controller away", slow_controller),
         _situation("member goes too", member_goes_too),
         _situation("taken back early", taken_back_early),
+        _situation("dies as it is started", dies_as_it_is_started),
+        _situation("returns unseen", returns_unseen),
         _situation("groups", orders.in_groups, guests=_MIXTURE, must_recover=True),
         _situation("groups, some fail", orders.with_failures, guests=_SIX, must_recover=True),
         _situation("groups, engine dies", orders.engine_dies, guests=_SIX, must_recover=True),

@@ -115,8 +115,12 @@ def test_changed() -> None:
     nova.known[0].updated_at = None
     assert nova.service().state().changed is None
     nova.known[0].updated_at = "2026-11-21T03:53:43.000000"
+    assert nova.service().state().last is None
     nova.known[0].state = "down"
     assert nova.service().state().changed is None
+    assert nova.service().state().last == 1795233223.0
+    nova.known[0].forced_down = True
+    assert nova.service().state().last is None, "whoever did that has changed it"
     nova.failures = 1
     with pytest.raises(ComputeError, match="no route"):
         nova.service().state()

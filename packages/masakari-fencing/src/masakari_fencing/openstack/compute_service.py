@@ -30,6 +30,8 @@ class ServiceState:
             down. Its own reports do that, each 10 s, and so do operators who enable or disable
             it: Nova shows no time of the reports alone (`updated_time` of
             nova.servicegroup.drivers.db).
+        last: the same while it is down, and nobody has forced it down: when it reported last, at
+            the latest. None in all other cases.
         in_service: whether instances are placed on it: it is enabled, up, and not forced down.
         settings: what operators change of it.
     """
@@ -37,6 +39,7 @@ class ServiceState:
     changed: float | None
     in_service: bool
     settings: tuple[object, ...] = ()
+    last: float | None = None
 
 
 class ComputeService:
@@ -76,10 +79,13 @@ class ComputeService:
             raise ComputeError(_text(error)) from error
         up = str(getattr(service, "state", "")).lower() == "up"
         enabled = str(getattr(service, "status", "")).lower() == "enabled"
+        forced = bool(getattr(service, "forced_down", False))
+        changed = times.epoch(getattr(service, "updated_at", None))
         return ServiceState(
-            changed=times.epoch(getattr(service, "updated_at", None)) if up else None,
-            in_service=enabled and up and not getattr(service, "forced_down", False),
+            changed=changed if up else None,
+            in_service=enabled and up and not forced,
             settings=tuple(getattr(service, name, None) for name in _SETTINGS),
+            last=None if up or forced else changed,
         )
 
     def force_down(self, timeout: float) -> bool:

@@ -154,6 +154,19 @@ def test_a_recovery_without_a_fence_has_used_none_up(proof: Proof | None) -> Non
     assert look.verdict("fenced at") is Verdict.FENCED
 
 
+def test_a_host_that_was_back_and_is_silent_again_is_fenced_again() -> None:
+    """Pacemaker had not connected to it: it may be cut off, and run what was started there."""
+    look = dead(fenced=NOW - 400, failed=False)
+    look.seen["compute_last"] = NOW - 300
+    assert look.verdict("in service again since it was fenced") is Verdict.FENCE
+    assert look.verdict("'never'", fence_reported_failed="never") is Verdict.REFUSE
+    look.record = replace(FRESH, used=NOW - 400, recovered=NOW - 380)
+    assert look.verdict("in service again") is Verdict.FENCE, "nor was it recovered from that"
+    look.seen["compute_last"] = NOW - 410
+    look.record = FRESH
+    assert look.verdict("fenced at") is Verdict.FENCED, "that was its last report before it died"
+
+
 def test_a_host_whose_compute_service_reported_after_the_fence_is_back() -> None:
     look = dead(fenced=NOW - 60, failed=False)
     look.seen["compute_seen"] = NOW - 20

@@ -103,6 +103,7 @@ class Observation:
         compute_seen: since when at the earliest its compute service may have been silent, None
             when it counts as down.
         compute_changed: when Nova's record of it was changed last, by a report or by an operator.
+        compute_last: the same where it counts as down, and nobody has forced it down.
         in_service: whether Nova places instances there; only looked up where it matters.
         cut_off: since when it is known to be cut off from its storage; only looked up where it is
             lost, and not fenced.
@@ -115,6 +116,7 @@ class Observation:
     connected: float | None = None
     compute_seen: float | None = None
     compute_changed: float | None = None
+    compute_last: float | None = None
     in_service: bool = False
     cut_off: float | None = None
 
@@ -164,6 +166,9 @@ def _judge_fenced(
         return _came_back(seen, record, policy, text)
     if _may_report(seen, fenced):
         return _DOUBTFUL
+    if (seen.compute_last or 0.0) > fenced + CLOCK_TOLERANCE:
+        # Pacemaker has not connected to it since, so it does not know. It may only be cut off.
+        return _again(policy, "it was in service again since it was fenced, and is not any more")
     if used:
         text = f"its instances were recovered after this fence, at {day_time(record.recovered)}"
         return Judgement(Verdict.DONE, text)

@@ -274,7 +274,11 @@ class HostFence:
         # Nova calls it up for so long after its last report.
         since = None if changed is None else max(self._reported, seen.now - STARTING)
         return replace(
-            seen, compute_seen=since, compute_changed=changed, in_service=state.in_service
+            seen,
+            compute_seen=since,
+            compute_changed=changed,
+            compute_last=state.last,
+            in_service=state.in_service,
         )
 
     def _fence(self, report: Report, judgement: Judgement, end: float) -> Judgement:
