@@ -383,3 +383,18 @@ def test_one_at_the_end_of_its_migration_is_evacuated_to_where_it_may_run(
     world.nova.migrations_made.append(record)
     world.run()
     assert f"evacuate g1{target}" in world.nova.requests
+
+
+def test_what_is_elsewhere_is_settled_although_its_host_is_back() -> None:
+    """Else it would stay locked, and running, and nobody would look at it again."""
+    world = World(task="powering-off")
+
+    def check(error: Exception) -> None:
+        if world.guest.host != HOST:
+            raise error
+
+    with pytest.raises(Superseded):
+        world.run(check=lambda: check(Superseded("taken over")))
+    assert (world.guest.vm, world.guest.locked) == ("active", True)
+    world.run(fresh=False, check=lambda: check(ProofLost("it is back")))
+    assert (world.guest.vm, world.guest.locked) == ("stopped", False)

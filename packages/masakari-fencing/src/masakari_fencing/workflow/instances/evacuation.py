@@ -7,8 +7,10 @@ Nova, which an attempt changes: it was written down before the first one (see `r
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from masakari_fencing.openstack import evacuations, instances
@@ -21,6 +23,7 @@ from masakari_fencing.workflow.instances.requests import (
     status_of,
     text_of,
 )
+from masakari_fencing.workflow.recovery_lock import ProofLost
 
 EVACUABLE = frozenset({"active", "stopped", "error"})
 """States in which Nova evacuates an instance (nova.compute.api.API.evacuate)."""
@@ -117,6 +120,9 @@ class Evacuation(InstanceRequests):
                 server = self._evacuate_again(server)
         if server is None:
             return ""
+        if not self._is_here(server):
+            # Whether its old host is dead matters no more; only whose recovery it is.
+            self._check = partial(_regardless_of_proof, self._check)
         self._settle(server)
         return instances.host_of(server)
 
@@ -306,6 +312,11 @@ class Evacuation(InstanceRequests):
     def _unlock(self, server: Any) -> None:
         if not self._before.locked and getattr(server, "locked", False):
             self._request(lambda nova: nova.servers.unlock(server.id))
+
+
+def _regardless_of_proof(check: Callable[[], None]) -> None:
+    with contextlib.suppress(ProofLost):
+        check()
 
 
 def _task(server: Any) -> str:
