@@ -150,19 +150,10 @@ class Deployment:
         with self.console.step("A failover segment, by an action"):
             hosts = sorted(service["host"] for service in self.cloud.compute_services())
             self._action("create-segment", f"name={SEGMENT}", f"hosts={','.join(hosts)}")
-            # The cluster learns of it within 20 s, and fences no host that is in no segment.
-            if not poll(lambda: not set(hosts) & self._unsegmented(), timeout=60):
+            # The cluster fences no host that is in no segment.
+            member = Cluster(self.lab, self.console).members[0]
+            if not poll(lambda: not set(hosts) & _unsegmented(member), timeout=60):
                 raise StepError(f"the cluster takes {hosts} for hosts in no segment")
-
-    def _unsegmented(self) -> set[str]:
-        """Return the hosts that the cluster's configuration lists as being in no segment."""
-        query = ["cibadmin", "--query", "--xpath", f"//nvpair[@name='{NO_SEGMENT}']"]
-        member = Cluster(self.lab, self.console).members[0]
-        reply = member.run(query, timeout=20, check=False)
-        if reply.returncode:
-            return set()  # no list: all are looked after
-        pair = ElementTree.fromstring(reply.stdout)  # noqa: S314 - our own member
-        return set(pair.get("value", "").split())
 
     def _action(self, name: str, *parameters: str) -> None:
         results = self.console.run_action("masakari/leader", name, *parameters)
@@ -300,3 +291,13 @@ class Deployment:
         (relation,) = json.loads(self.console.juju(*arguments, show=False))[name]["relation-info"]
         primary = relation["application-data"]["primary"]
         return self.lab.machine(str(units[primary]["machine"]))
+
+
+def _unsegmented(member: Machine) -> set[str]:
+    """Return the hosts that the cluster's configuration lists as being in no segment."""
+    query = ["cibadmin", "--query", "--xpath", f"//nvpair[@name='{NO_SEGMENT}']"]
+    reply = member.run(query, timeout=20, check=False)
+    if reply.returncode:
+        return set()  # no list: all are looked after
+    pair = ElementTree.fromstring(reply.stdout)  # noqa: S314 - our own member
+    return set(pair.get("value", "").split())
