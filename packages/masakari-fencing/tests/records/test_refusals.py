@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from pathlib import Path
 
 import pytest
 from masakari_fencing.records import refusals
+from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, End, Record
 
 
 def test_a_refusal_is_kept_until_it_is_forgotten(tmp_path: Path) -> None:
@@ -21,6 +24,28 @@ def test_a_refusal_is_kept_until_it_is_forgotten(tmp_path: Path) -> None:
     assert refusals.forget(tmp_path, "node1.maas") is False
     assert [item.host for item in refusals.read(tmp_path)] == ["node2.maas"]
     assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o644]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "after", "kept"),
+    [(RECOVERED, 5, False), (NOTHING, 5, False), (FAILED, 5, True), (RECOVERED, -5, True)],
+)
+def test_what_another_unit_has_settled_since_is_no_refusal(
+    tmp_path: Path, outcome: str, after: float, kept: bool
+) -> None:
+    """It stayed in the status of the unit whose engine had refused it."""
+    refusals.record(tmp_path, "Node1.maas", "cannot go on")
+    refusals.record(tmp_path, "node2.maas", "never fenced")
+    record = Record("node1.maas", "n", "", end=End(outcome, "", time.time() + after))
+    over = refusals.forget_settled(tmp_path, lambda: [record, Record("node2.maas", "m", "e")])
+    assert over == ([] if kept else ["Node1.maas"])
+    assert ("Node1.maas" in [found.host for found in refusals.read(tmp_path)]) is kept
+    goes_on = dataclasses.replace(record, end=None)
+    assert refusals.forget_settled(tmp_path, lambda: [goes_on]) == []
+
+
+def test_where_nothing_was_refused_the_cluster_is_not_asked(tmp_path: Path) -> None:
+    assert refusals.forget_settled(tmp_path / "none", lambda: pytest.fail("asked")) == []
 
 
 def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:

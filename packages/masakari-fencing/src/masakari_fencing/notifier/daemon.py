@@ -46,6 +46,7 @@ from masakari_fencing.notifier.watchers.unserved_hosts import UnservedHosts
 from masakari_fencing.openstack import masakari_api, nova_api, rest
 from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
 from masakari_fencing.pacemaker.shared_looks import SharedLooks
+from masakari_fencing.records import recoveries, refusals
 from masakari_fencing.records.spool import Spool
 
 LOG = logging.getLogger("masakari_fencing.notifier")
@@ -155,6 +156,9 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     configuration = functools.partial(cibadmin.configuration, runner)
     unserved = UnservedHosts(runner, configuration, ranking)
     out = OutOfServiceHosts(masakari, nova, settings.out_of_service, tell=unserved.update)
+    settled = functools.partial(
+        refusals.forget_settled, refusals.DIRECTORY, lambda: recoveries.all_of(configuration())
+    )
     returned = ReturnedHosts(runner, masakari, nova)
     own = AutoReturn(runner, masakari, nova, settings.auto_return, settings.auto_return_most)
     unattended = UnattendedRecoveries(runner, masakari, nova.stays_down, settings.turns)
@@ -169,7 +173,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         # It waits for connections that may never come about.
         ((spared.check, HeldHosts(runner).check), INTERVAL),
         ((unattended.check,), unattended_recoveries.INTERVAL),
-        ((own.check, returned.check, out.check), SERVICE_INTERVAL),
+        ((own.check, returned.check, out.check, settled), SERVICE_INTERVAL),
     ):
         threading.Thread(target=keep_checking, args=(checks, interval), daemon=True).start()
     checked = 0.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from masakari_fencing import files
 from masakari_fencing.pacemaker import tools
+from masakari_fencing.records.recovery import NOTHING, RECOVERED, Record
 
 DIRECTORY = Path("/var/lib/masakari-fencing/refusals")
 
@@ -53,6 +55,34 @@ def forget(directory: Path, host: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def forget_settled(directory: Path, known: Callable[[], Iterable[Record]]) -> list[str]:
+    """Drop what was refused on this unit, and settled since by another one.
+
+    Args:
+        directory: of the refusals.
+        known: returns the records of the recoveries; not asked where nothing was refused.
+
+    Returns:
+        the hosts.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+        OSError: a refusal cannot be removed.
+    """
+    found = read(directory)
+    if not found:
+        return []
+    settled = {
+        record.host: record.end.time
+        for record in known()
+        if record.end is not None and record.end.outcome in (RECOVERED, NOTHING)
+    }
+    over = [one.host for one in found if settled.get(one.host.lower(), 0.0) > one.time]
+    for host in over:
+        forget(directory, host)
+    return over
 
 
 def read(directory: Path) -> list[Refusal]:
