@@ -20,22 +20,28 @@ CACHE = REPOSITORY / ".cache"
 MEMORY = 1 << 30
 """Bytes that must be free in memory before the tests' files are put there."""
 TIMEOUT = 600
+COVERAGE = "--coverage"
 CHARM_COVERAGE = 95
 """Percent of the branches of a charm that its unit tests must reach."""
 CROSSING = ("bundles", "contracts")
 """Folders in tests/ whose tests cross charms and need nothing but the repository."""
 
 
-def projects() -> dict[str, list[str]]:
-    """Return project -> pytest's arguments for it."""
+def projects(*, coverage: bool = False) -> dict[str, list[str]]:
+    """Return project -> pytest's arguments for it.
+
+    Args:
+        coverage: measure which branches are reached, which takes most as long again.
+    """
     found: dict[str, list[str]] = {}
     for settings in sorted(REPOSITORY.glob("*/*/pyproject.toml")):
         project = settings.parent
         arguments = ["-c", str(settings), f"--rootdir={project}", str(project / "tests")]
-        arguments += [f"--cov={project / 'src'}", "--cov-branch"]
-        arguments.append(f"--cov-config={REPOSITORY / 'pyproject.toml'}")
-        if project.parent.name == "charms":
-            arguments.append(f"--cov-fail-under={CHARM_COVERAGE}")
+        if coverage:
+            arguments += [f"--cov={project / 'src'}", "--cov-branch"]
+            arguments.append(f"--cov-config={REPOSITORY / 'pyproject.toml'}")
+            if project.parent.name == "charms":
+                arguments.append(f"--cov-fail-under={CHARM_COVERAGE}")
         found[f"{project.parent.name}/{project.name}"] = arguments
     common = ["-c", str(REPOSITORY / "pyproject.toml")]
     found["lab"] = [*common, "-m", "not lab", str(REPOSITORY / "lab" / "tests")]
@@ -96,10 +102,12 @@ def _weight(name: str) -> int:
 
 
 def main() -> int:
-    """Run all, or only those projects whose names are given."""
-    wanted = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    extra = [argument for argument in sys.argv[1:] if argument.startswith("-")]
-    chosen = {n: a for n, a in projects().items() if not wanted or n in wanted}
+    """Run all, or only those projects whose names are given; `--coverage` measures it."""
+    given = [argument for argument in sys.argv[1:] if argument != COVERAGE]
+    wanted = [argument for argument in given if not argument.startswith("-")]
+    extra = [argument for argument in given if argument.startswith("-")]
+    found = projects(coverage=COVERAGE in sys.argv[1:])
+    chosen = {n: a for n, a in found.items() if not wanted or n in wanted}
     failed, passed = [], 0
     longest_first = sorted(chosen.items(), key=lambda item: -_weight(item[0]))
     with (
