@@ -13,7 +13,7 @@ MASAKARI ?= 17
 SEEDS ?= 2000
 SEED ?= 1
 
-.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks lab faults matrix bench operations methods models masakari simulate bundles format lock clean
+.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks scale lab faults matrix bench operations methods models masakari simulate bundles format lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -32,8 +32,8 @@ test: venv ## everything that must pass
 lint: venv ## ruff, codespell, mypy, charmlint (the last where there is a Python 3.12)
 	$(BIN)/tox run -e lint,charmlint
 
-unit: venv ## unit tests with coverage
-	$(BIN)/tox run -e unit
+unit: venv ## unit tests, with the branches that they reach
+	$(BIN)/tox run -e unit -- --coverage
 
 bootstrap: venv ## the installation, with the pips and Pythons that users have
 	$(BIN)/tox run -e bootstrap -- --all-pythons
@@ -42,7 +42,7 @@ fresh: venv ## the bootstrap of both commands on a bare Debian 12 and 13 (root)
 	$(BIN)/python tests/bootstrap/fresh.py
 
 packing: venv ## charmcraft packs the charms, for both bases, and the same twice (root)
-	$(BIN)/tox run -e packing
+	$(BIN)/tox run -e packing -- --all-bases
 
 pack: venv ## pack the charms with charmcraft (LXD, or Ubuntu)
 	$(BIN)/tox run -e pack
@@ -52,6 +52,9 @@ libjuju: venv ## python-libjuju's parsers read the bundles with every combinatio
 
 bench-hooks: venv ## seconds of a hook that changes nothing, next to ops alone
 	$(BIN)/python tests/benchmarks/hooks.py
+
+scale: venv ## processor time of each part with 4 to 3,000 hypervisors in the cluster (root)
+	$(BIN)/python tests/benchmarks/scale.py
 
 lab: venv ## the lab end to end
 	$(BIN)/tox run -e lab
