@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,19 @@ class Principal:
             ValueError, SyntaxError: as in `decode`.
         """
         return cls(**{name: decode(bag, name) for name in cls.__dataclass_fields__})
+
+    def others(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and crm's statement of all but primitives, what is referred to first."""
+        for kind, objects in (
+            ("group", self.groups),
+            ("ms", self.ms),
+            ("order", self.orders),
+            ("clone", self.clones),
+            ("colocation", self.colocations),
+            ("location", self.locations),
+        ):
+            for name, text in objects.items():
+                yield name, f"{kind} {name} {text}"
 
 
 @dataclass(frozen=True)

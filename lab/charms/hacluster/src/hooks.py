@@ -124,27 +124,39 @@ class Hacluster(Leading):
             properties["no-quorum-policy"] = policy
         cluster.set_options(Cib.query(), properties, {})
 
-    def configure(self) -> None:
-        """Form the cluster once enough units are ready, and configure it as the leader."""
+    def due(self) -> Principal | None:
+        """Return what the principal wants, once enough units are ready to form the cluster.
+
+        Raises:
+            ValueError, SyntaxError: what it wants cannot be read.
+        """
         if not self.unit.related("hanode"):
-            return
+            return None
         self.tell_peers(ready=True)
         if self.ring_renewed():
-            return
-        count = int(self.config["cluster_count"])
-        if self.flagged("ready") < count:
+            return None
+        if not self.complete("ready"):
+            count = self.config["cluster_count"]
             log(f"not enough units are ready: {self.flagged('ready')} of {count}")
-            return
+            return None
         principals = self.unit.related("ha") or self.unit.related("juju-info")
         if len(principals) != 1 or not principals[0].units:
             log("no principal to configure the cluster for")
+            return None
+        return Principal.read(next(iter(principals[0].units.values())))
+
+    def complete(self, flag: str) -> bool:
+        """Whether as many units have a flag as the cluster is to have."""
+        return self.flagged(flag) >= int(self.config["cluster_count"])
+
+    def configure(self) -> None:
+        """Form the cluster once enough units are ready, and configure it as the leader."""
+        if (wanted := self.due()) is None:
             return
-        bag = next(iter(principals[0].units.values()))
-        wanted = Principal.read(bag)
         self.member.configure(self.nodes(), self.config, start=True)
         self.wait_for_pacemaker()
         if self.unit.leader:
-            self.lead(wanted, with_remotes=self.flagged("member_ready") >= count)
+            self.lead(wanted, with_remotes=self.complete("member_ready"))
         self.settle(list(wanted.resources))
         self.unit.publish("ha", {"clustered": "yes"})
         self.tell_peers(member_ready=True)

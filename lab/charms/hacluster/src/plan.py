@@ -74,16 +74,8 @@ class Plan:
             exists = name in self._shown
             blocked = f"Cannot update pcmkr resource: {name}"
             self.write(f"{name}-{agent}", text, exists=exists, fatal=exists, blocked=blocked)
-        for kind, objects in (
-            ("group", wanted.groups),
-            ("ms", wanted.ms),
-            ("order", wanted.orders),
-            ("clone", wanted.clones),
-            ("colocation", wanted.colocations),
-            ("location", wanted.locations),
-        ):
-            for name, text in objects.items():
-                self.create(name, f"{kind} {name} {text}")
+        for name, text in wanted.others():
+            self.create(name, text)
 
     def add_remotes(self, remotes: Iterable[Remote]) -> None:
         """Add the connections of remote nodes."""

@@ -103,24 +103,12 @@ class Stepwise(Hacluster):
 
     def configure(self) -> None:
         """Form the cluster once enough units are ready, and configure it as the leader."""
-        if not self.unit.related("hanode"):
+        if (wanted := self.due()) is None:
             return
-        self.tell_peers(ready=True)
-        if self.ring_renewed():
-            return
-        count = int(self.config["cluster_count"])
-        if self.flagged("ready") < count:
-            log(f"not enough units are ready: {self.flagged('ready')} of {count}")
-            return
-        principals = self.unit.related("ha") or self.unit.related("juju-info")
-        if len(principals) != 1 or not principals[0].units:
-            log("no principal to configure the cluster for")
-            return
-        wanted = Principal.read(next(iter(principals[0].units.values())))
         self.member.configure(self.nodes(), self.config, start=False)
         self.wait_for_pacemaker()
         if self.unit.leader:
-            self.lead(wanted, with_remotes=self.flagged("member_ready") >= count)
+            self.lead(wanted, with_remotes=self.complete("member_ready"))
         self.unit.publish("ha", {"clustered": "yes"})
         self.tell_peers(member_ready=True)
 
@@ -184,17 +172,9 @@ class Stepwise(Hacluster):
                 message = f"Cannot update pcmkr resource: {name}"
                 self.unit.status("blocked", message)
                 raise ClusterError(message)
-        for kind, objects in (
-            ("group", wanted.groups),
-            ("ms", wanted.ms),
-            ("order", wanted.orders),
-            ("clone", wanted.clones),
-            ("colocation", wanted.colocations),
-            ("location", wanted.locations),
-        ):
-            for name, text in objects.items():
-                if not crm.shown(name):
-                    crm.configure(f"{kind} {name} {text}")
+        for name, text in wanted.others():
+            if not crm.shown(name):
+                crm.configure(text)
 
     def keep_off_remotes(
         self, wanted: Principal, resources: list[str], remotes: list[Remote]
