@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from instance_ha_common.testing import convert_metadata_once, make_context
+from masakari_fencing.cluster import health
+from masakari_fencing.cluster.health import Problem
 from ops import testing
 
 import charm
@@ -101,3 +103,12 @@ def state(
     monkeypatch.setattr(cloud_module.Cloud, "__init__", connect)
     monkeypatch.setattr(cluster.Cluster, "stranger", lambda self, name: None)
     return ctx.run(ctx.on.config_changed(), complete())
+
+
+@pytest.fixture
+def problems(monkeypatch: pytest.MonkeyPatch) -> list[Problem]:
+    """What the cluster's health check is to find; two devices can fence any host."""
+    found: list[Problem] = []
+    monkeypatch.setattr(health, "inspect", lambda runner, **options: list(found))
+    monkeypatch.setattr(health, "able", lambda runner, host: ["guard", "st-maas"])
+    return found

@@ -74,12 +74,8 @@ class World:
 
 
 @pytest.fixture
-def cloud(_server: fakecloud.Server) -> DrilledCloud:
-    _server.cloud = made = DrilledCloud(url=_server.cloud.url)
-    for number in (1, 2, 3):
-        made.add_hypervisor(f"node{number}.maas")
-    made.add_segment("rack1", ONE, TWO, "node3.maas")
-    return made
+def cloud(drilled: DrilledCloud) -> DrilledCloud:
+    return drilled
 
 
 @pytest.fixture

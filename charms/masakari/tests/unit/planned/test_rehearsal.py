@@ -29,20 +29,8 @@ SERVICE = "/run/systemd/transient/masakari-0-drill.service"
 
 
 @pytest.fixture
-def cloud(_server: fakecloud.Server) -> DrilledCloud:
-    _server.cloud = made = DrilledCloud(url=_server.cloud.url)
-    for number in (1, 2, 3):
-        made.add_hypervisor(f"node{number}.maas")
-    made.add_segment("rack1", ONE, TWO, "node3.maas")
-    return made
-
-
-@pytest.fixture
-def problems(monkeypatch: pytest.MonkeyPatch) -> list[Problem]:
-    found: list[Problem] = []
-    monkeypatch.setattr(health, "inspect", lambda runner, **options: list(found))
-    monkeypatch.setattr(health, "able", lambda runner, host: ["guard", "st-maas"])
-    return found
+def cloud(drilled: DrilledCloud) -> DrilledCloud:
+    return drilled
 
 
 @pytest.fixture

@@ -21,14 +21,6 @@ ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
 
 
 @pytest.fixture
-def problems(monkeypatch: pytest.MonkeyPatch) -> list[Problem]:
-    found: list[Problem] = []
-    monkeypatch.setattr(health, "inspect", lambda runner, **options: list(found))
-    monkeypatch.setattr(health, "able", lambda runner, host: ["guard", "st-maas"])
-    return found
-
-
-@pytest.fixture
 def plan(
     ctx: testing.Context, state: testing.State, cloud: RoomyCloud, problems: list[Problem]
 ) -> Any:
