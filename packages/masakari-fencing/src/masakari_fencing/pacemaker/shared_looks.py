@@ -19,8 +19,8 @@ other need not see more: what they do about it, Pacemaker refuses or repeats whe
 meanwhile."""
 
 SHARE = 4
-"""Times as long as the cluster takes to answer, its answer serves: so looking takes no more than a
-fifth of one processor, however many hypervisors there are."""
+"""Times as long as the cluster takes to answer, its answer serves, unless a command comes between:
+so looking takes little of one processor, however many hypervisors there are."""
 
 _LOOKS = (("crm_mon",), ("cibadmin", "--query"))
 
