@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from masakari_fencing.cluster import storage_health
 from masakari_fencing.openstack import restart_order
 from masakari_fencing.pacemaker.tools import PacemakerError
 
@@ -40,6 +41,7 @@ class Fencing:
     Attributes:
         inspect: what stands in its way, given the hosts of all segments, and whether each power
             controller is to be asked now.
+        storage: what stands in the way of cutting a host off from its storage.
         answers: what the power controllers answered.
         devices: those that can fence a host.
         noticed: seconds in which a lost host is noticed; 0 where that is not known.
@@ -47,6 +49,7 @@ class Fencing:
     """
 
     inspect: Callable[[Sequence[str], bool], Iterable[Problem]]
+    storage: Callable[[], Iterable[Problem]]
     answers: Callable[[], Mapping[str, Answer]]
     devices: Callable[[str], Sequence[str]]
     noticed: int
@@ -80,6 +83,7 @@ def fencing_of(state: State, workload: Workload) -> Fencing | None:
     interval = config.remote_monitor_interval
     return Fencing(
         inspect=lambda hosts, every: cluster.inspect(hosts, every=every),
+        storage=lambda: storage_health.inspect(workload.host.runner),
         answers=cluster.power_answers,
         devices=cluster.devices,
         noticed=interval + config.remote_monitor_timeout if interval else 0,
@@ -182,6 +186,7 @@ def _with_images(cloud: Cloud, rules: Rules, instances: Iterable[Instance]) -> R
 def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:
     try:
         found = checks.of_cluster(fencing.inspect(hosts, True)) + disarmed(fencing, None)
+        found += checks.of_storage(fencing.storage())
     except PacemakerError as error:
         return [_unanswered("the cluster", str(error))]
     return [*found, *checks.of_power(fencing.answers())]

@@ -21,6 +21,7 @@ CLOCKS = 2.0
 """Seconds by which clocks may differ: a fence counts only for what failed before it."""
 
 _UNFENCED = "a host that cannot be fenced is not recovered: its instances stay down"
+_UNCUT = "its power alone proves a host dead: where that fails, its instances stay down"
 _NAMES = "Masakari could not tell whether an instance has left the host, and would not recover it"
 _PROGRAMS = {
     "nova-scheduler": "finds the hosts that instances are evacuated to",
@@ -32,6 +33,13 @@ def of_cluster(problems: Iterable[Problem]) -> list[Finding]:
     """What stands in the way of fencing."""
     return [
         Finding(Level.BLOCKS, p.node or "the cluster", p.text, _UNFENCED, p.cure) for p in problems
+    ]
+
+
+def of_storage(problems: Iterable[Problem]) -> list[Finding]:
+    """What stands in the way of cutting a host off from its storage, beside fencing it."""
+    return [
+        Finding(Level.WARNS, p.node or "storage fencing", p.text, _UNCUT, p.cure) for p in problems
     ]
 
 

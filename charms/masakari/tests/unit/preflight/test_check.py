@@ -8,7 +8,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from masakari_fencing.cluster import health
+from masakari_fencing.cluster import health, storage_health
 from masakari_fencing.cluster.health import Problem
 from masakari_fencing.cluster.power import Answer, Controllers
 from masakari_fencing.records.disarmed import Disarmed
@@ -127,6 +127,22 @@ def test_what_the_cluster_finds(checked: Any, cloud: RoomyCloud, cluster: list[P
     assert "node1.maas, node2.maas, node3.maas: no device can fence it" in results["table"]
     assert ("blocks", "the cluster", "STONITH is disabled") in results["found"]
     assert checked(allow_recovery_without_fencing=True)["found"] == []
+
+
+def test_storage_fencing(
+    checked: Any, cloud: RoomyCloud, cluster: list[Problem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host can be fenced all the same: it blocks nothing, a drill neither."""
+    cloud.add_segment("rack1", *ALL)
+    found = [
+        Problem("", "Ceph: its monitors do not let this unit in", "see `ceph status`"),
+        Problem(ONE, "it could not be cut off from Ceph: no addresses", "see it"),
+    ]
+    monkeypatch.setattr(storage_health, "inspect", lambda runner: found)
+    assert checked()["found"] == [
+        ("warns", "storage fencing", found[0].text),
+        ("warns", ONE, found[1].text),
+    ]
 
 
 def test_while_disarmed(
