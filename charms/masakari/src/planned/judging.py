@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from masakari_fencing.openstack import times
 
 from planned.drills import FULL, Drill
-from recoveries import reports
+from recoveries import picture, reports
 from recoveries.reports import Report
 from segments.cloud import Cloud, CloudError
 from segments.lookup import Lookup
@@ -60,6 +60,30 @@ def report(cloud: Cloud, drill: Drill) -> Results:
         "next": _next(drill, problems),
     }
     return {key: value for key, value in found.items() if value}
+
+
+def draw(drill: Drill) -> str:
+    """The picture of a drill that is over, as SVG: how long each canary was away."""
+    lost = _lost(drill)
+    # What happens before the cut may take as long as the live migrations, and is no recovery.
+    begin = drill.marks.get("cut") or min(drill.marks.values(), default=0.0)
+    phases = {
+        name: begin + float(seconds)
+        for name, seconds in (drill.report.get("phases") or {}).items()
+        if name not in ("canaries", "drained")
+    }
+    end = max(phases.values(), default=begin)
+    bars = (
+        (f"{name} {host}", lost, when, bool(host))
+        for uuid, name in sorted(drill.sources.items(), key=lambda item: item[1])
+        for when, host, _ in [drill.back.get(uuid, (end, "", 0.0))]
+    )
+    title = f"{drill.host}: drill {drill.id}, {drill.report.get('outcome')}"
+    return picture.picture(title, phases, bars if "confirmed" in drill.marks else ())
+
+
+def _lost(drill: Drill) -> float:
+    return drill.marks.get("silent") or drill.marks.get("cut") or 0.0
 
 
 def _recovery(cloud: Cloud, drill: Drill) -> Report | None:
@@ -121,8 +145,8 @@ def _canary(drill: Drill, uuid: str) -> Results:
     described = {"name": drill.sources[uuid], "from": drill.host}
     if uuid in drill.back:
         when, host, unsure = drill.back[uuid]
-        lost = drill.marks.get("silent") or drill.marks["cut"]
-        described |= {"to": host, "seconds": f"{when - lost:.1f}", "within": f"{unsure:.1f}"}
+        seconds = when - _lost(drill)
+        described |= {"to": host, "seconds": f"{seconds:.1f}", "within": f"{unsure:.1f}"}
     return described
 
 

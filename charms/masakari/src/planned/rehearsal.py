@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from instance_ha_common.machine.commands import CommandError
 
-from planned import canaries, readiness
+from planned import canaries, judging, readiness
 from planned.draining import Drain
 from planned.drills import FULL, PHASES, Drill, Drills
 from preflight.actions import fencing_of
@@ -77,7 +77,7 @@ def show_drill(state: State, workload: Workload, params: Mapping[str, Any]) -> R
     if found is None:
         raise ActionError("this unit has run no such drill; each unit has the reports of its own")
     if found.over:
-        return found.report
+        return {**found.report, **({"svg": judging.draw(found)} if params["svg"] else {})}
     running = drills.running
     return {
         "drill": found.id,

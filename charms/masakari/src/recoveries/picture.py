@@ -1,8 +1,8 @@
-"""A recovery as a picture: a bar for each instance, and a line for each phase."""
+"""A recovery or a drill as a picture: a bar for each instance, and a line for each phase."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from xml.sax.saxutils import escape
 
 from masakari_fencing.records import progress
@@ -12,6 +12,9 @@ from recoveries.reports import Report
 _WIDTH, _LEFT, _ROW, _TOP = 960, 330, 18, 56  # pixels
 _MOST = 200  # instances
 
+Bar = tuple[str, float, float, bool]
+"""An instance: words, begin and end in seconds since the epoch, and whether it is up."""
+
 
 def draw(report: Report) -> str:
     """The picture of a recovery, as SVG.
@@ -19,8 +22,19 @@ def draw(report: Report) -> str:
     The bar of an instance ends when the engine has told of it, and is as long as its evacuation
     took.
     """
-    bars = list(_bars(report))[:_MOST]
-    phases = report.phases
+    title = f"{report.host}: {report.status}, {report.uuid}"
+    return picture(title, report.phases, _bars(report))
+
+
+def picture(title: str, phases: Mapping[str, float], every: Iterable[Bar]) -> str:
+    """A picture of what went on, as SVG.
+
+    Args:
+        title: what it is.
+        phases: when each phase was reached, in the order of time, in seconds since the epoch.
+        every: the instances.
+    """
+    bars = list(every)[:_MOST]
     begin = min([*phases.values(), *(start for _, start, _, _ in bars)], default=0.0)
     end = max([*phases.values(), *(stop for _, _, stop, _ in bars), begin + 1.0])
     scale = (_WIDTH - _LEFT - 20) / (end - begin)
@@ -29,12 +43,11 @@ def draw(report: Report) -> str:
         return f"{_LEFT + (moment - begin) * scale:.1f}"
 
     height = _TOP + _ROW * len(bars) + 10
-    title = escape(f"{report.host}: {report.status}, {report.uuid}")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
         ' font-family="sans-serif" font-size="11">',
         f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="10" y="16" font-size="13">{title}</text>',
+        f'<text x="10" y="16" font-size="13">{escape(title)}</text>',
     ]
     for number, (name, moment) in enumerate(phases.items()):
         y = 28 + 9 * (number % 3)
@@ -53,8 +66,8 @@ def draw(report: Report) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _bars(report: Report) -> Iterator[tuple[str, float, float, bool]]:
-    """What became of each instance in each attempt: words, begin and end, and whether it is up."""
+def _bars(report: Report) -> Iterator[Bar]:
+    """What became of each instance in each attempt."""
     for line in report.lines:
         found = progress.read_moved(line.text)
         if found is not None:

@@ -7,6 +7,8 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from masakari_fencing.openstack import times
+
 from segments.cloud import Cloud, CloudError
 
 CANARY = "masakari-drill-"
@@ -33,6 +35,8 @@ class Server:
         state: Nova's vm_state.
         task: Nova's task_state; empty while nothing is done with it.
         fault: what Nova says went wrong with it, if anything.
+        launched: when its hypervisor had started it last, in seconds since the epoch, rounded
+            down to a whole one; 0: never.
     """
 
     uuid: str
@@ -41,6 +45,7 @@ class Server:
     state: str
     task: str = ""
     fault: str = ""
+    launched: float = 0.0
 
     @property
     def movable(self) -> bool:
@@ -118,4 +123,5 @@ def _read(item: Mapping[str, Any]) -> Server:
         state=str(item.get("OS-EXT-STS:vm_state") or ""),
         task=str(item.get("OS-EXT-STS:task_state") or ""),
         fault=str((item.get("fault") or {}).get("message") or ""),
+        launched=times.epoch(item.get("OS-SRV-USG:launched_at")) or 0.0,
     )

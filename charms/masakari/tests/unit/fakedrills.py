@@ -28,6 +28,8 @@ class DrilledCloud(RoomyCloud):
         lost: UUIDs of servers that a recovery does not bring back.
         twice: UUIDs of servers that a recovery starts two times.
         made: bodies of the requests for new servers.
+        launched_after: seconds after the fence at which a hypervisor has started what it
+            recovered; None: a Nova that does not tell.
     """
 
     migrations: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -35,6 +37,7 @@ class DrilledCloud(RoomyCloud):
     lost: set[str] = dataclasses.field(default_factory=set)
     twice: set[str] = dataclasses.field(default_factory=set)
     made: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    launched_after: float | None = None
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         parts = urlsplit(path)
@@ -74,6 +77,8 @@ class DrilledCloud(RoomyCloud):
             identity = server["id"]
             if server["OS-EXT-SRV-ATTR:host"] == host and identity not in self.lost:
                 server["OS-EXT-SRV-ATTR:host"] = "node2.maas"
+                if self.launched_after is not None:
+                    server["OS-SRV-USG:launched_at"] = iso(fenced + self.launched_after)[:19]
                 for _ in range(2 if identity in self.twice else 1):
                     record = {"instance_uuid": identity, "status": "done"}
                     self.migrations.append({**record, "created_at": iso(fenced + 1)[:19]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,8 @@ from masakari_fencing.records.out_of_service import DRAINED
 
 import fakecloud
 from fakedrills import IMAGE, DrilledCloud, iso
-from planned.drilling import Drilling
+from planned import judging
+from planned.drilling import Drilling, narrowed
 from planned.drills import FULL, PATH, Drill, Kind
 from segments.returning import Returning
 
@@ -126,6 +128,25 @@ def test_a_drill(world: World, cloud: DrilledCloud) -> None:
     assert "     0.0 s  the cluster is asked to fence it" in lines
     assert any(line.endswith("-1 runs on node2.maas") for line in lines)
     assert any("fenced by st-maas" in line for line in lines)
+
+
+def test_a_picture(world: World, cloud: DrilledCloud) -> None:
+    """A bar for each canary, as long as it was away, and a line for each phase since the cut."""
+    cloud.boot(ONE, "theirs")
+    done = world.run(new())
+    first = min(done.sources)
+    gone = dataclasses.replace(done, back={first: done.back[first]})
+    space = "{http://www.w3.org/2000/svg}"
+    for drill, colors in ((done, ["#2a7", "#2a7"]), (gone, ["#2a7", "#c33"])):
+        root = ET.fromstring(judging.draw(drill))  # noqa: S314 - ours
+        bars = root.findall(f"{space}rect")[1:]
+        assert sorted(str(bar.get("fill")) for bar in bars) == colors
+        assert all(float(b.get("x", "")) + float(b.get("width", "")) <= 960 for b in bars)
+        texts = [text.text or "" for text in root.iter(f"{space}text")]
+        assert texts[0] == "node1.maas: drill 20260101-000000, passed"
+        assert "confirmed 2.0 s" in texts and not any("drained" in text for text in texts)
+    path = ET.fromstring(judging.draw(world.run(new(PATH))))  # noqa: S314 - ours
+    assert path.findall(f"{space}rect")[1:] == []
 
 
 def test_without_a_cut(world: World, cloud: DrilledCloud) -> None:
@@ -265,3 +286,36 @@ def test_interrupted_before_the_fence_is_asked_for(world: World, cloud: DrilledC
     assert world.fenced == []
     assert "was never reported to Masakari" in report["problems"]
     assert in_service(cloud) == ("enabled", False, False)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "launched", "found"),
+    [
+        (110.2, 110.5, 110.0, (110.0, 110.5)),  # as exact as a look
+        (110.8, 111.1, 110.0, (110.5, 111.0)),
+        (111.2, 112.4, 110.0, (110.0, 111.0)),  # Nova has shown it late
+        (110.1, 113.0, 111.0, (111.0, 112.0)),  # and has answered late
+        (111.2, 111.5, 110.0, (110.9, 111.0)),
+        (110.2, 110.5, 90.0, (110.2, 110.5)),  # of the first start
+        (110.2, 110.5, 0.0, (110.2, 110.5)),  # an old Nova
+        (110.2, 110.5, 112.0, (110.2, 110.5)),  # another clock
+        (120.2, 120.5, 101.0, (120.2, 120.5)),
+    ],
+)
+def test_when_a_canary_ran_again(
+    first: float, last: float, launched: float, found: tuple[float, float]
+) -> None:
+    got = narrowed(first, last, launched=launched, cut=100.0)
+    assert got == pytest.approx(found)
+    assert got[1] - got[0] <= max(1.0, last - first)
+
+
+def test_a_nova_that_answers_late_makes_a_report_no_less_exact(
+    world: World, cloud: DrilledCloud
+) -> None:
+    """Its hypervisor has written down the second in which each canary ran again."""
+    cloud.launched_after = -0.6
+    report = world.run(new()).report
+    for found in report["canaries"].values():
+        assert found["within"] == "0.5", "though the look took two seconds"
+        assert float(found["seconds"]) == pytest.approx(2.0 - 0.6 - 0.5, abs=0.5)

@@ -239,6 +239,7 @@ def test_how_far_it_is(
     report = {"drill": begun["drill"], "outcome": "passed"}
     drills.keep(dataclasses.replace(drill, phase="done", report=report))
     assert run(ctx, state, "show-drill") == report
+    assert run(ctx, state, "show-drill", svg=True)["svg"].startswith("<svg ")
     assert "drill" not in ctx.run(ctx.on.update_status(), state).unit_status.message
 
 
