@@ -21,7 +21,7 @@ from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
 from instance_ha_common.machine.templates import Templates
 from relations import hacluster
-from workload import cluster, storage
+from workload import cluster, compute, storage
 from workload.cluster import Cluster, Node, cleanup_commands
 from workload.guard import Guard
 from workload.pacemaker_remote import SERVICE, PacemakerRemote
@@ -181,6 +181,8 @@ class PacemakerRemoteCharm(Subordinate):
             self._cluster.set_machine(name, _machine())
         if self._node.online and self._node.storage != (kept := storage.found(self.host)):
             self._cluster.set_storage(name, kept)
+        if self._node.online and self._node.compute != (said := compute.found(self.host)):
+            self._cluster.set_compute(name, said)
         return self._node
 
     def _leave(self) -> None:

@@ -55,8 +55,9 @@ def obstacles(
     }
     if going_on & {one.uuid for one in hosts}:
         yield "a recovery is going on in its segment (list-recoveries)"
-    found = checks.of_cloud(there)
     enabled = [one.name for seg, all_ in there.segments if seg.enabled for one in all_]
+    said = fencing.computes()
+    found = [*checks.of_cloud(there, said), *checks.of_computes(said, enabled)]
     found += checks.of_cluster(fencing.inspect(enabled, True))
     found += actions.disarmed(fencing, host)
     yield from _blocking(found, host, set(there.hypervisors))

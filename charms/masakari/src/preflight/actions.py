@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from masakari_fencing.cluster import storage_health
+from masakari_fencing.cluster import computes, storage_health
 from masakari_fencing.openstack import restart_order
+from masakari_fencing.pacemaker import cibadmin
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 from preflight import capacity, checks, findings, plan, rehearsal, survey
@@ -23,6 +24,7 @@ from segments.lookup import ActionError
 from segments.results import Results
 
 if TYPE_CHECKING:
+    from masakari_fencing.cluster.computes import Compute
     from masakari_fencing.cluster.health import Problem
     from masakari_fencing.cluster.power import Answer
 
@@ -43,6 +45,7 @@ class Fencing:
             controller is to be asked now.
         storage: what stands in the way of cutting a host off from its storage.
         answers: what the power controllers answered.
+        computes: what hypervisors have recorded about their own Nova, by name.
         devices: those that can fence a host.
         noticed: seconds in which a lost host is noticed; 0 where that is not known.
         disarmed: what an operator has said that keeps a host, or any, from being fenced now.
@@ -51,6 +54,7 @@ class Fencing:
     inspect: Callable[[Sequence[str], bool], Iterable[Problem]]
     storage: Callable[[], Iterable[Problem]]
     answers: Callable[[], Mapping[str, Answer]]
+    computes: Callable[[], Mapping[str, Compute]]
     devices: Callable[[str], Sequence[str]]
     noticed: int
     disarmed: Callable[[str | None], object | None]
@@ -83,6 +87,7 @@ def fencing_of(state: State, workload: Workload) -> Fencing | None:
     interval = config.remote_monitor_interval
     return Fencing(
         inspect=lambda hosts, every: cluster.inspect(hosts, every=every),
+        computes=lambda: computes.recorded(cibadmin.cib(workload.host.runner)),
         storage=lambda: storage_health.inspect(workload.host.runner),
         answers=cluster.power_answers,
         devices=cluster.devices,
@@ -103,16 +108,18 @@ def check(cloud: Cloud, fencing: Fencing | None, rules: Rules, wanted: int) -> R
     found: list[Finding] = []
     survivals: list[Survival] = []
     hosts: list[str] = []
+    said = _said(fencing)
     try:
         there = survey.take(cloud)
     except CloudError as error:
         found.append(_unanswered("the cloud", str(error)))
     else:
         hosts = _enabled(there)
-        found += checks.of_cloud(there)
+        found += checks.of_cloud(there, said)
         survivals = capacity.survivals(there, rules, max(wanted, capacity.FAILURES))
         for one in survivals:
             found += capacity.findings(one, wanted)
+    found += checks.of_computes(said, hosts)
     if fencing is not None:
         found += _of_fencing(fencing, hosts)
     results: Results = {
@@ -181,6 +188,14 @@ def _with_images(cloud: Cloud, rules: Rules, instances: Iterable[Instance]) -> R
         except NotFoundError:
             images[uuid] = {}  # It was deleted, and says nothing any more.
     return dataclasses.replace(rules, images=images)
+
+
+def _said(fencing: Fencing | None) -> Mapping[str, Compute]:
+    """What hypervisors have recorded; nothing where there is no cluster, or it does not answer."""
+    try:
+        return {} if fencing is None else fencing.computes()
+    except PacemakerError:
+        return {}
 
 
 def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:

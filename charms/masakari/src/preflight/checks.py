@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from preflight.findings import Finding, Level, enumerated
@@ -11,6 +11,7 @@ from segments.cloud import Segment, SegmentHost
 from segments.servers import CANARY
 
 if TYPE_CHECKING:
+    from masakari_fencing.cluster.computes import Compute
     from masakari_fencing.cluster.health import Problem
     from masakari_fencing.cluster.power import Answer
 
@@ -22,6 +23,7 @@ CLOCKS = 2.0
 
 _UNFENCED = "a host that cannot be fenced is not recovered: its instances stay down"
 _UNCUT = "its power alone proves a host dead: where that fails, its instances stay down"
+_LOST = "an instance is rebuilt from its image, and what it wrote is lost"
 _NAMES = "Masakari could not tell whether an instance has left the host, and would not recover it"
 _PROGRAMS = {
     "nova-scheduler": "finds the hosts that instances are evacuated to",
@@ -43,6 +45,24 @@ def of_storage(problems: Iterable[Problem]) -> list[Finding]:
     ]
 
 
+def of_computes(said: Mapping[str, Compute], hosts: Iterable[str]) -> Iterator[Finding]:
+    """What hypervisors say of their own Nova.
+
+    Args:
+        said: that, by name.
+        hosts: the hosts of all segments.
+    """
+    for host in hosts:
+        if host in said and said[host].resumes:
+            yield Finding(
+                Level.BLOCKS,
+                host,
+                f"its Nova starts instances by itself after a boot ({said[host].resumes})",
+                "those that were recovered elsewhere would run twice, and destroy their disks",
+                "set resume-guests-state-on-host-boot=false on nova-compute",
+            )
+
+
 def of_power(answers: Mapping[str, Answer]) -> Iterator[Finding]:
     """Power controllers that still work, but not well."""
     for host, answer in sorted(answers.items()):
@@ -62,8 +82,13 @@ def of_power(answers: Mapping[str, Answer]) -> Iterator[Finding]:
         )
 
 
-def of_cloud(survey: Survey) -> list[Finding]:
-    """What Nova and Masakari show."""
+def of_cloud(survey: Survey, said: Mapping[str, Compute]) -> list[Finding]:
+    """What Nova and Masakari show.
+
+    Args:
+        survey: the cloud.
+        said: what hypervisors have recorded about their own Nova, by name.
+    """
     found = list(of_programs(survey))
     if not any(segment.enabled for segment, _ in survey.segments):
         found.append(
@@ -89,7 +114,7 @@ def of_cloud(survey: Survey) -> list[Finding]:
             continue
         for host in hosts:
             found += _host(survey, segment, host)
-        found += _disks(survey, segment, hosts)
+        found += _disks(survey, segment, hosts, said)
     return [*found, *_canaries(survey), *_clocks(survey.clocks)]
 
 
@@ -170,20 +195,37 @@ def _place(survey: Survey, host: SegmentHost, there: Hypervisor) -> Iterator[Fin
         )
 
 
-def _disks(survey: Survey, segment: Segment, hosts: Iterable[SegmentHost]) -> Iterator[Finding]:
-    local = [
-        one.name
-        for host in hosts
-        for one in survey.instances.get(host.name, ())
-        if not one.on_volume
-    ]
-    if local:
+def _disks(
+    survey: Survey,
+    segment: Segment,
+    hosts: Sequence[SegmentHost],
+    said: Mapping[str, Compute],
+) -> Iterator[Finding]:
+    """Instances whose disk is no volume, where it is not shared or nothing says whether it is."""
+    names = frozenset(host.name for host in hosts)
+    found: dict[bool | None, list[str]] = {}
+    for name in sorted(names):
+        own = said.get(name)
+        shared = own.shared(name, names - {name}) if own else None
+        instances = survey.instances.get(name, ())
+        found.setdefault(shared, []).extend(one.name for one in instances if not one.on_volume)
+    if local := found.get(False):
+        yield Finding(
+            Level.WARNS,
+            f"segment {segment.name}",
+            f"the disk of {len(local)} instances is on their hypervisor alone:"
+            f" {enumerated(local)}",
+            _LOST,
+            "use volumes, or disks that all hypervisors share (images_type=rbd, or a shared"
+            " instances_path)",
+        )
+    if untold := found.get(None):
         yield Finding(
             Level.UNKNOWN,
             f"segment {segment.name}",
-            f"{len(local)} instances have their disk where nova-compute keeps it, and Nova's API"
-            f" does not tell whether that is shared: {enumerated(local)}",
-            "where it is local, an instance is rebuilt from its image, and what it wrote is lost",
+            f"{len(untold)} instances have their disk where nova-compute keeps it, and nothing"
+            f" tells whether that is shared: {enumerated(untold)}",
+            f"where it is local, {_LOST}",
             "see images_type and instances_path in nova.conf of the hypervisors: rbd, or a"
             " directory that all of them share",
         )

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from instance_ha_common.machine import awaited
 from instance_ha_common.machine.commands import Runner
 
-from workload import storage
+from workload import compute, storage
 from workload.guard import MARKER
 
 NO_SUCH_OBJECT = 105
@@ -38,6 +38,7 @@ class Node:
         guarded: it does not because our guard said so.
         machine: value of the attribute `juju-machine`.
         storage: value of the attribute `instance-ha-storage`; see `storage.found`.
+        compute: value of the attribute `instance-ha-compute`; see `compute.found`.
         monitor_interval: seconds between two looks of the cluster at the connection; None where
             that is not known.
     """
@@ -48,6 +49,7 @@ class Node:
     guarded: bool = False
     machine: str | None = None
     storage: str = ""
+    compute: str = ""
     monitor_interval: float | None = None
 
 
@@ -79,6 +81,10 @@ class Cluster:
     def set_storage(self, name: str, content: str) -> bool:
         """Record what the node keeps on Ceph, or nothing; say whether that worked."""
         return self._set(name, storage.ATTRIBUTE, content)
+
+    def set_compute(self, name: str, content: str) -> bool:
+        """Record what Nova does there; say whether that worked."""
+        return self._set(name, compute.ATTRIBUTE, content)
 
     def _set(self, name: str, attribute: str, value: str) -> bool:
         argv = ["crm_attribute", "--type", "nodes", "--node", name, "--name", attribute]
@@ -115,6 +121,7 @@ def _parse(name: str, text: str) -> Node:
         guarded=not managed and MARKER in meta,
         machine=attributes.get(MACHINE_ATTRIBUTE),
         storage=attributes.get(storage.ATTRIBUTE) or "",
+        compute=attributes.get(compute.ATTRIBUTE) or "",
         monitor_interval=_monitor_interval(primitive),
     )
 

@@ -12,6 +12,7 @@ from instance_ha_common.machine.memory import Memory
 from instance_ha_common.machine.templates import Templates
 from instance_ha_common.testing import FakeHost, FakeService
 from ops import testing
+from workload import compute as nova_compute
 from workload import unblock
 from workload.guard import DROP_IN, SCRIPT
 from workload.pacemaker_remote import KEY, SERVICE
@@ -52,11 +53,15 @@ def connect(
     machine: str = "",
     interval: str = "2s",
     storage: str = "",
+    compute: str | None = None,
 ) -> None:
     """The cluster has created the node and is connected to it."""
+    said = nova_compute.found(host) if compute is None else compute
     attribute = f'<nvpair id="m" name="juju-machine" value="{machine}"/>' if machine else ""
     if storage:
         attribute += f"<nvpair id='s' name='instance-ha-storage' value='{storage}'/>"
+    if said:
+        attribute += f"<nvpair id='c' name='instance-ha-compute' value='{said}'/>"
     host.runner.answer(
         ["cibadmin"],
         f'<xpath-query><node id="{name}" type="remote">'

@@ -8,13 +8,14 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from masakari_fencing.cluster import health, storage_health
+from masakari_fencing.cluster import computes, health, storage_health
+from masakari_fencing.cluster.computes import Compute
 from masakari_fencing.cluster.health import Problem
 from masakari_fencing.cluster.power import Answer, Controllers
 from masakari_fencing.records.disarmed import Disarmed
 from ops import testing
 
-from action_calls import run
+from action_calls import fail, run
 from fakerooms import RoomyCloud
 from machine import Machine
 from model import with_config
@@ -127,6 +128,59 @@ def test_what_the_cluster_finds(checked: Any, cloud: RoomyCloud, cluster: list[P
     assert "node1.maas, node2.maas, node3.maas: no device can fence it" in results["table"]
     assert ("blocks", "the cluster", "STONITH is disabled") in results["found"]
     assert checked(allow_recovery_without_fencing=True)["found"] == []
+
+
+def say(monkeypatch: pytest.MonkeyPatch, **said: Compute) -> None:
+    """What hypervisors have recorded, by the first part of their names."""
+    found = {f"{name}.maas": one for name, one in said.items()}
+    monkeypatch.setattr(computes, "recorded", lambda cib: found)
+
+
+def test_a_nova_that_starts_instances_by_itself(
+    checked: Any,
+    cloud: RoomyCloud,
+    cluster: list[Problem],
+    monkeypatch: pytest.MonkeyPatch,
+    ctx: testing.Context,
+    state: testing.State,
+) -> None:
+    cloud.add_segment("rack1", ONE, TWO)
+    say(monkeypatch, node1=Compute("/etc/nova/nova.conf"), node3=Compute("/etc/nova/nova.conf"))
+    [(level, where, what)] = checked()["found"]
+    assert (level, where) == ("blocks", ONE), "the other one is in no segment"
+    assert what == "its Nova starts instances by itself after a boot (/etc/nova/nova.conf)"
+    monkeypatch.setattr(health, "able", lambda runner, host: ["st-maas"])
+    assert what in fail(ctx, state, "drill", host=ONE, mode="path")
+
+
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [
+        (Compute("", "rbd"), None),
+        (Compute("", "nfs4"), None),
+        (Compute("", "ext4", frozenset(ALL)), None),
+        (Compute("", "lvm"), "warns"),
+        (Compute("", "xfs", frozenset({ONE})), "warns"),
+        (Compute("", "xfs"), "unknown"),
+        (Compute("", "fuse.mine", frozenset({ONE})), "unknown"),
+        (Compute("", "xfs", frozenset({ONE, TWO})), "unknown"),
+    ],
+)
+def test_where_disks_are(
+    checked: Any,
+    cloud: RoomyCloud,
+    cluster: list[Problem],
+    monkeypatch: pytest.MonkeyPatch,
+    said: Compute,
+    level: str | None,
+) -> None:
+    cloud.add_segment("rack1", *ALL)
+    cloud.boot(ONE, "pet", image={"id": "i"})
+    cloud.boot(ONE, "on-a-volume")
+    say(monkeypatch, node1=said)
+    found = checked()["found"]
+    assert [one[:2] for one in found] == ([(level, "segment rack1")] if level else [])
+    assert all(": pet" in what and "on-a-volume" not in what for _, _, what in found)
 
 
 def test_storage_fencing(
