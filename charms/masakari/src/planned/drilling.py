@@ -189,13 +189,14 @@ class Drilling:
             return drill  # Nova may not answer in the middle of a disaster
         # One that is back was so at some moment after the last look was begun, when it was not,
         # and before this one has ended.
-        seen = self._looked or drill.marks["cut"], self._clock()
+        now, before = self._clock(), self._looked or drill.marks["cut"]
         self._looked = begun
         back: dict[str, tuple[float, str, float]] = {}
         for one in found:
             if one.uuid not in drill.back and canaries.back(one, drill.host):
-                first, last = narrowed(*seen, launched=one.launched, cut=drill.marks["cut"])
-                back[one.uuid] = ((first + last) / 2, one.host, (last - first) / 2)
+                # Nor before its hypervisor had started it, whose clock may be another.
+                first = max(before, one.launched) if one.launched < now else before
+                back[one.uuid] = ((first + now) / 2, one.host, (now - first) / 2)
         return dataclasses.replace(drill, back={**drill.back, **back})
 
     def _notification(self, drill: Drill) -> Mapping[str, Any]:
@@ -225,22 +226,3 @@ class Drilling:
                 drill = drill.trouble(f"how often each was started elsewhere: {error}")
         self._canaries(drill).delete(DELETED)
         return drill
-
-
-def narrowed(first: float, last: float, *, launched: float, cut: float) -> tuple[float, float]:
-    """Between when a canary has begun to run again, by two looks and by Nova's own record.
-
-    Where Nova is busy, as in the middle of a disaster, it takes a second and more to answer, and
-    as long to write down that an instance runs: as long as a look took is allowed for that. Its
-    hypervisor has told it the second in which that was so.
-
-    Args:
-        first: when the last look began at which it was not back.
-        last: when the one ended at which it was.
-        launched: when its hypervisor has started it, rounded down to a whole second.
-        cut: when the power was cut.
-    """
-    begin, end = max(2 * first - last, launched), min(last, launched + 1.0)
-    if launched < cut - 1.0 or launched > last or end < first - _CLOCKS:
-        return first, last  # that of its first start, or clocks differ
-    return (begin, end) if begin < end else (launched, launched + 1.0)
