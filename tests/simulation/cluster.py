@@ -373,7 +373,7 @@ class Cluster:
         from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 
         try:
-            limit.check(
+            refusal = limit.check(
                 self.fencer,
                 remote.name,
                 FencingLimit(max_hosts=0),
@@ -382,9 +382,10 @@ class Cluster:
                 clock=lambda: self.kernel.now,
             )
         except limit.Spared as error:
-            self.kernel.trace("cluster", f"{remote.name} is spared: {error}")
-            return True
-        return False
+            refusal = str(error)
+        if refusal is not None:
+            self.kernel.trace("cluster", f"{remote.name} is spared: {refusal}")
+        return refusal is not None
 
     def _again(self, remote: Remote) -> None:
         # Lab: test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand

@@ -18,6 +18,7 @@ from masakari.engine import manager, rpcapi
 from masakari.ha import api as ha
 from masakari.objects import base as objects_base
 from masakari_fencing.notifier import daemon, settings
+from masakari_fencing.openstack.failure_domains import parse_limits
 from oslo_utils import timeutils
 
 from simulation import database, kernel
@@ -42,6 +43,7 @@ class Masakari:
         self.kernel = kernel_
         self.admin = contexts.get_admin_context()
         self.serializer = objects_base.MasakariObjectSerializer()
+        self.limits = ""
         self.queue: list[Any] = []
         self.broker_away = False
         self.turn = 0
@@ -177,7 +179,8 @@ class Masakari:
         session = Session(self)
 
         def main() -> None:
-            daemon.run(settings.Settings(), session, {"interface": "internal"}, wake)  # type: ignore[arg-type]
+            found = settings.Settings(domain_limits=parse_limits(self.limits))
+            daemon.run(found, session, {"interface": "internal"}, wake)  # type: ignore[arg-type]
 
         self.kernel.spawn(process, main)
 

@@ -72,6 +72,18 @@ MUTANTS = (
         Edit("workflow.instances.recovery", "_chosen", "if s.id not in left]", "]"),
     ),
     Mutant(
+        "a failure domain has no limit",
+        "limited domain",
+        Edit(
+            "pacemaker.fencing_limit", "exceeded", "if len(there) >", "if False and len(there) >"
+        ),
+    ),
+    Mutant(
+        "one that is being recovered does not count in its failure domain",
+        "limited domain",
+        Edit("pacemaker.fencing_limit", "exceeded", " or n.lower() in recovered", ""),
+    ),
+    Mutant(
         "a group of instances waits for none",
         "groups",
         Edit(

@@ -80,3 +80,10 @@ def deleted(sim: Simulation) -> None:
     for guest in guests:
         if guest.turn == 0:
             events.later(sim, 8 + 20 * sim.rng.random(), events.delete_guest, guest)
+
+
+def limited_domain(sim: Simulation) -> None:
+    """A second host of a segment that may lose one dies while the first is recovered."""
+    sim.nova.rebuild_time = (40.0, 70.0)
+    events.die(sim)
+    events.later(sim, 10 + 120 * sim.rng.random(), events.die, "node2")

@@ -43,6 +43,7 @@ class Situation:
         begin: called once everything runs; lets things happen.
         must_recover: what was recovered counts alone, not what a status says.
         options: values of `[fencing]` for the run.
+        limits: of failure domains, `segment=1` or none.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Situation:
     host_suffix: str = ""
     must_recover: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    limits: str = ""
 
 
 class Simulation:
@@ -138,6 +140,8 @@ class Simulation:
         self.commands.configure()
         self._set_options()
         self._set_up_masakari()
+        self.masakari.limits = situation.limits
+        world.domain = frozenset(world.hosts) if situation.limits else frozenset()
         for unit in world.units.values():
             self.masakari.start_api(unit)
             self.masakari.start_engine(unit)

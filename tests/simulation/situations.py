@@ -564,6 +564,13 @@ SITUATIONS = {
             options={"recover_never": "name:none, metadata:spare"},
         ),
         _situation("groups, deleted", orders.deleted, guests=("active",) * 3),
+        _situation(
+            "limited domain",
+            orders.limited_domain,
+            guests=_MANY,
+            must_recover=True,
+            limits="segment=1",
+        ),
         _situation("groups, reserved host", orders.with_failures, guests=_SIX, **_RESERVED),
     )
 }

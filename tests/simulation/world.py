@@ -8,6 +8,9 @@ from typing import Any
 
 from simulation.kernel import Kernel, Process
 
+WINDOW, LONG = 120.0, 600.0
+"""Seconds for which a fenced host counts in its failure domain; the same while it is recovered."""
+
 KNOWN = 60.0
 """Seconds after which everybody must know what an operator has changed."""
 
@@ -145,6 +148,7 @@ class World:
         self.guests: dict[str, Guest] = {}
         self.deleted: set[str] = set()
         self.resume_guests = False
+        self.domain: frozenset[str] = frozenset()
         self.violations: list[Violation] = []
         self.last_fault = kernel.now
         self.fault_count = 0
@@ -239,6 +243,7 @@ class World:
         """The power controller has cut the power, and gives it again for `reboot`."""
         if not by.startswith("operator"):
             self._judge_fence(host, by)
+            self._judge_domain(host)
         self.power_off(host)
         host.fenced, host.out = self.kernel.now, True
         if action == "reboot":
@@ -265,6 +270,17 @@ class World:
         elif self.healthy(host) and (not host.out or (asked and self._serves(host))):
             # What Pacemaker has lost for a moment it fences by itself.
             self.violate("fenced in service", text)
+
+    def _judge_domain(self, host: Hypervisor) -> None:
+        """No second host of a failure domain in the window, or while one is recovered."""
+        for name in self.domain - {host.name} if not host.fenced else ():
+            since = self.kernel.now - (self.hosts[name].fenced or -LONG)
+            guests = [g for g in self.guests.values() if g.home == name]
+            under_way = any((g.task_state or "").startswith("rebuild") for g in guests)
+            attempt = ("COMPUTE_HOST", "running", self.hosts[name].nova_name)
+            busy = under_way and attempt in self.masakari.notifications()
+            if since < WINDOW or (busy and since < LONG):
+                self.violate("fenced beyond a domain's limit", f"{host.name} after {name}")
 
     def _serves(self, host: Hypervisor) -> bool:
         """Whether Nova has placed guests on a host for a while, whoever let it."""

@@ -11,7 +11,7 @@ import ops
 from instance_ha_common import options
 from instance_ha_common.machine import hostname
 from instance_ha_common.options import at_least, one_of
-from masakari_fencing.openstack import restart_order
+from masakari_fencing.openstack import failure_domains, restart_order
 from masakari_fencing.openstack.scope import Rule, Scope, parse
 
 import key_secret
@@ -96,6 +96,7 @@ class Config:
     fencing_limit_hosts: int = at_least(0)
     fencing_limit_share: int = at_least(0, 100)
     fencing_limit_window: int = at_least(1)
+    fencing_limit_domains: str = ""
     segment_host_failures: int = at_least(0, 10)
     auto_return: int = at_least(0, 10080)
     auto_return_failures: int = at_least(1)
@@ -127,6 +128,14 @@ class Config:
             return parse(getattr(self, option))
         except ValueError as error:
             raise ValueError(f"{options.name(option)}: {error}") from None
+
+    @functools.cached_property
+    def domain_limits(self) -> tuple[failure_domains.Limit, ...]:
+        """How many hypervisors of each failure domain may be lost."""
+        try:
+            return failure_domains.parse_limits(self.fencing_limit_domains)
+        except ValueError as error:
+            raise ValueError(f"fencing-limit-domains: {error}") from None
 
     @functools.cached_property
     def order_sources(self) -> tuple[str, ...]:
@@ -187,6 +196,7 @@ class Config:
             lambda: self.origin,
             lambda: self.order_sources,
             lambda: self.scope,
+            lambda: self.domain_limits,
             self._check_flags,
             self._check_vips,
             self._check_networks,

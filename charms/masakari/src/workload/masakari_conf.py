@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import masakari_fencing
 from instance_ha_common import options
-from masakari_fencing.openstack.scope import Rule
 
 from relations.database import Database
 from relations.keystone import Identity
@@ -196,6 +195,7 @@ _NOTIFIER: Sections = {
     "notifier": {
         "auto_return": lambda s: s.config.auto_return * 60,
         "auto_return_most": lambda s: s.config.auto_return_failures,
+        "domain_limits": lambda s: _rules(s.config.domain_limits),
         "turns": lambda s: "false" if s.config.stock_workflow else "true",
     },
 }
@@ -251,7 +251,7 @@ def _text(sections: Mapping[str, Mapping[str, str]]) -> str:
     )
 
 
-def _rules(found: Iterable[Rule]) -> str | None:
+def _rules(found: Iterable[object]) -> str | None:
     return ", ".join(map(str, found)) or None
 
 

@@ -53,6 +53,17 @@ def test_defaults_are_valid() -> None:
         ({"host_recovery_stagger": -1}, "host-recovery-stagger: must be at least 0, is -1"),
         ({"host_recovery_threads": 0}, "host-recovery-threads: must be at least 1, is 0"),
         ({"fencing_limit_share": 101}, "fencing-limit-share: must be at most 100"),
+        (
+            {"fencing_limit_domains": "rack=1"},
+            "fencing-limit-domains: expected segment, zone, agg",
+        ),
+        (
+            {"fencing_limit_domains": "zone"},
+            "fencing-limit-domains: expected KIND=N or KIND=N%, s",
+        ),
+        ({"fencing_limit_domains": "zone=0"}, "fencing-limit-domains: expected KIND=N or KIND=N%"),
+        ({"fencing_limit_domains": "zone=101%"}, "fencing-limit-domains: expected KIND=N or KIND"),
+        ({"fencing_limit_domains": "zone=1,zone=2"}, "fencing-limit-domains: there are two limit"),
         ({"report_limit_hosts": -1}, "report-limit-hosts: must be at least 0, is -1"),
         ({"restart_order_from": "server, volume"}, "restart-order-from: expected some of server"),
         ({"recover_never": "octavia"}, "recover-never: expected name:..., project:..., metadata"),

@@ -32,6 +32,7 @@ OTHER: dict[str, tuple[Any, dict[str, Any]]] = {
     "config-flags": ("report_interval=7", {}),
     "dns-ha": (True, {"vip": "", "os-public-hostname": "api.example.com"}),
     "fence-reported-failed": ("always", {}),
+    "fencing-limit-domains": ("zone=1", {}),
     "host-ha-metadata-key": ("Other", {}),
     "instance-ha-metadata-key": ("Other", {}),
     "openstack-origin": ("caracal", {}),

@@ -343,7 +343,9 @@ def test_a_guard_on_another_member_is_known_by_counting(checked: Checked) -> Non
     checked.cluster.remotes.append(Remote("node1b", unclean=True, online=False))
     checked.cluster.remotes[0].unclean = True
     found = health.inspect(checked.cluster.runner, refused=lambda: None)
-    assert "2 of 2 hypervisors are lost, the limit is 1" in found[0].text
+    assert (
+        "2 of 2 hypervisors are lost at once (node1.maas, node1b), the limit is 1" in found[0].text
+    )
 
 
 def test_the_guard_counts_the_recently_fenced_too(checked: Checked) -> None:
@@ -357,8 +359,8 @@ def test_the_guard_counts_the_recently_fenced_too(checked: Checked) -> None:
         found = health.inspect(checked.cluster.runner, refused=lambda: None, clock=lambda: now)
         return [problem.text for problem in found if problem.node in ("", "node1b")]
 
-    stopped = "fencing has stopped: 2 of 2 hypervisors are lost, the limit is 1"
-    assert texts(1_000_060) == [stopped]
+    stopped = "fencing has stopped: 2 of 2 hypervisors are lost at once (node1.maas, node1b)"
+    assert texts(1_000_060) == [f"{stopped}, the limit is 1"]
     assert health.WAITING in texts(1_000_130)
 
 

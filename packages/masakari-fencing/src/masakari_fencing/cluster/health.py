@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection
@@ -21,7 +22,8 @@ from masakari_fencing.pacemaker import (
     tools,
 )
 from masakari_fencing.pacemaker.remote_nodes import MARK
-from masakari_fencing.records import disarmed, stopped_fencing
+from masakari_fencing.records import disarmed, recoveries, stopped_fencing
+from masakari_fencing.records.recovery import going_on
 
 ENABLE = "set enable-stonith on pacemaker-remote, and maas_url and maas_credentials on hacluster"
 CREDENTIALS = "check maas_url and maas_credentials on hacluster, and that MAAS is reachable"
@@ -167,14 +169,10 @@ def _guard_problems(
     waiting = [
         node.name for node in remotes if node.unclean and not disarmed.waits(cib, node.name, now)
     ]
-    for device in devices.values():
-        if device.agent != fencing_limit.AGENT or not waiting:
-            continue
-        options = fencing_limit.from_options(device.parameters)
-        limit = options.most(len(remotes))
-        gone = fencing_limit.counted(status, cib, waiting[0], options.window, now)
-        if len(gone) > limit:
-            text = f"{len(gone)} of {len(remotes)} hypervisors are lost, the limit is {limit:g}"
+    busy, domains = going_on(recoveries.all_of(cib), now), fencing_limit.domains(cib)
+    for limit, name in itertools.product(_limits(devices), waiting):
+        gone = fencing_limit.counted(status, cib, name, limit.window, now)
+        if text := fencing_limit.exceeded(limit, len(remotes), gone, domains, name, busy):
             return [Problem("", f"fencing has stopped: {text}", LIMIT)]
     return []
 
@@ -302,8 +300,13 @@ def _returned(runner: Runner, failure: crm_mon.FenceEvent) -> bool:
 
 def _by_matrix(devices: dict[str, _Device]) -> bool:
     """Whether other hypervisors may object to a fencing."""
+    return any(limit.matrix for limit in _limits(devices))
+
+
+def _limits(devices: dict[str, _Device]) -> list[fencing_limit.FencingLimit]:
+    """Return what each guard keeps to."""
     guards = (device for device in devices.values() if device.agent == fencing_limit.AGENT)
-    return any(fencing_limit.from_options(device.parameters).matrix for device in guards)
+    return [fencing_limit.from_options(device.parameters) for device in guards]
 
 
 def able(runner: Runner, node: str) -> list[str]:

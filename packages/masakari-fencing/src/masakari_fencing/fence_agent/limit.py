@@ -2,7 +2,8 @@
 
 When many hypervisors vanish at once, a switch has died, not the hosts, and Pacemaker would
 power-cycle them all with every instance on them. So this fence agent stands before the power: it
-counts how many hypervisors are lost at this moment, and refuses above a limit.
+counts how many hypervisors are lost at this moment, and refuses above a limit. Failure domains may
+have limits of their own; which they are the notifiers have written into the cluster.
 
 It does not wait for Pacemaker to notice all of them: it tries to reach the others by itself, so
 that the first request already sees the whole extent. Nothing is kept between two requests; each
@@ -19,7 +20,7 @@ from collections.abc import Callable
 
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, fenceable
+from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, fenceable, fencing_limit
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit, lost, recorded_fences
 from masakari_fencing.pacemaker.properties import ALLOW, HOLD, until
 from masakari_fencing.pacemaker.remote_nodes import (
@@ -30,8 +31,9 @@ from masakari_fencing.pacemaker.remote_nodes import (
     answers,
     others_of,
 )
-from masakari_fencing.records import disarmed, storage_fences
+from masakari_fencing.records import disarmed, recoveries, storage_fences
 from masakari_fencing.records.disarmed import Left
+from masakari_fencing.records.recovery import going_on
 
 RETURNING = 20.0
 """Seconds since it was lost for which a hypervisor that answers is not fenced: the notifiers look
@@ -97,10 +99,15 @@ def check(
     if disputable and (text := objection(others_of(known, target), target)):
         return text
 
+    domains, recovered = fencing_limit.domains(cib), going_on(recoveries.all_of(cib), clock())
+    narrow = [d.nodes for d in domains if target in d.nodes and d.most < len(d.nodes)]
+    counted = frozenset[str]().union(*narrow)
+
     def unreachable(names: list[str]) -> list[str]:
-        # Without a limit nobody is asked.
-        there = names if most >= total else answering(known, names, reachable)
-        return [name for name in names if name not in there]
+        # Nobody is asked whom no limit counts.
+        asked = [name for name in names if most < total or name in counted]
+        there = answering(known, asked, reachable)
+        return [name for name in asked if name not in there]
 
     gone = lost(
         status,
@@ -110,10 +117,7 @@ def check(
         window=limit.window,
         now=clock(),
     )
-    if len(gone) <= most:
-        return None
-    names = ", ".join(sorted(gone)[:5]) + (", ..." if len(gone) > 5 else "")
-    return f"{len(gone)} of {total} hypervisors are lost at once ({names}), the limit is {most:g}"
+    return fencing_limit.exceeded(limit, total, gone, domains, target, recovered)
 
 
 def _heed_return(

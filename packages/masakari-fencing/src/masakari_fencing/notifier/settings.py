@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from masakari_fencing.openstack import rest
+from masakari_fencing.openstack import failure_domains, rest
 from masakari_fencing.records import out_of_service
 
 LOG = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ class Settings:
         auto_return: for so long a recovered host has to be whole until it is taken back by itself;
             0: none is.
         auto_return_most: failures within a day after which it is not.
+        domain_limits: limits of failure domains; see `failure_domains.parse_limits`.
         turns: whether the engines' recoveries of hosts have records; Masakari's own have none.
     """
 
@@ -42,6 +43,7 @@ class Settings:
     auto_return: float = 0.0
     auto_return_most: int = 2
     turns: bool = True
+    domain_limits: tuple[failure_domains.Limit, ...] = ()
     endpoints: tuple[str, ...] = ("http://127.0.0.1:15848/v1", rest.CATALOG)
     timeout: float = 10
 
@@ -88,6 +90,7 @@ def _settings(parser: configparser.ConfigParser) -> Settings:
         auto_return=float(own.get("auto_return", defaults.auto_return)),
         auto_return_most=int(own.get("auto_return_most", defaults.auto_return_most)),
         turns=parser.getboolean("notifier", "turns", fallback=defaults.turns),
+        domain_limits=failure_domains.parse_limits(own.get("domain_limits", "")),
         endpoints=tuple(part.strip() for part in endpoints.split(",") if part.strip()),
         timeout=float(where.get("timeout", defaults.timeout)),
     )

@@ -36,6 +36,7 @@ class Host:
         name: the host's name.
         on_maintenance: Masakari takes no reports about it.
         enabled: its segment is; releases before Xena have no other.
+        segment_name: as an operator calls it; empty where nobody has asked.
     """
 
     uuid: str
@@ -43,6 +44,7 @@ class Host:
     name: str
     on_maintenance: bool
     enabled: bool = True
+    segment_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ class MasakariApi(Client):
                     name=text(host, "name"),
                     on_maintenance=host.get("on_maintenance") is True,
                     enabled=segment.get("enabled") is not False,
+                    segment_name=str(segment.get("name") or ""),
                 )
 
     def notifications(self, host: Host) -> list[Notification]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from masakari_fencing.openstack.failure_domains import Aggregate
 from masakari_fencing.openstack.instances import POWERING, STATE, TASK
 from masakari_fencing.openstack.rest import (
     CATALOG,
@@ -81,6 +82,21 @@ class NovaApi(Client):
             text(item.get("service"), "host"): text(item, "hypervisor_hostname")
             for item in self._hypervisors()
         }
+
+    def aggregates(self) -> list[Aggregate]:
+        """Return all host aggregates.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        return [
+            Aggregate(
+                name=text(item, "name"),
+                hosts=tuple(map(str, item.get("hosts") or ())),
+                metadata=dict(item.get("metadata") or {}),
+            )
+            for item in self._ask("GET", "/os-aggregates").get("aggregates") or []
+        ]
 
     def up_for(self, host: str) -> float:
         """Return for how many seconds a host is up; 0 where its nova-compute does not say.

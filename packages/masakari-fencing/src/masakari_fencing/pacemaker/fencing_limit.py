@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from masakari_fencing.pacemaker import crm_mon
 
 AGENT = "fence_masakari_guard"
 """The fence agent that keeps the limit, as fencing devices name it."""
+
+DOMAINS = "masakari-fencing-domains"
+"""Identifier of the set of the failure domains; see `properties.tell_domains`."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A failure domain, and how many of its hypervisors may be lost at once.
+
+    Attributes:
+        name: as an operator knows it.
+        most: so many.
+        nodes: its hypervisors, by their names in the cluster.
+    """
+
+    name: str
+    most: int
+    nodes: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,69 @@ def from_options(values: Mapping[str, str]) -> FencingLimit:
         window=int(values.get("window", 120)),
         matrix=values.get("matrix") == "true",
     )
+
+
+def domains(configuration: ET.Element) -> list[Domain]:
+    """Return the failure domains that have a limit; what cannot be read is left out.
+
+    Args:
+        configuration: the cluster's, or all of its information base.
+    """
+    found = []
+    for pair in configuration.iterfind(f".//cluster_property_set[@id='{DOMAINS}']/nvpair"):
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            said = json.loads(pair.get("value", ""))
+            nodes = frozenset(map(str, said["nodes"]))
+            found.append(Domain(str(said["name"]), int(said["most"]), nodes))
+    return found
+
+
+def value_of(domain: Domain) -> str:
+    """Return the property from which `domains` reads a domain."""
+    said = {"name": domain.name, "most": domain.most, "nodes": sorted(domain.nodes)}
+    return json.dumps(said, separators=(",", ":"))
+
+
+def exceeded(
+    limit: FencingLimit,
+    total: int,
+    gone: Collection[str],
+    known: Iterable[Domain],
+    target: str,
+    recovered: Collection[str],
+) -> str | None:
+    """Return which limit is exceeded; None: none is.
+
+    Args:
+        limit: for all hypervisors.
+        total: how many there are.
+        gone: those that are lost at this moment.
+        known: the failure domains.
+        target: the one that is to be fenced.
+        recovered: those whose instances are being recovered, in lower case; they count in a
+            failure domain, for as long as that takes. One of them that is fenced again, as it
+            came back too early, was let through before.
+    """
+    most = limit.most(total)
+    if len(gone) > most:
+        return (
+            f"{len(gone)} of {total} hypervisors are lost at once ({_listed(gone)}), the limit is"
+            f" {most:g}"
+        )
+    for domain in known if target.lower() not in recovered else ():
+        if target not in domain.nodes:
+            continue
+        there = {n for n in domain.nodes if n in gone or n.lower() in recovered}
+        if len(there) > domain.most:
+            return (
+                f"{len(there)} of {len(domain.nodes)} hypervisors of {domain.name} are lost or"
+                f" being recovered at once ({_listed(there)}), the limit there is {domain.most}"
+            )
+    return None
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def lost(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
+from masakari_fencing.pacemaker import cibadmin, crm_mon, fencing_limit, tools
+from masakari_fencing.pacemaker.fencing_limit import DOMAINS, Domain
 
 ALLOW = "masakari-fencing-allow-until"
 """Cluster property: until this time, in seconds since the epoch, there is no limit."""
@@ -99,20 +100,57 @@ def tell_unserved(runner: Runner, configuration: ET.Element, enabled: Mapping[st
     kept = {node for nodes in said.values() for node in nodes}
     if any(status.being_fenced(node) and node.name not in kept for node in status.nodes):
         return False
+    _write(runner, UNSERVED, {name: " ".join(nodes) for name, nodes in wanted.items()})
+    return True
+
+
+def tell_domains(runner: Runner, configuration: ET.Element, wanted: Sequence[Domain]) -> bool:
+    """Have the cluster's failure domains be these; not while a hypervisor is being fenced.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        configuration: the cluster's, or all of its information base.
+        wanted: all that have a limit.
+
+    Returns:
+        whether they were changed.
+
+    Raises:
+        PacemakerError: the cluster does not answer, or refused.
+    """
+    if fencing_limit.domains(configuration) == list(wanted):
+        return False
+    status = crm_mon.status(runner)
+    if any(status.being_fenced(node) for node in status.nodes):
+        return False
+    values = {f"{DOMAINS}-{n}": fencing_limit.value_of(one) for n, one in enumerate(wanted, 1)}
+    _write(runner, DOMAINS, values)
+    for pair in configuration.iterfind(f".//cluster_property_set[@id='{DOMAINS}']/nvpair"):
+        if (name := pair.get("id", "")) not in values:
+            argv = ["cibadmin", "--delete", "--xpath", f"//nvpair[@id='{name}']"]
+            tools.run(runner, argv, timeout=30)
+    return True
+
+
+def remotes(configuration: ET.Element) -> list[str]:
+    """Return the hypervisors that the cluster connects to, by name."""
+    xpath = ".//resources//primitive[@provider='pacemaker'][@type='remote']"
+    return sorted(primitive.get("id", "") for primitive in configuration.iterfind(xpath))
+
+
+def _write(runner: Runner, own: str, values: Mapping[str, str]) -> None:
     config = ET.Element("crm_config")
-    own = ET.SubElement(config, "cluster_property_set", {"id": UNSERVED})
-    for name, nodes in wanted.items():
-        ET.SubElement(own, "nvpair", {"id": name, "name": name, "value": " ".join(nodes)})
+    properties = ET.SubElement(config, "cluster_property_set", {"id": own})
+    for name, value in values.items():
+        ET.SubElement(properties, "nvpair", {"id": name, "name": name, "value": value})
     argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
     tools.run(runner, argv, timeout=30, text=ET.tostring(config, encoding="unicode"))
-    return True
 
 
 def unserved_by(configuration: ET.Element, enabled: Mapping[str, bool]) -> dict[str, list[str]]:
     """Return what `unserved` is to return; the arguments are those of `tell_unserved`."""
     by_name = {name.lower(): value for name, value in enabled.items()}
-    xpath = ".//resources//primitive[@provider='pacemaker'][@type='remote']"
-    nodes = sorted(primitive.get("id", "") for primitive in configuration.iterfind(xpath))
+    nodes = remotes(configuration)
     return {
         IN_DISABLED_SEGMENT: [node for node in nodes if by_name.get(node.lower()) is False],
         IN_NO_SEGMENT: [node for node in nodes if node.lower() not in by_name],

@@ -22,6 +22,9 @@ NOTHING = "nothing to recover"
 FRUITLESS = 2
 """How often a host is fenced again that comes back before an instance of it was recovered."""
 
+LONG = 600.0
+"""Seconds since the fence after which a recovery takes so long that nothing waits for it."""
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -143,3 +146,23 @@ def described(left: Iterable[Instance]) -> str:
     """Return which instances are not recovered and why, for the operator."""
     found = [f"{item.uuid} ({item.outcome or 'not begun'})" for item in left]
     return ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+
+
+def going_on(records: Iterable[Record], now: float) -> set[str]:
+    """Return the nodes, in lower case, of the hosts whose instances are being recovered now.
+
+    Not those for longer than `LONG`: what such a recovery waits for may be on the very host whose
+    fence would wait for its end.
+
+    Args:
+        records: of recoveries.
+        now: seconds since the epoch.
+    """
+    return {
+        (record.proof.node or record.host).lower()
+        for record in records
+        if record.end is None
+        and record.engine
+        and record.proof
+        and now - record.proof.fenced < LONG
+    }

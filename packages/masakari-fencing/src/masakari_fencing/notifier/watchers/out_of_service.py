@@ -26,7 +26,7 @@ class OutOfServiceHosts:
         path: the file.
         refused: directory of the refusals.
         clock: seconds since the epoch.
-        tell: is told of the hosts of all segments, too.
+        tell: are told of the hosts of all segments, too, one after the other.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class OutOfServiceHosts:
         path: Path = RECORD,
         refused: Path = refusals.DIRECTORY,
         clock: Callable[[], float] = time.time,
-        tell: Callable[[list[Host]], object] = lambda hosts: None,
+        tell: Iterable[Callable[[list[Host]], object]] = (),
     ) -> None:
-        self._tell = tell
+        self._tell = tuple(tell)
         self._masakari = masakari
         self._nova = nova
         self._path = path
@@ -64,7 +64,8 @@ class OutOfServiceHosts:
             # While a recovery is refused, Masakari has its host in maintenance.
             if refusal.time < now and refusal.host.lower() not in out:
                 refusals.forget(self._refused, refusal.host)
-        self._tell(hosts)
+        for tell in self._tell:
+            tell(hosts)
 
     def _ask(self, hosts: list[Host]) -> OutOfService:
         services = list(self._nova.services())
