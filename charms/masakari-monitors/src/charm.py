@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
+import instance_ha_common.untraced  # noqa: F401 - before ops, which loads by that
 import networks
 import ops
 from config import Config

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import instance_ha_common.untraced  # noqa: F401 - before ops, which loads by that
 import ops
 from instance_ha_common.juju import databag, status
 from instance_ha_common.juju.charm import run

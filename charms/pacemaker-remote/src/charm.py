@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import instance_ha_common.untraced  # noqa: F401 - before ops, which loads by that
 import ops
 from config import Config
 from instance_ha_common.juju import databag, status

@@ -115,13 +115,18 @@ def _load_yaml(path: Path) -> dict[str, Any]:
 
 
 def _dependencies(project_dir: Path) -> list[str]:
-    """Return the canonical names of a project's run-time dependencies."""
+    """Return the canonical names of a project's run-time dependencies, with their extras."""
     path = project_dir / "pyproject.toml"
     try:
         project = tomllib.loads(path.read_text())["project"]
     except (FileNotFoundError, KeyError, tomllib.TOMLDecodeError) as error:
         raise PackError(f"{path} has no readable [project] table: {error}") from error
-    return sorted(canonicalize_name(Requirement(d).name) for d in project["dependencies"])
+    return sorted(_named(Requirement(d)) for d in project["dependencies"])
+
+
+def _named(requirement: Requirement) -> str:
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return canonicalize_name(requirement.name) + extras
 
 
 def _local_package(name: str) -> Path:
@@ -196,23 +201,26 @@ def _closure(names: list[str]) -> set[str]:
     """Return the names and all that they need, as installed from the lock here."""
     environment = {name: str(value) for name, value in default_environment().items()}
     environment |= {"python_version": LAB_PYTHON, "python_full_version": f"{LAB_PYTHON}.0"}
-    environment["extra"] = ""
     found: set[str] = set()
     queue = list(names)
     while queue:
-        name = queue.pop()
-        if name in found:
+        wanted = queue.pop()
+        if wanted in found:
             continue
-        found.add(name)
+        found.add(wanted)
+        name, _, extras = wanted.rstrip("]").partition("[")
         try:
             requires = metadata.requires(name) or []
         except metadata.PackageNotFoundError as error:
             raise PackError(f"{name} is not installed here: run `make venv`") from error
         for text in requires:
             requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate(environment):
-                queue.append(canonicalize_name(requirement.name))
-    return found
+            marker = requirement.marker
+            if marker is None or any(
+                marker.evaluate({**environment, "extra": extra}) for extra in extras.split(",")
+            ):
+                queue.append(_named(requirement))
+    return {name.partition("[")[0] for name in found}
 
 
 def _locked(names: set[str]) -> list[str]:

@@ -1,8 +1,15 @@
 """How a charm goes, bears with relations that are gone, and tells what it waits for."""
 
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import ops
 import pytest
-from instance_ha_common import testing
+from instance_ha_common import testing, untraced
 from instance_ha_common.juju import databag
 from instance_ha_common.juju.charm import Charm, run
 from instance_ha_common.juju.problems import Verdict, blocked, maintenance, waiting
@@ -223,3 +230,62 @@ class TestStatus:
         charm.verdict = Verdict([waiting("w", "true"), blocked("b", "false"), blocked("c")])
         ctx.run(ctx.on.start(), STATE)
         assert charm.host.runner.calls[-1][-2:] == ["false", "true"]
+
+
+# Traces.
+
+TRACES = ops_testing.Relation("charm-tracing", remote_app_name="tempo")
+ENDPOINT = "http://10.0.0.9:4318"
+
+
+@pytest.fixture
+def traced(charm) -> ops_testing.Context:
+    """Where Tempo may be related."""
+    requires = {**META["requires"], "charm-tracing": {"interface": "tracing", "limit": 1}}
+    meta = {**META, "requires": requires}
+    return ops_testing.Context(charm, meta=meta, principal_unit="nova-compute/0")
+
+
+def test_traces_are_recorded_only_where_somebody_collects_them(traced, charm, monkeypatch):
+    made = []
+    tracing = type("Tracing", (), {"__init__": lambda self, *given: made.append(given[1])})
+    monkeypatch.setattr(ops.tracing, "Tracing", tracing)
+    state = ops_testing.State(relations=[TRACES, TIE])
+    mark = charm.host.path(untraced.mark("toy/0"))
+    traced.run(traced.on.config_changed(), state)
+    assert made == [] and not mark.exists()
+    for event in (traced.on.relation_created(TRACES), traced.on.update_status()):
+        traced.run(event, state)
+    assert made == ["charm-tracing"] * 2 and mark.exists()
+    traced.run(traced.on.relation_broken(TRACES), state)
+    assert len(made) == 2 and not mark.exists()
+    traced.run(traced.on.relation_created(TRACES), state)
+    traced.run(traced.on.remove(), state)
+    assert not mark.exists(), "nothing stays of a unit that is removed"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_collector_is_asked_for_its_address_and_sent_traces(traced, charm):
+    """By the library of ops itself, which a leader has ask for all units."""
+    receivers = [{"protocol": {"name": "otlp_http", "type": "http"}, "url": ENDPOINT}]
+    answer = {"receivers": json.dumps(receivers)}
+    relation = dataclasses.replace(TRACES, remote_app_data=answer)
+    state = ops_testing.State(leader=True, relations=[relation, TIE])
+    out = traced.run(traced.on.relation_changed(relation), state)
+    asked = out.get_relation(relation.id).local_app_data["receivers"]
+    assert json.loads(asked) == ["otlp_http"]
+    assert charm.did == ["reconcile"]
+
+
+def test_a_hook_loads_what_records_traces_only_then(tmp_path):
+    for dispatched, loaded in (
+        ("hooks/config-changed", "None"),
+        ("hooks/charm-tracing-relation-changed", "module"),
+        ("hooks/charm-tracing-relation-broken", "None"),
+    ):
+        program = "import instance_ha_common.untraced, ops; print(type(ops.tracing).__name__)"
+        environment = {**os.environ, "JUJU_DISPATCH_PATH": dispatched}
+        environment["PYTHONPATH"] = str(Path(untraced.__file__).parents[1])
+        argv = [sys.executable, "-c", program]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip().removesuffix("Type") == loaded

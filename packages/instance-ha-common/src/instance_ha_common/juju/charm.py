@@ -12,7 +12,7 @@ from typing import ClassVar
 import ops
 from ops.log import JujuLogHandler
 
-from instance_ha_common import ubuntu
+from instance_ha_common import ubuntu, untraced
 from instance_ha_common.juju import databag
 from instance_ha_common.juju.problems import Severity, Verdict, waiting
 from instance_ha_common.juju.status import READY
@@ -52,6 +52,9 @@ class Charm(ops.CharmBase):
         Charm.going = host.path(self._mark).exists()
         self._gone_relation = False
         self._refused: str | None = None
+        self._traced = untraced.mark(self.unit.name)
+        if ops.tracing is not None and untraced.collected(os.environ, host.path("/")):
+            self.tracing = ops.tracing.Tracing(self, untraced.ENDPOINT)
         on = self.on
         for event in (
             on.install,
@@ -97,6 +100,11 @@ class Charm(ops.CharmBase):
         if isinstance(event, ops.InstallEvent):  # a unit of this name went before
             self.host.remove(self._mark)
             Charm.going = False
+        if isinstance(event, ops.RelationEvent) and event.relation.name == untraced.ENDPOINT:
+            if isinstance(event, ops.RelationBrokenEvent):
+                self.host.remove(self._traced)
+            else:
+                self.host.write(self._traced, "")
         if isinstance(event, ops.StopEvent | ops.RemoveEvent):
             Charm.going = True
             self._go(event, final=True)
@@ -153,6 +161,7 @@ class Charm(ops.CharmBase):
             raise failed[0]
         if final:
             self.host.remove(self._mark)
+            self.host.remove(self._traced)
 
     def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
         if self.going:
