@@ -36,6 +36,14 @@ def plan(operator: Operator, host: str) -> tuple[dict[str, Any], dict[str, str]]
     return results, {move["name"]: move["room-on"] for move in json.loads(str(results["plan"]))}
 
 
+def metrics(operator: Operator) -> dict[str, str]:
+    """What the exporter of the leader's unit shows."""
+    machine = operator.machines("masakari")[operator.leader("masakari")]
+    text = machine.run(["curl", "-sf", "http://127.0.0.1:15878/metrics"]).stdout
+    pairs = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: value for name, _, value in pairs}
+
+
 class Traits:
     """The trait, in the real Placement."""
 
@@ -110,6 +118,8 @@ def test_a_full_segment_is_said_and_what_was_planned_happens(
     said = f"without {bound_on} no place found for {BOUND}; see the action check"
     took = wait_until(said, lambda: said in operator.leader_says("masakari"), SAID)
     print(f"a full segment is said after {took:.0f} s")
+    shown = f'masakari_segment_survives{{segment="{SEGMENT}"}}'
+    wait_until("the metric says so", lambda: metrics(operator).get(shown) == "0", SAID)
     results, rooms = plan(operator, bound_on)
     assert (results["outcome"], str(results["without-a-place"])) == ("partly", "1")
     assert rooms.pop(BOUND) == ""
@@ -122,6 +132,7 @@ def test_a_full_segment_is_said_and_what_was_planned_happens(
     traits.give(bound_on, other)
     took = wait_until("room", lambda: said not in operator.leader_says("masakari"), SAID)
     print(f"right again after {took:.0f} s")
+    wait_until("so does the metric", lambda: metrics(operator).get(shown) == "1", SAID)
     results, rooms = plan(operator, bound_on)
     assert results["outcome"] == "recovered"
     assert "st-maas" in results["fenced-by"]
