@@ -294,6 +294,18 @@ def quiesce(build: Builder) -> None:
     build.inside("systemctl", "set-default", "multi-user.target")
 
 
+def turn_off_generators(build: Builder) -> None:
+    """Have systemd read its unit files alone, whenever it reads them.
+
+    A deployment has each machine do that forty times, and each time a dozen generators are started
+    that look for what no machine of the lab has: a tenth of the deployment's processor time.
+    """
+    off = build.root / "etc/systemd/system-generators"
+    off.mkdir(parents=True, exist_ok=True)
+    for generator in (build.root / "usr/lib/systemd/system-generators").iterdir():
+        (off / generator.name).symlink_to("/dev/null")
+
+
 def configure(build: Builder) -> None:
     """Write what every machine of the lab has in common; turn to the local repository."""
     root = build.root
@@ -344,6 +356,7 @@ STEPS: Mapping[str, Step] = {
     "collecting local packages": collect_held_back,
     "mending packages": mend_taskflow,
     "turning services off": quiesce,
+    "turning generators off": turn_off_generators,
     "configuring": configure,
     "slimming": slim,
     "checking": check,

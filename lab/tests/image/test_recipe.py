@@ -139,3 +139,13 @@ def test_the_repository_index_describes_the_packages(tmp_path):
     )
     release = (folder / "Release").read_text()
     assert f" {hashlib.sha256(index).hexdigest()} {len(index)} Packages\n" in release
+
+
+def test_systemd_starts_no_generator(tmp_path):
+    build = Builder(tmp_path)
+    generators = build.root / "usr/lib/systemd/system-generators"
+    generators.mkdir(parents=True)
+    (generators / "systemd-sysv-generator").touch()
+    recipe.turn_off_generators(build)
+    off = build.root / "etc/systemd/system-generators/systemd-sysv-generator"
+    assert off.readlink() == Path("/dev/null")

@@ -74,13 +74,13 @@ class Monitors:
         unknown = missing - self._host.apt.available(missing)
         if unknown:
             raise PackageMissingError(f"No such package for this series: {min(unknown)}")
-        self._host.apt.install(missing)
-        for monitor in MONITORS:
-            if monitor.service in missing:
-                self._stop(monitor)
+        early = [monitor.service for monitor in MONITORS if monitor.service in missing]
         if alone:
             # Until the pacemaker-remote charm has a cluster's key for it.
-            self._down("pacemaker_remote")
+            early.append("pacemaker_remote")
+        with self._host.systemd.held_back(early):
+            self._host.apt.install(missing)
+        self._down(*early)
 
     def version(self) -> str | None:
         """Version of the installed packages."""
@@ -196,7 +196,10 @@ class Monitors:
     def _stop(self, monitor: Monitor) -> None:
         self._down(monitor.service)
 
-    def _down(self, service: str) -> None:
-        self._host.systemd.stop(service)
-        if self._host.systemd.enabled(service):
-            self._host.systemd.disable(service)
+    def _down(self, *services: str) -> None:
+        systemd = self._host.systemd
+        for service in services:
+            systemd.stop(service)
+        enabled = [service for service in services if systemd.enabled(service)]
+        if enabled:
+            systemd.disable(*enabled)

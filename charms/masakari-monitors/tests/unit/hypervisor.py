@@ -51,14 +51,22 @@ def b64(text: str) -> str:
 
 
 def install(host: FakeHost, names: list[str], user: str = "masakari") -> None:
-    """What the packages bring: an account, and services that run at once."""
+    """What the packages bring: an account, and services that run at once if they may."""
     if "masakari-monitors-common" in names:
         host.write("/etc/passwd", f"root:x:0:0::/root:/bin/sh\n{user}:x:9:9::/:/bin/false\n")
     for name in names:
         if name.endswith("-monitor"):
-            host.systemd.services[name] = FakeService(active=True, enabled=True)
+            started(host, name)
         if name == "pacemaker-remote":
-            host.systemd.services["pacemaker_remote"] = FakeService(active=True, enabled=True)
+            started(host, "pacemaker_remote")
+
+
+def started(host: FakeHost, name: str) -> None:
+    """What a package does with its service."""
+    may = name not in host.systemd.held
+    host.systemd.services[name] = FakeService(active=may, enabled=True)
+    if may:
+        host.systemd.log.append(("start", name))
 
 
 def gpasswd(host: FakeHost, argv: list[str]) -> str:

@@ -21,7 +21,7 @@ from hypervisor import (
     state,
     up,
 )
-from instance_ha_common.testing import FakeService
+from instance_ha_common.machine.commands import CommandError
 from ops import testing
 from workload.files import CONF
 
@@ -37,15 +37,21 @@ def test_install_brings_the_monitors_but_runs_none_unconfigured(ctx, host):
     assert out.workload_version == "18.0.0"
 
 
-def test_a_monitor_that_fails_without_its_configuration_is_not_started_again_and_again(ctx, host):
-    def looping(names: list[str]) -> None:
-        install(host, names)
-        host.systemd.services[INSTANCE] = FakeService(idle="activating", enabled=True)
-
-    host.apt.on_install = looping
+def test_no_package_starts_a_service_before_it_is_configured(ctx, host):
+    """Four daemons on each hypervisor would start, fail without files, and be started again."""
     ctx.run(ctx.on.install(), state())
-    assert host.systemd.state(INSTANCE) == "inactive"
-    assert not host.systemd.enabled(INSTANCE)
+    assert not [entry for entry in host.systemd.log if entry[0] == "start"]
+    assert not [name for name, s in host.systemd.services.items() if s.active or s.enabled]
+    assert not host.systemd.held
+
+
+def test_an_installation_that_failed_holds_no_service_back(ctx, host):
+    def broken(names: list[str]) -> None:
+        raise CommandError(["apt-get", "install"], 100, "no space left")
+
+    host.apt.on_install = broken
+    ctx.run(ctx.on.install(), state())
+    assert not host.systemd.held
 
 
 def test_the_request_is_exactly_the_shared_account(ctx, host):

@@ -131,15 +131,14 @@ class Services:
         Returns:
             Those that run, for `release`.
         """
-        for name in names:
-            self._host.systemd.mask(name)
+        self._host.systemd.mask(*names)
         return self.running(names)
 
     def release(self, names: Iterable[str]) -> None:
         """Let services be started again, without starting them."""
-        for name in names:
-            if self._host.systemd.masked(name):
-                self._host.systemd.unmask(name)
+        masked = [name for name in names if self._host.systemd.masked(name)]
+        if masked:
+            self._host.systemd.unmask(*masked)
 
     def let_pacemaker_start(self, name: str) -> None:
         """Unmask a service that Pacemaker manages, without starting it.

@@ -7,7 +7,7 @@ import functools
 import inspect
 import pickle
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -217,12 +217,14 @@ class FakeSystemd(Systemd):
         services: state by name; one that is not in it does not exist.
         log: what was done, as `(verb, name)`; only real changes of state and restarts.
         broken: names of services that do not start.
+        held: names of services that nothing may start until the next boot.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.services = {name: FakeService() for name in names}
         self.log: list[tuple[str, str]] = []
         self.broken: set[str] = set()
+        self.held: set[str] = set()
 
     def _service(self, name: str) -> FakeService:
         if name not in self.services:
@@ -259,7 +261,7 @@ class FakeSystemd(Systemd):
     def _up(self, verb: str, name: str) -> None:
         service = self._service(name)
         self.log.append((verb, name))
-        if service.masked or name in self.broken:
+        if service.masked or name in self.broken | self.held:
             service.active = False
             raise ServiceError(f"{verb} {name} failed")
         service.active = True
@@ -292,12 +294,13 @@ class FakeSystemd(Systemd):
             self.log.append(("enable", name))
             service.enabled = True
 
-    def disable(self, name: str) -> None:
-        """Disable it; recorded when it was enabled."""
-        service = self._service(name)
-        if service.enabled:
-            self.log.append(("disable", name))
-            service.enabled = False
+    def disable(self, *names: str) -> None:
+        """Disable them; recorded when one was enabled."""
+        for name in names:
+            service = self._service(name)
+            if service.enabled:
+                self.log.append(("disable", name))
+                service.enabled = False
 
     def pause(self, name: str) -> None:
         """Stop, disable and mask it."""
@@ -305,16 +308,24 @@ class FakeSystemd(Systemd):
         self.log.append(("pause", name))
         service.active, service.enabled, service.masked = False, False, True
 
-    def mask(self, name: str) -> None:
-        """Mask it."""
-        self.services.setdefault(name, FakeService()).masked = True
+    def mask(self, *names: str) -> None:
+        """Mask them."""
+        for name in names:
+            self.services.setdefault(name, FakeService()).masked = True
 
-    def unmask(self, name: str) -> None:
-        """Unmask it; recorded when it was masked."""
-        service = self._service(name)
-        if service.masked:
-            self.log.append(("unmask", name))
-            service.masked = False
+    def unmask(self, *names: str) -> None:
+        """Unmask them; recorded for each that was masked."""
+        for name in names:
+            service = self._service(name)
+            if service.masked:
+                self.log.append(("unmask", name))
+                service.masked = False
+
+    def _hold_back(self, names: Collection[str]) -> None:
+        self.held |= set(names)
+
+    def _let_go(self, names: Collection[str]) -> None:
+        self.held -= set(names)
 
     def resume(self, name: str) -> None:
         """Unmask, enable and start it."""

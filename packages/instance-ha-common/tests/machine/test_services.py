@@ -13,6 +13,7 @@ unit() {{
     off) active=inactive file=disabled ;;
     masked) load=masked active=inactive file=masked ;;
     nosuch) load=not-found active=inactive file= ;;
+    held-*) load=masked active=inactive file=masked-runtime ;;
     is-*) active=${{name#is-}} ;;
     at-boot-*) file=${{name#at-boot-}} ;;
   esac
@@ -143,8 +144,7 @@ def test_what_keeps_a_service_running_leaves_a_stop_alone(
 ):
     name = f"is-{state}"
     systemd.keep_running(name, restart=restart, start_stopped=start_stopped)
-    changes = [line for line in log.read_text().splitlines() if not line.startswith("show")]
-    assert changes == ([] if verb is None else [f"{verb} {name}"])
+    assert changes(log) == ([] if verb is None else [f"{verb} {name}"])
 
 
 @pytest.mark.parametrize(("verb", "name"), [("stop", "x"), ("pause", "off")])
@@ -174,12 +174,44 @@ def test_daemon_reload(systemd, log):
     assert log.read_text() == "daemon-reload\n"
 
 
-def test_pause_masks_and_resume_unmasks(systemd, log):
+def test_pause_masks(systemd, log):
     systemd.pause("off")
-    systemd.resume("x")
-    done = log.read_text()
-    assert "mask off" in done
-    assert "unmask x" in done
+    assert "mask off" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("x", ["start x"]),
+        ("at-boot-disabled", ["enable at-boot-disabled", "start at-boot-disabled"]),
+    ],
+)
+def test_resume_changes_no_more_than_it_has_to(systemd, log, name, needed):
+    """Each change of a unit file has systemd read all of them again."""
+    systemd.resume(name)
+    assert changes(log) == needed
+
+
+@pytest.mark.parametrize(("name", "verb"), [("masked", "unmask"), ("off", "enable")])
+def test_resume_of_what_does_not_run_afterwards_fails(systemd, log, name, verb):
+    with pytest.raises(ServiceError, match=f"{name} was started and does not run"):
+        systemd.resume(name)
+    assert changes(log)[0] == f"{verb} {name}"
+
+
+def test_what_is_held_back_may_start_again_afterwards(systemd, log):
+    with systemd.held_back(["held-b", "held-a"]):
+        assert changes(log) == ["mask --runtime --quiet held-a held-b"]
+    assert changes(log)[1:] == ["unmask --runtime --quiet held-a held-b"]
+
+
+def test_what_a_killed_hook_held_back_is_kept_running_all_the_same(systemd, log):
+    systemd.keep_running("held-a", restart=False)
+    assert changes(log)[0] == "unmask --runtime --quiet held-a"
+
+
+def changes(log):
+    return [line for line in log.read_text().splitlines() if not line.startswith("show")]
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart", "enable", "disable"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from charmlibs import systemd
 
@@ -100,6 +101,7 @@ class Systemd:
         Raises:
             ServiceError: it does not start.
         """
+        self._let_go([name])  # of a hook that was killed
         if not self.enabled(name):
             self.enable(name)
         state = self.state(name)
@@ -156,14 +158,14 @@ class Systemd:
         self.forget()
         systemd.service_enable(name)
 
-    def disable(self, name: str) -> None:
-        """Do not start the service at boot.
+    def disable(self, *names: str) -> None:
+        """Do not start the services at boot.
 
         Raises:
             ServiceError: systemctl failed.
         """
         self.forget()
-        systemd.service_disable(name)
+        systemd.service_disable(*names)
 
     def pause(self, name: str) -> None:
         """Stop the service and let nothing start it until it is resumed, not even a reboot.
@@ -175,32 +177,66 @@ class Systemd:
         systemd.service_pause(name)
         self._forgive(name)
 
-    def mask(self, name: str) -> None:
-        """Let nothing start the service from now on; it goes on if it runs.
+    def mask(self, *names: str) -> None:
+        """Let nothing start the services from now on; those that run go on.
 
         Raises:
             CommandError: systemctl failed.
         """
         self.forget()
-        self._runner.run(["systemctl", "mask", name])
+        self._runner.run(["systemctl", "mask", *names])
 
-    def unmask(self, name: str) -> None:
-        """Let a paused service be started again, without starting it.
+    def unmask(self, *names: str) -> None:
+        """Let paused services be started again, without starting them.
 
         Raises:
             CommandError: systemctl failed.
         """
         self.forget()
-        self._runner.run(["systemctl", "unmask", name])
+        self._runner.run(["systemctl", "unmask", *names])
+
+    @contextlib.contextmanager
+    def held_back(self, names: Collection[str]) -> Iterator[None]:
+        """Keep packages from starting services while these are not configured yet.
+
+        Only until the next boot, should the end never come.
+
+        Raises:
+            CommandError: systemctl failed.
+        """
+        self._hold_back(names)
+        try:
+            yield
+        finally:
+            self._let_go(names)
+
+    def _hold_back(self, names: Collection[str]) -> None:
+        self.forget()
+        if names:
+            self._runner.run(["systemctl", "mask", "--runtime", "--quiet", *sorted(names)])
+
+    def _let_go(self, names: Collection[str]) -> None:
+        held = [n for n in sorted(names) if self._show(n)["UnitFileState"] == "masked-runtime"]
+        if held:
+            self.forget()
+            self._runner.run(["systemctl", "unmask", "--runtime", "--quiet", *held])
 
     def resume(self, name: str) -> None:
         """Start a paused service, now and at boot.
 
+        Each change of a unit file has systemd read all of them again: only what is needed is done.
+
         Raises:
+            CommandError: it stays masked.
             ServiceError: it does not run.
         """
-        self.forget()
-        systemd.service_resume(name)
+        if self.masked(name):
+            self.unmask(name)
+        if not self.enabled(name):
+            self.enable(name)
+        self.start(name)
+        if not self.running(name):
+            raise ServiceError(f"{name} was started and does not run")
 
     def daemon_reload(self) -> None:
         """Have systemd read its unit files again.
