@@ -26,8 +26,13 @@ venv:
 demo: venv ## lose a hypervisor and get the guests back, for real
 	$(BIN)/python -m jujulab.trials.demo
 
+# Most parts use one processor: two at a time. The unit tests use two, the lab needs a quiet machine.
 test: venv ## everything that must pass
-	$(BIN)/tox run -e lint,charmlint,unit,masakari17,simulate,bootstrap,packing,libjuju,lab
+	@failed=; \
+	$(BIN)/tox run-parallel --parallel 2 --parallel-no-spinner \
+		-e lint,charmlint,masakari17,simulate,bootstrap,packing,libjuju || failed=1; \
+	$(BIN)/tox run -e unit,lab || failed=1; \
+	if [ "$$failed" ]; then echo "make test: FAILED, see above" >&2; exit 1; fi
 
 lint: venv ## ruff, codespell, mypy, charmlint (the last where there is a Python 3.12)
 	$(BIN)/tox run -e lint,charmlint

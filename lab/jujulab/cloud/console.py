@@ -149,7 +149,7 @@ class Console:
                 if time.monotonic() > deadline:
                     details = "\n  ".join([*waiting, *stalled])
                     raise StepError(f"{what} was not {goal} within {timeout:g} s:\n  {details}")
-                time.sleep(1)
+                time.sleep(2)  # each look is a process, beside hooks that want the processor
         for stall in stall_lines(begun):
             self.say(stall)
 

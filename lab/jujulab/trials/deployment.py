@@ -197,9 +197,9 @@ class Deployment:
         return [self.lab.machine(str(unit["machine"])) for unit in units]
 
     def power_on(self) -> None:
-        """Power on the hypervisors that are off: units there stay lost, however one waits."""
-        for machine in self.hypervisors():
-            if machine.state == "off":
+        """Power on the nodes that are off: units there stay lost, however one waits."""
+        for machine in self.lab.machines():
+            if machine.parent is None and machine.state == "off":
                 self.console.say(f"{machine.hostname} is off: power on")
                 machine.power_on()
 

@@ -12,14 +12,14 @@ from jujulab.trials.deployment import Deployment
 
 
 class World:
-    """A lab whose only hypervisor an earlier run has left off."""
+    """A lab whose nodes an earlier run, or the computer's restart, has left off."""
 
     def __init__(self, applications: dict[str, Any]) -> None:
         self.log: list[str] = []
-        self.host: Any = SimpleNamespace(hostname="node1", state="off", power_on=self.power_on)
+        self.nodes: list[Any] = [self.node(0), self.node(1)]
         self.deployment: Any = Deployment.__new__(Deployment)
         self.deployment.lab = SimpleNamespace(
-            up=lambda: self.log.append("up"), machine=lambda _id: self.host
+            up=lambda: self.log.append("up"), machines=lambda: self.nodes
         )
         self.deployment.console = SimpleNamespace(
             step=self.step,
@@ -33,15 +33,20 @@ class World:
     def step(self, _title: str) -> Iterator[None]:
         yield
 
-    def power_on(self) -> None:
-        self.host.state = "on"
-        self.log.append("power on")
+    def node(self, number: int) -> Any:
+        name = f"node{number}"
+        node = SimpleNamespace(hostname=name, state="off", parent=None)
+        node.power_on = lambda: self.log.append(f"{name} boots")
+        return node
 
 
-def test_a_hypervisor_left_off_by_an_earlier_run_is_powered_on_first() -> None:
+def test_nodes_left_off_are_powered_on_first_whatever_they_carry() -> None:
+    """Without the one that carries the control plane everybody would wait for its units."""
     world = World({"nova-compute": {"units": {"nova-compute/0": {"machine": "1"}}}})
+    world.nodes[1].state = "on"
+    world.nodes.append(SimpleNamespace(hostname="juju-lab-0-lxd-0", state="off", parent="0"))
     world.deployment.deploy_cloud()
-    assert world.log == ["up", "node1 is off: power on", "power on", "the cloud is awaited"]
+    assert world.log == ["up", "node0 is off: power on", "node0 boots", "the cloud is awaited"]
 
 
 def test_an_empty_lab_gets_its_cloud() -> None:
