@@ -66,6 +66,8 @@ class Config:
     evacuate_all_instances: bool
     ignore_instances_in_error_state: bool
     add_reserved_host_to_aggregate: bool
+    recovery_destination: str = ""
+    recovery_destination_fallback: bool
     host_recovery_threads: int = at_least(1)
     host_ha_metadata_key: str
     process_all_instances: bool
@@ -138,6 +140,14 @@ class Config:
             raise ValueError(f"fencing-limit-domains: {error}") from None
 
     @functools.cached_property
+    def destination(self) -> tuple[failure_domains.Kind, ...]:
+        """What hosts share with a failed one to which its instances may go."""
+        try:
+            return failure_domains.parse_kinds(self.recovery_destination)
+        except ValueError as error:
+            raise ValueError(f"recovery-destination: {error}") from None
+
+    @functools.cached_property
     def order_sources(self) -> tuple[str, ...]:
         """Where the order of instances is looked for, of `restart_order.SOURCES`."""
         found = [part.strip() for part in self.restart_order_from.split(",") if part.strip()]
@@ -197,6 +207,7 @@ class Config:
             lambda: self.order_sources,
             lambda: self.scope,
             lambda: self.domain_limits,
+            lambda: self.destination,
             self._check_flags,
             self._check_vips,
             self._check_networks,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from masakari_fencing.openstack import restart_order
+from masakari_fencing.openstack import failure_domains, restart_order
 from masakari_fencing.openstack.scope import TRUE, Facts, Scope
 
 from preflight.demand import Instance
@@ -32,6 +32,8 @@ class Rules:
         images: what is known of images, by their identifiers.
         scope: which instances are recovered at all.
         project: that of OpenStack's own services; None where it is not known.
+        within: what hosts share with the failed one to which its instances may go.
+        elsewhere: where none of these takes one, all others may.
     """
 
     everyone: bool = True
@@ -42,6 +44,8 @@ class Rules:
     images: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
     scope: Scope = Scope()  # noqa: RUF009 - it is frozen
     project: str | None = None
+    within: tuple[failure_domains.Kind, ...] = ()
+    elsewhere: bool = False
 
 
 def rules(config: Config, project: str | None) -> Rules:
@@ -59,6 +63,8 @@ def rules(config: Config, project: str | None) -> Rules:
         order_from=frozenset(config.order_sources),
         scope=config.scope,
         project=project,
+        within=config.destination,
+        elsewhere=config.recovery_destination_fallback,
     )
 
 
@@ -185,11 +191,17 @@ def play(
     for host in lost:
         # A recovery uses up the reserved hosts that it takes.
         left = [name for name in reserved if name not in used]
+        allowed = failure_domains.destinations(
+            host, rules.within, ground.survey.aggregates, ground.survey.segment_names
+        )
+        if allowed is not None and not rules.elsewhere and not rules.any_zone:
+            left = [name for name in left if name in allowed]
+        left = failure_domains.nearest(host, left, ground.survey.aggregates)
         every = phases(ground.survey.instances.get(host, ()), rules)
         found = [turn.instance for phase in every for turn in phase]
         if tightly:
             found.sort(key=lambda one: (-one.memory, -one.demand.get("VCPU", 0), one.uuid))
-        pools = _pools(ground, method, left, set(lost))
+        pools = _pools(ground.opened - set(lost), method, left, allowed, rules)
         for instance in found:
             move = _place(places, instance, pools, rules, tightly)
             moves.append(move)
@@ -219,10 +231,16 @@ class _Pool:
 
 
 def _pools(
-    ground: Ground, method: str, reserved: Sequence[str], lost: Collection[str]
+    opened: frozenset[str],
+    method: str,
+    reserved: Sequence[str],
+    allowed: frozenset[str] | None,
+    rules: Rules,
 ) -> list[_Pool]:
     """Where the instances of a host are tried, in this order."""
-    anywhere = [_Pool(hosts=ground.opened.difference(lost))]
+    anywhere = [_Pool(hosts=opened)]
+    if allowed is not None:
+        anywhere = [_Pool(hosts=opened & allowed), *(anywhere if rules.elsewhere else ())]
     single = [_Pool(reserved=name) for name in reserved]
     return {
         "auto": anywhere,
@@ -240,7 +258,7 @@ def _place(
         if target:
             places.put(instance, target)
             return Move(instance, target)
-    return Move(instance, "", _reason(places, instance, pools))
+    return Move(instance, "", _reason(places, instance, pools, bool(rules.within)))
 
 
 def _target(places: Places, instance: Instance, pool: _Pool, rules: Rules, tightly: bool) -> str:
@@ -262,12 +280,13 @@ def _last(hosts: Iterator[str]) -> str:
     return found
 
 
-def _reason(places: Places, instance: Instance, pools: Sequence[_Pool]) -> str:
+def _reason(places: Places, instance: Instance, pools: Sequence[_Pool], narrowed: bool) -> str:
     if not pools:
         return "the segment has no reserved host that works and is not used up"
     if places.bound(instance):
         return "its server group wants it where the others are, on the failed host (affinity)"
-    return f"no host found with {instance.asked} left for it{_conditions(instance)}"
+    where = " where recovery-destination lets it go" if narrowed else ""
+    return f"no host found{where} with {instance.asked} left for it{_conditions(instance)}"
 
 
 def _conditions(instance: Instance) -> str:

@@ -9,8 +9,11 @@ gives hypervisors and instances a thousand at once. Nothing is asked for a singl
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from masakari_fencing.openstack.failure_domains import Aggregate
 
 from preflight import demand
 from preflight.demand import Instance
@@ -92,6 +95,7 @@ class Survey:
         kept: hosts that are kept for some project.
         programs: whether one runs of each of Nova's other services, by its name.
         clocks: see `Cloud`.
+        aggregates: Nova's host aggregates.
     """
 
     segments: Sequence[tuple[Segment, Sequence[SegmentHost]]]
@@ -102,6 +106,12 @@ class Survey:
     kept: frozenset[str]
     programs: Mapping[str, bool]
     clocks: Mapping[str, float]
+    aggregates: Sequence[Aggregate] = ()
+
+    @functools.cached_property
+    def segment_names(self) -> dict[str, str]:
+        """The name of each host's segment."""
+        return {host.name: segment.name for segment, hosts in self.segments for host in hosts}
 
     def segment_of(self, host: str) -> tuple[Segment, SegmentHost, Sequence[SegmentHost]] | None:
         """The segment that a host is in, the host there, and all its hosts."""
@@ -151,6 +161,14 @@ def _take(cloud: Cloud) -> Survey:
         kept=kept,
         programs=_programs(services),
         clocks=dict(cloud.clocks),
+        aggregates=[
+            Aggregate(
+                str(item.get("name")),
+                tuple(map(str, item.get("hosts") or ())),
+                dict(item.get("metadata") or {}),
+            )
+            for item in aggregates
+        ],
     )
 
 

@@ -181,6 +181,8 @@ _ENGINE: Sections = {
         "recover_only": lambda s: _rules(s.config.scope.only),
         "recover_never": lambda s: _rules(s.config.scope.never),
         "recover_amphorae": lambda s: s.config.recover_amphorae,
+        "recovery_destination": lambda s: _rules(s.config.destination),
+        "recovery_destination_fallback": lambda s: s.config.recovery_destination_fallback,
         "restart_order_from": lambda s: ",".join(s.config.order_sources),
         "restart_group_timeout": lambda s: s.config.restart_group_timeout,
         "restart_group_pause": lambda s: s.config.restart_group_pause,

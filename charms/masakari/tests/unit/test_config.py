@@ -64,6 +64,8 @@ def test_defaults_are_valid() -> None:
         ({"fencing_limit_domains": "zone=0"}, "fencing-limit-domains: expected KIND=N or KIND=N%"),
         ({"fencing_limit_domains": "zone=101%"}, "fencing-limit-domains: expected KIND=N or KIND"),
         ({"fencing_limit_domains": "zone=1,zone=2"}, "fencing-limit-domains: there are two limit"),
+        ({"recovery_destination": "rack"}, "recovery-destination: expected segment, zone, aggreg"),
+        ({"recovery_destination": "zone:a"}, "recovery-destination: expected segment, zone, aggr"),
         ({"report_limit_hosts": -1}, "report-limit-hosts: must be at least 0, is -1"),
         ({"restart_order_from": "server, volume"}, "restart-order-from: expected some of server"),
         ({"recover_never": "octavia"}, "recover-never: expected name:..., project:..., metadata"),

@@ -212,3 +212,48 @@ def test_what_cannot_be_planned(
     assert fail(ctx, state, "plan-recovery", host=ONE).startswith("Placement: ")
     machine_paused = with_config(state, vip="x")
     assert fail(ctx, machine_paused, "check") == "vip: 'x' is not an IP address"
+
+
+class TestDestination:
+    @pytest.fixture(autouse=True)
+    def segments(self, cloud: RoomyCloud) -> None:
+        """The host with most memory is in another segment, and shares a rack."""
+        cloud.add_segment("rack1", ONE, TWO)
+        cloud.add_segment("rack2", THREE)
+        cloud.rooms[TWO] = {"MEMORY_MB": 4096}
+        cloud.aggregates.append({"name": "a", "hosts": [ONE, THREE], "metadata": {"rack": "a"}})
+
+    @pytest.mark.parametrize(
+        ("within", "there"), [("", THREE), ("segment", TWO), ("aggregate:rack", THREE)]
+    )
+    def test_the_plan_keeps_to_it(
+        self, plan: Any, cloud: RoomyCloud, within: str, there: str
+    ) -> None:
+        cloud.boot(ONE, "g1")
+        (line,) = plan(**{"recovery-destination": within})["table"].splitlines()
+        assert line.endswith(f"there is room on {there}")
+
+    @pytest.mark.parametrize(
+        ("fallback", "said"),
+        [
+            (True, f"there is room on {THREE}"),
+            (False, "NO PLACE FOUND: no host found where recovery-destination lets it go with"),
+        ],
+    )
+    def test_what_does_not_fit_there(
+        self, plan: Any, cloud: RoomyCloud, fallback: bool, said: str
+    ) -> None:
+        cloud.boot(ONE, "g1", ram=8192)
+        options = {"recovery-destination": "segment", "recovery-destination-fallback": fallback}
+        assert said in plan(**options)["table"]
+
+    def test_of_two_reserved_hosts_the_nearest_is_foretold(
+        self, plan: Any, cloud: RoomyCloud
+    ) -> None:
+        cloud.segments.clear()
+        cloud.hosts.clear()
+        cloud.add_segment("rack1", ONE, TWO, method="reserved_host", reserved=THREE)
+        for entry in cloud.hosts.values():
+            entry["reserved"] = entry["name"] != ONE
+        cloud.boot(ONE, "g1")
+        assert plan()["table"].endswith(f"reserved host {THREE}")

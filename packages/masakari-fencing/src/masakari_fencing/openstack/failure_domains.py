@@ -150,6 +150,15 @@ def destinations(
     return found
 
 
+def nearest(host: str, names: Iterable[str], aggregates: Iterable[Aggregate]) -> list[str]:
+    """Return hosts, those first that share most aggregates with one that failed.
+
+    An availability zone is an aggregate, too. Of equal ones their order stays.
+    """
+    shared = [one.hosts for one in aggregates if host in one.hosts]
+    return sorted(names, key=lambda name: -sum(name in hosts for hosts in shared))
+
+
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 

@@ -114,6 +114,17 @@ class Attempt:
         """Return a novaclient with a limit on each of its requests."""
         return nova.novaclient(self.context, timeout=instances.REQUEST_TIMEOUT)
 
+    def server(self, instance: str) -> Any:
+        """Return novaclient's server of an instance.
+
+        Raises:
+            NoAnswer: Nova does not show it.
+        """
+        try:
+            return self.client().servers.get(instance)
+        except Exception as error:  # whatever a client library raises
+            raise NoAnswer(f"Nova does not show instance {instance}: {error}") from error
+
     def service(self) -> ComputeService:
         """Return the host's compute service."""
         return ComputeService(self.client, self.host)

@@ -23,7 +23,7 @@ from masakari_fencing.records.recovery import FAILED, RECOVERED
 from masakari_fencing.workflow import options
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.ending import conclude
-from masakari_fencing.workflow.instances import reserved_hosts
+from masakari_fencing.workflow.instances import destinations, reserved_hosts
 from masakari_fencing.workflow.instances.reading import Reading
 from masakari_fencing.workflow.recovery_lock import Busy, Ended
 
@@ -53,8 +53,9 @@ class FencingDriver(driver.TaskFlowDriver):
                 record = this.store.read(host_name)
             except (PacemakerError, ValueError):
                 record = None
+            near = destinations.within(this, kwargs["reserved_host_list"])
             kwargs["reserved_host_list"] = reserved_hosts.available(
-                context, record, reserved_hosts.nearest(this, kwargs["reserved_host_list"])
+                context, record, reserved_hosts.nearest(this, near)
             )
         try:
             super().execute_host_failure(

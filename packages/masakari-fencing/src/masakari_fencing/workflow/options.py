@@ -7,6 +7,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from masakari_fencing.openstack.failure_domains import Kind, parse_kinds
 from masakari_fencing.openstack.restart_order import SOURCES
 from masakari_fencing.openstack.scope import Rule, Scope, parse
 from masakari_fencing.records.refusals import DIRECTORY
@@ -146,6 +147,18 @@ OPTIONS = [
         help="Seconds between the last instance of a group that is ACTIVE and the next group.",
     ),
     cfg.StrOpt(
+        "recovery_destination",
+        default="",
+        help="What the hosts share with the failed one to which its instances go, separated by "
+        "commas: segment, zone, aggregate (one of them), aggregate:KEY (one whose metadata has "
+        "that key). Empty: Nova's scheduler picks among all.",
+    ),
+    cfg.BoolOpt(
+        "recovery_destination_fallback",
+        default=False,
+        help="Where none of those hosts takes an instance, Nova's scheduler picks among all.",
+    ),
+    cfg.StrOpt(
         "refusals_directory",
         default=str(DIRECTORY),
         help="Where refused recoveries are left for the charm to report.",
@@ -171,6 +184,15 @@ def policy(conf: cfg.ConfigOpts) -> Policy:
         report_settle=group.report_settle,
         command_timeout=group.command_timeout,
     )
+
+
+def destination(conf: cfg.ConfigOpts) -> tuple[Kind, ...]:
+    """Return what destinations share with a failed host; nothing where that makes no sense."""
+    try:
+        return parse_kinds(conf.fencing.recovery_destination)
+    except ValueError as error:
+        LOG.warning("recovery_destination is not heeded: %s", error)
+        return ()
 
 
 def scope(conf: cfg.ConfigOpts) -> Scope:

@@ -20,6 +20,7 @@ from masakari_fencing.workflow.instances.requests import (
     Failed,
     InstanceRequests,
     Limits,
+    failure,
     status_of,
     text_of,
 )
@@ -250,7 +251,7 @@ class Evacuation(InstanceRequests):
                 if not task:
                     return server
             elif not task and getattr(server, instances.STATE, "") == "error":
-                raise Failed(_fault(server))
+                raise failure(_fault(server))
             now = self._clock()
             if task or not self._is_here(server):
                 same = now

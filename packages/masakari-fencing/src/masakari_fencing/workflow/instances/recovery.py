@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -18,7 +19,13 @@ from masakari_fencing.records.progress import Moved
 from masakari_fencing.records.recovery import Instance, Record
 from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
-from masakari_fencing.workflow.instances import disks, moves, reserved_hosts, selection
+from masakari_fencing.workflow.instances import (
+    destinations,
+    disks,
+    moves,
+    reserved_hosts,
+    selection,
+)
 from masakari_fencing.workflow.instances.evacuation import Evacuation
 from masakari_fencing.workflow.instances.evacuation import wanted as goal
 from masakari_fencing.workflow.instances.reading import Reading
@@ -110,6 +117,7 @@ def _evacuate_all(
     """
     cut_off = this.storage_fence(record)
     book = moves.Moves(this.context, objects, this.notification, this.host)
+    hosts = destinations.of(this, target)
 
     def one(item: Instance) -> tuple[Instance, str]:
         try:
@@ -124,13 +132,15 @@ def _evacuate_all(
         turns.end(ended)
         return ended, message
 
+    def to(item: Instance, host: str | None) -> str:
+        return _evacuation(this, record, item, target or host).run(fresh=fresh)
+
     def move(item: Instance) -> tuple[Instance, str]:
         begun = time.monotonic()
         try:
             book.begin(item.uuid)
-            if cut_off is not None:
-                _check_disks(this, item, cut_off)
-            where = _evacuation(this, record, item, target).run(fresh=fresh)
+            _check_disks(this, item.uuid, cut_off)
+            where = hosts.place(item.uuid, functools.partial(to, item))
             book.end(item.uuid, where, "")
         except Failed as error:
             book.end(item.uuid, "", str(error))
@@ -154,18 +164,11 @@ def _evacuate_all(
     return done
 
 
-def _check_disks(this: Attempt, item: Instance, cut_off: StorageFence) -> None:
-    """Return where a host that is cut off from its storage is dead for this instance.
-
-    Raises:
-        Failed: it is not.
-        NoAnswer: Nova does not say.
-    """
-    try:
-        server = this.client().servers.get(item.uuid)
-    except Exception as error:  # whatever a client library raises
-        raise NoAnswer(f"Nova does not show instance {item.uuid}: {error}") from error
-    if (text := disks.outside(server, cut_off, lambda: this.volumes(item.uuid))) is not None:
+def _check_disks(this: Attempt, uuid: str, cut_off: StorageFence | None) -> None:
+    if cut_off is None:
+        return
+    text = disks.outside(this.server(uuid), cut_off, functools.partial(this.volumes, uuid))
+    if text is not None:
         raise Failed(text)
 
 

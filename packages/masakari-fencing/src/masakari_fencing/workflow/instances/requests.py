@@ -13,12 +13,19 @@ FRESH = 5.0
 """Seconds that may pass between the look at whose recovery it is and a request that changes
 something; less than a machine that is gone from the cluster is given (`dead_engines.GRACE`)."""
 
+NO_HOST = "no valid host"
+"""What Nova's fault of an instance says for which its scheduler found none (`NoValidHost`)."""
+
 RETRY = 1.0
 """Seconds before a request is sent again that Nova did not answer."""
 
 
 class Failed(Exception):  # noqa: N818 - an outcome
     """The instance could not be recovered now; the text says why."""
+
+
+class NoRoom(Failed):
+    """No host was found for it, of those that were asked for."""
 
 
 class _MustNot(Exception):  # noqa: N818 - a state, not an accident
@@ -138,6 +145,11 @@ class InstanceRequests:
 def uptime() -> float:
     """Return the seconds for which the machine is up, those in which it stood still included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def failure(text: str) -> Failed:
+    """Return what Nova's fault of an instance means."""
+    return NoRoom(text) if NO_HOST in text.lower() else Failed(text)
 
 
 def status_of(error: Exception) -> int:

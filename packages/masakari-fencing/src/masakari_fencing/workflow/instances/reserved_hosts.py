@@ -15,8 +15,9 @@ from typing import Any
 import masakari.conf
 from masakari import exception, objects
 
-from masakari_fencing.openstack import instances
+from masakari_fencing.openstack import failure_domains, instances
 from masakari_fencing.openstack.compute_service import BINARY
+from masakari_fencing.openstack.failure_domains import Aggregate
 from masakari_fencing.records.recovery import Record
 from masakari_fencing.workflow.attempt import Attempt
 
@@ -42,8 +43,7 @@ def available(context: Any, record: Record | None, listed: Iterable[str]) -> lis
 def nearest(this: Attempt, names: Iterable[str]) -> list[str]:
     """Return reserved hosts, those first that share most aggregates with the failed one.
 
-    An availability zone is an aggregate, too. Of equal ones Masakari's order stays, and so it does
-    where Nova does not answer.
+    Where Nova does not answer, Masakari's order stays.
 
     Args:
         this: the attempt.
@@ -53,11 +53,12 @@ def nearest(this: Attempt, names: Iterable[str]) -> list[str]:
     if len(found) < 2:
         return found
     try:
-        shared = [a.hosts for a in this.client().aggregates.list() if this.host in a.hosts]
+        listed = this.client().aggregates.list()
+        aggregates = [Aggregate(a.name, tuple(a.hosts), {}) for a in listed]
     except Exception as error:  # whatever a client library raises
         LOG.warning("Reserved hosts for %s are taken as they come: %s", this.host, error)
         return found
-    return sorted(found, key=lambda name: -sum(name in hosts for hosts in shared))
+    return failure_domains.nearest(this.host, found, aggregates)
 
 
 def claim(
