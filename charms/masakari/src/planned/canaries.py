@@ -45,9 +45,9 @@ def choose(cloud: Cloud, params: Mapping[str, Any]) -> Kind:
 
 def _images(cloud: Cloud, wanted: str) -> Sequence[Mapping[str, Any]]:
     quoted = urllib.parse.quote(wanted, safe="")
-    found = cloud.ask_glance(f"/v2/images?status=active&name={quoted}").get("images") or []
+    found = cloud.ask("Glance", f"/v2/images?status=active&name={quoted}").get("images") or []
     if not found and _UUID.fullmatch(wanted):
-        return [cloud.ask_glance(f"/v2/images/{quoted}")]
+        return [cloud.ask("Glance", f"/v2/images/{quoted}")]
     return list(found)
 
 

@@ -12,7 +12,7 @@ from masakari_fencing.openstack import restart_order
 from masakari_fencing.pacemaker import cibadmin
 from masakari_fencing.pacemaker.tools import PacemakerError
 
-from preflight import capacity, checks, findings, plan, rehearsal, survey
+from preflight import capacity, checks, findings, plan, rehearsal, survey, volumes
 from preflight.capacity import Survival
 from preflight.demand import Instance
 from preflight.findings import Finding, Level
@@ -116,6 +116,7 @@ def check(cloud: Cloud, fencing: Fencing | None, rules: Rules, wanted: int) -> R
     else:
         hosts = _enabled(there)
         found += checks.of_cloud(there, said)
+        found += volumes.findings(cloud, there)
         survivals = capacity.survivals(there, rules, max(wanted, capacity.FAILURES))
         for one in survivals:
             found += capacity.findings(one, wanted)
@@ -184,7 +185,7 @@ def _with_images(cloud: Cloud, rules: Rules, instances: Iterable[Instance]) -> R
     images: dict[str, Mapping[str, object]] = {}
     for uuid in sorted({one.image for one in instances if one.image}) if wanted else ():
         try:
-            images[uuid] = cloud.ask_glance(f"/v2/images/{quote(uuid, safe='')}")
+            images[uuid] = cloud.ask("Glance", f"/v2/images/{quote(uuid, safe='')}")
         except NotFoundError:
             images[uuid] = {}  # It was deleted, and says nothing any more.
     return dataclasses.replace(rules, images=images)

@@ -183,7 +183,7 @@ def _servers(cloud: Cloud) -> Iterator[Mapping[str, Any]]:
 
 
 def _hypervisors(cloud: Cloud, services: Sequence[Mapping[str, Any]]) -> dict[str, Hypervisor]:
-    providers = cloud.ask_placement(ROOM).get("provider_summaries") or {}
+    providers = cloud.ask("Placement", ROOM).get("provider_summaries") or {}
     computes = {str(s.get("host")): s for s in services if s.get("binary") == "nova-compute"}
     found = {}
     for item in cloud.hypervisors():

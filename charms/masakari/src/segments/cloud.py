@@ -1,4 +1,4 @@
-"""The OpenStack APIs that the actions use: Masakari's, Nova's, Placement's and Glance's."""
+"""The OpenStack APIs that the actions use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ _PAGE = 200  # notifications in one answer, where not all of them are wanted
 # (masakari.engine.instance_events).
 _INSTANCE_FAILURES = ("STOPPED_FAILED", "IO_ERROR_REPORT")
 _MASAKARI_VERSION = "1.2"  # segments that can be disabled
-_PLACEMENT_VERSION = "1.29"  # all that a provider has, in the answer to any request for candidates
+_OTHERS = {
+    "Placement": "placement",
+    "Glance": "image",
+    "Cinder": "block-storage",
+    "Barbican": "key-manager",
+}
+_VERSIONS = {"Placement": "1.29"}  # all that a provider has, in the answer for any candidates
 
 
 class CloudError(Exception):
@@ -36,10 +42,14 @@ class ConflictError(CloudError):
 
 
 class NotFoundError(CloudError):
-    """There is no such thing (status 404)."""
+    """There is no such thing (status 404), or no such API in the cloud."""
 
 
-_REFUSALS = {404: NotFoundError, 409: ConflictError}
+class ForbiddenError(CloudError):
+    """The service user may not do that (status 403)."""
+
+
+_REFUSALS = {403: ForbiddenError, 404: NotFoundError, 409: ConflictError}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,10 +157,12 @@ class Cloud:
         self._nova = adapter.Adapter(
             shared, **listed, service_type="compute", default_microversion=_NOVA_VERSION
         )
-        self._placement = adapter.Adapter(
-            shared, **listed, service_type="placement", default_microversion=_PLACEMENT_VERSION
-        )
-        self._glance = adapter.Adapter(shared, **listed, service_type="image")
+        self._others = {
+            name: adapter.Adapter(
+                shared, **listed, service_type=kind, default_microversion=_VERSIONS.get(name)
+            )
+            for name, kind in _OTHERS.items()
+        }
         self.clocks: dict[str, float] = {}
 
     def segments(self) -> list[Segment]:
@@ -276,13 +288,9 @@ class Cloud:
         """Have Nova do something, by default in the version of all others; return its answer."""
         return self._send("Nova", self._nova, method, path, body, **options)
 
-    def ask_placement(self, path: str) -> dict[str, Any]:
-        """What Placement answers to a question."""
-        return self._send("Placement", self._placement, "GET", path)
-
-    def ask_glance(self, path: str) -> dict[str, Any]:
-        """What Glance answers to a question."""
-        return self._send("Glance", self._glance, "GET", path)
+    def ask(self, api: str, path: str) -> dict[str, Any]:
+        """What one of `_OTHERS` answers to a question."""
+        return self._send(api, self._others[api], "GET", path)
 
     def update_compute_service(self, service: ComputeService, **changes: object) -> None:
         """Change the given properties: `status`, `disabled_reason`, `forced_down`."""
@@ -320,6 +328,8 @@ class Cloud:
         begin = time.time()
         try:
             answer = client.request(path, method, raise_exc=False, **options)
+        except exceptions.EndpointNotFound as error:
+            raise NotFoundError(f"{api}: {error}") from error
         except (exceptions.ClientException, OSError) as error:  # the latter: no authorities
             raise CloudError(f"{api}: {error}") from error
         self.clocks[api] = _ahead(answer.headers.get("Date"), begin, time.time())
