@@ -52,7 +52,8 @@ _RECOVERY_ACTIONS = (
     "list_recoveries",
     "show_recovery",
 )
-_PLANNED_ACTIONS = ("check", "plan_recovery", "drain_host", "drill", "show_drill")
+_PLANNED_MOVES = ("drain_host", "restore_placement")
+_PLANNED_ACTIONS = ("check", "plan_recovery", "drill", "show_drill", *_PLANNED_MOVES)
 _REACTIONS = (ops.RelationEvent, ops.ActionEvent)
 """Events that may come in great numbers, or that somebody waits for."""
 _INSTALLATIONS = (ops.InstallEvent, ops.UpgradeCharmEvent, ops.PostSeriesUpgradeEvent)

@@ -9,6 +9,7 @@ from masakari_fencing.pacemaker.tools import PacemakerError
 
 from planned.draining import Drain
 from planned.rehearsal import drill, show_drill
+from planned.restoring import Restoring
 from preflight import actions as preflight
 from segments import access
 from segments.lookup import ActionError
@@ -34,10 +35,24 @@ def drain_host(state: State, workload: Workload, params: Mapping[str, Any]) -> R
     return drain.run(params["host"], params["timeout"])
 
 
+def restore_placement(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
+    """Move instances back to a host, or only say which.
+
+    Raises:
+        ActionError: some are left elsewhere, or it cannot be done.
+        CloudError: an API does not answer.
+    """
+    restoring = Restoring(access.cloud(state, workload))
+    if params["dry-run"]:
+        return restoring.plan(params["host"])
+    return restoring.run(params["host"], params["timeout"])
+
+
 PLANNED_ACTIONS: Mapping[str, Action] = {
     "check": preflight.run,
     "plan_recovery": preflight.run,
     "drain_host": drain_host,
+    "restore_placement": restore_placement,
     "drill": drill,
     "show_drill": show_drill,
 }

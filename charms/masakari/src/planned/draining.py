@@ -9,19 +9,16 @@ from typing import Any
 
 from masakari_fencing.records.out_of_service import DRAINED
 
+from planned import moving
 from preflight import survey
-from preflight.findings import enumerated, shortened
+from preflight.findings import counted, enumerated, shortened
 from preflight.places import Ground
 from preflight.rehearsal import Move, Rules, play
 from segments import servers
-from segments.cloud import Cloud, CloudError, ComputeService, ConflictError, SegmentHost
+from segments.cloud import Cloud, ComputeService, ConflictError, SegmentHost
 from segments.lookup import ActionError, Lookup, unknown
 from segments.results import Results, describe_host
 from segments.servers import Server
-
-AT_ONCE = 2
-"""Live migrations that are asked for at a time. Nova carries out one after the other
-(`max_concurrent_live_migrations`), and what was asked for is not taken back by an interruption."""
 
 _POLL = 1.0  # seconds
 
@@ -128,41 +125,27 @@ class Drain:
             ActionError: some are left; the text names them and what to do.
             CloudError: Nova does not answer.
         """
-        asked: dict[str, Server] = {}
-        failed: dict[str, str] = {}
-        while True:
-            found = [s for s in servers.on_host(self._cloud, name) if s.uuid not in stay]
-            left = [one for one in found if not one.rests]
-            for one in left:
-                if one.uuid in asked and not one.task and one.uuid not in failed:
-                    failed[one.uuid] = servers.why_not_moved(self._cloud, one) or "Nova gave up"
-            waits = [s for s in left if s.uuid not in failed and (s.movable or s.task)]
-            if not waits:
-                break
-            if self._clock() >= end:
-                raise ActionError(
-                    f"{len(left)} instances are left on {name}: {_named(left)}; nothing is"
-                    " undone, and what is under way goes on: run the action again, with a longer"
-                    f" timeout, or return-host host={name} to leave it at that"
-                )
-            moving = sum(1 for one in waits if one.task)
-            ready = [s for s in waits if not s.task and s.uuid not in asked]
-            for one in ready[: max(0, AT_ONCE - moving)]:
-                asked[one.uuid] = one
-                try:
-                    servers.migrate_live(self._cloud, one)
-                except CloudError as error:
-                    failed[one.uuid] = str(error)
-            self._sleep(_POLL)
-        if left:
-            reasons = [f"{one}: {failed.get(one.uuid) or 'Nova cannot move it'}" for one in left]
+        moved = moving.move(
+            self._cloud,
+            lambda: [s for s in servers.on_host(self._cloud, name) if s.uuid not in stay],
+            end,
+            sleep=self._sleep,
+            clock=self._clock,
+        )
+        if moved.interrupted:
             raise ActionError(
-                f"{name} is not empty, and not in maintenance: {enumerated(reasons)}. Have these"
-                " stopped, or move them by hand, and run the action again; or run return-host"
-                f" host={name} to leave it at that"
+                f"{counted(len(moved.left), 'instance is', 'instances are')} left on {name}:"
+                f" {_named(moved.left)}; nothing is undone, and what is under way goes on: run the"
+                f" action again, with a longer timeout, or return-host host={name} to leave it at"
+                " that"
             )
-        gone = {one.uuid for one in found}
-        return [uuid for uuid in asked if uuid not in gone]
+        if moved.left:
+            raise ActionError(
+                f"{name} is not empty, and not in maintenance: {enumerated(moved.reasons)}. Have"
+                " these stopped, or move them by hand, and run the action again; or run"
+                f" return-host host={name} to leave it at that"
+            )
+        return list(moved.uuids)
 
     def _find(self, name: str) -> tuple[SegmentHost, ComputeService]:
         """A host that works.

@@ -20,6 +20,7 @@ from planned import canaries, judging, readiness
 from planned.draining import Drain
 from planned.drills import FULL, PHASES, Drill, Drills
 from preflight.actions import fencing_of
+from preflight.findings import counted
 from segments import access
 from segments.cloud import Cloud
 from segments.lookup import ActionError, Lookup
@@ -109,7 +110,8 @@ def _look(state: State, workload: Workload, cloud: Cloud, params: Mapping[str, A
         planned = Drain(cloud).plan(host)
         if planned["would-not-move"]:
             against.append(
-                f"{planned['would-not-move']} instances would not move: see drain-host host={host}"
+                f"{counted(planned['would-not-move'], 'instance', 'instances')} would not move:"
+                f" see drain-host host={host}"
             )
     if against:
         raise ActionError(f"{host} is not drilled: {'; '.join(against)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from preflight.findings import Finding, Level, enumerated
+from preflight.findings import Finding, Level, counted, enumerated
 from preflight.survey import Hypervisor, Survey
 from segments.cloud import Segment, SegmentHost
 from segments.servers import CANARY
@@ -213,8 +213,8 @@ def _disks(
         yield Finding(
             Level.WARNS,
             f"segment {segment.name}",
-            f"the disk of {len(local)} instances is on their hypervisor alone:"
-            f" {enumerated(local)}",
+            f"{counted(len(local), 'instance has its', 'instances have their')} disk on the"
+            f" hypervisor alone: {enumerated(local)}",
             _LOST,
             "use volumes, or disks that all hypervisors share (images_type=rbd, or a shared"
             " instances_path)",
@@ -223,8 +223,9 @@ def _disks(
         yield Finding(
             Level.UNKNOWN,
             f"segment {segment.name}",
-            f"{len(untold)} instances have their disk where nova-compute keeps it, and nothing"
-            f" tells whether that is shared: {enumerated(untold)}",
+            f"{counted(len(untold), 'instance has its', 'instances have their')} disk where"
+            f" nova-compute keeps it, and nothing tells whether that is shared:"
+            f" {enumerated(untold)}",
             f"where it is local, {_LOST}",
             "see images_type and instances_path in nova.conf of the hypervisors: rbd, or a"
             " directory that all of them share",

@@ -49,6 +49,11 @@ class Finding:
         return f"{self.where}: {self.what} ({self.cure})"
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """A number, and what there are so many of, in words: `1 instance is`, `2 instances are`."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def outcome(findings: Iterable[Finding]) -> str:
     """`ready`, or the worst level that there is."""
     levels = {finding.level for finding in findings}

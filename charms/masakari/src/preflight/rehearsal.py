@@ -11,6 +11,7 @@ from masakari_fencing.openstack import failure_domains, restart_order
 from masakari_fencing.openstack.scope import TRUE, Facts, Scope
 
 from preflight.demand import Instance
+from preflight.findings import counted
 from preflight.places import Ground, Places
 from preflight.survey import Survey
 from segments.cloud import SegmentHost
@@ -155,7 +156,10 @@ def left_alone(survey: Survey, rules: Rules) -> list[str]:
         for one in survey.instances.get(host, ())
         if (text := _out_of_scope(one, rules))
     )
-    return [f"{count} instances are left alone: {why}" for why, count in sorted(found.items())]
+    return [
+        f"{counted(count, 'instance is', 'instances are')} left alone: {why}"
+        for why, count in sorted(found.items())
+    ]
 
 
 def _marked(instance: Instance, rules: Rules) -> bool:

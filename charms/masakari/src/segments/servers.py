@@ -81,13 +81,18 @@ def named(cloud: Cloud, prefix: str) -> list[Server]:
     return [one for one in _listed(cloud, f"name={quoted}") if one.name.startswith(prefix)]
 
 
-def migrate_live(cloud: Cloud, server: Server) -> None:
-    """Have Nova move an instance, while it runs, to a host that it picks.
+def migrate_live(cloud: Cloud, server: Server, host: str | None = None) -> None:
+    """Have Nova move an instance, while it runs.
+
+    Args:
+        cloud: access to the APIs.
+        server: the instance.
+        host: where to, if Nova's scheduler accepts that; None: it picks.
 
     Raises:
         CloudError: it refuses.
     """
-    body = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+    body = {"os-migrateLive": {"host": host, "block_migration": "auto"}}
     cloud.tell_nova("POST", f"/servers/{server.uuid}/action", body)
 
 

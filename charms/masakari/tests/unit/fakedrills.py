@@ -72,7 +72,7 @@ class DrilledCloud(RoomyCloud):
         uuid = "aaaaaaaa-0000-4000-8000-000000000001"
         day = iso(fenced)[:19].replace("T", " ")
         lines = [(0.2, f"Host '{host}': fenced by st-maas, confirmed at {day}Z")]
-        lines += [(0.5, f"Evacuating 1 instances from host '{host}': x")]
+        lines += [(0.5, f"Evacuating 1 instance from host '{host}': x")]
         for server in self.servers:
             identity = server["id"]
             if server["OS-EXT-SRV-ATTR:host"] == host and identity not in self.lost:

@@ -37,6 +37,7 @@ class RoomyCloud(FakeCloud):
         stuck: UUIDs of servers whose live migration fails.
         refused: those that Nova does not even begin to move.
         moved: UUIDs in the order in which they were asked to be.
+        migrations: Nova's record of moves.
         images: Glance's, by identifier.
         date: what the answers call the time; the server's own clock where empty.
     """
@@ -54,6 +55,7 @@ class RoomyCloud(FakeCloud):
     stuck: set[str] = dataclasses.field(default_factory=set)
     refused: set[str] = dataclasses.field(default_factory=set)
     moved: list[str] = dataclasses.field(default_factory=list)
+    migrations: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     images: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     # What the tests say.
@@ -206,12 +208,14 @@ class RoomyCloud(FakeCloud):
     def _of_server(self, identity: str, what: str, body: Any) -> tuple[int, Any]:
         [server] = [one for one in self.servers if one["id"] == identity]
         if what == "action":
-            assert body == {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+            (order,) = body.values()
+            assert body == {"os-migrateLive": {**order, "block_migration": "auto"}}
             self.log.append(("POST", "action", body))
             self.moved.append(identity)
             if identity in self.refused:
                 raise RefusedError(400, "badRequest", "it is in a state that is not right")
             server["OS-EXT-STS:task_state"] = "migrating"
+            server["to"] = order["host"] or "node9.maas"
             return 202, ""
         actions = [
             {"request_id": "req-1", "action": "create", "start_time": "2026-11-28T01:00:00.0"},
@@ -227,7 +231,28 @@ class RoomyCloud(FakeCloud):
         """What is under way in Nova ends."""
         for server in self.servers:
             if server.pop("OS-EXT-STS:task_state", None) and server["id"] not in self.stuck:
-                server["OS-EXT-SRV-ATTR:host"] = "node9.maas"
+                source = server["OS-EXT-SRV-ATTR:host"]
+                server["OS-EXT-SRV-ATTR:host"] = server.pop("to")
+                self.note_migration(server, "live-migration", source)
+
+    def note_migration(self, server: dict[str, Any], kind: str, source: str) -> None:
+        """Nova's record of a move that has ended well."""
+        self.migrations.append(
+            {
+                "id": len(self.migrations) + 1,
+                "instance_uuid": server["id"],
+                "migration_type": kind,
+                "source_compute": source,
+                "dest_compute": server["OS-EXT-SRV-ATTR:host"],
+                "status": "done" if kind == "evacuation" else "completed",
+            }
+        )
+
+    def all_migrations(self, query: dict[str, str]) -> dict[str, Any]:
+        def wanted(item: dict[str, Any]) -> bool:
+            return all(item[key] == value for key, value in query.items())
+
+        return {"migrations": [item for item in self.migrations if wanted(item)]}
 
     def all_groups(self, query: dict[str, str]) -> dict[str, Any]:
         assert "all_projects" in query
@@ -279,5 +304,6 @@ _ROUTES = {
     "/nova/v2.1/servers/detail": RoomyCloud.all_servers,
     "/nova/v2.1/os-server-groups": RoomyCloud.all_groups,
     "/nova/v2.1/os-aggregates": RoomyCloud.all_aggregates,
+    "/nova/v2.1/os-migrations": RoomyCloud.all_migrations,
     "/placement/allocation_candidates": RoomyCloud.candidates,
 }

@@ -107,7 +107,7 @@ def test_what_refuses_it(
     assert "would be evacuated; migrate them (openstack server migrate), or add evacu" in text
     assert TWO not in text, "another host's trouble is none"
     rescued = cloud.boot(ONE, "rescued", state="rescued")
-    assert "1 instances would not move: see drain-host host=node1.maas" in refused(
+    assert "1 instance would not move: see drain-host host=node1.maas" in refused(
         evacuate_stopped=True
     )
     cloud.servers = [one for one in cloud.servers if one["id"] != rescued]

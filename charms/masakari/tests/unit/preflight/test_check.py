@@ -80,7 +80,12 @@ def test_without_a_segment(checked: Any) -> None:
         (lambda c: c.services[TWO].update(status="disabled"), "warns", TWO, "is disabled"),
         (lambda c: c.boot(ONE, "big", ram=99999), "warns", "segment rack1", "for big"),
         (lambda c: c.boot(ONE, "masakari-drill-x-1"), "warns", "Nova", "canaries of a drill are"),
-        (lambda c: c.boot(ONE, "g", image={"id": "i"}), "unknown", "segment rack1", "1 instances"),
+        (
+            lambda c: c.boot(ONE, "g", image={"id": "i"}),
+            "unknown",
+            "segment rack1",
+            "1 instance has",
+        ),
     ],
 )
 def test_each(

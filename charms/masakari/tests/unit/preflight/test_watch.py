@@ -66,8 +66,8 @@ def test_who_is_left_alone_is_said_whether_there_is_room_or_not(
     cloud.boot(ONE, "amphora-01234567-89ab-cdef-0123-456789abcdef", project=OWN_PROJECT)
     options = {"recover-never": "name:big", "segment-host-failures": 0}
     assert status(ctx, with_config(watched, **options)) == ops.ActiveStatus(
-        "Unit is ready (1 instances are left alone: Octavia replaces its amphorae by itself;"
-        " 1 instances are left alone: recover-never has name:big)"
+        "Unit is ready (1 instance is left alone: Octavia replaces its amphorae by itself;"
+        " 1 instance is left alone: recover-never has name:big)"
     )
 
 

@@ -18,7 +18,7 @@ from masakari_fencing.records.recovery import Instance
 
 _LOST = re.compile(r"Host '\S+' was lost at (\S+ \S+)")
 _PROVEN = re.compile(r"Host '\S+': (.*)", re.DOTALL)
-_EVACUATING = re.compile(r"Evacuating (\d+) instances from host ")
+_EVACUATING = re.compile(r"Evacuating (\d+) instances? from host ")
 _UP = re.compile(r"Instance (\S+) is (\S+) on (\S+) after ([0-9.]+) s, it was (\S+)")
 _GONE = re.compile(r"Instance (\S+) was deleted, it was (\S+)")
 _LEFT_ALONE = re.compile(r"Instance (\S+) is left alone: (.*)", re.DOTALL)
@@ -61,7 +61,8 @@ def proven(host: str, how: str) -> str:
 def evacuating(host: str, left: list[Instance]) -> str:
     """Say that the evacuation of instances begins."""
     uuids = ", ".join(item.uuid for item in left)
-    return f"Evacuating {len(left)} instances from host '{host}': {uuids}"
+    what = "instance" if len(left) == 1 else "instances"
+    return f"Evacuating {len(left)} {what} from host '{host}': {uuids}"
 
 
 def ordered(host: str, phases: Sequence[Sequence[Instance]], patience: float) -> str:
