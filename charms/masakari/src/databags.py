@@ -11,6 +11,7 @@ from relations import (
     hacluster,
     keystone,
     messaging,
+    nrpe,
     peers,
 )
 from state import State
@@ -22,6 +23,7 @@ OWNED = {
     "ha": hacluster.KEYS,
     "certificates": (*certificates.KEYS, *certificates.LEGACY_KEYS),
     "cos-agent": cos_agent.KEYS,
+    "nrpe-external-master": nrpe.KEYS,
     "ceph": ceph.KEYS,
     "cluster": peers.KEYS,
 }
@@ -49,6 +51,7 @@ def compute(
         "ha": _ha(state) if serving else None,
         "certificates": certificates.request(state.unit, state.certificate_names),
         "cos-agent": _cos_agent(state),
+        "nrpe-external-master": nrpe.publish(),
         "ceph": ceph.request(state.application),
         "cluster": peers.publish(state.cluster_address, state.own_addresses, fencing=fencing),
     }

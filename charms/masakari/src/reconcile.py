@@ -155,6 +155,7 @@ class Workload:
         result.databags = databags.compute(
             state, tls=bool(tls), serving=serving, fencing=self.fencing.ready
         )
+        self.fencing.tell_nrpe(related="nrpe-external-master" in state.related)
         self._supervise(state, result, check)
         self._tend_cluster(state, machine, result, check)
         _tell_drill(Drills(self.host, state.unit, self.clock), result)

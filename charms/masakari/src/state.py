@@ -20,7 +20,10 @@ from relations import peers as peers_module
 from relations.keystone import Identity
 
 MANDATORY = ("identity-service", "shared-db", "amqp")
-ENDPOINTS = (*MANDATORY, "ha", "certificates", "cos-agent", "ceph", "cluster")
+ENDPOINTS = (
+    *MANDATORY,
+    *("ha", "certificates", "cos-agent", "nrpe-external-master", "ceph", "cluster"),
+)
 
 
 @dataclasses.dataclass(frozen=True)

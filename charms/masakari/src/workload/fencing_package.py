@@ -28,6 +28,12 @@ UNITS = tuple(
 )
 """The notifier's, and those of what starts and stops with it."""
 
+NRPE_CHECK = "/etc/nagios/nrpe.d/check_masakari.cfg"
+_NRPE = "nagios-nrpe-server"
+_NRPE_COMMAND = (
+    f"command[check_masakari]=/usr/bin/env PYTHONPATH={HOME} /usr/bin/python3"
+    " -m masakari_fencing.exporter.nagios\n"
+)
 _STATE = "/var/lib/masakari-fencing"
 _GUARD_STATE = "/var/lib/masakari-fencing/guard"
 _USER = "masakari"
@@ -81,6 +87,21 @@ class Installation:
         self._directory(SPOOL, 0o2770, "root", GROUP)
         return True
 
+    def tell_nrpe(self, *, related: bool) -> None:
+        """Let NRPE run the check, where it is related and there, or no more.
+
+        Raises:
+            ServiceError: NRPE does not start again.
+        """
+        wanted = related and self._host.path(NRPE_CHECK).parent.is_dir()
+        changed = (
+            self._host.write(NRPE_CHECK, _NRPE_COMMAND)
+            if wanted
+            else self._host.remove(NRPE_CHECK)
+        )
+        if changed and self._host.systemd.running(_NRPE):  # it reads the file when it starts
+            self._host.systemd.restart(_NRPE)
+
     def _leave_group(self) -> None:
         """Older versions had the account join it; now each service says for itself if it does."""
         if _USER in (self._group_members(GROUP) or ()):
@@ -92,6 +113,7 @@ class Installation:
             shutil.rmtree(self._host.path(directory), ignore_errors=True)
         for path in (GUARD_AGENT, *UNITS):
             self._host.remove(path)
+        self.tell_nrpe(related=False)
         self._leave_group()
 
     def _contents(self, package: Path) -> Iterator[tuple[str, bytes]]:
