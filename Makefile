@@ -30,7 +30,7 @@ demo: venv ## lose a hypervisor and get the guests back, for real
 test: venv ## everything that must pass
 	@failed=; \
 	$(BIN)/tox run-parallel --parallel 2 --parallel-no-spinner \
-		-e lint,charmlint,masakari17,simulate,bootstrap,packing,libjuju || failed=1; \
+		-e packing,bootstrap,simulate,smoke,masakari17,lint,charmlint,libjuju || failed=1; \
 	$(BIN)/tox run -e unit,lab || failed=1; \
 	if [ "$$failed" ]; then echo "make test: FAILED, see above" >&2; exit 1; fi
 
@@ -62,7 +62,7 @@ scale: venv ## processor time of each part with 4 to 3,000 hypervisors in the cl
 	$(BIN)/python tests/benchmarks/scale.py
 
 lab: venv ## the lab end to end
-	$(BIN)/tox run -e lab
+	$(BIN)/tox run -e smoke,lab
 
 faults: venv ## every fault of the list: more than an hour; COUNT=500 SEED=1: so many by chance
 	$(BIN)/tox run $(if $(COUNT),-e campaign -- --count $(COUNT) --seed $(SEED),-e faults)
