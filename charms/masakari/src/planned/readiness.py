@@ -55,6 +55,8 @@ def obstacles(
     }
     if going_on & {one.uuid for one in hosts}:
         yield "a recovery is going on in its segment (list-recoveries)"
+    # Another unit's: of two drills at once, each would fail the other's hosts.
+    yield from map(str, checks.canaries(there))
     enabled = [one.name for seg, all_ in there.segments if seg.enabled for one in all_]
     said = fencing.computes()
     found = [*checks.of_cloud(there, said), *checks.of_computes(said, enabled)]

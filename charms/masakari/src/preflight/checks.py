@@ -115,7 +115,7 @@ def of_cloud(survey: Survey, said: Mapping[str, Compute]) -> list[Finding]:
         for host in hosts:
             found += _host(survey, segment, host)
         found += _disks(survey, segment, hosts, said)
-    return [*found, *_canaries(survey), *_clocks(survey.clocks)]
+    return [*found, *canaries(survey), *_clocks(survey.clocks)]
 
 
 def of_programs(survey: Survey) -> Iterator[Finding]:
@@ -232,7 +232,7 @@ def _disks(
         )
 
 
-def _canaries(survey: Survey) -> Iterator[Finding]:
+def canaries(survey: Survey) -> Iterator[Finding]:
     """Instances of a drill that nobody carries on, as its unit is gone."""
     every = (one.name for there in survey.instances.values() for one in there)
     found = sorted(name for name in every if name.startswith(CANARY))

@@ -13,7 +13,7 @@ from masakari_fencing.records.out_of_service import DRAINED
 import fakecloud
 from fakedrills import IMAGE, DrilledCloud, iso
 from planned import judging
-from planned.drilling import Drilling
+from planned.drilling import Drilling, ran
 from planned.drills import FULL, PATH, Drill, Kind
 from segments.returning import Returning
 
@@ -289,7 +289,7 @@ def test_interrupted_before_the_fence_is_asked_for(world: World, cloud: DrilledC
 
 
 @pytest.mark.parametrize(
-    ("after", "within"), [(-0.6, "0.5"), (0.9, "1.0"), (-30.0, "1.0"), (None, "1.0")]
+    ("after", "within"), [(-0.6, "0.5"), (-1.9, "1.0"), (-30.0, "1.0"), (None, "1.0")]
 )
 def test_how_exact_a_report_is(
     world: World, cloud: DrilledCloud, after: float | None, within: str
@@ -299,3 +299,21 @@ def test_how_exact_a_report_is(
     report = world.run(new()).report
     for found in report["canaries"].values():
         assert found["within"] == within
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "launched", "found"),
+    [
+        (110.2, 110.5, 110.0, (110.2, 110.5)),  # Nova answers at once
+        (109.9, 110.5, 110.0, (110.0, 110.5)),
+        (104.0, 116.2, 104.0, (104.0, 106.0)),  # it answers late
+        (112.5, 118.9, 109.0, (109.0, 111.0)),  # it shows it late: really 110.1
+        (110.2, 110.5, 90.0, (110.2, 110.5)),  # of the first start
+        (110.2, 110.5, 0.0, (110.2, 110.5)),  # a Nova that does not tell
+        (110.2, 110.5, 112.0, (110.2, 110.5)),  # another clock
+    ],
+)
+def test_when_a_canary_ran_again(
+    first: float, last: float, launched: float, found: tuple[float, float]
+) -> None:
+    assert ran(first, last, launched, 100.0) == found

@@ -140,6 +140,13 @@ def test_what_refuses_it(
     assert "nova-compute of node1.maas is down" in refused()
 
 
+def test_another_units_drill_refuses_it(refused: Any, cloud: DrilledCloud) -> None:
+    cloud.boot(TWO, "masakari-drill-20260101-000000-1")
+    text = refused()
+    assert "canaries of a drill are there: masakari-drill-20260101-000000-1" in text
+    assert "see show-drill on each unit" in text
+
+
 def test_while_disarmed(refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     part = Disarmed("s", "rack1", (ONE,), 0.0, 9e9, "the switch")
     monkeypatch.setattr("recoveries.disarm.Disarm.in_force", lambda self, host=None: part)
