@@ -95,6 +95,7 @@ class Config:
     remote_start_timeout: int = at_least(1)
     remote_reconnect_interval: int = at_least(1)
     storage_fencing: str = one_of("off", "after-power", "parallel")
+    kdump_fencing_timeout: int = at_least(0, 600)
     fencing_limit_hosts: int = at_least(0)
     fencing_limit_share: int = at_least(0, 100)
     fencing_limit_window: int = at_least(1)

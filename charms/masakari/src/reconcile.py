@@ -314,6 +314,8 @@ class Workload:
         """Have the cluster configured as it must be, unless a hypervisor is just being fenced."""
         try:
             self.cluster.record_machine(machine)
+            if state.config.kdump_fencing_timeout:
+                self.packages.install_kdump()
             if state.leader:
                 # Where one unit lacks them, Pacemaker could not even start what they are for.
                 programs = self.fencing.ready and all(peer.fencing for peer in state.peers)

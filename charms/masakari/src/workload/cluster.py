@@ -69,6 +69,7 @@ def desired(config: Config, *, programs: bool = True) -> Desired:
         limit=limit,
         programs=programs,
         storage=config.storage_fencing,
+        kdump=config.kdump_fencing_timeout,
     )
 
 

@@ -14,6 +14,10 @@ SUPPORTED = range(13, 23)
 """Major releases of Masakari, of OpenStack Yoga to 2026.2; `docs/releases.md` says what was seen
 with which."""
 
+KDUMP = "fence-agents"
+"""What has the program that listens to kdump; Ubuntu's depends on the part that has it."""
+
+_KDUMP_PROGRAM = "/usr/sbin/fence_kdump"
 _DUE = "/var/lib/masakari-charm/packages-due"
 """There while it has to be looked what is missing."""
 
@@ -68,6 +72,16 @@ class Packages:
     def checked(self) -> None:
         """Remember that everything is there."""
         self._host.remove(_DUE)
+
+    def install_kdump(self) -> None:
+        """Install the program that listens to kdump, where it is missing.
+
+        Raises:
+            CommandError: apt failed.
+        """
+        if not self._host.path(_KDUMP_PROGRAM).exists() and not self._host.apt.installed([KDUMP]):
+            self._host.apt.update()
+            self._host.apt.install([KDUMP], upgrade=False)
 
     def install(self, supervisor: services.Services, *, upgrade: bool = False) -> bool:
         """Install what is missing; apt starts no service, nor restarts one that runs.

@@ -82,7 +82,8 @@ def effect(
     @functools.cache
     def outcome(options: frozenset[tuple[str, Any]]) -> object:
         machine = machine_module.make(tmp_path_factory.mktemp("machine"))
-        machine.host.apt.archive["software-properties-common"] = "1"
+        for package in ("software-properties-common", "fence-agents"):
+            machine.host.apt.archive[package] = "1"
         fakecluster.with_remote(machine)
         cib = fakecluster.CIB.replace("</resources>", DEVICE)
         machine.host.runner.answer(["cibadmin", "--query"], cib)

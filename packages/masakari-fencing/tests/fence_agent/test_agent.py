@@ -255,6 +255,7 @@ def test_metadata_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
         "window",
         "matrix",
         "device",
+        "kdump",
         "storage",
     }
     assert {"off", "reboot", "on", "monitor"} <= {a.get("name") for a in root.iter("action")}

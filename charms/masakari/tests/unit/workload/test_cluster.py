@@ -266,3 +266,8 @@ class TestAbsence:
         found = machine.workload().cluster.absence("hv1.maas")
         assert found is not None
         assert found.startswith("Pacemaker does not answer: ")
+
+
+def test_the_cluster_waits_for_kdumps_word_where_that_is_wanted() -> None:
+    assert cluster.desired(model.config()).kdump == 0
+    assert cluster.desired(model.config(kdump_fencing_timeout=30)).kdump == 30

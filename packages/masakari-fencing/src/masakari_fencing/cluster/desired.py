@@ -61,6 +61,7 @@ class Desired:
         programs: every member has the alert agent and the guard. Else what there is of them in
             the configuration stays as it is: a member cannot start what it does not have.
         storage: when a hypervisor is cut off from its storage; see `fence_agent.storage.MODES`.
+        kdump: seconds to wait for a hypervisor to say that it runs its crash kernel; 0: none.
     """
 
     alert_path: str | None = None
@@ -69,6 +70,7 @@ class Desired:
     limit: FencingLimit | None = None
     programs: bool = True
     storage: str = "off"
+    kdump: int = 0
 
 
 class Postponed(PacemakerError):  # noqa: N818 - nothing is wrong
@@ -97,7 +99,7 @@ def apply(runner: Runner, desired: Desired) -> list[str]:
     devices.delay(plan) if desired.tuning is None else devices.prompt(plan)
     keep = devices.placement(plan, desired.separate_machines)
     keep |= placement(plan, desired.separate_machines)
-    keep |= _guard(plan, desired.limit, desired.storage) if desired.programs else _guards(plan)
+    keep |= _guard(plan, desired) if desired.programs else _guards(plan)
     keep |= discovery(plan)
     _options(plan, desired)
     # The primitives last: nothing may refer to what is gone.
@@ -186,14 +188,22 @@ def _alert(plan: Plan, path: str | None) -> None:
     plan.drop("alerts", "alert", {ALERT_ID} if path is not None else set())
 
 
-def _guard(plan: Plan, limit: FencingLimit | None, storage: str) -> set[str]:
+def _guard(plan: Plan, desired: Desired) -> set[str]:
     """Put the guard before the power; return the ids that stay."""
-    if limit is None:
+    if (limit := desired.limit) is None:
         return set()
     remotes = [identifier(primitive) for primitive in remotes_of(plan.cib)]
     keep = set()
     members = members_of(plan.cib)
-    wanted = topology.elements(plan.cib, PREFIX, limit, remotes, members, storage=storage)
+    wanted = topology.elements(
+        plan.cib,
+        PREFIX,
+        limit,
+        remotes,
+        members,
+        storage=desired.storage,
+        kdump=desired.kdump,
+    )
     for section, element in wanted:
         keep.add(identifier(element))
         plan.want(section, element, f"guard: {identifier(element)}")

@@ -23,6 +23,7 @@ def elements(
     members: Iterable[str],
     *,
     storage: str = "off",
+    kdump: int = 0,
 ) -> list[tuple[str, ET.Element]]:
     """Return what the configuration must contain for a guard.
 
@@ -30,6 +31,9 @@ def elements(
     device of the level; before other devices, the guard only guards. A hypervisor whose machine
     carries a member has its own guards, which that member cannot use: it would die in the middle
     of the fencing, and nobody would hear of the result.
+
+    With `kdump`, a guard alone is the first level of each, which waits for so many seconds for the
+    word of a hypervisor that panics.
 
     A level is there before the hypervisor: Pacemaker decides to fence one that hacluster is just
     adding, whose name may be in the list of a device already.
@@ -43,27 +47,28 @@ def elements(
     remotes = [*remotes, *_expected(devices, [*remotes, *every])]
     carried = _carried(cib, every)
     able: dict[tuple[str, str], list[str]] = {}
+    waiting: dict[str, list[str]] = {}
     levels = []
     for remote in sorted(remotes):
         found = [name for name, (_, hosts) in devices.items() if remote.lower() in hosts]
         suffix = f"-{remote}" if carried.get(remote) else ""
-        for index, device in enumerate(found, start=1):
+        if found and kdump:
+            own = f"{prefix}guard-by-kdump{suffix}"
+            waiting.setdefault(own, []).append(remote)
+            levels.append(("fencing-topology", _level(prefix, remote, 1, own)))
+        for index, device in enumerate(found, start=2 if kdump else 1):
             own = f"{prefix}guard-{device}{suffix}"
             able.setdefault((device, own), []).append(remote)
             maas = devices[device][0] == MAAS_AGENT
-            level = {
-                "id": f"{prefix}level-{index}-{remote}",
-                "target": remote,
-                "index": str(index),
-                "devices": own if maas else f"{own},{device}",
-            }
-            levels.append(("fencing-topology", ET.Element("fencing-level", level)))
-    result = []
+            names = own if maas else f"{own},{device}"
+            levels.append(("fencing-topology", _level(prefix, remote, index, names)))
+    guards = {own: (hosts, {"kdump": str(kdump)}) for own, hosts in waiting.items()}
     for (device, own), hosts in able.items():
         maas = devices[device][0] == MAAS_AGENT
-        result.append(
-            ("resources", _primitive(own, limit, hosts, device if maas else "", storage))
-        )
+        guards[own] = (hosts, {"device": device if maas else "", "storage": storage})
+    result = []
+    for own, (hosts, values) in guards.items():
+        result.append(("resources", _primitive(own, limit, hosts, values)))
         banned = carried.get(hosts[0], set())
         for member in every:
             score = "-INFINITY" if member in banned else "0"
@@ -102,8 +107,13 @@ def _carried(cib: ET.Element, members: list[str]) -> dict[str, set[str]]:
     return {node: there for node, there in found.items() if there < set(members)}
 
 
+def _level(prefix: str, remote: str, index: int, devices: str) -> ET.Element:
+    level = {"id": f"{prefix}level-{index}-{remote}", "target": remote, "index": str(index)}
+    return ET.Element("fencing-level", {**level, "devices": devices})
+
+
 def _primitive(
-    own: str, limit: FencingLimit, hosts: list[str], device: str, storage: str
+    own: str, limit: FencingLimit, hosts: list[str], own_values: dict[str, str]
 ) -> ET.Element:
     primitive = ET.Element("primitive", {"id": own, "class": "stonith", "type": AGENT})
     block = ET.SubElement(primitive, "instance_attributes", {"id": f"{own}-parameters"})
@@ -112,13 +122,13 @@ def _primitive(
         "max_share": str(limit.max_share),
         "window": str(limit.window),
         "matrix": "true" if limit.matrix else "false",
-        "device": device,
-        "storage": storage,
+        **own_values,
         "pcmk_host_check": "static-list",
         "pcmk_host_list": " ".join(hosts),
     }
-    if device:
-        values |= {f"pcmk_{action}_timeout": f"{TIMEOUT}s" for action in ("off", "reboot")}
+    if own_values.get("device") or "kdump" in own_values:
+        seconds = TIMEOUT + int(own_values.get("kdump", 0))
+        values |= {f"pcmk_{action}_timeout": f"{seconds}s" for action in ("off", "reboot")}
     for name, value in values.items():
         pair = {"id": f"{own}-{name}", "name": name, "value": value}
         ET.SubElement(block, "nvpair", pair)

@@ -5,6 +5,9 @@ only device of a node's fencing level, so that Pacemaker leaves a reboot as one 
 the power controller's own word that the machine is off before it is confirmed. Before any other
 device it is only the guard.
 
+Before all of them, where the operator wants that, it waits for the word of a node that panics (see
+`kdump`): such a node is not power-cycled while it writes its dump.
+
 Where the operator wants that, it also cuts the node off from its storage (see `storage`), which is
 a proof of its own. What it answers to the fencer is about the power alone: Pacemaker knows but one
 kind of fence, and would neither go on with the power, nor tell a recovery what it may rely on.
@@ -21,10 +24,11 @@ from typing import TextIO
 from masakari_fencing.ceph.hypervisors import UnknownError
 from masakari_fencing.ceph.monitors import CephError
 from masakari_fencing.commands import Runner, Subprocess
-from masakari_fencing.fence_agent import limit, storage
+from masakari_fencing.fence_agent import kdump, limit, storage
 from masakari_fencing.maas.client import Maas, MaasError, Machine
-from masakari_fencing.pacemaker import fencing_limit, tools
+from masakari_fencing.pacemaker import cibadmin, fencing_limit, tools
 from masakari_fencing.pacemaker.fencing_limit import AGENT, FencingLimit
+from masakari_fencing.pacemaker.remote_nodes import PORT, addresses
 from masakari_fencing.records import stopped_fencing
 from masakari_fencing.records.stopped_fencing import StoppedFencing
 
@@ -44,6 +48,8 @@ _PARAMETERS = {
     "window": "Seconds for which a fenced node counts as lost",
     "matrix": "Whether other nodes may object that they can reach it: true or false",
     "device": "MAAS device whose url and apikey to use; without it, nothing is switched",
+    "kdump": "Seconds to wait for the node to say that it runs its crash kernel: all that is done "
+    "then; 0 for not at all",
     "storage": "When to cut a node off from Ceph: off, after-power (where the power fails) or "
     "parallel",
 }
@@ -51,6 +57,9 @@ _PARAMETERS = {
 
 class AgentError(Exception):
     """The action cannot be carried out."""
+
+
+_FAILURES = (AgentError, kdump.NoWordError, tools.PacemakerError, MaasError, ValueError, OSError)
 
 
 def metadata() -> str:
@@ -91,6 +100,7 @@ class Agent:
         maas: makes a client for a URL, a key and a limit of time.
         remember: keeps or forgets a refusal.
         cut_off: cuts a node off from its storage; see `storage.cut_off`.
+        listen: waits for a node's own word; see `kdump.await_word`.
     """
 
     def __init__(
@@ -102,6 +112,7 @@ class Agent:
         maas: Callable[..., Maas] = Maas,
         remember: Callable[[StoppedFencing | None], None] = stopped_fencing.remember,
         cut_off: Callable[[Runner, str], object] = storage.cut_off,
+        listen: Callable[[Runner, str, int], None] = kdump.await_word,
     ) -> None:
         self._runner = runner
         self._values = values
@@ -109,6 +120,7 @@ class Agent:
         self._maas = maas
         self._remember = remember
         self._cut_off = cut_off
+        self._listen = listen
         self._begun = time.time()
         self._looked = 0.0
 
@@ -122,12 +134,19 @@ class Agent:
             AgentError: the guard refuses, or an option is wrong.
             PacemakerError: the cluster does not answer.
             MaasError: MAAS does not answer, or the power is not off.
+            NoWordError: the node does not say that it runs its crash kernel.
         """
         if action in ("monitor", "validate-all"):
             self._guard()
             return 0
         if action in ("off", "reboot"):
             self._pass(self._node())
+        if seconds := self._number("kdump"):
+            return self._await_kdump(action, seconds)
+        return self._fence(action)
+
+    def _fence(self, action: str) -> int:
+        """Switch the power, and cut the node off from its storage, as far as that is its work."""
         mode = self._values.get("storage") or "off"
         if mode not in storage.MODES:
             raise AgentError(f"storage: {mode!r} is none of {', '.join(storage.MODES)}")
@@ -149,6 +168,25 @@ class Agent:
             self._pass(self._node())
             self._cut()
             raise
+
+    def _await_kdump(self, action: str, seconds: int) -> int:
+        """Wait for the node's own word, and look once more whether it may count as fenced."""
+        if action == "on":
+            raise AgentError("this one switches nothing; the next level does")
+        if action == "status":
+            return 0
+        node = self._node()
+        address, _ = addresses(cibadmin.cib(self._runner)).get(node, (node, PORT))
+        self._listen(self._runner, address, seconds)
+        self._look_again()
+        print(f"{AGENT}: {node} runs its crash kernel", file=sys.stderr)
+        return 0
+
+    def _number(self, name: str) -> int:
+        text = self._values.get(name) or "0"
+        if not text.isdecimal():
+            raise AgentError(f"{name}: {text!r} is no number")
+        return int(text)
 
     def _cut(self) -> None:
         """Cut the node off from its storage; why that fails is for the log and the status."""
@@ -229,6 +267,6 @@ def main(argv: Sequence[str], stdin: TextIO) -> int:
         return 0
     try:
         return Agent(Subprocess(), values).run(action)
-    except (AgentError, tools.PacemakerError, MaasError, ValueError, OSError) as error:
+    except _FAILURES as error:
         print(f"{AGENT}: {error}", file=sys.stderr)
         return 1
