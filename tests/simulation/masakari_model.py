@@ -362,7 +362,7 @@ class Session:
         if task is None or running is None:
             raise RuntimeError("nobody asks")
         service = (options.get("endpoint_filter") or {}).get("service_type")
-        body = options.get("json")
+        body, proxy = options.get("json"), False
         if service == "compute":
             code, data = running.call(
                 "nova", f"{method} {url[:12]}", lambda: self._nova(method, url, body)
@@ -376,8 +376,11 @@ class Session:
                     lambda: self._masakari.serve(unit, method, url, body),
                 )
             except ProxyAnswer:
-                code, data = 404, "<html><h1>Not Found</h1></html>"
+                code, data, proxy = 404, "<html><h1>Not Found</h1></html>", True
         text = data if isinstance(data, str) else "json"
+        if text is data and code < 500 and not proxy:
+            # Source only: masakari/api/openstack/wsgi.py: Fault
+            data = {"fault": {"code": code, "message": text}}
         return SimpleNamespace(status_code=code, text=text, json=lambda: _json(data))
 
     def _unit(self, own: Unit, local: bool) -> Unit:

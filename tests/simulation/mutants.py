@@ -104,6 +104,16 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "instances are started on a host that Pacemaker does not watch",
+        "dies once it is started",
+        Edit(
+            "workflow.proof.decision",
+            "_came_back",
+            "if seen.fenced is not None else",
+            "if False else",
+        ),
+    ),
+    Mutant(
         "what its owner has deleted is brought back",
         "deleted meanwhile",
         Edit("openstack.instances", "is_going", "return getattr", "return False and getattr"),

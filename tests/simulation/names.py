@@ -55,6 +55,7 @@ DIRECTED = (
     "member goes too",
     "taken back early",
     "dies as it is started",
+    "dies once it is started",
     "returns unseen",
     "groups",
     "groups, some fail",

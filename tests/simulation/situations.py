@@ -448,7 +448,7 @@ def taken_back_early(sim: Simulation) -> None:
     events.later(sim, 5.0, events.take_back)
 
 
-def dies_as_it_is_started(sim: Simulation) -> None:
+def dies_as_it_is_started(sim: Simulation, status: str = "running") -> None:
     """The host is back in service, unseen by Pacemaker, its instances are started there; it dies.
 
     Its fence is still on record then, and proves nothing.
@@ -460,12 +460,17 @@ def dies_as_it_is_started(sim: Simulation) -> None:
     kind = sim.rng.choice([events.die, events.die, events.cut_off])
 
     def wait(s: Simulation) -> None:
-        if any(status == "running" for _, status, _ in s.masakari.notifications()):
+        if any(found == status for _, found, _ in s.masakari.notifications()):
             events.later(s, 1 + 4 * s.rng.random(), kind)
         else:
             events.later(s, 0.2, wait)
 
     wait(sim)
+
+
+def dies_once_it_is_started(sim: Simulation) -> None:
+    """It dies when they run."""
+    dies_as_it_is_started(sim, "finished")
 
 
 def returns_unseen(sim: Simulation) -> None:
@@ -552,6 +557,7 @@ SITUATIONS = {
         _situation("member goes too", member_goes_too),
         _situation("taken back early", taken_back_early),
         _situation("dies as it is started", dies_as_it_is_started),
+        _situation("dies once it is started", dies_once_it_is_started),
         _situation("returns unseen", returns_unseen),
         _situation("groups", orders.in_groups, guests=_MIXTURE, must_recover=True),
         _situation("groups, some fail", orders.with_failures, guests=_SIX, must_recover=True),

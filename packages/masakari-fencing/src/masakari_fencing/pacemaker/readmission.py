@@ -60,8 +60,7 @@ def readmit(
     try:
         for name in found:
             hold.renew()
-            argv = ["crm_resource", "--resource", name, "--cleanup"]
-            tools.run(runner, argv, timeout=60)
+            connect(runner, name)
         back: list[str] = []
         while True:
             status = crm_mon.status(runner)
@@ -73,6 +72,19 @@ def readmit(
             sleep(0.5)
     finally:
         hold.end()
+
+
+def connect(runner: Runner, node: str) -> None:
+    """Have Pacemaker try to connect to a remote node at once, be it that it was fenced.
+
+    It leaves a connection that has failed alone until `reconnect_interval` is over, or until the
+    failure is cleaned up (`action_fail_reset_remote`, lib/pengine/unpack.c of Pacemaker 2.1). What
+    was fenced is not fenced again where that attempt fails.
+
+    Raises:
+        PacemakerError: the cluster does not answer, or refused.
+    """
+    tools.run(runner, ["crm_resource", "--resource", node, "--cleanup"], timeout=60)
 
 
 @dataclass

@@ -254,6 +254,10 @@ def test_a_late_report_of_a_host_that_was_recovered_meanwhile_is_done() -> None:
     look = late()
     look.record = replace(FRESH, used=NOW - 40, recovered=NOW + 5)
     assert look.verdict("was recovered from this failure") is Verdict.DONE
+    look.record = replace(FRESH, used=NOW - 90, recovered=NOW + 5)
+    look.seen |= {"now": NOW + 75}
+    assert look.verdict("came back before") is Verdict.FENCE, "it was fenced once more meanwhile"
+    look = late()
     look.record = replace(FRESH, used=NOW - 40, recovered=NOW - 30)
     assert look.verdict("healthy member") is Verdict.WAIT, "a fence that is used is no reason"
 
@@ -381,12 +385,19 @@ def test_a_fencing_by_an_operator_is_awaited() -> None:
     assert look.verdict("not confirmed yet", fence_reported_failed="always") is Verdict.WAIT
 
 
-@pytest.mark.parametrize("watched", [True, False], ids=["connected", "without Pacemaker"])
-def test_nor_is_one_whose_recovery_had_begun_and_could_not_force_it_down(watched: bool) -> None:
+@pytest.mark.parametrize(
+    ("watched", "verdict"),
+    [(True, Verdict.BACK), (False, Verdict.CONNECT)],
+    ids=["connected", "without Pacemaker"],
+)
+def test_nor_is_one_whose_recovery_had_begun_and_could_not_force_it_down(
+    watched: bool, verdict: Verdict
+) -> None:
+    """What is started where nobody watches would stay down if the host died again."""
     look = late() if watched else Look(fenced=NOW - 40)
     look.seen |= {"now": NOW + 75, "in_service": True, "compute_seen": NOW + 60}
     look.record = replace(FRESH, proof=Proof(NOW - 40, "fenced", HOST))
     judgement = look.judge()
-    assert (judgement.verdict, judgement.moment) == (Verdict.BACK, NOW - 40)
+    assert (judgement.verdict, judgement.moment) == (verdict, NOW - 40)
     look.record = replace(look.record, instances=LISTED)
     assert look.judge().verdict is Verdict.REFUSE, "its operator has taken it back"

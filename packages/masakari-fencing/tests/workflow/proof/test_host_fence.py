@@ -12,6 +12,7 @@ from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records.recovery import Proof
 from masakari_fencing.workflow.proof.decision import Policy, Report
 from masakari_fencing.workflow.proof.host_fence import (
+    CameBack,
     ComputeUnknown,
     NotProvenDead,
 )
@@ -359,6 +360,37 @@ def test_a_host_that_came_back_before_it_was_recovered_is_fenced_again() -> None
     assert "came back before" in found.how
     assert found.fenced >= NOW
     assert bench.fenced_by_us == 1
+
+
+def unwatched() -> Bench:
+    """A host that is in service again since its fence, and not connected to Pacemaker."""
+    bench = Bench(**dead(fenced=NOW - 60, events=[("reboot", "success", NOW - 60)]))
+    bench.evidence.answers = {"in_service": True, "compute_seen": lambda: bench.clock.now}
+    return bench
+
+
+def test_nothing_is_started_on_a_host_before_pacemaker_watches_it() -> None:
+    bench = unwatched()
+
+    def connect(argv: list[str]) -> int:
+        vars(bench.remote).update(online=True, role="Started", failed=False, fenced=0)
+        bench.remote.connected = bench.clock.now
+        return 0
+
+    bench.cluster.runner.on(f"crm_resource --resource {HOST} --cleanup", connect)
+    with pytest.raises(CameBack):
+        bench.ensure()
+    assert bench.clock.now - NOW < 2, "Pacemaker's own interval is not waited for"
+    assert bench.fenced_by_us == 0
+
+
+def test_one_whose_pacemaker_remote_does_not_run_is_tried_again() -> None:
+    bench = unwatched()
+    bench.cluster.runner.on("crm_resource", 1)
+    with pytest.raises(NotProvenDead, match="pacemaker_remote must run there") as caught:
+        bench.ensure()
+    assert caught.value.unknown
+    assert 10 <= len(bench.cluster.runner.ran("crm_resource")) <= 13
 
 
 def test_quorum_that_returns_in_time_is_good() -> None:

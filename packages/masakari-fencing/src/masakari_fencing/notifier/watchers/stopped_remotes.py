@@ -19,7 +19,7 @@ from pathlib import Path
 
 from masakari_fencing.commands import Runner
 from masakari_fencing.notifier.watchers.watcher import RANK_DELAY, Turns
-from masakari_fencing.pacemaker import crm_mon, tools
+from masakari_fencing.pacemaker import crm_mon, readmission, tools
 from masakari_fencing.pacemaker.remote_nodes import MARK, PORT, PROBES, answers
 
 LOG = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ class StoppedRemotes:
         connection = status.connection(node)
         if connection is not None and connection.role != "Stopped":
             # Probed anew, it turns out to be stopped; it is handed back at the next look.
-            tools.run(self.runner, _cleanup(node), timeout=30)
+            readmission.connect(self.runner, node)
             return False
         self._hand_back(node)
         return True
@@ -149,16 +149,12 @@ class StoppedRemotes:
         return None
 
     def _hand_back(self, node: str) -> None:
-        tools.run(self.runner, _cleanup(node), timeout=30)
+        readmission.connect(self.runner, node)
         for name in ("is-managed", MARK):
             argv = ["crm_resource", "--resource", node, "--meta", "--delete-parameter", name]
             tools.run(self.runner, argv, timeout=30)
         self._turns.forget(node)
         LOG.info("%s is back in Pacemaker's hands: its pacemaker_remote answers again", node)
-
-
-def _cleanup(node: str) -> list[str]:
-    return ["crm_resource", "--resource", node, "--cleanup"]
 
 
 def _candidate(primitive: ET.Element) -> Candidate | None:

@@ -37,6 +37,7 @@ class Verdict(enum.Enum):
     DONE = "nothing left to recover"
     BACK = "back in service"
     WAIT = "wait"
+    CONNECT = "have Pacemaker connect to it"
     FENCE = "fence"
     REFUSE = "refuse"
 
@@ -203,9 +204,6 @@ def _judge_live(seen: Observation, report: Report, record: Record, policy: Polic
     if record.proof is not None and record.proof.fenced:
         text = "it came back before its instances were recovered"
         return _came_back(seen, record, policy, text)
-    if record.recovered and report.generated <= record.recovered + CLOCK_TOLERANCE:
-        text = f"it works, and was recovered from this failure at {day_time(record.recovered)}"
-        return Judgement(Verdict.DONE, text)
     fence = _fenced_for(seen, report, record, policy)
     if fence is not None:
         text = "it was fenced and came back before its instances were recovered"
@@ -219,6 +217,9 @@ def _judge_live(seen: Observation, report: Report, record: Record, policy: Polic
         if seen.connected is not None and seen.now - seen.connected < STARTING:
             return Judgement(Verdict.WAIT, f"{text}; its nova-compute may be starting")
         return _again(policy, text)
+    if record.recovered and report.generated <= record.recovered + CLOCK_TOLERANCE:
+        text = f"it works, and was recovered from this failure at {day_time(record.recovered)}"
+        return Judgement(Verdict.DONE, text)
     judgement = _believe(seen, report, policy, "it is a healthy member of the cluster")
     return replace(judgement, healthy=judgement.verdict is Verdict.WAIT)
 
@@ -233,8 +234,10 @@ def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> 
         return Judgement(Verdict.REFUSE, f"{text}, and is in service again{_left(record)}")
     fenced = seen.fenced or (record.proof.fenced if record.proof else 0.0)
     if seen.in_service and fenced and _reports(seen, fenced):
-        # Nova could not be asked to force it down: its instances are started where they are.
-        return Judgement(Verdict.BACK, text, moment=fenced)
+        # Nova could not be asked to force it down: its instances are started where they are. But
+        # if it died again before Pacemaker watches it, nobody would notice.
+        watched = Verdict.CONNECT if seen.fenced is not None else Verdict.BACK
+        return Judgement(watched, text, moment=fenced)
     if seen.in_service and fenced and _may_report(seen, fenced):
         return _DOUBTFUL
     if record.fruitless >= FRUITLESS:
