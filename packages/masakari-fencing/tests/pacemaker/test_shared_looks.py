@@ -76,6 +76,16 @@ def test_a_change_is_seen_at_once(cluster: Slow, shared: SharedLooks) -> None:
     assert len(cluster.ran("crm_mon")) == 2
 
 
+def test_other_questions_are_no_changes(cluster: Slow, shared: SharedLooks) -> None:
+    """The notifier has the fencer's lists renewed every 3 s, which must not cost a look."""
+    cluster.on("stonith_admin", "").on("crm_node", "juju-1")
+    shared.run(LOOK)
+    shared.run(["stonith_admin", "--list", "node1", "--timeout=20"])
+    shared.run(["crm_node", "--name"])
+    shared.run(LOOK)
+    assert len(cluster.ran("crm_mon")) == 1
+
+
 def test_a_change_that_failed_may_have_changed_something(
     cluster: Slow, shared: SharedLooks
 ) -> None:
