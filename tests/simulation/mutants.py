@@ -189,16 +189,6 @@ MUTANTS = (
         Edit("workflow.proof.decision", "_came_back", "if seen.in_service and", "if False and"),
     ),
     Mutant(
-        "nobody looks again just before a fence",
-        "taken back in Nova",
-        Edit(
-            "workflow.proof.host_fence",
-            "HostFence._fence",
-            "judgement, _ = self._look(report)\n",
-            "pass\n",
-        ),
-    ),
-    Mutant(
         "a host that was lost for a moment is fenced for as long as it is not connected to",
         "lost for a moment",
         Edit(

@@ -56,6 +56,7 @@ DIRECTED = (
     "taken back early",
     "dies as it is started",
     "dies once it is started",
+    "all die",
     "returns unseen",
     "groups",
     "groups, some fail",

@@ -311,8 +311,8 @@ def taken_back_in_nova(sim: Simulation) -> None:
     sim.cluster.reconnect_interval = 5.0
     for _ in range(4):
         sim.faults.strikes.append(Strike("error", "engine", 1, 0.0, "nova", "servers.evacuate"))
-    name = "host_get_all_by_filters"
-    sim.faults.strikes.append(Strike("stall", "engine", 1, 130.0, "db", name))
+    # Of the second attempt, before it looks at the host.
+    sim.faults.strikes.append(Strike("stall", "engine", 2, 130.0, "db", "host_get_by_name"))
     sim.expect_nothing("node1")
     events.die(sim)
 
@@ -473,6 +473,17 @@ def dies_once_it_is_started(sim: Simulation) -> None:
     dies_as_it_is_started(sim, "finished")
 
 
+def all_die(sim: Simulation) -> None:
+    """Every host of the segment dies, and boots soon; Nova answers no more meanwhile."""
+    events.die(sim)
+    for number, name in enumerate(("node2", "node3")):
+        events.later(sim, 3 + 4 * number * sim.rng.random(), events.die, name)
+    for host in sim.world.hosts.values():
+        host.boot_time = 20.0
+    seconds = 50 + 30 * sim.rng.random()
+    events.later(sim, 9 + 8 * sim.rng.random(), lambda s: s.faults.outage("nova", seconds))
+
+
 def returns_unseen(sim: Simulation) -> None:
     """The host is back in service, unseen by Pacemaker and by every engine, and is lost again."""
     sim.world.hosts["node1"].boot_time = 10.0
@@ -558,6 +569,7 @@ SITUATIONS = {
         _situation("taken back early", taken_back_early),
         _situation("dies as it is started", dies_as_it_is_started),
         _situation("dies once it is started", dies_once_it_is_started),
+        _situation("all die", all_die),
         _situation("returns unseen", returns_unseen),
         _situation("groups", orders.in_groups, guests=_MIXTURE, must_recover=True),
         _situation("groups, some fail", orders.with_failures, guests=_SIX, must_recover=True),

@@ -52,6 +52,7 @@ class Judgement:
         healthy: the cluster is in touch with the host; nothing but the report speaks against it.
         final: not even an operator who allows recovery without a proof wants it now.
         moment: when the host was fenced that is back, in seconds since the epoch.
+        reported: only the report says so, which may be one of many about what is no failure.
         unknown: not everything could be looked up.
         storage: it is cut off from its storage, which proves it dead for what is kept there only.
     """
@@ -61,6 +62,7 @@ class Judgement:
     healthy: bool = False
     final: bool = False
     moment: float = 0.0
+    reported: bool = False
     unknown: bool = False
     storage: bool = False
 
@@ -312,7 +314,7 @@ def _believe(seen: Observation, report: Report, policy: Policy, text: str) -> Ju
         return Judgement(Verdict.WAIT, f"{text}; {choice}")
     if seen.connected is not None and seen.connected > report.generated - CLOCK_TOLERANCE:
         return Judgement(Verdict.WAIT, f"{text}, and it has connected since it was reported")
-    return Judgement(Verdict.FENCE, text)
+    return Judgement(Verdict.FENCE, text, reported=True)
 
 
 def day_time(moment: float) -> str:

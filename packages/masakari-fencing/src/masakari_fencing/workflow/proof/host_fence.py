@@ -290,19 +290,8 @@ class HostFence:
         now, host, why = self._clock(), self._node, judgement.reason
         if now < self._next_fence or (self._asked and now >= end):
             return Judgement(Verdict.WAIT, self._failure)
-        self._settled = self._settled or now + self._policy.report_settle
-        if now < self._settled:
-            return Judgement(Verdict.WAIT, f"{why}; other reports may follow")
-        try:
-            excess = self._evidence.excess()
-        except tools.PacemakerError as error:
-            return Judgement(Verdict.WAIT, f"the cluster cannot be asked: {error}")
-        if excess is not None:
-            return Judgement(Verdict.REFUSE, excess)
-        if (reason := self._evidence.withdrawn()) is not None:
-            raise Withdrawn(reason)
-        # All that has taken its time; nothing is cut off for what was true before.
-        judgement, _ = self._look(report)
+        if judgement.reported:
+            judgement = self._doubted(report, judgement)
         if judgement.verdict is not Verdict.FENCE:
             return judgement if judgement.verdict is not Verdict.FENCED else _AGAIN
         self._tell(f"Having Pacemaker fence host '{host}': {why}")
@@ -320,6 +309,23 @@ class HostFence:
         self._next_fence = self._clock() + FENCE_RETRY
         self._failure = "it is fenced, and the cluster has not recorded it yet"
         return Judgement(Verdict.WAIT, self._failure)
+
+    def _doubted(self, report: Report, judgement: Judgement) -> Judgement:
+        """Return what is so where nothing but a report calls for a fence."""
+        now, why = self._clock(), judgement.reason
+        self._settled = self._settled or now + self._policy.report_settle
+        if now < self._settled:
+            return Judgement(Verdict.WAIT, f"{why}; other reports may follow")
+        try:
+            excess = self._evidence.excess()
+        except tools.PacemakerError as error:
+            return Judgement(Verdict.WAIT, f"the cluster cannot be asked: {error}")
+        if excess is not None:
+            return Judgement(Verdict.REFUSE, excess)
+        if (reason := self._evidence.withdrawn()) is not None:
+            raise Withdrawn(reason)
+        # All that has taken its time; nothing is cut off for what was true before.
+        return self._look(report)[0]
 
     def _connect(self, judgement: Judgement) -> Judgement:
         """Have Pacemaker connect at once, instead of after its interval for fenced hosts."""
