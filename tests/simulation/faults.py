@@ -1,4 +1,7 @@
-"""What goes wrong: at a certain external call, or from a certain moment on."""
+"""How a fault acts, at a certain external call or from a certain moment on.
+
+Which ones are drawn, and how often, is `mixed`'s.
+"""
 
 from __future__ import annotations
 
@@ -118,8 +121,6 @@ class Faults:
                 self.pause_unit(process.unit, strike.seconds)
             elif strike.kind.startswith("crash"):
                 self.crash(process, strike.seconds)
-            elif strike.kind.startswith("freeze"):
-                self.pause_unit(process.unit, strike.seconds)
             else:
                 self.stall(process, strike.seconds)
             self.world.kernel.sleep(0.0)

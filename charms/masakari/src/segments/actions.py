@@ -1,4 +1,4 @@
-"""Actions on failover segments: from Juju's parameters to calls."""
+"""Actions on failover segments: from Juju's parameters to calls of `segments`, which acts."""
 
 from __future__ import annotations
 

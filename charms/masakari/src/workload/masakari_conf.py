@@ -198,6 +198,7 @@ _NOTIFIER: Sections = {
         "auto_return": lambda s: s.config.auto_return * 60,
         "auto_return_most": lambda s: s.config.auto_return_failures,
         "domain_limits": lambda s: _rules(s.config.domain_limits),
+        "expiry": lambda s: s.config.notification_expiration,
         "turns": lambda s: "false" if s.config.stock_workflow else "true",
     },
 }

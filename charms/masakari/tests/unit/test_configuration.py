@@ -183,6 +183,16 @@ def test_hosts_that_return_by_themselves(ctx: testing.Context, machine: Machine)
     assert (found["auto_return"], found["auto_return_most"]) == ("1800", "5"), "in seconds"
 
 
+def test_a_fencing_is_told_for_as_long_as_a_notification_counts(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    notifier = "/etc/masakari/fencing-notifier.conf"
+    ctx.run(ctx.on.config_changed(), complete())
+    assert "expiry" not in read(machine, notifier)["notifier"], "a day, as with Masakari"
+    ctx.run(ctx.on.config_changed(), complete(config={"notification-expiration": 172800}))
+    assert read(machine, notifier)["notifier"]["expiry"] == "172800"
+
+
 def test_the_stock_workflow_has_none_of_our_tasks_for_hosts_and_guests(
     ctx: testing.Context, machine: Machine
 ) -> None:

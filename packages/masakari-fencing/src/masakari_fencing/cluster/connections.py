@@ -1,4 +1,4 @@
-"""How the cluster's connections to the hypervisors are watched, and by which members."""
+"""How the cluster watches its connections to the hypervisors, and which members may hold them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which instances are recovered at all: rules that an operator gives as a text.
+"""What `recover-only` and `recover-never` say: rules that an operator gives as a text.
 
 A rule is `KIND:WHAT`, and several are separated by commas:
 

@@ -1,4 +1,7 @@
-"""The completed fencings that the alert agent left and that Masakari has not been told yet."""
+"""The completed fencings that the alert agent left and that Masakari has not been told yet.
+
+For how long they are told is a setting of the notifier: `notifier.settings.Settings.expiry`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """The tasks of a host's recovery.
 
 Only an adapter: who may do it is decided in `recovery_lock`, what proves the host dead in `proof`,
-what is done with an instance in `evacuation`. Masakari finds the classes through the entry points
+what is done with an instance in `evacuation`. The pause between a host's being taken out of
+service and its first evacuation is Masakari's own (`wait_period_after_service_update`, the charm's
+option `evacuation-delay`). Masakari finds the classes through the entry points
 `masakari.task_flow.tasks`.
 """
 

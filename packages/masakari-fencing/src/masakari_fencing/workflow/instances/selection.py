@@ -1,4 +1,7 @@
-"""Which instances of a host are to be recovered, and what is remembered of each."""
+"""Which instances of a host are to be recovered, by their HA key and the state before the failure.
+
+What the operator excludes by rules (`recover-only`, `recover-never`) is `openstack.scope`'s.
+"""
 
 from __future__ import annotations
 
