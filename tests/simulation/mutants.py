@@ -114,6 +114,11 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "only the last of two fences tells since when instances are down",
+        "dies twice",
+        Edit("workflow.proof.decision", "_down_since", "return min(", "return max("),
+    ),
+    Mutant(
         "what its owner has deleted is brought back",
         "deleted meanwhile",
         Edit("openstack.instances", "is_going", "return getattr", "return False and getattr"),
@@ -150,8 +155,8 @@ MUTANTS = (
         ),
         Edit(
             "workflow.proof.decision",
-            "_fenced_for",
-            "if not record.used or fence > record.used + SAME_FENCE",
+            "_unused",
+            "if not record.used or f > record.used + SAME_FENCE",
             "if True",
         ),
         Edit(

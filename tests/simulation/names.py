@@ -58,6 +58,7 @@ DIRECTED = (
     "dies once it is started",
     "all die",
     "returns unseen",
+    "dies twice",
     "groups",
     "groups, some fail",
     "groups, engine dies",

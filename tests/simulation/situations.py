@@ -484,10 +484,10 @@ def all_die(sim: Simulation) -> None:
     events.later(sim, 9 + 8 * sim.rng.random(), lambda s: s.faults.outage("nova", seconds))
 
 
-def returns_unseen(sim: Simulation) -> None:
+def returns_unseen(sim: Simulation, reconnect: float = 60.0) -> None:
     """The host is back in service, unseen by Pacemaker and by every engine, and is lost again."""
     sim.world.hosts["node1"].boot_time = 10.0
-    sim.cluster.reconnect_interval = 60.0
+    sim.cluster.reconnect_interval = reconnect
     sim.faults.outage("api", 120 + 60 * sim.rng.random())
     events.die(sim)
     again = sim.rng.choice([events.die, events.cut_off])
@@ -499,6 +499,11 @@ def returns_unseen(sim: Simulation) -> None:
             events.later(s, 0.2, wait)
 
     events.later(sim, 10.0, wait)
+
+
+def dies_twice(sim: Simulation) -> None:
+    """The same, and Pacemaker sees it: it is fenced twice before anybody is told."""
+    returns_unseen(sim, 5.0)
 
 
 def _situation(name: str, begin: Callable[[Simulation], None], **more: object) -> Situation:
@@ -571,6 +576,7 @@ SITUATIONS = {
         _situation("dies once it is started", dies_once_it_is_started),
         _situation("all die", all_die),
         _situation("returns unseen", returns_unseen),
+        _situation("dies twice", dies_twice),
         _situation("groups", orders.in_groups, guests=_MIXTURE, must_recover=True),
         _situation("groups, some fail", orders.with_failures, guests=_SIX, must_recover=True),
         _situation("groups, engine dies", orders.engine_dies, guests=_SIX, must_recover=True),

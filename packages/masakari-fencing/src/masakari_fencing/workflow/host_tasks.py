@@ -135,7 +135,7 @@ class EnsureHostFencedTask(_HostTask):
         try:
             # It proves nothing any more.
             this.check(this.update(record, proof=None))
-            left = recovery.restart(this, back.fenced, tell=self.tell)
+            left = recovery.restart(this, back.since, tell=self.tell)
         except (Superseded, PacemakerError, NoAnswer) as error:
             self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")
         if left:

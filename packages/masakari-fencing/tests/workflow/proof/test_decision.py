@@ -246,6 +246,17 @@ def test_one_that_is_in_service_is_never_fenced_for_that() -> None:
     assert look.verdict("came back before") is Verdict.FENCE, "Nova believes what it heard before"
 
 
+def test_instances_may_be_down_since_an_earlier_fence_that_no_recovery_followed() -> None:
+    """Nobody could be told of either; Nova has stopped them after the first."""
+    look = late()
+    look.seen |= {"now": NOW + 75, "in_service": True, "compute_seen": NOW + 60}
+    assert (look.judge().moment, look.judge().since) == (NOW - 40, NOW - 40)
+    look.remote.events = [("reboot", "success", NOW - age) for age in (40, 95, 5000)]
+    assert (look.judge().moment, look.judge().since) == (NOW - 40, NOW - 95)
+    look.record = replace(FRESH, used=NOW - 95, recovered=NOW - 80)
+    assert look.judge().since == NOW - 40
+
+
 def test_a_late_report_does_not_reach_back_to_a_fence_of_long_ago() -> None:
     assert late().verdict("healthy member", fence_max_age=39) is Verdict.WAIT
 

@@ -262,12 +262,12 @@ def _chosen(client: Any, host: str, reading: Reading) -> tuple[list[Any], dict[s
     return [s for s in found if s.id not in left], left
 
 
-def restart(this: Attempt, fenced: float, *, tell: Callable[[str, float], None]) -> list[str]:
+def restart(this: Attempt, since: float, *, tell: Callable[[str, float], None]) -> list[str]:
     """Start the instances of a host that is back, where they are.
 
     Args:
         this: the attempt.
-        fenced: when the host was fenced, in seconds since the epoch.
+        since: when the host was fenced that no recovery followed, in seconds since the epoch.
         tell: told what is done.
 
     Returns:
@@ -279,7 +279,7 @@ def restart(this: Attempt, fenced: float, *, tell: Callable[[str, float], None])
     try:
         client = this.client()
         found, _ = _chosen(client, this.host, Reading(client))
-        servers = [s for s in found if selection.is_down(client, s, fenced)]
+        servers = [s for s in found if selection.is_down(client, s, since)]
     except Exception as error:  # whatever a client library raises
         raise NoAnswer(f"Nova does not list its instances: {error}") from error
     left = []

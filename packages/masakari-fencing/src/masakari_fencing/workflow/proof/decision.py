@@ -52,6 +52,7 @@ class Judgement:
         healthy: the cluster is in touch with the host; nothing but the report speaks against it.
         final: not even an operator who allows recovery without a proof wants it now.
         moment: when the host was fenced that is back, in seconds since the epoch.
+        since: the same of its first fence that no recovery followed: its instances are down since.
         reported: only the report says so, which may be one of many about what is no failure.
         unknown: not everything could be looked up.
         storage: it is cut off from its storage, which proves it dead for what is kept there only.
@@ -62,6 +63,7 @@ class Judgement:
     healthy: bool = False
     final: bool = False
     moment: float = 0.0
+    since: float = 0.0
     reported: bool = False
     unknown: bool = False
     storage: bool = False
@@ -211,7 +213,8 @@ def _judge_live(seen: Observation, report: Report, record: Record, policy: Polic
         text = "it was fenced and came back before its instances were recovered"
         if seen.in_service and _reports(seen, fence):
             # It works: its instances are started where they are.
-            return Judgement(Verdict.BACK, text, moment=fence)
+            since = _down_since(seen, record, policy, fence)
+            return Judgement(Verdict.BACK, text, moment=fence, since=since)
         if seen.in_service and _may_report(seen, fence):
             return _DOUBTFUL
         if seen.now - fence > policy.fence_max_age:
@@ -239,7 +242,9 @@ def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> 
         # Nova could not be asked to force it down: its instances are started where they are. But
         # if it died again before Pacemaker watches it, nobody would notice.
         watched = Verdict.CONNECT if seen.fenced is not None else Verdict.BACK
-        return Judgement(watched, text, moment=fenced)
+        return Judgement(
+            watched, text, moment=fenced, since=_down_since(seen, record, policy, fenced)
+        )
     if seen.in_service and fenced and _may_report(seen, fenced):
         return _DOUBTFUL
     if record.fruitless >= FRUITLESS:
@@ -272,13 +277,21 @@ def _fenced_for(seen: Observation, report: Report, record: Record, policy: Polic
     connected only after the report: somebody who polls notices late that a host is gone, and saw
     the fenced one. One that a recovery has used up is none.
     """
-    found = [
-        fence for fence in fences(seen) if not record.used or fence > record.used + SAME_FENCE
-    ]
+    found = _unused(seen, record)
     since = report.generated - CLOCK_TOLERANCE
     if seen.connected is not None and seen.connected > since:
         since = report.generated - policy.fence_max_age
     return max((fence for fence in found if fence >= since), default=None)
+
+
+def _down_since(seen: Observation, record: Record, policy: Policy, fence: float) -> float:
+    """Return when the host was fenced first of several times that no recovery followed."""
+    earlier = [f for f in _unused(seen, record) if fence - policy.fence_max_age <= f < fence]
+    return min([*earlier, fence])
+
+
+def _unused(seen: Observation, record: Record) -> list[float]:
+    return [f for f in fences(seen) if not record.used or f > record.used + SAME_FENCE]
 
 
 def fences(seen: Observation) -> list[float]:

@@ -70,10 +70,12 @@ class CameBack(Exception):  # noqa: N818 - a state, not an accident
 
     Attributes:
         fenced: when it was fenced, in seconds since the epoch.
+        since: when it was fenced first, where no recovery followed that.
     """
 
-    def __init__(self, host: str, fenced: float) -> None:
+    def __init__(self, host: str, fenced: float, since: float) -> None:
         self.fenced = fenced
+        self.since = since
         super().__init__(f"{host} was fenced at {day_time(fenced)}, and is in service again")
 
 
@@ -179,7 +181,7 @@ class HostFence:
             if judgement.verdict is Verdict.DONE:
                 raise Withdrawn(judgement.reason)
             if judgement.verdict is Verdict.BACK:
-                raise CameBack(report.host, judgement.moment)
+                raise CameBack(report.host, judgement.moment, judgement.since)
             now = self._clock()
             if not judgement.healthy:
                 healthy_since = now
