@@ -42,6 +42,7 @@ class Config:
     use_syslog: bool
     config_flags: str = ""
     region: str
+    service_roles: str = ""
     use_internal_endpoints: bool
     worker_multiplier: float | None = None
     ssl_cert: str | None = None
@@ -133,6 +134,14 @@ class Config:
             raise ValueError(f"{options.name(option)}: {error}") from None
 
     @functools.cached_property
+    def roles(self) -> tuple[str, ...]:
+        """Further roles of the service user, without repetitions."""
+        found = [part.strip() for part in self.service_roles.split(",") if part.strip()]
+        if wrong := [name for name in found if not _PLAIN_WORD.fullmatch(name) or name == "None"]:
+            raise ValueError(f"service-roles: each must be one word, found {wrong[0]!r}")
+        return tuple(dict.fromkeys(found))
+
+    @functools.cached_property
     def domain_limits(self) -> tuple[failure_domains.Limit, ...]:
         """How many hypervisors of each failure domain may be lost."""
         try:
@@ -207,6 +216,7 @@ class Config:
             lambda: self.origin,
             lambda: self.order_sources,
             lambda: self.scope,
+            lambda: self.roles,
             lambda: self.domain_limits,
             lambda: self.destination,
             self._check_flags,

@@ -76,7 +76,7 @@ def _identity(state: State, tls: bool) -> dict[str, str] | None:
         state.unit,
     )
     urls = endpoints.service_urls("https" if tls else "http", hosts)
-    return keystone.request(state.config.region, urls)
+    return keystone.request(state.config.region, urls, state.config.roles)
 
 
 def _ha(state: State) -> dict[str, str] | None:

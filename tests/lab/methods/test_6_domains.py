@@ -80,7 +80,7 @@ def test_two_of_a_rack_that_may_lose_one_are_not_fenced(
     """The limit for all hypervisors would let both through."""
     first, near = rack
     failover.arrange("auto")
-    failover.configure(f"fencing-limit-domains={RACK}=1")
+    failover.set_options("masakari", fencing_limit_domains=f"{RACK}=1")
     member = failover.cluster.members[0]
     query = "cibadmin --query --xpath \"//cluster_property_set[@id='masakari-fencing-domains']\""
 

@@ -24,8 +24,9 @@ _FIXED = "00000000-0000-0000-0000-000000000000"
 _PAGE = 1000
 """Volumes that are asked for at once; Cinder's own `osapi_max_limit` by default."""
 _CURE = (
-    "have Barbican's policy let masakari's service user read secrets (secret:get and"
-    " secret:decrypt; on the charm barbican: use-policyd-override), or name it in the secrets' ACL"
+    "give masakari's service user a role (service-roles) that Barbican's policy lets read secrets:"
+    " secret:get and secret:decrypt (on the charm barbican: use-policyd-override); or name it"
+    " in the secrets' ACL"
 )
 
 

@@ -1,12 +1,12 @@
 """`identity-service`: the service user and the endpoints in Keystone's catalogue.
 
-No role is asked for (`requested_roles`): Keystone gives every service user its admin role.
+Keystone gives every service user its admin role; further ones are asked for by `requested_roles`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from instance_ha_common import urls
 from instance_ha_common.juju import databag
@@ -14,22 +14,26 @@ from instance_ha_common.juju import databag
 import values
 
 SERVICE = "masakari"
-KEYS = ("service", "region", "public_url", "admin_url", "internal_url")
+KEYS = ("service", "region", "public_url", "admin_url", "internal_url", "requested_roles")
 """All that this charm ever publishes here. Keystone takes any further key that ends in
 `_service` for another service, and fails."""
 
 
-def request(region: str, endpoints: Mapping[str, str]) -> dict[str, str]:
+def request(
+    region: str, endpoints: Mapping[str, str], roles: Sequence[str] = ()
+) -> dict[str, str]:
     """What to publish to have the endpoints registered.
 
     Args:
         region: region of the endpoints.
         endpoints: URL of each endpoint type.
+        roles: further ones of the service user.
     """
     return {
         "service": SERVICE,
         "region": region,
         **{f"{kind}_url": endpoints[kind] for kind in ("public", "admin", "internal")},
+        **({"requested_roles": ",".join(roles)} if roles else {}),
     }
 
 

@@ -48,6 +48,7 @@ OTHER: dict[str, tuple[Any, dict[str, Any]]] = {
     "recover-never": ("name:x", {}),
     "recover-only": ("name:x", {}),
     "restart-order-from": ("flavor", {}),
+    "service-roles": ("masakari-recovery", {}),
     "storage-fencing": ("parallel", {}),
     "ssl_ca": (model.b64(model.PEM), {}),
     "ssl_cert": (model.b64(model.OTHER_PEM), TLS),

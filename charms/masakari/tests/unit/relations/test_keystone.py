@@ -22,6 +22,12 @@ class TestKeystone:
         }
         assert not [key for key in keystone.KEYS if key.endswith("_service")]
 
+    def test_further_roles_are_asked_for(self) -> None:
+        urls = dict.fromkeys(("public", "admin", "internal"), "http://x")
+        asked = keystone.request("RegionOne", urls, ("one", "two"))
+        assert asked["requested_roles"] == "one,two"
+        assert set(asked) == set(keystone.KEYS)
+
     def test_answer(self) -> None:
         identity = Identity.from_bag(model.KEYSTONE)
         assert identity is not None
