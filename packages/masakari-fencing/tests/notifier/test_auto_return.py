@@ -179,6 +179,12 @@ def test_one_that_an_operator_has_closed_does_not(bench: Bench) -> None:
     assert bench.said == "its nova-compute was disabled by hand: a new disk"
 
 
+def test_one_that_masakari_has_closed_returns(bench: Bench) -> None:
+    """As it does with each host that fails."""
+    bench.cloud.reasons[HOST] = "Masakari detected host failed."
+    assert bench.wait(MINUTES + 1) == [HOST]
+
+
 def test_one_that_was_put_into_maintenance_without_a_failure_does_not(bench: Bench) -> None:
     bench.store.write(RECORD, replace(RECORD, returned=True))
     assert bench.wait(MINUTES * 2) == []

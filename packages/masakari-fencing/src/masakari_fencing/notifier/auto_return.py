@@ -36,6 +36,10 @@ SILENT = 60.0
 """Seconds after which a nova-compute that has not reported is down: Nova's `service_down_time`.
 Nova itself calls one down that is forced down, whatever it reports."""
 
+MASAKARI = "Masakari detected host failed."
+"""Why Masakari disables a nova-compute, in its own words: `[host_failure] service_disable_reason`,
+which 14 and later have. Where that is set to something else, it counts as an operator's."""
+
 _UNFINISHED = ("new", "running", "error")
 
 
@@ -136,7 +140,7 @@ class AutoReturn(Watcher):
         if record.end is None or record.end.outcome != RECOVERED:
             how = "not ended" if record.end is None else f"ended as {record.end.outcome}"
             return f"its recovery has {how}"
-        if not service.enabled and service.reason:
+        if not service.enabled and service.reason not in ("", MASAKARI):
             return f"its nova-compute was disabled by hand: {service.reason}"
         reports = [
             one
