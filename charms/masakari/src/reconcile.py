@@ -296,8 +296,7 @@ class Workload:
         elif check:
             checked, found = self.cluster.checked()
             surveyed, rooms = self.preflight.rooms()
-            answers = self.cluster.power_answers()
-            controllers = {host: not answer.bad for host, answer in answers.items()}
+            controllers = {host: not a.bad for host, a in self.cluster.power_answers().items()}
             known = Foresight(checked, tuple(found), surveyed, rooms, controllers)
             self.host.write(path, json.dumps(known.dump(), sort_keys=True))
 

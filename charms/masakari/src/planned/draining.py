@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from masakari_fencing.openstack.nova_api import Service
 from masakari_fencing.records.out_of_service import DRAINED
 
 from planned import moving
@@ -15,7 +16,7 @@ from preflight.findings import counted, enumerated, shortened
 from preflight.places import Ground
 from preflight.rehearsal import Move, Rules, play
 from segments import servers
-from segments.cloud import Cloud, ComputeService, ConflictError, SegmentHost
+from segments.cloud import Cloud, ConflictError, SegmentHost
 from segments.lookup import ActionError, Lookup, unknown
 from segments.results import Results, describe_host
 from segments.servers import Server
@@ -101,7 +102,7 @@ class Drain:
             f" run return-host host={name}{reserved}",
         }
 
-    def close(self, service: ComputeService) -> None:
+    def close(self, service: Service) -> None:
         """Have Nova place no more instances on a host.
 
         Raises:
@@ -147,7 +148,7 @@ class Drain:
             )
         return list(moved.uuids)
 
-    def _find(self, name: str) -> tuple[SegmentHost, ComputeService]:
+    def _find(self, name: str) -> tuple[SegmentHost, Service]:
         """A host that works.
 
         Raises:

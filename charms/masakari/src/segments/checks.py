@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from segments.cloud import Cloud, ComputeService, Segment, SegmentHost
+from masakari_fencing.openstack.nova_api import Service
+
+from segments.cloud import Cloud, Segment, SegmentHost
 from segments.lookup import ActionError, Lookup, unknown
 from segments.results import text
 
@@ -17,7 +19,7 @@ def check_hosts(
     stranger: Stranger | None,
     hosts: Sequence[str],
     reserved_hosts: Sequence[str],
-) -> dict[str, ComputeService]:
+) -> dict[str, Service]:
     """Refuse hosts that could not be recovered.
 
     Args:

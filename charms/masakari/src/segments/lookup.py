@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from segments.cloud import Cloud, ComputeService, Segment, SegmentHost
+from masakari_fencing.openstack.nova_api import Service
+
+from segments.cloud import Cloud, Segment, SegmentHost
 
 
 class ActionError(Exception):
@@ -59,7 +61,7 @@ class Lookup:
             raise ActionError(f"host {name} is in no segment; hosts in segments: {known}")
         return places[name][1]
 
-    def services(self) -> dict[str, ComputeService]:
+    def services(self) -> dict[str, Service]:
         """Nova's compute services, by host."""
         return {service.host: service for service in self._cloud.compute_services()}
 

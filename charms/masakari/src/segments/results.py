@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from segments.cloud import ComputeService, Segment, SegmentHost
+from masakari_fencing.openstack.nova_api import Service
+
+from segments.cloud import Segment, SegmentHost
 
 Results = dict[str, Any]
 """Nested; keys are lower-case words with hyphens, or UUIDs."""
@@ -38,7 +40,7 @@ def describe(segment: Segment, hosts: Sequence[SegmentHost]) -> Results:
     return {key: value for key, value in described.items() if value}
 
 
-def describe_host(host: SegmentHost, service: ComputeService | None) -> Results:
+def describe_host(host: SegmentHost, service: Service | None) -> Results:
     """A host of a segment with the state of its compute service."""
     described = {
         "name": host.name,

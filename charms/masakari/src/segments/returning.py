@@ -6,7 +6,9 @@ import functools
 import time
 from collections.abc import Callable
 
-from segments.cloud import Cloud, CloudError, ComputeService, ConflictError, SegmentHost
+from masakari_fencing.openstack.nova_api import Service
+
+from segments.cloud import Cloud, CloudError, ConflictError, SegmentHost
 from segments.lookup import ActionError, Lookup, unknown
 from segments.results import Results, describe_host, result
 
@@ -74,7 +76,7 @@ class Returning:
         )
 
     def _end_outage(
-        self, host: SegmentHost, service: ComputeService, *, reserved: bool, timeout: float
+        self, host: SegmentHost, service: Service, *, reserved: bool, timeout: float
     ) -> None:
         name = host.name
         earlier = ""
@@ -94,7 +96,7 @@ class Returning:
         self._cloud.update_compute_service(service, **changes)
         self._end_maintenance(host, reserved=reserved, timeout=timeout)
 
-    def _end_forced_down(self, service: ComputeService, timeout: float) -> None:
+    def _end_forced_down(self, service: Service, timeout: float) -> None:
         """Have Nova believe the compute service again, as soon as Nova lets it.
 
         It does not before the host's nova-compute has been started again and has cleaned up after

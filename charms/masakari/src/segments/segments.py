@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from masakari_fencing.openstack.nova_api import Service
+
 from segments.checks import Stranger, check_hosts, check_places, check_same
-from segments.cloud import Cloud, ComputeService, Segment, SegmentHost
+from segments.cloud import Cloud, Segment, SegmentHost
 from segments.lookup import ActionError, Lookup
 from segments.results import Results, describe, describe_host, names, result
 from segments.returning import RESERVED, Returning
@@ -195,7 +197,7 @@ class Segments:
         self,
         segment: Segment,
         places: dict[str, tuple[Segment, SegmentHost]],
-        services: dict[str, ComputeService],
+        services: dict[str, Service],
         hosts: Sequence[str],
         reserved_hosts: Sequence[str],
         disable_reserved: bool,
@@ -207,7 +209,7 @@ class Segments:
             self._cloud.add_host(segment.uuid, name, reserved=name in reserved_hosts)
         return added, disabled
 
-    def _disable(self, services: dict[str, ComputeService], names: Iterable[str]) -> list[str]:
+    def _disable(self, services: dict[str, Service], names: Iterable[str]) -> list[str]:
         disabled = [name for name in names if name in services and services[name].enabled]
         for name in disabled:
             self._cloud.update_compute_service(

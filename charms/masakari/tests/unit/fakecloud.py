@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 from relations.keystone import Identity
 from segments.cloud import Cloud
@@ -223,7 +224,7 @@ class FakeCloud:
 
     def list_ignored(self, body: Any, since: str) -> tuple[int, Any]:
         found = [n for n in self.notifications if (n["type"], n["status"]) == ("VM", "ignored")]
-        found = [n for n in found if str(n["generated_time"]) >= since.rstrip("Z")]
+        found = [n for n in found if str(n["generated_time"]) >= unquote(since).rstrip("Z")]
         return 200, {"notifications": found}
 
     def show_notification(self, body: Any, wanted: str) -> tuple[int, Any]:

@@ -26,7 +26,7 @@ def test_errors_of_the_api_are_told_apart(masakari: FakeMasakari) -> None:
     with pytest.raises(UnknownHost):
         api.find_host("node9.maas")
     with pytest.raises(ApiError, match="404"):
-        api._request("GET", "/nothing")
+        api.request("GET", "/nothing")
     assert api.find_host("NODE1.maas").name == HOST
 
 

@@ -121,11 +121,11 @@ def test_a_picture_of_what_was_not_begun() -> None:
 
 
 def test_the_list(ctx: testing.Context, state: testing.State, recovered: FakeCloud) -> None:
-    later = {"notification_uuid": "later", "generated_time": "2026-11-21T04:00:00.000000"}
+    later = {"id": 2, "notification_uuid": "later", "generated_time": "2026-11-21T04:00:00.000000"}
     running = notification(recovered, "running", updated_at=None, **later)
     recovered.notifications.append(running)
-    recovered.notifications.append({**running, "type": "VM", "notification_uuid": "vm"})
-    back = {"notification_uuid": "back", "generated_time": "2026-11-21T05:00:00.000000"}
+    recovered.notifications.append({**running, "id": 3, "type": "VM", "notification_uuid": "vm"})
+    back = {"id": 4, "notification_uuid": "back", "generated_time": "2026-11-21T05:00:00.000000"}
     recovered.notifications.append({**running, **back, "payload": {"event": "STARTED"}})
     found = run(ctx, state, "list-recoveries")
     assert found["count"] == 2

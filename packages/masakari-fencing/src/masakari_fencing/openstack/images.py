@@ -24,7 +24,7 @@ class Images(Client):
             "interface": getattr(adapter, "interface", None),
         }
         options = {key: value for key, value in found.items() if value}
-        return cls(adapter.session, [CATALOG], TIMEOUT, options)
+        return cls("Glance", adapter.session, [CATALOG], TIMEOUT, options)
 
     def properties(self, image: str) -> dict[str, Any]:
         """Return an image: its properties stand in it beside Glance's own attributes.
@@ -32,4 +32,4 @@ class Images(Client):
         Raises:
             ApiError: there is no such image, or Glance does not answer.
         """
-        return self._request("GET", f"/v2/images/{quote(image, safe='')}")
+        return self.request("GET", f"/v2/images/{quote(image, safe='')}")

@@ -1,4 +1,4 @@
-"""The few requests to Masakari's API that the notifier needs."""
+"""Requests to Masakari's API."""
 
 from __future__ import annotations
 
@@ -83,7 +83,11 @@ class MasakariApi(Client):
         options: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(
-            session, endpoints, timeout, {"service_type": SERVICE_TYPE, **(options or {})}
+            "Masakari",
+            session,
+            endpoints,
+            timeout,
+            {"service_type": SERVICE_TYPE, **(options or {})},
         )
 
     def notify(self, host: str, generated: float) -> str:
@@ -111,7 +115,7 @@ class MasakariApi(Client):
             }
         }
         try:
-            answer = self._request("POST", "/notifications", json=body)
+            answer = self.request("POST", "/notifications", json=body)
         except BadRequest:
             self.find_host(host)  # which says so where that is the reason
             raise
@@ -135,9 +139,9 @@ class MasakariApi(Client):
         Raises:
             ApiError: the API did not answer.
         """
-        for segment in self._list("/segments", "segments"):
+        for segment in self.listed("/segments", "segments"):
             uuid = text(segment, "uuid")
-            for host in self._list(f"/segments/{uuid}/hosts", "hosts"):
+            for host in self.listed(f"/segments/{uuid}/hosts", "hosts"):
                 yield Host(
                     uuid=text(host, "uuid"),
                     segment=uuid,
@@ -178,7 +182,7 @@ class MasakariApi(Client):
         return [item for item in found if (item.status, item.kind) == ("failed", "VM")]
 
     def _notifications(self, **query: str) -> list[Notification]:
-        items = self._list("/notifications", "notifications", **query)
+        items = self.listed("/notifications", "notifications", **query)
         return [_notification(item) for item in items]
 
     def end_maintenance(self, host: Host) -> None:
@@ -189,7 +193,7 @@ class MasakariApi(Client):
             ApiError: the API did not answer.
         """
         path = f"/segments/{host.segment}/hosts/{host.uuid}"
-        self._request("PUT", path, json={"host": {"on_maintenance": False}})
+        self.request("PUT", path, json={"host": {"on_maintenance": False}})
 
 
 def _notification(item: object) -> Notification:

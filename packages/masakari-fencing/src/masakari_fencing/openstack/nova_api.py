@@ -1,4 +1,4 @@
-"""The few requests to Nova's API that the notifier needs."""
+"""Requests to Nova's API."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from masakari_fencing.openstack.rest import (
 _UPTIME = re.compile(r"up\s+(?:(\d+) days?,\s+)?(?:(\d+):(\d+)|(\d+) min)")
 """As procps prints it: `up 12 days,  3:04`, `up 5 min`."""
 
+VERSION = "2.53"
+"""The first one in which services have UUIDs, and one request changes all of them."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -30,6 +33,7 @@ class Service:
         uuid: Nova's identifier.
         host: Nova's name of the host.
         enabled: instances may be placed there.
+        up: Nova thinks that it works.
         forced_down: Nova was told to hold it for down.
         reason: why it is disabled, in the words of whoever did it.
         updated: when it reported, or was changed, last, as Nova writes it.
@@ -38,39 +42,53 @@ class Service:
     uuid: str
     host: str
     enabled: bool
+    up: bool
     forced_down: bool
     reason: str = ""
     updated: str = ""
 
 
 class NovaApi(Client):
-    """The few requests to Nova's API; see `Client`."""
+    """Requests to Nova's API; see `Client`."""
 
     def __init__(
-        self, session: Session, timeout: float, options: Mapping[str, str] | None = None
+        self,
+        session: Session,
+        timeout: float,
+        options: Mapping[str, str] | None = None,
+        *,
+        connect_retries: int = 0,
     ) -> None:
         super().__init__(
-            session, [CATALOG], timeout, {"service_type": "compute", **(options or {})}
+            "Nova",
+            session,
+            [CATALOG],
+            timeout,
+            {"service_type": "compute", **(options or {})},
+            microversion=VERSION,
+            connect_retries=connect_retries,
         )
 
     def services(self) -> list[Service]:
-        """Return the nova-compute of every host.
+        """Return the nova-compute of every host, by its name.
 
         Raises:
             ApiError: the API did not answer.
         """
-        answer = self._ask("GET", "/os-services?binary=nova-compute")
-        return [
+        answer = self.request("GET", "/os-services?binary=nova-compute")
+        found = (
             Service(
                 uuid=str(item.get("id", "")),
                 host=text(item, "host"),
                 enabled=item.get("status") == "enabled",
+                up=item.get("state") == "up",
                 forced_down=item.get("forced_down") is True,
                 reason=str(item.get("disabled_reason") or ""),
                 updated=str(item.get("updated_at") or ""),
             )
             for item in answer.get("services") or []
-        ]
+        )
+        return sorted(found, key=lambda service: service.host)
 
     def hypervisors(self) -> dict[str, str]:
         """Return the hypervisors' own names by the names of their nova-compute's hosts.
@@ -80,7 +98,7 @@ class NovaApi(Client):
         """
         return {
             text(item.get("service"), "host"): text(item, "hypervisor_hostname")
-            for item in self._hypervisors()
+            for item in self.hypervisor_details()
         }
 
     def aggregates(self) -> list[Aggregate]:
@@ -95,7 +113,7 @@ class NovaApi(Client):
                 hosts=tuple(map(str, item.get("hosts") or ())),
                 metadata=dict(item.get("metadata") or {}),
             )
-            for item in self._ask("GET", "/os-aggregates").get("aggregates") or []
+            for item in self.request("GET", "/os-aggregates").get("aggregates") or []
         ]
 
     def up_for(self, host: str) -> float:
@@ -108,13 +126,13 @@ class NovaApi(Client):
         """
         found = [
             text(item, "id")
-            for item in self._hypervisors()
+            for item in self.hypervisor_details()
             if text(item.get("service"), "host").lower() == host.lower()
         ]
         said = None
         with contextlib.suppress(ApiError):
             for identifier in found:
-                answer = self._ask("GET", f"/os-hypervisors/{identifier}/uptime")
+                answer = self.request("GET", f"/os-hypervisors/{identifier}/uptime")
                 said = _UPTIME.search(text(answer.get("hypervisor"), "uptime"))
         if said is None:
             return 0.0
@@ -127,17 +145,22 @@ class NovaApi(Client):
         Raises:
             ApiError: Nova does not know it, or did not answer.
         """
-        server = self._ask("GET", f"/servers/{instance}").get("server") or {}
+        server = self.request("GET", f"/servers/{instance}").get("server") or {}
         if server.get(STATE) != "stopped" and server.get(TASK) not in POWERING:
             return False
-        answer = self._ask("GET", f"/servers/{instance}/os-instance-actions")
+        answer = self.request("GET", f"/servers/{instance}/os-instance-actions")
         actions = answer.get("instanceActions") or []
         users = [item.get("user_id") for item in sorted(actions, key=lambda a: a["start_time"])]
         return users[-1:] in ([], [None], [self._session.get_user_id()])
 
-    def _hypervisors(self) -> Iterator[dict[str, Any]]:
+    def hypervisor_details(self) -> Iterator[dict[str, Any]]:
+        """Yield all hypervisors with their details, as Nova has them.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
         path = "/os-hypervisors/detail"
-        while page := self._ask("GET", path).get("hypervisors"):
+        while page := self.request("GET", path).get("hypervisors"):
             yield from page
             path = f"/os-hypervisors/detail?marker={text(page[-1], 'id')}"
 
@@ -148,7 +171,7 @@ class NovaApi(Client):
             ApiError: Nova refuses, as it does until a nova-compute whose instances were evacuated
                 has been started again; or it did not answer.
         """
-        self._ask("PUT", f"/os-services/{service.uuid}", json={"forced_down": False})
+        self.request("PUT", f"/os-services/{service.uuid}", json={"forced_down": False})
 
     def enable(self, service: Service) -> None:
         """Have Nova place instances on the host of a nova-compute again.
@@ -157,8 +180,4 @@ class NovaApi(Client):
             ApiError: Nova refuses, or did not answer.
         """
         if not service.enabled:
-            self._ask("PUT", f"/os-services/{service.uuid}", json={"status": "enabled"})
-
-    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        # The first version in which services have UUIDs, and this request changes them.
-        return self._request(method, path, microversion="2.53", **options)
+            self.request("PUT", f"/os-services/{service.uuid}", json={"status": "enabled"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import email.utils
 import logging
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -16,21 +18,38 @@ _ADDRESS = re.compile(r" object at 0x[0-9a-f]+")
 CATALOG = "catalog"
 """Stands for the endpoint in the service catalog among the endpoints to try."""
 
+CONNECT_DELAY = 2.0
+"""Seconds between two attempts to connect."""
+
 
 class ApiError(Exception):
-    """The API, or Keystone before it, did not do what it was asked; trying again may help."""
+    """The API, or Keystone before it, did not do what it was asked; trying again may help.
+
+    The text names the API, and says why in its own words where it has any.
+    """
 
 
 class BadRequest(ApiError):  # noqa: N818 - the API's answer, not an accident
-    """The API refuses the request for what it says."""
+    """The API refuses the request for what it says (status 400)."""
+
+
+class Forbidden(ApiError):  # noqa: N818 - the API's answer, not an accident
+    """The user may not do that (status 403)."""
+
+
+class NotFound(ApiError):  # noqa: N818 - the API's answer, not an accident
+    """There is no such thing (status 404), or no such API in the cloud."""
 
 
 class Conflict(ApiError):  # noqa: N818 - the API's answer, not an accident
-    """The API refuses the request in the present state of the host."""
+    """The API refuses the request in the present state of what it is about (status 409)."""
 
 
 class _Foreign(ApiError):  # noqa: N818 - whose answer it is, not an accident
     """The answer is none of the API's: something in front of it spoke, or it is broken."""
+
+
+_REFUSALS = {400: BadRequest, 403: Forbidden, 404: NotFound, 409: Conflict}
 
 
 class Session(Protocol):
@@ -49,25 +68,40 @@ class Client:
     """Talks to the first endpoint of a service that answers.
 
     Args:
+        name: what the service is called.
         session: an authenticated session.
         endpoints: URLs up to and with the API's version, or `catalog`.
         timeout: seconds for one request.
         options: endpoint filter for the catalog: service_type, region_name, interface.
+        microversion: of the API, where a request names no other; None for its lowest.
+        connect_retries: how often an endpoint is tried again that accepts no connections.
+
+    Attributes:
+        ahead: by how many seconds the API's clock is ahead of this machine's, as far as a date in
+            whole seconds shows; 0 where they may agree, None before the first answer.
     """
 
     def __init__(
         self,
+        name: str,
         session: Session,
         endpoints: Sequence[str],
         timeout: float,
         options: Mapping[str, str],
+        microversion: str | None = None,
+        *,
+        connect_retries: int = 0,
     ) -> None:
+        self._name = name
         self._session = session
         self._endpoints = list(endpoints)
         self._timeout = timeout
         self._filter = dict(options)
+        self._microversion = microversion
+        self._retries = connect_retries
+        self.ahead: float | None = None
 
-    def _list(self, path: str, key: str, **query: str) -> Iterator[Any]:
+    def listed(self, path: str, key: str, **query: str) -> Iterator[Any]:
         """Yield all entries of one of Masakari's lists, page by page, until a page is empty.
 
         Masakari gives no more than a thousand at once, or as few as its operator has set. The next
@@ -81,49 +115,63 @@ class Client:
         seen: set[int] = set()
         while True:
             search = "&".join(f"{name}={quote(value)}" for name, value in query.items())
-            page = self._request("GET", f"{path}?{search}" if search else path).get(key)
+            page = self.request("GET", f"{path}?{search}" if search else path).get(key)
             if not isinstance(page, list):
-                raise ApiError(f"GET {path}: the answer has no list of {key}")
+                raise ApiError(f"{self._name}: GET {path}: the answer has no list of {key}")
             yield from page
             if not page:
                 return
             marker = page[-1].get("id") if isinstance(page[-1], dict) else None
             if not isinstance(marker, int) or marker in seen:
-                raise ApiError(f"GET {path}: there is no next page of {key} after id {marker}")
+                raise ApiError(
+                    f"{self._name}: GET {path}: there is no next page of {key} after id {marker}"
+                )
             seen.add(marker)
             query["marker"] = str(marker)
 
-    def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        failure = "no endpoint is configured"
+    def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Return the document that a request is answered with; empty where there is none.
+
+        Args:
+            method: of HTTP.
+            path: below the endpoint.
+            options: of `keystoneauth1.session.Session.request`, such as `json`.
+
+        Raises:
+            ApiError: no endpoint answered; those below it: what the API says.
+        """
+        refusal = ApiError(f"{self._name}: no endpoint is configured")
         for endpoint in self._endpoints:
+            where = f"{endpoint}: " if len(self._endpoints) > 1 else ""
+            begin = time.time()
             try:
                 answer = self._send(endpoint, method, path, options)
             except Exception as error:  # keystoneauth1 and requests have many of their own
-                failure = f"{endpoint}: {describe(error)}"
-                LOG.debug("%s %s at %s", method, path, failure)
+                kind = NotFound if type(error).__name__ == "EndpointNotFound" else ApiError
+                refusal = kind(f"{self._name}: {where}{_plain(error)}")
+                LOG.debug("%s %s: %s", method, path, refusal)
                 continue
+            self.ahead = _ahead(answer.headers.get("Date"), begin, time.time())
             try:
-                return _body(answer, f"{method} {path}")
+                return _body(answer, f"{self._name}: {where}", f"{method} {path}")
             except _Foreign as error:
-                failure = f"{endpoint}: {error}"
-        raise ApiError(failure)
+                refusal = error
+        raise refusal
 
     def _send(self, endpoint: str, method: str, path: str, options: dict[str, Any]) -> Any:
-        where: dict[str, Any] = (
-            {"endpoint_filter": self._filter}
-            if endpoint == CATALOG
-            else {"endpoint_override": endpoint}
-        )
+        where = {} if endpoint == CATALOG else {"endpoint_override": endpoint}
         return self._session.request(
             path,
             method,
             raise_exc=False,
             authenticated=True,
-            connect_retries=0,
+            connect_retries=self._retries,
+            connect_retry_delay=CONNECT_DELAY,
             timeout=self._timeout,
             headers={"Accept": "application/json"},
+            endpoint_filter=self._filter,
             **where,
-            **options,
+            **{"microversion": self._microversion, **options},
         )
 
 
@@ -132,24 +180,49 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {_ADDRESS.sub('', str(error))}"
 
 
-def _body(answer: Any, what: str) -> dict[str, Any]:
+def _plain(error: Exception) -> str:
+    return _ADDRESS.sub("", str(error)) or type(error).__name__
+
+
+def _body(answer: Any, who: str, what: str) -> dict[str, Any]:
     """Return the content of an answer."""
     code = answer.status_code
-    content = str(answer.text or "")
     try:
-        data = answer.json() if content else {}
+        data = answer.json() if answer.text else {}
     except (ValueError, RecursionError):
         data = None
-    if code >= 500 or not isinstance(data, dict):
-        raise _Foreign(f"HTTP {code}: {content[:100] or 'no text'}")
-    told = f"{what}: HTTP {code}: {content[:300]}"
-    if code == 400:
-        raise BadRequest(told)
-    if code == 409:
-        raise Conflict(told)
     if code >= 300:
-        raise ApiError(told)
+        refused = _Foreign if code >= 500 or data is None else _REFUSALS.get(code, ApiError)
+        raise refused(f"{who}{_message(data) or f'HTTP status {code}'}")
+    if not isinstance(data, dict):
+        raise _Foreign(f"{who}the answer to {what} is not JSON, or no object")
     return data
+
+
+def _message(data: Any) -> str:
+    """What an API says in its error document, which has one entry of any name."""
+    try:
+        [error] = data.values()
+        return str(error["message"])
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return ""
+
+
+def _ahead(date: str | None, begin: float, end: float) -> float:
+    """By how many seconds at least another clock is ahead (behind: negative) of this one.
+
+    Args:
+        date: the other's, in an answer of HTTP: some moment of a whole second.
+        begin: when the request was sent, by this machine's clock.
+        end: when the answer was here.
+    """
+    try:
+        moment = email.utils.parsedate_to_datetime(date or "").timestamp()
+    except (TypeError, ValueError):
+        return 0.0
+    if moment > end:
+        return moment - end
+    return min(0.0, moment + 1 - begin)
 
 
 def text(item: object, name: str) -> str:

@@ -30,7 +30,8 @@ class Glance:
         found = self.images.get(url.rpartition("/")[2])
         text = json.dumps(found or {"message": "no"})
         code = self.code if found is not None else 404
-        return SimpleNamespace(status_code=code, text=text, json=lambda: json.loads(text))
+        body = {"text": text, "json": lambda: json.loads(text)}
+        return SimpleNamespace(status_code=code, headers={}, **body)
 
 
 def server(uuid: str, **attributes: Any) -> SimpleNamespace:
