@@ -6,13 +6,14 @@ import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import ops
 from instance_ha_common import options
 from instance_ha_common.machine import hostname
 from instance_ha_common.options import at_least, one_of
 from masakari_fencing.openstack import failure_domains, restart_order
-from masakari_fencing.openstack.scope import Rule, Scope, parse
+from masakari_fencing.openstack.scope import Scope, parse
 
 import key_secret
 import values
@@ -20,6 +21,7 @@ from workload import masakari_conf, package_sources
 
 Address = values.Address
 Network = values.Network
+_Found = TypeVar("_Found")
 
 ENDPOINT_TYPES = ("public", "admin", "internal")
 """Kinds of endpoints, which are also the names of their bindings."""
@@ -124,12 +126,12 @@ class Config:
     @functools.cached_property
     def scope(self) -> Scope:
         """Which instances are recovered."""
-        only, never = (self._rules(option) for option in ("recover_only", "recover_never"))
+        only, never = (self._parsed(name, parse) for name in ("recover_only", "recover_never"))
         return Scope(only, never, self.recover_amphorae)
 
-    def _rules(self, option: str) -> tuple[Rule, ...]:
+    def _parsed(self, option: str, read: Callable[[str], _Found]) -> _Found:
         try:
-            return parse(getattr(self, option))
+            return read(getattr(self, option))
         except ValueError as error:
             raise ValueError(f"{options.name(option)}: {error}") from None
 
@@ -144,18 +146,12 @@ class Config:
     @functools.cached_property
     def domain_limits(self) -> tuple[failure_domains.Limit, ...]:
         """How many hypervisors of each failure domain may be lost."""
-        try:
-            return failure_domains.parse_limits(self.fencing_limit_domains)
-        except ValueError as error:
-            raise ValueError(f"fencing-limit-domains: {error}") from None
+        return self._parsed("fencing_limit_domains", failure_domains.parse_limits)
 
     @functools.cached_property
     def destination(self) -> tuple[failure_domains.Kind, ...]:
         """What hosts share with a failed one to which its instances may go."""
-        try:
-            return failure_domains.parse_kinds(self.recovery_destination)
-        except ValueError as error:
-            raise ValueError(f"recovery-destination: {error}") from None
+        return self._parsed("recovery_destination", failure_domains.parse_kinds)
 
     @functools.cached_property
     def order_sources(self) -> tuple[str, ...]:
