@@ -42,4 +42,5 @@ def test_it_keeps_the_guard_and_has_the_time_and_switches_nothing() -> None:
     assert values["max_hosts"] == "2"
     assert values["pcmk_host_list"] == "node1.maas node2.maas"
     assert values["pcmk_reboot_timeout"] == f"{topology.TIMEOUT + 20}s"
+    assert (values["pcmk_off_retries"], values["pcmk_reboot_retries"]) == ("1", "1")
     assert not {"device", "storage"} & values.keys()

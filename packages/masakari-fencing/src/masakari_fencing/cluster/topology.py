@@ -129,6 +129,9 @@ def _primitive(
     if own_values.get("device") or "kdump" in own_values:
         seconds = TIMEOUT + int(own_values.get("kdump", 0))
         values |= {f"pcmk_{action}_timeout": f"{seconds}s" for action in ("off", "reboot")}
+    if "kdump" in own_values:
+        # Pacemaker would begin it a second time, and every other failure wait twice as long.
+        values |= {f"pcmk_{action}_retries": "1" for action in ("off", "reboot")}
     for name, value in values.items():
         pair = {"id": f"{own}-{name}", "name": name, "value": value}
         ET.SubElement(block, "nvpair", pair)
