@@ -17,6 +17,7 @@ from masakari_fencing.openstack.rest import (
     Conflict,
     Forbidden,
     NotFound,
+    make_session,
 )
 
 from relations.keystone import Identity
@@ -90,20 +91,17 @@ class Cloud:
             masakari_url: the API on this unit, up to its version.
             patient: wait for an API that does not listen yet, as somebody who runs an action does.
         """
-        # Not at the top of the module: hooks, unlike actions, need none of it, and it is slow.
-        from keystoneauth1 import session
-        from keystoneauth1.identity import v3
-
-        auth = v3.Password(
-            auth_url=identity.auth_url(internal=internal),
-            username=identity.username,
-            password=identity.password,
-            project_name=identity.project,
-            user_domain_name=identity.domain,
-            project_domain_name=identity.domain,
-        )
+        login = {
+            "auth_url": identity.auth_url(internal=internal),
+            "username": identity.username,
+            "password": identity.password,
+            "project_name": identity.project,
+            "user_domain_name": identity.domain,
+            "project_domain_name": identity.domain,
+            "cafile": ca_bundle or "",
+        }
         timeout = _TIMEOUT if patient else _SHORT_TIMEOUT
-        self._session = session.Session(auth=auth, verify=ca_bundle or True, timeout=timeout)
+        self._session = make_session(login, timeout)
         patience = {"connect_retries": _CONNECT_RETRIES if patient else 0}
         listed = {"interface": "internal" if internal else "public", "region_name": region}
         own = {"service_type": SERVICE_TYPE}

@@ -18,7 +18,7 @@ from masakari_fencing.notifier.delivery import Delivery, Outcome
 from masakari_fencing.notifier.ranking import Ranking
 from masakari_fencing.notifier.settings import Settings
 from masakari_fencing.openstack.masakari_api import MasakariApi
-from masakari_fencing.openstack.rest import CATALOG, ApiError
+from masakari_fencing.openstack.rest import CATALOG, ApiError, make_session
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records.spool import Event
 
@@ -423,4 +423,4 @@ def test_a_look_with_an_unexpected_error_is_taken_again(caplog: pytest.LogCaptur
 
 def test_a_login_has_a_time_limit() -> None:
     keystone = {"auth_url": "http://x/v3", "username": "u", "password": "p", "project_name": "s"}
-    assert daemon.make_session(keystone, 7.5).timeout == 7.5
+    assert make_session(keystone, 7.5).timeout == 7.5

@@ -66,23 +66,6 @@ TOKEN_CHECK = 60.0
 """Seconds between two checks that the token is still good, so that a report need not get one."""
 
 
-def make_session(keystone: dict[str, str], timeout: float) -> Any:
-    """Return a keystoneauth1 session for the `[keystone]` section; the timeout is in seconds."""
-    from keystoneauth1 import session
-    from keystoneauth1.identity import v3
-
-    auth = v3.Password(
-        auth_url=keystone["auth_url"],
-        username=keystone["username"],
-        password=keystone["password"],
-        project_name=keystone["project_name"],
-        user_domain_name=keystone.get("user_domain_name", "default"),
-        project_domain_name=keystone.get("project_domain_name", "default"),
-    )
-    # Requests have limits of their own, logins only this one.
-    return session.Session(auth=auth, verify=keystone.get("cafile") or True, timeout=timeout)
-
-
 def open_socket(path: Path) -> socket.socket:
     """Return the socket that the alert agent pokes; members of our group may write to it.
 
@@ -137,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     signal.signal(signal.SIGTERM, _stop)
     with contextlib.suppress(KeyboardInterrupt), wake:
-        run(settings, make_session(keystone, settings.timeout), keystone, wake)
+        run(settings, rest.make_session(keystone, settings.timeout), keystone, wake)
     return 0
 
 

@@ -64,6 +64,30 @@ class Session(Protocol):
         ...
 
 
+def make_session(keystone: Mapping[str, str], timeout: float) -> Any:
+    """Return a keystoneauth1 session; nothing is sent yet.
+
+    Args:
+        keystone: auth_url, username, password and project_name; cafile with trusted authorities,
+            user_domain_name and project_domain_name may be missing.
+        timeout: seconds for a login, and for a request that has no limit of its own.
+    """
+    # Not at the top of the module: the charm's hooks, unlike actions, need none of it, and it is
+    # slow.
+    from keystoneauth1 import session
+    from keystoneauth1.identity import v3
+
+    auth = v3.Password(
+        auth_url=keystone["auth_url"],
+        username=keystone["username"],
+        password=keystone["password"],
+        project_name=keystone["project_name"],
+        user_domain_name=keystone.get("user_domain_name", "default"),
+        project_domain_name=keystone.get("project_domain_name", "default"),
+    )
+    return session.Session(auth=auth, verify=keystone.get("cafile") or True, timeout=timeout)
+
+
 class Client:
     """Talks to the first endpoint of a service that answers.
 
