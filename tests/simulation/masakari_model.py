@@ -381,7 +381,7 @@ class Session:
         if text is data and code < 500 and not proxy:
             # Source only: masakari/api/openstack/wsgi.py: Fault
             data = {"fault": {"code": code, "message": text}}
-        return SimpleNamespace(status_code=code, text=text, json=lambda: _json(data))
+        return SimpleNamespace(status_code=code, text=text, headers={}, json=lambda: _json(data))
 
     def _unit(self, own: Unit, local: bool) -> Unit:
         if local:

@@ -57,6 +57,16 @@ def test_an_error_document_is_told_in_the_words_of_the_api(code: int, kind: type
     assert isinstance(caught.value, kind)
 
 
+@pytest.mark.parametrize("text", ['"in use"', "[1]", "<h1>Conflict</h1>"])
+@pytest.mark.parametrize("code", [400, 404, 409])
+def test_a_refusal_that_is_no_error_document_is_not_the_apis(code: int, text: str) -> None:
+    """Else a proxy's answer would end what only the API may end."""
+    session = Answering(code, text)
+    with pytest.raises(ApiError) as caught:
+        Client("Nova", session, [CATALOG], 2, {}).request("GET", "/x")  # type: ignore[arg-type]
+    assert not isinstance(caught.value, (rest.BadRequest, rest.NotFound, rest.Conflict))
+
+
 def test_what_does_not_come_from_the_api_is_asked_of_the_next_endpoint(
     server: FakeMasakari,
 ) -> None:

@@ -216,7 +216,8 @@ def _body(answer: Any, who: str, what: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         data = None
     if code >= 300:
-        refused = _Foreign if code >= 500 or data is None else _REFUSALS.get(code, ApiError)
+        foreign = code >= 500 or not isinstance(data, dict)
+        refused = _Foreign if foreign else _REFUSALS.get(code, ApiError)
         raise refused(f"{who}{_message(data) or f'HTTP status {code}'}")
     if not isinstance(data, dict):
         raise _Foreign(f"{who}the answer to {what} is not JSON, or no object")
