@@ -306,6 +306,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             text = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
         self.send_response(status)
+        self.send_header("Content-Type", "application/json")  # else its encoding is guessed
         self.send_header("Content-Length", str(len(text)))
         if status == 201:
             self.send_header("X-Subject-Token", "token")
