@@ -89,6 +89,8 @@ def settings(unit: Unit, peers: Peers) -> workload.Ini:
             "transport_url": peers.transport_url,
             "log_dir": "/var/log/nova",
             "state_path": "/var/lib/nova",
+            # Else the scheduler looks for new hypervisors only after up to a minute, by chance.
+            "periodic_fuzzy_delay": 0,
             **workload.flags(unit.config.get("config-flags", "")),
         },
         "api": {"auth_strategy": "keystone"},
