@@ -13,6 +13,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from masakari_fencing.pacemaker import cibadmin
+
 ATTRIBUTE = "instance-ha-storage"
 """Node attribute: JSON with the fields of `Hypervisor`, without the node."""
 
@@ -49,10 +51,8 @@ def recorded(cib: ET.Element) -> dict[str, Hypervisor]:
         cib: the cluster's information base.
     """
     found = {}
-    for node in cib.iterfind(".//nodes/node"):
-        pair = node.find(f"instance_attributes/nvpair[@name='{ATTRIBUTE}']")
-        name = node.get("uname", "") or node.get("id", "")
-        hypervisor = None if pair is None else _parse(name, pair.get("value", ""))
+    for name, value in cibadmin.node_attributes(cib, ATTRIBUTE):
+        hypervisor = _parse(name, value)
         if hypervisor is not None:
             found[name] = hypervisor
     return found

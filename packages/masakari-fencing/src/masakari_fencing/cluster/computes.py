@@ -9,6 +9,8 @@ import json
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
+from masakari_fencing.pacemaker import cibadmin
+
 ATTRIBUTE = "instance-ha-compute"
 """Node attribute: JSON with the fields of `Compute`."""
 
@@ -63,11 +65,10 @@ def recorded(cib: ET.Element) -> dict[str, Compute]:
         cib: the cluster's information base.
     """
     found = {}
-    for node in cib.iterfind(".//nodes/node"):
-        pair = node.find(f"instance_attributes/nvpair[@name='{ATTRIBUTE}']")
-        compute = None if pair is None else _parse(pair.get("value", ""))
+    for node, value in cibadmin.node_attributes(cib, ATTRIBUTE):
+        compute = _parse(value)
         if compute is not None:
-            found[node.get("uname", "") or node.get("id", "")] = compute
+            found[node] = compute
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from masakari_fencing.commands import Runner
@@ -59,6 +59,20 @@ def _whole(text: str, tag: str) -> ET.Element:
     if root.tag != tag:
         raise PacemakerError(f"cibadmin answered with {root.tag} when asked for {tag}")
     return root
+
+
+def node_attributes(cib: ET.Element, name: str) -> Iterator[tuple[str, str]]:
+    """Yield each node that has a permanent attribute of that name, and its value.
+
+    Args:
+        cib: the cluster's information base, or its `configuration` alone.
+        name: the attribute's.
+    """
+    nodes = cib.find("configuration/nodes")
+    for node in cib.iterfind("nodes/node") if nodes is None else nodes.iterfind("node"):
+        pair = node.find(f"instance_attributes/nvpair[@name='{name}']")
+        if pair is not None:
+            yield node.get("uname", "") or node.get("id", ""), pair.get("value", "")
 
 
 def remote_record(runner: Runner, node: str, *, timeout: float = 15) -> RemoteRecord:

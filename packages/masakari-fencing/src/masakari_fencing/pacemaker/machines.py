@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+from masakari_fencing.pacemaker import cibadmin
+
 ATTRIBUTE = "juju-machine"
 """Node attribute with the Juju machine that carries the node."""
 
 
 def recorded(cib: ET.Element) -> dict[str, str]:
     """Return the machine of each node that has it recorded; a container's is its host."""
-    found = {}
-    for node in cib.iterfind("configuration/nodes/node"):
-        pair = node.find(f"instance_attributes/nvpair[@name='{ATTRIBUTE}']")
-        value = "" if pair is None else pair.get("value", "")
-        if value:
-            found[node.get("uname", "") or node.get("id", "")] = value.split("/")[0]
-    return found
+    values = cibadmin.node_attributes(cib, ATTRIBUTE)
+    return {node: value.split("/")[0] for node, value in values if value}
