@@ -29,10 +29,7 @@ def drain_host(state: State, workload: Workload, params: Mapping[str, Any]) -> R
         ActionError: something is left there, or it cannot be done.
         CloudError: an API does not answer.
     """
-    drain = Drain(access.cloud(state, workload))
-    if params["dry-run"]:
-        return drain.plan(params["host"])
-    return drain.run(params["host"], params["timeout"])
+    return _move(Drain(access.cloud(state, workload)), params)
 
 
 def restore_placement(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
@@ -42,10 +39,13 @@ def restore_placement(state: State, workload: Workload, params: Mapping[str, Any
         ActionError: some are left elsewhere, or it cannot be done.
         CloudError: an API does not answer.
     """
-    restoring = Restoring(access.cloud(state, workload))
+    return _move(Restoring(access.cloud(state, workload)), params)
+
+
+def _move(mover: Drain | Restoring, params: Mapping[str, Any]) -> Results:
     if params["dry-run"]:
-        return restoring.plan(params["host"])
-    return restoring.run(params["host"], params["timeout"])
+        return mover.plan(params["host"])
+    return mover.run(params["host"], params["timeout"])
 
 
 PLANNED_ACTIONS: Mapping[str, Action] = {

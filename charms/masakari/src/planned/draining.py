@@ -17,7 +17,7 @@ from preflight.places import Ground
 from preflight.rehearsal import Move, Rules, play
 from segments import servers
 from segments.cloud import Cloud, ConflictError, SegmentHost
-from segments.lookup import ActionError, Lookup, unknown
+from segments.lookup import ActionError, Lookup
 from segments.results import Results, describe_host
 from segments.servers import Server
 
@@ -154,10 +154,7 @@ class Drain:
         Raises:
             ActionError: there is none of that name, or it does not work.
         """
-        host = self._lookup.find_host(name)
-        service = self._lookup.services().get(name)
-        if service is None:
-            raise ActionError(unknown([name], self._lookup.services()))
+        host, service = self._lookup.find_hypervisor(name)
         if service.forced_down or not service.up:
             raise ActionError(
                 f"nova-compute of {name} is {'forced ' if service.forced_down else ''}down:"

@@ -14,7 +14,7 @@ from preflight.findings import enumerated, shortened
 from preflight.places import Ground, Places
 from segments import servers
 from segments.cloud import Cloud, CloudError
-from segments.lookup import ActionError, Lookup, unknown
+from segments.lookup import ActionError, Lookup
 from segments.results import Results
 from segments.servers import Server
 
@@ -126,10 +126,7 @@ class Restoring:
         Raises:
             ActionError: it is not.
         """
-        host = self._lookup.find_host(name)
-        service = self._lookup.services().get(name)
-        if service is None:
-            raise ActionError(unknown([name], self._lookup.services()))
+        host, service = self._lookup.find_hypervisor(name)
         if self._cloud.is_recovering(host):
             raise ActionError(f"a recovery of {name} is going on: see list-recoveries")
         if host.on_maintenance or not (service.enabled and service.up and not service.forced_down):

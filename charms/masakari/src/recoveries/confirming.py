@@ -9,7 +9,7 @@ from masakari_fencing.cluster.confirmation import Refused
 
 from recoveries.times import moment
 from segments.cloud import Cloud
-from segments.lookup import ActionError, Lookup, unknown
+from segments.lookup import ActionError, Lookup
 from segments.results import Results
 
 if TYPE_CHECKING:
@@ -38,12 +38,8 @@ def confirm_host_dead(
         raise ActionError(MEANING.format(host))
     if (pause := workload.disarm.in_force(host)) is not None:
         raise ActionError(f"{host} is not confirmed: {pause}; run arm first")
-    lookup = Lookup(cloud())
-    lookup.find_host(host)
-    services = lookup.services()
-    if host not in services:
-        raise ActionError(unknown([host], services))
-    if services[host].up:
+    _, service = Lookup(cloud()).find_hypervisor(host)
+    if service.up:
         raise ActionError(
             f"{host} is not confirmed: its nova-compute has reported to Nova within the last"
             " minute. If that was before it died, run this action again in a minute"

@@ -61,6 +61,17 @@ class Lookup:
             raise ActionError(f"host {name} is in no segment; hosts in segments: {known}")
         return places[name][1]
 
+    def find_hypervisor(self, name: str) -> tuple[SegmentHost, Service]:
+        """A host of a segment, and its nova-compute.
+
+        Raises:
+            ActionError: it is in none, or Nova has no nova-compute there.
+        """
+        host, services = self.find_host(name), self.services()
+        if name not in services:
+            raise ActionError(unknown([name], services))
+        return host, services[name]
+
     def services(self) -> dict[str, Service]:
         """Nova's compute services, by host."""
         return {service.host: service for service in self._cloud.compute_services()}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from masakari_fencing.openstack.nova_api import Service
 
 from segments.cloud import Cloud, CloudError, ConflictError, SegmentHost
-from segments.lookup import ActionError, Lookup, unknown
+from segments.lookup import ActionError, Lookup
 from segments.results import Results, describe_host, result
 
 RESERVED = "Reserved host of a failover segment"
@@ -50,10 +50,7 @@ class Returning:
         host that is down. Neither does it before the cluster has the host back: it could not be
         fenced if it failed again.
         """
-        host = self._lookup.find_host(name)
-        service = self._lookup.services().get(name)
-        if service is None:
-            raise ActionError(unknown([name], self._lookup.services()))
+        host, service = self._lookup.find_hypervisor(name)
         if not self._wait(lambda: not self._cloud.is_recovering(host), timeout):
             raise ActionError(
                 f"the recovery of {name} is still going on (see `openstack notification list`);"
