@@ -64,10 +64,7 @@ class FailureDomains:
         """
         configuration = self._configuration()
         wanted = self._wanted(configuration, hosts)
-        if fencing_limit.domains(configuration) == wanted:
-            self._turns.forget("")
-            return False
-        if not self._turns.mine(""):
+        if not self._turns.due("", needed=fencing_limit.domains(configuration) != wanted):
             return False
         return properties.tell_domains(self._runner, configuration, wanted)
 

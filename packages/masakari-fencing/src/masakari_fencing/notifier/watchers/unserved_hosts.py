@@ -57,9 +57,7 @@ class UnservedHosts:
         """
         configuration = self._configuration()
         enabled = {host.name: host.enabled for host in hosts}
-        if properties.unserved_by(configuration, enabled) == properties.unserved(configuration):
-            self._turns.forget("")
-            return False
-        if not self._turns.mine(""):
+        wanted = properties.unserved_by(configuration, enabled)
+        if not self._turns.due("", needed=wanted != properties.unserved(configuration)):
             return False
         return properties.tell_unserved(self._runner, configuration, enabled)

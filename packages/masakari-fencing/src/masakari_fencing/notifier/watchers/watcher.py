@@ -75,6 +75,12 @@ class Turns(Since):
         self._rank = rank
         self._delay = delay
 
+    def due(self, key: str, *, needed: bool) -> bool:
+        """Whether there is something to do, and it is this member's turn to do it."""
+        if not needed:
+            self.forget(key)
+        return needed and self.mine(key)
+
     def mine(self, key: str) -> bool:
         """Whether it is; what there is to do begins when it is asked for first."""
         waited = self.seconds(key)
