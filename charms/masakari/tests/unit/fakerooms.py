@@ -307,3 +307,21 @@ _ROUTES = {
     "/nova/v2.1/os-migrations": RoomyCloud.all_migrations,
     "/placement/allocation_candidates": RoomyCloud.candidates,
 }
+
+
+class Clock:
+    """Time that passes while somebody waits, in which Nova does its work."""
+
+    def __init__(self, cloud: RoomyCloud) -> None:
+        self.now = 0.0
+        self.most = 0
+        self._cloud = cloud
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        tasks = [s for s in self._cloud.servers if s.get("OS-EXT-STS:task_state")]
+        self.most = max(self.most, len(tasks))
+        self._cloud.work()

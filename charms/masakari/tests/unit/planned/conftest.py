@@ -8,7 +8,7 @@ import pytest
 
 import fakecloud
 from fakedrills import DrilledCloud
-from fakerooms import RoomyCloud
+from fakerooms import Clock, RoomyCloud
 
 Made = TypeVar("Made", bound=RoomyCloud)
 
@@ -23,6 +23,11 @@ def cloud(_server: fakecloud.Server) -> RoomyCloud:
 def drilled(_server: fakecloud.Server) -> DrilledCloud:
     """The same, where hosts fail and Masakari recovers them."""
     return _with_segment(_server, DrilledCloud)
+
+
+@pytest.fixture
+def clock(cloud: RoomyCloud) -> Clock:
+    return Clock(cloud)
 
 
 def _with_segment(server: fakecloud.Server, kind: type[Made]) -> Made:

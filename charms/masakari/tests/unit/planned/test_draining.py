@@ -11,35 +11,12 @@ from ops import testing
 
 import fakecloud
 from action_calls import fail, run
-from fakerooms import RoomyCloud
+from fakerooms import Clock, RoomyCloud
 from planned.draining import Drain
 from planned.moving import AT_ONCE
 from segments.lookup import ActionError
 
 ONE, TWO = "node1.maas", "node2.maas"
-
-
-class Clock:
-    """Time that passes while somebody waits, in which Nova does its work."""
-
-    def __init__(self, cloud: RoomyCloud) -> None:
-        self.now = 0.0
-        self.most = 0
-        self._cloud = cloud
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        tasks = [s for s in self._cloud.servers if s.get("OS-EXT-STS:task_state")]
-        self.most = max(self.most, len(tasks))
-        self._cloud.work()
-
-
-@pytest.fixture
-def clock(cloud: RoomyCloud) -> Clock:
-    return Clock(cloud)
 
 
 @pytest.fixture
