@@ -143,16 +143,28 @@ def test_a_cut_cable_stays_cut_over_a_power_cycle(watcher, node, container):
     assert reaches(watcher, node.addresses["internal"].ip)
 
 
+@pytest.fixture
+def thawed(node):
+    """Let the machine go on in any case: frozen, it would never boot for the next test."""
+    yield
+    node.thaw()
+
+
+@pytest.mark.usefixtures("thawed")
 def test_a_frozen_machine_stands_still_and_can_be_switched_off(node, container):
     node.run(
         ["sh", "-c", "(while :; do date +%N >/run/beat; sleep 0.02; done) >/dev/null 2>&1 &"],
         timeout=10,
     )
+    # The file is on a tmpfs that only the machine sees.
+    beat = Path(f"/proc/{node.container.init}/root/run/beat")
+    deadline = time.monotonic() + 10
+    while not beat.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     node.freeze()
     assert node.frozen
     assert container.frozen
-    # The file is on a tmpfs that only the machine sees.
-    beat = Path(f"/proc/{node.container.init}/root/run/beat")
     before = beat.read_text()
     time.sleep(0.3)
     assert beat.read_text() == before

@@ -80,9 +80,11 @@ class Cgroup:
         if group is None:
             return set()
         found: set[int] = set()
-        for procs in group.rglob("cgroup.procs"):
+        # os.walk, unlike Path.rglob, passes over a group that is removed at this moment.
+        for folder, _, _ in os.walk(group):
             with contextlib.suppress(OSError):
-                found |= {int(line) for line in procs.read_text().split() if line != "0"}
+                lines = (Path(folder) / "cgroup.procs").read_text().split()
+                found |= {int(line) for line in lines if line != "0"}
         return found
 
     @property
@@ -97,7 +99,7 @@ class Cgroup:
                 return text.strip() == "1"
         return False
 
-    def set_frozen(self, frozen: bool, *, timeout: float = 5.0) -> None:
+    def set_frozen(self, frozen: bool, *, timeout: float = 30.0) -> None:
         """Stop every process of the group where it is, or let them go on.
 
         Args:

@@ -108,3 +108,23 @@ def test_remove_takes_the_deepest_group_first(tmp_path):
     (tmp_path / "lab/1/payload/init.scope").mkdir(parents=True)
     group.remove()
     assert list((tmp_path / "lab").iterdir()) == []
+
+
+def test_a_group_that_is_removed_while_it_is_read_is_empty(v1):
+    group, folder = v1
+    stop = threading.Event()
+
+    def machine():
+        """Make and remove groups, as a machine that is switched on and off."""
+        while not stop.is_set():
+            (folder / "init.scope/child").mkdir(parents=True, exist_ok=True)
+            (folder / "init.scope/child").rmdir()
+            (folder / "init.scope").rmdir()
+
+    thread = threading.Thread(target=machine)
+    thread.start()
+    try:
+        assert all(group.pids() == set() for _ in range(2000))
+    finally:
+        stop.set()
+        thread.join()
