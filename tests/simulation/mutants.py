@@ -109,8 +109,18 @@ MUTANTS = (
         Edit(
             "workflow.proof.decision",
             "_came_back",
-            "if seen.fenced is not None else",
-            "if False else",
+            "if seen.fenced is not None:",
+            "if False:",
+        ),
+    ),
+    Mutant(
+        "a fenced host that answers again waits for Pacemaker's interval",
+        "gone again amid its recovery",
+        Edit(
+            "notifier.watchers.spared_hosts",
+            "SparedHosts.check",
+            "filter(self._turns.mine, fenced)",
+            "()",
         ),
     ),
     Mutant(

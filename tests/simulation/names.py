@@ -57,6 +57,7 @@ DIRECTED = (
     "dies as it is started",
     "dies once it is started",
     "all die",
+    "gone again amid its recovery",
     "returns unseen",
     "dies twice",
     "groups",

@@ -449,11 +449,12 @@ def taken_back_early(sim: Simulation) -> None:
 
 
 def dies_as_it_is_started(sim: Simulation, status: str = "running") -> None:
-    """The host is back in service, unseen by Pacemaker, its instances are started there; it dies.
+    """The host is back in service, without Pacemaker, its instances are started there; it dies.
 
     Its fence is still on record then, and proves nothing.
     """
     sim.world.hosts["node1"].boot_time = 10.0
+    sim.world.hosts["node1"].remote_delay = 50.0
     sim.cluster.reconnect_interval = 60.0
     sim.faults.messages = [0]
     events.die(sim)
@@ -484,10 +485,28 @@ def all_die(sim: Simulation) -> None:
     events.later(sim, 9 + 8 * sim.rng.random(), lambda s: s.faults.outage("nova", seconds))
 
 
-def returns_unseen(sim: Simulation, reconnect: float = 60.0) -> None:
+def gone_again(sim: Simulation) -> None:
+    """The host boots in the middle of its recovery, and is lost again before Pacemaker looks."""
+    sim.world.hosts["node1"].boot_time = 10.0
+    sim.cluster.reconnect_interval = 60.0
+    events.die(sim)
+    events.later(sim, 2.0, lambda s: setattr(s.nova, "broker_away", True))
+    events.later(sim, 70.0, lambda s: setattr(s.nova, "broker_away", False))
+    again = sim.rng.choice([events.die, events.cut_off])
+
+    def wait(s: Simulation) -> None:
+        if s.world.hosts["node1"].compute:
+            events.later(s, 15 + 15 * s.rng.random(), again)
+        else:
+            events.later(s, 0.2, wait)
+
+    events.later(sim, 10.0, wait)
+
+
+def returns_unseen(sim: Simulation, remote_delay: float = 60.0) -> None:
     """The host is back in service, unseen by Pacemaker and by every engine, and is lost again."""
     sim.world.hosts["node1"].boot_time = 10.0
-    sim.cluster.reconnect_interval = reconnect
+    sim.world.hosts["node1"].remote_delay = remote_delay
     sim.faults.outage("api", 120 + 60 * sim.rng.random())
     events.die(sim)
     again = sim.rng.choice([events.die, events.cut_off])
@@ -503,7 +522,7 @@ def returns_unseen(sim: Simulation, reconnect: float = 60.0) -> None:
 
 def dies_twice(sim: Simulation) -> None:
     """The same, and Pacemaker sees it: it is fenced twice before anybody is told."""
-    returns_unseen(sim, 5.0)
+    returns_unseen(sim, 0.0)
 
 
 def _situation(name: str, begin: Callable[[Simulation], None], **more: object) -> Situation:
@@ -512,6 +531,7 @@ def _situation(name: str, begin: Callable[[Simulation], None], **more: object) -
 
 _RESERVED = {"method": "reserved_host", "reserved": 1, "must_recover": True}
 _MANY = ("active",) * 12
+_RETRIED = ("active",) * 3 + ("stopped/powering-on",) * 2
 _SIX = ("active",) * 6
 _MIXTURE = ("active", "stopped", "active", "paused", "locked", "active", "error", "active")
 
@@ -575,6 +595,7 @@ SITUATIONS = {
         _situation("dies as it is started", dies_as_it_is_started),
         _situation("dies once it is started", dies_once_it_is_started),
         _situation("all die", all_die),
+        _situation("gone again amid its recovery", gone_again, guests=_RETRIED),
         _situation("returns unseen", returns_unseen),
         _situation("dies twice", dies_twice),
         _situation("groups", orders.in_groups, guests=_MIXTURE, must_recover=True),

@@ -81,6 +81,7 @@ class Hypervisor:
         out: it has failed or was fenced, and nobody has taken it back into service since.
         repair: its operator has switched it off or reboots it.
         compute_delay: seconds from its boot to nova-compute's start, at least and at most.
+        remote_delay: seconds from its boot to pacemaker_remote's start.
         booted: when it has last booted.
         spared: it must not be fenced by anybody.
         serves_since: when nova-compute was started last.
@@ -106,6 +107,7 @@ class Hypervisor:
     out: bool = False
     repair: bool = False
     compute_delay: tuple[float, float] = (1.0, 5.0)
+    remote_delay: float = 0.0
     booted: float = 0.0
     spared: bool = False
     serves_since: float = 0.0
@@ -219,7 +221,7 @@ class World:
     def _booted(self, host: Hypervisor, boot: int) -> None:
         if host.boots != boot or not host.power:
             return
-        host.up = host.remote = host.reachable = host.storage = True
+        host.up = host.reachable = host.storage = True
         host.failed, host.repair, host.booted = None, False, self.kernel.now
         self.kernel.trace(host.name, "has booted")
         self.last_fault = max(self.last_fault, self.kernel.now)
@@ -227,7 +229,16 @@ class World:
         low, high = host.compute_delay
         delay = low + (high - low) * self.rng.random()
         self.kernel.after(delay, lambda: self._compute_up(host, boot))
+        if host.remote_delay:
+            self.kernel.after(host.remote_delay, lambda: self._remote_up(host, boot))
+        else:
+            self._remote_up(host, boot)
         self.kernel.changed()
+
+    def _remote_up(self, host: Hypervisor, boot: int) -> None:
+        if host.boots == boot and host.up:
+            host.remote = True
+            self.kernel.changed()
 
     def _compute_up(self, host: Hypervisor, boot: int) -> None:
         if host.boots == boot and host.up:

@@ -1,4 +1,4 @@
-"""Lost hypervisors that have been running all the time are taken back when they answer again."""
+"""Hypervisors that answer again are taken back: lost ones that have been running, fenced ones."""
 
 from __future__ import annotations
 
@@ -203,3 +203,85 @@ def test_one_that_is_cut_off_from_its_storage_is_never_taken_back() -> None:
     assert not bench.reprieve.spares("node1")
     assert bench.reprieve.check() == []
     assert bench.readmitted == []
+
+
+CLEANUP = "crm_resource --resource node1 --cleanup"
+
+
+@pytest.fixture
+def fenced(bench: Bench) -> Bench:
+    """The first has booted after its fence, and Pacemaker will not try it for a while."""
+    remote = bench.cluster.remotes[0]
+    remote.unclean, remote.role, remote.failed = False, "Stopped", True
+    remote.fenced = NOW - 30
+    bench.cluster.runner.on("crm_resource", "")
+    return bench
+
+
+def connected(bench: Bench) -> int:
+    """Return how often Pacemaker was told to connect to it by one look."""
+    before = len(bench.cluster.runner.ran("crm_resource"))
+    bench.reprieve.check()
+    found = bench.cluster.runner.ran("crm_resource")[before:]
+    assert all(argv == CLEANUP.split() for argv in found)
+    return len(found)
+
+
+def test_one_that_was_fenced_is_connected_to_as_soon_as_it_answers(fenced: Bench) -> None:
+    fenced.answering.clear()
+    assert connected(fenced) == 0
+    fenced.answering.add("ip-node1")
+    assert connected(fenced) == 1
+    assert fenced.readmitted == [], "it is taken back by nobody, only watched"
+
+
+def change(bench: Bench, **values: object) -> None:
+    vars(bench.cluster.remotes[0]).update(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"fenced": 0},
+        {"managed": False},
+        {"target_role": "Stopped"},
+        {"role": "Starting"},
+        {"role": "Started", "online": True, "failed": False},
+        {"events": [("off", "pending", None)], "requester": "stonith_admin.7@juju-2-lxd-0"},
+    ],
+    ids=["never fenced", "unmanaged", "stopped", "tried already", "connected", "being fenced"],
+)
+def test_no_other_connection_is_touched(fenced: Bench, values: dict[str, object]) -> None:
+    change(fenced, **values)
+    assert connected(fenced) == 0
+
+
+def test_one_that_answers_and_cannot_be_connected_to_is_tried_ever_less_often(
+    fenced: Bench,
+) -> None:
+    tries = []
+    while fenced.now < 4 * PAUSE_MAX:
+        tries += [fenced.now] * connected(fenced)
+        fenced.now += 3
+    gaps = [after - before for before, after in itertools.pairwise(tries)]
+    assert gaps[0] >= PAUSE
+    assert gaps == sorted(gaps)
+    change(fenced, role="Started")
+    connected(fenced)
+    change(fenced, role="Stopped")
+    assert connected(fenced) == 1, "the next fence is another one"
+
+
+def test_the_members_take_turns_with_a_fenced_one_too(fenced: Bench) -> None:
+    fenced.rank = 1
+    assert connected(fenced) == 0
+    fenced.now = RANK_DELAY
+    assert connected(fenced) == 1
+
+
+def test_one_that_cannot_be_told_about_is_tried_again(fenced: Bench) -> None:
+    fenced.cluster.runner.on("crm_resource", 102)
+    with pytest.raises(tools.PacemakerError):
+        fenced.reprieve.check()
+    fenced.cluster.runner.on("crm_resource", "")
+    assert connected(fenced) == 1

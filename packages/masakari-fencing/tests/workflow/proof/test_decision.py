@@ -398,7 +398,7 @@ def test_a_fencing_by_an_operator_is_awaited() -> None:
 
 @pytest.mark.parametrize(
     ("watched", "verdict"),
-    [(True, Verdict.BACK), (False, Verdict.CONNECT)],
+    [(True, Verdict.BACK), (False, Verdict.WAIT)],
     ids=["connected", "without Pacemaker"],
 )
 def test_nor_is_one_whose_recovery_had_begun_and_could_not_force_it_down(
@@ -409,6 +409,7 @@ def test_nor_is_one_whose_recovery_had_begun_and_could_not_force_it_down(
     look.seen |= {"now": NOW + 75, "in_service": True, "compute_seen": NOW + 60}
     look.record = replace(FRESH, proof=Proof(NOW - 40, "fenced", HOST))
     judgement = look.judge()
-    assert (judgement.verdict, judgement.moment) == (verdict, NOW - 40)
+    assert (judgement.verdict, judgement.unknown) == (verdict, not watched)
+    assert judgement.moment == (NOW - 40 if watched else 0)
     look.record = replace(look.record, instances=LISTED)
     assert look.judge().verdict is Verdict.REFUSE, "its operator has taken it back"

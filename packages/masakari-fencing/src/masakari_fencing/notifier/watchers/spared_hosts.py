@@ -1,11 +1,15 @@
-"""Takes hypervisors back that Pacemaker has lost, and that need not be fenced.
+"""Takes hypervisors back that Pacemaker is not connected to, and that answer again.
 
-Such a hypervisor stays unclean: Pacemaker wants to fence it for as long as it exists, be it that
-its power controller is away, or that the witnesses object. Once its pacemaker_remote answers
-again, nothing is left to fence it for, if it has been running all the time: its instances have,
-too. One that was started anew in between has lost its instances, and is fenced, which begins their
-recovery; unless Masakari does not look after it (`unserved_hosts`), or an operator has disarmed
-its part of the cloud.
+One that is lost, and need not be fenced, stays unclean: Pacemaker wants to fence it for as long as
+it exists, be it that its power controller is away, or that the witnesses object. Once its
+pacemaker_remote answers again, nothing is left to fence it for, if it has been running all the
+time: its instances have, too. One that was started anew in between has lost its instances, and is
+fenced, which begins their recovery; unless Masakari does not look after it (`unserved_hosts`), or
+an operator has disarmed its part of the cloud.
+
+One that was fenced Pacemaker tries to connect to once in `reconnect_interval` only, since an
+attempt on one that is off holds everything else up. Until then its fence is on record, whatever it
+does. So it is connected to as soon as it answers: from then on its fence proves nothing.
 """
 
 from __future__ import annotations
@@ -72,12 +76,17 @@ class SparedHosts:
         """Take back every hypervisor that can be.
 
         Returns:
-            those that are connected again.
+            those that were lost, and are connected again.
 
         Raises:
             PacemakerError: the cluster does not answer, or refused.
         """
-        ready = [name for name in self._candidates() if self._turns.mine(name)]
+        lost, fenced = self._candidates()
+        self._turns.keep([*lost, *fenced])
+        for name in filter(self._turns.mine, fenced):
+            readmission.connect(self.runner, name)
+            self._postpone(name)
+        ready = list(filter(self._turns.mine, lost))
         if not ready:
             return []
         back = self.readmit(self.runner, only=ready)
@@ -85,14 +94,16 @@ class SparedHosts:
             if name in back:
                 LOG.info("%s is back, unfenced", name)
             else:
-                self._postpone(name)
+                pause = self._postpone(name)
+                LOG.warning("%s answers, but is not connected to; again in %g s", name, pause)
         return back
 
-    def _postpone(self, name: str) -> None:
+    def _postpone(self, name: str) -> float:
+        """Leave one alone for some time, which is returned."""
         _, last = self._pauses.get(name, (0.0, PAUSE / 2))
         pause = min(2 * last, PAUSE_MAX)
         self._pauses[name] = (self.clock() + pause, pause)
-        LOG.warning("%s answers, but no connection comes about; again in %g s", name, pause)
+        return pause
 
     def spares(self, name: str) -> bool:
         """Whether a lost hypervisor is not to be fenced now, by whoever can choose.
@@ -109,24 +120,33 @@ class SparedHosts:
         # Where Nova does not answer, nothing of it could be recovered.
         return self._lives(name, crm_mon.status(self.runner), unknown=True)
 
-    def _candidates(self) -> list[str]:
-        """Return the lost hypervisors that answer again and are not to be fenced."""
+    def _candidates(self) -> tuple[list[str], list[str]]:
+        """Return those that answer again: lost and not to be fenced, and fenced."""
         status = self.status()
-        lost = [node.name for node in status.remotes if node.unclean]
-        self._pauses = {name: kept for name, kept in self._pauses.items() if name in lost}
-        lost = [name for name in lost if self.clock() >= self._pauses.get(name, (0.0, 0.0))[0]]
-        configuration = self.configuration() if lost else ET.Element("configuration")
-        lost = [name for name in lost if not storage_fences.counts(configuration, name)]
-        there = remote_nodes.answering(remote_nodes.addresses(configuration), lost, self.reachable)
-        found = [
+        waiting = [node.name for node in status.remotes if node.unclean or _is_off(status, node)]
+        self._pauses = {name: kept for name, kept in self._pauses.items() if name in waiting}
+        waiting = [n for n in waiting if self.clock() >= self._pauses.get(n, (0.0, 0.0))[0]]
+        configuration = self.configuration() if waiting else ET.Element("configuration")
+        known = remote_nodes.addresses(configuration)
+        there = remote_nodes.answering(known, waiting, self.reachable)
+        unclean = {node.name for node in status.remotes if node.unclean}
+        lost = [
             name
             for name in there
-            if properties.reason(configuration, name)
-            or disarmed.withheld(configuration, name, self.now())
-            or self._lives(name, status, unknown=False)
+            if name in unclean
+            and not storage_fences.counts(configuration, name)
+            and (
+                properties.reason(configuration, name)
+                or disarmed.withheld(configuration, name, self.now())
+                or self._lives(name, status, unknown=False)
+            )
         ]
-        self._turns.keep(found)
-        return found
+        fenced = [
+            name
+            for name in there
+            if name not in unclean and cibadmin.remote_record(self.runner, name).fenced is not None
+        ]
+        return lost, fenced
 
     def _lives(self, name: str, status: crm_mon.Status, *, unknown: bool) -> bool:
         """Whether one has been running since before Pacemaker lost it, by its nova-compute."""
@@ -135,3 +155,14 @@ class SparedHosts:
             return lost is not None and self.up_for(name) > self.now() - lost + UPTIME_MARGIN
         except ApiError:
             return unknown
+
+
+def _is_off(status: crm_mon.Status, node: crm_mon.Node) -> bool:
+    """Whether Pacemaker is not connected to one, and does nothing about it now."""
+    connection = status.connection(node.name)
+    return (
+        connection is not None
+        and connection.role == "Stopped"
+        and not connection.stopped_on_purpose
+        and not status.being_fenced(node)
+    )

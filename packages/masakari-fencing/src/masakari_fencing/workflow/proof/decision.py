@@ -37,7 +37,6 @@ class Verdict(enum.Enum):
     DONE = "nothing left to recover"
     BACK = "back in service"
     WAIT = "wait"
-    CONNECT = "have Pacemaker connect to it"
     FENCE = "fence"
     REFUSE = "refuse"
 
@@ -241,10 +240,11 @@ def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> 
     if seen.in_service and fenced and _reports(seen, fenced):
         # Nova could not be asked to force it down: its instances are started where they are. But
         # if it died again before Pacemaker watches it, nobody would notice.
-        watched = Verdict.CONNECT if seen.fenced is not None else Verdict.BACK
-        return Judgement(
-            watched, text, moment=fenced, since=_down_since(seen, record, policy, fenced)
-        )
+        if seen.fenced is not None:
+            text += ", and Pacemaker is not connected to it yet: pacemaker_remote must run there"
+            return Judgement(Verdict.WAIT, text, unknown=True)
+        since = _down_since(seen, record, policy, fenced)
+        return Judgement(Verdict.BACK, text, moment=fenced, since=since)
     if seen.in_service and fenced and _may_report(seen, fenced):
         return _DOUBTFUL
     if record.fruitless >= FRUITLESS:

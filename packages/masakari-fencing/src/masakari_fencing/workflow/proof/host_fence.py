@@ -10,7 +10,7 @@ from typing import Protocol
 
 from masakari_fencing.commands import Runner
 from masakari_fencing.openstack.compute_service import ServiceState
-from masakari_fencing.pacemaker import cibadmin, crm_mon, readmission, stonith_admin, tools
+from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
 from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recovery import Proof, Record
 from masakari_fencing.workflow.proof.decision import (
@@ -37,9 +37,6 @@ itself notices a loss several times sooner."""
 
 FENCE_RETRY = 5.0
 """Seconds between two attempts to have a host fenced."""
-
-CONNECT_RETRY = 10.0
-"""Seconds between two requests to connect to a host: its pacemaker_remote may not run yet."""
 
 RECORD_DELAY = 10.0
 """Seconds in which the cluster records a fence that it has confirmed: milliseconds, mostly."""
@@ -153,7 +150,7 @@ class HostFence:
         self._told = ""
         self._node = ""
         self._settled: float | None = None
-        self._next_fence = self._next_connect = 0.0
+        self._next_fence = 0.0
         self._failure = ""
         self._asked = ""
 
@@ -174,8 +171,6 @@ class HostFence:
             judgement, fenced = self._look(report)
             if judgement.verdict is Verdict.FENCE:
                 judgement = self._fence(report, judgement, end)
-            elif judgement.verdict is Verdict.CONNECT:
-                judgement = self._connect(judgement)
             if judgement.verdict is Verdict.FENCED:
                 return self._proof(fenced or 0.0, judgement)
             if judgement.verdict is Verdict.DONE:
@@ -328,17 +323,6 @@ class HostFence:
             raise Withdrawn(reason)
         # All that has taken its time; nothing is cut off for what was true before.
         return self._look(report)[0]
-
-    def _connect(self, judgement: Judgement) -> Judgement:
-        """Have Pacemaker connect at once, instead of after its interval for fenced hosts."""
-        if self._clock() >= self._next_connect:
-            self._next_connect = self._clock() + CONNECT_RETRY
-            try:
-                readmission.connect(self._runner, self._node)
-            except tools.PacemakerError as error:
-                LOG.warning("Pacemaker does not connect to host %s yet: %s", self._node, error)
-        text = f"{judgement.reason}, and Pacemaker is not connected to it"
-        return Judgement(Verdict.WAIT, f"{text}: pacemaker_remote must run there", unknown=True)
 
     def _tell(self, text: str) -> None:
         if text != self._told:
