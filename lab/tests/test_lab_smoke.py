@@ -76,20 +76,19 @@ def test_machines_know_their_names_and_each_other(watcher, node, container):
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh, which Juju's client needs")
 def test_a_machine_is_ready_for_a_real_jujus_client(lab, node, tmp_path):
-    juju = RealJuju("juju", tmp_path / "data", lab.network.path())
-    Site(lab, juju, print).prepare(node.id)
-    (key,) = (tmp_path / "data" / "ssh").glob("*.pub")
+    # The client's way in, and the options that it gives: opensshOptions of github.com/juju/utils.
+    ssh = RealJuju("ssh", tmp_path, lab.network.path())
+    Site(lab, ssh, print).prepare(node.id)
+    (key,) = (ssh.data / "ssh").glob("*.pub")
     address = node.addresses["internal"].ip
     wanted = ("curl", "tmux", "iptables", "python3", "sudo")
     script = f"""
         sudo -n true && . /etc/os-release && echo $ID $VERSION_ID && id -nG syslog
         for command in {" ".join(wanted)}; do command -v $command >/dev/null && echo $command; done
     """
-    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o",
-               "BatchMode=yes", "-i", str(key.with_suffix(""))]  # fmt: skip
-    argv = ["nsenter", f"--net={lab.network.path()}", "ssh", *options, f"root@{address}", script]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
-    assert done.stdout.split("\n")[:-1] == ["ubuntu 22.04", "syslog adm", *wanted], done.stderr
+    options = ["-o", "PasswordAuthentication no", "-o", "ServerAliveInterval 30"]
+    said = ssh(*options, "-i", str(key.with_suffix("")), f"root@{address}", script, timeout=60)
+    assert said.split("\n")[:-1] == ["ubuntu 22.04", "syslog adm", *wanted]
 
 
 def test_a_command_gets_a_clean_environment_and_its_input(container):

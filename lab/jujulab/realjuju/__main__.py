@@ -81,7 +81,7 @@ def main() -> None:
     try:
         lab = Lab()
         model = os.environ.get("JUJU_MODEL", "")
-        juju = RealJuju(find(), lab.home / "juju-data", lab.network.path(), model)
+        juju = RealJuju(find(), lab.home, lab.network.path(), model)
         inside = words[0] not in ANYWHERE
         if inside:
             site = Site(lab, juju, _say, dry_run="--dry-run" in words)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jujulab.files import LAB
+from jujulab.files import LAB, replace_text
 from jujulab.juju.errors import JujuError
+from jujulab.machines.addresses import SPACES
 
 SUPPORTED = ((3, 6), (4,))
 """Releases of Juju, by the beginnings of their version numbers."""
@@ -48,7 +50,7 @@ class RealJuju:
 
     Args:
         binary: its path.
-        data: its directory, JUJU_DATA.
+        home: the lab's directory; the client's data, JUJU_DATA, are in it.
         network: the file of the network namespace that it runs in; it has the lab's spaces.
         model: JUJU_MODEL. With it the client runs in the host's own network, where it has reached
             that model's controller before, and with the data that it had then.
@@ -56,7 +58,7 @@ class RealJuju:
     """
 
     def __init__(
-        self, binary: str, data: Path, network: Path, model: str = "", run: Run = subprocess.run
+        self, binary: str, home: Path, network: Path, model: str = "", run: Run = subprocess.run
     ) -> None:
         self.model = model
         self._run = run
@@ -64,9 +66,36 @@ class RealJuju:
         self._inside = [] if model else ["nsenter", f"--net={network}"]
         self._environment = dict(os.environ)
         own = Path(os.environ.get("HOME", "/root"), ".local/share/juju")
-        self.data = Path(os.environ.get("JUJU_DATA", own)) if model else data
+        self.data = Path(os.environ.get("JUJU_DATA", own)) if model else home / "juju-data"
         if not model:
-            self._environment["JUJU_DATA"] = str(data)
+            self._environment["JUJU_DATA"] = str(self.data)
+        self._ssh = home / "real-juju" / "ssh"
+        self._environment["PATH"] = f"{self._ssh}:{os.environ.get('PATH', os.defpath)}"
+
+    def know_machines(self) -> None:
+        """Let the client's `ssh` into the lab's machines, whose keys nobody has seen before.
+
+        Juju's client runs the `ssh` of the PATH without a word on the machines' keys
+        (`opensshOptions` of github.com/juju/utils, ssh/ssh_openssh.go). It would ask on the
+        terminal, fail where there is none, and keep the answer among the user's own known hosts.
+
+        Raises:
+            JujuError: there is no `ssh`.
+        """
+        ssh = shutil.which("ssh")
+        if not ssh or not shutil.which("ssh-keygen"):
+            raise JujuError("no ssh on this machine, which Juju's client needs: openssh-client")
+        self._ssh.mkdir(parents=True, exist_ok=True)
+        networks = " ".join(str(net.network_address)[:-1] + "*" for net in SPACES.values())
+        config, command = self._ssh / "config", self._ssh / "ssh"
+        replace_text(
+            config,
+            f"Host {networks}\n  StrictHostKeyChecking no\n"
+            f'  UserKnownHostsFile "{self._ssh}/known_hosts"\n'
+            "Host *\n  Include ~/.ssh/config\n  Include /etc/ssh/ssh_config\n",
+        )
+        replace_text(command, f'#!/bin/sh\nexec {shlex.join([ssh, "-F", str(config)])} "$@"\n')
+        command.chmod(0o755)
 
     def version(self) -> tuple[int, ...]:
         """Return the client's version number.

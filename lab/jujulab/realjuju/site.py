@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import tempfile
 import time
@@ -203,8 +202,7 @@ class Site:
 
     def _keys(self) -> str:
         """Return the public keys of Juju's client; it uses each pair in this directory."""
-        if not shutil.which("ssh-keygen"):
-            raise JujuError("no ssh on this machine, which Juju's client needs: openssh-client")
+        self._juju.know_machines()
         folder = self._juju.data / "ssh"
         if not list(folder.glob("*.pub")):
             folder.mkdir(parents=True, mode=0o700, exist_ok=True)

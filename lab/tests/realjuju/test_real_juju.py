@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from ipaddress import IPv4Interface
@@ -74,7 +75,7 @@ class Bench:
         self.said_by_site: list[str] = []
 
     def site(self, model: str = "") -> Site:
-        juju = RealJuju(find(), self.lab.home / "juju-data", Path("/run/netns/lab"), model)
+        juju = RealJuju(find(), self.lab.home, Path("/run/netns/lab"), model)
         return Site(self.lab, juju, self.said_by_site.append)
 
     def set(self, **values: object) -> None:
@@ -170,6 +171,23 @@ def test_a_container_is_a_machine_of_its_own_on_a_node_that_is_on(bench):
     assert bench.told("add-machine") == [
         "add-machine ssh:root@10.77.3.100", "add-machine ssh:root@10.77.3.101",
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh to ask")
+def test_the_clients_ssh_takes_the_keys_of_the_labs_machines_and_of_no_other(bench):
+    bench.site().prepare("1")
+    ssh = RealJuju("ssh", bench.lab.home, Path("/run/netns/lab"))
+
+    def settings(host: str) -> list[str]:
+        lines = ssh("-G", host).splitlines()
+        return [line for line in lines if line.startswith(("stricthost", "userknown"))]
+
+    known = f"{bench.lab.home}/real-juju/ssh/known_hosts"
+    ours = settings("root@10.77.3.11")
+    assert "stricthostkeychecking false" in ours
+    assert f"userknownhostsfile {known}" in ours
+    assert known not in str(settings("root@192.0.2.1"))
+    assert "stricthostkeychecking false" not in settings("root@192.0.2.1")
 
 
 def test_a_new_node_is_the_next_one_and_not_the_controllers(bench):
@@ -285,7 +303,7 @@ def test_a_machine_without_ssh(bench, monkeypatch):
 
 def test_a_dry_run_adds_no_machine(bench):
     bench.site().ensure()
-    juju = RealJuju(find(), bench.lab.home / "juju-data", Path("/run/netns/lab"))
+    juju = RealJuju(find(), bench.lab.home, Path("/run/netns/lab"))
     site = Site(bench.lab, juju, print, dry_run=True)
     with pytest.raises(JujuError, match="machine 1 is not in the model yet, and a dry run adds"):
         site.machine("1")
