@@ -186,24 +186,26 @@ def _show(call: Invocation, results: dict[str, Any]) -> None:
 
 
 def _outcome(results: dict[str, Any], late: list[str]) -> int:
-    """Return the exit code, after telling of tasks that failed or have not ended."""
-    failed = [info for info in results.values() if info["status"] != "completed" or _code(info)]
-    if failed:
-        plural = ("", "s")[len(failed) > 1]
-        lines = "\n".join(
-            f' - id "{info["id"]}" with return code {_code(info)}' for info in failed
-        )
+    """Return the exit code, after telling of processes that failed and tasks that have not ended.
+
+    An action that says itself that it failed, by `action-fail`, ends well for the client: only
+    its status tells (`waitForTasks` of Juju 3.6.28 and 4.0.15, cmd/juju/action/common.go).
+    """
+    codes = {info["id"]: _code(info) for info in results.values() if _code(info) > 0}
+    if codes:
+        plural = ("", "s")[len(codes) > 1]
+        lines = "\n".join(f' - id "{n}" with return code {code}' for n, code in codes.items())
         say(
             f"ERROR the following task{plural} failed:\n{lines}\n\n"
             "use 'juju show-task' to inspect the failure" + plural
         )
     if late:
         say(f"ERROR timed out waiting for results from: {', '.join(late)}")
-    return 1 if failed or late else 0
+    return 1 if codes or late else 0
 
 
 def _code(info: dict[str, Any]) -> int:
-    """Return a task's exit code."""
+    """Return the exit code of a task's process; 0 for none."""
     return int(info.get("results", {}).get("return-code", 0))
 
 

@@ -106,7 +106,8 @@ class Console:
         self.say(f"$ juju run {unit} {action} {' '.join(parameters)}".rstrip())
         result = self._run("run", unit, action, *parameters, "--format", "json", timeout=600)
         tasks = json.loads(result.stdout) if result.stdout.strip() else {}
-        if result.returncode:
+        # What fails by the charm's own word, or cannot be asked of a unit, ends well for Juju.
+        if result.returncode or {task["status"] for task in tasks.values()} != {"completed"}:
             messages = [str(task.get("message")) for task in tasks.values()]
             reason = "; ".join(messages) or result.stderr.strip()
             raise StepError(f"the action {action} of {unit} failed: {reason}")

@@ -1,5 +1,7 @@
 """What counts as ready when a program waits for a deployment."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +111,25 @@ def test_a_deployment_that_stood_still_is_said_so(
     monkeypatch.setattr(Client, "call", lambda _self, _method: [STALL, {**STALL, "since": 1.0}])
     Model(status("waiting", "idle"), status("active", "idle")).wait_active("it", timeout=60)
     assert capsys.readouterr().out.count(STALLED) == 1
+
+
+@pytest.mark.parametrize(
+    ("printed", "said", "text"),
+    [
+        ({"a/0": {"status": "failed", "message": "no such host"}}, "", "no such host"),
+        ({}, "Operation 3 failed to schedule any tasks:", "failed to schedule"),
+    ],
+)
+def test_an_action_that_fails_is_an_error_whatever_the_client_ends_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: object, said: str, text: str
+) -> None:
+    """Juju's client ends with 0 where the charm's process does, and where no unit was asked."""
+    juju = tmp_path / "juju"
+    juju.write_text(f"#!/bin/sh\necho '{json.dumps(printed)}'\necho '{said}' >&2\n")
+    juju.chmod(0o755)
+    monkeypatch.setattr(console, "JUJU", juju)
+    with pytest.raises(StepError, match=f"the action add-hosts of a/leader failed: .*{text}"):
+        Console(quiet=True).run_action("a/leader", "add-hosts")
 
 
 def test_giving_up_names_what_is_left_and_where_it_stood_still(

@@ -59,6 +59,8 @@ def test_actions(juju, charm):
     with pytest.raises(jubilant.TaskError) as failure:
         juju.run("web/0", "refuse")
     assert (failure.value.task.status, failure.value.task.message) == ("failed", "not today")
+    # The exit code is that of the charm's process, which has done its work.
+    assert "failed: not today" in juju.cli("run", "web/0", "refuse")
     with pytest.raises(ValueError, match="nothing-like-it"):
         juju.run("web/0", "nothing-like-it")
     with pytest.raises(jubilant.CLIError, match='"name" property is missing and required'):
