@@ -141,6 +141,7 @@ class Files:
         for monitor in MONITORS:
             uts_name = name if monitor.kernel_name and name != socket.gethostname() else ""
             context = {
+                "service": monitor.service,
                 "program": monitor.program,
                 "conf": CONF,
                 "uts_name": uts_name,

@@ -3,10 +3,11 @@
 
 usage: masakari-monitor-sender PROGRAM [ARGUMENT...]
 
-Masakari refuses a report as a duplicate that equals one of a moment before, and its monitors take
-that for delivered: an instance whose QEMU dies twice within that time would stay dead. So where an
-instance's report is refused as a duplicate, and the instance is still dead, it is sent again, with
-the present time, until it is accepted.
+An instance's report is kept until Masakari has taken it, the instance runs again, or is not here
+any more: Masakari's monitors give a report up after some minutes, lose it when they are restarted,
+and take one for delivered that was refused as a duplicate, as it equals one of a moment before: an
+instance whose QEMU dies twice within that time would stay dead. What is kept lies in the service's
+runtime directory: systemd keeps that when it restarts the service, and no longer.
 
 And the process monitor reports a process that has just been restarted, where that took the last of
 the attempts that it has: such a report is not sent at all, as it would close a healthy host.
@@ -16,8 +17,11 @@ This file is installed on the hypervisor and imports what is there, nothing of t
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import json
 import logging
+import os
 import runpy
 import subprocess
 import sys
@@ -26,30 +30,101 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 LOG = logging.getLogger("masakarimonitors.sender")
 
 INTERVAL = 5.0
 """Seconds between two attempts."""
 
-PATIENCE = 600.0
-"""Seconds after which it is given up: longer than any sensible interval for duplicates."""
+PATIENCE = 14400.0
+"""Seconds after its failure after which an instance's report is given up."""
+
+DIRECTORY = "RUNTIME_DIRECTORY"
+"""Where systemd says which directory is the service's (systemd.exec(5))."""
+
+
+class Kept:
+    """Reports of instances that Masakari has not taken yet.
+
+    Args:
+        directory: where there is a file for each of them; None: nowhere.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._since: dict[str, float] = {}
+        self.lock = threading.Lock()
+        self.tried: set[str] = set()
+
+    def add(self, report: dict[str, Any]) -> None:
+        """Keep a report, unless one of the same instance is kept."""
+        uuid, now = uuid_of(report), time.time()
+        if uuid in self._since:
+            return
+        self._since[uuid] = now
+        if self._directory is None:
+            return
+        text = json.dumps({"since": now, "report": {**report, "generated_time": None}})
+        path = self._path(uuid)
+        try:
+            path.with_suffix(".new").write_text(text, encoding="utf-8")
+            path.with_suffix(".new").replace(path)
+        except OSError as error:
+            LOG.warning("The report of %s will not outlast this process: %s", uuid, error)
+
+    def drop(self, uuid: str) -> None:
+        """Nothing is left to be done about an instance."""
+        self._since.pop(uuid, None)
+        if self._directory is not None:
+            with contextlib.suppress(OSError):
+                self._path(uuid).unlink()
+
+    def waits(self, uuid: str) -> bool:
+        """Whether an instance's report is kept, and not too old."""
+        return time.time() - self._since.get(uuid, 0.0) < PATIENCE
+
+    def left(self) -> list[dict[str, Any]]:
+        """Return the reports that a process before this one has left."""
+        found = []
+        for path in sorted(self._directory.glob("*.json")) if self._directory else ():
+            try:
+                data = json.loads(path.read_text(encoding="utf-8"))
+                uuid = uuid_of(data["report"])
+                self._since[uuid] = float(data["since"])
+                if self.waits(uuid):
+                    found.append(data["report"])
+                else:
+                    self.drop(uuid)
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                LOG.warning("%s is no report: %r", path, error)
+        return found
+
+    def _path(self, uuid: str) -> Path:
+        return Path(self._directory or "", f"{uuid}.json")
 
 
 class Client:
-    """A client for Masakari's API that does not take an instance's refused report for delivered.
+    """A client for Masakari's API that keeps an instance's report until it is taken.
 
     Args:
-        client: openstacksdk's `instance_ha` proxy.
+        make: makes openstacksdk's `instance_ha` proxy, which may need Keystone.
         dead: whether an instance of this machine does not run, by its UUID; None where nobody
             knows.
+        kept: the reports that are not taken yet.
     """
 
-    def __init__(self, client: Any, dead: Callable[[str], bool | None]) -> None:
-        self._client = client
+    def __init__(
+        self, make: Callable[[], Any], dead: Callable[[str], bool | None], kept: Kept
+    ) -> None:
+        self._make = make
+        self._made: Any = None
         self._dead = dead
-        self._waiting: set[str] = set()
-        self._lock = threading.Lock()
+        self._kept = kept
+
+    def _send(self, report: dict[str, Any]) -> Any:
+        self._made = self._made or self._make()
+        return self._made.create_notification(**report)
 
     def create_notification(self, **report: Any) -> Any:
         """Send a report; see openstacksdk.
@@ -57,45 +132,60 @@ class Client:
         Raises:
             openstack.exceptions.HttpException: the API refuses it.
         """
+        if report["type"] != "VM":
+            return self._send(report)
+        self._kept.add(report)
         try:
-            return self._client.create_notification(**report)
+            answer = self._send(report)
         except Exception as error:
-            if report["type"] == "VM" and is_duplicate(error):
-                self._begin(report)
+            if getattr(error, "status_code", None) == 409 and not is_duplicate(error):
+                self._kept.drop(uuid_of(report))
             raise
+        self._kept.drop(uuid_of(report))
+        return answer
 
-    def _begin(self, report: dict[str, Any]) -> None:
-        uuid = report["payload"]["instance_uuid"]
-        with self._lock:
-            if uuid in self._waiting:
+    def keep_trying(self, report: dict[str, Any]) -> None:
+        """Go on with an instance's report that the monitor has given up, if it is still kept."""
+        uuid = uuid_of(report)
+        with self._kept.lock:
+            if uuid in self._kept.tried or not self._kept.waits(uuid):
                 return
-            self._waiting.add(uuid)
-        LOG.info("%s has failed again: it is reported until Masakari takes it", uuid)
+            self._kept.tried.add(uuid)
+        LOG.info("%s has failed: it is reported until Masakari takes it", uuid)
         threading.Thread(target=self._again, args=(uuid, report), daemon=True).start()
 
     def _again(self, uuid: str, report: dict[str, Any]) -> None:
-        end = time.monotonic() + PATIENCE
         try:
-            while time.monotonic() < end:
+            while self._kept.waits(uuid):
                 time.sleep(INTERVAL)
                 dead = self._dead(uuid)
                 if dead is False or (dead and self._accepted(uuid, report)):
                     return
-            LOG.error("%s has failed again, and Masakari did not take the report", uuid)
+            LOG.error("%s has failed, and Masakari did not take the report", uuid)
         finally:
-            with self._lock:
-                self._waiting.discard(uuid)
+            with self._kept.lock:
+                self._kept.drop(uuid)
+                self._kept.tried.discard(uuid)
 
     def _accepted(self, uuid: str, report: dict[str, Any]) -> bool:
         now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
         try:
-            self._client.create_notification(**{**report, "generated_time": now})
+            self._send({**report, "generated_time": now})
         except Exception as error:  # openstacksdk and requests have many of their own
             if not is_duplicate(error):
-                LOG.warning("The second failure of %s is not reported yet: %s", uuid, error)
+                LOG.warning("The failure of %s is not reported yet: %s", uuid, error)
             return False
-        LOG.info("The second failure of %s is reported", uuid)
+        LOG.info("The failure of %s is reported", uuid)
         return True
+
+
+def uuid_of(report: dict[str, Any]) -> str:
+    """Return which instance a report is about.
+
+    Raises:
+        ValueError: it says none.
+    """
+    return str(UUID(report["payload"]["instance_uuid"]))
 
 
 def is_duplicate(error: Exception) -> bool:
@@ -157,11 +247,17 @@ def make(base: type[Any], conf: Any) -> type[Any]:
     class Sender(base):
         """Sends reports; see this module."""
 
+        def __init__(self) -> None:
+            super().__init__()
+            self._kept = Kept(Path(os.environ[DIRECTORY]) if DIRECTORY in os.environ else None)
+            for report in self._kept.left():
+                self.masakari_client.keep_trying(report)
+
         def _make_client(self) -> Client:
             def dead(uuid: str) -> bool | None:
                 return instance_is_dead(conf.libvirt.connection_uri, uuid)
 
-            return Client(super()._make_client(), dead)
+            return Client(super()._make_client, dead, self._kept)
 
         def send_notification(self, retries: int, interval: int, event: Any) -> None:
             report = event["notification"]
@@ -171,6 +267,8 @@ def make(base: type[Any], conf: Any) -> type[Any]:
                     LOG.info("%s runs again: it is not reported", name)
                     return
             super().send_notification(retries, interval, event)
+            if report["type"] == "VM":
+                self.masakari_client.keep_trying(report)
 
     return Sender
 

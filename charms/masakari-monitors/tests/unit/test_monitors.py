@@ -34,6 +34,14 @@ def test_monitors_that_report_the_kernels_name_get_novas(ctx, host):
         assert AS_HOST not in drop_in(host, service)
 
 
+def test_what_masakari_has_not_taken_outlasts_a_restart_of_the_instance_monitor(ctx, host):
+    running(ctx, host)
+    text = drop_in(host, INSTANCE)
+    assert f"RuntimeDirectory={INSTANCE}\n" in text
+    assert "RuntimeDirectoryPreserve=restart\n" in text
+    assert "RuntimeDirectory" not in drop_in(host, HOST)
+
+
 def test_where_the_names_agree_they_run_as_usual(ctx, host, monkeypatch):
     monkeypatch.setattr(socket, "gethostname", lambda: "node1.maas")
     running(ctx, host)

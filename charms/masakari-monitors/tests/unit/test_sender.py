@@ -54,10 +54,21 @@ def quick(monkeypatch):
     monkeypatch.setattr(sender, "INTERVAL", 0.001)
 
 
+def make_client(api, dead, kept=None):
+    return sender.Client(lambda: api, dead, kept or sender.Kept(None))
+
+
 def send(client, what):
+    """Send what is not taken, and give it up, as the monitors do."""
     with pytest.raises(Exception) as caught:
         client.create_notification(**what)
+    if what["type"] == "VM":
+        client.keep_trying(what)
     return caught.value
+
+
+def ended(client):
+    return lambda: not client._kept.tried
 
 
 def wait_for(condition):
@@ -69,19 +80,19 @@ def wait_for(condition):
 
 def test_what_is_accepted_is_sent_once():
     api = Api()
-    assert sender.Client(api, lambda uuid: True).create_notification(**report()) == report()
+    assert make_client(api, lambda uuid: True).create_notification(**report()) == report()
     assert len(api.taken) == 1
 
 
 def test_a_guest_that_dies_twice_is_reported_again_until_it_is_taken():
     api = Api(DUPLICATE, DUPLICATE, ConnectionError("away"), DUPLICATE)
-    client = sender.Client(api, lambda uuid: uuid == GUEST)
+    client = make_client(api, lambda uuid: uuid == GUEST)
     assert send(client, report()) is DUPLICATE
     wait_for(lambda: api.taken)
     (taken,) = api.taken
     assert {**taken, "generated_time": "then"} == report()
     assert taken["generated_time"].tzinfo is None, "in UTC without saying so, as the monitors do"
-    wait_for(lambda: not client._waiting)
+    wait_for(ended(client))
     assert api.asked == 5
 
 
@@ -89,26 +100,26 @@ def test_a_guest_that_runs_again_is_left_alone():
     """Its report would stop it."""
     api = Api(DUPLICATE)
     answers = [None, None, False]
-    client = sender.Client(api, lambda uuid: answers.pop(0))
+    client = make_client(api, lambda uuid: answers.pop(0))
     send(client, report())
-    wait_for(lambda: not client._waiting)
+    wait_for(ended(client))
     assert (api.taken, api.asked, answers) == ([], 1, [])
 
 
 def test_it_does_not_try_for_ever(monkeypatch):
     monkeypatch.setattr(sender, "PATIENCE", 0.01)
-    client = sender.Client(Api(DUPLICATE), lambda uuid: None)
+    client = make_client(Api(DUPLICATE), lambda uuid: None)
     send(client, report())
-    wait_for(lambda: not client._waiting)
+    wait_for(ended(client))
 
 
 def test_one_guest_is_waited_for_once():
     api, gate = Api(DUPLICATE, DUPLICATE), threading.Event()
-    client = sender.Client(api, lambda uuid: gate.wait(UNTIL))
+    client = make_client(api, lambda uuid: gate.wait(UNTIL))
     send(client, report())
     send(client, report())
     gate.set()
-    wait_for(lambda: not client._waiting)
+    wait_for(ended(client))
     assert len(api.taken) == 1
 
 
@@ -116,15 +127,15 @@ def test_one_guest_is_waited_for_once():
     ("what", "error"),
     [
         (report(), MAINTENANCE),
-        (report(), HttpError(400, "duplicate")),
         (report("COMPUTE_HOST"), DUPLICATE),
+        (report("COMPUTE_HOST"), ConnectionError("away")),
     ],
 )
 def test_what_else_is_refused_is_the_monitors_own_affair(what, error):
     api = Api(error)
-    client = sender.Client(api, lambda uuid: True)
+    client = make_client(api, lambda uuid: True)
     assert send(client, what) is error
-    assert (client._waiting, api.asked) == (set(), 1)
+    assert (client._kept.tried, api.asked) == (set(), 1)
 
 
 class Libvirt(ModuleType):
@@ -173,16 +184,32 @@ def test_libvirt_is_asked_whether_a_instance_is_dead(monkeypatch, libvirt, dead)
 
 
 class SendNotification:
-    """The monitors' own sender, as far as ours builds on it."""
+    """The monitors' own sender, as far as ours builds on it: it tries so often, and gives up."""
+
+    api = Api()
 
     def __init__(self):
         self.sent = []
+        self._masakari_client = None
+
+    @property
+    def masakari_client(self):
+        self._masakari_client = self._masakari_client or self._make_client()
+        return self._masakari_client
 
     def _make_client(self):
-        return Api()
+        return self.api
 
     def send_notification(self, retries, interval, event):
         self.sent.append((retries, interval, event))
+        for _ in range(retries):
+            try:
+                self.masakari_client.create_notification(**event["notification"])
+                return
+            except Exception as error:
+                if getattr(error, "status_code", 0) == 409:
+                    return
+        self._masakari_client = None
 
 
 @pytest.fixture
@@ -213,13 +240,126 @@ def test_a_process_that_was_restarted_is_not_reported(monkeypatch, conf, table, 
     assert made.sent == ([(12, 10, event)] if reported else [])
 
 
-def test_other_reports_go_the_monitors_own_way(conf, monkeypatch):
+def test_other_reports_go_the_monitors_own_way(conf):
     made = sender.make(SendNotification, conf)()
-    event = {"notification": report()}
+    event = {"notification": report("COMPUTE_HOST")}
     made.send_notification(12, 10, event)
     assert made.sent == [(12, 10, event)]
-    monkeypatch.setitem(sys.modules, "libvirt", Libvirt(guest=0))
-    assert made._make_client()._dead(GUEST) is True
+
+
+class Machine:
+    """A hypervisor whose monitor is started, and started again; one of its instances is dead."""
+
+    def __init__(self, conf, directory, monkeypatch):
+        self.conf, self.directory = conf, directory
+        self.api = Api()
+        monkeypatch.setenv("RUNTIME_DIRECTORY", str(directory))
+        self.libvirt = Libvirt(guest=0)
+        monkeypatch.setitem(sys.modules, "libvirt", self.libvirt)
+
+    def start(self, *answers):
+        """Start the monitor; Masakari answers so from now on."""
+        self.api = Api(*answers)
+        base = type("Base", (SendNotification,), {"api": self.api})
+        return sender.make(base, self.conf)()
+
+    @property
+    def kept(self):
+        return sorted(path.name for path in self.directory.iterdir())
+
+
+@pytest.fixture
+def machine(conf, tmp_path, monkeypatch):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    return Machine(conf, directory, monkeypatch)
+
+
+AWAY = [ConnectionError("away")] * 3
+EVENT = {"notification": report()}
+
+
+def test_what_the_monitor_gives_up_is_tried_on(machine):
+    made = machine.start(*AWAY, DUPLICATE)
+    made.send_notification(3, 10, EVENT)
+    wait_for(lambda: machine.api.taken)
+    wait_for(lambda: machine.kept == [])
+    assert machine.api.asked == 5
+
+
+def test_what_is_not_taken_yet_outlasts_a_restart(machine, monkeypatch):
+    monkeypatch.setattr(sender, "INTERVAL", 1000)
+    machine.start(*AWAY).send_notification(3, 10, EVENT)
+    assert machine.kept == [f"{GUEST}.json"]
+    monkeypatch.setattr(sender, "INTERVAL", 0.001)
+    machine.start(*AWAY)
+    wait_for(lambda: machine.api.taken)
+    wait_for(lambda: machine.kept == [])
+    (taken,) = machine.api.taken
+    assert {**taken, "generated_time": "then"} == report()
+
+
+def test_a_report_is_kept_before_it_is_sent(machine):
+    """The monitor may be killed while it waits for an answer."""
+    seen = []
+    made = machine.start()
+    machine.api.create_notification = lambda **report: seen.append(machine.kept)
+    made.send_notification(3, 10, EVENT)
+    assert (seen, machine.kept) == ([[f"{GUEST}.json"]], [])
+
+
+def leave(machine, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sender, "INTERVAL", 1000)
+        machine.start(*AWAY).send_notification(3, 10, EVENT)
+
+
+def test_after_a_restart_one_that_runs_again_is_left_alone(machine, monkeypatch):
+    leave(machine, monkeypatch)
+    machine.libvirt.guest = 1
+    machine.start()
+    wait_for(lambda: machine.kept == [])
+    assert machine.api.taken == []
+
+
+def test_after_a_restart_what_is_too_old_is_forgotten(machine, monkeypatch):
+    leave(machine, monkeypatch)
+    monkeypatch.setattr(sender, "PATIENCE", 0.0)
+    machine.start()
+    assert (machine.kept, machine.api.asked) == ([], 0)
+
+
+def test_a_file_that_is_no_report_keeps_no_other_from_being_sent(machine, monkeypatch):
+    leave(machine, monkeypatch)
+    for name, text in (("0", "{"), ("1", "[]"), ("2", '{"since": 0, "report": {"payload": {}}}')):
+        (machine.directory / f"{name}.json").write_text(text)
+    machine.start()
+    wait_for(lambda: machine.api.taken)
+
+
+def test_a_monitor_starts_while_keystone_is_away(machine, monkeypatch):
+    leave(machine, monkeypatch)
+    answers = [ConnectionError("no Keystone"), ConnectionError("no Keystone")]
+
+    def make(self):
+        if answers:
+            raise answers.pop()
+        return machine.api
+
+    monkeypatch.setattr(SendNotification, "_make_client", make)
+    machine.start()
+    wait_for(lambda: machine.api.taken)
+
+
+def test_a_refusal_is_final(machine):
+    machine.start(MAINTENANCE).send_notification(3, 10, EVENT)
+    assert (machine.kept, machine.api.asked) == ([], 1)
+
+
+def test_a_directory_that_cannot_be_written_keeps_nothing_from_being_sent(machine):
+    machine.directory.rmdir()
+    machine.start().send_notification(3, 10, EVENT)
+    assert len(machine.api.taken) == 1
 
 
 def test_the_program_runs_with_this_sender(tmp_path, monkeypatch):
