@@ -1,6 +1,6 @@
 # Two commands do everything, on a fresh Debian 12 or Ubuntu machine as root:
 #   make demo   the main job: a cloud in the lab, a hypervisor dies, its guests recover
-#   make test   lint, unit tests, packing, bundle verification and the lab end to end
+#   make test   lint, unit tests, bundle verification and the lab end to end
 
 PYTHON ?= python3
 VENV := .venv
@@ -47,7 +47,7 @@ fresh: venv ## the bootstrap of both commands on a bare Debian 12 and 13 (root)
 	$(BIN)/python tests/bootstrap/fresh.py
 
 packing: venv ## charmcraft packs the charms, for both bases, and the same twice (root)
-	$(BIN)/tox run -e packing -- --all-bases
+	$(BIN)/tox run -e packing -- --pack
 
 pack: venv ## pack the charms with charmcraft (LXD, or Ubuntu)
 	$(BIN)/tox run -e pack

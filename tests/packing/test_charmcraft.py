@@ -21,11 +21,11 @@ needs_root = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def packs(tmp_path_factory, packed_bases):
+def packs(tmp_path_factory):
     """The packed charms of each base, and one of them packed again."""
     directory = tmp_path_factory.mktemp("packs")
     builder.machine()
-    jobs = [(base, directory / "first", ()) for base in packed_bases]
+    jobs = [(base, directory / "first", ()) for base in pack.BASES]
     jobs.append((pack.BASES[0], directory / "again", ("masakari",)))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda job: builder.pack(*job), jobs))
@@ -43,6 +43,7 @@ def contents(path):
 
 
 @needs_root
+@pytest.mark.parametrize("base", pack.BASES)
 @pytest.mark.parametrize("charm", workspace.CHARMS)
 def test_a_pack_has_what_juju_and_charmhub_want(packs, charm, base):
     files = contents(packed(packs, charm, base))
