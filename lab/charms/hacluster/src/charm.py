@@ -36,7 +36,7 @@ def main() -> None:
         actions.run(action, hacluster)
     else:
         hacluster.run()
-        unit.status(*hacluster.assess())
+        hacluster.tell()
     unit.commit()
 
 

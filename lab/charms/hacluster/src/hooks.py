@@ -18,6 +18,9 @@ POLICIES = ("ignore", "freeze", "stop", "suicide")
 
 PAUSED = "Paused. Use 'resume' action to resume normal service."
 
+RESOURCE = "Resource: "
+"""How a status begins that tells of a resource of the principal."""
+
 CONFIGURE = (
     "ha-relation-joined", "ha-relation-changed", "hanode-relation-changed",
     "peer-availability-relation-joined", "peer-availability-relation-changed",
@@ -188,6 +191,12 @@ class Hacluster(Leading):
         if "st-maas" not in cib.resources and any(decode(b, "stonith-hostname") for b in bags):
             self.configure()
 
+    def tell(self) -> None:
+        """Set the unit's status, and look again soon while resources are not running."""
+        status, message = self.assess()
+        self.unit.status(status, message)
+        self.look_again(wanted=message.startswith(RESOURCE))
+
     def assess(self) -> tuple[str, str]:
         """Return the unit's status, state and message."""
         return self.refused_options() or self.assess_cluster()
@@ -216,9 +225,9 @@ class Hacluster(Leading):
         names = (name for _, bag in self.unit.bags("ha") for name in Principal.read(bag).resources)
         for name in names:
             if name not in state.running:
-                return "waiting", f"Resource: {name} not yet configured"
+                return "waiting", f"{RESOURCE}{name} not yet configured"
             if not state.runs(name, self.host):
-                return "blocked", f"Resource: {name} not running"
+                return "blocked", f"{RESOURCE}{name} not running"
         if state.maintenance:
             return "maintenance", "Pacemaker in maintenance mode"
         return "active", "Unit is ready and clustered"

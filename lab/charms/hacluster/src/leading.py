@@ -18,8 +18,17 @@ START_WAIT = 30
 FENCING_WAIT = 50
 """Seconds from the first remote unit until fencing is set up, whoever is missing."""
 
-SETTLE_WAIT = 15
-"""Seconds for quorum, and for the principal's resources to start."""
+QUORUM_WAIT = 15
+"""Seconds for quorum."""
+
+SETTLE_WAIT = 3
+"""Seconds in a hook for the principal's resources to start."""
+
+LOOKS, LOOK_PAUSE = 180, 4
+"""For how many seconds, and how often, a unit looks whether they have started after that."""
+
+_LOOK = """\
+while sleep "$2"; do juju-exec "$1" "JUJU_DISPATCH_PATH=hooks/update-status ./dispatch"; done"""
 
 
 def log(text: str, level: str = "INFO") -> None:
@@ -45,7 +54,7 @@ class Leading(Peers):
             message = "Pacemaker is down. Please manually start it."
             self.unit.status("blocked", message)
             raise cluster.ClusterError(message)
-        if not cluster.wait(lambda state: state.quorum, SETTLE_WAIT):
+        if not cluster.wait(lambda state: state.quorum, QUORUM_WAIT):
             log("there is no quorum", "WARNING")
 
     def set_globals(self, cib: Cib) -> None:
@@ -141,14 +150,27 @@ class Leading(Peers):
             self._written.write_text(json.dumps(plan.digests))
 
     def settle(self, names: list[str]) -> None:
-        """Wait for resources of the cluster to start, so that the status is worth showing."""
+        """Wait a moment for resources to start, so that the status is worth showing.
+
+        Not for long: some start only after a hook of the principal, which waits for this one.
+        """
 
         def settled(state: State) -> bool:
             here = [name for name in names if name in state.running]
             return here != names or all(state.runs(name, self.host) for name in names)
 
-        if not cluster.wait(settled, SETTLE_WAIT):
-            log("not all resources run yet", "WARNING")
+        cluster.wait(settled, SETTLE_WAIT)
+
+    def look_again(self, *, wanted: bool) -> None:
+        """Have the status looked at again every few seconds, for some time, or no more."""
+        service = f"{self.unit.name.replace('/', '-')}-looks.service"
+        looking = (self.unit.root / "run/systemd/transient" / service).exists()
+        if wanted and not looking:
+            argv = ["systemd-run", "--quiet", "--collect", f"--unit={service}"]
+            argv += [f"--property=RuntimeMaxSec={LOOKS}", "sh", "-c", _LOOK, "sh"]
+            cluster.run(*argv, self.unit.name, str(LOOK_PAUSE))
+        elif looking and not wanted:
+            cluster.run("systemctl", "stop", service)
 
     def delete(self, wanted: Principal, cib: Cib) -> bool:
         """Delete the resources that the principal wants gone; return whether there were any."""

@@ -66,6 +66,10 @@ class Stepwise(Hacluster):
     def catch_up(self) -> None:
         """Do nothing: update-status only assesses."""
 
+    def tell(self) -> None:
+        """Set the unit's status, which stays until the next hook."""
+        self.unit.status(*self.assess())
+
     def wait_for_pacemaker(self) -> None:
         """Wait until Pacemaker is up on this machine.
 
