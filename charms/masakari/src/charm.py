@@ -187,8 +187,9 @@ class MasakariCharm(Pausable):
 
     def _on_segment_action(self, event: ops.ActionEvent) -> None:
         # Not at the top of the module: no hook needs it.
+        from masakari_fencing.openstack.rest import ApiError
+
         from segments import access, actions
-        from segments.cloud import CloudError
         from segments.lookup import ActionError
 
         name = event.handle.kind.removesuffix("_action")
@@ -198,7 +199,7 @@ class MasakariCharm(Pausable):
             if name == "return_host":
                 self._workload.recoveries.returned(event.params["host"])
                 self._workload.disarm.returned(event.params["host"])
-        except (ActionError, CloudError, PacemakerError, ValueError) as error:
+        except (ActionError, ApiError, PacemakerError, ValueError) as error:
             event.fail(str(error))
             return
         event.set_results(results)
@@ -206,9 +207,10 @@ class MasakariCharm(Pausable):
             self.react(event)  # the status has named the host
 
     def _on_recovery_action(self, event: ops.ActionEvent) -> None:
+        from masakari_fencing.openstack.rest import ApiError
+
         from recoveries import actions
         from segments import access
-        from segments.cloud import CloudError
         from segments.lookup import ActionError
 
         name = event.handle.kind.removesuffix("_action")
@@ -218,21 +220,22 @@ class MasakariCharm(Pausable):
 
         try:
             event.set_results(actions.run(name, self._workload, cloud, event.params))
-        except (ActionError, CloudError, ValueError) as error:
+        except (ActionError, ApiError, ValueError) as error:
             event.fail(str(error))
             return
         if name in actions.TOLD:
             self.react(event)
 
     def _on_planned(self, event: ops.ActionEvent) -> None:
+        from masakari_fencing.openstack.rest import ApiError
+
         from planned import actions
-        from segments.cloud import CloudError
         from segments.lookup import ActionError
 
         name = event.handle.kind.removesuffix("_action")
         try:
             results = actions.run(name, self._state(event), self._workload, event.params)
-        except (ActionError, CloudError, ValueError) as error:
+        except (ActionError, ApiError, ValueError) as error:
             event.fail(str(error))
             return
         event.set_results(results)

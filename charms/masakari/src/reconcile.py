@@ -179,7 +179,7 @@ class Workload:
         units |= {peer.name: peer.address for peer in state.peers}
         try:
             digest = self.haproxy.configure(state.config, units, certificates, serve=serve)
-        except haproxy.Refused:
+        except haproxy.BadConfiguration:
             result.problems.append(
                 blocked("HAProxy refuses its configuration: check ssl_cert and ssl_key, see log")
             )

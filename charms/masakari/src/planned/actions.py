@@ -27,7 +27,7 @@ def drain_host(state: State, workload: Workload, params: Mapping[str, Any]) -> R
 
     Raises:
         ActionError: something is left there, or it cannot be done.
-        CloudError: an API does not answer.
+        ApiError: an API does not answer.
     """
     return _move(Drain(access.cloud(state, workload)), params)
 
@@ -37,7 +37,7 @@ def restore_placement(state: State, workload: Workload, params: Mapping[str, Any
 
     Raises:
         ActionError: some are left elsewhere, or it cannot be done.
-        CloudError: an API does not answer.
+        ApiError: an API does not answer.
     """
     return _move(Restoring(access.cloud(state, workload)), params)
 
@@ -70,7 +70,7 @@ def run(action: str, state: State, workload: Workload, params: Mapping[str, Any]
 
     Raises:
         ActionError: it cannot be done.
-        CloudError: an API does not do it.
+        ApiError: an API does not do it.
         ValueError: a parameter is unusable.
     """
     try:

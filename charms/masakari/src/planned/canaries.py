@@ -8,9 +8,11 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from masakari_fencing.openstack.rest import ApiError
+
 from planned.drills import Kind
 from segments import servers
-from segments.cloud import Cloud, CloudError
+from segments.cloud import Cloud
 from segments.lookup import ActionError
 from segments.servers import Server
 
@@ -26,7 +28,7 @@ def choose(cloud: Cloud, params: Mapping[str, Any]) -> Kind:
 
     Raises:
         ActionError: something is missing, or not there.
-        CloudError: an API does not answer.
+        ApiError: an API does not answer.
     """
     count = int(params.get("canaries") or 0)
     if not count:
@@ -88,7 +90,7 @@ class Canaries:
         """All that there are now.
 
         Raises:
-            CloudError: Nova does not answer.
+            ApiError: Nova does not answer.
         """
         return sorted(servers.named(self._cloud, self._prefix), key=lambda one: one.name)
 
@@ -103,7 +105,7 @@ class Canaries:
 
         Raises:
             ActionError: one does not run there.
-            CloudError: Nova does not make one.
+            ApiError: Nova does not make one.
         """
         there = {one.name for one in self.look()}
         network = kind.network
@@ -140,7 +142,7 @@ class Canaries:
 
         Raises:
             ActionError: some are left.
-            CloudError: Nova does not answer.
+            ApiError: Nova does not answer.
         """
         end = self._clock() + timeout
         asked: set[str] = set()
@@ -157,7 +159,7 @@ class Canaries:
     def _delete(self, server: Server) -> None:
         try:
             self._cloud.tell_nova("DELETE", f"/servers/{server.uuid}")
-        except CloudError as error:
+        except ApiError as error:
             if "could not be found" not in str(error):
                 raise
 

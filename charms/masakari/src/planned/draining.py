@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from masakari_fencing.openstack.nova_api import Service
+from masakari_fencing.openstack.rest import Conflict
 from masakari_fencing.records.out_of_service import DRAINED
 
 from planned import moving
@@ -16,7 +17,7 @@ from preflight.findings import counted, enumerated, shortened
 from preflight.places import Ground
 from preflight.rehearsal import Move, Rules, play
 from segments import servers
-from segments.cloud import Cloud, ConflictError, SegmentHost
+from segments.cloud import Cloud, SegmentHost
 from segments.lookup import ActionError, Lookup
 from segments.results import Results, describe_host
 from segments.servers import Server
@@ -53,7 +54,7 @@ class Drain:
 
         Raises:
             ActionError: the host is in no segment, or does not work.
-            CloudError: an API does not answer.
+            ApiError: an API does not answer.
         """
         self._find(name)
         there = survey.take(self._cloud)
@@ -79,7 +80,7 @@ class Drain:
 
         Raises:
             ActionError: something is left there, or it cannot be done.
-            CloudError: an API does not answer.
+            ApiError: an API does not answer.
         """
         host, service = self._find(name)
         end = self._clock() + timeout
@@ -106,7 +107,7 @@ class Drain:
         """Have Nova place no more instances on a host.
 
         Raises:
-            CloudError: Nova does not.
+            ApiError: Nova does not.
         """
         if service.enabled:
             self._cloud.update_compute_service(service, status="disabled", disabled_reason=DRAINED)
@@ -124,7 +125,7 @@ class Drain:
 
         Raises:
             ActionError: some are left; the text names them and what to do.
-            CloudError: Nova does not answer.
+            ApiError: Nova does not answer.
         """
         moved = moving.move(
             self._cloud,
@@ -171,7 +172,7 @@ class Drain:
             try:
                 self._cloud.update_host(host, on_maintenance=True)
                 return
-            except ConflictError as error:
+            except Conflict as error:
                 if self._clock() >= end:
                     raise ActionError(
                         f"{host.name} is empty, but Masakari does not take it into maintenance"

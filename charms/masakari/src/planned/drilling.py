@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from masakari_fencing.openstack import times
+from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 from planned import canaries, judging
 from planned.canaries import Canaries
 from planned.draining import Drain
 from planned.drills import FULL, Drill
-from segments.cloud import Cloud, CloudError
+from segments.cloud import Cloud
 from segments.lookup import ActionError, Lookup
 from segments.returning import Returning
 
@@ -121,7 +122,7 @@ class Drilling:
                 following = "returning"
             try:
                 drill = steps[phase](drill)
-            except (ActionError, CloudError, PacemakerError, ValueError) as error:
+            except (ActionError, ApiError, PacemakerError, ValueError) as error:
                 logger.warning("%s: %s", phase, error)
                 drill = drill.trouble(f"{phase}: {error}")
                 if phase in _BEFORE:
@@ -188,7 +189,7 @@ class Drilling:
         begun = self._clock()
         try:
             found = self._canaries(drill).look()
-        except CloudError:
+        except ApiError:
             return drill  # Nova may not answer in the middle of a disaster
         # One that is back was so at some moment after the last look was begun, when it was not,
         # and before this one has ended.
@@ -210,7 +211,7 @@ class Drilling:
                 mine = item.get("source_host_uuid") == self._uuid
                 if mine and begun >= drill.marks["cut"] - _CLOCKS:
                     return item
-        except CloudError:
+        except ApiError:
             pass
         return {}
 
@@ -224,7 +225,7 @@ class Drilling:
             try:
                 found = judging.evacuations(self._cloud, drill)
                 drill = self._keep(dataclasses.replace(drill, evacuations=found))
-            except CloudError as error:
+            except ApiError as error:
                 drill = drill.trouble(f"how often each was started elsewhere: {error}")
         self._canaries(drill).delete(DELETED)
         return drill

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 
 from masakari_fencing.openstack import times
+from masakari_fencing.openstack.rest import ApiError
 
 from planned.drills import FULL, Drill
 from recoveries import picture, reports
 from recoveries.reports import Report
-from segments.cloud import Cloud, CloudError
+from segments.cloud import Cloud
 from segments.lookup import Lookup
 from segments.results import Results
 
@@ -43,7 +44,7 @@ def report(cloud: Cloud, drill: Drill) -> Results:
         try:
             recovery = _recovery(cloud, drill)
             problems += _judge(drill, recovery)
-        except (CloudError, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (ApiError, AttributeError, KeyError, TypeError, ValueError) as error:
             problems.append(f"it could not be judged: {error}")
     begin = drill.marks.get("cut") or min(drill.marks.values(), default=0.0)
     phases = {name: when - begin for name, when in _phases(drill, recovery)}
@@ -97,7 +98,7 @@ def evacuations(cloud: Cloud, drill: Drill) -> dict[str, list[float]]:
     """When each instance's evacuations from the host were begun, in Nova's own records.
 
     Raises:
-        CloudError: Nova does not answer.
+        ApiError: Nova does not answer.
     """
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(drill.marks["cut"] - 60))
     query = f"migration_type=evacuation&source_compute={drill.host}&changes-since={since}"

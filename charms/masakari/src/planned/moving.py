@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
+from masakari_fencing.openstack.rest import ApiError
+
 from segments import servers
-from segments.cloud import Cloud, CloudError
+from segments.cloud import Cloud
 from segments.servers import Server
 
 AT_ONCE = 2
@@ -58,7 +60,7 @@ def move(
         clock: seconds, only ever compared with each other.
 
     Raises:
-        CloudError: Nova does not answer.
+        ApiError: Nova does not answer.
     """
     asked: dict[str, Server] = {}
     failed: dict[str, str] = {}
@@ -80,6 +82,6 @@ def move(
             asked[one.uuid] = one
             try:
                 servers.migrate_live(cloud, one, to)
-            except CloudError as error:
+            except ApiError as error:
                 failed[one.uuid] = str(error)
         sleep(_POLL)

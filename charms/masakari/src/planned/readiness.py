@@ -32,7 +32,7 @@ def obstacles(
 
     Raises:
         ActionError: the host is in no segment.
-        CloudError: an API does not answer.
+        ApiError: an API does not answer.
         PacemakerError: the cluster does not answer.
     """
     there = survey.take(cloud)

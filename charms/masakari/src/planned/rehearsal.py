@@ -40,7 +40,7 @@ def drill(state: State, workload: Workload, params: Mapping[str, Any]) -> Result
 
     Raises:
         ActionError: the host must not be drilled; the text says why.
-        CloudError: an API does not answer.
+        ApiError: an API does not answer.
         PacemakerError: the cluster does not answer.
     """
     host, mode = params["host"], params["mode"]

@@ -8,12 +8,14 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from masakari_fencing.openstack.rest import ApiError
+
 from planned import moving
 from preflight import survey
 from preflight.findings import enumerated, shortened
 from preflight.places import Ground, Places
 from segments import servers
-from segments.cloud import Cloud, CloudError
+from segments.cloud import Cloud
 from segments.lookup import ActionError, Lookup
 from segments.results import Results
 from segments.servers import Server
@@ -52,7 +54,7 @@ class Restoring:
 
         Raises:
             ActionError: the host is in no segment, or not in service.
-            CloudError: an API does not answer.
+            ApiError: an API does not answer.
         """
         self._check(name)
         found = self._strayed(name)
@@ -85,7 +87,7 @@ class Restoring:
 
         Raises:
             ActionError: some that run are left elsewhere, or it cannot be done.
-            CloudError: an API does not answer.
+            ApiError: an API does not answer.
         """
         self._check(name)
         found = self._strayed(name)
@@ -139,7 +141,7 @@ class Restoring:
         """The instances whose last move was their evacuation from a host.
 
         Raises:
-            CloudError: Nova does not answer, or with something else than it should.
+            ApiError: Nova does not answer, or with something else than it should.
         """
         quoted = urllib.parse.quote(name, safe="")
         query = f"migration_type=evacuation&source_compute={quoted}"
@@ -166,7 +168,7 @@ class Restoring:
         try:
             return list(self._cloud.ask_nova(f"/os-migrations?{query}")["migrations"])
         except (KeyError, TypeError) as error:
-            raise CloudError(f"Nova: the answer has no list of migrations: {error!r}") from error
+            raise ApiError(f"Nova: the answer has no list of migrations: {error!r}") from error
 
     def _stuck(self, name: str, found: Sequence[Server]) -> dict[str, str]:
         """Those for which no room is left, one after the other, and why."""

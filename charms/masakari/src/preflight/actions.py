@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from masakari_fencing.cluster import computes, storage_health
 from masakari_fencing.openstack import restart_order
+from masakari_fencing.openstack.rest import ApiError, NotFound
 from masakari_fencing.pacemaker import cibadmin
 from masakari_fencing.pacemaker.tools import PacemakerError
 
@@ -19,7 +20,7 @@ from preflight.findings import Finding, Level
 from preflight.rehearsal import Rules
 from preflight.survey import Survey
 from segments import access
-from segments.cloud import Cloud, CloudError, NotFoundError
+from segments.cloud import Cloud
 from segments.lookup import ActionError
 from segments.results import Results
 
@@ -65,7 +66,7 @@ def run(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
 
     Raises:
         ActionError: this unit or the cluster cannot do it.
-        CloudError: an API does not answer.
+        ApiError: an API does not answer.
         ValueError: the host's name is none.
     """
     cloud = access.cloud(state, workload)
@@ -111,7 +112,7 @@ def check(cloud: Cloud, fencing: Fencing | None, rules: Rules, wanted: int) -> R
     said = _said(fencing)
     try:
         there = survey.take(cloud)
-    except CloudError as error:
+    except ApiError as error:
         found.append(_unanswered("the cloud", str(error)))
     else:
         hosts = _enabled(there)
@@ -145,7 +146,7 @@ def plan_recovery(cloud: Cloud, fencing: Fencing | None, rules: Rules, host: str
 
     Raises:
         ActionError: it is in no segment.
-        CloudError: an API does not answer.
+        ApiError: an API does not answer.
         PacemakerError: the cluster does not answer.
         ValueError: it cannot be the name of a host.
     """
@@ -154,7 +155,7 @@ def plan_recovery(cloud: Cloud, fencing: Fencing | None, rules: Rules, host: str
     notes: list[str] = []
     try:
         rules = _with_images(cloud, rules, there.instances.get(host, ()))
-    except CloudError as error:
+    except ApiError as error:
         notes.append(f"properties of images: {error}")
     against = list(checks.of_programs(there))
     problems: Iterable[Problem] = ()
@@ -179,14 +180,14 @@ def _with_images(cloud: Cloud, rules: Rules, instances: Iterable[Instance]) -> R
     """The rules with the properties of the images of some instances.
 
     Raises:
-        CloudError: Glance does not answer.
+        ApiError: Glance does not answer.
     """
     wanted = restart_order.IMAGE in rules.order_from or rules.scope.asks_for("image", "image-tag")
     images: dict[str, Mapping[str, object]] = {}
     for uuid in sorted({one.image for one in instances if one.image}) if wanted else ():
         try:
             images[uuid] = cloud.ask("Glance", f"/v2/images/{quote(uuid, safe='')}")
-        except NotFoundError:
+        except NotFound:
             images[uuid] = {}  # It was deleted, and says nothing any more.
     return dataclasses.replace(rules, images=images)
 

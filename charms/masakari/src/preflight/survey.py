@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from masakari_fencing.openstack.failure_domains import Aggregate
+from masakari_fencing.openstack.rest import ApiError
 
 from preflight import demand
 from preflight.demand import Instance
-from segments.cloud import Cloud, CloudError, Segment, SegmentHost
+from segments.cloud import Cloud, Segment, SegmentHost
 
 _PAGE = 1000
 """Servers that are asked for at once; Nova's own `max_limit` by default."""
@@ -130,12 +131,12 @@ def take(cloud: Cloud) -> Survey:
     """Ask for everything once.
 
     Raises:
-        CloudError: an API does not answer, or with something else than it should.
+        ApiError: an API does not answer, or with something else than it should.
     """
     try:
         return _take(cloud)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CloudError(f"an answer cannot be read: {error!r}") from error
+        raise ApiError(f"an answer cannot be read: {error!r}") from error
 
 
 def _take(cloud: Cloud) -> Survey:

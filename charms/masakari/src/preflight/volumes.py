@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from masakari_fencing.openstack.rest import ApiError, Forbidden, NotFound
+
 from preflight.findings import Finding, Level, enumerated
 from preflight.survey import Survey
-from segments.cloud import Cloud, CloudError, ForbiddenError, NotFoundError
+from segments.cloud import Cloud
 
 SAMPLES = 5
 """Projects of which one secret each is asked for: who may read one of a project may read all,
@@ -62,7 +64,7 @@ def findings(cloud: Cloud, survey: Survey) -> Iterator[Finding]:
                 "instances of the others stay down if the service user may not read their secrets",
                 "what is so for those is so for these, unless secrets have access lists",
             )
-    except (AttributeError, KeyError, TypeError, ValueError, CloudError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ApiError) as error:
         yield Finding(
             Level.UNKNOWN,
             "Cinder, Barbican",
@@ -94,7 +96,7 @@ def _volumes(cloud: Cloud) -> Iterator[Mapping[str, Any]]:
     path = f"/volumes/detail?all_tenants=1&limit={_PAGE}"
     try:
         answer = cloud.ask("Cinder", path)
-    except NotFoundError:
+    except NotFound:
         return  # a cloud without volumes
     while page := answer.get("volumes"):
         yield from page
@@ -111,6 +113,6 @@ def _readable(cloud: Cloud, volume: str) -> bool:
         return True
     try:
         cloud.ask("Barbican", f"/v1/secrets/{quote(key, safe='')}")
-    except ForbiddenError:
+    except Forbidden:
         return False
     return True

@@ -35,7 +35,7 @@ class Watch:
             state: what Juju knows; Keystone has answered.
             host: this unit's machine.
         """
-        from segments.cloud import CloudError
+        from masakari_fencing.openstack.rest import ApiError
 
         wanted = state.config.segment_host_failures
         seen = self._memory.read(_NAME, dict)
@@ -44,7 +44,7 @@ class Watch:
             return
         try:
             found = _look(state, host)
-        except CloudError as error:
+        except ApiError as error:
             found = {**seen, "error": str(error)}
         else:
             found |= {"time": now, "error": ""}

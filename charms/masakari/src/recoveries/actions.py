@@ -68,7 +68,7 @@ def run(
 
     Raises:
         ActionError: it cannot be done.
-        CloudError: an API does not do it.
+        ApiError: an API does not do it.
         ValueError: an option or a parameter is unusable.
     """
     try:

@@ -29,7 +29,7 @@ def confirm_host_dead(
 
     Raises:
         ActionError: it may live, or the word was not given.
-        CloudError: an API does not answer.
+        ApiError: an API does not answer.
         PacemakerError: the cluster does not answer.
         ValueError: that cannot be the name of a hypervisor.
     """

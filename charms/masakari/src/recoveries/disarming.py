@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.records.disarmed import CLOUD, Disarmed, Left
 
 from recoveries.times import epoch, moment
-from segments.cloud import Cloud, CloudError
+from segments.cloud import Cloud
 from segments.lookup import ActionError, Lookup
 from segments.results import Results
 
@@ -29,7 +30,7 @@ def disarm(workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, 
 
     Raises:
         ActionError: what is asked for makes no sense.
-        CloudError: Masakari does not answer.
+        ApiError: Masakari does not answer.
         PacemakerError: the cluster does not answer.
     """
     seconds = _seconds(str(params.get("duration") or ""))
@@ -66,7 +67,7 @@ def arm(workload: Workload, cloud: Callable[[], Cloud], params: Mapping[str, Any
 
     Raises:
         ActionError: there is no such segment.
-        CloudError: Masakari does not answer.
+        ApiError: Masakari does not answer.
         PacemakerError: the cluster does not answer.
     """
     name = params.get("segment")
@@ -115,7 +116,7 @@ def _instances(cloud: Callable[[], Cloud], parts: Sequence[Disarmed]) -> str:
         api = cloud()
         names = {host.uuid: name for name, (_, host) in Lookup(api).places().items()}
         failed = api.ignored_instances(moment(min(part.since for part in parts)))
-    except (ActionError, CloudError) as error:
+    except (ActionError, ApiError) as error:
         return f"not known: {error}"
     found = [
         uuid

@@ -34,7 +34,7 @@ def retry_recovery(
 
     Raises:
         ActionError: there is none, or it must not be.
-        CloudError: an API does not answer.
+        ApiError: an API does not answer.
         PacemakerError: the cluster does not answer.
     """
     name = params["host"]

@@ -20,7 +20,7 @@ def list_recoveries(
     """The latest recoveries of hosts.
 
     Raises:
-        CloudError: Masakari does not answer.
+        ApiError: Masakari does not answer.
     """
     api = cloud()
     names = _names(api)
@@ -36,7 +36,7 @@ def show_recovery(
 
     Raises:
         ActionError: there is none.
-        CloudError: Masakari does not answer.
+        ApiError: Masakari does not answer.
     """
     api = cloud()
     uuid = str(params.get("id") or "")

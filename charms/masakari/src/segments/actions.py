@@ -33,7 +33,7 @@ def run(action: str, segments: Segments, params: Mapping[str, Any]) -> Results:
 
     Raises:
         ActionError: it cannot be done.
-        CloudError: an API does not do it.
+        ApiError: an API does not do it.
     """
     given = {
         key.replace("-", "_"): split(value) if key in _LISTS else value

@@ -14,9 +14,6 @@ from masakari_fencing.openstack.rest import (
     CATALOG,
     ApiError,
     Client,
-    Conflict,
-    Forbidden,
-    NotFound,
     make_session,
 )
 
@@ -39,11 +36,6 @@ _OTHERS = {
     "Barbican": "key-manager",
 }
 _VERSIONS = {"Placement": "1.29"}  # all that a provider has, in the answer for any candidates
-
-CloudError = ApiError
-ConflictError = Conflict
-NotFoundError = NotFound
-ForbiddenError = Forbidden
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +234,7 @@ class Cloud:
         try:
             return str(self._session.get_project_id() or "") or None
         except (exceptions.ClientException, OSError) as error:
-            raise CloudError(f"Keystone: {error}") from error
+            raise ApiError(f"Keystone: {error}") from error
 
     def ask_nova(self, path: str, version: str = VERSION) -> dict[str, Any]:
         """What Nova answers to a question, in a microversion."""

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from masakari_fencing.openstack.nova_api import Service
+from masakari_fencing.openstack.rest import ApiError, Conflict
 
-from segments.cloud import Cloud, CloudError, ConflictError, SegmentHost
+from segments.cloud import Cloud, SegmentHost
 from segments.lookup import ActionError, Lookup
 from segments.results import Results, describe_host, result
 
@@ -101,7 +102,7 @@ class Returning:
         where a recovery is interrupted and taken up again, has to be restarted by hand.
         """
         change = functools.partial(self._cloud.update_compute_service, service, forced_down=False)
-        if refusal := self._refusal(change, CloudError, timeout):
+        if refusal := self._refusal(change, ApiError, timeout):
             raise ActionError(
                 f"{service.host} is not back ({refusal}); restart its nova-compute (`systemctl"
                 " restart nova-compute` there), then run this action again"
@@ -115,17 +116,17 @@ class Returning:
         change = functools.partial(
             self._cloud.update_host, host, on_maintenance=False, reserved=reserved
         )
-        if refusal := self._refusal(change, ConflictError, timeout):
+        if refusal := self._refusal(change, Conflict, timeout):
             raise ActionError(
                 f"{host.name} works again, but its maintenance cannot end yet: {refusal}. Run"
                 " this action again when the segment's notifications are finished or failed"
             ) from refusal
 
     def _refusal(
-        self, change: Callable[[], None], expected: type[CloudError], timeout: float
-    ) -> CloudError | None:
+        self, change: Callable[[], None], expected: type[ApiError], timeout: float
+    ) -> ApiError | None:
         """Ask for a change until it is accepted; return why it is not, after the timeout."""
-        refusal: CloudError | None = None
+        refusal: ApiError | None = None
 
         def accepted() -> bool:
             nonlocal refusal

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from masakari_fencing.openstack import times
+from masakari_fencing.openstack.rest import ApiError
 
-from segments.cloud import Cloud, CloudError
+from segments.cloud import Cloud
 
 CANARY = "masakari-drill-"
 """How the names of a drill's instances begin; the drill's identifier and a number follow."""
@@ -66,7 +67,7 @@ def on_host(cloud: Cloud, host: str) -> list[Server]:
     """The instances of a host.
 
     Raises:
-        CloudError: Nova does not answer.
+        ApiError: Nova does not answer.
     """
     return list(_listed(cloud, f"host={urllib.parse.quote(host, safe='')}"))
 
@@ -75,7 +76,7 @@ def named(cloud: Cloud, prefix: str) -> list[Server]:
     """The instances whose names begin so, wherever they are.
 
     Raises:
-        CloudError: Nova does not answer.
+        ApiError: Nova does not answer.
     """
     quoted = urllib.parse.quote(prefix, safe="")
     return [one for one in _listed(cloud, f"name={quoted}") if one.name.startswith(prefix)]
@@ -90,7 +91,7 @@ def migrate_live(cloud: Cloud, server: Server, host: str | None = None) -> None:
         host: where to, if Nova's scheduler accepts that; None: it picks.
 
     Raises:
-        CloudError: it refuses.
+        ApiError: it refuses.
     """
     body = {"os-migrateLive": {"host": host, "block_migration": "auto"}}
     cloud.tell_nova("POST", f"/servers/{server.uuid}/action", body)
@@ -106,7 +107,7 @@ def why_not_moved(cloud: Cloud, server: Server) -> str:
         found = cloud.ask_nova(f"{path}/{request}", _DETAILS).get("instanceAction") or {}
         told = [str(e["details"]) for e in found.get("events") or () if e.get("details")]
         return told[0] if told else str(found.get("message") or "")
-    except (CloudError, AttributeError, TypeError, ValueError):  # no action, or no such version
+    except (ApiError, AttributeError, TypeError, ValueError):  # no action, or no such version
         return ""
 
 

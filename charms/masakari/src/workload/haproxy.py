@@ -39,7 +39,7 @@ _FILE = re.compile(r"\d+-(.+)\.pem")
 _CANDIDATE = "/etc/haproxy/masakari.new"
 
 
-class Refused(Exception):  # noqa: N818 - what HAProxy did, not an error of the charm
+class BadConfiguration(Exception):  # noqa: N818 - what HAProxy did, not an error of the charm
     """HAProxy does not accept the configuration."""
 
 
@@ -64,7 +64,7 @@ class HAProxy:
             What stands for this configuration; see `services.digest`.
 
         Raises:
-            Refused: HAProxy does not accept it; what there was before stays.
+            BadConfiguration: HAProxy does not accept it; what there was before stays.
         """
         pems = _files(certificates)
         context = self._context(config, units, tls=bool(pems), serve=serve)
@@ -145,7 +145,7 @@ class HAProxy:
             self._host.runner.run(["haproxy", "-c", "-f", str(self._host.path(candidate))])
         except CommandError as error:
             logger.error("HAProxy refuses its configuration: %s", error.stderr.strip())
-            raise Refused(str(error)) from error
+            raise BadConfiguration(str(error)) from error
         finally:
             self._host.remove(candidate)
             self._remove_others(_CANDIDATE, {})
