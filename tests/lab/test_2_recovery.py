@@ -98,8 +98,7 @@ def test_without_fencing_nothing_is_evacuated(
         pulse.poll()
     maas_outage(on_duty, True)
     try:
-        # The operator hears of it before the disaster.
-        juju.wait(lambda status: says(status, "check MAAS itself"), timeout=120)
+        await_warning(juju, "check MAAS itself")
         on_duty.lab.find(host).cut()
         time.sleep(UNFENCED)
         assert_untouched(guests, pulses, host)
@@ -108,6 +107,15 @@ def test_without_fencing_nothing_is_evacuated(
     finally:
         maas_outage(on_duty, False)
     assert problems == []
+
+
+def await_warning(juju: jubilant.Juju, text: str) -> None:
+    """Wait until the operator hears of it; how often units look is not what is tested here."""
+    juju.model_config({"update-status-hook-interval": "10s"})
+    try:
+        juju.wait(lambda status: says(status, text), timeout=120)
+    finally:
+        juju.model_config(reset="update-status-hook-interval")
 
 
 def says(status: jubilant.Status, text: str) -> bool:
