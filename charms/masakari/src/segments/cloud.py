@@ -14,6 +14,8 @@ from masakari_fencing.openstack.rest import (
     CATALOG,
     ApiError,
     Client,
+    Forbidden,
+    Unfit,
     make_session,
 )
 
@@ -251,6 +253,14 @@ class Cloud:
     def ask(self, api: str, path: str) -> dict[str, Any]:
         """What one of `_OTHERS` answers to a question."""
         return self._others[api].request("GET", path)
+
+    def may_read(self, api: str, path: str) -> bool:
+        """Whether one of `_OTHERS` lets the service user read something, which is not read."""
+        try:
+            self._others[api].request("HEAD", path)
+        except (Forbidden, Unfit) as refusal:
+            return isinstance(refusal, Unfit)
+        return True
 
     def update_compute_service(self, service: Service, **changes: object) -> None:
         """Change the given properties: `status`, `disabled_reason`, `forced_down`."""

@@ -311,10 +311,11 @@ class _Handler(BaseHTTPRequestHandler):
         if status == 201:
             self.send_header("X-Subject-Token", "token")
         self.end_headers()
-        self.wfile.write(text)
+        if self.command != "HEAD":
+            self.wfile.write(text)
         self.wfile.flush()
 
-    do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass

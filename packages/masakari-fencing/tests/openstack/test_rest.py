@@ -45,6 +45,8 @@ class Answering:
         (401, ApiError),
         (403, rest.Forbidden),
         (404, rest.NotFound),
+        (405, rest.Unfit),
+        (406, rest.Unfit),
         (409, rest.Conflict),
         (503, ApiError),
     ],

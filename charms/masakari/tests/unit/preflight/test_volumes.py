@@ -29,13 +29,16 @@ class Vault(RoomyCloud):
     Attributes:
         volumes: as Cinder lists them.
         keys: the identifier of each volume's secret.
-        refusal: what Barbican answers to who asks for a secret.
+        refused: what Barbican's policy does not let the service user read: `record`, `payload`.
+        unread: what it answers to who may read a payload, and takes none: 405, or 406 where
+            mod_wsgi has made a GET of a HEAD.
         apis: those that are in the catalog.
     """
 
     volumes: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     keys: dict[str, str] = dataclasses.field(default_factory=dict)
-    refusal: int = 0
+    refused: set[str] = dataclasses.field(default_factory=set)
+    unread: int = 405
     apis: dict[str, str] = dataclasses.field(
         default_factory=lambda: {"volumev3": "cinder", "key-manager": "barbican"}
     )
@@ -69,9 +72,13 @@ class Vault(RoomyCloud):
             return 200, {"volumes": page, **more}
         if match := re.fullmatch("/cinder/volumes/(.+)/encryption", parts.path):
             return 200, {"encryption_key_id": self.keys[match[1]], "cipher": "aes-xts-plain64"}
-        assert parts.path.removeprefix("/barbican/v1/secrets/") in self.keys.values()
-        if self.refusal:
-            return self.refusal, {"code": self.refusal, "title": "Forbidden", "description": "no"}
+        key, _, what = parts.path.removeprefix("/barbican/v1/secrets/").partition("/")
+        assert key in self.keys.values()
+        assert (method, what) in (("GET", ""), ("HEAD", "payload")), "no payload is asked for"
+        if (what or "record") in self.refused:
+            return 403, {"code": 403, "title": "Forbidden", "description": "no"}
+        if what:
+            return self.unread, {"code": self.unread, "title": "no", "description": "no"}
         return 200, {"status": "ACTIVE", "secret_type": "symmetric"}
 
     def attach(self, server: str, project: str = "p", *, encrypted: bool = True) -> str:
@@ -109,19 +116,26 @@ def found(ctx: testing.Context, state: testing.State) -> list[tuple[str, str, st
     ]
 
 
+@pytest.mark.parametrize("unread", [405, 406])
 def test_secrets_that_may_be_read(
-    ctx: testing.Context, state: testing.State, vault: Vault
+    ctx: testing.Context, state: testing.State, vault: Vault, unread: int
 ) -> None:
+    vault.unread = unread
     vault.attach(vault.boot(ONE, "pet"))
     assert found(ctx, state) == []
     assert vault.asked["GET /barbican/v1/secrets/ID"] == 1
+    assert vault.asked["HEAD /barbican/v1/secrets/ID/payload"] == 1
 
 
-def test_secrets_that_may_not(ctx: testing.Context, state: testing.State, vault: Vault) -> None:
+@pytest.mark.parametrize("refused", ["record", "payload"])
+def test_secrets_that_may_not(
+    ctx: testing.Context, state: testing.State, vault: Vault, refused: str
+) -> None:
+    """An administrator sees each secret's record, and the payload of no other project's."""
     volume = vault.attach(vault.boot(ONE, "pet"))
     vault.attach(vault.boot(ONE, "plain"), encrypted=False)
     vault.attach(vault.boot("node2.maas", "in-no-segment"), "other")
-    vault.refusal = 403
+    vault.refused = {refused}
     [(level, where, what)] = found(ctx, state)
     assert (level, where) == ("warns", "project p")
     assert (
@@ -175,3 +189,4 @@ def test_it_costs_a_request_for_each_thousand_volumes_and_a_few_secrets(
     assert vault.asked["GET /cinder/volumes/detail"] == 3
     assert vault.asked["GET /cinder/volumes/ID/encryption"] == SAMPLES
     assert vault.asked["GET /barbican/v1/secrets/ID"] == SAMPLES
+    assert vault.asked["HEAD /barbican/v1/secrets/ID/payload"] == SAMPLES

@@ -45,11 +45,22 @@ class Conflict(ApiError):  # noqa: N818 - the API's answer, not an accident
     """The API refuses the request in the present state of what it is about (status 409)."""
 
 
+class Unfit(ApiError):  # noqa: N818 - the API's answer, not an accident
+    """The API has that, but not for this method (status 405), or not in this form (406)."""
+
+
 class _Foreign(ApiError):  # noqa: N818 - whose answer it is, not an accident
     """The answer is none of the API's: something in front of it spoke, or it is broken."""
 
 
-_REFUSALS = {400: BadRequest, 403: Forbidden, 404: NotFound, 409: Conflict}
+_REFUSALS = {
+    400: BadRequest,
+    403: Forbidden,
+    404: NotFound,
+    405: Unfit,
+    406: Unfit,
+    409: Conflict,
+}
 
 
 class Session(Protocol):
