@@ -93,6 +93,18 @@ def test_a_group_that_is_none_is_noted_and_is_no_group(value: object) -> None:
     assert len(found.notes[0]) < 200 and found.notes[0].isprintable()
 
 
+@pytest.mark.parametrize("key", ["instanceha:restart_prio", "instanceha:", "instanceha:x\ny"])
+@pytest.mark.parametrize("value", ["900", None, [], {}])
+def test_a_key_that_is_none_is_noted_and_changes_nothing(key: str, value: object) -> None:
+    found = place({"flavor": {key: value, PRIORITY_KEY: "7", "hw:cpu_policy": "x", 5: 5}})
+    assert (found.priority, found.group) == (7, "")
+    assert found.notes == (f"flavor's {key!r}: no such key is known",)
+    many: dict[str, object] = {f"instanceha:{n}": n for n in range(100)}
+    assert place({"server": many}).notes == (
+        "server's 'instanceha:0' and 99 more: no such key is known",
+    )
+
+
 def test_blanks_around_a_value_do_not_matter() -> None:
     said: dict[str, object] = {"server": {PRIORITY_KEY: " 7 ", GROUP_KEY: " db "}}
     assert place(said) == Place(7, "db")
@@ -109,6 +121,8 @@ def test_the_image_matters_only_where_the_others_do_not_say_all() -> None:
     assert restart_order.is_settled(both)
     assert not restart_order.is_settled({"server": {PRIORITY_KEY: "1"}})
     assert not restart_order.is_settled({"server": {PRIORITY_KEY: "x", GROUP_KEY: "a"}})
+    settled = {PRIORITY_KEY: "1", GROUP_KEY: "a", "instanceha:x": "1"}
+    assert restart_order.is_settled({"server": settled})
 
 
 def test_the_phases_are_told() -> None:

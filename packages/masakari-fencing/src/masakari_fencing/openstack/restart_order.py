@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
-PRIORITY_KEY = "instanceha:restart_priority"
+PREFIX = "instanceha:"
+
+PRIORITY_KEY = f"{PREFIX}restart_priority"
 """From 1 to 1000; the higher, the sooner."""
 
-GROUP_KEY = "instanceha:restart_group"
+GROUP_KEY = f"{PREFIX}restart_group"
 """Name of a group, of which all are up before the next group begins."""
 
 LOWEST, DEFAULT, HIGHEST = 1, 500, 1000
@@ -85,13 +87,24 @@ def place(said: Mapping[str, object]) -> Place:
             if group is None:
                 wrong = f"{source}'s {GROUP_KEY} {_shown(found[GROUP_KEY])}"
                 notes.append(f"{wrong} is no name of at most {_LONGEST} characters")
+        if unknown := sorted(key for key in map(str, found) if _is_unknown(key)):
+            more = f" and {len(unknown) - 1} more" if unknown[1:] else ""
+            notes.append(f"{source}'s {_shown(unknown[0])}{more}: no such key is known")
     return Place(DEFAULT if priority is None else priority, group or "", tuple(notes))
 
 
 def is_settled(said: Mapping[str, object]) -> bool:
     """Whether what was read already says all, so that nothing else need be asked for."""
-    keys = {key for found in said.values() if isinstance(found, Mapping) for key in found}
-    return {PRIORITY_KEY, GROUP_KEY} <= keys and not place(said).notes
+    counted = (_priority, PRIORITY_KEY), (_group, GROUP_KEY)
+    mappings = [found for found in said.values() if isinstance(found, Mapping)]
+    return all(
+        any(read(found[key]) is not None for found in mappings if key in found)
+        for read, key in counted
+    )
+
+
+def _is_unknown(key: str) -> bool:
+    return key.startswith(PREFIX) and key not in (PRIORITY_KEY, GROUP_KEY)
 
 
 def _priority(value: Any) -> int | None:

@@ -37,6 +37,16 @@ def test_who_is_recovered(everyone: bool, skip_errors: bool) -> None:
     assert [item.id for item in found] == expected, "those with the key first, as Masakari does"
 
 
+@pytest.mark.parametrize("metadata", [None, "HA_Enabled", ["HA_Enabled"], {"HA_Enabled": ["x"]}])
+def test_metadata_of_the_wrong_type_says_no_yes(metadata: object) -> None:
+    there = [server("odd", metadata=metadata), server("ha", metadata={"HA_Enabled": True})]
+    chosen = [
+        selection.to_recover(there, key="HA_Enabled", everyone=everyone, skip_errors=False)
+        for everyone in (True, False)
+    ]
+    assert [[item.id for item in found] for found in chosen] == [["ha", "odd"], ["ha"]]
+
+
 @pytest.mark.parametrize(
     "gone",
     [{instances.TASK: "deleting"}, {instances.TASK: "soft-deleting"}, {"state": "soft-delete"}],

@@ -6,7 +6,7 @@ What the operator excludes by rules (`recover-only`, `recover-never`) is `openst
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from masakari_fencing.openstack import instances, times
@@ -36,8 +36,13 @@ def to_recover(
     """
     there = [s for s in servers if not instances.is_going(s)]
     chosen = [s for s in there if not (skip_errors and getattr(s, STATE, "") == "error")]
-    marked = [s for s in chosen if str(s.metadata.get(key, "")).strip().lower() in TRUE]
+    marked = [s for s in chosen if _says_yes(getattr(s, "metadata", None), key)]
     return marked + [s for s in chosen if everyone and s not in marked]
+
+
+def _says_yes(metadata: object, key: str) -> bool:
+    value = metadata.get(key) if isinstance(metadata, Mapping) else None
+    return str(value).strip().lower() in TRUE
 
 
 def why_left(server: Any, key: str) -> str:
