@@ -10,6 +10,7 @@ from jujulab.trials.failover import Failover
 from jujulab.trials.watch import PREFIX
 
 GROUP, PRIORITY = "instanceha:restart_group", "instanceha:restart_priority"
+MISSPELLED = "instanceha:restart_prio"
 DATABASE, APP, WEB, SPARE = (f"{PREFIX}{name}" for name in ("db", "app", "web", "spare"))
 PAUSE = 5
 """Seconds that a group waits after the one before it: without an order all would start at once."""
@@ -18,7 +19,7 @@ DAY = 24 * 3600
 SAID = {
     DATABASE: {GROUP: "db", PRIORITY: "900"},
     APP: {GROUP: "app", PRIORITY: "no number"},
-    WEB: {PRIORITY: "7"},
+    WEB: {PRIORITY: "7", MISSPELLED: "1"},
 }
 
 
@@ -40,11 +41,13 @@ def test_groups_come_up_one_after_the_other_and_what_a_rule_names_stays(
     for name, metadata in SAID.items():
         path = f"/servers/{failover.server(name)['id']}/metadata"
         failover.cloud.post("compute", path, {"metadata": metadata})
-    spare, app = (failover.server(name)["id"] for name in (SPARE, APP))
+    spare, app, web = (failover.server(name)["id"] for name in (SPARE, APP, WEB))
 
     plan = failover.action("plan-recovery", f"host={first}")
     assert plan["order"] == "group db (1), then group app (1), then 1 in no group"
-    assert spare in plan["left-alone"] and app in plan["not-heeded"]
+    assert spare in plan["left-alone"]
+    assert app in plan["not-heeded"]
+    assert f"{web}: server's '{MISSPELLED}': no such key is known" in plan["not-heeded"]
 
     def arrived(lists: Records) -> bool:
         found = [lists.servers[name] for name in SAID]
