@@ -177,6 +177,24 @@ def test_a_frozen_machine_stands_still_and_can_be_switched_off(node, container):
     assert (node.state, container.state) == ("off", "off")
 
 
+def test_a_kernel_that_panics_runs_its_crash_kernel_alone(node, container):
+    node.run(["sh", "-c", "while sleep 0.1; do date +%N >/run/beat; done >/dev/null 2>&1 &"])
+    init = Path(f"/proc/{node.container.init}/root")
+    running = node.panic(["sh", "-c", "ip -brief link >/run/links; exec sleep 60"], 0.5)
+    beat = (init / "run/beat").read_text()
+    assert (node.state, container.state) == ("on", "off")
+    deadline = time.monotonic() + 10
+    while not (init / "run/links").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert (init / "run/beat").read_text() == beat
+    with pytest.raises(subprocess.TimeoutExpired):
+        node.run(["true"], timeout=0.3)
+    node.power_off()
+    assert node.state == "off"
+    assert running.wait(10), "with the power, the crash kernel is gone"
+
+
 @pytest.mark.parametrize("words", [["reboot"], ["reboot", "--force"]])
 def test_a_reboot_from_inside_takes_the_containers_along(node, container, words):
     node.run(["ip", "addr", "add", "10.77.3.250/24", "dev", "internal"])

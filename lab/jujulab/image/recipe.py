@@ -76,12 +76,15 @@ HELD_BACK = (
     "masakari-host-monitor", "masakari-instance-monitor", "masakari-process-monitor",
     "masakari-monitors-common", "python3-masakari-monitors",
     "haproxy", "corosync", "crmsh", "pacemaker", "pacemaker-common", "pacemaker-cli-utils",
-    "pacemaker-remote", "pacemaker-resource-agents", "serf",
+    "pacemaker-remote", "pacemaker-resource-agents", "serf", "fence-agents",
 )  # fmt: skip
 
 INSTALL_SETS = (
     # What one machine installs together; the dependencies of each set are preinstalled.
-    ("masakari-api", "masakari-engine", "haproxy", "corosync", "pacemaker", "crmsh"),
+    (
+        "masakari-api", "masakari-engine", "haproxy", "corosync", "pacemaker", "crmsh",
+        "fence-agents",
+    ),
     (
         "pacemaker-remote", "pacemaker-cli-utils", "masakari-host-monitor",
         "masakari-instance-monitor", "masakari-process-monitor", "serf",

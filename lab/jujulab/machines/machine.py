@@ -6,13 +6,16 @@ import contextlib
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jujulab.errors import LabError
 from jujulab.files import LAB, replace_text
+from jujulab.machines import processes
 from jujulab.machines.addresses import SPACES, MachineId, check_spaces
+from jujulab.machines.container import ENVIRONMENT, NAMESPACES, ContainerError
 from jujulab.machines.description import Description, Site
 from jujulab.machines.network import NetworkError
 
@@ -119,6 +122,36 @@ class Machine(Description):
         for machine in self._family():
             if machine.state == "on":
                 machine.container.thaw()
+
+    def panic(self, crash_kernel: Sequence[str], boots: float) -> subprocess.Popen[bytes]:
+        """Have the machine's kernel panic: all that it runs is gone at once, without a word.
+
+        The containers on it are gone as well. Its power stays on, and its crash kernel runs one
+        command; only cutting the power ends that state.
+
+        Args:
+            crash_kernel: the command.
+            boots: seconds until the crash kernel has booted, and the network is there again.
+
+        Raises:
+            ContainerError: it is not running, or something does not die.
+        """
+        with self._family_lock() as family:
+            # The network goes first: nothing that dies may say goodbye to its peers.
+            self.lab.network.plug([m.slug for m in family], tuple(SPACES), connected=False)
+            self._cut_power([machine for machine in family if machine.id != self.id])
+            init = self.container.init
+            if init is None or not processes.end_all_but(init, self.container.cgroup.pids, 10):
+                raise ContainerError(f"{self.hostname} is not running, or does not die")
+            self.container.freeze()
+            argv = ["nsenter", f"--target={init}", *(f"--{kind}" for kind in NAMESPACES)]
+            argv += ["--", "sh", "-c", 'sleep "$0"; exec "$@"', str(boots), *crash_kernel]
+            # Not in the control group, which is frozen; in the PID namespace, which ends it.
+            running = subprocess.Popen(argv, env=ENVIRONMENT, start_new_session=True)
+        time.sleep(boots)
+        with self.lab.lock(self.slug):
+            self.lab.network.plug([self.slug], set(SPACES) - self.cuts, connected=True)
+        return running
 
     def destroy(self) -> None:
         """Remove the machine and the containers on it, files included."""

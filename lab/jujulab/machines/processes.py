@@ -7,7 +7,8 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,25 @@ def send_all(init: int | None, number: int) -> None:
         with contextlib.suppress(OSError):
             if (folder / "ns/pid").readlink() == namespace:
                 send(int(folder.name), number)
+
+
+def end_all_but(init: int, pids: Callable[[], set[int]], timeout: float) -> bool:
+    """Stop a container's process 1, and end all others; return whether they have ended.
+
+    Args:
+        init: the host's identifier of process 1, which so starts nothing anew.
+        pids: returns those of all.
+        timeout: seconds.
+    """
+    send(init, signal.SIGSTOP)
+    deadline = time.monotonic() + timeout
+    while left := pids() - {init}:
+        if time.monotonic() > deadline:
+            return False
+        for pid in left:
+            send(pid, signal.SIGKILL)
+        time.sleep(0.002)
+    return True
 
 
 def communicate(

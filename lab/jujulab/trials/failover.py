@@ -247,15 +247,18 @@ class Failover(Trial):
             and resource.get("failed") != "true"
         )
 
-    def judge(self, *lost: str) -> None:
+    def judge(self, *lost: str, powered: bool = False) -> None:
         """Judge from outside: no guest twice, no evacuation before its fence, no other fence.
 
         Args:
             lost: the hypervisors that had to be fenced.
+            powered: and that without their power being cut.
 
         Raises:
             TrialError: with a sentence for everything that went wrong.
         """
-        problems = self._unsafe(lost)
+        problems = self._unsafe(lost, word=powered)
+        if powered and (cut := self.switched_off()):
+            problems.append(f"their power was cut: {cut}")
         if problems:
             raise TrialError("\n".join(problems))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from jujulab.errors import LabError
@@ -65,6 +66,14 @@ class Faults:
         """Let a hung machine go on."""
         machine.thaw()
         self._journal.write("thaw", machine.hostname, "")
+
+    def panic(self, machine: Machine, crash_kernel: Sequence[str], boots: float = 3.0) -> None:
+        """Have a machine's kernel panic, and its crash kernel run a command; see `Machine.panic`.
+
+        It stays so until its power is cut.
+        """
+        self._journal.write("panic", machine.hostname, "")
+        machine.panic(crash_kernel, boots)
 
     def kill(self, machine: Machine, pattern: str, number: int = signal.SIGKILL) -> list[int]:
         """Send a signal to processes in a machine.

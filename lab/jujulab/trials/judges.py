@@ -61,7 +61,8 @@ class Judges:
             names: UUID -> name of the guests.
             since: epoch seconds of the fault.
             lost: the hypervisors that had to be fenced.
-            word: an operator has said that they are off, and MAAS has switched none.
+            word: an operator, or their crash kernels, have said that they are off, and MAAS has
+                switched none.
         """
         fences = {"Pacemaker": self._cluster.fences(since)}
         if not word:

@@ -70,6 +70,13 @@ def test_a_cut_may_leave_the_containers_alone(faults):
     assert node.cuts == [(("internal",), True), (("internal",), False)]
 
 
+def test_a_panic_is_written_down_before_it_happens(faults):
+    node = Node()
+    node.panic = lambda argv, boots: node.ran.append((argv, boots, journal(faults)[0]["action"]))
+    faults.panic(node, ["dump"], boots=1.0)
+    assert node.ran == [(["dump"], 1.0, "panic")]
+
+
 def test_maas_forgets_and_remembers(faults, tmp_path):
     faults.maas_forget("node1")
     assert Settings(tmp_path).forgotten == {"node1"}
