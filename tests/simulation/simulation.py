@@ -24,7 +24,7 @@ the protocol (`rebuild_timeout` 1800 s, `recovery_timeout` 900 s)."""
 
 TOLD = 420.0
 """Seconds for which a status must have said what is not in order for a run to end: longer than
-the longest pause before a recovery is tried again (`unattended.PAUSES`) and an attempt."""
+the longest pause before a recovery is tried again (`retries.DEFAULT`) and an attempt."""
 
 CALM = 45.0
 """Seconds for which everything must have stayed in order for a run to end."""

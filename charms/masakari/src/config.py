@@ -14,6 +14,8 @@ from instance_ha_common.machine import hostname
 from instance_ha_common.options import at_least, one_of
 from masakari_fencing.openstack import failure_domains, restart_order
 from masakari_fencing.openstack.scope import Scope, parse
+from masakari_fencing.retries import Retries
+from masakari_fencing.retries import parse as parse_retries
 
 import key_secret
 import values
@@ -89,6 +91,7 @@ class Config:
     restart_order_from: str
     restart_group_timeout: int = at_least(1)
     restart_group_pause: int = at_least(0)
+    recovery_retries: str
     report_limit_hosts: int = at_least(0)
     report_limit_window: int = at_least(1)
     fence_by_matrix: bool
@@ -154,6 +157,11 @@ class Config:
         return self._parsed("recovery_destination", failure_domains.parse_kinds)
 
     @functools.cached_property
+    def retries(self) -> Retries:
+        """How often a recovery that has failed is begun again, and after which pauses."""
+        return self._parsed("recovery_retries", parse_retries)
+
+    @functools.cached_property
     def order_sources(self) -> tuple[str, ...]:
         """Where the order of instances is looked for, of `restart_order.SOURCES`."""
         found = [part.strip() for part in self.restart_order_from.split(",") if part.strip()]
@@ -211,6 +219,7 @@ class Config:
         checks: tuple[Callable[[], object], ...] = (
             lambda: self.origin,
             lambda: self.order_sources,
+            lambda: self.retries,
             lambda: self.scope,
             lambda: self.roles,
             lambda: self.domain_limits,

@@ -186,6 +186,7 @@ _ENGINE: Sections = {
         "restart_order_from": lambda s: ",".join(s.config.order_sources),
         "restart_group_timeout": lambda s: s.config.restart_group_timeout,
         "restart_group_pause": lambda s: s.config.restart_group_pause,
+        "recovery_retries": lambda s: str(s.config.retries),
         "report_limit_hosts": lambda s: s.config.report_limit_hosts,
         "report_limit_window": lambda s: s.config.report_limit_window,
     },
@@ -199,6 +200,7 @@ _NOTIFIER: Sections = {
         "auto_return_most": lambda s: s.config.auto_return_failures,
         "domain_limits": lambda s: _rules(s.config.domain_limits),
         "expiry": lambda s: s.config.notification_expiration,
+        "retries": lambda s: str(s.config.retries),
         "turns": lambda s: "false" if s.config.stock_workflow else "true",
     },
 }

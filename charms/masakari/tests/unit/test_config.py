@@ -73,6 +73,10 @@ def test_defaults_are_valid() -> None:
         ({"restart_order_from": "server, volume"}, "restart-order-from: expected some of server"),
         ({"recover_never": "octavia"}, "recover-never: expected name:..., project:..., metadata"),
         ({"recover_only": "project:services"}, "recover-only: project: expected an ID (openst"),
+        (
+            {"recovery_retries": "1, soon"},
+            "recovery-retries: expected at most 20 pauses in second",
+        ),
         ({"restart_group_timeout": 0}, "restart-group-timeout: must be at least 1, is 0"),
         ({"restart_group_pause": -1}, "restart-group-pause: must be at least 0, is -1"),
         ({"report_limit_window": 0}, "report-limit-window: must be at least 1, is 0"),

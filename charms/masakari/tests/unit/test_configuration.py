@@ -154,6 +154,7 @@ def test_a_slow_client_holds_no_process_of_the_api(ctx: testing.Context, machine
         ("recover-amphorae", True, "fencing", "recover_amphorae", "True"),
         ("restart-group-timeout", 5, "fencing", "restart_group_timeout", "5"),
         ("restart-group-pause", 7, "fencing", "restart_group_pause", "7"),
+        ("recovery-retries", "5,60,...", "fencing", "recovery_retries", "5, 60, ..."),
         ("report-limit-window", 60, "fencing", "report_limit_window", "60"),
         ("fence-reported-failed", "always", "fencing", "fence_reported_failed", "always"),
         ("allow-recovery-without-fencing", True, "fencing", "allow_unfenced_recovery", "True"),
@@ -191,6 +192,15 @@ def test_a_fencing_is_told_for_as_long_as_a_notification_counts(
     assert "expiry" not in read(machine, notifier)["notifier"], "a day, as with Masakari"
     ctx.run(ctx.on.config_changed(), complete(config={"notification-expiration": 172800}))
     assert read(machine, notifier)["notifier"]["expiry"] == "172800"
+
+
+def test_a_recovery_is_tried_again_when_the_operator_wants_it(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    notifier = "/etc/masakari/fencing-notifier.conf"
+    for given, written in (("60 ,600", "60, 600"), ("", "")):
+        ctx.run(ctx.on.config_changed(), complete(config={"recovery-retries": given}))
+        assert read(machine, notifier)["notifier"]["retries"] == written
 
 
 def test_the_stock_workflow_has_none_of_our_tasks_for_hosts_and_guests(

@@ -43,6 +43,7 @@ OTHER: dict[str, tuple[Any, dict[str, Any]]] = {
     "os-public-hostname": ("api.example.com", {}),
     "os-public-network": ("10.9.0.0/24", {"vip": "10.77.1.250 10.9.0.250"}),
     "recovery-destination": ("segment", {}),
+    "recovery-retries": ("60", {}),
     "recovery-workflow": ("stock", {"allow-recovery-without-fencing": True}),
     "region": ("RegionTwo", {}),
     "recover-never": ("name:x", {}),

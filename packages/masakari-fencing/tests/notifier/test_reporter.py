@@ -336,6 +336,7 @@ endpoints = http://127.0.0.1:15848/v1
 [notifier]
 expiry = 60
 auto_return = 600
+retries = 60, 600
 """
 
 
@@ -346,6 +347,7 @@ def test_configuration(tmp_path: Path) -> None:
     assert keystone["password"] == "s%cret"
     assert (found.expiry, found.rank_delay, found.turns) == (60, 4.0, True)
     assert (found.auto_return, found.auto_return_most) == (600.0, 2)
+    assert str(found.retries) == "60, 600"
     assert found.endpoints == ("http://127.0.0.1:15848/v1",)
 
 
@@ -358,6 +360,7 @@ def test_configuration(tmp_path: Path) -> None:
         "[keystone]\ns%cret\n",
         CONFIGURATION.replace("password", "pass"),
         CONFIGURATION.replace("expiry = 60", "expiry = s%cret"),
+        CONFIGURATION.replace("60, 600", "soon"),
     ],
 )
 def test_a_wrong_configuration_ends_with_its_name_and_without_secrets(

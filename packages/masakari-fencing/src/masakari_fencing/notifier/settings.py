@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from masakari_fencing import retries
 from masakari_fencing.openstack import failure_domains, rest
 from masakari_fencing.records import out_of_service
 
@@ -30,6 +31,7 @@ class Settings:
             0: none is.
         auto_return_most: failures within a day after which it is not.
         domain_limits: limits of failure domains; see `failure_domains.parse_limits`.
+        retries: of a recovery that has failed.
         turns: whether the engines' recoveries of hosts have records; Masakari's own have none.
     """
 
@@ -42,6 +44,7 @@ class Settings:
     redrive_within: float = 86400
     auto_return: float = 0.0
     auto_return_most: int = 2
+    retries: retries.Retries = retries.parse(retries.DEFAULT)  # noqa: RUF009 - it is frozen
     turns: bool = True
     domain_limits: tuple[failure_domains.Limit, ...] = ()
     endpoints: tuple[str, ...] = ("http://127.0.0.1:15848/v1", rest.CATALOG)
@@ -89,6 +92,7 @@ def _settings(parser: configparser.ConfigParser) -> Settings:
         redrive_within=float(own.get("redrive_within", defaults.redrive_within)),
         auto_return=float(own.get("auto_return", defaults.auto_return)),
         auto_return_most=int(own.get("auto_return_most", defaults.auto_return_most)),
+        retries=retries.parse(own.get("retries", retries.DEFAULT)),
         turns=parser.getboolean("notifier", "turns", fallback=defaults.turns),
         domain_limits=failure_domains.parse_limits(own.get("domain_limits", "")),
         endpoints=tuple(part.strip() for part in endpoints.split(",") if part.strip()),

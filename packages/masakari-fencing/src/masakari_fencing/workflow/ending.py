@@ -12,6 +12,7 @@ from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records.recovery import FAILED, FRUITLESS, REFUSED, Record
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.instances import recovery, reserved_hosts
+from masakari_fencing.workflow.options import retries
 
 CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -20,8 +21,8 @@ PAUSE = 5.0
 """Seconds before the end is written once more that the cluster did not take."""
 
 HELD_ATTEMPTS = 12
-"""After so many that have failed, which takes 40 minutes and more, a host is kept off no longer:
-there may be no other place for its instances."""
+"""After so many that have failed, which takes 40 minutes and more by default, or the last one that
+is to be tried, a host is kept off no longer: there may be no other place for its instances."""
 
 
 def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
@@ -65,6 +66,8 @@ def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> R
     if outcome != FAILED:
         reserved_hosts.give_back(this, record)
     recovery.release(this, record)
-    if outcome == FAILED and record.held and record.attempts + 1 >= HELD_ATTEMPTS:
+    failures = record.attempts + 1
+    last = failures >= HELD_ATTEMPTS or retries(CONF).pause(failures) is None
+    if outcome == FAILED and record.held and last:
         changes = changes | {"fruitless": FRUITLESS}
     return this.end(outcome, reason, **changes)

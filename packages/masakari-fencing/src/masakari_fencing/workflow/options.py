@@ -7,10 +7,12 @@ from typing import Any
 
 from oslo_config import cfg
 
+import masakari_fencing.retries
 from masakari_fencing.openstack.failure_domains import Kind, parse_kinds
 from masakari_fencing.openstack.restart_order import SOURCES
 from masakari_fencing.openstack.scope import Rule, Scope, parse
 from masakari_fencing.records.refusals import DIRECTORY
+from masakari_fencing.retries import Retries
 from masakari_fencing.workflow.proof.decision import Policy
 
 LOG = logging.getLogger(__name__)
@@ -147,6 +149,13 @@ OPTIONS = [
         help="Seconds between the last instance of a group that is ACTIVE and the next group.",
     ),
     cfg.StrOpt(
+        "recovery_retries",
+        default=masakari_fencing.retries.DEFAULT,
+        help="Seconds after the first, second, ... failure of a recovery until it is begun again, "
+        "separated by commas; ... behind the last one repeats it without end. The notifier begins "
+        "it; the engine only has to know which attempt is the last.",
+    ),
+    cfg.StrOpt(
         "recovery_destination",
         default="",
         help="What the hosts share with the failed one to which its instances go, separated by "
@@ -184,6 +193,15 @@ def policy(conf: cfg.ConfigOpts) -> Policy:
         report_settle=group.report_settle,
         command_timeout=group.command_timeout,
     )
+
+
+def retries(conf: cfg.ConfigOpts) -> Retries:
+    """Return after which failures a recovery is tried again; as ever where that makes no sense."""
+    try:
+        return masakari_fencing.retries.parse(conf.fencing.recovery_retries)
+    except ValueError as error:
+        LOG.warning("recovery_retries is not heeded: %s", error)
+        return masakari_fencing.retries.parse(masakari_fencing.retries.DEFAULT)
 
 
 def destination(conf: cfg.ConfigOpts) -> tuple[Kind, ...]:

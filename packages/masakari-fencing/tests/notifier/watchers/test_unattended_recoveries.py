@@ -16,7 +16,6 @@ from masakari_fencing.notifier.watchers.unattended_recoveries import (
     AGAIN,
     OTHERS_PATIENCE,
     PATIENCE,
-    PAUSES,
     UnattendedRecoveries,
 )
 from masakari_fencing.openstack.masakari_api import Host, Notification
@@ -34,6 +33,9 @@ from masakari_fencing.records.recovery import (
     Proof,
     Record,
 )
+from masakari_fencing.retries import DEFAULT, Retries, parse
+
+PAUSES = parse(DEFAULT).pauses
 
 HERE = "juju-1-lxd-0"
 ENGINE = f"{HERE}.12345678.1.2"
@@ -173,6 +175,28 @@ def test_each_failure_is_followed_by_another_attempt_after_a_longer_pause(bench:
         bench.take(**ended(FAILED, attempts=number + 1))
     assert set(bench.handed()) == {"--unfinished n1"}
     assert sorted(PAUSES) == list(PAUSES)
+
+
+def test_an_operator_says_how_often_and_when(bench: Bench) -> None:
+    bench.unattended.retries = Retries((5, 50))
+    for failures, pause in ((1, 5), (2, 50)):
+        bench.have(**ended(FAILED, attempts=1)) if failures == 1 else bench.take(
+            **ended(FAILED, attempts=failures)
+        )
+        assert [*bench.look_after(1), *bench.look_after(pause - 1)] == []
+        assert bench.look_after(1) == ["n1"]
+        bench.take(end=None)
+    bench.take(**ended(FAILED, attempts=3))
+    assert looks(bench) == [], "the rest is the operator's"
+    bench.take(**ended(REFUSED, proof=None, attempts=4))
+    bench.cib.fenced("Node1.maas", FENCED)
+    assert set(looks(bench)) == {"n1"}, "it has not failed: it was begun too early"
+
+
+def test_what_was_interrupted_has_not_failed(bench: Bench) -> None:
+    bench.unattended.retries = Retries(())
+    bench.have(engine="", attempts=3)
+    assert bench.unattended.check() == ["n1"]
 
 
 def test_one_that_is_due_is_not_handed_back_again_at_each_look(bench: Bench) -> None:

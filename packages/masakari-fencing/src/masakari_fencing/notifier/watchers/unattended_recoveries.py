@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from masakari_fencing import retries
 from masakari_fencing.notifier.requeue import hand_back
 from masakari_fencing.notifier.watchers.watcher import Since, Watcher
 from masakari_fencing.openstack.masakari_api import MasakariApi, Notification
@@ -26,16 +27,14 @@ from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
 from masakari_fencing.records import disarmed, recoveries
 from masakari_fencing.records.recovery import FAILED, REFUSED, Record
+from masakari_fencing.retries import Retries
 
 LOG = logging.getLogger(__name__)
 
 INTERVAL = 2.0
 """Seconds between two looks."""
 
-PAUSES = (2.0, 20.0, 60.0, 120.0, 300.0)
-"""Seconds after the first, second, ... failure until the next attempt; from then on the last.
-What fails behind the fence is most often away for seconds only, as a database or a broker that
-fails over; a hypervisor with room for an instance may take an operator to find."""
+DEFAULT = retries.parse(retries.DEFAULT)
 
 PATIENCE = 8.0
 """Seconds that an engine may need from `running` to its record; it is less than one."""
@@ -63,6 +62,7 @@ class UnattendedRecoveries(Watcher):
         stays_down: whether an instance waits for its recovery; see `NovaApi.stays_down`.
         own_workflow: whether recoveries of hosts have records. Those of Masakari's own workflow
             have none, and wait for minutes: nothing tells one that goes on from one that was left.
+        retries: of what has failed. What was refused, or interrupted, has not.
         clock: seconds, only ever compared with each other.
         now: seconds since the epoch.
     """
@@ -70,6 +70,7 @@ class UnattendedRecoveries(Watcher):
     masakari: MasakariApi
     stays_down: Callable[[str], bool]
     own_workflow: bool = True
+    retries: Retries = DEFAULT
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     _next_look: float = 0.0
@@ -133,7 +134,8 @@ class UnattendedRecoveries(Watcher):
             listed = self.masakari.failed_instances(since)
             self._failed = {(item.uuid, item.updated): item.instance for item in listed}
             self._next_look = self.clock() + INSTANCES_INTERVAL
-        return {key: _patience(self._attempts[key[0]] + 1) for key in self._failed}
+        pauses = {key: self.retries.pause(self._attempts[key[0]] + 1) for key in self._failed}
+        return {key: pause for key, pause in pauses.items() if pause is not None}
 
     def _is_wanted(self, key: tuple[str, float], instance: str) -> bool:
         self._attempts[key[0]] += 1
@@ -168,9 +170,9 @@ class UnattendedRecoveries(Watcher):
             return 0.0 if not record.engine and record.token else None
         if record.returned or record.end.outcome not in (FAILED, REFUSED):
             return None
-        if record.end.outcome == REFUSED and not self._fenced_since(record, status):
-            return None
-        return _patience(record.attempts)
+        if record.end.outcome == FAILED:
+            return self.retries.pause(record.attempts)
+        return DEFAULT.pause(record.attempts) if self._fenced_since(record, status) else None
 
     def _fenced_since(self, record: Record, status: crm_mon.Status) -> bool:
         """Whether a host is proven dead now whose recovery was refused for want of that."""
@@ -207,7 +209,3 @@ class UnattendedRecoveries(Watcher):
         names = {host.uuid: host.name.lower() for host in self.masakari.hosts()}
         # Whoever waits for another recovery of its host to end has no record of its own.
         return [item for item in lone if names.get(item.host, "") not in busy]
-
-
-def _patience(attempts: int) -> float:
-    return PAUSES[min(max(attempts, 1), len(PAUSES)) - 1]
