@@ -164,13 +164,7 @@ class Config:
     @functools.cached_property
     def order_sources(self) -> tuple[str, ...]:
         """Where the order of instances is looked for, of `restart_order.SOURCES`."""
-        found = [part.strip() for part in self.restart_order_from.split(",") if part.strip()]
-        if unknown := sorted(set(found) - set(restart_order.SOURCES)):
-            raise ValueError(
-                f"restart-order-from: expected some of {', '.join(restart_order.SOURCES)},"
-                f" separated by commas, found {', '.join(unknown)!r}"
-            )
-        return tuple(source for source in restart_order.SOURCES if source in found)
+        return self._parsed("restart_order_from", restart_order.parse_sources)
 
     @functools.cached_property
     def vips(self) -> tuple[Address, ...]:

@@ -66,6 +66,21 @@ class Place:
     notes: tuple[str, ...] = ()
 
 
+def parse_sources(text: str) -> tuple[str, ...]:
+    """Read a list of `SOURCES`, separated by commas; return them in their own order.
+
+    Raises:
+        ValueError: it has something else; the text says what was expected.
+    """
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if unknown := sorted(set(found) - set(SOURCES)):
+        raise ValueError(
+            f"expected some of {', '.join(SOURCES)}, separated by commas,"
+            f" found {', '.join(unknown)!r}"
+        )
+    return tuple(source for source in SOURCES if source in found)
+
+
 def place(said: Mapping[str, object]) -> Place:
     """Read what is said about an instance.
 
