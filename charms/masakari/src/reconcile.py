@@ -27,7 +27,8 @@ from masakari_fencing.records.foresight import Foresight
 import databags
 import problems
 import state as state_module
-from planned.drills import Drills
+from planned.drills import Drill, Drills
+from planned.shared import SharedDrill
 from preflight.watch import Watch
 from recoveries.disarm import Disarm
 from relations import hacluster, peers
@@ -158,7 +159,7 @@ class Workload:
         self.fencing.tell_nrpe(related="nrpe-external-master" in state.related)
         self._supervise(state, result, check)
         self._tend_cluster(state, machine, result, check)
-        _tell_drill(Drills(self.host, state.unit, self.clock), result)
+        _tell_drill(self.host, state.unit, self.clock, result)
         self._tell_metrics(state, check)
         return result
 
@@ -324,8 +325,14 @@ class Workload:
             yield waiting(str(error), AGAIN)
 
 
-def _tell_drill(drills: Drills, result: Result) -> None:
-    note, until = drills.note()
+def _tell_drill(host: Host, unit: str, clock: Callable[[], float], result: Result) -> None:
+    def owns(drill: Drill) -> bool:
+        try:
+            return SharedDrill(host.runner, unit).owns(drill)
+        except PacemakerError:
+            return True  # until it is known that another unit has it
+
+    note, until = Drills(host, unit, clock).note(owns)
     if note:
         result.note = "; ".join(filter(None, (note, result.note)))
         result.until = AGAIN if result.until else until

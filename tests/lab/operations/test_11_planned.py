@@ -111,10 +111,17 @@ class Pulses(threading.Thread):
             for pulse in self.found.values():
                 pulse.poll()
 
-    def end(self) -> dict[str, list[float]]:
-        """For how long each was silent, as often as it was started anew."""
+    def __enter__(self) -> Pulses:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self.join()
+
+    @property
+    def silent(self) -> dict[str, list[float]]:
+        """For how long each was silent, as often as it was started anew."""
         return {u: [o.seconds or 0.0 for o in p.outages] for u, p in self.found.items()}
 
 
@@ -151,17 +158,15 @@ def test_a_failure_is_rehearsed(operator: Operator, single: str) -> None:
     guests = Guests(operator.demo.lab, operator.demo.cloud)
     operator.demo.boot_guests(2, single)
     before = guests.lives(PREFIX)
-    pulses = Pulses(guests)
-    pulses.start()
     begin = time.monotonic()
-    report = drilled(operator, confirm=single, **canary(single))
+    with Pulses(guests) as pulses:
+        report = drilled(operator, confirm=single, **canary(single))
     took = time.monotonic() - begin
-    silent = pulses.end()
     assert report["outcome"] == "passed", report
     assert took < 180
     assert len(report["canaries"]) == CANARIES
     for uuid, found in report["canaries"].items():
-        [pause] = silent[uuid]
+        [pause] = pulses.silent[uuid]
         told, within = float(found["seconds"]), float(found["within"])
         text = f"the report says {told:.1f} s within {within:.1f} s"
         print(f"{found['name']}: {text}, its heartbeat {pause:.1f} s")
@@ -185,7 +190,10 @@ def test_everything_but_the_cut(operator: Operator, single: str) -> None:
     assert operator.demo.off_duty() == []
 
 
-def test_an_interrupted_drill_is_named_and_goes_on(operator: Operator, single: str) -> None:
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["there", "on-another-unit"])
+def test_an_interrupted_drill_is_named_and_goes_on(
+    operator: Operator, single: str, elsewhere: bool
+) -> None:
     operator.settle()
     unit = operator.leader("masakari")
     service = f"{unit.replace('/', '-')}-drill.service"
@@ -196,7 +204,13 @@ def test_an_interrupted_drill_is_named_and_goes_on(operator: Operator, single: s
     machine.run(["systemctl", "kill", "--signal=KILL", service])
     said = "but it was interrupted: run drill"
     wait_until(said, lambda: said in operator.leader_says("masakari"), SAID * 3)
-    resumed = operator.action(unit, "drill", confirm=single, **canary(single))
+    first = unit
+    if elsewhere:
+        unit = next(name for name in operator.machines("masakari") if name != first)
+        with pytest.raises(jubilant.TaskError, match=f"{first} rehearses it"):
+            operator.action(unit, "drill", confirm=single, **canary(single))
+    params = {**canary(single), "take_over": elsewhere}
+    resumed = operator.action(unit, "drill", confirm=single, **params)
     assert (resumed["outcome"], resumed["drill"]) == ("resumed", begun["drill"])
 
     def over() -> bool:
@@ -206,6 +220,9 @@ def test_an_interrupted_drill_is_named_and_goes_on(operator: Operator, single: s
     report = operator.action(unit, "show-drill")
     print(report["timeline"], report.get("problems"))
     assert offs(operator) == before_it + 1, "its power is cut once"
+    if elsewhere:
+        with pytest.raises(jubilant.TaskError, match="another unit went on"):
+            operator.action(first, "show-drill")
     assert operator.demo.off_duty() == []
     assert Guests(operator.demo.lab, operator.demo.cloud).find("masakari-drill-") == {}
 

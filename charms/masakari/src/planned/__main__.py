@@ -4,22 +4,65 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
 
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
 from masakari_fencing.pacemaker import cibadmin, remote_nodes, stonith_admin
 
-from planned import silence
 from planned.drilling import Drilling
-from planned.drills import Drills
+from planned.drills import Drill, Drills
 from planned.rehearsal import SECRETS
+from planned.shared import SharedDrill, TakenOverError
 from relations.keystone import Identity
 from segments.cloud import Cloud
 from segments.returning import Returning
 from workload.cluster import Cluster
 from workload.recovery_status import Recoveries
+
+_APART = 0.1
+"""Seconds between two calls: the answer is as exact as that."""
+_PATIENCE = 0.3
+"""Seconds that an answer may take: a machine without power gives none at all."""
+
+
+def watch(address: str, port: int, clock: Callable[[], float] = time.time) -> Callable[[], float]:
+    """Connect to a port again and again, until it does not answer any more.
+
+    Args:
+        address: where something listens that ends with its machine.
+        port: the TCP port.
+        clock: seconds since the epoch.
+
+    Returns:
+        What ends it, and says when something was heard last.
+    """
+    heard = clock()
+    ended = threading.Event()
+
+    def call() -> None:
+        nonlocal heard
+        while not ended.wait(_APART):
+            begun = clock()
+            try:
+                socket.create_connection((address, port), timeout=_PATIENCE).close()
+            except OSError:
+                return
+            heard = begun
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+
+    def end() -> float:
+        ended.set()
+        thread.join()
+        return heard
+
+    return end
 
 
 def main(host: Host, drill_id: str) -> int:
@@ -44,17 +87,27 @@ def main(host: Host, drill_id: str) -> int:
 
     def listen(name: str) -> Callable[[], float]:
         known = remote_nodes.addresses(cibadmin.configuration(host.runner))
-        return silence.watch(*known.get(name, (name, remote_nodes.PORT)))
+        return watch(*known.get(name, (name, remote_nodes.PORT)))
+
+    shared = SharedDrill(host.runner, secrets["unit"])
+
+    def keep(found: Drill) -> Drill:
+        shared.keep(found)
+        return drills.keep(found)
 
     drilling = Drilling(
         cloud,
         fence=fence,
         silence=listen,
         returning=Returning(cloud, absence=cluster.absence, mark_returned=cluster.mark_returned),
-        keep=drills.keep,
+        keep=keep,
         metadata=secrets["metadata"],
     )
-    done = drilling.run(drill)
+    try:
+        done = drilling.run(drill)
+    except TakenOverError as error:
+        logging.warning("%s", error)
+        return 1
     if "returned" in done.marks:
         Recoveries(host).returned(done.host)
     return 0

@@ -162,14 +162,20 @@ class Drills:
         # systemd keeps it there as long as it runs.
         return bool(self._host.read(f"/run/systemd/transient/{self.service}"))
 
-    def note(self) -> tuple[str, str]:
-        """What the status says of the latest, and what ends that; see `awaited`."""
+    def note(self, owns: Callable[[Drill], bool]) -> tuple[str, str]:
+        """What the status says of the latest, and what ends that; see `awaited`.
+
+        Args:
+            owns: whether one is still this unit's.
+        """
         drill = self.find()
         if drill is None or drill.over:
             return "", ""
         what = f"drill of {drill.host}: {PHASES[drill.phase]}"
         if self.running:
             return what, awaited.rests([self.service])
+        if not owns(drill):
+            return "", ""
         return (
             f"{what}, but it was interrupted: run drill host={drill.host}"
             f" confirm={drill.host} again, which goes on, or return-host",

@@ -19,6 +19,7 @@ from instance_ha_common.machine.commands import CommandError
 from planned import canaries, judging, readiness
 from planned.draining import Drain
 from planned.drills import FULL, PHASES, Drill, Drills
+from planned.shared import Known, SharedDrill
 from preflight.actions import fencing_of
 from preflight.findings import counted
 from segments import access
@@ -36,7 +37,7 @@ SECRETS = "/run/masakari-drill.json"
 
 
 def drill(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
-    """Begin a drill, or go on with one that was interrupted.
+    """Begin a drill, or go on with one that was interrupted, on whichever unit.
 
     Raises:
         ActionError: the host must not be drilled; the text says why.
@@ -49,22 +50,20 @@ def drill(state: State, workload: Workload, params: Mapping[str, Any]) -> Result
             f"this moves the instances of {host} away and cuts its power: add confirm={host}"
         )
     drills = Drills(workload.host, state.unit, workload.clock)
-    known = drills.find()
     if drills.running:
+        known = drills.find()
         raise ActionError(f"a drill is going on: {known and known.id}; see show-drill")
-    cloud = access.cloud(state, workload)
-    if known is not None and not known.over:
-        if known.host != host:
-            raise ActionError(
-                f"a drill of {known.host} was interrupted: run drill host={known.host} first,"
-                " which goes on with it"
-            )
-        _start(state, workload, drills, known)
-        return _begun(known, "resumed")
-    found = _look(state, workload, cloud, params)
-    made = drills.keep(dataclasses.replace(found, id=drills.new_id()))
+    shared = SharedDrill(workload.host.runner, state.unit)
+    there = shared.read() if state.clustered else None
+    if there is not None:
+        made, outcome = _interrupted(there, state.unit, host, workload, params), "resumed"
+    else:
+        found = _look(state, workload, access.cloud(state, workload), params)
+        made, outcome = dataclasses.replace(found, id=drills.new_id()), "begun"
+    shared.take(made)
+    drills.keep(made)
     _start(state, workload, drills, made)
-    return _begun(made, "begun")
+    return _begun(made, outcome)
 
 
 def show_drill(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
@@ -72,6 +71,7 @@ def show_drill(state: State, workload: Workload, params: Mapping[str, Any]) -> R
 
     Raises:
         ActionError: this unit has run none, or not that one.
+        PacemakerError: the cluster does not answer.
     """
     drills = Drills(workload.host, state.unit, workload.clock)
     found = drills.find(str(params.get("id") or ""))
@@ -80,6 +80,9 @@ def show_drill(state: State, workload: Workload, params: Mapping[str, Any]) -> R
     if found.over:
         return {**found.report, **({"svg": judging.draw(found)} if params["svg"] else {})}
     running = drills.running
+    shared = SharedDrill(workload.host.runner, state.unit)
+    if not running and not shared.owns(found):
+        raise ActionError(f"another unit went on with drill {found.id}: its report is there")
     return {
         "drill": found.id,
         "outcome": "running" if running else "interrupted",
@@ -88,6 +91,38 @@ def show_drill(state: State, workload: Workload, params: Mapping[str, Any]) -> R
         **({"problems": "\n".join(found.problems)} if found.problems else {}),
         "next": "look again" if running else f"run drill host={found.host} again, which goes on",
     }
+
+
+def _interrupted(
+    there: Known, unit: str, host: str, workload: Workload, params: Mapping[str, Any]
+) -> Drill:
+    """The drill to go on with.
+
+    Raises:
+        ActionError: it is another host's, or another unit may be at it.
+    """
+    known = there.drill
+    if known.host != host:
+        raise ActionError(
+            f"a drill of {known.host} was interrupted: run drill host={known.host} first,"
+            " which goes on with it"
+        )
+    if there.unit == unit:
+        return known
+    if not params["take-over"]:
+        raise ActionError(
+            f"{there.unit} rehearses it: see show-drill there. If that says interrupted, run drill"
+            " there again, which goes on; if that unit is gone, add take-over=true"
+        )
+    if known.mode == FULL and "cut" not in known.marks:
+        against = [*readiness.shared(workload.host.runner, host, _machine())]
+        if against:
+            raise ActionError(f"{host} is not drilled: {'; '.join(against)}")
+    return known
+
+
+def _machine() -> str:
+    return os.environ.get("JUJU_MACHINE_ID", "").partition("/")[0]
 
 
 def _look(state: State, workload: Workload, cloud: Cloud, params: Mapping[str, Any]) -> Drill:
@@ -103,8 +138,7 @@ def _look(state: State, workload: Workload, cloud: Cloud, params: Mapping[str, A
     cut, resting = mode == FULL, params["evacuate-stopped"]
     against = [*readiness.obstacles(cloud, fencing, host, cut=cut, resting=resting)]
     if cut:
-        machine = os.environ.get("JUJU_MACHINE_ID", "").partition("/")[0]
-        against += readiness.shared(workload.host.runner, host, machine)
+        against += readiness.shared(workload.host.runner, host, _machine())
     if not against:
         kind = canaries.choose(cloud, params)
         planned = Drain(cloud).plan(host)

@@ -20,9 +20,9 @@ from fakedrills import IMAGE, DrilledCloud
 from machine import CRM_MON, Machine
 from model import with_config
 from planned import __main__ as program
-from planned import silence
 from planned.drills import DIRECTORY, KEPT, Drill, Drills, Kind
 from planned.rehearsal import SECRETS
+from planned.shared import PROPERTY, SharedDrill, TakenOverError
 
 ONE, TWO = "node1.maas", "node2.maas"
 SERVICE = "/run/systemd/transient/masakari-0-drill.service"
@@ -250,6 +250,80 @@ def test_how_far_it_is(
     assert "drill" not in ctx.run(ctx.on.update_status(), state).unit_status.message
 
 
+def test_another_unit_goes_on_with_it(
+    ctx: testing.Context, state: testing.State, problems: list[Problem], machine: Machine
+) -> None:
+    began = SharedDrill(machine.host.runner, "masakari/2", lambda seconds: None)
+    drill = Drill("20260101-000000", ONE, "full", Kind(), phase="recovering", marks={"cut": 1.0})
+    began.take(drill)
+    assert "another unit" not in ctx.run(ctx.on.update_status(), state).unit_status.message
+    text = fail(ctx, state, "drill", host=TWO, confirm=TWO, take_over=True)
+    assert text.startswith("a drill of node1.maas was interrupted: run drill host=node1.maas")
+    text = fail(ctx, state, "drill", host=ONE, confirm=ONE)
+    assert text.startswith("masakari/2 rehearses it: see show-drill there.")
+    assert "add take-over=true" in text
+    result = begin(ctx, state, take_over=True)
+    assert (result["outcome"], result["drill"]) == ("resumed", drill.id)
+    assert machine.has_run("systemd-run")[0][-1] == drill.id
+    assert Drills(machine.host, "masakari/0").find() == drill, "with all that the cluster knew"
+    with pytest.raises(TakenOverError):
+        began.keep(dataclasses.replace(drill, phase="returning"))
+
+
+def test_a_unit_on_the_hosts_own_machine_does_not_go_on_to_the_cut(
+    ctx: testing.Context,
+    state: testing.State,
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drill = Drill("20260101-000000", ONE, "full", Kind(), phase="draining")
+    other = SharedDrill(machine.host.runner, "masakari/2")
+    other.take(drill)
+    monkeypatch.setattr("planned.readiness.shared", lambda *_: iter(["it is on that machine"]))
+    text = fail(ctx, state, "drill", host=ONE, confirm=ONE, take_over=True)
+    assert text == "node1.maas is not drilled: it is on that machine"
+    assert other.owns(drill)
+    other.take(drill.mark("cut", 1.0))
+    assert begin(ctx, state, take_over=True)["outcome"] == "resumed"
+
+
+def test_who_has_lost_it_to_another_unit_says_so(
+    ctx: testing.Context, state: testing.State, problems: list[Problem], machine: Machine
+) -> None:
+    drill = begin(ctx, state)["drill"]
+    other = SharedDrill(machine.host.runner, "masakari/2")
+    found = other.read()
+    assert found is not None and found.unit == "masakari/0"
+    for over in (False, True):
+        other.take(dataclasses.replace(found.drill, phase="done" if over else "cutting"))
+        if over:
+            other.keep(dataclasses.replace(found.drill, phase="done"))
+        text = fail(ctx, state, "show-drill")
+        assert text == f"another unit went on with drill {drill}: its report is there"
+        message = ctx.run(ctx.on.update_status(), state).unit_status.message
+        assert "drill" not in message
+    assert begin(ctx, state)["outcome"] == "begun", "another one"
+
+
+def test_a_cluster_that_is_busy_is_waited_for(machine: Machine, copy: list[str]) -> None:
+    drill = Drill("20260101-000000", ONE, "path")
+    slept: list[float] = []
+    shared = SharedDrill(machine.host.runner, "masakari/0", slept.append)
+    shared.take(drill)
+    query = ["cibadmin", "--query", "--xpath"]
+    machine.host.runner.answer(
+        query, lambda argv: copy[0] if len(slept) > 3 else (102, "Transport endpoint is not conn")
+    )
+    shared.keep(dataclasses.replace(drill, phase="done"))
+    assert len(slept) == 4 and copy == []
+    machine.host.runner.answer(query, (102, "Transport endpoint is not connected"))
+    with pytest.raises(PacemakerError):
+        shared.keep(drill)
+    for text in ("", "{", '{"drill": {}, "unit": "x"}'):
+        machine.host.runner.answer(query, f"<nvpair id=\"{PROPERTY}\" value='{text}'/>")
+        assert shared.read() is None, "what cannot be read is none"
+
+
 def test_the_latest_are_kept(machine: Machine) -> None:
     drills = Drills(machine.host, "masakari/0")
     for number in range(KEPT + 3):
@@ -262,7 +336,11 @@ def test_the_latest_are_kept(machine: Machine) -> None:
 
 
 def test_the_process(
-    machine: Machine, cloud: DrilledCloud, monkeypatch: pytest.MonkeyPatch, state: testing.State
+    machine: Machine,
+    cloud: DrilledCloud,
+    monkeypatch: pytest.MonkeyPatch,
+    state: testing.State,
+    copy: list[str],
 ) -> None:
     """Through the real files: what it needs is read once, and then gone."""
     identity = dataclasses.asdict(cloud.identity())
@@ -270,13 +348,15 @@ def test_the_process(
     secrets |= {"ca_bundle": "/etc/ssl/certs/ca-certificates.crt", "metadata": "HA_Enabled"}
     machine.host.write(SECRETS, json.dumps({**secrets, "unit": "masakari/0"}))
     drills = Drills(machine.host, "masakari/0")
-    drills.keep(Drill("20260101-000000", ONE, "path", Kind()))
+    drill = drills.keep(Drill("20260101-000000", ONE, "path", Kind()))
+    SharedDrill(machine.host.runner, "masakari/0").take(drill)
     assert program.main(machine.host, "20260101-000001") == 1
     machine.host.write(SECRETS, json.dumps({**secrets, "unit": "masakari/0"}))
     assert program.main(machine.host, "20260101-000000") == 0
     assert machine.host.read(SECRETS) is None
     done = drills.find("20260101-000000")
     assert done is not None and done.report["outcome"] == "passed", done
+    assert copy == [], "the cluster knows of none any more"
     assert cloud.services[ONE]["status"] == "enabled"
 
 
@@ -284,7 +364,7 @@ def test_a_host_is_heard_until_it_is_not() -> None:
     """On a real port of this machine."""
     moments = iter(range(1_000_000))
     with socket.create_server(("127.0.0.1", 0)) as server:
-        end = silence.watch("127.0.0.1", server.getsockname()[1], lambda: float(next(moments)))
+        end = program.watch("127.0.0.1", server.getsockname()[1], lambda: float(next(moments)))
         for _ in range(2):
             server.accept()[0].close()
     assert end() >= 1.0
