@@ -142,6 +142,7 @@ class Files:
             uts_name = name if monitor.kernel_name and name != socket.gethostname() else ""
             context = {
                 "service": monitor.service,
+                "variable": sender.DIRECTORY,
                 "program": monitor.program,
                 "conf": CONF,
                 "uts_name": uts_name,

@@ -40,8 +40,9 @@ INTERVAL = 5.0
 PATIENCE = 14400.0
 """Seconds after its failure after which an instance's report is given up."""
 
-DIRECTORY = "RUNTIME_DIRECTORY"
-"""Where systemd says which directory is the service's (systemd.exec(5))."""
+DIRECTORY = "MASAKARI_MONITOR_REPORTS"
+"""Variable that says where reports are kept. Not systemd's own `RUNTIME_DIRECTORY`, which names
+the package's directories, too."""
 
 
 class Kept:

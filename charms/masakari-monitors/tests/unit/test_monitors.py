@@ -6,6 +6,7 @@ import pytest
 import yaml
 from hypervisor import HOST, INSTANCE, INTROSPECTIVE, PROCESS, conf, keystone, running, state
 from workload.files import AS_HOST, CONF, PROCESS_LIST, SENDER, SUDOERS
+from workload.sender import DIRECTORY
 from workload.table import MONITORS
 
 
@@ -39,6 +40,7 @@ def test_what_masakari_has_not_taken_outlasts_a_restart_of_the_instance_monitor(
     text = drop_in(host, INSTANCE)
     assert f"RuntimeDirectory={INSTANCE}\n" in text
     assert "RuntimeDirectoryPreserve=restart\n" in text
+    assert f"Environment={DIRECTORY}=%t/{INSTANCE}\n" in text
     assert "RuntimeDirectory" not in drop_in(host, HOST)
 
 

@@ -253,7 +253,7 @@ class Machine:
     def __init__(self, conf, directory, monkeypatch):
         self.conf, self.directory = conf, directory
         self.api = Api()
-        monkeypatch.setenv("RUNTIME_DIRECTORY", str(directory))
+        monkeypatch.setenv(sender.DIRECTORY, str(directory))
         self.libvirt = Libvirt(guest=0)
         monkeypatch.setitem(sys.modules, "libvirt", self.libvirt)
 
