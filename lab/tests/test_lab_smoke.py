@@ -87,8 +87,12 @@ def test_a_machine_is_ready_for_a_real_jujus_client(lab, node, tmp_path):
         for command in {" ".join(wanted)}; do command -v $command >/dev/null && echo $command; done
     """
     options = ["-o", "PasswordAuthentication no", "-o", "ServerAliveInterval 30"]
-    said = ssh(*options, "-i", str(key.with_suffix("")), f"root@{address}", script, timeout=60)
+    options += ["-i", str(key.with_suffix(""))]
+    said = ssh(*options, f"root@{address}", script, timeout=60)
     assert said.split("\n")[:-1] == ["ubuntu 22.04", "syslog adm", *wanted]
+    # The agent of the controller comes by scp.
+    RealJuju("scp", tmp_path, lab.network.path())(*options, __file__, f"root@{address}:/tmp/it")
+    assert node.run(["cat", "/tmp/it"]).stdout == Path(__file__).read_text()
 
 
 def test_a_command_gets_a_clean_environment_and_its_input(container):

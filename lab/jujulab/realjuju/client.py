@@ -73,29 +73,34 @@ class RealJuju:
         self._environment["PATH"] = f"{self._ssh}:{os.environ.get('PATH', os.defpath)}"
 
     def know_machines(self) -> None:
-        """Let the client's `ssh` into the lab's machines, whose keys nobody has seen before.
+        """Let the client's `ssh` and `scp` into the lab's machines, whose keys nobody has seen.
 
-        Juju's client runs the `ssh` of the PATH without a word on the machines' keys
+        Juju's client runs those of the PATH without a word on the machines' keys
         (`opensshOptions` of github.com/juju/utils, ssh/ssh_openssh.go). It would ask on the
         terminal, fail where there is none, and keep the answer among the user's own known hosts.
 
         Raises:
             JujuError: there is no `ssh`.
         """
-        ssh = shutil.which("ssh")
-        if not ssh or not shutil.which("ssh-keygen"):
-            raise JujuError("no ssh on this machine, which Juju's client needs: openssh-client")
+        found = [(name, shutil.which(name)) for name in ("ssh", "scp", "ssh-keygen")]
         self._ssh.mkdir(parents=True, exist_ok=True)
         networks = " ".join(str(net.network_address)[:-1] + "*" for net in SPACES.values())
-        config, command = self._ssh / "config", self._ssh / "ssh"
+        config = self._ssh / "config"
         replace_text(
             config,
             f"Host {networks}\n  StrictHostKeyChecking no\n"
             f'  UserKnownHostsFile "{self._ssh}/known_hosts"\n'
             "Host *\n  Include ~/.ssh/config\n  Include /etc/ssh/ssh_config\n",
         )
-        replace_text(command, f'#!/bin/sh\nexec {shlex.join([ssh, "-F", str(config)])} "$@"\n')
-        command.chmod(0o755)
+        for name, path in found:
+            if not path:
+                raise JujuError(f"no {name} on this machine, which is needed: openssh-client")
+            if name != "ssh-keygen":
+                command = self._ssh / name
+                replace_text(
+                    command, f'#!/bin/sh\nexec {shlex.join([path, "-F", str(config)])} "$@"\n'
+                )
+                command.chmod(0o755)
 
     def version(self) -> tuple[int, ...]:
         """Return the client's version number.

@@ -221,7 +221,8 @@ class Site:
 
     def _bootstrap(self) -> None:
         known = self._juju.data / "controllers.yaml"
-        if not known.exists() or NAME not in self._juju.json("controllers")["controllers"]:
+        # The client knows none, and says null, after a bootstrap that failed.
+        if not known.exists() or NAME not in (self._juju.json("controllers")["controllers"] or {}):
             address = self.prepare(CONTROLLER).addresses[DEFAULT_SPACE].ip
             with tempfile.TemporaryDirectory(prefix="lab-juju-") as scratch:
                 cloud = Path(scratch) / "cloud.yaml"
@@ -229,10 +230,17 @@ class Site:
                 cloud.write_text(yaml.safe_dump({"clouds": {NAME: definition}}))
                 charm = Path(scratch) / "juju-controller.charm"
                 write_controller_charm(charm)
+                agents = Path(scratch) / "tools"
+                agents.mkdir()
+                # A bootstrap that failed leaves it behind, and it is not added twice.
+                (self._juju.data / "clouds.yaml").unlink(missing_ok=True)
                 self._juju("add-cloud", "--client", "--force", NAME, str(cloud))
                 self._say("juju bootstrap: the controller, on a machine of its own")
                 self._juju(
                     "bootstrap", NAME, NAME, *QUIET, "--controller-charm-path", str(charm),
+                    # Empty, it has the client upload the agent that lies beside it; it would give
+                    # up where Juju's own place for agents is out of reach.
+                    "--metadata-source", str(agents),
                     *shlex.split(os.environ.get(EXTRA, "")),
                 )  # fmt: skip
         models = self._juju.json("models", "--controller", NAME).get("models") or []

@@ -30,14 +30,25 @@ match words[0]:
     case "version":
         end(answer=state["version"])
     case "controllers":
-        end(answer={"controllers": state["controllers"], "current-controller": "lab"})
+        end(answer={"controllers": state["controllers"] or None, "current-controller": "lab"})
     case "add-cloud":
+        clouds = Path(os.environ["JUJU_DATA"]) / "clouds.yaml"
+        if clouds.exists():
+            end('use `update-cloud lab --client`: local cloud "lab" already exists')
         state["cloud"] = Path(words[-1]).read_text()
+        clouds.write_text(state["cloud"])
     case "bootstrap":
         charm = zipfile.ZipFile(words[words.index("--controller-charm-path") + 1])
         state["controller-charm"] = sorted(charm.namelist())
+        known = Path(os.environ["JUJU_DATA"]) / "controllers.yaml"
+        known.write_text("controllers: {}\n")
+        # It looks for agents here, and else where there is no way to.
+        if Path(words[words.index("--metadata-source") + 1]).name != "tools":
+            end("failed to bootstrap model: cannot read index data: network is unreachable")
+        if state["unreachable"]:
+            end("subprocess encountered error code 255 (ssh: connect to host: No route to host)")
         state["controllers"] = {"lab": {}}
-        (Path(os.environ["JUJU_DATA"]) / "controllers.yaml").write_text("controllers: {lab: {}}\n")
+        known.write_text("controllers: {lab: {}}\n")
     case "models":
         end(answer={"models": [{"name": f"admin/{n}", "short-name": n} for n in state["models"]]})
     case "add-model":

@@ -98,6 +98,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
         "nsenter": '#!/bin/sh\nshift\nexec "$@"\n',
         "juju": f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n',
         # The unit tests run where there is no ssh, too.
+        **{name: "#!/bin/sh\n" for name in ("ssh", "scp") if not shutil.which(name)},
         "ssh-keygen": "#!/bin/sh\nfor key; do :; done\n"
         'touch "$key" && echo "ssh-ed25519 AAAA lab" >"$key.pub"\n',
     }.items():
@@ -133,6 +134,15 @@ def test_what_is_there_is_not_made_again(bench):
     (bench.lab.run_dir / "real-juju-is-ready").unlink()  # interrupted just before
     bench.site().ensure()
     assert len(bench.told("bootstrap")) == len(bench.told("add-model")) == 1
+
+
+def test_a_bootstrap_that_failed_is_tried_again(bench):
+    bench.set(unreachable=True)
+    with pytest.raises(JujuError, match=r"`juju bootstrap .*No route to host"):
+        bench.site().ensure()
+    bench.set(unreachable=False)
+    bench.site().ensure()
+    assert bench.now["controllers"] == {"lab": {}}
 
 
 def test_each_machine_is_added_once_over_ssh_and_the_first_brings_the_spaces(bench):
@@ -186,6 +196,7 @@ def test_the_clients_ssh_takes_the_keys_of_the_labs_machines_and_of_no_other(ben
     ours = settings("root@10.77.3.11")
     assert "stricthostkeychecking false" in ours
     assert f"userknownhostsfile {known}" in ours
+    assert "scp -F" in (bench.lab.home / "real-juju/ssh/scp").read_text()
     assert known not in str(settings("root@192.0.2.1"))
     assert "stricthostkeychecking false" not in settings("root@192.0.2.1")
 
