@@ -24,6 +24,12 @@ from jujulab.juju.pack import LICENSE
 _LIBRARY = "_standin"
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", "charmcraft.yaml")
 
+ARCHITECTURE = "arch=amd64"
+"""The constraint that Juju 4 gives each application with units of its own, and takes a bundle
+without it for one of other charms: of files it looks for those beside the bundle, and ends with
+`cannot deploy local charm ... file does not exist` (seen with 4.0.15; matchesCharmPermutation in
+internal/bundle/changes/model.go)."""
+
 Machines = dict[str, list[str]]
 """Application -> Juju's identifiers of the machines in its `to`."""
 
@@ -101,15 +107,19 @@ def translate(
                 spec.pop("channel", None)
                 spec.pop("revision", None)
             spec.pop("constraints", None)
+            if spec.get("num_units"):
+                spec["constraints"] = ARCHITECTURE
             if "openstack-origin" in (spec.get("options") or {}):
                 # The machines say that they are Ubuntus, but no archive of Ubuntu is in reach.
                 spec["options"]["openstack-origin"] = "distro"
             if "to" in spec:
                 spec["to"] = _place(name, spec["to"], machinery, placed)
                 machines[name] = spec["to"]
-    used = sorted({machine for listed in machines.values() for machine in listed}, key=int)
-    if used:
-        documents[0]["machines"] = dict.fromkeys(used)
+        # Juju wants each one used in the bundle as it is without the overlays behind it, and an
+        # overlay's machines replace those before it.
+        used = sorted({machine for listed in machines.values() for machine in listed}, key=int)
+        if used:
+            document["machines"] = dict.fromkeys(used)
     return documents
 
 

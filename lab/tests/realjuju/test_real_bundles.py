@@ -53,8 +53,12 @@ def test_the_clouds_bundle_and_the_overlay(tmp_path: Path) -> None:
     assert charms["hacluster"] == "/packs/hacluster.charm"
     assert charms["masakari"] == str(tmp_path / "masakari.charm")
     assert all(Path(charm).is_absolute() for charm in charms.values())
-    # With a channel, Juju finds none of them again.
+    # With a channel, or with units and without their architecture, Juju finds none of them again.
     assert applications(documents, "channel") == {}
+    with_units = applications(documents, "num_units")
+    assert applications(documents, "constraints") == dict.fromkeys(with_units, "arch=amd64")
+    assert "masakari" in with_units
+    assert "hacluster" not in with_units
     assert set(applications(documents, "openstack-origin")) == set()
     origins = {o.get("openstack-origin") for o in applications(documents, "options").values()}
     assert origins == {"distro", None}
@@ -62,8 +66,10 @@ def test_the_clouds_bundle_and_the_overlay(tmp_path: Path) -> None:
     places = applications(documents, "to")
     assert {len(to) for to in places.values()} == {1, 3}
     used = {machine for to in places.values() for machine in to}
-    assert set(documents[0]["machines"]) == used
-    assert [document.get("machines") for document in documents[1:]] == [None, None]
+    assert set(documents[2]["machines"]) == set(documents[1]["machines"]) == used
+    # Juju verifies the bundle by itself, too: it has no machine that an overlay alone uses.
+    of_bundle = {machine for to in applications(documents[:1], "to").values() for machine in to}
+    assert set(documents[0]["machines"]) == of_bundle < used
     assert [machines.made[int(m)] for m in places["nova-compute"]] == ["1", "2", "3"]
     assert [machines.made[int(m)].partition("/")[0] for m in places["masakari"]] == ["1", "2", "3"]
     assert machines.made[:4] == ["0", "1", "2", "3"], "Juju numbers the nodes as the lab does"
