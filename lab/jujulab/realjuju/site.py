@@ -257,6 +257,10 @@ class Site:
             elif space not in there:
                 cure = f"`juju add-space {space} {network}` makes it"
                 raise JujuError(f"the model {self._juju.model} has no space {space}: {cure}")
+        if not set(SPACES) <= there:
+            # Else an endpoint that the bundle binds to none has no address: Juju's own default,
+            # alpha, is left with the loopback network.
+            self._juju("model-config", f"default-space={DEFAULT_SPACE}")
 
     def _add_space(self, space: str, subnet: str) -> None:
         deadline = time.monotonic() + SUBNETS_TIMEOUT

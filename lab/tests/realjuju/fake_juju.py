@@ -73,6 +73,9 @@ match words[0]:
         if state["subnets-after"] >= 0:
             end(f"subnet {words[2]} not found")
         state["spaces"].append(words[1])
+    case "model-config":
+        if words[1].partition("=")[2] not in state["spaces"]:
+            end(f'space not found: "{words[1]}"')
     case other:
         end(f"unrecognized command: juju {other}")
 end()

@@ -154,6 +154,7 @@ def test_each_machine_is_added_once_over_ssh_and_the_first_brings_the_spaces(ben
     ]  # fmt: skip
     assert {"public", "admin", "internal", "storage", "tenant"} <= set(bench.now["spaces"])
     assert len(bench.told("add-space")) == 5
+    assert bench.told("model-config") == ["model-config default-space=internal"]
     # The lab finds its machines by Juju's identifiers.
     names = json.loads((bench.lab.run_dir / "juju-machines.json").read_text())
     assert names == {"0": "1", "1": "0"}
