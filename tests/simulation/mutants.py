@@ -124,6 +124,16 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "nobody looks whether the host answers before each instance",
+        "boots as it is evacuated",
+        Edit("workflow.instances.requests", "InstanceRequests._looked", "also()", "pass"),
+    ),
+    Mutant(
+        "a host is kept off although no other is up",
+        "nowhere to go",
+        Edit("workflow.ending", "_end", "or destinations.alone(this)", "or False"),
+    ),
+    Mutant(
         "only the last of two fences tells since when instances are down",
         "dies twice",
         Edit("workflow.proof.decision", "_down_since", "return min(", "return max("),

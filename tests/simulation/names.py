@@ -58,6 +58,8 @@ DIRECTED = (
     "dies once it is started",
     "all die",
     "gone again amid its recovery",
+    "boots as it is evacuated",
+    "nowhere to go",
     "returns unseen",
     "dies twice",
     "groups",

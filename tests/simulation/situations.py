@@ -503,6 +503,37 @@ def gone_again(sim: Simulation) -> None:
     events.later(sim, 10.0, wait)
 
 
+def boots_meanwhile(sim: Simulation) -> None:
+    """The host boots, and starts what was to be powered on, as Nova answers again."""
+    host = sim.world.hosts["node1"]
+    host.boot_time, host.compute_delay = 10.0, (0.1, 0.3)
+    events.die(sim)
+    events.later(sim, 1.0, lambda s: s.faults.outage("nova", 100.0))
+
+    def wait(s: Simulation) -> None:
+        if host.compute:
+            s.world.note_fault("Nova answers again")
+            s.faults.away.clear()
+        else:
+            events.later(s, 0.2, wait)
+
+    wait(sim)
+
+
+def nowhere(sim: Simulation) -> None:
+    """Every host dies, and boots: none of them is kept off for the others' sake."""
+    for number, (name, host) in enumerate(sim.world.hosts.items()):
+        host.boot_time = 20 + 40 * sim.rng.random()
+        events.later(sim, 4 * number * sim.rng.random(), events.die, name)
+
+    def all_on(s: Simulation) -> None:
+        off = [host.name for host in s.world.hosts.values() if not host.up]
+        if off:
+            s.world.violate("kept off for nothing", ", ".join(off))
+
+    events.later(sim, 400.0, all_on)
+
+
 def returns_unseen(sim: Simulation, remote_delay: float = 60.0) -> None:
     """The host is back in service, unseen by Pacemaker and by every engine, and is lost again."""
     sim.world.hosts["node1"].boot_time = 10.0
@@ -596,6 +627,8 @@ SITUATIONS = {
         _situation("dies once it is started", dies_once_it_is_started),
         _situation("all die", all_die),
         _situation("gone again amid its recovery", gone_again, guests=_RETRIED),
+        _situation("boots as it is evacuated", boots_meanwhile, guests=_RETRIED[3:]),
+        _situation("nowhere to go", nowhere),
         _situation("returns unseen", returns_unseen),
         _situation("dies twice", dies_twice),
         _situation("groups", orders.in_groups, guests=_MIXTURE, must_recover=True),

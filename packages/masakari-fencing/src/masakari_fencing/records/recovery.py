@@ -106,7 +106,8 @@ class Record:
         reserved: reserved hosts that belong to it.
         end: None while it goes on.
         attempts: how often it has failed.
-        fruitless: how often the host was fenced again without an instance recovered in between.
+        fruitless: how often the host was fenced again without an instance recovered in between;
+            `FRUITLESS` also where that makes no sense any more.
         held: the host was switched off for this recovery, whose end is to switch it on again.
         used: when the fence was completed that an earlier recovery of the host has used up.
         recovered: when that recovery ended; both in seconds since the epoch, 0: never.

@@ -19,7 +19,8 @@ from masakari_fencing import processes
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.openstack import instances, times, volumes
 from masakari_fencing.openstack.compute_service import ComputeService
-from masakari_fencing.pacemaker import cibadmin, crm_mon
+from masakari_fencing.pacemaker import cibadmin, crm_mon, remote_nodes
+from masakari_fencing.pacemaker.remote_nodes import PORT
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import refusals, tally
 from masakari_fencing.records.recoveries import Records
@@ -32,6 +33,13 @@ from masakari_fencing.workflow.recovery_lock import ProofLost, RecoveryLock
 CONF = masakari.conf.CONF
 options.register(CONF)
 LOG = logging.getLogger(__name__)
+
+
+BOOT = 10.0
+"""Seconds after its fence in which no host has booted."""
+
+SILENCE = 0.5
+"""Seconds after which a host does not answer; an evacuation waits for that."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - a missing answer
@@ -57,6 +65,7 @@ class Attempt:
         self.take = self._ownership.take
         self.update = self._ownership.update
         self.end = self._ownership.end
+        self._address: tuple[str, int] | None = None
         self.current = self._ownership.current
 
     def record(self) -> Record | None:
@@ -86,6 +95,26 @@ class Attempt:
         except PacemakerError:
             if not CONF.fencing.allow_unfenced_recovery:
                 raise
+
+    def check_silent(self, record: Record | None) -> None:
+        """Return where the host does not answer, as one that is off.
+
+        Pacemaker's record shows seconds later only that it has booted (see `SparedHosts`).
+
+        Raises:
+            ProofLost: it answers.
+            PacemakerError: the cluster does not answer.
+        """
+        proof = record.proof if record else None
+        if proof is None or proof.storage or not 0 < proof.fenced < time.time() - BOOT:
+            return
+        if not self._address:
+            configuration = cibadmin.configuration(Subprocess())
+            node = proof.node or self.host
+            self._address = remote_nodes.addresses(configuration).get(node, (node, PORT))
+        if remote_nodes.answers(*self._address, timeout=SILENCE):
+            text = "answers again, and Pacemaker has not connected to its pacemaker_remote yet"
+            raise ProofLost(f"host {self.host} {text}")
 
     def storage_fence(self, record: Record | None) -> StorageFence | None:
         """Return how the host is cut off, where that is all that proves it dead.

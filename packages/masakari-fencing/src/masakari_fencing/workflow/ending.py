@@ -11,7 +11,7 @@ import masakari.conf
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records.recovery import FAILED, FRUITLESS, REFUSED, Record
 from masakari_fencing.workflow.attempt import Attempt
-from masakari_fencing.workflow.instances import recovery, reserved_hosts
+from masakari_fencing.workflow.instances import destinations, recovery, reserved_hosts
 from masakari_fencing.workflow.options import retries
 
 CONF = masakari.conf.CONF
@@ -22,7 +22,8 @@ PAUSE = 5.0
 
 HELD_ATTEMPTS = 12
 """After so many that have failed, which takes 40 minutes and more by default, or the last one that
-is to be tried, a host is kept off no longer: there may be no other place for its instances."""
+is to be tried, a host is kept off no longer: there may be no other place for its instances. Where
+no other host is up, there is none for certain, and it is not kept off at all."""
 
 
 def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
@@ -68,6 +69,6 @@ def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> R
     recovery.release(this, record)
     failures = record.attempts + 1
     last = failures >= HELD_ATTEMPTS or retries(CONF).pause(failures) is None
-    if outcome == FAILED and record.held and last:
+    if outcome == FAILED and ((record.held and last) or destinations.alone(this)):
         changes = changes | {"fruitless": FRUITLESS}
     return this.end(outcome, reason, **changes)

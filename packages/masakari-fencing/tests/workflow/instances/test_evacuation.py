@@ -203,6 +203,19 @@ def test_nothing_is_asked_for_where_the_recovery_must_not_go_on() -> None:
     assert [r for r in world.nova.requests if not r.startswith("lock")] == []
 
 
+@pytest.mark.parametrize("fresh", [True, False])
+def test_it_is_not_asked_for_while_the_host_answers(fresh: bool) -> None:
+    world = World(vm="stopped", task="powering-on")
+
+    def silent() -> None:
+        raise ProofLost("it answers")
+
+    with pytest.raises(ProofLost):
+        world.run(fresh=fresh, silent=silent)
+    assert not world.nova.migrations_made
+    assert not [r for r in world.nova.requests if r.startswith("evacuate")]
+
+
 def test_where_it_is_refused_its_owner_can_use_it() -> None:
     world = World()
     world.nova.full = {"*"}

@@ -122,6 +122,16 @@ def of(this: Attempt, reserved: str | None) -> Destinations:
     )
 
 
+def alone(this: Attempt) -> bool:
+    """Whether no other host is up that could take an instance, be it disabled, by Nova's word."""
+    try:
+        services = this.client().services.list(binary=BINARY)
+        return not any(s.state == "up" for s in services if s.host != this.host)
+    except Exception as error:  # whatever a client library raises
+        LOG.warning("Nova does not say which hosts are up: %s", error)
+        return False
+
+
 def _memory(this: Attempt, uuid: str) -> float:
     """Return what an instance's flavor says; 0 where nobody does, which only spreads less well."""
     try:

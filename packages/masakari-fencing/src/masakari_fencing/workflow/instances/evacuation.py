@@ -72,6 +72,7 @@ class Evacuation(InstanceRequests):
         before: the instance as it was.
         target: where to; None: where Nova's scheduler says.
         check: raises where this recovery must not go on.
+        silent: raises where the host answers.
         limits: for how long to wait.
         sleep: waits for so many seconds.
         clock: seconds, only ever compared with each other.
@@ -86,6 +87,7 @@ class Evacuation(InstanceRequests):
         *,
         target: str | None,
         check: Callable[[], None],
+        silent: Callable[[], None] = lambda: None,
         limits: Limits,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -95,6 +97,7 @@ class Evacuation(InstanceRequests):
         self._host = host
         self._before = before
         self._target = target
+        self._silent = silent
         self._now = now
 
     def run(self, *, fresh: bool) -> str:
@@ -201,14 +204,10 @@ class Evacuation(InstanceRequests):
 
     def _goes_on(self, server: Any) -> bool:
         """Whether its evacuation goes on, which looked like that a moment ago."""
+        limit, task = self._limits.rebuild, _task(server)
         found = self._request(
             lambda nova: evacuations.under_way_now(
-                nova,
-                self._host,
-                now=self._now(),
-                limit=self._limits.rebuild,
-                only=self._uuid,
-                task=_task(server),
+                nova, self._host, now=self._now(), limit=limit, only=self._uuid, task=task
             )
         )
         return bool(found)
@@ -236,7 +235,7 @@ class Evacuation(InstanceRequests):
                     raise Failed(f"Nova refuses: {text_of(error)}") from error
                 # It may have been accepted all the same.
 
-        self._order(ask)
+        self._order(ask, self._silent)
         return self._arrival()
 
     def _arrival(self) -> Any:

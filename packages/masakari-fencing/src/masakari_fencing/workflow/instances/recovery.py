@@ -181,6 +181,7 @@ def _evacuation(
         item,
         target=target,
         check=lambda: this.check(record),
+        silent=lambda: this.check_silent(record),
         limits=Limits(
             request=CONF.fencing.nova_timeout,
             arrival=CONF.wait_period_after_evacuation,

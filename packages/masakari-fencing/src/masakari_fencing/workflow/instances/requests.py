@@ -94,22 +94,27 @@ class InstanceRequests:
             return None
         return None if instances.is_going(server) else server
 
-    def _order(self, send: Callable[[Any], Any]) -> Any:
+    def _order(self, send: Callable[[Any], Any], also: Callable[[], None] = lambda: None) -> Any:
         """Send a request that nobody but whose recovery it is may make, and never late.
 
         A machine that stood still in between has been given up, and another goes on in its place.
 
+        Args:
+            send: sends it.
+            also: raises where this one must not be sent.
+
         Raises:
             Failed: Nova refuses, or does not answer in time.
-            Exception: whatever `check` raises.
+            Exception: whatever `check` and `also` raise.
         """
-        return self._request(lambda nova: send(self._looked(nova)))
+        return self._request(lambda nova: send(self._looked(nova, also)))
 
-    def _looked(self, nova: Any) -> Any:
+    def _looked(self, nova: Any, also: Callable[[], None]) -> Any:
         nova.servers.get(self._uuid)  # Or its token would be fetched after the look.
         begun = uptime()
         try:
             self._check()
+            also()
         except Exception as error:
             raise _MustNot(error) from error
         if uptime() - begun > FRESH:

@@ -248,7 +248,7 @@ def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> 
     if seen.in_service and fenced and _may_report(seen, fenced):
         return _DOUBTFUL
     if record.fruitless >= FRUITLESS:
-        text = f"{text}, {record.fruitless + 1} times in a row; return it with return-host"
+        text = f"{text}, and is not fenced for that again; return it with return-host"
         return Judgement(Verdict.REFUSE, text + _left(record))
     return _again(policy, text)
 
