@@ -28,7 +28,7 @@ MUTANTS = (
     ),
     Mutant(
         "an owner does not look whether the host is still dead",
-        "nova-compute late",
+        "gone again amid its recovery",
         Edit(
             "workflow.recovery_lock",
             "RecoveryLock.check",
@@ -38,7 +38,7 @@ MUTANTS = (
     ),
     Mutant(
         "nobody looks before each instance",
-        "nova-compute late",
+        "gone again amid its recovery",
         Edit("workflow.instances.requests", "InstanceRequests._looked", "self._check()", "pass"),
     ),
     Mutant(

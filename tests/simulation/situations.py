@@ -486,10 +486,15 @@ def all_die(sim: Simulation) -> None:
 
 
 def gone_again(sim: Simulation) -> None:
-    """The host boots in the middle of its recovery, and is lost again before Pacemaker looks."""
+    """The host boots in the middle of its recovery, and is lost again before Pacemaker looks.
+
+    It cannot be fenced then.
+    """
     sim.world.hosts["node1"].boot_time = 10.0
     sim.cluster.reconnect_interval = 60.0
     events.die(sim)
+    events.later(sim, 20.0, lambda s: setattr(s.cluster, "power_controller", False))
+    events.later(sim, 160.0, lambda s: setattr(s.cluster, "power_controller", True))
     events.later(sim, 2.0, lambda s: setattr(s.nova, "broker_away", True))
     events.later(sim, 70.0, lambda s: setattr(s.nova, "broker_away", False))
     again = sim.rng.choice([events.die, events.cut_off])
