@@ -14,11 +14,13 @@ from instance_ha_common.juju import databag, status
 from instance_ha_common.juju.charm import run
 from instance_ha_common.juju.pausable import Pausable
 from instance_ha_common.juju.problems import Problem, Verdict, blocked
+from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.host import Host
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 import databags
+import endpoints
 import state
 from config import Config
 from reconcile import Result, Workload
@@ -95,8 +97,13 @@ class MasakariCharm(Pausable):
             self._result = Result(problems=refused)
             return
         reader = self._reader(event)
+        try:
+            current = reader.read(config)
+        except endpoints.NoAddress as error:
+            self._result = Result(problems=[*refused, blocked(str(error), AGAIN)])
+            return
         result = self._workload.reconcile(
-            reader.read(config),
+            current,
             os.environ.get("JUJU_MACHINE_ID", ""),
             check=isinstance(event, ops.ConfigChangedEvent | ops.UpdateStatusEvent),
         )

@@ -13,6 +13,9 @@ from relations import peers
 
 PORT = 15868
 
+NO_NETWORK = "no network config found for binding"
+"""What Juju's network-get says, 3.6 and 4, where the machine is not in the endpoint's space."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Interface:
@@ -43,6 +46,17 @@ class Binding:
     def address(self) -> str:
         """The endpoint's address."""
         return str(self.interfaces[0].address)
+
+
+class NoAddress(ValueError):  # noqa: N818 - how the model is, not an error of the charm
+    """The machine has no address in the space of an endpoint."""
+
+    def __init__(self, application: str, endpoint: str) -> None:
+        """Say it to the operator."""
+        super().__init__(
+            f"This machine has no address in the space of {endpoint}: bind it to one of its own"
+            f" (juju bind {application} {endpoint}=SPACE)"
+        )
 
 
 def unit_addresses(

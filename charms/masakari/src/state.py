@@ -262,19 +262,26 @@ class Reader:
         """Network of an endpoint, without the virtual addresses that Juju may count to it.
 
         Raises:
-            ops.ModelError: Juju does not know it (yet); the hook is tried again.
+            endpoints.NoAddress: the machine has none there.
+            ops.ModelError: Juju does not answer; the hook is tried again.
         """
         binding = self._model.get_binding(name)
         assert binding is not None  # noqa: S101 - the charm's own endpoints all have one
+        try:
+            interfaces = binding.network.interfaces
+        except ops.ModelError as error:
+            if endpoints.NO_NETWORK not in str(error):
+                raise
+            interfaces = []
         found = [
             endpoints.Interface(entry.name, entry.address, entry.subnet)
-            for entry in binding.network.interfaces
+            for entry in interfaces
             if entry.subnet is not None
             and isinstance(entry.address, ipaddress.IPv4Address | ipaddress.IPv6Address)
         ]
         own = [entry for entry in found if entry.address not in config.vips]
         if not found:
-            raise ops.ModelError(f"no address in the network of {name}")
+            raise endpoints.NoAddress(self._application, name)
         return endpoints.Binding(tuple(own or found))
 
     def _local_addresses(

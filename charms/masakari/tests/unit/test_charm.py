@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import ops
 import pytest
 from ops import testing
+from scenario.mocking import _MockModelBackend as MockBackend
 
 import model
 from machine import GROUPS, Machine
@@ -132,6 +134,33 @@ def test_other_events_change_nothing_either(
     assert machine.restarts() == []
     assert machine.host.apt.log == []
     assert again.unit_status == ops.ActiveStatus("Unit is ready")
+
+
+@pytest.mark.parametrize("endpoint", ["public", "cluster", "shared-db"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_space_that_is_not_on_the_machine_is_blocked(
+    ctx: testing.Context,
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: str,
+    known: bool,
+) -> None:
+    """A real Juju's network-get fails there; the units then stayed in error."""
+    network_get = MockBackend.network_get
+
+    def without(backend: Any, name: str, *args: Any) -> Any:
+        if name != endpoint:
+            return network_get(backend, name, *args)
+        if known:
+            return {"bind-addresses": [], "egress-subnets": [], "ingress-addresses": []}
+        raise ops.ModelError(f'ERROR no network config found for binding "{name}"')
+
+    monkeypatch.setattr(MockBackend, "network_get", without)
+    out = ctx.run(ctx.on.config_changed(), complete())
+    assert out.unit_status == ops.BlockedStatus(
+        f"This machine has no address in the space of {endpoint}: bind it to one of its own"
+        f" (juju bind masakari {endpoint}=SPACE)"
+    )
 
 
 @pytest.mark.parametrize("endpoint", ["identity-service", "shared-db", "amqp", "ha"])
