@@ -69,6 +69,6 @@ def test_services(host):
     systemd.daemon_reload()
     verbs = [verb for verb, _ in systemd.log]
     assert verbs == [
-        *("enable", "start", "reload", "restart", "pause", "start", "unmask", "resume"),
+        *("enable", "start", "reload-or-restart", "restart", "pause", "start", "unmask", "resume"),
         *("stop", "disable", "restart", "daemon-reload"),
     ]

@@ -92,7 +92,9 @@ class Services:
             return
         try:
             if running:
-                self._host.systemd.reload(name)
+                # Started again in the middle of Pacemaker's stop, that fails, and Pacemaker has
+                # the whole member fenced for it.
+                self._host.systemd.reload(name, or_restart=not managed)
             elif managed:
                 return
             else:

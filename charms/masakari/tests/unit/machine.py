@@ -64,7 +64,7 @@ class Machine:
 
     def restarts(self) -> list[tuple[str, str]]:
         """What was done to services."""
-        verbs = ("start", "restart", "reload", "resume", "stop", "pause")
+        verbs = ("start", "restart", "reload", "reload-or-restart", "resume", "stop", "pause")
         return [entry for entry in self.host.systemd.log if entry[0] in verbs]
 
     def files(self) -> dict[str, tuple[int, int]]:

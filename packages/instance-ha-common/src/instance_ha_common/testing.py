@@ -275,9 +275,9 @@ class FakeSystemd(Systemd):
         """Restart it."""
         self._up("restart", name)
 
-    def reload(self, name: str) -> None:
+    def reload(self, name: str, *, or_restart: bool = True) -> None:
         """Reload it."""
-        self._up("reload", name)
+        self._up("reload-or-restart" if or_restart else "reload", name)
 
     def stop(self, name: str) -> None:
         """Stop it; recorded when it ran, or was about to be started."""

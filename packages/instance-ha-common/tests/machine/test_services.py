@@ -220,6 +220,17 @@ def test_failures_raise_with_what_systemctl_said(systemd, verb):
         getattr(systemd, verb)("bad")
 
 
+@pytest.mark.parametrize(
+    ("or_restart", "tried"), [(True, ["reload bad", "restart bad"]), (False, ["reload bad"])]
+)
+def test_what_somebody_else_stops_is_not_started_by_a_reload_that_fails(
+    systemd, log, or_restart, tried
+):
+    with pytest.raises(ServiceError):
+        systemd.reload("bad", or_restart=or_restart)
+    assert changes(log) == tried
+
+
 def test_unmask_failure(systemd):
     with pytest.raises(CommandError):
         systemd.unmask("bad")

@@ -33,7 +33,7 @@ class TestApache:
             self.site(machine, name)
         ctx.run(ctx.on.upgrade_charm(), complete())
         assert machine.host.systemd.running("apache2")
-        assert ("reload", "apache2") in machine.restarts()
+        assert ("reload-or-restart", "apache2") in machine.restarts()
 
     def test_apache_that_fails_is_no_hook_error(
         self, ctx: testing.Context, machine: Machine

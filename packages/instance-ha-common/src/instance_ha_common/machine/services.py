@@ -140,14 +140,19 @@ class Systemd:
         self.forget()
         systemd.service_restart(name)
 
-    def reload(self, name: str) -> None:
-        """Have the service read its configuration again; restart it where it cannot.
+    def reload(self, name: str, *, or_restart: bool = True) -> None:
+        """Have the service read its configuration again.
+
+        Args:
+            name: the service.
+            or_restart: restart it where it cannot. Not one that somebody else starts and stops:
+                it may be stopped at this moment, which is why it cannot.
 
         Raises:
             ServiceError: neither worked.
         """
         self.forget()
-        systemd.service_reload(name, restart_on_failure=True)
+        systemd.service_reload(name, restart_on_failure=or_restart)
 
     def enable(self, name: str) -> None:
         """Start the service at boot.
