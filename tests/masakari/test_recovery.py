@@ -11,7 +11,7 @@ import eventlet
 import pytest
 from conftest import CONF, HOST, World, use_threads
 from fencing_nova import HttpError, Server
-from masakari_fencing.records.recoveries import Records
+from masakari_fencing.records.recoveries import Records, mark_returned
 from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, REFUSED
 from masakari_fencing.workflow import ending, recovery_lock
 
@@ -139,9 +139,54 @@ def test_a_host_in_service_is_not_cut_off_its_instances_are_started_there(world:
 RESTARTED = ["reboot g1", "start g2", "reset_state g5", "reboot g5"]
 
 
+def test_what_found_no_room_is_started_on_its_own_host_when_that_is_returned(
+    world: World,
+) -> None:
+    """One does not start at first: the record names it until it does, and nothing is fenced."""
+    world.add(Server("g1"), Server("g2"), Server("g3"))
+    heard = world.service(HOST).updated_at
+    moment = world.power_cut(int(world.nova.clock()) - 120)
+    world.service(HOST).updated_at = stamp(moment - 5)
+    notification = world.notify(moment)
+    world.nova.full = {"*"}
+    assert world.process(notification) == "error"
+    assert [item.uuid for item in world.record().left] == ["g1", "g2", "g3"]
+    world.nova.actions = {"g3": [action("stop", moment + 30, "owner")]}
+    for server in world.nova.instances.values():
+        server.vm, server.power = "stopped", 4
+    back(world)
+    world.service(HOST).updated_at = heard
+    world.remote.events = [("reboot", "success", moment)]
+    mark_returned(world.cib, HOST, True)
+    record = world.record()
+    assert record.down == moment
+    Records(world.cib).write(record, replace(record, returned=False))
+    world.nova.requests.clear()
+
+    def broken(name: str, uuid: str) -> None:
+        if (name, uuid) == ("start", "g2"):
+            raise HttpError(500, "broken")
+
+    world.nova.fail = broken
+    assert world.process(notification) == "error"
+    assert [item.uuid for item in world.record().left] == ["g2"]
+    assert "g2" in world.refused()
+    assert not world.host().on_maintenance, "it works, and may fail again"
+    world.nova.fail = lambda name, uuid: None
+    assert world.process(notification) == "finished"
+    assert world.record().end.outcome == RECOVERED and not world.record().down
+    assert world.nova.requests.count("start g1") == 1
+    assert world.nova.instances["g2"].vm == "active"
+    assert world.nova.instances["g3"].vm == "stopped", "as its owner wants it"
+    assert world.cluster.runner.ran("stonith_admin") == []
+
+
 def action(name: str, moment: float, user: str | None) -> Any:
-    stamp = datetime.datetime.fromtimestamp(moment, datetime.timezone.utc)
-    return SimpleNamespace(action=name, start_time=stamp.isoformat(), user_id=user)
+    return SimpleNamespace(action=name, start_time=stamp(moment), user_id=user)
+
+
+def stamp(moment: float) -> str:
+    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).isoformat()
 
 
 def test_a_host_that_came_back_in_the_middle_is_fenced_again(world: World) -> None:

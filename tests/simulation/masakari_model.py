@@ -24,6 +24,7 @@ from oslo_utils import timeutils
 from simulation import database, kernel
 from simulation.faults import ProxyAnswer
 from simulation.kernel import Kernel, Process, Task
+from simulation.nova import ADMIN
 from simulation.world import Unit, World
 
 SPOOL = "/var/lib/masakari-fencing/spool"
@@ -355,7 +356,7 @@ class Session:
         return "token"
 
     def get_user_id(self) -> str:
-        return "admin"
+        return ADMIN
 
     def request(self, url: str, method: str, **options: Any) -> Any:
         task, running = kernel.current(), kernel.ACTIVE

@@ -69,7 +69,7 @@ MUTANTS = (
     Mutant(
         "a rule leaves nobody alone",
         "ruled out",
-        Edit("workflow.instances.recovery", "_chosen", "if s.id not in left]", "]"),
+        Edit("workflow.instances.recovery", "chosen", "if s.id not in left]", "]"),
     ),
     Mutant(
         "a failure domain has no limit",
@@ -132,6 +132,11 @@ MUTANTS = (
         "a host is kept off although no other is up",
         "nowhere to go",
         Edit("workflow.ending", "_end", "or destinations.alone(this)", "or False"),
+    ),
+    Mutant(
+        "what found no room is forgotten when its host is returned",
+        "no room, and returned",
+        Edit("records.recovery", "Record.taken_back", "if self.down or", "if True or"),
     ),
     Mutant(
         "only the last of two fences tells since when instances are down",
@@ -205,12 +210,6 @@ MUTANTS = (
     Mutant(
         "one that was taken back in the middle is fenced once more",
         "taken back in Nova",
-        Edit(
-            "workflow.proof.decision",
-            "_came_back",
-            "if record.instances is not None and seen.in_service:",
-            "if False:",
-        ),
         Edit("workflow.proof.decision", "_came_back", "if seen.in_service and", "if False and"),
     ),
     Mutant(

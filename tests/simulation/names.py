@@ -60,6 +60,7 @@ DIRECTED = (
     "gone again amid its recovery",
     "boots as it is evacuated",
     "nowhere to go",
+    "no room, and returned",
     "returns unseen",
     "dies twice",
     "groups",

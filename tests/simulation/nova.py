@@ -33,6 +33,9 @@ NO_VALID_HOST = "No valid host was found."
 SPAWNING = "rebuild_spawning"
 """The task while a rebuilt guest's process is started."""
 
+ADMIN = "masakari"
+"""The user of what Masakari and this project do."""
+
 
 def iso(moment: float) -> str:
     """Return a time as Nova's API gives it."""
@@ -398,7 +401,7 @@ class Nova:
             if host.nova_name == guest.host:
                 host.qemu.discard(guest.uuid)
 
-    def stop(self, uuid: Any, by: str = "admin") -> None:
+    def stop(self, uuid: Any, by: str = ADMIN) -> None:
         """`compute/api.py: stop`; from a dead host nobody answers, and the task stays."""
         # Lab: test_a_stop_and_a_start
         # Lab: test_what_is_stopped_on_a_dead_host_stays_being_stopped
@@ -463,7 +466,7 @@ class Nova:
 
         self.kernel.after(wait, arrive)
 
-    def _act(self, guest: Guest, action: str, by: str = "admin") -> None:
+    def _act(self, guest: Guest, action: str, by: str = ADMIN) -> None:
         # Lab: test_what_died_is_stopped_by_nova_in_nobodys_name
         # Lab: test_a_stop_and_a_start
         user = None if by == "nova" else by

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from simulation import kernel
-from simulation.nova import Nova, Service, iso
+from simulation.nova import ADMIN, Nova, Service, iso
 from simulation.world import Guest
 
 
@@ -20,6 +20,7 @@ class Client:
         self.migrations = Migrations(nova)
         self.instance_action = Actions(nova)
         self.aggregates = SimpleNamespace(list=lambda: ask("aggregates.list", lambda: []))
+        self.client = SimpleNamespace(session=SimpleNamespace(get_user_id=lambda: ADMIN))
 
 
 def ask(name: str, effect: Callable[[], Any]) -> Any:

@@ -53,6 +53,15 @@ def engine_dies(sim: Simulation) -> None:
     _die(sim)
 
 
+def full(sim: Simulation) -> None:
+    """No other host has room. When the host is returned, its instances run there again."""
+    for guest in sim.world.guests.values():
+        guest.unplaceable = True
+    sim.world.hosts["node1"].boot_time = 10 + 20 * sim.rng.random()
+    events.die(sim)
+    events.later(sim, 60 + 60 * sim.rng.random(), events.take_back)
+
+
 def unplaceable(sim: Simulation) -> None:
     """One of the first group fits nowhere: the others come up all the same, after a time."""
     _grouped(sim)[0].unplaceable = True

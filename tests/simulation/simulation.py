@@ -185,7 +185,7 @@ class Simulation:
         guest.power_state = 1 if runs else SHUTDOWN
         if task == "powering-off":
             guest.before = ("stopped", False)
-            self.nova._act(guest, "stop")
+            self.nova._act(guest, "stop", "owner")
         elif vm_state in ("active", "resized"):
             guest.before = ("active", True)
         elif vm_state == "stopped":

@@ -634,6 +634,7 @@ SITUATIONS = {
         _situation("gone again amid its recovery", gone_again, guests=_RETRIED),
         _situation("boots as it is evacuated", boots_meanwhile, guests=_RETRIED[3:]),
         _situation("nowhere to go", nowhere),
+        _situation("no room, and returned", orders.full, guests=_SIX),
         _situation("returns unseen", returns_unseen),
         _situation("dies twice", dies_twice),
         _situation("groups", orders.in_groups, guests=_MIXTURE, must_recover=True),

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+OWN = "masakari"
+"""The user of what a recovery does."""
+
 
 class HttpError(Exception):
     """What novaclient raises: it carries the status."""
@@ -115,6 +118,7 @@ class FakeNova:
             enable=self._changing("enable", self._enable),
         )
         self.aggregates = SimpleNamespace(list=lambda: [], add_host=lambda *args: None)
+        self.client = SimpleNamespace(session=SimpleNamespace(get_user_id=lambda: OWN))
         self.instance_action = SimpleNamespace(
             list=lambda server: self.actions.get(getattr(server, "id", server), [])
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from masakari_fencing.openstack.restart_order import DEFAULT
 
@@ -112,6 +112,8 @@ class Record:
         used: when the fence was completed that an earlier recovery of the host has used up.
         recovered: when that recovery ended; both in seconds since the epoch, 0: never.
         returned: the host is in service again.
+        down: it was taken back before all its instances were recovered, which are started there:
+            since when they are down, in seconds since the epoch; 0: it was not.
     """
 
     host: str
@@ -129,13 +131,34 @@ class Record:
     used: float = 0.0
     recovered: float = 0.0
     returned: bool = False
+    down: float = 0.0
 
     @property
     def lets_go(self) -> bool:
         """The host was switched off for it, and need not stay off any longer."""
         if not self.held or self.end is None:
             return False
-        return self.returned or self.end.outcome != FAILED or self.fruitless >= FRUITLESS
+        over = self.returned or self.down or self.end.outcome != FAILED
+        return bool(over) or self.fruitless >= FRUITLESS
+
+    @property
+    def owes(self) -> bool:
+        """Instances may be down that nobody has recovered, and that are known, or can be."""
+        ended = self.end.outcome if self.end else ""
+        unlisted = ended == FAILED and self.instances is None and self.proof is not None
+        return unlisted or (ended in (FAILED, REFUSED) and bool(self.left))
+
+    def taken_back(self) -> Record:
+        """Return it as it is once its host is being taken back into service.
+
+        What it owes is to be started there; where it is that already, its operator sees to it.
+        """
+        if self.down or not self.owes:
+            return replace(self, returned=True, down=0.0)
+        fenced = self.proof.fenced if self.proof else 0.0
+        since = fenced or (self.end.time if self.end else 0.0)
+        used = max(self.used, fenced)
+        return replace(self, returned=True, down=since, used=used, attempts=0, fruitless=0)
 
     @property
     def left(self) -> tuple[Instance, ...]:

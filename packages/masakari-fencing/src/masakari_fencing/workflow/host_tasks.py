@@ -30,7 +30,7 @@ from masakari_fencing.records.recovery import (
     Record,
     described,
 )
-from masakari_fencing.workflow import options
+from masakari_fencing.workflow import options, returning
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
 from masakari_fencing.workflow.ending import conclude
 from masakari_fencing.workflow.instances import recovery
@@ -93,7 +93,8 @@ class EnsureHostFencedTask(_HostTask):
         # That the power followed is no other fence.
         again = before is not None and not before.storage and before.fenced != proof.fenced
         try:
-            this.update(record, proof=proof, fruitless=record.fruitless + again)
+            fruitless = record.fruitless + again
+            this.update(record, proof=proof, fruitless=fruitless, down=0.0)
         except (Superseded, PacemakerError) as error:
             if not (CONF.fencing.allow_unfenced_recovery and isinstance(error, PacemakerError)):
                 self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
@@ -134,14 +135,16 @@ class EnsureHostFencedTask(_HostTask):
         """Start the instances where they are, instead of cutting off a host that works."""
         try:
             # It proves nothing any more.
-            this.check(this.update(record, proof=None))
-            left = recovery.restart(this, back.since, tell=self.tell)
+            record = this.update(record, proof=None, down=back.since, used=back.fenced)
+            this.check(record)
+            left = returning.restart(this, record, tell=self.tell)
         except (Superseded, PacemakerError, NoAnswer) as error:
             self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")
         if left:
-            self.fail(f"{back}, but not all its instances run: {', '.join(left)}")
+            self._end_maintenance(this)
+            self.fail(f"{back}, but not all its instances run: {described(left)}")
         message = f"{back}; its instances were started there"
-        conclude(this, RECOVERED, message, used=back.fenced)
+        conclude(this, RECOVERED, message, used=back.fenced, down=0.0)
         self._stand_down(this, message)
 
     def _take(self, this: Attempt) -> Record | None:
@@ -167,6 +170,12 @@ class EnsureHostFencedTask(_HostTask):
         """End without a recovery; the host was put into maintenance when this one began."""
         LOG.warning("%s", message)
         self.update_details(message, 1.0)
+        self._end_maintenance(this)
+        conclude(this, NOTHING, message)
+        raise exception.SkipHostRecoveryException(message=message)
+
+    def _end_maintenance(self, this: Attempt) -> None:
+        """Let Masakari act on the host's next failure, where it is in service."""
         try:
             serves = this.service().state().in_service
         except ComputeError as error:
@@ -176,8 +185,6 @@ class EnsureHostFencedTask(_HostTask):
             host = objects.Host.get_by_name(self.context, this.host)
             host.on_maintenance = False
             host.save()
-        conclude(this, NOTHING, message)
-        raise exception.SkipHostRecoveryException(message=message)
 
 
 class ForceComputeServiceDownTask(_HostTask):

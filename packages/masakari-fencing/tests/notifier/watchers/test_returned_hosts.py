@@ -16,7 +16,7 @@ from masakari_fencing.notifier.watchers.returned_hosts import ReturnedHosts
 from masakari_fencing.openstack.masakari_api import MasakariApi
 from masakari_fencing.openstack.nova_api import NovaApi, Service
 from masakari_fencing.openstack.rest import CATALOG
-from masakari_fencing.records.recoveries import Records
+from masakari_fencing.records.recoveries import Records, mark_returned
 from masakari_fencing.records.recovery import (
     FAILED,
     NOTHING,
@@ -90,6 +90,58 @@ def test_its_record_keeps_what_the_next_failure_must_know(bench: Bench) -> None:
     assert bench.record == expected
 
 
+DOWN = (Instance("g1", "active", outcome="recovered"), Instance("g2", "active", outcome="no room"))
+OWING = replace(
+    RECORD,
+    instances=DOWN,
+    end=End(FAILED, "no room", FENCED + 60),
+    used=0,
+    recovered=0,
+    attempts=5,
+    fruitless=2,
+)
+
+
+@pytest.mark.parametrize("outcome", [FAILED, REFUSED])
+@pytest.mark.parametrize("how", ["the clouds' commands", "return-host"])
+def test_the_instances_that_were_left_are_known_until_they_run(
+    bench: Bench, outcome: str, how: str
+) -> None:
+    """Their recovery goes on, on the host itself; its failures begin to count anew."""
+    owing = replace(OWING, end=End(outcome, "", FENCED + 60))
+    bench.store.write(RECORD, owing)
+    if how == "return-host":
+        mark_returned(bench.cib, HOST, True)
+    assert bench.comeback.check() == []
+    expected = replace(owing, down=FENCED, used=FENCED, attempts=0, fruitless=0, reserved=())
+    assert bench.record == replace(expected, token=bench.record.token)
+    assert bench.comeback.check() == [], "nor is it asked for at each look"
+    assert bench.record == replace(expected, token=bench.record.token)
+    started = replace(bench.record, end=End(RECOVERED, "", FENCED + 900), down=0)
+    bench.store.write(bench.record, started)
+    assert bench.comeback.check() == [HOST]
+    assert (bench.record.returned, bench.record.instances) == (True, None)
+
+
+def test_who_returns_it_once_more_sees_to_them_himself(bench: Bench) -> None:
+    bench.store.write(RECORD, OWING)
+    assert bench.comeback.check() == []
+    mark_returned(bench.cib, HOST, True)
+    assert (bench.record.returned, bench.record.down) == (True, 0)
+    assert bench.comeback.check() == []
+
+
+def test_a_return_that_fails_leaves_them_where_they_were(bench: Bench) -> None:
+    record = bench.store.write(RECORD, OWING)
+    mark_returned(bench.cib, HOST, True)
+    bench.cloud.hosts[HOST]["on_maintenance"] = True
+    assert bench.comeback.check() == [], "it is not over: nothing is begun"
+    assert bench.record.returned
+    mark_returned(bench.cib, HOST, False)
+    assert (bench.record.returned, bench.record.down) == (False, 0)
+    assert bench.record.left == record.left
+
+
 @pytest.mark.parametrize("outcome", [RECOVERED, FAILED, REFUSED, NOTHING])
 def test_however_its_recovery_has_ended(bench: Bench, outcome: str) -> None:
     bench.store.write(RECORD, replace(RECORD, end=End(outcome, "", FENCED)))
@@ -100,7 +152,7 @@ def test_however_its_recovery_has_ended(bench: Bench, outcome: str) -> None:
 def test_a_recovery_that_never_came_to_the_instances_is_begun_again(bench: Bench) -> None:
     """Nova has stopped them when their host was back, and nobody has taken note."""
     end = End(FAILED, "Nova did not answer", FENCED)
-    record = bench.store.write(RECORD, replace(RECORD, end=end, instances=None))
+    record = bench.store.write(RECORD, replace(RECORD, end=end, instances=None, proof=None))
     requeue = f"{sys.executable} -m masakari_fencing.notifier.requeue"
     bench.cluster.runner.on(requeue, "")
     assert bench.comeback.check() == []

@@ -262,6 +262,22 @@ def test_a_host_that_was_taken_back_is_left_alone(bench: Bench, outcome: str, st
     assert bench.handed() == []
 
 
+@pytest.mark.parametrize("outcome", [FAILED, REFUSED])
+def test_but_what_it_owes_is_started_there_at_once_and_again_after_pauses(
+    bench: Bench, outcome: str
+) -> None:
+    """Be it without any retry: the operator has asked for this one."""
+    bench.have(**ended(outcome, down=FENCED))
+    bench.maintenance["Node1.maas"] = False
+    bench.unattended.retries = Retries((30,))
+    assert bench.look_after(0) == ["n1"]
+    bench.take(**ended(outcome, down=FENCED, attempts=1))
+    assert bench.look_after(0) + bench.look_after(25) == []
+    assert bench.look_after(10) == ["n1"]
+    bench.take(**ended(outcome, down=FENCED, attempts=2))
+    assert looks(bench) == []
+
+
 def test_the_records_of_several_hosts_do_not_disturb_each_other(bench: Bench) -> None:
     bench.have(**ended(FAILED, attempts=5))
     bench.have("n2", "node2.maas", engine="")

@@ -364,7 +364,6 @@ def test_what_its_owner_has_deleted_is_not_brought_back(task: str, fresh: bool) 
     world = World()
     world.guest.task = task
     assert world.run(fresh=fresh) == ""
-    world.evacuation().restart()
     world.evacuation().release()
     assert world.nova.requests == []
 

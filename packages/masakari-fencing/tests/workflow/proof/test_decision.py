@@ -305,15 +305,40 @@ def test_one_that_comes_back_again_and_again_is_left_alone_in_the_end() -> None:
         assert returned(instances=LISTED, fruitless=times).judge().verdict is Verdict.FENCE
     look = returned(instances=LISTED, fruitless=FRUITLESS)
     assert look.verdict("is not fenced for that again") is Verdict.REFUSE
-    assert "openstack server start" in look.judge(fence_reported_failed="always").reason
+    assert "return-host, which starts" in look.judge(fence_reported_failed="always").reason
 
 
 @pytest.mark.parametrize("choice", ["confirmed", "always"])
 def test_one_that_was_taken_back_by_an_operator_is_not_fenced(choice: str) -> None:
+    """What it does not run is started there, once its nova-compute is known to be back."""
     look = returned(instances=LISTED)
     look.seen["in_service"] = True
-    assert look.verdict("in service again", fence_reported_failed=choice) is Verdict.REFUSE
-    assert "openstack server start" in look.judge().reason
+    judgement = look.judge(fence_reported_failed=choice)
+    assert (judgement.verdict, judgement.unknown) == (Verdict.WAIT, True)
+    look.seen["compute_seen"] = NOW
+    assert look.verdict("came back before", fence_reported_failed=choice) is Verdict.BACK
+
+
+@pytest.mark.parametrize("choice", ["confirmed", "always", "never"])
+def test_one_that_owes_instances_is_never_fenced_for_the_failure_it_was_returned_from(
+    choice: str,
+) -> None:
+    """Be its nova-compute disabled again or silent: its operator has said that it works."""
+    look = returned(instances=LISTED)
+    fenced = NOW - 100
+    look.record = replace(look.record, proof=None, down=fenced, used=fenced + 20)
+    judgement = look.judge(fence_reported_failed=choice)
+    assert (judgement.verdict, judgement.unknown) == (Verdict.WAIT, True)
+    look.seen["compute_seen"] = NOW
+    judgement = look.judge(fence_reported_failed=choice)
+    assert judgement.verdict is Verdict.BACK, "as reserved ones are: disabled, and in service"
+    assert (judgement.since, judgement.moment) == (fenced, fenced + 20)
+
+
+def test_one_that_owes_instances_and_fails_again_is_evacuated() -> None:
+    look = dead(fenced=NOW - 5)
+    look.record = replace(FRESH, instances=LISTED, down=NOW - 900, used=NOW - 900)
+    assert look.verdict("fenced at") is Verdict.FENCED
 
 
 def test_before_its_service_was_forced_down_being_in_service_means_nothing() -> None:
@@ -326,7 +351,7 @@ def test_one_that_was_taken_back_without_pacemaker_is_not_fenced_either() -> Non
     look = dead(fenced=NOW - 60)
     look.record = replace(FRESH, proof=Proof(NOW - 60, "fenced", HOST), instances=LISTED)
     look.seen |= {"compute_seen": NOW - 20, "in_service": True}
-    assert look.verdict("in service again") is Verdict.REFUSE
+    assert look.verdict("pacemaker_remote must run there") is Verdict.WAIT
 
 
 def test_a_recovery_without_a_proof_does_not_make_a_host_that_works_a_returned_one() -> None:
@@ -412,4 +437,4 @@ def test_nor_is_one_whose_recovery_had_begun_and_could_not_force_it_down(
     assert (judgement.verdict, judgement.unknown) == (verdict, not watched)
     assert judgement.moment == (NOW - 40 if watched else 0)
     look.record = replace(look.record, instances=LISTED)
-    assert look.judge().verdict is Verdict.REFUSE, "its operator has taken it back"
+    assert look.judge().verdict is verdict, "its operator has taken it back"

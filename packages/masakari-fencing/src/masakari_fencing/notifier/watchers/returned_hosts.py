@@ -6,7 +6,8 @@ forced the host's nova-compute down, which those two commands leave alone, and o
 documentation says nothing. So whoever has given them gets the rest done.
 
 Only what a recovery forced down is touched: its record says so until the host is in service again.
-A recovery that never came to the instances is begun again: it starts those that do not run.
+Where instances were left that could not be recovered, the recovery goes on: it starts those that
+do not run where they are (`Record.down`). The action `return-host` comes to the same.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.records import recoveries
 from masakari_fencing.records.recoveries import Records, Superseded
-from masakari_fencing.records.recovery import FAILED, Record
+from masakari_fencing.records.recovery import FAILED, REFUSED, Record
 
 LOG = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class ReturnedHosts(Watcher):
         found = {
             record.host: record
             for record in recoveries.all_of(cibadmin.configuration(self.runner))
-            if record.end is not None and not record.returned
+            if record.end is not None and (record.down or not record.returned)
         }
         if not found:
             return []
@@ -71,19 +72,27 @@ class ReturnedHosts(Watcher):
             # Only where the cluster could fence it if it failed again.
             if not (status.connected(host.name) and self._believe(service)):
                 continue
-            if record.end and record.end.outcome == FAILED and record.instances is None:
-                # It never came to its instances: those that the host does not run are started.
-                hand_back(self.runner, record.notification, unfinished=True)
-                continue
-            self._close(record)
-            back.append(host.name)
+            if self._is_over(record):
+                back.append(host.name)
         return back
 
-    def _close(self, record: Record) -> None:
-        """Write down that the host is in service; what is known of its instances is over."""
+    def _is_over(self, record: Record) -> bool:
+        """Write down that the host is in service; return whether its instances are, too."""
+        outcome = record.end.outcome if record.end else ""
+        if outcome == FAILED and record.instances is None and record.proof is None:
+            # Only the history of fences tells since when they are down.
+            hand_back(self.runner, record.notification, unfinished=True)
+            return False
+        new = record if record.returned else record.taken_back()
+        if record.down and not record.returned and outcome in (FAILED, REFUSED):
+            return False  # `unattended_recoveries` has them started again.
+        # What it has reserved is no use to it any more.
+        new = replace(new, returned=not new.down, reserved=())
+        if not new.down:
+            new = replace(new, instances=None)
         with suppress(Superseded):
-            closed = replace(record, returned=True, instances=None, reserved=())
-            Records(self.runner).write(record, closed)
+            Records(self.runner).write(record, new)
+        return not new.down
 
     def _believe(self, service: Service) -> bool:
         """Have Nova believe the host's nova-compute again; return whether it does."""

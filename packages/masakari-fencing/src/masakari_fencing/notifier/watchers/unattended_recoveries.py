@@ -4,8 +4,8 @@ What is known of each is in its record (see `records.recovery`); this only reads
 asks for the next step:
 
 * The record is open and names nobody, since its engine died (see `dead_engines`), or says that
-  instances are left behind, or that the host was not fenced and it is now: the controller has the
-  notification begun again.
+  instances are left behind, be it on a host that was taken back since, or that the host was not
+  fenced and it is now: the controller has the notification begun again.
 * Masakari calls a notification `running` a moment before its engine writes a record. One that
   dies in between leaves no trace but that. So do recoveries of an instance or a process, which
   have no record: what is known of one whose engine died is how long it takes.
@@ -108,7 +108,8 @@ class UnattendedRecoveries(Watcher):
         failures: list[Exception] = []
         for key in self._due({key: pause for key, (pause, _) in left.items()}):
             try:
-                if left[key][1].end is None or self._is_out(left[key][1].host):
+                record = left[key][1]
+                if record.end is None or record.down or self._is_out(record.host):
                     handed.append(self._hand_back(key, unfinished=True))
             except (tools.PacemakerError, ApiError) as error:
                 failures.append(error)  # The others do not wait for it.
@@ -170,6 +171,9 @@ class UnattendedRecoveries(Watcher):
             return 0.0 if not record.engine and record.token else None
         if record.returned or record.end.outcome not in (FAILED, REFUSED):
             return None
+        if record.down:
+            # Its host was taken back: that its instances are started there is no retry.
+            return self.retries.pause(record.attempts) if record.attempts else 0.0
         if record.end.outcome == FAILED:
             return self.retries.pause(record.attempts)
         return DEFAULT.pause(record.attempts) if self._fenced_since(record, status) else None

@@ -130,26 +130,6 @@ class Evacuation(InstanceRequests):
         self._settle(server)
         return instances.host_of(server)
 
-    def restart(self) -> None:
-        """Have it run where it is.
-
-        Raises:
-            Failed: it does not.
-        """
-        server = self._get()
-        if server is None:
-            return
-        state = getattr(server, instances.STATE, "")
-        if state == "stopped" and not _task(server):
-            self._power(server, "start", "active")
-            return
-        if state == "resized" or _task(server):
-            # Nova reboots none; Masakari does the same before it restarts one.
-            self._order(lambda nova: nova.servers.reset_state(server.id, "active"))
-        # Nova takes it for running, and has not looked yet.
-        self._order(self._start)
-        self._await_power("start", "active")
-
     def release(self) -> None:
         """Leave it to its owner as it is, where it is not recovered.
 

@@ -1,4 +1,4 @@
-"""Recovering the instances of a host: evacuating them, or starting them where they are."""
+"""Recovering the instances of a host by evacuating them; see `restarting` for one that is back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import masakari.conf
 from eventlet import greenpool
@@ -35,6 +35,8 @@ from masakari_fencing.workflow.options import scope
 
 CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)
+
+Task = TypeVar("Task", bound=Evacuation)
 
 
 IN_FLIGHT = 5.0
@@ -133,7 +135,7 @@ def _evacuate_all(
         return ended, message
 
     def to(item: Instance, host: str | None) -> str:
-        return _evacuation(this, record, item, target or host).run(fresh=fresh)
+        return task_of(this, record, item, target or host, Evacuation).run(fresh=fresh)
 
     def move(item: Instance) -> tuple[Instance, str]:
         begun = time.monotonic()
@@ -172,10 +174,15 @@ def _check_disks(this: Attempt, uuid: str, cut_off: StorageFence | None) -> None
         raise Failed(text)
 
 
-def _evacuation(
-    this: Attempt, record: Record | None, item: Instance, target: str | None
-) -> Evacuation:
-    return Evacuation(
+def task_of(
+    this: Attempt,
+    record: Record | None,
+    item: Instance,
+    target: str | None,
+    kind: type[Task],
+) -> Task:
+    """Return what is to be done with one instance of an attempt; see `Evacuation`."""
+    return kind(
         this.client,
         this.host,
         item,
@@ -226,7 +233,7 @@ def _listed(
         try:
             client = this.client()
             reading = Reading(client)
-            found, left = _chosen(client, this.host, reading)
+            found, left = chosen(client, this.host, reading)
             new = [server for server in found if server.id not in known]
             located = reading.places(new, CONF.fencing.restart_order_from)
             listed = [
@@ -247,7 +254,7 @@ def _listed(
     return tuple(item for phase in restart_order.phases(listed) for item in phase)
 
 
-def _chosen(client: Any, host: str, reading: Reading) -> tuple[list[Any], dict[str, str]]:
+def chosen(client: Any, host: str, reading: Reading) -> tuple[list[Any], dict[str, str]]:
     """Return the instances of a host to recover, and why each other one is left alone."""
     options = CONF.host_failure
     key = getattr(options, "ha_enabled_instance_metadata_key", "HA_Enabled")
@@ -263,41 +270,10 @@ def _chosen(client: Any, host: str, reading: Reading) -> tuple[list[Any], dict[s
     return [s for s in found if s.id not in left], left
 
 
-def restart(this: Attempt, since: float, *, tell: Callable[[str, float], None]) -> list[str]:
-    """Start the instances of a host that is back, where they are.
-
-    Args:
-        this: the attempt.
-        since: when the host was fenced that no recovery followed, in seconds since the epoch.
-        tell: told what is done.
-
-    Returns:
-        those that do not run, and why.
-
-    Raises:
-        NoAnswer: Nova does not list them.
-    """
-    try:
-        client = this.client()
-        found, _ = _chosen(client, this.host, Reading(client))
-        servers = [s for s in found if selection.is_down(client, s, since)]
-    except Exception as error:  # whatever a client library raises
-        raise NoAnswer(f"Nova does not list its instances: {error}") from error
-    left = []
-    for server in servers:
-        task = _evacuation(this, None, selection.before(server, running=True), None)
-        try:
-            task.restart()
-            tell(f"Instance {server.id} was started where it is", 0.5)
-        except Failed as error:
-            left.append(f"{server.id} ({error})")
-    return left
-
-
 def release(this: Attempt, record: Record) -> None:
     """Unlock what is not recovered, as far as Nova answers; the next attempt locks it anew."""
     for item in record.left:
         try:
-            _evacuation(this, record, item, None).release()
+            task_of(this, record, item, None, Evacuation).release()
         except Failed as error:
             LOG.warning("Instance %s may stay locked: %s", item.uuid, error)

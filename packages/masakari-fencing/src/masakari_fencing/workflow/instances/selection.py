@@ -155,5 +155,18 @@ def powered_off(actions: Iterable[Any], since: float) -> bool:
     return last is not None and last.action == "stop" and not last.user_id and begun >= since
 
 
+def was_touched(actions: Iterable[Any], since: float, own: str | None) -> bool:
+    """Whether a user has done something with an instance.
+
+    Args:
+        actions: novaclient's actions of the instance.
+        since: seconds since the epoch.
+        own: the user of what recoveries do, which does not count.
+    """
+    return any(
+        action.user_id and action.user_id != own and _begun(action) >= since for action in actions
+    )
+
+
 def _begun(action: Any) -> float:
     return times.epoch(action.start_time) or 0.0

@@ -204,6 +204,14 @@ def _judge_unfenced(
 
 def _judge_live(seen: Observation, report: Report, record: Record, policy: Policy) -> Judgement:
     """Judge a host that the cluster is in touch with."""
+    if record.down:
+        # Never fenced for what it was taken back from.
+        text = "it was taken back before its instances were recovered"
+        if _reports(seen, record.down):
+            moment = record.used or record.down
+            return Judgement(Verdict.BACK, text, moment=moment, since=record.down)
+        text += "; its nova-compute does not report yet"
+        return Judgement(Verdict.WAIT, text, unknown=True)
     if record.proof is not None and record.proof.fenced:
         text = "it came back before its instances were recovered"
         return _came_back(seen, record, policy, text)
@@ -233,23 +241,27 @@ _START = "; start those that do not run: openstack server start"
 
 def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> Judgement:
     """Judge a host that is back although its recovery has not ended."""
-    if record.instances is not None and seen.in_service:
-        # This recovery had forced its compute service down, so somebody took it back.
-        return Judgement(Verdict.REFUSE, f"{text}, and is in service again{_left(record)}")
     fenced = seen.fenced or (record.proof.fenced if record.proof else 0.0)
     if seen.in_service and fenced and _reports(seen, fenced):
-        # Nova could not be asked to force it down: its instances are started where they are. But
-        # if it died again before Pacemaker watches it, nobody would notice.
+        # Somebody took it back, or Nova could not be asked to force it down: its instances are
+        # started where they are. But if it died again before Pacemaker watches it, nobody would
+        # notice.
         if seen.fenced is not None:
             text += ", and Pacemaker is not connected to it yet: pacemaker_remote must run there"
             return Judgement(Verdict.WAIT, text, unknown=True)
         since = _down_since(seen, record, policy, fenced)
         return Judgement(Verdict.BACK, text, moment=fenced, since=since)
+    if seen.in_service and record.instances is not None:
+        # This recovery had forced it down, so somebody has taken it back.
+        return replace(_DOUBTFUL, unknown=True)
     if seen.in_service and fenced and _may_report(seen, fenced):
         return _DOUBTFUL
     if record.fruitless >= FRUITLESS:
-        text = f"{text}, and is not fenced for that again; return it with return-host"
-        return Judgement(Verdict.REFUSE, text + _left(record))
+        text += ", and is not fenced for that again; return it with return-host, which starts what"
+        text += " it does not run"
+        if record.left:
+            text += f"; not recovered: {described(record.left)}"
+        return Judgement(Verdict.REFUSE, text)
     return _again(policy, text)
 
 
@@ -264,10 +276,6 @@ def _may_report(seen: Observation, fence: float) -> bool:
 
 
 _DOUBTFUL = Judgement(Verdict.WAIT, "its compute service may have reported since it was fenced")
-
-
-def _left(record: Record) -> str:
-    return f"{_START}; not recovered: {described(record.left)}" if record.left else _START
 
 
 def _fenced_for(seen: Observation, report: Report, record: Record, policy: Policy) -> float | None:

@@ -243,7 +243,8 @@ class HostFence:
         if self._policy.fence_reported_failed == "always" or returned:
             connected = cibadmin.connected_since(self._runner, name, timeout=limit)
             seen = replace(seen, connected=connected)
-        if record.fenced is None and (returned or self._record.instances is not None):
+        known = self._record.instances is not None or self._record.down
+        if record.fenced is None and (returned or known):
             seen = self._with_compute(seen)
         judgement = judge(seen, report, self._record, self._policy)
         if (

@@ -1,0 +1,61 @@
+"""Having an instance run where it is, on a host that is back in service.
+
+What somebody else has done with it since its host was fenced is left as it is: what Nova does by
+itself has no user, and what a recovery does has its own.
+"""
+
+from __future__ import annotations
+
+from masakari_fencing.openstack import instances
+from masakari_fencing.openstack.instances import TASK
+from masakari_fencing.workflow.instances import selection
+from masakari_fencing.workflow.instances.evacuation import Evacuation, wanted
+from masakari_fencing.workflow.instances.requests import Failed
+
+
+class Restart(Evacuation):
+    """One instance; see `Evacuation` for the arguments."""
+
+    def run_here(self, since: float, own: str | None) -> str:
+        """Have it as it was, unless somebody else has seen to it.
+
+        Args:
+            since: when its host was fenced, in seconds since the epoch.
+            own: the user of what recoveries do.
+
+        Returns:
+            the host that it is on, empty where its owner has deleted it.
+
+        Raises:
+            Failed: it is not as it was.
+            Exception: whatever `check` raises.
+        """
+        server = self._get()
+        if server is None or not self._is_here(server):
+            return self.run(fresh=False)
+        if self._goes_on(server):
+            raise Failed("its evacuation goes on")
+        if left_at := self._left_at():
+            text = f"it may run on {left_at}, where its evacuation or migration broke off"
+            raise Failed(f"{text}: stop it there before it is started or unlocked")
+        actions = self._request(lambda nova: nova.instance_action.list(self._uuid))
+        theirs = selection.was_touched(actions, since, own)
+        self.release()
+        if not theirs and wanted(self._before) == "active":
+            self._restart()
+        return self._host
+
+    def _restart(self) -> None:
+        server = self._get()
+        if server is None:
+            return
+        state, task = getattr(server, instances.STATE, ""), getattr(server, TASK, None)
+        if state == "stopped" and not task:
+            self._power(server, "start", "active")
+            return
+        if state == "resized" or task:
+            # Nova reboots none; Masakari does the same before it restarts one.
+            self._order(lambda nova: nova.servers.reset_state(server.id, "active"))
+        # Nova takes it for running, and has not looked yet.
+        self._order(self._start)
+        self._await_power("start", "active")

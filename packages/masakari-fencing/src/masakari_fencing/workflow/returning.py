@@ -1,0 +1,92 @@
+"""Starting the instances of a host that is back in service, where they are.
+
+They are those that could not be evacuated, as where no other host had room, and those that ran
+when the host was fenced, where nobody came to evacuate them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import masakari.conf
+from eventlet import greenpool
+
+from masakari_fencing.records import progress
+from masakari_fencing.records.progress import Moved
+from masakari_fencing.records.recovery import Instance, Record
+from masakari_fencing.workflow.attempt import Attempt, NoAnswer
+from masakari_fencing.workflow.instances import recovery, selection
+from masakari_fencing.workflow.instances.evacuation import wanted
+from masakari_fencing.workflow.instances.reading import Reading
+from masakari_fencing.workflow.instances.requests import Failed
+from masakari_fencing.workflow.instances.restart import Restart
+
+CONF = masakari.conf.CONF
+
+
+def restart(
+    this: Attempt, record: Record, *, tell: Callable[[str, float], None]
+) -> list[Instance]:
+    """Have the instances run, and return those that do not.
+
+    Args:
+        this: the attempt.
+        record: the recovery, which says since when they are down.
+        tell: told what is done.
+
+    Raises:
+        NoAnswer: Nova does not list them.
+        Superseded: the recovery is somebody else's.
+        PacemakerError: the cluster does not answer.
+    """
+    try:
+        client = this.client()
+        own = client.client.session.get_user_id()
+        down = (*record.left, *_others(this, client, record))
+    except Exception as error:  # whatever a client library raises
+        raise NoAnswer(f"Nova does not list its instances: {error}") from error
+    record = this.update(record, instances=down)
+    stopped: list[Exception] = []
+
+    def one(item: Instance) -> tuple[Instance, str]:
+        if stopped:
+            return item, f"Instance {item.uuid} is not begun"
+        begun = time.monotonic()
+        try:
+            task = recovery.task_of(this, record, item, None, Restart)
+            where = task.run_here(record.down, own)
+        except Failed as error:
+            item, text = replace(item, outcome=str(error)), str(error)
+            seconds = time.monotonic() - begun
+            return item, progress.moved(
+                Moved(item.uuid, item.vm_state, seconds=seconds, problem=text)
+            )
+        except Exception as error:
+            stopped.append(error)
+            return item, f"Instance {item.uuid} is left: {error}"
+        found = Moved(item.uuid, item.vm_state, wanted(item), where, time.monotonic() - begun)
+        return replace(item, outcome="recovered" if where else "deleted"), progress.moved(found)
+
+    done = []
+    # Only this thread tells: TaskFlow's lock on its details never comes free for others.
+    for item, message in greenpool.GreenPool(CONF.host_failure_recovery_threads).imap(one, down):
+        tell(message, 0.5)
+        done.append(item)
+    this.update(record, instances=tuple(done))
+    if stopped:
+        raise stopped[0]
+    return [item for item in done if not item.done]
+
+
+def _others(this: Attempt, client: Any, record: Record) -> list[Instance]:
+    """Return those that ran when the host was fenced, and that no attempt has written down."""
+    known = {item.uuid for item in record.instances or ()}
+    found, _ = recovery.chosen(client, this.host, Reading(client))
+    return [
+        selection.before(server, running=True)
+        for server in found
+        if server.id not in known and selection.is_down(client, server, record.down)
+    ]

@@ -1,0 +1,172 @@
+"""One instance of a host that is back in service, where it is."""
+
+from __future__ import annotations
+
+import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fencing_nova import OWN, FakeNova, Server
+from masakari_fencing.records.recovery import Instance
+from masakari_fencing.workflow.instances import selection
+from masakari_fencing.workflow.instances.requests import Failed, Limits
+from masakari_fencing.workflow.instances.restart import Restart
+
+HOST = "node1.maas"
+FENCED = 1_795_233_223.0
+
+
+class World:
+    """A Nova with one instance that could not be evacuated, and whose host has been returned."""
+
+    def __init__(self, before: Instance | None = None, **state: Any) -> None:
+        self.time = FENCED + 900
+        self.nova = FakeNova(Server("g1", **state), clock=lambda: self.time)
+        self.before = before or Instance("g1", "active", power_state=1)
+
+    @property
+    def guest(self) -> Server:
+        return self.nova.instances["g1"]
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+    def acted(self, *actions: tuple[str, str | None]) -> None:
+        """Have actions, each with its user, in the minutes since the fence."""
+        self.nova.actions["g1"] = [
+            SimpleNamespace(action=name, user_id=user, start_time=stamp(FENCED + 60 * number))
+            for number, (name, user) in enumerate(actions, 1)
+        ]
+
+    def run(self) -> str:
+        task = Restart(
+            lambda: self.nova,
+            HOST,
+            self.before,
+            target=None,
+            check=lambda: None,
+            limits=Limits(),
+            sleep=self.sleep,
+            clock=lambda: self.time,
+            now=lambda: self.time,
+        )
+        return task.run_here(FENCED, OWN)
+
+
+def stamp(moment: float) -> str:
+    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("state", "requests"),
+    [
+        ({"vm": "active"}, ["reboot g1"]),
+        ({"vm": "stopped", "power": 4}, ["start g1"]),
+        ({"vm": "error"}, ["reset_state g1", "reboot g1"]),
+        ({"vm": "error", "locked": True}, ["reset_state g1", "unlock g1", "reboot g1"]),
+        ({"vm": "active", "task": "powering-on"}, ["reset_state g1", "reboot g1"]),
+    ],
+    ids=["not looked at yet", "stopped by Nova", "ERROR", "locked", "with a task"],
+)
+def test_what_found_no_room_runs_again_however_nova_shows_it(
+    state: dict[str, Any], requests: list[str]
+) -> None:
+    """Evacuations in vain are actions, too, but nobody else's."""
+    world = World(**state)
+    world.acted(("lock", OWN), ("evacuate", OWN), ("unlock", OWN), ("stop", None))
+    assert world.run() == HOST
+    assert world.nova.requests == requests
+    assert (world.guest.vm, world.guest.locked) == ("active", False)
+
+
+@pytest.mark.parametrize("action", ["stop", "reboot", "start", "rebuild"])
+def test_what_somebody_has_seen_to_since_is_his(action: str) -> None:
+    world = World(vm="stopped", power=4)
+    world.acted(("evacuate", OWN), (action, "owner"), ("stop", None))
+    assert world.run() == HOST
+    assert world.nova.requests == []
+
+
+def test_what_an_owner_did_before_the_failure_is_no_matter() -> None:
+    world = World(vm="stopped", power=4)
+    old = SimpleNamespace(action="start", user_id="owner", start_time=stamp(FENCED - 60))
+    world.nova.actions["g1"] = [old]
+    world.run()
+    assert world.nova.requests == ["start g1"]
+
+
+@pytest.mark.parametrize("vm", ["stopped", "paused"])
+def test_what_did_not_run_is_not_started_only_unlocked(vm: str) -> None:
+    world = World(Instance("g1", vm), vm="stopped", power=4, locked=True)
+    assert world.run() == HOST
+    assert world.nova.requests == ["unlock g1"]
+
+
+def test_what_its_owner_had_locked_stays_locked() -> None:
+    world = World(Instance("g1", "active", locked=True), vm="stopped", power=4, locked=True)
+    assert world.run() == HOST
+    assert world.nova.requests == ["start g1"]
+    assert world.guest.locked
+
+
+def migration(world: World, status: str, age: float) -> None:
+    moment = stamp(world.time - age)
+    world.nova.migrations_made = [
+        SimpleNamespace(
+            instance_uuid="g1",
+            source_compute=HOST,
+            dest_compute="node2.maas",
+            migration_type="evacuation",
+            status=status,
+            created_at=moment,
+            updated_at=moment,
+            due=0,
+        )
+    ]
+
+
+def test_one_whose_evacuation_goes_on_is_not_started_a_second_time() -> None:
+    world = World(vm="active", task="rebuild_spawning")
+    migration(world, "pre-migrating", 20)
+    with pytest.raises(Failed, match="its evacuation goes on"):
+        world.run()
+    assert world.nova.requests == []
+
+
+def test_nor_is_one_that_may_run_where_its_evacuation_broke_off() -> None:
+    """It stays locked, and the status says where it has to be stopped first."""
+    world = World(vm="error", locked=True)
+    migration(world, "pre-migrating", 4000)
+    with pytest.raises(Failed, match=r"may run on node2\.maas.*stop it there"):
+        world.run()
+    assert world.nova.requests == []
+    assert world.guest.locked
+
+
+def test_one_that_came_up_elsewhere_after_all_is_left_there() -> None:
+    world = World(host="node2.maas", locked=True)
+    assert world.run() == "node2.maas"
+    assert world.nova.requests == ["unlock g1"]
+
+
+def test_one_that_its_owner_has_deleted_is_gone() -> None:
+    world = World(task="deleting")
+    assert world.run() == ""
+    assert world.nova.requests == []
+
+
+def test_one_that_does_not_start_is_told() -> None:
+    world = World(vm="stopped", power=4)
+    world.nova.servers.start = lambda uuid: None
+    with pytest.raises(Failed, match="not active after 180 s"):
+        world.run()
+
+
+@pytest.mark.parametrize(
+    ("user", "moment", "touched"),
+    [("owner", 1, True), (OWN, 1, False), (None, 1, False), ("owner", -1, False)],
+)
+def test_a_touch_is_somebody_elses_and_since(user: str, moment: float, touched: bool) -> None:
+    action = SimpleNamespace(action="stop", user_id=user, start_time=stamp(FENCED + moment))
+    assert selection.was_touched([action], FENCED, OWN) is touched
