@@ -31,7 +31,7 @@ SOURCE = re.compile(r"# Source only: \S+: \w+$", re.MULTILINE)
 
 def _rules() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each rule."""
-    for path in sorted((REPOSITORY / "tests" / "simulation").glob("*.py")):
+    for path in sorted((REPOSITORY / "tests" / "simulation").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         for model in ast.parse(text).body:
             if isinstance(model, ast.ClassDef) and model.name in MODELS:
@@ -60,6 +60,6 @@ def test_every_rule_says_where_it_was_seen() -> None:
 
 def test_every_rule_has_its_test_and_every_test_a_rule() -> None:
     named = set()
-    for path in Path(REPOSITORY / "tests" / "simulation").glob("*.py"):
+    for path in Path(REPOSITORY / "tests" / "simulation").rglob("*.py"):
         named.update(LAB.findall(path.read_text(encoding="utf-8")))
     assert named == _tests()

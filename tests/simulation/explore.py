@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from simulation import names
-from simulation.faults import KINDS
+from simulation.core.faults import KINDS
+from simulation.scenarios import names
 
 PROCESSES = ("engine", "notifier", "api")
 

@@ -54,11 +54,11 @@ def prepare(check_database: bool = False) -> None:
     """
     import gc
 
-    from simulation import seams
+    from simulation.core import seams
 
     seams.install()
     if check_database:
-        from simulation import database
+        from simulation.models import database
 
         database.check()
     gc.freeze()
@@ -67,10 +67,10 @@ def prepare(check_database: bool = False) -> None:
 
 def one(job: Job, *, tracing: bool = False, logging: bool = False) -> tuple[Result, list[str]]:
     """Carry a job out in this process."""
-    from simulation import mixed
-    from simulation.faults import Strike
+    from simulation.core.faults import Strike
+    from simulation.scenarios import mixed
+    from simulation.scenarios.situations import SITUATIONS
     from simulation.simulation import Simulation
-    from simulation.situations import SITUATIONS
 
     begin = time.process_time()
     _collect()
@@ -101,7 +101,7 @@ def _collect() -> None:
 
 
 def _chunk(jobs: list[Job], mutation: str = "", logging: bool = False) -> list[Result]:
-    from simulation import mutations
+    from simulation.mutation import mutations
 
     results = []
     with mutations.applied(mutation):
@@ -231,7 +231,7 @@ def regressions() -> list[Job]:
 
 def tell(name: str, seed: int) -> int:
     """Run one seed, and print what happens."""
-    from simulation import seams
+    from simulation.core import seams
 
     prepare()
     seams.show_logs()
@@ -246,7 +246,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what the command line asks for."""
     if arguments.trace:
         return tell(arguments.trace[0], int(arguments.trace[1]))
-    from simulation import explore, mutations, names
+    from simulation import explore
+    from simulation.mutation import mutations
+    from simulation.scenarios import names
 
     workers, report = Workers(arguments.jobs, arguments.check_database), Report()
     try:

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulation import database, kernel, seams
-from simulation.cluster import Cluster, Member, Remote
-from simulation.crm import Commands
-from simulation.faults import Faults, Strike
-from simulation.kernel import START, Kernel
-from simulation.masakari_model import Masakari
-from simulation.nova import SHUTDOWN, Nova, Service
-from simulation.novaclient_model import Client
+from simulation.core import kernel, seams
+from simulation.core.faults import Faults, Strike
+from simulation.core.kernel import START, Kernel
+from simulation.models import database
+from simulation.models.cluster import Cluster, Member, Remote
+from simulation.models.crm import Commands
+from simulation.models.masakari import Masakari
+from simulation.models.nova import Nova
+from simulation.models.nova_records import SHUTDOWN, Service
+from simulation.models.novaclient import Client
 from simulation.world import Guest, Hypervisor, Unit, World
 
 GRACE = 3000.0

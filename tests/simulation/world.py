@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulation.kernel import Kernel, Process
+from simulation.core.kernel import Kernel, Process
 
 WINDOW, LONG = 120.0, 600.0
 """Seconds for which a fenced host counts in its failure domain; the same while it is recovered."""

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from nova_model import Stage
-from simulation import kernel
-from simulation.cluster import Cluster, Member, Remote
-from simulation.crm import Commands
-from simulation.kernel import Process
-from simulation.nova import Nova, Service
+from simulation.core import kernel
+from simulation.core.kernel import Process
+from simulation.models.cluster import Cluster, Member, Remote
+from simulation.models.crm import Commands
+from simulation.models.nova import Nova
+from simulation.models.nova_records import Service
 from simulation.world import Unit
 
 

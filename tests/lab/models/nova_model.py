@@ -9,10 +9,11 @@ from typing import Any
 
 from novaclient import exceptions
 from sides import ELSEWHERE, FIRST, HOME, Look, Rule
-from simulation import kernel
-from simulation.kernel import Kernel, Process
-from simulation.nova import Nova, Service
-from simulation.novaclient_model import Client
+from simulation.core import kernel
+from simulation.core.kernel import Kernel, Process
+from simulation.models.nova import Nova
+from simulation.models.nova_records import Service
+from simulation.models.novaclient import Client
 from simulation.world import Guest, Hypervisor, Unit, World
 
 HOSTS = (HOME, FIRST, "second")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simulation import events
-from simulation.faults import Strike
+from simulation.core.faults import Strike
+from simulation.scenarios import events
 from simulation.simulation import Simulation
 from simulation.world import Guest
 

@@ -24,10 +24,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from simulation import kernel, vfs
-from simulation.crm import Commands
+from simulation.core import kernel, vfs
+from simulation.models.crm import Commands
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 SOURCE = REPOSITORY / "packages" / "masakari-fencing"
 
 COMMANDS: list[Commands] = []
@@ -275,7 +275,7 @@ def install() -> None:
     uuid.uuid4 = _uuid4
     socket.gethostname, socket.create_connection = _hostname, _connect  # type: ignore[assignment]
     sys.path[:0] = [str(SOURCE / "src")]
-    from simulation import database
+    from simulation.models import database
 
     database.configure()
     _patch_masakari()

@@ -13,7 +13,7 @@ from typing import Any
 
 from lxml import etree
 
-from simulation.kernel import Kernel, Process
+from simulation.core.kernel import Kernel, Process
 from simulation.world import Hypervisor, Unit, World
 
 # Lab: test_what_is_built_in

@@ -1,90 +1,33 @@
 """A model of Nova: services, guests, evacuations, and what nova-compute does when it starts.
 
-Where each rule was seen is said at it; files are those of openstack/nova (master, and unchanged
-in what matters since 2022).
+Where each rule was seen is said at it; files are those of openstack/nova (master, as since 2022).
 """
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 from novaclient import exceptions
 
-from simulation.kernel import Kernel
+from simulation.core.kernel import Kernel
+from simulation.models.nova_records import (
+    ADMIN,
+    NO_VALID_HOST,
+    NOSTATE,
+    PAUSED,
+    REPORT_INTERVAL,
+    RPC_TIMEOUT,
+    RUNNING,
+    SERVICE_DOWN_TIME,
+    SHUTDOWN,
+    SPAWNING,
+    Action,
+    Migration,
+    Service,
+    iso,
+)
 from simulation.world import Guest, Hypervisor, World
-
-SERVICE_DOWN_TIME = 60.0
-"""`service_down_time`."""
-
-REPORT_INTERVAL = 10.0
-"""`report_interval`: how often nova-compute reports."""
-
-RPC_TIMEOUT = 60.0
-"""`rpc_response_timeout`: what a call of a dead nova-compute takes."""
-
-NOSTATE, RUNNING, PAUSED, SHUTDOWN = 0, 1, 3, 4
-
-NO_VALID_HOST = "No valid host was found."
-"""How the fault of a guest begins for which there is no host."""
-
-SPAWNING = "rebuild_spawning"
-"""The task while a rebuilt guest's process is started."""
-
-ADMIN = "masakari"
-"""The user of what Masakari and this project do."""
-
-
-def iso(moment: float) -> str:
-    """Return a time as Nova's API gives it."""
-    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime(
-        "%Y-%m-%dT%H:%M:%S.%f"
-    )
-
-
-@dataclass
-class Service:
-    """The record of a nova-compute; `since`: when it was changed last."""
-
-    uuid: str
-    host: str
-    enabled: bool = True
-    forced_down: bool = False
-    since: float = 0.0
-
-
-@dataclass
-class Migration:
-    """The record of an evacuation; `live`: somebody works on it, or will."""
-
-    instance_uuid: str
-    source_compute: str
-    dest_compute: str | None
-    status: str
-    created: float
-    updated: float
-    number: int = 0
-    orig_state: str = ""
-    migration_type: str = "evacuation"
-    live: bool = False
-
-    @property
-    def created_at(self) -> str:
-        return iso(self.created)
-
-    @property
-    def updated_at(self) -> str:
-        return iso(self.updated)
-
-    @property
-    def id(self) -> int:
-        return self.number
-
-    @property
-    def uuid(self) -> str:
-        return f"00000000-0000-4000-8000-{self.number:012d}"
 
 
 @dataclass
@@ -469,9 +412,7 @@ class Nova:
     def _act(self, guest: Guest, action: str, by: str = ADMIN) -> None:
         # Lab: test_what_died_is_stopped_by_nova_in_nobodys_name
         # Lab: test_a_stop_and_a_start
-        user = None if by == "nova" else by
-        moment = iso(self.kernel.now)
-        guest.actions.append(SimpleNamespace(action=action, user_id=user, start_time=moment))
+        guest.actions.append(Action(action, None if by == "nova" else by, iso(self.kernel.now)))
 
     def crash_guest(self, guest: Guest) -> None:
         """QEMU dies; nova-compute hears of it, and stops the guest (`handle_lifecycle_event`)."""

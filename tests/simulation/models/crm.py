@@ -7,25 +7,29 @@ does with it follows `cib_process_xpath` (lib/cib/cib_ops.c) and `add_cib_object
 from __future__ import annotations
 
 import copy
-import functools
 import subprocess
 from collections.abc import Sequence
 from typing import Any
 
 from lxml import etree
 
-from simulation import kernel
-from simulation.cluster import Cluster, Event, Remote, zulu
+from simulation.core import kernel
+from simulation.models.cib_xml import (
+    EMPTY,
+    NO_SUCH,
+    change_at,
+    change_in,
+    compiled,
+    flag,
+    node,
+    resource,
+    text_of,
+)
+from simulation.models.cluster import Cluster, Event, Remote, zulu
+from simulation.models.command_line import read
 from simulation.world import KNOWN, Unit
 
-DISCONNECTED, NO_SUCH, NO_QUORUM, EXISTS, USAGE = 102, 105, 106, 108, 64
-
-EMPTY = (
-    "<cib have-quorum='1'><configuration><crm_config>"
-    "<cluster_property_set id='cib-bootstrap-options'>"
-    "<nvpair id='o-1' name='stonith-enabled' value='true'/></cluster_property_set></crm_config>"
-    "<nodes/><resources/><constraints/><fencing-topology/></configuration><status/></cib>"
-)
+DISCONNECTED, NO_QUORUM, USAGE = 102, 106, 64
 
 
 class CommandFailed(Exception):  # noqa: N818 - a fault that is injected
@@ -91,7 +95,7 @@ class Commands:
         if task is None or kernel.ACTIVE is None:
             raise RuntimeError(f"nobody runs {argv}")
         words = tuple(map(str, argv))
-        name, label, options = _read(words)
+        name, label, options = read(words)
         unit = task.process.unit
         try:
             code, text = kernel.ACTIVE.call(
@@ -171,17 +175,17 @@ class Commands:
         there = {m.name for m in cluster.majority()} if alone is None else {alone.name}
         lines = [
             "<pacemaker-result api-version='2.25'><summary><current_dc present='true' "
-            f"version='2.1.5-a3f44794f94' name='{dc}' with_quorum='{_flag(quorum)}'/>"
-            f"<cluster_options stonith-enabled='{_flag(cluster.stonith)}' "
+            f"version='2.1.5-a3f44794f94' name='{dc}' with_quorum='{flag(quorum)}'/>"
+            f"<cluster_options stonith-enabled='{flag(cluster.stonith)}' "
             "maintenance-mode='false'/></summary><nodes>"
         ]
         for name in cluster.members:
-            lines.append(_node(name, "member", name in there, False, name == dc))
+            lines.append(node(name, "member", name in there, False, name == dc))
         for remote in cluster.remotes.values():
             online = remote.role in ("Started", "Starting") and not remote.unclean
-            lines.append(_node(remote.name, "remote", online, remote.unclean, False))
+            lines.append(node(remote.name, "remote", online, remote.unclean, False))
         lines.append("</nodes><resources>")
-        lines.extend(_resource(remote) for remote in cluster.remotes.values())
+        lines.extend(resource(remote) for remote in cluster.remotes.values())
         lines.append("</resources><failures>")
         for remote in cluster.remotes.values():
             for key, member, moment in remote.failures:
@@ -288,23 +292,23 @@ class Commands:
 
     def _whole(self) -> str:
         self._renew_status()
-        return _text(self.cluster.cib)
+        return text_of(self.cluster.cib)
 
     @staticmethod
     def _answer(root: Any, xpath: str | None, scope: str | None) -> str:
         # Lab: test_several_matches_are_in_one_element
         # Lab: test_a_section_is_shown_with_its_own_element
         if xpath:
-            matches = _xpath(xpath)(root)
+            matches = compiled(xpath)(root)
             if not matches:
                 return ""
             if len(matches) == 1:
-                return _text(matches[0])
-            return f"<xpath-query>{''.join(_text(match) for match in matches)}</xpath-query>"
+                return text_of(matches[0])
+            return f"<xpath-query>{''.join(text_of(match) for match in matches)}</xpath-query>"
         if scope == "configuration":
-            return _text(root.find("configuration"))
+            return text_of(root.find("configuration"))
         section = root.find(f".//{scope}") if scope else root
-        return _text(section) if section is not None else ""
+        return text_of(section) if section is not None else ""
 
     def _change(self, options: dict[str, str]) -> int:
         # Lab: test_changes_of_the_configuration
@@ -313,11 +317,11 @@ class Commands:
         given = etree.fromstring(text) if text else None
         xpath = options.get("xpath")
         if xpath:
-            return _change_at(_xpath(xpath)(root), options, given)
+            return change_at(compiled(xpath)(root), options, given)
         section = root.find(f".//{options.get('scope', 'configuration')}")
         if section is None or given is None:
             return NO_SUCH
-        return _change_in(section, options, given)
+        return change_in(section, options, given)
 
     def _renew_status(self) -> None:
         """Write the status section; its attributes are those of the lab's fixtures."""
@@ -334,7 +338,7 @@ class Commands:
             if remote.known:
                 state = etree.SubElement(section, "node_state", remote_node="true", id=remote.name)
                 state.set("uname", remote.name)
-                state.set("in_ccm", _flag(remote.role == "Started"))
+                state.set("in_ccm", flag(remote.role == "Started"))
                 state.set("node_fenced", str(remote.fenced))
             if remote.started:
                 resource = etree.SubElement(section, "lrm_resource", id=remote.name)
@@ -471,143 +475,8 @@ class _Fencer:
         return text.replace("with_quorum='false'", "with_quorum='true'")
 
 
-def _change_in(section: Any, options: dict[str, str], given: Any) -> int:
-    # Lab: test_changes_of_the_configuration
-    if given.tag == section.tag and "modify" in options:
-        _merge(section, given)
-        return 0
-    there = section.find(f"{given.tag}[@id='{given.get('id')}']")
-    if "create" in options:
-        if there is not None:
-            return EXISTS
-        section.append(given)
-    elif "delete" in options:
-        if there is not None:
-            section.remove(there)
-    elif there is None:
-        if "allow-create" not in options:
-            return NO_SUCH
-        section.append(given)
-    elif "replace" in options:
-        section.replace(there, given)
-    else:
-        _merge(there, given)
-    return 0
-
-
-def _change_at(matches: list[Any], options: dict[str, str], given: Any) -> int:
-    # Lab: test_changes_of_the_configuration
-    if not matches:
-        return 0 if "delete" in options else NO_SUCH
-    match = matches[0]
-    if "delete" in options:
-        match.getparent().remove(match)
-    elif "create" in options:
-        match.append(given)
-    elif "replace" in options:
-        match.getparent().replace(match, given)
-    elif "modify" in options:
-        if match.tag != given.tag:
-            return NO_SUCH
-        _merge(match, given)
-    return 0
-
-
-def _merge(there: Any, given: Any) -> None:
-    """Do as `update_xml_child`: attributes are set, children matched by tag and id."""
-    # Lab: test_changes_of_the_configuration
-    for name, value in given.attrib.items():
-        there.set(name, value)
-    for child in given:
-        identity = child.get("id")
-        found = there.find(f"{child.tag}[@id='{identity}']" if identity else child.tag)
-        if found is None:
-            there.append(copy.deepcopy(child))
-        else:
-            _merge(found, child)
-
-
-_VALUED = {
-    "xpath",
-    "scope",
-    "xml-text",
-    "resource",
-    "delete-parameter",
-    "name",
-    "update",
-    "reboot",
-    "unfence",
-}
-_VALUED |= {"fence", "confirm", "list", "node", "timeout", "type", "parameter-value", "output-as"}
-_SHORT = {
-    "-Q": "query", "-C": "create", "-M": "modify", "-D": "delete", "-R": "replace",
-}  # fmt: skip
-_SHORT |= {
-    "-r": "resource",
-    "-o": "scope",
-    "-X": "xml-text",
-    "-A": "xpath",
-    "-p": "xml-pipe",
-    "-n": "name",
-}
-
-
-@functools.lru_cache(500)
-def _xpath(path: str) -> Any:
-    return etree.XPath(path)
-
-
-@functools.lru_cache(2000)
-def _read(words: tuple[str, ...]) -> tuple[str, str, dict[str, str]]:
-    """Return the program's name, what it is asked in short, and its options."""
-    name = words[0].rpartition("/")[2]
-    if "masakari_fencing.notifier.requeue" in words:
-        name = "requeue"
-    label = " ".join([name, *[word for word in words[1:3] if word.startswith("--")]])
-    return name, label, _read_options(words[1:])
-
-
-def _read_options(words: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("--"):
-            word = "--" + _SHORT.get(word, word.lstrip("-"))
-        name, equals, value = word[2:].partition("=")
-        if not equals and name in _VALUED and rest and not rest[0].startswith("--"):
-            value = rest.pop(0)
-        found[name] = value
-    return found
-
-
 def _reads(*sources: str | None) -> None:
     task = kernel.current()
     for source in sources:
         if task is not None:
             task.reads(source)
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
-
-
-def _text(element: Any) -> str:
-    return str(etree.tostring(element, encoding="unicode", with_tail=False))
-
-
-def _node(name: str, kind: str, online: bool, unclean: bool, is_dc: bool) -> str:
-    return (
-        f"<node name='{name}' id='{name}' online='{_flag(online)}' unclean='{_flag(unclean)}' "
-        f"maintenance='false' is_dc='{_flag(is_dc)}' type='{kind}'/>"
-    )
-
-
-def _resource(remote: Remote) -> str:
-    start = (
-        f"<resource id='{remote.name}' resource_agent='ocf:pacemaker:remote' "
-        f"role='{remote.role}' managed='{_flag(remote.managed)}' failed='{_flag(remote.failed)}'"
-    )
-    if remote.role == "Stopped" or not remote.member:
-        return start + "/>"
-    return start + f"><node name='{remote.member}'/></resource>"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from simulation import kernel, tables
+from simulation.core import kernel
+from simulation.models import tables
 
 VERSIONS = {"hosts": 0, "notifications": 0, "vmoves": 0}
 """Of each table, segments being among hosts; they grow with each change: answers can be kept."""

@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from simulation import kernel
+from simulation.core import kernel
 
 PREFIXES = ("/var/lib/masakari-fencing", "/run/masakari-fencing", "/proc", "/etc/pacemaker")
 

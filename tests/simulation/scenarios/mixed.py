@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from simulation import events
-from simulation.faults import KINDS, Strike
+from simulation.core.faults import KINDS, Strike
+from simulation.scenarios import events
 from simulation.simulation import Simulation, Situation
 
 STATES = ("active",) * 6 + (

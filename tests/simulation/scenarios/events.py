@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable
 from typing import Any
 
-from simulation.kernel import Process
+from simulation.core.kernel import Process
 from simulation.simulation import Simulation
 from simulation.world import Guest, Hypervisor
 
@@ -178,7 +178,7 @@ def _taken_back(sim: Simulation, host: Hypervisor, unit: Any) -> bool:
 
 def switch_off(sim: Simulation) -> None:
     """The operator disables the segment; nothing is expected of its guests any more."""
-    from simulation import database
+    from simulation.models import database
 
     sim.world.note_fault("the segment is disabled")
     sim.masakari.disabled = sim.kernel.now

@@ -21,10 +21,11 @@ from masakari_fencing.notifier import daemon, settings
 from masakari_fencing.openstack.failure_domains import parse_limits
 from oslo_utils import timeutils
 
-from simulation import database, kernel
-from simulation.faults import ProxyAnswer
-from simulation.kernel import Kernel, Process, Task
-from simulation.nova import ADMIN
+from simulation.core import kernel
+from simulation.core.faults import ProxyAnswer
+from simulation.core.kernel import Kernel, Process, Task
+from simulation.models import database
+from simulation.models.nova_records import ADMIN
 from simulation.world import Unit, World
 
 SPOOL = "/var/lib/masakari-fencing/spool"

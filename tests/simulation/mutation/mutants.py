@@ -6,7 +6,7 @@ change is made anew for the new code.
 
 from __future__ import annotations
 
-from simulation.mutations import Edit, Mutant
+from simulation.mutation.mutations import Edit, Mutant
 
 MUTANTS = (
     # -- a guest on two hosts ----------------------------------------------------------------

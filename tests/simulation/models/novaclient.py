@@ -6,8 +6,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from simulation import kernel
-from simulation.nova import ADMIN, Nova, Service, iso
+from simulation.core import kernel
+from simulation.models.nova import Nova
+from simulation.models.nova_records import ADMIN, Service, iso
 from simulation.world import Guest
 
 

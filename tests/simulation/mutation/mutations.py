@@ -110,7 +110,7 @@ def _modules() -> list[types.ModuleType]:
 
 def mutants() -> dict[str, Mutant]:
     """Return all, by their names."""
-    from simulation.mutants import MUTANTS
+    from simulation.mutation.mutants import MUTANTS
 
     return {mutant.name: mutant for mutant in MUTANTS}
 
@@ -169,8 +169,8 @@ def find_all(workers: Any, only: str | None, within: int) -> int:
     Returns:
         the exit code: 0 when each was found.
     """
-    from simulation import names
     from simulation.runner import Job
+    from simulation.scenarios import names
 
     missed = []
     jobs = [Job(situation, 1) for situation in names.DIRECTED if situation not in names.FAILS]

@@ -12,8 +12,8 @@ from typing import Any
 from novaclient import exceptions as nova_exceptions
 from oslo_db import exception as db_exceptions
 
-from simulation.crm import CommandFailed
-from simulation.kernel import Process
+from simulation.core.kernel import Process
+from simulation.models.crm import CommandFailed
 from simulation.world import World
 
 KINDS = (

@@ -1,0 +1,1 @@
+"""Virtual time, and what stands between the real code and the world."""

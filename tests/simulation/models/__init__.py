@@ -1,0 +1,1 @@
+"""Nova, Pacemaker, Masakari and its database, as they are to the code that is simulated."""

@@ -1,0 +1,106 @@
+"""The cluster's configuration and status as XML: what cibadmin changes, what crm_mon prints."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from typing import Any
+
+from lxml import etree
+
+from simulation.models.cluster import Remote
+
+NO_SUCH, EXISTS = 105, 108
+
+EMPTY = (
+    "<cib have-quorum='1'><configuration><crm_config>"
+    "<cluster_property_set id='cib-bootstrap-options'>"
+    "<nvpair id='o-1' name='stonith-enabled' value='true'/></cluster_property_set></crm_config>"
+    "<nodes/><resources/><constraints/><fencing-topology/></configuration><status/></cib>"
+)
+
+
+def change_in(section: Any, options: dict[str, str], given: Any) -> int:
+    # Lab: test_changes_of_the_configuration
+    if given.tag == section.tag and "modify" in options:
+        _merge(section, given)
+        return 0
+    there = section.find(f"{given.tag}[@id='{given.get('id')}']")
+    if "create" in options:
+        if there is not None:
+            return EXISTS
+        section.append(given)
+    elif "delete" in options:
+        if there is not None:
+            section.remove(there)
+    elif there is None:
+        if "allow-create" not in options:
+            return NO_SUCH
+        section.append(given)
+    elif "replace" in options:
+        section.replace(there, given)
+    else:
+        _merge(there, given)
+    return 0
+
+
+def change_at(matches: list[Any], options: dict[str, str], given: Any) -> int:
+    # Lab: test_changes_of_the_configuration
+    if not matches:
+        return 0 if "delete" in options else NO_SUCH
+    match = matches[0]
+    if "delete" in options:
+        match.getparent().remove(match)
+    elif "create" in options:
+        match.append(given)
+    elif "replace" in options:
+        match.getparent().replace(match, given)
+    elif "modify" in options:
+        if match.tag != given.tag:
+            return NO_SUCH
+        _merge(match, given)
+    return 0
+
+
+def _merge(there: Any, given: Any) -> None:
+    """Do as `update_xml_child`: attributes are set, children matched by tag and id."""
+    # Lab: test_changes_of_the_configuration
+    for name, value in given.attrib.items():
+        there.set(name, value)
+    for child in given:
+        identity = child.get("id")
+        found = there.find(f"{child.tag}[@id='{identity}']" if identity else child.tag)
+        if found is None:
+            there.append(copy.deepcopy(child))
+        else:
+            _merge(found, child)
+
+
+@functools.lru_cache(500)
+def compiled(path: str) -> Any:
+    return etree.XPath(path)
+
+
+def flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def text_of(element: Any) -> str:
+    return str(etree.tostring(element, encoding="unicode", with_tail=False))
+
+
+def node(name: str, kind: str, online: bool, unclean: bool, is_dc: bool) -> str:
+    return (
+        f"<node name='{name}' id='{name}' online='{flag(online)}' unclean='{flag(unclean)}' "
+        f"maintenance='false' is_dc='{flag(is_dc)}' type='{kind}'/>"
+    )
+
+
+def resource(remote: Remote) -> str:
+    start = (
+        f"<resource id='{remote.name}' resource_agent='ocf:pacemaker:remote' "
+        f"role='{remote.role}' managed='{flag(remote.managed)}' failed='{flag(remote.failed)}'"
+    )
+    if remote.role == "Stopped" or not remote.member:
+        return start + "/>"
+    return start + f"><node name='{remote.member}'/></resource>"

@@ -1,0 +1,1 @@
+"""What happens: single situations, and seeds that mix faults."""
