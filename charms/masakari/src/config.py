@@ -12,12 +12,14 @@ import ops
 from instance_ha_common import options
 from instance_ha_common.machine import hostname
 from instance_ha_common.options import at_least, one_of
+from masakari_fencing.maas.access import Access
 from masakari_fencing.openstack import failure_domains, restart_order
 from masakari_fencing.openstack.scope import Scope, parse
 from masakari_fencing.retries import Retries
 from masakari_fencing.retries import parse as parse_retries
 
 import key_secret
+import power_key
 import values
 from workload import masakari_conf, package_sources
 
@@ -67,6 +69,7 @@ class Config:
     haproxy_client_timeout: int = at_least(1, default=90000)
     haproxy_queue_timeout: int = at_least(1, default=9000)
     haproxy_connect_timeout: int = at_least(1, default=2000)
+    maas_credentials_secret: ops.Secret | None = None
     evacuation_delay: int = at_least(0)
     evacuate_all_instances: bool
     ignore_instances_in_error_state: bool
@@ -205,6 +208,12 @@ class Config:
         return (certificate, key) if certificate and key else None
 
     @functools.cached_property
+    def power(self) -> Access | None:
+        """The MAAS to fence with and its key; None for hacluster's own."""
+        secret = self.maas_credentials_secret
+        return None if secret is None else power_key.of_secret(secret)
+
+    @functools.cached_property
     def authorities(self) -> str | None:
         """Certificates of trusted authorities, PEM, from the option."""
         return options.base64_certificates("ssl_ca", self.ssl_ca)
@@ -220,9 +229,10 @@ class Config:
             lambda: self.destination,
             self._check_flags,
             self._check_vips,
-            self._check_networks,
+            lambda: _check_networks(self),
             self._check_hostnames,
             lambda: self.certificate,
+            lambda: self.power,
             lambda: self.authorities,
             self._check_words,
             self._check_ha,
@@ -253,15 +263,6 @@ class Config:
             except ValueError:
                 raise ValueError(f"vip: {text!r} is not an IP address") from None
 
-    def _check_networks(self) -> None:
-        for kind in ENDPOINT_TYPES:
-            text = getattr(self, f"os_{kind}_network")
-            try:
-                if text:
-                    values.network(text.strip())
-            except ValueError as error:
-                raise ValueError(f"os-{kind}-network: {error}") from None
-
     def _check_hostnames(self) -> None:
         for kind, name in self.hostnames("x").items():
             if not hostname.is_valid(name):
@@ -283,6 +284,16 @@ class Config:
                 "dns-ha: set at least one of os-public-hostname, os-admin-hostname and"
                 " os-internal-hostname"
             )
+
+
+def _check_networks(config: Config) -> None:
+    for kind in ENDPOINT_TYPES:
+        text = getattr(config, f"os_{kind}_network")
+        try:
+            if text:
+                values.network(text.strip())
+        except ValueError as error:
+            raise ValueError(f"os-{kind}-network: {error}") from None
 
 
 def _private_key(text: str | None) -> str | None:

@@ -31,7 +31,7 @@ OWNED = {
 
 
 def compute(
-    state: State, *, tls: bool, serving: bool, fencing: bool
+    state: State, *, tls: bool, serving: bool, fencing: bool, power_key: str = ""
 ) -> dict[str, dict[str, str] | None]:
     """Databag of this unit for each endpoint.
 
@@ -40,6 +40,7 @@ def compute(
         tls: this unit serves with TLS.
         serving: HAProxy has this charm's configuration.
         fencing: the programs are installed that the cluster runs on every member.
+        power_key: what stands for the MAAS key in this unit's file.
 
     Returns:
         By endpoint; None leaves what was published before as it is.
@@ -53,7 +54,9 @@ def compute(
         "cos-agent": _cos_agent(state),
         "nrpe-external-master": nrpe.publish(),
         "ceph": ceph.request(state.application),
-        "cluster": peers.publish(state.cluster_address, state.own_addresses, fencing=fencing),
+        "cluster": peers.publish(
+            state.cluster_address, state.own_addresses, fencing=fencing, power_key=power_key
+        ),
     }
 
 

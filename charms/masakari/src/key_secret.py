@@ -1,4 +1,4 @@
-"""The private key in a secret of the model, which the operator has granted to the application."""
+"""Secrets of the model that the operator has granted to the application; the API's private key."""
 
 from __future__ import annotations
 
@@ -21,13 +21,7 @@ def private_key(secret: ops.Secret) -> str:
         ValueError: the secret is not there, not granted, or holds no key; the text has the cure,
             and nothing of the secret.
     """
-    try:
-        content = secret.get_content(refresh=True)
-    except ops.ModelError:  # not found, or permission denied: Juju's words differ by release
-        raise ValueError(
-            f"{OPTION}: this application cannot read that secret: run juju grant-secret, or"
-            " correct the option"
-        ) from None
+    content = content_of(secret, OPTION)
     if KEY not in content:
         raise ValueError(
             f"{OPTION}: the secret has no key {KEY}: run juju update-secret NAME"
@@ -37,6 +31,21 @@ def private_key(secret: ops.Secret) -> str:
     if key is None:
         raise ValueError(f"{OPTION}: {KEY} in the secret is not a PEM private key")
     return key
+
+
+def content_of(secret: ops.Secret, option: str) -> dict[str, str]:
+    """Return what the newest revision of the secret of an option holds.
+
+    Raises:
+        ValueError: the secret is not there, or not granted; the text has the cure.
+    """
+    try:
+        return secret.get_content(refresh=True)
+    except ops.ModelError:  # not found, or permission denied: Juju's words differ by release
+        raise ValueError(
+            f"{option}: this application cannot read that secret: run juju grant-secret, or"
+            " correct the option"
+        ) from None
 
 
 def decoded(text: str) -> str:

@@ -25,10 +25,12 @@ from masakari_fencing.records import foresight
 from masakari_fencing.records.foresight import Foresight
 
 import databags
+import power_key
 import problems
 import state as state_module
 from planned.drills import Drill, Drills
 from planned.shared import SharedDrill
+from power_key import PowerKey
 from preflight.watch import Watch
 from recoveries.disarm import Disarm
 from relations import hacluster, peers
@@ -98,6 +100,7 @@ class Workload:
         self.fencing = fencing_package.Installation(host)
         self.cluster = Cluster(host, memory, clock)
         self.ceph = Access(host)
+        self.power_key = PowerKey(host)
         self.recoveries = Recoveries(host, clock)
         self.disarm = Disarm(host, clock)
         self.preflight = Watch(memory, clock)
@@ -128,6 +131,7 @@ class Workload:
             self.masakari.remove,
             self.haproxy.remove,
             self.ceph.remove,
+            self.power_key.remove,
             self.fencing.remove,
             functools.partial(trust.install, self.host, application, ""),
             functools.partial(shutil.rmtree, self.host.path(_MEMORY), ignore_errors=True),
@@ -153,14 +157,15 @@ class Workload:
         result.problems += problems.relation_problems(state)
         self._run_masakari(state, result)
         result.problems += self.ceph.tend(state.ceph, related="ceph" in state.related)
+        key = self.power_key.tend(state.config.power, clustered=state.clustered)
         result.databags = databags.compute(
-            state, tls=bool(tls), serving=serving, fencing=self.fencing.ready
+            state, tls=bool(tls), serving=serving, fencing=self.fencing.ready, power_key=key
         )
         self.fencing.tell_nrpe(related="nrpe-external-master" in state.related)
         self._supervise(state, result, check)
         self._tend_cluster(state, machine, result, check)
         _tell_drill(self.host, state.unit, self.clock, result)
-        self._tell_metrics(state, check)
+        _tell_metrics(self, state, check)
         return result
 
     def _configure_haproxy(self, state: State, result: Result) -> bool | None:
@@ -289,18 +294,6 @@ class Workload:
         except PacemakerError as error:
             result.problems.append(waiting(f"Pacemaker does not answer: {error}", ANSWERS))
 
-    def _tell_metrics(self, state: State, check: bool) -> None:
-        """Leave for the exporter what only the leader knows, and it alone shows."""
-        path = str(foresight.FILE)
-        if not state.leader or not self.fencing.joined:
-            self.host.remove(path)
-        elif check:
-            checked, found = self.cluster.checked()
-            surveyed, rooms = self.preflight.rooms()
-            controllers = {host: not a.bad for host, a in self.cluster.power_answers().items()}
-            known = Foresight(checked, tuple(found), surveyed, rooms, controllers)
-            self.host.write(path, json.dumps(known.dump(), sort_keys=True))
-
     def _look_ahead(self, state: State, result: Result, check: bool) -> None:
         """Say whether the next failure would be recovered, as far as the cloud shows."""
         if state.identity is None or not self.recoveries.hosts or self.paused:
@@ -319,10 +312,25 @@ class Workload:
             if state.leader:
                 # Where one unit lacks them, Pacemaker could not even start what they are for.
                 programs = self.fencing.ready and all(peer.fencing for peer in state.peers)
-                for change in self.cluster.apply(state.config, programs=programs):
+                lack = power_key.lacking(state.config.power, state.peers)
+                yield from power_key.problems(lack)
+                for change in self.cluster.apply(state.config, programs=programs, keyed=not lack):
                     logger.info("cluster: %s", change)
         except Postponed as error:
             yield waiting(str(error), AGAIN)
+
+
+def _tell_metrics(workload: Workload, state: State, check: bool) -> None:
+    """Leave for the exporter what only the leader knows, and it alone shows."""
+    path = str(foresight.FILE)
+    if not state.leader or not workload.fencing.joined:
+        workload.host.remove(path)
+    elif check:
+        checked, found = workload.cluster.checked()
+        surveyed, rooms = workload.preflight.rooms()
+        controllers = {host: not a.bad for host, a in workload.cluster.power_answers().items()}
+        known = Foresight(checked, tuple(found), surveyed, rooms, controllers)
+        workload.host.write(path, json.dumps(known.dump(), sort_keys=True))
 
 
 def _tell_drill(host: Host, unit: str, clock: Callable[[], float], result: Result) -> None:

@@ -92,7 +92,8 @@ class Cib:
             return ""
         assert "--modify" in argv, argv
         if "--allow-create" in argv:
-            _merge(self.root.find(f"configuration/{given['--scope']}"), new)
+            scope = f"configuration/{given['--scope']}" if "--scope" in argv else new.tag
+            _merge(self.root.find(scope), new)
             return ""
         found = self.root.xpath(given["--xpath"])
         if len(found) != 1:
@@ -115,7 +116,8 @@ class Cib:
 def _merge(into: etree._Element, new: etree._Element) -> None:
     into.attrib.update(new.attrib)
     for child in new:
-        known = [item for item in into if item.get("id") == child.get("id")]
+        own = child.tag, child.get("id")
+        known = [item for item in into if (item.tag, item.get("id")) == own]
         if known:
             _merge(known[0], child)
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from masakari_fencing.cluster import computes, storage_health
+from masakari_fencing.maas import access as maas_access
 from masakari_fencing.openstack import restart_order
 from masakari_fencing.openstack.rest import ApiError, NotFound
 from masakari_fencing.pacemaker import cibadmin
@@ -50,6 +51,7 @@ class Fencing:
         devices: those that can fence a host.
         noticed: seconds in which a lost host is noticed; 0 where that is not known.
         disarmed: what an operator has said that keeps a host, or any, from being fenced now.
+        exposed: whether a MAAS key that is in a file is in the cluster's configuration, too.
     """
 
     inspect: Callable[[Sequence[str], bool], Iterable[Problem]]
@@ -59,6 +61,7 @@ class Fencing:
     devices: Callable[[str], Sequence[str]]
     noticed: int
     disarmed: Callable[[str | None], object | None]
+    exposed: Callable[[], bool] = lambda: False
 
 
 def run(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
@@ -94,6 +97,7 @@ def fencing_of(state: State, workload: Workload) -> Fencing | None:
         devices=cluster.devices,
         noticed=interval + config.remote_monitor_timeout if interval else 0,
         disarmed=workload.disarm.in_force,
+        exposed=lambda: maas_access.exposed(cibadmin.cib(workload.host.runner)),
     )
 
 
@@ -204,6 +208,7 @@ def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:
     try:
         found = checks.of_cluster(fencing.inspect(hosts, True)) + disarmed(fencing, None)
         found += checks.of_storage(fencing.storage())
+        found += checks.of_key(fencing.exposed())
     except PacemakerError as error:
         return [_unanswered("the cluster", str(error))]
     return [*found, *checks.of_power(fencing.answers())]

@@ -45,6 +45,18 @@ def of_storage(problems: Iterable[Problem]) -> list[Finding]:
     ]
 
 
+def of_key(exposed: bool) -> Iterator[Finding]:
+    """A MAAS key that the operator keeps in a secret, and hacluster in the cluster."""
+    if exposed:
+        yield Finding(
+            Level.WARNS,
+            "hacluster",
+            "has the same MAAS key, and with it every hypervisor",
+            "who is root on a hypervisor reads it, and can switch all machines that it is for",
+            "give hacluster's maas_credentials another key, of a MAAS user that may power nothing",
+        )
+
+
 def of_computes(said: Mapping[str, Compute], hosts: Iterable[str]) -> Iterator[Finding]:
     """What hypervisors say of their own Nova.
 

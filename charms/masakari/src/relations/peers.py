@@ -13,22 +13,32 @@ import values
 FENCING = "fencing-programs"
 """Key in a unit's databag: it has what the cluster's configuration refers to on every member."""
 
-KEYS = ("public-address", "admin-address", "internal-address", "cluster-address", FENCING)
+POWER_KEY = "maas-key-is"
+"""Key in a unit's databag: which MAAS key its file has, as `Access.fingerprint`."""
+
+KEYS = (
+    *("public-address", "admin-address", "internal-address", "cluster-address"),
+    *(FENCING, POWER_KEY),
+)
 MIGRATED = "db-sync"
 """Key in the application's databag: which database the leader has migrated, and to what."""
 
 
-def publish(address: str, addresses: Mapping[str, str], *, fencing: bool) -> dict[str, str]:
+def publish(
+    address: str, addresses: Mapping[str, str], *, fencing: bool, power_key: str = ""
+) -> dict[str, str]:
     """What a unit publishes.
 
     Args:
         address: where the other units reach it.
         addresses: its address for each endpoint type.
         fencing: whether the alert agent and the guard are installed on it.
+        power_key: what stands for the MAAS key in its file; empty where there is none.
     """
     own = {f"{kind}-address": address for kind, address in addresses.items()}
     bag = {**own, "cluster-address": address}
-    return {**bag, FENCING: "installed"} if fencing else bag
+    said = {FENCING: "installed" if fencing else "", POWER_KEY: power_key}
+    return bag | {key: value for key, value in said.items() if value}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +50,14 @@ class Peer:
         address: where its HAProxy is reached.
         addresses: its address for each endpoint type, as far as it has told.
         fencing: the alert agent and the guard are installed on it.
+        power_key: what stands for the MAAS key in its file; empty where there is none.
     """
 
     name: str
     address: str
     addresses: Mapping[str, str]
     fencing: bool = False
+    power_key: str = ""
 
 
 def read(bags: Mapping[str, databag.Bag]) -> tuple[Peer, ...]:
@@ -62,7 +74,8 @@ def read(bags: Mapping[str, databag.Bag]) -> tuple[Peer, ...]:
                 for kind in ("public", "admin", "internal")
             }
             fencing = bool(bags[name].get(FENCING))
-            found.append(Peer(name, address, values.without_absent(own), fencing))
+            power_key = bags[name].get(POWER_KEY, "")
+            found.append(Peer(name, address, values.without_absent(own), fencing, power_key))
     return tuple(found)
 
 

@@ -19,6 +19,7 @@ from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import storage_fences
 
+import power_key
 from workload.fencing_package import ALERT_AGENT
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ _STRANGER = (
 )
 
 
-def desired(config: Config, *, programs: bool = True) -> Desired:
+def desired(config: Config, *, programs: bool = True, keyed: bool = True) -> Desired:
     """What the cluster's configuration must contain.
 
     Args:
         config: the charm's options.
         programs: whether every unit has the alert agent and the guard.
+        keyed: whether every unit has the file with the MAAS key, where the options ask for one.
     """
     tuning = None
     if config.remote_monitor_interval:
@@ -70,6 +72,8 @@ def desired(config: Config, *, programs: bool = True) -> Desired:
         programs=programs,
         storage=config.storage_fencing,
         kdump=config.kdump_fencing_timeout,
+        access_file=power_key.FILE if config.power else "",
+        access_everywhere=keyed,
     )
 
 
@@ -81,12 +85,13 @@ class Cluster:
         self._memory = memory
         self._clock = clock
 
-    def apply(self, config: Config, *, programs: bool) -> list[str]:
+    def apply(self, config: Config, *, programs: bool, keyed: bool = True) -> list[str]:
         """Have the cluster's configuration contain what the options ask for. Leader only.
 
         Args:
             config: the charm's options.
             programs: whether every unit has the alert agent and the guard.
+            keyed: whether every unit has the file with the MAAS key.
 
         Returns:
             What was changed.
@@ -96,7 +101,7 @@ class Cluster:
             PacemakerError: the cluster does not answer.
         """
         return masakari_fencing.cluster.desired.apply(
-            self._host.runner, desired(config, programs=programs)
+            self._host.runner, desired(config, programs=programs, keyed=keyed)
         )
 
     def remove(self) -> None:

@@ -18,7 +18,9 @@ from model import CHARMCRAFT
 
 OPTIONS = CHARMCRAFT["config"]["options"]
 TLS = {"ssl_cert": model.b64(model.PEM), "ssl_key": model.b64(model.KEY)}
-SECRET = testing.Secret({"ssl-key": model.KEY})
+SECRET = testing.Secret(
+    {"ssl-key": model.KEY, "maas-url": "http://maas/MAAS", "maas-credentials": "a:b:c"}
+)
 OUTSIDE = {"vip": "192.0.2.9"}
 """A virtual address in none of the machine's networks."""
 DEVICE = """
@@ -35,6 +37,7 @@ OTHER: dict[str, tuple[Any, dict[str, Any]]] = {
     "fencing-limit-domains": ("zone=1", {}),
     "host-ha-metadata-key": ("Other", {}),
     "instance-ha-metadata-key": ("Other", {}),
+    "maas-credentials-secret": (SECRET.id, {}),
     "openstack-origin": ("caracal", {}),
     "os-admin-hostname": ("api.example.com", {}),
     "os-admin-network": ("10.9.0.0/24", {"vip": "10.77.1.250 10.9.0.250"}),

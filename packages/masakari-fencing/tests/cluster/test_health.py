@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from fencing_fakes import Cluster, Remote, patient
@@ -17,6 +18,7 @@ from masakari_fencing.records import stopped_fencing
 
 HOST = "node1.maas"
 KEY = "consumer:token:s3cret"
+NAMED = '<nvpair name="access_file" value="{}"/>'
 
 
 class FakeMaas:
@@ -78,7 +80,7 @@ class Checked:
         self.url, self.key, self.hosts = maas.url, KEY, "node1 node1.maas"
         self.agent, self.able, self.meta = "external/maas", ["st-maas"], ""
         self.limit, self.matrix = "0", "false"
-        self.unserved = ""
+        self.unserved = self.own = ""
         self.record = "".join(
             f'<node uname="{name}"><instance_attributes>'
             '<nvpair name="juju-machine" value="1"/></instance_attributes></node>'
@@ -110,7 +112,7 @@ class Checked:
             '<primitive id="st-null" class="stonith" type="null"/>'
             '<primitive id="guard" class="stonith" type="fence_masakari_guard">'
             f'<instance_attributes><nvpair name="max_hosts" value="{self.limit}"/>'
-            f'<nvpair name="matrix" value="{self.matrix}"/>'
+            f'<nvpair name="matrix" value="{self.matrix}"/>{self.own}'
             "</instance_attributes></primitive>"
             f'<primitive id="{HOST}" class="ocf" provider="pacemaker" type="remote">'
             f"<meta_attributes>{self.meta}</meta_attributes></primitive>"
@@ -148,6 +150,21 @@ def checked(maas: FakeMaas) -> Checked:
 def test_all_is_well(checked: Checked, maas: FakeMaas) -> None:
     assert checked.texts() == []
     assert maas.requests == ["/MAAS/api/2.0/machines/?hostname=node1"]
+
+
+def test_the_key_that_fences_is_the_one_that_is_tried(
+    checked: Checked, maas: FakeMaas, tmp_path: Path
+) -> None:
+    file = tmp_path / "maas.json"
+    checked.key = "none:none:none"
+    checked.own = f'<nvpair name="device" value="st-maas"/>{NAMED.format(file)}'
+    (problem,) = checked.problems()
+    assert "refuses the API key" in problem.text, "without the file the device's is used"
+    file.write_text(json.dumps({"url": maas.url, "key": KEY}))
+    assert checked.texts() == []
+    file.write_text(json.dumps({"url": maas.url, "key": "x:y:z"}))
+    (problem,) = checked.problems()
+    assert problem.cure == health.OWN_CREDENTIALS
 
 
 def test_without_hypervisors_there_is_nothing_to_fence(checked: Checked) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 from fencing_fakes import Cluster, Remote
 from masakari_fencing.cluster import unfenced
+from masakari_fencing.maas.access import Access
 from masakari_fencing.maas.client import MaasError, Machine, SettingsError
 from masakari_fencing.pacemaker import crm_mon
 
 HOST = "node1.maas"
 NOW = 1_795_233_300.0
-DEVICE = {"url": "http://maas/MAAS", "apikey": "a:b:c"}
+DEVICE = Access("http://maas/MAAS", "a:b:c")
 
 
 class FakeMaas:
@@ -45,7 +46,7 @@ class Lost:
         self.maas = FakeMaas()
         self.remote = Remote(HOST, online=False, unclean=True, role="Stopped")
         self.remote.events = [("reboot", "failed", NOW - 2), ("reboot", "failed", NOW - 70)]
-        self.device: dict[str, str] | None = DEVICE
+        self.device: Access | None = DEVICE
 
     def explained(self) -> tuple[str, str] | None:
         runner = Cluster([self.remote]).runner

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -35,6 +36,7 @@ class FakePower:
         self.journal: list[str] = []
         self.fails: set[str] = set()
         self.names = ["node1"]
+        self.keys: set[str] = set()
         power = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,6 +46,7 @@ class FakePower:
             def _answer(self) -> None:
                 url = urlsplit(self.path)
                 operation = parse_qs(url.query).get("op", ["list"])[0]
+                power.keys.add(_key(self.headers["Authorization"]))
                 code, data = power.handle(self.command, operation)
                 self.send_response(code)
                 self.end_headers()
@@ -70,6 +73,13 @@ class FakePower:
             return 200, {"state": "on" if self.power == "going" else self.power}
         self.power = {"power_off": "going", "power_on": "on"}[operation]
         return 200, {}
+
+
+def _key(authorization: str) -> str:
+    """Read the key from what a request is signed with."""
+    names = ("oauth_consumer_key", "oauth_token", "oauth_signature")
+    found = (re.search(f'{name}="([^"]*)"', authorization) for name in names)
+    return ":".join(match[1] if match else "" for match in found).replace("%26", "")
 
 
 @pytest.fixture
@@ -124,6 +134,24 @@ def test_a_reboot_is_confirmed_only_when_the_power_is_off(power: FakePower) -> N
     ]
     assert call.asked == [(HOST, FencingLimit(max_hosts=2))]
     assert call.refusals == [None]
+
+
+def test_a_key_in_a_file_goes_before_that_of_the_device(power: FakePower, tmp_path: Path) -> None:
+    file = tmp_path / "maas.json"
+    file.write_text(json.dumps({"url": power.url, "key": "consumer:token:s3cret"}))
+    call = Call(power, access_file=str(file))
+    call.runner.on("cibadmin --query --xpath //primitive[@id='st-maas']", 107)
+    assert call.run("off") == 0, "the cluster need not even answer"
+    assert power.keys == {"consumer:token:s3cret"}
+
+
+def test_a_member_without_the_file_fences_with_the_key_of_the_device(
+    power: FakePower, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = Call(power, access_file=str(tmp_path / "maas.json"))
+    assert call.run("off") == 0
+    assert power.keys == {"a:b:c"}
+    assert "maas.json cannot be used: taking the device's key" in capsys.readouterr().err
 
 
 def test_off_stays_off(power: FakePower) -> None:
@@ -255,6 +283,7 @@ def test_metadata_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
         "window",
         "matrix",
         "device",
+        "access_file",
         "kdump",
         "storage",
     }

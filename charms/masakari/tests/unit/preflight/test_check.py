@@ -12,6 +12,7 @@ from masakari_fencing.cluster import computes, health, storage_health
 from masakari_fencing.cluster.computes import Compute
 from masakari_fencing.cluster.health import Problem
 from masakari_fencing.cluster.power import Answer, Controllers
+from masakari_fencing.maas import access
 from masakari_fencing.records.disarmed import Disarmed
 from ops import testing
 
@@ -202,6 +203,16 @@ def test_storage_fencing(
         ("warns", "storage fencing", found[0].text),
         ("warns", ONE, found[1].text),
     ]
+
+
+def test_a_key_that_hacluster_has_too(
+    checked: Any, cloud: RoomyCloud, cluster: list[Problem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_segment("rack1", *ALL)
+    monkeypatch.setattr(access, "exposed", lambda cib: True)
+    [(level, where, what)] = checked()["found"]
+    assert (level, where) == ("warns", "hacluster")
+    assert "the same MAAS key" in what
 
 
 def test_while_disarmed(

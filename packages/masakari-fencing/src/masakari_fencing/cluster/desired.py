@@ -20,6 +20,7 @@ from masakari_fencing.cluster.plan import (
     remotes_of,
 )
 from masakari_fencing.commands import Runner
+from masakari_fencing.maas import access
 from masakari_fencing.pacemaker import cibadmin, crm_mon, fenceable, machines, tools
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
@@ -62,6 +63,9 @@ class Desired:
             the configuration stays as it is: a member cannot start what it does not have.
         storage: when a hypervisor is cut off from its storage; see `fence_agent.storage.MODES`.
         kdump: seconds to wait for a hypervisor to say that it runs its crash kernel; 0: none.
+        access_file: where the guards find the key to MAAS; empty: with hacluster's device.
+        access_everywhere: every member has that file. Else guards that read one stay as they are,
+            which keeps them from members that are new, and the others go on as before.
     """
 
     alert_path: str | None = None
@@ -71,6 +75,8 @@ class Desired:
     programs: bool = True
     storage: str = "off"
     kdump: int = 0
+    access_file: str = ""
+    access_everywhere: bool = True
 
 
 class Postponed(PacemakerError):  # noqa: N818 - nothing is wrong
@@ -99,7 +105,8 @@ def apply(runner: Runner, desired: Desired) -> list[str]:
     devices.delay(plan) if desired.tuning is None else devices.prompt(plan)
     keep = devices.placement(plan, desired.separate_machines)
     keep |= placement(plan, desired.separate_machines)
-    keep |= _guard(plan, desired) if desired.programs else _guards(plan)
+    held = desired.access_file and not desired.access_everywhere and access.used(plan.cib)
+    keep |= _guard(plan, desired) if desired.programs and not held else _guards(plan)
     keep |= discovery(plan)
     _options(plan, desired)
     # The primitives last: nothing may refer to what is gone.
@@ -203,11 +210,22 @@ def _guard(plan: Plan, desired: Desired) -> set[str]:
         members,
         storage=desired.storage,
         kdump=desired.kdump,
+        access_file=desired.access_file if desired.access_everywhere else "",
     )
     for section, element in wanted:
         keep.add(identifier(element))
         plan.want(section, element, f"guard: {identifier(element)}")
+        if section == "resources":
+            _forget_file(plan, element)
     return keep
+
+
+def _forget_file(plan: Plan, guard: ET.Element) -> None:
+    """Take the file's name out of a guard that is to have the key from the device again."""
+    named = f"nvpair[@name='{access.PARAMETER}']"
+    there = plan.cib.find(f".//primitive[@id='{identifier(guard)}']//{named}")
+    if there is not None and guard.find(f".//{named}") is None:
+        plan.delete("nvpair", "id", identifier(there))
 
 
 def _guards(plan: Plan) -> set[str]:

@@ -6,11 +6,12 @@ import itertools
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from masakari_fencing.cluster import unfenced, votes
 from masakari_fencing.cluster.power import Controllers
 from masakari_fencing.commands import Runner
+from masakari_fencing.maas import access
 from masakari_fencing.maas.client import Maas, MaasError, Machine, SettingsError
 from masakari_fencing.pacemaker import (
     cibadmin,
@@ -27,6 +28,7 @@ from masakari_fencing.records.recovery import going_on
 
 ENABLE = "set enable-stonith on pacemaker-remote, and maas_url and maas_credentials on hacluster"
 CREDENTIALS = "check maas_url and maas_credentials on hacluster, and that MAAS is reachable"
+OWN_CREDENTIALS = "check the secret that maas-credentials-secret names, and that MAAS is reachable"
 MAAS = "check MAAS itself, and that the masakari units reach it"
 CLEANUP = "crm_mon -1, on a masakari unit, says why; once fixed: crm_resource -r {} --cleanup"
 NAMES = "the node's name must be its host name and domain in MAAS"
@@ -73,6 +75,14 @@ class _Device:
     name: str
     agent: str
     parameters: dict[str, str]
+    file: str = ""
+    """From which the guard that switches through it takes the key; empty: from the device."""
+
+    @property
+    def access(self) -> access.Access:
+        """What the guard switches with."""
+        found = access.of_file(self.file) if self.file else None
+        return found or access.of_device(self.parameters)
 
 
 def inspect(
@@ -209,11 +219,11 @@ def _maas_problems(
     hosts = [node.name for node in status.remotes if _is_by_maas(device, node.name)]
     if not hosts:
         return []
-    access = device.parameters.get("url", ""), device.parameters.get("apikey", "")
     try:
-        known = maas(*access).machines(hosts)
+        known = maas(device.access.url, device.access.key).machines(hosts)
     except MaasError as error:
-        cure = CREDENTIALS if isinstance(error, SettingsError) else MAAS
+        own = OWN_CREDENTIALS if device.file else CREDENTIALS
+        cure = own if isinstance(error, SettingsError) else MAAS
         return [Problem("", f"fencing device {device.name}: {error}", cure)]
     problems = [problem for host in hosts for problem in _machine_problems(host, known)]
     if controllers is None:
@@ -221,7 +231,8 @@ def _maas_problems(
     found = {host: [machine for machine in known if machine.is_named(host)] for host in hosts}
     single = {host: machines[0] for host, machines in found.items() if len(machines) == 1}
     if not any(node.unclean or status.being_fenced(node) for node in status.remotes):
-        controllers.ask(*access, single, {host for host in single if status.works(host)})
+        live = {host for host in single if status.works(host)}
+        controllers.ask(device.access.url, device.access.key, single, live)
     judged = ((host, controllers.judge(host)) for host in single)
     return problems + [Problem(host, *verdict) for host, verdict in judged if verdict is not None]
 
@@ -267,7 +278,7 @@ def _node_problems(
         problems.append(Problem(node.name, f"it is not fenced: {reason}", cure.format(node.name)))
     elif node.unclean:
         device = next((d for d in devices.values() if _is_by_maas(d, node.name)), None)
-        by_maas = None if device is None else device.parameters
+        by_maas = None if device is None else device.access
         found = unfenced.explain(runner, status, node.name, by_maas, maas=maas, now=now)
         if found is not None:
             return [*problems, Problem(node.name, *found)]
@@ -329,4 +340,6 @@ def _devices(cib: ET.Element) -> list[_Device]:
         parameters = {pair.get("name", ""): pair.get("value", "") for pair in pairs}
         name, agent = primitive.get("id", ""), primitive.get("type", "")
         found.append(_Device(name, agent, parameters))
-    return found
+    of_guards = (device.parameters for device in found)
+    read = {own.get("device"): own.get(access.PARAMETER, "") for own in of_guards}
+    return [replace(device, file=read.get(device.name, "")) for device in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
+from masakari_fencing.maas import access
 from masakari_fencing.pacemaker import machines
 from masakari_fencing.pacemaker.fencing_limit import AGENT, FencingLimit
 
@@ -24,6 +25,7 @@ def elements(
     *,
     storage: str = "off",
     kdump: int = 0,
+    access_file: str = "",
 ) -> list[tuple[str, ET.Element]]:
     """Return what the configuration must contain for a guard.
 
@@ -34,6 +36,8 @@ def elements(
 
     With `kdump`, a guard alone is the first level of each, which waits for so many seconds for the
     word of a hypervisor that panics.
+
+    With `access_file`, the guards that switch power take the key from there (see `maas.access`).
 
     A level is there before the hypervisor: Pacemaker decides to fence one that hacluster is just
     adding, whose name may be in the list of a device already.
@@ -66,6 +70,8 @@ def elements(
     for (device, own), hosts in able.items():
         maas = devices[device][0] == MAAS_AGENT
         guards[own] = (hosts, {"device": device if maas else "", "storage": storage})
+        if maas and access_file:
+            guards[own][1][access.PARAMETER] = access_file
     result = []
     for own, (hosts, values) in guards.items():
         result.append(("resources", _primitive(own, limit, hosts, values)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from masakari_fencing.commands import Runner
+from masakari_fencing.maas.access import Access
 from masakari_fencing.maas.client import Maas, MaasError, SettingsError
 from masakari_fencing.pacemaker import cibadmin, crm_mon
 
@@ -19,7 +20,7 @@ LOST = "lost, and fencing it has failed since"
 CONFIRM = "{0}; or see that {1} is off, and say so: confirm-host-dead host={1}"
 """What ends it, without a power controller, too."""
 
-CREDENTIALS = "check maas_url and maas_credentials on hacluster"
+CREDENTIALS = "check maas_url and maas_credentials on hacluster, or maas-credentials-secret"
 MAAS = "bring MAAS back, or the network to it"
 CONTROLLER = "repair its power controller (BMC), or the network to it"
 MANUAL = "give it a power type in MAAS"
@@ -29,7 +30,7 @@ def explain(
     runner: Runner,
     status: crm_mon.Status,
     node: str,
-    device: Mapping[str, str] | None,
+    device: Access | None,
     *,
     maas: Callable[[str, str], Maas],
     now: float,
@@ -40,7 +41,7 @@ def explain(
         runner: runs Pacemaker's commands.
         status: the cluster.
         node: a hypervisor that Pacemaker wants to fence, and may.
-        device: parameters of the MAAS device that is to fence it, if there is one.
+        device: what the MAAS device is used with that is to fence it, if there is one.
         maas: makes a client for a URL and a key.
         now: seconds since the epoch.
 
@@ -75,10 +76,10 @@ def _failing_since(runner: Runner, status: crm_mon.Status, node: str) -> float |
     return lost if lost > connected else min(failed)
 
 
-def _cause(node: str, device: Mapping[str, str], maas: Callable[[str, str], Maas]) -> list[str]:
+def _cause(node: str, device: Access, maas: Callable[[str, str], Maas]) -> list[str]:
     """Return why MAAS does not switch a machine off, and the cure; empty where it should."""
     try:
-        client = maas(device.get("url", ""), device.get("apikey", ""))
+        client = maas(device.url, device.key)
         machine = client.machine(node)
     except SettingsError as error:
         return [str(error), CREDENTIALS]

@@ -25,6 +25,7 @@ from masakari_fencing.ceph.hypervisors import UnknownError
 from masakari_fencing.ceph.monitors import CephError
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.fence_agent import kdump, limit, storage
+from masakari_fencing.maas import access
 from masakari_fencing.maas.client import Maas, MaasError, Machine
 from masakari_fencing.pacemaker import cibadmin, fencing_limit, tools
 from masakari_fencing.pacemaker.fencing_limit import AGENT, FencingLimit
@@ -48,6 +49,7 @@ _PARAMETERS = {
     "window": "Seconds for which a fenced node counts as lost",
     "matrix": "Whether other nodes may object that they can reach it: true or false",
     "device": "MAAS device whose url and apikey to use; without it, nothing is switched",
+    access.PARAMETER: "File of the members with the url and key of MAAS, instead of the device's",
     "kdump": "Seconds to wait for the node to say that it runs its crash kernel: all that is done "
     "then; 0 for not at all",
     "storage": "When to cut a node off from Ceph: off, after-power (where the power fails) or "
@@ -232,14 +234,22 @@ class Agent:
         self._looked = time.monotonic()
 
     def _machine(self) -> tuple[Maas, Machine]:
+        found = self._access()
+        client = self._maas(found.url, found.key, patience=POWER_TIMEOUT)
+        return client, client.machine(self._node())
+
+    def _access(self) -> access.Access:
+        """The MAAS, by the file; by the device where there is none, as that may do it, too."""
+        if path := self._values.get(access.PARAMETER):
+            if found := access.of_file(path):
+                return found
+            print(f"{AGENT}: {path} cannot be used: taking the device's key", file=sys.stderr)
         device = self._values["device"]
         tools.check_name(device)
         argv = ["cibadmin", "--query", "--xpath", f"//primitive[@id='{device}']"]
-        found = tools.parse(tools.run(self._runner, argv, timeout=15))
-        pairs = {pair.get("name", ""): pair.get("value", "") for pair in found.iter("nvpair")}
-        url, key = pairs.get("url", ""), pairs.get("apikey", "")
-        client = self._maas(url, key, patience=POWER_TIMEOUT)
-        return client, client.machine(self._node())
+        primitive = tools.parse(tools.run(self._runner, argv, timeout=15))
+        pairs = primitive.iter("nvpair")
+        return access.of_device({p.get("name", ""): p.get("value", "") for p in pairs})
 
     def _node(self) -> str:
         for name in ("nodename", "plug", "port"):
