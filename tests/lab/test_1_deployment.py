@@ -55,7 +55,11 @@ def test_deploying_again_changes_nothing(demo: Deployment, juju: jubilant.Juju) 
         [str(JUJU), *command], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
     )
     assert result.returncode == 0
-    assert "No changes to apply." in result.stdout + result.stderr
+    lines = (result.stdout + result.stderr).splitlines()
+    changes = [line for line in lines if line.startswith("- ")]
+    # Juju has given the cloud's applications an architecture, which their bundle does not name.
+    assert all(line.startswith("- set constraints for ") for line in changes), changes
+    assert changes or "No changes to apply." in lines
     after = juju.status()
     assert set(after.apps) == set(before.apps)
     assert set(after.machines) == set(before.machines)

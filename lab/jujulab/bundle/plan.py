@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jujulab.juju.charm import charm_name, is_path
+from jujulab.juju.names import JUJU4
 
 from .changes import (
     AddApplication,
@@ -43,6 +44,7 @@ def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -
         *_unknown_spaces(bundle, model),
         *_upgrades(bundle, model),
         *_local_with_channel(bundle, model),
+        *_local_without_architecture(bundle, model),
     ]
     if problems:
         raise BundleError(problems)
@@ -119,6 +121,28 @@ def _local_with_channel(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
             )
 
 
+def _local_without_architecture(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
+    """Refuse what Juju 4 does not find again: a local charm, deployed before, that has units.
+
+    It adds an architecture to the application's constraints, and takes the charm of the model for
+    that of the bundle only where the bundle's constraints have the same one; 3.6 takes its default
+    for both (matchesCharmPermutation in internal/bundle/changes).
+    """
+    for name, application in bundle.applications.items():
+        view = model.applications.get(name)
+        spec = application.spec
+        if not (JUJU4 and view and is_path(spec.charm) and _is_local(view)):
+            continue
+        theirs = parse_constraints(view.constraints).get("arch")
+        if theirs != parse_constraints(spec.constraints).get("arch"):
+            yield Problem(
+                f'cannot deploy local charm at "{application.meta.name}": file does not exist: '
+                f"{name} has been deployed from a file before, with an architecture that Juju 4 "
+                f"has added; with constraints: arch={theirs} it can be deployed again",
+                spec.at("constraints"),
+            )
+
+
 def _full_channel(channel: str) -> str:
     """Return a channel as track and risk."""
     if channel in ("stable", "candidate", "beta", "edge"):
@@ -179,11 +203,8 @@ def _differences(application: Application, view: ApplicationView) -> Iterator[Ch
 
 
 def _same_constraints(wanted: str, view: ApplicationView) -> bool:
-    """Compare constraints; Juju adds the architecture itself, so it may be missing in a bundle."""
-    ours, theirs = parse_constraints(wanted), parse_constraints(view.constraints)
-    if "arch" not in ours:
-        theirs.pop("arch", None)
-    return ours == theirs
+    """Compare constraints; the architecture, too, although Juju adds that itself."""
+    return parse_constraints(wanted) == parse_constraints(view.constraints)
 
 
 def _units(

@@ -128,13 +128,14 @@ class Deployment:
         """Write what Appendix L leaves to the site: MAAS, the VIPs, the charms packed here."""
         directory = self.lab.home / "demo"
         directory.mkdir(mode=0o700, exist_ok=True)
-        applications: dict[str, Any] = {
+        applications: dict[str, dict[str, Any]] = {
             name: {
                 "charm": str(pack.pack(REPOSITORY / "charms" / name, self.lab.cache / "charms"))
             }
             for name in CHARMS
         }
-        applications["masakari"]["options"] = {"vip": VIPS}
+        # With the architecture, so that the same can be deployed again: Juju 4 has added it.
+        applications["masakari"] |= {"options": {"vip": VIPS}, "constraints": "arch=amd64"}
         credentials = (self.lab.home / "maas-credentials").read_text().strip()
         options = {"maas_url": MAAS_URL, "maas_credentials": credentials}
         if MANNERS:

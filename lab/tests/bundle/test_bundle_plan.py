@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from jujulab.bundle import plan
 from jujulab.bundle.changes import AddApplication, Expose
 from jujulab.bundle.data import ApplicationView, MachineView, ModelView, UnitView
 from jujulab.bundle.errors import BundleError
@@ -137,7 +138,7 @@ def test_constraints_that_differ_are_set(model, base):
 @pytest.mark.parametrize(
     ("written", "current"),
     [
-        ("mem=2G", "mem=2G arch=amd64"),
+        ("mem=2G", "mem=2G"),
         ("mem=2G arch=amd64", "arch=amd64 mem=2G"),
     ],
 )
@@ -145,6 +146,36 @@ def test_constraints_that_mean_the_same_are_left(model, written, current):
     view = ApplicationView(charm="web", constraints=current)
     model.view = ModelView(applications={"web": view})
     assert model.changes(f"applications: {{web: {{charm: web, constraints: '{written}'}}}}") == []
+
+
+def test_the_architecture_that_juju_has_added_is_a_difference(model):
+    view = ApplicationView(charm="web", constraints="arch=amd64 mem=2G")
+    model.view = ModelView(applications={"web": view})
+    changes = model.changes("applications: {web: {charm: web, constraints: mem=2G}}")
+    assert [str(change) for change in changes] == ['set constraints for web to "mem=2G"']
+
+
+LOCAL = "applications: {web: {charm: ./charms/web, num_units: 1}}"
+
+
+@pytest.mark.parametrize("release", ["3.6", "4"])
+def test_a_local_charm_without_the_architecture_is_found_again_by_3_alone(
+    model, workshop, monkeypatch, release
+):
+    monkeypatch.setattr(plan, "JUJU4", release == "4")
+    model.deploy(LOCAL)
+    deployed = replace(model.view.applications["web"], constraints="arch=amd64")
+    model.view = replace(model.view, applications={"web": deployed})
+    again = LOCAL.replace("num_units", "constraints: arch=amd64, num_units")
+    assert model.changes(again) == []
+    if release == "4":
+        refusal = model.refusal(LOCAL)
+        assert 'cannot deploy local charm at "web": file does not exist' in refusal
+        assert "with constraints: arch=amd64 it can be deployed again" in refusal
+    else:
+        assert [str(change) for change in model.changes(LOCAL)] == [
+            'set constraints for web to ""'
+        ]
 
 
 def test_an_application_is_exposed_and_never_hidden_again(model, workshop):

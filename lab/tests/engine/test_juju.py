@@ -183,6 +183,7 @@ def test_a_bundle_with_an_overlay(juju, charm, subordinate, tmp_path):
     _, said = juju._cli("deploy", str(bundle), "--overlay", str(overlay),
                         "--map-machines", f"0={host}")  # fmt: skip
     assert said.splitlines()[-1] == "Deploy of bundle completed."
+    assert '- set constraints for web to ""' in said, "Juju has added an architecture"
     juju.settled("web", "db", "hang")
     new = juju.journal(host)[len(before[host]) :]
     assert not [line for line in new if "install" in line and not line.startswith("hang")]

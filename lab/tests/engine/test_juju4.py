@@ -52,7 +52,7 @@ def test_an_application_that_goes_does_not_reach_its_other_relations(bench, juju
     assert run(bench, "web/0", hook, *write) == (1, "", f"ERROR {words}\n")
     read = ("relation-get", "-r", f"sink:{second.id}", "-", "db/0")
     assert run(bench, "web/0", hook, *read) == (1, "", f"ERROR {words}\n")
-    asked = run(bench, "web/0", hook, "network-get", "-r", f"sink:{second.id}")
+    asked = run(bench, "web/0", hook, "network-get", "-r", f"sink:{second.id}", "sink")
     words = f"relation {second.id} not found" if juju4 else "permission denied"
     assert asked == (1, "", f"ERROR {words}\n")
     assert run(bench, "web/0", hook, "relation-set", "-r", f"source:{first.id}", "a=b")[0] == 0

@@ -23,7 +23,9 @@ Tool = Callable[[Context, Values, list[str], str], Any]
 _FORMAT = Flag("format", kind="str", default="smart", choices=("json", "smart", "yaml"))
 _RELATION = Flag("relation", short="r", kind="str", default="")
 _APP = Flag("app", kind="bool")
-_STATUSES = ("active", "blocked", "maintenance", "waiting")
+_STATUSES = ("maintenance", "blocked", "waiting", "active")
+_RESERVED = ("stdout", "stdout-encoding", "stderr", "stderr-encoding")
+"""Keys of an action's results that are Juju's own."""
 _PORT = re.compile(r"^(?:(\d+)(?:-(\d+))?(?:/(tcp|udp))?|icmp)$", re.IGNORECASE)
 
 _TOOLS: dict[str, tuple[Tool, tuple[Flag, ...]]] = {}
@@ -99,13 +101,17 @@ def _format(value: Any, kind: str) -> str:
 
 
 def _one(arguments: list[str], what: str) -> str:
-    if len(arguments) != 1:
-        raise UsageError(
-            f"no {what} specified"
-            if not arguments
-            else f"unrecognized args: {json.dumps(arguments[1:])}"
-        )
+    if not arguments:
+        raise UsageError(f"no {what} specified")
+    _no_more(arguments[1:])
     return arguments[0]
+
+
+def _no_more(arguments: list[str]) -> None:
+    """Refuse words that are too many, as each tool does in the same way (CheckEmpty)."""
+    if arguments:
+        words = " ".join(json.dumps(argument) for argument in arguments)
+        raise UsageError(f"unrecognized args: [{words}]")
 
 
 @_tool(
@@ -269,7 +275,11 @@ def _relation_model_get(
     _RELATION,
 )
 def _network_get(context: Context, values: Values, arguments: list[str], payload: str) -> Any:
-    binding = _one(arguments, "binding name") if arguments or not values["relation"] else ""
+    if not arguments:
+        raise UsageError("no arguments specified")
+    binding = _one(arguments, "binding name")
+    if not binding:
+        raise UsageError("no binding name specified")
     if values["relation"]:
         relation = context.relation(values["relation"])
         context.must_be(relation, f"relation {relation.id} not found")
@@ -279,16 +289,18 @@ def _network_get(context: Context, values: Values, arguments: list[str], payload
 
 @_tool("status-set", Flag("application", kind="bool"))
 def _status_set(context: Context, values: Values, arguments: list[str], payload: str) -> None:
-    if not arguments or arguments[0] not in _STATUSES:
-        raise UsageError(
-            f'invalid status "{"".join(arguments[:1])}", expected one of {list(_STATUSES)}'
-        )
+    if not arguments:
+        raise UsageError("invalid args, require <status> [message]")
+    if arguments[0] not in _STATUSES:
+        expected = " ".join(_STATUSES)
+        raise UsageError(f'invalid status "{arguments[0]}", expected one of [{expected}]')
+    _no_more(arguments[2:])
     status = context.unit.workload
     if values["application"]:
         if not context.is_leader:
             raise ToolError("this unit is not the leader")
         status = context.model.application(context.unit.app).status
-    context.model.set_status(status, arguments[0], " ".join(arguments[1:]))
+    context.model.set_status(status, arguments[0], "".join(arguments[1:]))
 
 
 @_tool("status-get", _FORMAT, Flag("include-data", kind="bool"), Flag("application", kind="bool"))
@@ -351,6 +363,7 @@ def _opened_ports(
 @_tool("action-get", _FORMAT)
 def _action_get(context: Context, values: Values, arguments: list[str], payload: str) -> Any:
     value: Any = context.action().params
+    _no_more(arguments[1:])
     for part in arguments[0].split(".") if arguments else ():
         value = value.get(part) if isinstance(value, dict) else None
     return value
@@ -359,19 +372,29 @@ def _action_get(context: Context, values: Values, arguments: list[str], payload:
 @_tool("action-set")
 def _action_set(context: Context, values: Values, arguments: list[str], payload: str) -> None:
     results = context.action().results
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        parts = key.split(".")
-        if not equals or not all(re.match(r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$", p) for p in parts):
-            raise ToolError(
-                f'key "{key}" must start and end with lowercase alphanumeric, and '
-                "contain only lowercase alphanumeric and hyphens"
-            )
+    for parts, value in [_result(argument) for argument in arguments]:
         place = results
         for part in parts[:-1]:
             inner = place.get(part)
             place[part] = place = inner if isinstance(inner, dict) else {}
         place[parts[-1]] = value
+
+
+def _result(argument: str) -> tuple[list[str], str]:
+    """Read one argument of action-set; all are read before the first is kept."""
+    key, equals, value = argument.partition("=")
+    if not equals:
+        raise UsageError(f'argument "{argument}" must be of the form key...=value')
+    parts = key.split(".")
+    for part in parts:
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", part):
+            raise UsageError(
+                f'key "{part}" must start and end with lowercase alphanumeric, and '
+                "contain only lowercase alphanumeric and hyphens"
+            )
+        if part in _RESERVED:
+            raise UsageError(f'cannot set reserved action key "{part}"')
+    return parts, value
 
 
 @_tool("action-log")
@@ -382,8 +405,11 @@ def _action_log(context: Context, values: Values, arguments: list[str], payload:
 @_tool("action-fail")
 def _action_fail(context: Context, values: Values, arguments: list[str], payload: str) -> None:
     context.action()
+    _no_more(arguments[1:])
     context.failure = (
-        " ".join(arguments) or "action failed without reason given, check action for errors"
+        arguments[0]
+        if arguments
+        else "action failed without reason given, check action for errors"
     )
 
 

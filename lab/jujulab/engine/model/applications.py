@@ -64,7 +64,7 @@ def add_application(model: Model, spec: AppSpec) -> Application:
         base=spec.base or meta.base,
         subordinate=meta.subordinate,
         trust=spec.trust,
-        constraints=spec.constraints,
+        constraints=spec.constraints if meta.subordinate else _with_architecture(spec.constraints),
         bindings=dict(spec.bindings),
         status=Status("unset", "", time.time()),
     )
@@ -72,6 +72,16 @@ def add_application(model: Model, spec: AppSpec) -> Application:
     model.state.applications[spec.name] = app
     relations.add_peers(model, spec.name)
     return app
+
+
+def _with_architecture(constraints: str) -> str:
+    """Return constraints as Juju 3.6 and 4 keep them: with an architecture.
+
+    See AddApplication in 3.6's state, resolveApplicationConstraints in 4's domain.
+    """
+    words = constraints.split()
+    has = any(word.startswith("arch=") for word in words)
+    return " ".join(words if has else ["arch=amd64", *words])
 
 
 def checked_options(app: str, charm: StoredCharm, values: dict[str, Any]) -> dict[str, Any]:
