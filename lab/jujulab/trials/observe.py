@@ -17,7 +17,7 @@ import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +218,7 @@ class Observer:
                     now = parse_crm_mon(reply.stdout)
                     self.nodes.update(now.nodes)
                     if before is not None:
+                        now = before.joined(now)
                         self._cluster_changed(before, now)
                     before = now
             yield
@@ -242,6 +243,14 @@ class ClusterView:
     nodes: dict[str, str]
     fenced: frozenset[tuple[str, str, str]]
     fence_failed: frozenset[tuple[str, str, str]]
+
+    def joined(self, later: ClusterView) -> ClusterView:
+        """Return a later view, with what was known of fencing before.
+
+        It may be that of another member, which has just joined: it knows nothing at first.
+        """
+        fenced, failed = self.fenced | later.fenced, self.fence_failed | later.fence_failed
+        return replace(later, fenced=fenced, fence_failed=failed)
 
 
 def parse_crm_mon(text: str) -> ClusterView:

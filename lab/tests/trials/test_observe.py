@@ -1,5 +1,6 @@
 """What the observer makes of crm_mon and of Nova, and the timeline of what it saw."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,15 @@ def test_only_completed_fencing_counts() -> None:
     view = parse_crm_mon(CRM_MON)
     assert view.fenced == {("node3.maas", "reboot", "2026-11-21 01:45:14Z")}
     assert view.fence_failed == {("node1.maas", "reboot", "2026-11-21 01:45:20Z")}
+
+
+def test_a_member_that_has_just_joined_forgets_no_fence() -> None:
+    """What it learns of it later is no second one."""
+    full = parse_crm_mon(CRM_MON)
+    empty = replace(full, fenced=frozenset(), fence_failed=frozenset())
+    joined = full.joined(empty)
+    assert (joined.fenced, joined.fence_failed) == (full.fenced, full.fence_failed)
+    assert full.fenced
 
 
 def test_what_is_no_xml_is_refused() -> None:
