@@ -55,3 +55,22 @@ def test_what_does_not_run_yet_is_looked_at_again(tmp_path, run, monkeypatch):
 def test_what_no_look_can_change_is_not_looked_at(tmp_path, run, monkeypatch):
     charm(tmp_path, monkeypatch, ("blocked", "Insufficient peer units")).tell()
     assert run == []
+
+
+@pytest.mark.parametrize(
+    ("departing", "looks"), [("hacluster/0", 0), ("hacluster/2", 1)], ids=["itself", "another"]
+)
+def test_a_leader_that_goes_waits_for_nobody_else_to_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, departing: str, looks: int
+) -> None:
+    """It sees the others depart: its hook waited a minute for each, and its machine with it."""
+    monkeypatch.setattr(hooks.standin, "tool_json", lambda *argv: {"maintenance-mode": False})
+    forgotten: list[str] = []
+    unit = Unit(tmp_path, {})
+    unit.hook, unit.environ = "hanode-relation-departed", {"JUJU_DEPARTING_UNIT": departing}
+    charm = hooks.Hacluster(unit)
+    charm.member.write_nodes = lambda *args, **kwargs: True
+    charm.departed = lambda: forgotten.append(departing)
+    charm.tell = lambda: None
+    charm.run()
+    assert len(forgotten) == looks

@@ -57,7 +57,9 @@ class Hacluster(Leading):
         elif hook == "hanode-relation-departed" and not self.config["maintenance-mode"]:
             # The running ring stays as it is, until a restart of Corosync.
             self.member.write_nodes(self.nodes(), self.config)
-            self.departed()
+            # A unit that goes sees each of the others depart, and they stay.
+            if self.unit.environ.get("JUJU_DEPARTING_UNIT") != self.unit.name:
+                self.departed()
         elif hook == "pacemaker-remote-relation-joined":
             key = self.config.get("pacemaker_key") or self.config.get("corosync_key")
             self.unit.publish("pacemaker-remote", {"pacemaker-key": key})
