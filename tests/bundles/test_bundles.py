@@ -51,8 +51,8 @@ LAB_OVERLAYS = {path.stem: path for path in (REPOSITORY / "lab" / "overlays").gl
 
 @pytest.mark.parametrize("name", sorted(LAB_OVERLAYS))
 def test_the_labs_own_overlays_fit(name, charms):
-    """`cloud` extends the base alone, the others masakari.yaml and the overlay of their name."""
-    wanted = [] if name == "cloud" else [MASAKARI, MASAKARI.with_name(f"{name}.yaml")]
+    """Two extend the base alone, the others masakari.yaml and the overlay of their name."""
+    wanted = [] if name in ("ceph", "cloud") else [MASAKARI, MASAKARI.with_name(f"{name}.yaml")]
     project = [path for path in wanted if path.exists()]
     assert load(BASE, [*project, LAB_OVERLAYS[name]], charms=charms).applications
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from jujulab.cloud import heartbeat
+from jujulab.cloud import disks, heartbeat
 from jujulab.cloud.connection import Cloud, CloudError
 from jujulab.cloud.console import StepError, poll
 from jujulab.machines.lab import Lab
@@ -22,7 +21,7 @@ class Guests:
     """Creates, finds and follows heartbeat guests.
 
     Args:
-        lab: holds the shared directory with the guests' disks.
+        lab: holds the guests' disks.
         cloud: the administrator's connection.
     """
 
@@ -152,9 +151,9 @@ class Guests:
     def _beats(self, server: str) -> bool:
         return heartbeat.Pulse(self.disk(server)).poll()
 
-    def disk(self, server: str) -> Path:
-        """Return the host's path of a guest's disk, by the server's UUID."""
-        return self._lab.instances_dir / server / "disk"
+    def disk(self, server: str) -> disks.Disk:
+        """Return a guest's disk, by the server's UUID."""
+        return disks.find(self._lab, server)
 
     def pulses(self, prefix: str) -> dict[str, heartbeat.Pulse]:
         """Return guest name -> pulse."""

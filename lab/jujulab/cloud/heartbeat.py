@@ -1,8 +1,8 @@
 """Guests that write their pulse to their own disk, and the reading of it from outside.
 
 The guest is one boot sector, `lab/guest/heartbeat.asm`, which also describes the disk's layout.
-Its disk is a raw file on the shared storage of the hypervisors, so that what a guest really did,
-and when, is read without asking Nova, libvirt or Pacemaker.
+Its disk is on the storage that the hypervisors share (see `disks`), so that what a guest really
+did, and when, is read without asking Nova, libvirt or Pacemaker.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import BinaryIO
 
+from jujulab.cloud.disks import Disk
 from jujulab.files import LAB
 
 SOURCE = LAB / "guest" / "heartbeat.asm"
@@ -34,7 +34,7 @@ _DAY = 24 * 3600
 
 
 class NoHeartbeatError(Exception):
-    """The file is no heartbeat guest's disk, or the guest never started."""
+    """The disk is no heartbeat guest's disk, or the guest never started."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,16 @@ def build_image(target: Path) -> None:
         image.truncate(IMAGE_SIZE)
 
 
-def read(disk: Path) -> list[Boot]:
+def read(disk: Disk) -> list[Boot]:
     """Return the lives of the guest that wrote this disk, oldest first.
 
     Raises:
         NoHeartbeatError: there is no record on it.
+        OSError: it cannot be read.
     """
-    content = disk.read_bytes()
-    if len(content) < (LANE_START + LANES * LANE_SECTORS) * SECTOR:
+    size = (LANE_START + LANES * LANE_SECTORS) * SECTOR
+    content = disk.read(0, size)
+    if len(content) < size:
         raise NoHeartbeatError(f"{disk} is too small to be a heartbeat guest's disk")
     boots = []
     for lane in range(LANES):
@@ -150,7 +152,7 @@ class Outage:
 class Pulse:
     """Follows one guest's disk while it is written; call `poll` several times a second."""
 
-    disk: Path
+    disk: Disk
     boot: int | None = None
     sequence: int = -1
     last_beat: float = 0.0
@@ -159,32 +161,31 @@ class Pulse:
     def poll(self) -> bool:
         """Look for new records; return whether there were any."""
         try:
-            with self.disk.open("rb") as disk:
-                magic, count = _SUPERBLOCK.unpack(_at(disk, 1, _SUPERBLOCK.size))
-                if magic != b"HBS1" or count == 0:
-                    return False
-                beaten = self._advance(disk, count - 1)
+            magic, count = _SUPERBLOCK.unpack(_at(self.disk, 1, _SUPERBLOCK.size))
+            if magic != b"HBS1" or count == 0:
+                return False
+            beaten = self._advance(count - 1)
         except (OSError, struct.error):
-            return False  # the file is being moved or does not exist yet
+            return False  # it is being moved, does not exist yet, or is away
         if beaten:
             self.last_beat = time.time()
         return beaten
 
-    def _advance(self, disk: BinaryIO, boot: int) -> bool:
+    def _advance(self, boot: int) -> bool:
         beaten = False
         if boot != self.boot:
-            if _read_beat(disk, boot, 0) is None:
+            if _read_beat(self.disk, boot, 0) is None:
                 return False  # the superblock is written before the first record
             if self.boot is not None:
                 self.outages.append(Outage(self.last_beat, time.time()))
             self.boot, self.sequence, beaten = boot, 0, True
-        while (beat := _read_beat(disk, boot, self.sequence + 1)) is not None:
+        while (beat := _read_beat(self.disk, boot, self.sequence + 1)) is not None:
             self.sequence = beat.sequence
             beaten = True
         return beaten
 
 
-def _read_beat(disk: BinaryIO, boot: int, sequence: int) -> Beat | None:
+def _read_beat(disk: Disk, boot: int, sequence: int) -> Beat | None:
     """Return a boot's record with this number, or a later one in its place in the ring."""
     slot = 0 if sequence == 0 else (sequence - 1) % (LANE_SECTORS - 1) + 1
     sector = LANE_START + boot % LANES * LANE_SECTORS + slot
@@ -192,6 +193,5 @@ def _read_beat(disk: BinaryIO, boot: int, sequence: int) -> Beat | None:
     return beat if beat and beat.boot == boot and beat.sequence >= sequence else None
 
 
-def _at(disk: BinaryIO, sector: int, size: int) -> bytes:
-    disk.seek(sector * SECTOR)
-    return disk.read(size)
+def _at(disk: Disk, sector: int, size: int) -> bytes:
+    return disk.read(sector * SECTOR, size)

@@ -156,13 +156,19 @@ class Description:
         """Whether the machine's root is there to be read and written."""
         return self._root.mounted
 
-    def write(self, *, image: Path, host_part: int) -> None:
-        """Write the machine's definition; the caller holds the lab's lock."""
+    def write(self, *, image: str, host_part: int) -> None:
+        """Write the machine's definition; the caller holds the lab's lock.
+
+        Args:
+            image: what its root lies above: the image's path, those of layers before it, with
+                colons between them.
+            host_part: the last octet of its addresses.
+        """
         self._root.create()
         self.juju_dir.mkdir(exist_ok=True)
         definition = {
             "id": self.id,
-            "image": str(image),
+            "image": image,
             "host_part": host_part,
             "machine_id": uuid.uuid4().hex,
         }

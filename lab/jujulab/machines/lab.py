@@ -19,8 +19,8 @@ from pathlib import Path
 
 from jujulab import host
 from jujulab.errors import LabError
-from jujulab.files import DEFAULT_HOME, cache_dir, lab_home
-from jujulab.image import image
+from jujulab.files import DEFAULT_HOME, cache_dir, lab_home, replace_text
+from jujulab.image import image, layer
 from jujulab.machines.addresses import MachineId
 from jujulab.machines.cgroups import Cgroup, hierarchies
 from jujulab.machines.container import ContainerError
@@ -30,6 +30,9 @@ from jujulab.machines.network import Network
 
 NAME = "juju-lab"
 """The name of the lab's network namespace and control group, where its home is the default."""
+
+STORAGE = "LAB_STORAGE"
+"""Environment variable: where the guests' disks are, `ceph`, where it is not the lab's default."""
 
 _SPACE = 2.0
 """GB that the machines need beside the image."""
@@ -57,6 +60,15 @@ class Lab:
         self.cache = cache or cache_dir()
         self.run_dir = self.home / "run"
         self.instances_dir = self.home / "instances"
+
+    @property
+    def storage(self) -> str:
+        """What its machines have packages for beside the image's: `ceph`, or nothing."""
+        return self._storage.read_text() if self._storage.exists() else ""
+
+    @property
+    def _storage(self) -> Path:
+        return self.home / "storage"
 
     @cached_property
     def name(self) -> str:
@@ -86,14 +98,20 @@ class Lab:
         What an earlier run left half done or behind is finished or removed.
 
         Raises:
-            LabError: the home directory holds something else, or the user is not root.
+            LabError: the home directory holds something else, the user is not root, or the
+                environment asks for a storage that there is not, or not here.
             ImageError: the image could not be built.
         """
         require_root()
         host.install_packages()
         host.raise_limits()
+        storage = self._wanted_storage()
         root = image.ensure(self.cache)
+        if storage:
+            layer.ensure(storage, self.cache)
         self._make_home(root)
+        if storage:
+            replace_text(self._storage, storage)
         if not self.machines():
             host.check_space(self.home, _SPACE)
         with self.lock("lab"):
@@ -153,8 +171,12 @@ class Lab:
             if identity.parent is not None and not Machine.of(self, identity.parent).exists:
                 raise LabError(f"machine {identity.parent}, on which {identity} would be, is none")
             taken = {m.host_part for m in self.machines()}
+            above = [layer.ensure(self.storage, self.cache)] if self.storage else []
             try:
-                machine.write(image=root, host_part=identity.host_part(taken))
+                machine.write(
+                    image=":".join(map(str, [*above, root])),
+                    host_part=identity.host_part(taken),
+                )
             except ValueError as error:
                 raise LabError(str(error)) from error
             self.refresh_hosts()
@@ -239,6 +261,19 @@ class Lab:
         entries = [m.hosts_entry for m in machines]
         for machine in machines:
             machine.write_hosts(entries)
+
+    def _wanted_storage(self) -> str:
+        """Return what the environment asks for, nothing where it asks for nothing.
+
+        Raises:
+            LabError: there is no such storage, or this lab has another one.
+        """
+        name = os.environ.get(STORAGE, "")
+        if name and name not in layer.PACKAGES:
+            raise LabError(f"{STORAGE}={name}: there is only {', '.join(layer.PACKAGES)}")
+        if name and name != self.storage and self.machines():
+            raise LabError(f"this lab was made without {STORAGE}={name}: `make clean` first")
+        return name
 
     def _make_home(self, image_root: Path) -> None:
         marker = self.home / _MARKER

@@ -222,7 +222,7 @@ class Machine(Description):
             if self.state == "on":
                 return
             self.lab.network.attach(self.slug, self.addresses, self.cuts)
-            self._root.mount(Path(self._definition["image"]))
+            self._root.mount(self._definition["image"])
             self._root.write_identity(self.hostname, self._definition["machine_id"])
             self.write_hosts([m.hosts_entry for m in self.lab.machines()])
             self.container.launch(

@@ -76,8 +76,11 @@ class Root:
         for folder in (self.path, self._upper, self._work):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def mount(self, image: Path) -> None:
+    def mount(self, image: str) -> None:
         """Mount the machine's layer over the image, unless it is mounted.
+
+        Args:
+            image: its path; those of layers over it come before, with colons between them.
 
         Raises:
             LabError: the kernel refuses.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -35,6 +36,7 @@ MAAS_URL = "http://10.77.2.1:5240/MAAS"
 
 BASE = "./bundles/base.yaml"
 LAB_OVERLAY = "./lab/overlays/cloud.yaml"
+STORAGE_OVERLAYS = {"ceph": ["./lab/overlays/ceph.yaml"]}
 OVERLAY = "./overlays/masakari.yaml"
 CONSUL_OVERLAYS = ("./overlays/consul.yaml", "./lab/overlays/consul.yaml")
 
@@ -82,7 +84,8 @@ class Deployment:
         with self.console.step("The lab, and a running cloud in it"):
             self.lab.up()
             if "nova-compute" not in self.console.status()["applications"]:
-                self.console.juju("deploy", BASE, "--overlay", LAB_OVERLAY)
+                overlays = [LAB_OVERLAY, *STORAGE_OVERLAYS.get(self.lab.storage, ())]
+                self.console.juju("deploy", BASE, *_overlays(overlays))
             else:
                 self.power_on()
             self.console.wait_active("the cloud", timeout=DEPLOYMENT)
@@ -96,14 +99,15 @@ class Deployment:
             self.console.juju(*command, "--map-machines=existing")
             if lost := before - self._stable_facts():
                 raise StepError(f"the overlay changed what was running: {sorted(lost)}")
+            if self.lab.storage == "ceph":
+                _fence_storage(self.console)
             self.console.wait_active("the overlay", timeout=DEPLOYMENT)
 
     def deploy_consul(self) -> None:
         """Add Consul on three networks, and the network matrix, to this project's overlay."""
         with self.console.step("Consul on three networks, and the matrix"):
             files = (OVERLAY, str(self._site_overlay()), *CONSUL_OVERLAYS)
-            arguments = [part for file in files for part in ("--overlay", file)]
-            self.console.juju("deploy", BASE, *arguments, "--map-machines=existing")
+            self.console.juju("deploy", BASE, *_overlays(files), "--map-machines=existing")
             self._spread_consul()
             self.console.wait_active("Consul", timeout=DEPLOYMENT)
 
@@ -292,6 +296,17 @@ class Deployment:
         (relation,) = json.loads(self.console.juju(*arguments, show=False))[name]["relation-info"]
         primary = relation["application-data"]["primary"]
         return self.lab.machine(str(units[primary]["machine"]))
+
+
+def _overlays(files: Iterable[str]) -> list[str]:
+    return [part for file in files for part in ("--overlay", file)]
+
+
+def _fence_storage(console: Console) -> None:
+    """Let masakari shut hypervisors out of Ceph, as its README says."""
+    if "ceph" not in console.status()["applications"]["masakari"].get("relations", {}):
+        console.juju("integrate", "masakari:ceph", "ceph-mon:client")
+    console.juju("config", "masakari", "storage-fencing=parallel")
 
 
 def _unsegmented(member: Machine) -> set[str]:

@@ -161,6 +161,7 @@ class Trial(Watch):
         interrupted: Collection[str] = (),
         restarted: Collection[str] = (),
         word: bool = False,
+        powerless: bool = False,
     ) -> None:
         """Judge everything that happened since the fault.
 
@@ -169,17 +170,20 @@ class Trial(Watch):
             interrupted: hypervisors whose guests may have stopped, or been started again.
             restarted: the hypervisors that had to be fenced, and were in service again first.
             word: an operator has said that they are off, and MAAS has switched none.
+            powerless: nothing could switch them off, and Ceph had to shut them out.
 
         Raises:
             TrialError: with a sentence for everything that went wrong.
         """
-        problems = self._unsafe([*lost, *restarted], word=word)
+        problems = self._unsafe([*lost, *restarted], word=word, powerless=powerless)
         problems += verdict.out_of_service(self.cloud.compute_services(), lost)
         problems += verdict.disturbed(self._sightings(), lost, [*interrupted, *restarted])
         insist(not problems, "\n".join(problems))
 
-    def _unsafe(self, lost: Collection[str], *, word: bool = False) -> list[str]:
-        return self._judges.unsafe(self._names, self._since, lost, word=word)
+    def _unsafe(
+        self, lost: Collection[str], *, word: bool = False, powerless: bool = False
+    ) -> list[str]:
+        return self._judges.unsafe(self._names, self._since, lost, word=word, powerless=powerless)
 
     def _sightings(self) -> Iterator[Sighting]:
         found = self.guests.find(PREFIX)

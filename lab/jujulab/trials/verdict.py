@@ -1,12 +1,14 @@
 """What must hold after any fault, judged from records: each function returns what went wrong.
 
 None of the records is written by this project's programs: they are Nova's migrations and compute
-services, the journal of the MAAS look-alike, Pacemaker's history of fencing, and the heartbeat of
-the guests on their own disks.
+services, the journal of the MAAS look-alike, Pacemaker's history of fencing, the log of Ceph's
+monitor, and the heartbeat of the guests on their own disks.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -96,6 +98,31 @@ def read_power_cuts(
     ]
 
 
+_CARRIED_OUT = re.compile(
+    r"^(?P<time>\S+) mon\.\S+ .* cmd='\[(?P<command>\{.*\})\]': finished$", re.MULTILINE
+)
+
+
+def read_shut_out(log: str, hosts: Mapping[str, str], since: float) -> list[tuple[str, float]]:
+    """Read the audit log of Ceph's monitors: which hosts they shut out, and when.
+
+    Args:
+        log: `ceph.audit.log`, of Ceph 16.
+        hosts: address in the storage network -> hypervisor.
+        since: epoch seconds; what is older is left out.
+    """
+    found = []
+    for match in _CARRIED_OUT.finditer(log):
+        if '"osd blocklist"' not in match["command"]:
+            continue
+        command = json.loads(match["command"])
+        host = hosts.get(str(command.get("addr", "")).partition(":0/0")[0])
+        at = datetime.strptime(match["time"], "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+        if command.get("blocklistop") == "add" and host is not None and at >= since:
+            found.append((host, at))
+    return found
+
+
 def ran_twice(lives: dict[str, list[Boot]]) -> list[str]:
     """Return a sentence for each guest that ran twice at once; an empty list is the good news."""
     problems = []
@@ -109,12 +136,25 @@ def ran_twice(lives: dict[str, list[Boot]]) -> list[str]:
     return problems
 
 
-def too_early(evacuations: Iterable[Evacuation], fences: Fences) -> list[str]:
-    """Every evacuation must come after a fence of its source that everybody has on record."""
-    problems = []
+def too_early(
+    evacuations: Iterable[Evacuation],
+    fences: Fences,
+    enough: Iterable[tuple[str, float]] = (),
+) -> list[str]:
+    """Every evacuation must come after a fence of its source that everybody has on record.
+
+    Args:
+        evacuations: Nova's.
+        fences: what everybody has on record.
+        enough: fences of which one is as good as those on all the records.
+    """
+    problems, enough = [], list(enough)
     for evacuation in evacuations:
+        other = _first(enough, evacuation.source)
+        if other is not None and int(other) <= evacuation.begun:
+            continue
         for source, records in fences.items():
-            first = min((t for node, t in records if node == evacuation.source), default=None)
+            first = _first(records, evacuation.source)
             if first is None or int(first) > evacuation.begun:
                 when = "never" if first is None else f"at {first:.0f}"
                 problems.append(
@@ -122,6 +162,10 @@ def too_early(evacuations: Iterable[Evacuation], fences: Fences) -> list[str]:
                     f"{evacuation.source} was fenced {when}, says {source}"
                 )
     return problems
+
+
+def _first(records: Iterable[tuple[str, float]], host: str) -> float | None:
+    return min((time for node, time in records if node == host), default=None)
 
 
 def without_cause(fences: Fences, lost: Collection[str]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from jujulab.cloud import heartbeat
+from jujulab.cloud.disks import FileDisk
 
 BEAT_LAYOUT = struct.Struct("<4sIQII3B")
 
@@ -51,13 +52,13 @@ def disk(tmp_path: Path) -> Path:
 
 def test_a_life_is_read_from_its_first_to_its_last_record(disk: Path) -> None:
     live(disk, 0, 3600, 3610)
-    (boot,) = heartbeat.read(disk)
+    (boot,) = heartbeat.read(FileDisk(disk))
     assert (boot.number, boot.first.second_of_day, boot.seconds) == (0, 3600, 10)
 
 
 def test_the_ring_keeps_the_first_record_when_it_wraps(disk: Path) -> None:
     live(disk, 0, 100, 100 + 3 * heartbeat.LANE_SECTORS)
-    (boot,) = heartbeat.read(disk)
+    (boot,) = heartbeat.read(FileDisk(disk))
     assert boot.first.sequence == 0
     assert boot.last.sequence == 3 * heartbeat.LANE_SECTORS
 
@@ -65,7 +66,7 @@ def test_the_ring_keeps_the_first_record_when_it_wraps(disk: Path) -> None:
 def test_a_reused_lane_shows_only_the_newer_life(disk: Path) -> None:
     live(disk, 2, 100, 140)
     live(disk, 2 + heartbeat.LANES, 500, 510)
-    (boot,) = heartbeat.read(disk)
+    (boot,) = heartbeat.read(FileDisk(disk))
     assert boot.number == 2 + heartbeat.LANES
     assert boot.first.second_of_day == 500
 
@@ -73,20 +74,20 @@ def test_a_reused_lane_shows_only_the_newer_life(disk: Path) -> None:
 def test_lives_one_after_the_other_do_not_overlap(disk: Path) -> None:
     live(disk, 0, 100, 110)
     live(disk, 1, 110, 130)
-    assert heartbeat.overlaps(heartbeat.read(disk)) == []
+    assert heartbeat.overlaps(heartbeat.read(FileDisk(disk))) == []
 
 
 def test_two_lives_at_once_are_found(disk: Path) -> None:
     live(disk, 0, 100, 120)
     live(disk, 1, 118, 130)
-    ((older, younger),) = heartbeat.overlaps(heartbeat.read(disk))
+    ((older, younger),) = heartbeat.overlaps(heartbeat.read(FileDisk(disk)))
     assert (older.number, younger.number) == (0, 1)
 
 
 def test_midnight_between_two_lives_is_no_overlap(disk: Path) -> None:
     live(disk, 0, 86_380, 86_390)
     live(disk, 1, 5, 20)
-    assert heartbeat.overlaps(heartbeat.read(disk)) == []
+    assert heartbeat.overlaps(heartbeat.read(FileDisk(disk))) == []
 
 
 def test_overlap_across_midnight_is_found(disk: Path) -> None:
@@ -94,22 +95,22 @@ def test_overlap_across_midnight_is_found(disk: Path) -> None:
     write_beat(disk, 0, 0, 86_380)
     write_beat(disk, 0, 1, 10)
     write_beat(disk, 1, 0, 86_399)
-    assert len(heartbeat.overlaps(heartbeat.read(disk))) == 1
+    assert len(heartbeat.overlaps(heartbeat.read(FileDisk(disk)))) == 1
 
 
 def test_a_disk_without_records_is_refused(disk: Path) -> None:
     with pytest.raises(heartbeat.NoHeartbeatError, match="never started"):
-        heartbeat.read(disk)
+        heartbeat.read(FileDisk(disk))
 
 
 def test_a_small_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "disk").write_bytes(b"x")
     with pytest.raises(heartbeat.NoHeartbeatError, match="too small"):
-        heartbeat.read(tmp_path / "disk")
+        heartbeat.read(FileDisk(tmp_path / "disk"))
 
 
 def test_pulse_sees_each_new_record_once(disk: Path) -> None:
-    pulse = heartbeat.Pulse(disk)
+    pulse = heartbeat.Pulse(FileDisk(disk))
     assert not pulse.poll()
     live(disk, 0, 100, 103)
     assert pulse.poll()
@@ -120,7 +121,7 @@ def test_pulse_sees_each_new_record_once(disk: Path) -> None:
 
 
 def test_pulse_follows_the_ring_around(disk: Path) -> None:
-    pulse = heartbeat.Pulse(disk)
+    pulse = heartbeat.Pulse(FileDisk(disk))
     live(disk, 0, 0, heartbeat.LANE_SECTORS - 2)
     pulse.poll()
     for sequence in range(heartbeat.LANE_SECTORS - 1, heartbeat.LANE_SECTORS + 4):
@@ -130,7 +131,7 @@ def test_pulse_follows_the_ring_around(disk: Path) -> None:
 
 
 def test_pulse_measures_the_pause_between_two_lives(disk: Path) -> None:
-    pulse = heartbeat.Pulse(disk)
+    pulse = heartbeat.Pulse(FileDisk(disk))
     live(disk, 0, 100, 103)
     pulse.poll()
     write_superblock(disk, 2)
@@ -143,7 +144,7 @@ def test_pulse_measures_the_pause_between_two_lives(disk: Path) -> None:
 
 
 def test_pulse_survives_a_missing_disk(tmp_path: Path) -> None:
-    assert not heartbeat.Pulse(tmp_path / "nowhere").poll()
+    assert not heartbeat.Pulse(FileDisk(tmp_path / "nowhere")).poll()
 
 
 @pytest.mark.skipif(shutil.which("nasm") is None, reason="the assembler comes with the lab")

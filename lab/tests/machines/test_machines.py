@@ -3,7 +3,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from jujulab.image import image
+from jujulab.image import image, layer
 from jujulab.machines.lab import Lab, LabError, nova_owner
 
 
@@ -41,6 +41,30 @@ def test_containers_belong_to_their_node_and_get_free_addresses(lab):
     assert sorted(parts) == [11, 12, 100, 101, 102]
     lab.machine("2/lxd/0").destroy()
     assert lab.create("2/lxd/7").host_part == 101
+
+
+def test_a_lab_keeps_the_storage_that_it_was_made_with(lab, monkeypatch, tmp_path):
+    monkeypatch.setenv("LAB_STORAGE", "cephh")
+    with pytest.raises(LabError, match="LAB_STORAGE=cephh: there is only ceph"):
+        lab._wanted_storage()
+    monkeypatch.setenv("LAB_STORAGE", "ceph")
+    assert lab._wanted_storage() == "ceph"
+    lab.create("1")
+    with pytest.raises(LabError, match="made without LAB_STORAGE=ceph: `make clean` first"):
+        lab._wanted_storage()
+    assert lab.storage == ""
+
+
+def test_a_storages_packages_are_a_layer_between_the_image_and_the_machine(
+    lab, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(layer, "ensure", lambda name, cache: cache / name)
+    lab.create("1")
+    (lab.home / "storage").write_text("ceph")
+    lab.create("2")
+    found = [lab.machine(name)._definition["image"] for name in ("1", "2")]
+    image_root = tmp_path / "image"
+    assert found == [str(image_root), f"{lab.cache / 'ceph'}:{image_root}"]
 
 
 def test_machines_come_in_the_order_of_their_numbers(lab):

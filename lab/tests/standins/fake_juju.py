@@ -31,7 +31,8 @@ TOOLS = (
     "is-leader", "network-get", "relation-get", "relation-set", "status-set",
 )  # fmt: skip
 COMMANDS = (
-    "dpkg-query", "mysql", "prlimit", "rabbitmqctl", "setpriv", "systemctl",
+    "ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "dpkg-query", "install", "monmaptool",
+    "mysql", "prlimit", "rabbitmqctl", "setpriv", "systemctl",
 )  # fmt: skip
 
 

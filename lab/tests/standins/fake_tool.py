@@ -55,6 +55,12 @@ def perform(tool: str, argv: list[str], stdin: str, file: Path) -> str:
         return "\n".join("inactive" if name in state["down"] else "active" for name in argv[1:])
     if tool == "dpkg-query":
         return "2:26.2.2-1~deb12u3"
+    if tool == "ceph" and "get-key" in argv:
+        return f"key of {argv[-1]}"
+    if tool == "ceph" and "new" in argv:
+        return "0"
+    if "--gen-print-key" in argv:
+        return "osdsecret"
     return "" if said is None else json.dumps(said)
 
 

@@ -19,7 +19,7 @@ class World:
         self.nodes: list[Any] = [self.node(0), self.node(1)]
         self.deployment: Any = Deployment.__new__(Deployment)
         self.deployment.lab = SimpleNamespace(
-            up=lambda: self.log.append("up"), machines=lambda: self.nodes
+            up=lambda: self.log.append("up"), machines=lambda: self.nodes, storage=""
         )
         self.deployment.console = SimpleNamespace(
             step=self.step,
@@ -54,6 +54,25 @@ def test_an_empty_lab_gets_its_cloud() -> None:
     world.deployment.deploy_cloud()
     assert world.log[0] == "up" and world.log[-1] == "the cloud is awaited"
     assert world.log[1].startswith("deploy ./bundles/base.yaml ")
+
+
+def test_with_ceph_the_cloud_has_it_and_masakari_is_let_in_once() -> None:
+    masakari: dict[str, Any] = {"relations": {"ha": []}}
+    world = World({"masakari": masakari})
+    world.deployment.lab.storage = "ceph"
+    world.deployment.deploy_cloud()
+    assert world.log[1].endswith("--overlay ./lab/overlays/ceph.yaml")
+    world.deployment._site_overlay = lambda: "site.yaml"
+    for _ in range(2):
+        world.log.clear()
+        world.deployment.deploy_overlay()
+        related = "ceph" in masakari["relations"]
+        assert ("integrate masakari:ceph ceph-mon:client" in world.log) != related
+        assert world.log[-2:] == [
+            "config masakari storage-fencing=parallel",
+            "the overlay is awaited",
+        ]
+        masakari["relations"]["ceph"] = []
 
 
 def test_a_hypervisor_that_was_added_gets_a_member_of_consul_on_each_network() -> None:

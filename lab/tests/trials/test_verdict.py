@@ -31,6 +31,42 @@ def test_reads_what_maas_really_switched_off():
     assert verdict.read_power_cuts(entries, "maas", since=10.0) == [("node1.maas", 11.0)]
 
 
+AUDIT = """\
+{time}.461357+0000 mon.a (mon.0) 97 : audit [INF] from='client.? 10.77.4.107:0/35' \
+entity='client.masakari' cmd=[{command}]: dispatch
+{time}.641963+0000 mon.a (mon.0) 98 : audit [INF] from='client.? 10.77.4.107:0/35' \
+entity='client.masakari' cmd='[{command}]': finished
+"""
+
+
+def test_reads_whom_ceph_has_shut_out():
+    def entries(second, address, operation="add"):
+        command = (
+            f'{{"prefix": "osd blocklist", "blocklistop": "{operation}", "addr": "{address}"}}'
+        )
+        return AUDIT.format(time=f"1970-01-01T00:01:{second:02}", command=command)
+
+    log = (
+        entries(9, "10.77.4.11:0/0")
+        + entries(40, "10.77.4.11:0/0")
+        + entries(41, "10.77.4.12:0/0", "rm")
+        + entries(42, "10.77.4.12:0/123")
+        + entries(43, "10.77.3.12:0/0")
+        + entries(44, "192.0.2.1:0/1", "rm")
+        + AUDIT.format(time="1970-01-01T00:01:45", command='{"prefix": "df"}')
+        + "1970-01-01T00:01:46.000000+0000 mon.a (mon.0) 1 : cluster [INF] half a li"
+    )
+    hosts = {"10.77.4.11": "node1.maas", "10.77.4.12": "node2.maas"}
+    assert verdict.read_shut_out(log, hosts, since=99) == [("node1.maas", 100.641963)]
+
+
+def test_an_evacuation_after_ceph_shut_its_host_out_is_right_before_the_power_is_off():
+    early = Evacuation("guest", "node1.maas", 98)
+    assert verdict.too_early([early], FENCES, [("node1.maas", 98.5)]) == []
+    assert len(verdict.too_early([early], FENCES, [("node1.maas", 99.0)])) == 2
+    assert len(verdict.too_early([early], FENCES, [("node2.maas", 90.0)])) == 2
+
+
 def test_an_evacuation_after_the_fence_is_right():
     assert verdict.too_early([Evacuation("guest", "node1.maas", 100)], FENCES) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
+import ceph
 import kvm
 import migration
 import openstack_peers
@@ -42,21 +43,26 @@ def reconcile(unit: Unit) -> list[str]:
     moves = bool(unit.config["enable-live-migration"])
     if moves:
         migration.prepare(unit)
+    storage = ceph.prepare(unit)
     read = [QEMU_SETTINGS, LIBVIRT_ARGUMENTS, *([migration.LIBVIRT] if moves else [])]
+    read += ceph.SECRETS if storage else []
     libvirt = workload.serve(unit, ["libvirtd"], *read)
     transport_url = openstack_peers.transport_url(unit)
     image_url = unit.answer("image-service", "glance-api-server")
     cloud = controller(unit)
-    needs = {
+    needs: dict[str, tuple[str, object]] = {
         "messaging": ("amqp", transport_url),
         "image": ("image-service", image_url),
         "compute": ("cloud-compute", cloud),
     }
+    if ceph.wanted(unit):
+        needs["storage-backend"] = ("ceph", storage)
     require(unit, needs)
     text = workload.ini(settings(unit, name, transport_url, image_url, cloud))
     workload.write(unit.root / SETTINGS, text, group="nova", mode=0o640)
     workload.write(unit.root / DRIVER_SETTINGS, workload.ini(driver_settings(unit, virt_type)))
     read = [SETTINGS, DRIVER_SETTINGS, QEMU_SETTINGS, *(migration.FILES if moves else ())]
+    read += ceph.FILES if storage else []
     nova = workload.serve(unit, ["nova-compute"], *read)
     return libvirt + nova
 
@@ -136,6 +142,7 @@ def driver_settings(unit: Unit, virt_type: str) -> workload.Ini:
             "cpu_mode": unit.config.get("cpu-mode", "none"),
             "images_type": unit.config.get("libvirt-image-backend") or "qcow2",
             "disk_cachemodes": unit.config.get("disk-cachemodes"),
+            **(ceph.settings(unit) if ceph.wanted(unit) else {}),
             **(migration.settings(unit) if unit.config["enable-live-migration"] else {}),
         },
     }
