@@ -6,7 +6,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
-import instance_ha_common.untraced  # noqa: F401 - before ops, which loads by that
+import instance_ha_common.unpebbled  # noqa: F401 - before ops, which loads by these
+import instance_ha_common.untraced  # noqa: F401
 import networks
 import ops
 from config import Config

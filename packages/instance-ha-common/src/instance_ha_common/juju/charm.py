@@ -21,6 +21,9 @@ from instance_ha_common.machine.host import Host
 
 logger = logging.getLogger(__name__)
 
+_ROOT_LINES = {("root", "_main"), ("root", "storage")}
+"""Logger and module of what ops logs without a logger of its own, its security events apart."""
+
 _STATUSES = {
     Severity.BLOCKED: ops.BlockedStatus,
     Severity.MAINTENANCE: ops.MaintenanceStatus,
@@ -198,7 +201,7 @@ def run(charm: type[Charm], main: Callable[[type[Charm]], None] = ops.main) -> N
         main: what runs it.
     """
     Charm.going = os.environ.get("JUJU_DISPATCH_PATH") in ("hooks/stop", "hooks/remove")
-    _let_logging_fail()
+    _tend_logging()
     try:
         main(charm)
     except (ops.ModelError, FileNotFoundError) as error:  # or the tools are gone already
@@ -207,12 +210,25 @@ def run(charm: type[Charm], main: Callable[[type[Charm]], None] = ops.main) -> N
         print(f"going away: {error}", file=sys.stderr)
 
 
-def _let_logging_fail() -> None:
-    """Have a line that Juju's log does not take keep nothing else from being done."""
+def _tend_logging() -> None:
+    """Have a line that Juju's log does not take keep nothing else from being done.
+
+    And have ops not log what Juju does itself: each line is a process. Where traces are collected
+    the trace's number stands in such a line.
+    """
     write = JujuLogHandler.emit
+    all_lines = untraced.collected(os.environ)
 
     def emit(handler: JujuLogHandler, record: logging.LogRecord) -> None:
-        with contextlib.suppress(ops.ModelError, FileNotFoundError):
-            write(handler, record)
+        if all_lines or not _repeats_juju(record):
+            with contextlib.suppress(ops.ModelError, FileNotFoundError):
+                write(handler, record)
 
     setattr(JujuLogHandler, "emit", emit)  # noqa: B010 - mypy takes emit for a method
+
+
+def _repeats_juju(record: logging.LogRecord) -> bool:
+    """Whether ops tells which hook runs, on what storage, or what became of the status."""
+    if record.levelno > logging.DEBUG:
+        return False
+    return record.name == "ops.charm" or (record.name, record.module) in _ROOT_LINES

@@ -1,0 +1,115 @@
+"""What a hook loads and which of Juju's tools it calls, as a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parents[2] / "src"
+TRACED = "hooks/charm-tracing-relation-changed"
+CHARM = """\
+import instance_ha_common.unpebbled
+import instance_ha_common.untraced
+import dataclasses
+import logging
+import sys
+from pathlib import Path
+from instance_ha_common.juju.charm import Charm, run
+from instance_ha_common.juju.problems import Verdict
+from instance_ha_common.machine.host import Host
+
+class Toy(Charm):
+    def __init__(self, framework):
+        super().__init__(framework, dataclasses.replace(Host.local(), root=Path.cwd()))
+
+    def reconcile(self, event):
+        logging.getLogger("toy").info("reconciled")
+
+    def judge(self):
+        return Verdict()
+
+run(Toy)
+print(*sorted({"http.client", "ssl", "websocket"} & set(sys.modules)))
+"""
+TOOLS = ("juju-log", "is-leader", "status-set", "relation-ids", "relation-list", "relation-get")
+TOOL = """\
+#!/bin/sh
+echo "${0##*/} $*" >>"$CALLS"
+case ${0##*/} in
+    is-leader) echo false ;;
+    *-get | relation-ids | relation-list) echo '{}' ;;
+esac
+"""
+
+
+@pytest.fixture
+def hook(tmp_path):
+    """Runs a hook of the toy; returns what it has loaded, and the lines of the tools it called."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in TOOLS:
+        (tools / name).write_text(TOOL)
+        (tools / name).chmod(0o755)
+    (tmp_path / "metadata.yaml").write_text(
+        "name: toy\nrequires:\n  charm-tracing: {interface: tracing}\n"
+    )
+    (tmp_path / "charm.py").write_text(CHARM)
+
+    def run(dispatched: str, **variables: str) -> tuple[str, list[str]]:
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        environment = {
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "PYTHONPATH": str(SOURCES),
+            "CALLS": str(calls),
+            "JUJU_CHARM_DIR": str(tmp_path),
+            "JUJU_DISPATCH_PATH": dispatched,
+            "JUJU_UNIT_NAME": "toy/0",
+            "JUJU_MODEL_NAME": "m",
+            "JUJU_VERSION": "3.6.14",
+            **variables,
+        }
+        argv = [sys.executable, str(tmp_path / "charm.py")]
+        done = subprocess.run(
+            argv, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip(), calls.read_text().splitlines()
+
+    return run
+
+
+def test_a_hook_loads_no_client_of_pebble_and_logs_only_what_is_its_own(hook):
+    for _ in range(2):  # the first one makes ops' storage, which ops tells, too
+        loaded, calls = hook("hooks/update-status")
+    assert loaded == ""
+    assert calls == [
+        "juju-log --log-level INFO -- reconciled",
+        "is-leader --format=json",
+        "status-set --application=False active -- Unit is ready",
+    ]
+
+
+def test_where_traces_are_collected_ops_logs_everything(hook):
+    relation = {"JUJU_RELATION": "charm-tracing", "JUJU_RELATION_ID": "charm-tracing:1"}
+    _, calls = hook(TRACED, JUJU_REMOTE_APP="tempo", **relation)
+    assert "juju-log --log-level DEBUG -- Emitting Juju event charm_tracing_relation_changed." in calls
+
+
+def test_pebble_is_there_for_who_uses_it():
+    program = "; ".join(
+        (
+            "import instance_ha_common.unpebbled, instance_ha_common.untraced, ops, sys",
+            "print(type(ops.pebble).__name__, 'ssl' in sys.modules)",
+            "from ops.testing import Container",
+            "print(ops.model.pebble.APIError is sys.modules['ops.pebble'].APIError)",
+            "print(hasattr(ops.pebble, 'nothing'), ops.pebble.ServiceInfo.__name__)",
+        )
+    )
+    environment = {"PYTHONPATH": str(SOURCES)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["Unloaded", "False", "True", "False", "ServiceInfo"], done.stderr
