@@ -43,6 +43,13 @@ def dispatch(charm, **variables):
     )
 
 
+def ran(charm, hook):
+    """Whether Python ran in a hook."""
+    done = dispatch(charm, JUJU_DISPATCH_PATH=f"hooks/{hook}")
+    assert done.returncode == 0, done.stderr
+    return bool(done.stdout)
+
+
 def test_programs_that_the_charm_starts_get_none_of_its_paths(charm):
     done = dispatch(charm, JUJU_DISPATCH_PATH="hooks/install")
     assert done.returncode == 0, done.stderr
@@ -57,6 +64,26 @@ def test_a_unit_that_only_joins_starts_no_python(charm):
     """The hook relation-changed follows, with what the unit has published."""
     done = dispatch(charm, JUJU_DISPATCH_PATH="hooks/amqp-relation-joined")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_new_unit_starts_python_to_install_and_to_start(charm):
+    """What comes between would do the same: `start` does it all."""
+    between = ("db-relation-created", "leader-elected", "leader-settings-changed", "config-changed")
+    hooks = ("install", *between, "start")
+    assert [hook for hook in hooks if ran(charm, hook)] == ["install", "start"]
+    later = ("db-relation-created", "leader-elected", "config-changed", "db-relation-changed")
+    assert all(ran(charm, hook) for hook in later)
+    assert not ran(charm, "leader-settings-changed")
+
+
+def test_a_unit_that_is_taken_away_before_it_starts_cleans_up(charm):
+    hooks = ("db-relation-departed", "db-relation-broken", "stop", "remove")
+    assert all(ran(charm, hook) for hook in hooks)
+
+
+def test_a_unit_that_has_an_older_charm_counts_as_started(charm):
+    assert ran(charm, "upgrade-charm")
+    assert ran(charm, "config-changed") and ran(charm, "db-relation-created")
 
 
 def test_a_link_to_a_python_that_is_gone_is_made_anew(charm, python):
