@@ -18,6 +18,7 @@ from pathlib import Path
 
 from jujulab.engine.agent.agent import MachineAgent
 from jujulab.engine.agent.runner import Shared
+from jujulab.engine.agent.slots import Slots
 from jujulab.engine.api.api import Api
 from jujulab.engine.api.server import Server
 from jujulab.engine.model import store, tasks
@@ -50,7 +51,7 @@ class Controller:
         self._shared = Shared(
             model=model,
             logs=Logs(home / "logs"),
-            slots=threading.BoundedSemaphore((os.cpu_count() or 1) + 1),
+            slots=Slots((os.cpu_count() or 1) + 1),
             run_dir=home / "run",
             stopping=self._stopping,
             flush=self._writer.flush,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jujulab.engine.agent import process
+from jujulab.engine.agent.slots import Slots
 from jujulab.engine.agent.taskrun import TaskRun
 from jujulab.engine.hooktools.context import Context
 from jujulab.engine.hooktools.toolserver import SOCKET
@@ -37,7 +38,7 @@ class Shared:
 
     model: Model
     logs: Logs
-    slots: threading.BoundedSemaphore
+    slots: Slots
     run_dir: Path
     stopping: threading.Event
     flush: Callable[[], None]
