@@ -13,7 +13,7 @@ sys.path[:0] = [str(path) for path in sorted((REPOSITORY / "packages").glob("*/s
 from masakari_fencing import witnesses  # noqa: E402
 from masakari_fencing.notifier.watchers import stopped_remotes  # noqa: E402
 from masakari_fencing.pacemaker import machines, remote_nodes  # noqa: E402
-from network_matrix import witness  # noqa: E402
+from network_matrix import ports  # noqa: E402
 
 guard = load("workload.guard", source("pacemaker-remote"))
 cluster = load("workload.cluster", source("pacemaker-remote"))
@@ -31,7 +31,7 @@ def test_the_engine_knows_the_attribute_of_the_machine():
 
 
 def test_the_engine_asks_where_the_witness_answers():
-    assert witnesses.PORT == witness.PORT
+    assert witnesses.PORT == ports.TESTIMONY
 
 
 @pytest.mark.parametrize("key", [b"key", bytes(range(256)), b"line\n"])

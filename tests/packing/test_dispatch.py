@@ -68,8 +68,8 @@ def test_a_unit_that_only_joins_starts_no_python(charm):
 
 def test_a_new_unit_starts_python_to_install_and_to_start(charm):
     """What comes between would do the same: `start` does it all."""
-    between = ("db-relation-created", "leader-elected", "leader-settings-changed", "config-changed")
-    hooks = ("install", *between, "start")
+    elected = ("leader-elected", "leader-settings-changed")
+    hooks = ("install", "db-relation-created", *elected, "config-changed", "start")
     assert [hook for hook in hooks if ran(charm, hook)] == ["install", "start"]
     later = ("db-relation-created", "leader-elected", "config-changed", "db-relation-changed")
     assert all(ran(charm, hook) for hook in later)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
-import instance_ha_common.unpebbled  # noqa: F401 - before ops, which loads by these
+import instance_ha_common.unpebbled  # before ops, which loads by these two
 import instance_ha_common.untraced  # noqa: F401
 import networks
 import ops
@@ -21,7 +21,7 @@ from instance_ha_common.machine import awaited
 from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
-from network_matrix.witness import PORT as WITNESS_PORT
+from network_matrix import ports
 from relations import certificates, keystone
 from relations.consul_cluster import ENDPOINTS
 from workload import files, witness
@@ -223,9 +223,8 @@ class MasakariMonitorsCharm(Subordinate, Pausable):
         if found:
             return [blocked("; ".join(found), AGAIN)]
         if witness.alone(seen, name):
-            text = (
-                f"Waiting for the network witness of another hypervisor (TCP port {WITNESS_PORT})"
-            )
+            port = ports.TESTIMONY
+            text = f"Waiting for the network witness of another hypervisor (TCP port {port})"
             return [waiting(text, AGAIN)]
         return []
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import instance_ha_common.unpebbled  # noqa: F401 - before ops, which loads by these
+import instance_ha_common.unpebbled  # before ops, which loads by these two
 import instance_ha_common.untraced  # noqa: F401
 import ops
 from instance_ha_common.juju import databag, status

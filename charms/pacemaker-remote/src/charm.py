@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import instance_ha_common.unpebbled  # noqa: F401 - before ops, which loads by these
+import instance_ha_common.unpebbled  # before ops, which loads by these two
 import instance_ha_common.untraced  # noqa: F401
 import ops
 from config import Config

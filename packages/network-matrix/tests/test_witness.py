@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from network_matrix import consul, matrix, witness
+from network_matrix import consul, matrix, ports, witness
 from network_matrix.consul import Agent, Answer, Member, Status
 from network_matrix.peers import Peers
 from network_matrix.sight import Blind, View
@@ -169,25 +169,25 @@ def test_it_serves_each_network_and_testifies(
     network = {"agents": {"storage": f"127.0.0.1:{agent}"}}
     path = tmp_path / "witness.json"
     path.write_text(json.dumps({**network, "matrix": matrix.default(["storage"]).data()}))
-    ports: list[int] = []
+    bound: list[int] = []
     found: dict[str, Any] = {}
 
     class Server(witness._Server):
         def __init__(self, address: tuple[str, int], handler: Any) -> None:
             super().__init__((address[0], 0), handler)
-            ports.append(int(self.server_address[1]))
+            bound.append(int(self.server_address[1]))
 
     class NoIpv6(Server):
         def __init__(self, address: tuple[str, int], handler: Any) -> None:
             raise OSError("Address family not supported by protocol")
 
     def pause(seconds: float) -> None:
-        testimony, driver = ports
+        testimony, driver = bound
         found["host"] = get(testimony, f"/v1/hosts/{HOST}")
         found["driver"] = get(driver, "/v1/agent/members")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(witness, "PORT", agent)  # where something answers on that member
+    monkeypatch.setattr(ports, "TESTIMONY", agent)  # where something answers on that member
     monkeypatch.setattr(witness, "_Server", Server)
     monkeypatch.setattr(witness, "_AllAddresses", NoIpv6)
     monkeypatch.setattr(witness.time, "sleep", pause)
@@ -198,7 +198,7 @@ def test_it_serves_each_network_and_testifies(
 
 
 def test_ipv4_and_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(witness, "PORT", 0)
+    monkeypatch.setattr(ports, "TESTIMONY", 0)
     server = witness._all_addresses(lambda path: (200, path))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import http.client
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ import yaml
 from instance_ha_common.machine import packed
 from instance_ha_common.machine.hardening import HARDENING
 from instance_ha_common.machine.host import Host
-from network_matrix.witness import AGENT_PORTS, PORT
+from network_matrix import ports
 from networks import Watch
 
 SERVICE = "masakari-network-witness"
@@ -51,7 +50,7 @@ class Network:
 
 def driver_agent(network: str) -> str:
     """Where the witness is the agent of a network for Masakari's driver, `host:port`."""
-    return f"127.0.0.1:{AGENT_PORTS[network]}"
+    return f"127.0.0.1:{ports.AGENTS[network]}"
 
 
 class Witness:
@@ -124,7 +123,9 @@ def ask() -> dict[str, Network]:
 
 
 def _ask() -> dict[str, Network]:
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=_TIMEOUT)
+    import http.client  # only where there is a witness
+
+    connection = http.client.HTTPConnection("127.0.0.1", ports.TESTIMONY, timeout=_TIMEOUT)
     try:
         connection.request("GET", "/v1/networks")
         return _networks(json.loads(connection.getresponse().read()))

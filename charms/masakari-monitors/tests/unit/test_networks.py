@@ -359,7 +359,7 @@ class Connection:
 
 
 def test_the_witness_is_asked(monkeypatch):
-    monkeypatch.setattr(witness.http.client, "HTTPConnection", Connection)
+    monkeypatch.setattr("http.client.HTTPConnection", Connection)
     pauses = []
     monkeypatch.setattr(witness.time, "sleep", pauses.append)
     entry = {"members": ["a"], "silent": ["b"], "problems": ["c"], "witnesses": ["d"]}

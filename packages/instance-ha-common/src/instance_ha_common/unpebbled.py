@@ -1,4 +1,4 @@
-"""Has ops load its client of Pebble when something of it is used, which a machine's charm does not.
+"""Has ops load its client of Pebble when it is used, which a machine's charm does not.
 
 It takes a third of what ops takes to load: HTTP, TLS, web sockets and e-mail. Each charm imports
 this module before ops.

@@ -95,7 +95,7 @@ def test_a_hook_loads_no_client_of_pebble_and_logs_only_what_is_its_own(hook):
 def test_where_traces_are_collected_ops_logs_everything(hook):
     relation = {"JUJU_RELATION": "charm-tracing", "JUJU_RELATION_ID": "charm-tracing:1"}
     _, calls = hook(TRACED, JUJU_REMOTE_APP="tempo", **relation)
-    assert "juju-log --log-level DEBUG -- Emitting Juju event charm_tracing_relation_changed." in calls
+    assert any("Emitting Juju event charm_tracing_relation_changed" in call for call in calls)
 
 
 def test_pebble_is_there_for_who_uses_it():
@@ -112,4 +112,5 @@ def test_pebble_is_there_for_who_uses_it():
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True
     )
-    assert done.stdout.split() == ["Unloaded", "False", "True", "False", "ServiceInfo"], done.stderr
+    expected = ["Unloaded", "False", "True", "False", "ServiceInfo"]
+    assert done.stdout.split() == expected, done.stderr

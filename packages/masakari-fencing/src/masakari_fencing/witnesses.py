@@ -20,7 +20,7 @@ from urllib.parse import quote
 LOG = logging.getLogger(__name__)
 
 PORT = 8509
-"""Where witnesses answer; `network_matrix.witness.PORT`."""
+"""Where witnesses answer; `network_matrix.ports.TESTIMONY`."""
 
 TIMEOUT = 4.0
 """Seconds for an answer. A witness needs one to find out that a host is silent."""

@@ -7,7 +7,6 @@ See https://developer.hashicorp.com/consul/api-docs/agent#list-members.
 from __future__ import annotations
 
 import enum
-import http.client
 import json
 import re
 import socket
@@ -99,6 +98,8 @@ def members(agent: Agent, timeout: float = 2) -> dict[str, Member]:
     Raises:
         AgentError: it did not answer within the timeout, in seconds, or not as Consul does.
     """
+    import http.client  # those who only name agents do without
+
     connection = http.client.HTTPConnection(agent.host, agent.port, timeout=timeout)
     try:
         connection.request("GET", PATH)

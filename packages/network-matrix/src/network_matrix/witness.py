@@ -29,18 +29,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from network_matrix import consul, matrix
+from network_matrix import consul, matrix, ports
 from network_matrix.consul import parse_agents
 from network_matrix.peers import Peers
 from network_matrix.sight import Blind, Sight, View
 
 LOG = logging.getLogger("network_matrix.witness")
-
-PORT = 8509
-"""Where it testifies: beside Consul's own ports, which end at 8503."""
-
-AGENT_PORTS = {"manage": 8510, "tenant": 8511, "storage": 8512}
-"""Ports of the loopback interface where it is an agent for the driver."""
 
 REFRESH = 5.0
 """Seconds between two looks, so that the members' addresses are known when they are needed."""
@@ -208,12 +202,12 @@ def handler(route: Route) -> type[BaseHTTPRequestHandler]:
 def serve(settings: Settings) -> None:
     """Run for ever."""
     sights = {name: Sight(agents) for name, agents in settings.agents.items()}
-    witness = Witness(sights, settings.matrix, Peers(PORT))
+    witness = Witness(sights, settings.matrix, Peers(ports.TESTIMONY))
     _start(_all_addresses(testimony_route(witness)))
     # Before the driver asks: in one network it must not miss whom it has seen in another.
     witness.networks()
     for name in settings.agents:
-        address = ("127.0.0.1", AGENT_PORTS[name])
+        address = ("127.0.0.1", ports.AGENTS[name])
         _start(_Server(address, handler(agent_route(witness, name))))
     while True:
         time.sleep(REFRESH)
@@ -226,9 +220,9 @@ def _start(server: _Server) -> None:
 
 def _all_addresses(route: Route) -> _Server:
     try:
-        return _AllAddresses(("::", PORT), handler(route))
+        return _AllAddresses(("::", ports.TESTIMONY), handler(route))
     except OSError:  # no IPv6 in this kernel
-        return _Server(("0.0.0.0", PORT), handler(route))  # noqa: S104 - see the README
+        return _Server(("0.0.0.0", ports.TESTIMONY), handler(route))  # noqa: S104 - see the README
 
 
 def main(argv: list[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ops
 import pytest
+from masakari_fencing import witnesses
 from masakari_fencing.cluster import health
 from masakari_fencing.cluster.health import Problem
 from masakari_fencing.cluster.power import Answer, Controllers
@@ -246,7 +247,7 @@ class TestAbsence:
             asked.append((addresses, host))
             return condemned
 
-        monkeypatch.setattr(cluster.witnesses, "confirmed", confirmed)
+        monkeypatch.setattr(witnesses, "confirmed", confirmed)
         found = machine.workload().cluster.absence("hv1.maas")
         assert asked == [(["10.0.0.2"], "hv1.maas")]
         assert ("still see networks of it down" in (found or "")) is condemned

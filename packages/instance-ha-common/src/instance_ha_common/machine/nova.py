@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
-
 from instance_ha_common.machine.host import Host
 
 NOVA_CONF = "/etc/nova/nova.conf"
@@ -59,6 +57,8 @@ def _snippets(host: Host) -> list[str]:
 
 def _read(text: str, section: str) -> dict[str, str]:
     """A section of a file; empty if it cannot be read."""
+    import configparser  # not every charm reads Nova's files
+
     # oslo.config files repeat options and hold raw "%": take the forgiving way through them.
     parser = configparser.RawConfigParser(default_section="\0", strict=False, allow_no_value=True)
     try:

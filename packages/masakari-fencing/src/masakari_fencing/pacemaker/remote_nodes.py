@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import cibadmin
@@ -54,6 +53,8 @@ def answering(
     """
     if not names:
         return []
+    from concurrent.futures import ThreadPoolExecutor  # rarely needed, and slow to load
+
     with ThreadPoolExecutor(min(PROBES, len(names))) as pool:
         found = pool.map(lambda name: reachable(*known.get(name, (name, PORT))), names)
         return [name for name, answered in zip(names, found, strict=True) if answered]
