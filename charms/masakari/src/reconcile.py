@@ -246,11 +246,14 @@ class Workload:
         return True
 
     def _start(self, configurations: Mapping[str, str], clustered: bool) -> None:
+        started = set()
         for name in services.MASAKARI:
             if name == services.NOTIFIER and not clustered:
                 self.services.stop([name])
-            elif self.services.ensure(name, configurations[name]) and name == services.API:
-                self.services.wait_for_port(haproxy.API_PORT, _START_TIMEOUT)
+            elif self.services.ensure(name, configurations[name]):
+                started.add(name)
+        if services.API in started:  # they load side by side
+            self.services.wait_for_port(haproxy.API_PORT, _START_TIMEOUT)
 
     def _supervise(self, state: State, result: Result, check: bool) -> None:
         """Report services and ports that are not as they should be."""

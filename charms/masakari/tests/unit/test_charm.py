@@ -282,6 +282,16 @@ def test_start_waits_a_while_for_the_port(ctx: testing.Context, machine: Machine
     assert out.unit_status == ops.ActiveStatus("Unit is ready")
 
 
+def test_the_services_start_side_by_side(ctx: testing.Context, machine: Machine) -> None:
+    """Each takes seconds to load: the engine does not wait for the API."""
+    engine = machine.host.systemd.services["masakari-engine"]
+    engine.active = False
+    ran = []
+    machine._probe = lambda port: ran.append(engine.active) or True  # type: ignore[method-assign]
+    ctx.run(ctx.on.config_changed(), complete())
+    assert ran and all(ran)
+
+
 def test_haproxy_is_pacemakers(ctx: testing.Context, machine: Machine) -> None:
     haproxy = machine.host.systemd.services["haproxy"]
     haproxy.active = False
