@@ -92,10 +92,8 @@ class MasakariMonitorsCharm(Subordinate, Pausable):
         config = self.load_config(Config)
         for relation in self.model.relations[CREDENTIALS]:
             databag.publish(relation, self.unit, keystone.REQUEST)
-        self._monitors.install(config)
-        version = self._monitors.version()
-        if version:
-            self.unit.set_workload_version(version)
+        installed = self._monitors.install(config)
+        self.tell_version(event, self._monitors.version, installed=installed)
         state = self._read_state(config)
         if state.credentials is None or state.hostname is None:
             return

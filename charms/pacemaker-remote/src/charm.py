@@ -77,8 +77,16 @@ class PacemakerRemoteCharm(Subordinate):
 
     def apply(self, event: ops.EventBase) -> None:
         """Make the machine what Juju asks for."""
+        if self._remote.full_member():
+            return  # hands off: whatever is there belongs to that cluster
+        state = self._read_state()
+        if not state.related:
+            # Before anything that may fail: nothing keeps the key of a cluster that it has left.
+            self._leave()
+        installed = self._remote.install()
+        self.tell_version(event, self._remote.version, installed=installed)
         # Every few minutes, and asked for by nobody: no reason to undo an operator's stop.
-        self._apply(self._read_state(), idle=isinstance(event, ops.UpdateStatusEvent))
+        self._apply(state, idle=isinstance(event, ops.UpdateStatusEvent))
 
     def cleaning(self, event: ops.EventBase) -> Iterable[Callable[[], object]]:
         """Leave the cluster without being fenced: the guard goes when the daemon has stopped."""
@@ -129,13 +137,6 @@ class PacemakerRemoteCharm(Subordinate):
     # To the machine and back to Juju
 
     def _apply(self, state: State, *, idle: bool) -> None:
-        if self._remote.full_member():
-            return  # hands off: whatever is there belongs to that cluster
-        if not state.related:
-            # Before anything that may fail: nothing keeps the key of a cluster that it has left.
-            self._leave()
-        self._remote.install()
-        self._publish_version()
         if not state.related:
             self._leave()  # whatever the package has started
             return
@@ -154,11 +155,6 @@ class PacemakerRemoteCharm(Subordinate):
         self.unit.set_ports(hacluster.PORT)
         self._publish(config, identity, known=state.published is not None)
         self._unblocker.install(self._tend(identity.hostname).monitor_interval)
-
-    def _publish_version(self) -> None:
-        version = self._remote.version()
-        if version:
-            self.unit.set_workload_version(version)
 
     def _publish(self, config: Config, identity: hacluster.Identity, *, known: bool) -> None:
         if not known and not self._remote.listens(

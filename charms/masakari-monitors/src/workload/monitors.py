@@ -48,8 +48,11 @@ class Monitors:
 
     # Packages
 
-    def install(self, config: Config) -> None:
+    def install(self, config: Config) -> bool:
         """Install the packages of the enabled monitors, with their services not running.
+
+        Returns:
+            Whether any was missing.
 
         Raises:
             PackageMissingError: the archive lacks a monitor's package.
@@ -69,7 +72,7 @@ class Monitors:
             wanted.add("pacemaker-remote")
         missing = wanted - present.keys()
         if not missing:
-            return
+            return False
         self._host.apt.update()
         unknown = missing - self._host.apt.available(missing)
         if unknown:
@@ -81,6 +84,7 @@ class Monitors:
         with self._host.systemd.held_back(early):
             self._host.apt.install(missing)
         self._down(*early)
+        return True
 
     def version(self) -> str | None:
         """Version of the installed packages."""

@@ -37,6 +37,18 @@ def test_install_brings_the_monitors_but_runs_none_unconfigured(ctx, host):
     assert out.workload_version == "18.0.0"
 
 
+def test_the_version_is_looked_for_where_it_may_be_news(ctx, host):
+    """Relations have many hooks, and each look is a process; update-status sees an upgrade."""
+    relation = keystone()
+    out = ctx.run(ctx.on.relation_changed(relation, remote_unit=0), state(relation))
+    assert out.workload_version == "18.0.0", "this hook has installed it"
+    host.apt.present["masakari-monitors-common"] = "18.0.1"
+    relation = out.get_relation(relation.id)
+    out = ctx.run(ctx.on.relation_changed(relation, remote_unit=0), out)
+    assert out.workload_version == "18.0.0"
+    assert ctx.run(ctx.on.update_status(), out).workload_version == "18.0.1"
+
+
 def test_no_package_starts_a_service_before_it_is_configured(ctx, host):
     """Four daemons on each hypervisor would start, fail without files, and be started again."""
     ctx.run(ctx.on.install(), state())
@@ -255,7 +267,7 @@ def test_an_option_takes_effect_and_restarts_whom_it_concerns(
 def test_no_release_is_too_new_to_be_known(ctx, host, version):
     """Neither a list of releases nor a template for each of them ends before the cloud does."""
     host.apt.archive = dict.fromkeys(host.apt.archive, version)
-    out = running(ctx, host, config_flags="tempdir=/x")
+    out = ctx.run(ctx.on.update_status(), running(ctx, host, config_flags="tempdir=/x"))
     assert out.workload_version == version
     assert out.unit_status == READY
     assert conf(host)["DEFAULT"]["tempdir"] == "/x"

@@ -45,6 +45,7 @@ class PacemakerRemote:
         """
         self._host = host
         self._accepts = accepts
+        host.systemd.ask_together(("pacemaker", SERVICE))
 
     def full_member(self) -> bool:
         """Whether this machine is a full member of some cluster.
@@ -63,15 +64,16 @@ class PacemakerRemote:
         """Whether all programs are there."""
         return all(self._host.path(program).exists() for program in _PROGRAMS)
 
-    def install(self) -> None:
-        """Install what is missing.
+    def install(self) -> bool:
+        """Install what is missing; return whether anything was.
 
         Raises:
             CommandError: apt failed.
         """
-        if not self.installed():
-            self._host.apt.update()
-            self._host.apt.install(PACKAGES)
+        if self.installed():
+            return False
+        self._host.apt.update()
+        return self._host.apt.install(PACKAGES)
 
     def version(self) -> str | None:
         """Version of the installed package."""

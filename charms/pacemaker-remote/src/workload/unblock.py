@@ -28,6 +28,7 @@ class Unblocker:
     def __init__(self, host: Host, templates: Templates) -> None:
         self._host = host
         self._templates = templates
+        host.systemd.ask_together((SERVICE,))
 
     def install(self, monitor_interval: float | None) -> None:
         """Have the service run whenever the daemon does, and now.

@@ -31,6 +31,18 @@ def test_install_brings_the_packages_and_keeps_the_daemon_down(ctx, host):
     assert out.workload_version == "2.1.6-5"
 
 
+def test_the_version_is_looked_for_where_it_may_be_news(ctx, host):
+    """Relations have many hooks, and each look is two processes; update-status sees an upgrade."""
+    relation = hacluster()
+    out = ctx.run(ctx.on.relation_changed(relation, remote_unit=0), state(relation))
+    assert out.workload_version == "2.1.6-5", "this hook has installed it"
+    host.apt.present["pacemaker-remote"] = "2.1.6-6"
+    relation = out.get_relation(relation.id)
+    out = ctx.run(ctx.on.relation_changed(relation, remote_unit=1), out)
+    assert out.workload_version == "2.1.6-5"
+    assert ctx.run(ctx.on.update_status(), out).workload_version == "2.1.6-6"
+
+
 def test_neither_the_cluster_stack_nor_its_shell_is_installed(ctx, host):
     """A full member's packages, and a shell with a port of its own, are not for hypervisors."""
     unwanted = {"corosync", "pacemaker", "pcs", "crmsh"}

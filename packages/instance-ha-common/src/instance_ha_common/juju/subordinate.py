@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import ops
 
@@ -81,6 +82,22 @@ class Subordinate(Charm):
             return Verdict([blocked(str(error))])
         except Hindrance as hindrance:
             return Verdict([hindrance.problem])
+
+    def tell_version(
+        self, event: ops.EventBase, version: Callable[[], str | None], *, installed: bool
+    ) -> None:
+        """Tell Juju which version of the packages is there, where that may be news.
+
+        Hooks of relations come in great numbers. What somebody else has upgraded meanwhile is told
+        by the next one that is of none, such as update-status.
+
+        Args:
+            event: what happened.
+            version: finds out the version; None where there is none.
+            installed: this hook has installed packages.
+        """
+        if (installed or not isinstance(event, ops.RelationEvent)) and (found := version()):
+            self.unit.set_workload_version(found)
 
     def nova_host(self, override: str) -> str | None:
         """The name by which Nova knows this machine; None while Nova is not configured on it.
