@@ -76,6 +76,17 @@ class TestMonitor:
         assert "osd pool set nova size 1 --yes-i-really-mean-it" in ceph(juju)
         assert "osd pool application enable nova rbd" in ceph(juju)
 
+    def test_a_unit_that_has_said_nothing_yet_changes_nobodys_key(
+        self, juju: FakeJuju, serving: Charm
+    ) -> None:
+        serving.relate("client:2", "nova-compute", {0: {}})
+        assert juju.published("client:2") == {}
+        serving.change("client:2", "nova-compute/0", {"application-name": "nova-auth"})
+        before = juju.published("client:2")
+        assert before["key"] == "key of client.nova-auth"
+        serving.change("client:2", "nova-compute/1", {})
+        assert juju.published("client:2") == before
+
     def test_masakari_gets_the_permissions_that_it_asks_for(
         self, juju: FakeJuju, serving: Charm
     ) -> None:

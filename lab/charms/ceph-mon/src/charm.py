@@ -8,7 +8,7 @@ import socket
 
 import broker
 import workload
-from standin import NotReady, Unit, main
+from standin import JUJU_KEYS, NotReady, Unit, main
 
 CONFIGURATION = "etc/ceph/ceph.conf"
 ADMIN = "etc/ceph/ceph.client.admin.keyring"
@@ -142,13 +142,15 @@ def serve_clients(unit: Unit, address: str) -> None:
     for relation in unit.related("client"):
         answer = {"auth": "cephx", "ceph-public-address": address}
         for remote, bag in sorted(relation.units.items()):
+            if not bag.keys() - JUJU_KEYS:
+                continue  # it has not said yet in whose name it comes
             name = bag.get("application-name") or relation.app
             answer["key"] = unit.keep(f"key of {name}", functools.partial(broker.client_key, name))
             if text := bag.get("broker_req", ""):
                 said = respond(unit, text)
                 answer[f"broker-rsp-{bag.get('unit-name', remote).replace('/', '-')}"] = said
                 answer["broker_rsp"] = said
-        relation.publish(answer if relation.units else {})
+        relation.publish(answer if "key" in answer else {})
 
 
 def respond(unit: Unit, text: str) -> str:
