@@ -11,6 +11,7 @@ from instance_ha_common.machine import awaited
 from instance_ha_common.machine.commands import CommandError, Runner
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
+from masakari_fencing import witnesses
 from masakari_fencing.cluster.connections import Tuning
 from masakari_fencing.cluster.desired import Desired
 from masakari_fencing.pacemaker import cibadmin, crm_mon, properties, readmission, remote_nodes
@@ -285,8 +286,6 @@ class Cluster:
             others = remote_nodes.others(self._host.runner, hypervisor)
         except PacemakerError as error:
             return f"Pacemaker does not answer: {error}"
-        from masakari_fencing import witnesses  # no hook needs it
-
         if witnesses.confirmed(others, hypervisor):
             return "other hypervisors still see networks of it down, and it would be fenced again"
         return None
