@@ -85,7 +85,7 @@ def test_what_fits_nowhere_there_goes_nowhere_else_and_says_so(
     assert world.process(world.notify()) == "error"
     assert asked(world) == [f"evacuate g1 to {SECOND}"]
     (left,) = world.record().left
-    assert left.outcome == f"no host of the same segment takes it; tried: {SECOND}"
+    assert left.outcome == f"no room: no host of the same segment takes it; tried: {SECOND}"
 
 
 def test_or_elsewhere_where_the_operator_says_so(

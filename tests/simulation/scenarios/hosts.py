@@ -230,7 +230,7 @@ def nowhere(sim: Simulation) -> None:
         if off:
             s.world.violate("kept off for nothing", ", ".join(off))
 
-    events.later(sim, 400.0, all_on)
+    events.later(sim, 150.0, all_on)
 
 
 def returns_unseen(sim: Simulation, remote_delay: float = 60.0) -> None:

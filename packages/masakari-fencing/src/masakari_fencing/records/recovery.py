@@ -22,6 +22,12 @@ NOTHING = "nothing to recover"
 FRUITLESS = 2
 """How often a host is fenced again that comes back before an instance of it was recovered."""
 
+SAME_FENCE = 5.0
+"""Seconds by which the times of one fence in the history and in the record may differ at most."""
+
+NO_ROOM = "no room"
+"""How the outcome of an instance begins for which no other host has room."""
+
 LONG = 600.0
 """Seconds since the fence after which a recovery takes so long that nothing waits for it."""
 
@@ -143,9 +149,9 @@ class Record:
 
     @property
     def owes(self) -> bool:
-        """Instances may be down that nobody has recovered, and that are known, or can be."""
+        """Instances may be down that nobody has recovered."""
         ended = self.end.outcome if self.end else ""
-        unlisted = ended == FAILED and self.instances is None and self.proof is not None
+        unlisted = ended == FAILED and self.instances is None
         return unlisted or (ended in (FAILED, REFUSED) and bool(self.left))
 
     def taken_back(self) -> Record:
@@ -164,6 +170,12 @@ class Record:
     def left(self) -> tuple[Instance, ...]:
         """The instances that are not recovered."""
         return tuple(item for item in self.instances or () if not item.done)
+
+
+def lacks_room(left: Iterable[Instance]) -> bool:
+    """Whether there are instances, and nothing but room is missing to recover each of them."""
+    outcomes = [item.outcome for item in left]
+    return bool(outcomes) and all(text.startswith(NO_ROOM) for text in outcomes)
 
 
 def described(left: Iterable[Instance]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import masakari.conf
 
 from masakari_fencing.pacemaker.tools import PacemakerError
-from masakari_fencing.records.recovery import FAILED, FRUITLESS, REFUSED, Record
+from masakari_fencing.records.recovery import FAILED, FRUITLESS, REFUSED, Record, lacks_room
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.instances import destinations, recovery, reserved_hosts
 from masakari_fencing.workflow.options import retries
@@ -24,6 +24,11 @@ HELD_ATTEMPTS = 12
 """After so many that have failed, which takes 40 minutes and more by default, or the last one that
 is to be tried, a host is kept off no longer: there may be no other place for its instances. Where
 no other host is up, there is none for certain, and it is not kept off at all."""
+
+
+FULL_ATTEMPTS = 4
+"""The same where nothing but room is missing, after three and a half minutes by default: those in
+which another host that failed may be back. The host itself has room for its instances."""
 
 
 def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
@@ -68,7 +73,8 @@ def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> R
         reserved_hosts.give_back(this, record)
     recovery.release(this, record)
     failures = record.attempts + 1
-    last = failures >= HELD_ATTEMPTS or retries(CONF).pause(failures) is None
+    most = FULL_ATTEMPTS if lacks_room(record.left) else HELD_ATTEMPTS
+    last = failures >= most or retries(CONF).pause(failures) is None
     if outcome == FAILED and ((record.held and last) or destinations.alone(this)):
         changes = changes | {"fruitless": FRUITLESS}
     return this.end(outcome, reason, **changes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -107,13 +106,16 @@ OWING = replace(
 def test_the_instances_that_were_left_are_known_until_they_run(
     bench: Bench, outcome: str, how: str
 ) -> None:
-    """Their recovery goes on, on the host itself; its failures begin to count anew."""
+    """Their recovery goes on, on the host itself; its failures begin to count anew.
+
+    What it has reserved is given back at its end.
+    """
     owing = replace(OWING, end=End(outcome, "", FENCED + 60))
     bench.store.write(RECORD, owing)
     if how == "return-host":
         mark_returned(bench.cib, HOST, True)
     assert bench.comeback.check() == []
-    expected = replace(owing, down=FENCED, used=FENCED, attempts=0, fruitless=0, reserved=())
+    expected = replace(owing, down=FENCED, used=FENCED, attempts=0, fruitless=0)
     assert bench.record == replace(expected, token=bench.record.token)
     assert bench.comeback.check() == [], "nor is it asked for at each look"
     assert bench.record == replace(expected, token=bench.record.token)
@@ -149,17 +151,35 @@ def test_however_its_recovery_has_ended(bench: Bench, outcome: str) -> None:
     assert bench.record.returned
 
 
-def test_a_recovery_that_never_came_to_the_instances_is_begun_again(bench: Bench) -> None:
-    """Nova has stopped them when their host was back, and nobody has taken note."""
-    end = End(FAILED, "Nova did not answer", FENCED)
-    record = bench.store.write(RECORD, replace(RECORD, end=end, instances=None, proof=None))
-    requeue = f"{sys.executable} -m masakari_fencing.notifier.requeue"
-    bench.cluster.runner.on(requeue, "")
+@pytest.mark.parametrize("how", ["the clouds' commands", "return-host"])
+def test_a_recovery_that_never_came_to_the_instances_is_begun_again(
+    bench: Bench, how: str
+) -> None:
+    """Nova has stopped them when their host was back, and nobody has taken note.
+
+    Since when, the history of fences tells: the first one that no recovery has used up.
+    """
+    end = End(FAILED, "no reserved host", FENCED + 900)
+    unlisted = replace(RECORD, end=end, instances=None, proof=None, used=FENCED - 5000)
+    bench.store.write(RECORD, unlisted)
+    moments = (FENCED - 5000, FENCED, FENCED + 300)
+    bench.cluster.remotes[0].events = [("reboot", "success", moment) for moment in moments]
+    if how == "return-host":
+        mark_returned(bench.cib, HOST, True)
     assert bench.comeback.check() == []
     assert bench.cloud.forced_down == set()
-    handed = [call[-2:] for call in bench.cluster.runner.ran(requeue)]
-    assert handed == [["--unfinished", RECORD.notification]]
-    assert bench.record == record
+    record = bench.record
+    assert (record.down, record.used) == (FENCED, FENCED + 300)
+    assert (record.returned, record.end, record.attempts) == (False, end, 0)
+
+
+def test_where_the_history_is_lost_they_are_down_since_the_end_of_the_attempt(
+    bench: Bench,
+) -> None:
+    end = End(FAILED, "no reserved host", FENCED + 900)
+    bench.store.write(RECORD, replace(RECORD, end=end, instances=None, proof=None, used=0))
+    assert bench.comeback.check() == []
+    assert (bench.record.down, bench.record.used) == (FENCED + 900, 0)
 
 
 def test_one_whose_recovery_goes_on_is_not_back(bench: Bench) -> None:

@@ -16,7 +16,6 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from masakari_fencing.notifier.requeue import hand_back
 from masakari_fencing.notifier.watchers.watcher import Watcher
 from masakari_fencing.openstack.masakari_api import MasakariApi
 from masakari_fencing.openstack.nova_api import NovaApi, Service
@@ -24,7 +23,7 @@ from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.records import recoveries
 from masakari_fencing.records.recoveries import Records, Superseded
-from masakari_fencing.records.recovery import FAILED, REFUSED, Record
+from masakari_fencing.records.recovery import FAILED, REFUSED, SAME_FENCE, Record
 
 LOG = logging.getLogger(__name__)
 
@@ -72,24 +71,22 @@ class ReturnedHosts(Watcher):
             # Only where the cluster could fence it if it failed again.
             if not (status.connected(host.name) and self._believe(service)):
                 continue
-            if self._is_over(record):
+            if self._is_over(record, status):
                 back.append(host.name)
         return back
 
-    def _is_over(self, record: Record) -> bool:
+    def _is_over(self, record: Record, status: crm_mon.Status) -> bool:
         """Write down that the host is in service; return whether its instances are, too."""
         outcome = record.end.outcome if record.end else ""
-        if outcome == FAILED and record.instances is None and record.proof is None:
-            # Only the history of fences tells since when they are down.
-            hand_back(self.runner, record.notification, unfinished=True)
-            return False
-        new = record if record.returned else record.taken_back()
         if record.down and not record.returned and outcome in (FAILED, REFUSED):
-            return False  # `unattended_recoveries` has them started again.
-        # What it has reserved is no use to it any more.
-        new = replace(new, returned=not new.down, reserved=())
+            return False  # `unattended_recoveries` has them started.
+        new = record if record.returned else record.taken_back()
+        if new.down and new.proof is None:
+            new = _dated(new, status)
+        new = replace(new, returned=not new.down)
         if not new.down:
-            new = replace(new, instances=None)
+            # What it has reserved, and needed, is no use to it any more.
+            new = replace(new, instances=None, reserved=())
         with suppress(Superseded):
             Records(self.runner).write(record, new)
         return not new.down
@@ -108,3 +105,16 @@ class ReturnedHosts(Watcher):
         self._told.pop(service.host, None)
         LOG.info("%s was taken back: its nova-compute is no longer forced down", service.host)
         return True
+
+
+def _dated(record: Record, status: crm_mon.Status) -> Record:
+    """Return the record of a recovery that never had a proof, with what the history knows.
+
+    Its instances are down since the first fence that no recovery has used up.
+    """
+    events = [e for node in status.named(record.host) for e in status.fencing_of(node.name)]
+    fences = [e.completed for e in events if e.confirmed and e.completed is not None]
+    fences = [fence for fence in fences if not record.used or fence > record.used + SAME_FENCE]
+    if not fences:
+        return record
+    return replace(record, down=min(fences), used=max(fences))

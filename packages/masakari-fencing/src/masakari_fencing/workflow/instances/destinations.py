@@ -18,7 +18,7 @@ from masakari_fencing.openstack.compute_service import BINARY
 from masakari_fencing.openstack.failure_domains import Aggregate
 from masakari_fencing.workflow import options
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
-from masakari_fencing.workflow.instances.requests import Failed, NoRoom
+from masakari_fencing.workflow.instances.requests import NoRoom
 
 CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Destinations:
         if self._fallback:
             return run(None)
         tried = f"; tried: {', '.join(refused)}" if refused else ""
-        raise Failed(f"no host of the same {self._where} takes it{tried}")
+        raise NoRoom(f"no host of the same {self._where} takes it{tried}")
 
     def _next(self, refused: list[str]) -> str | None:
         free = self._free or {}

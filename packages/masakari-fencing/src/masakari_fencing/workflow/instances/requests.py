@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from masakari_fencing.openstack import instances
+from masakari_fencing.records.recovery import NO_ROOM
 
 FRESH = 5.0
 """Seconds that may pass between the look at whose recovery it is and a request that changes
@@ -26,6 +27,9 @@ class Failed(Exception):  # noqa: N818 - an outcome
 
 class NoRoom(Failed):
     """No host was found for it, of those that were asked for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{NO_ROOM}: {text}")
 
 
 class _MustNot(Exception):  # noqa: N818 - a state, not an accident

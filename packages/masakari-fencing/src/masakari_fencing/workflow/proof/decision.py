@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, replace
 
 from masakari_fencing.pacemaker import crm_mon
-from masakari_fencing.records.recovery import FRUITLESS, Record, described
+from masakari_fencing.records.recovery import FRUITLESS, SAME_FENCE, Record, described
 
 CLOCK_TOLERANCE = 10.0
 """Seconds that the clocks of two machines, or a late message, may be off."""
@@ -25,9 +25,6 @@ CLOCK_TOLERANCE = 10.0
 STARTING = 60.0
 """Seconds since a host's return in which its nova-compute may have yet to report: as long as Nova
 goes on believing in one that does not."""
-
-SAME_FENCE = 5.0
-"""Seconds by which the times of one fence in the history and in the record may differ at most."""
 
 
 class Verdict(enum.Enum):
