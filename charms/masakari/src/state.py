@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import json
+import os
 from collections.abc import Callable, Mapping
 
 import ops
@@ -155,7 +156,7 @@ class Reader:
             messaging=messaging.Messaging.from_bags(self._bags("amqp")),
             clustered=clustered,
             published_ha=published,
-            peers=peers_module.read(self._bags("cluster")),
+            peers=self._peers(),
             migration=self._migration(),
             certificate_names=names,
             issued=self._issued(offers, names),
@@ -250,6 +251,22 @@ class Reader:
 
         chosen = self._choose("certificates", offers, best)
         return best(offers[chosen]) if chosen else None
+
+    def _peers(self) -> tuple[peers_module.Peer, ...]:
+        """The other units that there are.
+
+        Juju 4 tells no unit that a peer has been removed, and goes on showing its databag: the
+        peer's row is deleted together with its place in the relation (seen with 4.0.15).
+        """
+        found = peers_module.read(self._bags("cluster"))
+        if not found or os.environ.get("JUJU_VERSION", "3").startswith(("2.", "3")):
+            return found
+        answer = self._host.runner.run(["goal-state", "--format=json"], timeout=30, check=False)
+        try:
+            there = json.loads(answer.stdout)["units"]
+        except (ValueError, KeyError, TypeError):
+            return found
+        return tuple(peer for peer in found if peer.name in there)
 
     def _migration(self) -> peers_module.Migration | None:
         for relation in self.active("cluster"):

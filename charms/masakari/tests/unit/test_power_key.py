@@ -12,6 +12,7 @@ from ops import testing
 
 import model
 import power_key
+from charm import MasakariCharm
 from fakecluster import CIB, with_remote, written
 from machine import Machine
 from model import complete, with_config
@@ -145,3 +146,25 @@ def test_nothing_is_left_when_the_unit_goes(ctx: testing.Context, machine: Machi
     out = ctx.run(ctx.on.config_changed(), keyed())
     ctx.run(ctx.on.remove(), out)
     assert not machine.host.path(power_key.FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "units", "named_there"),
+    [
+        ("4.0.15", {"masakari/0": {}, "masakari/1": {}}, False),
+        ("4.0.15", {"masakari/0": {}}, True),
+        ("4.0.15", None, False),
+        ("3.6.14", {"masakari/0": {}}, False),
+    ],
+    ids=["there", "gone", "unknown", "3.6 tells of it"],
+)
+def test_a_peer_that_is_gone_is_not_waited_for(
+    machine: Machine, version: str, units: dict[str, object] | None, named_there: bool
+) -> None:
+    """Juju 4.0 sends no relation-departed for it, and goes on showing its databag."""
+    named(machine)
+    answer = "" if units is None else json.dumps({"units": units, "relations": {}})
+    machine.host.runner.answer(["goal-state"], answer)
+    ctx = testing.Context(MasakariCharm, juju_version=version, machine_id="1/lxd/0")
+    ctx.run(ctx.on.config_changed(), keyed(peer={}))
+    assert ("access_file" in written(machine)) is named_there
