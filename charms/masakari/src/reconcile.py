@@ -290,7 +290,9 @@ class Workload:
             result.problems += self._configure_cluster(state, machine)
             if not config.allow_recovery_without_fencing:
                 hosts = self.recoveries.hosts
-                found = self.cluster.problems(hosts, leader=state.leader, fresh=check)
+                found = self.cluster.problems(
+                    hosts, leader=state.leader, fresh=check, units=1 + len(state.peers)
+                )
                 result.problems += [blocked(text, AGAIN) for text in found]
         except Unsupported as error:
             result.problems.append(blocked(str(error), AGAIN))

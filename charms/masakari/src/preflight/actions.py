@@ -88,9 +88,9 @@ def fencing_of(state: State, workload: Workload) -> Fencing | None:
     config, cluster = state.config, workload.cluster
     if config.allow_recovery_without_fencing:
         return None
-    interval = config.remote_monitor_interval
+    interval, units = config.remote_monitor_interval, 1 + len(state.peers)
     return Fencing(
-        inspect=lambda hosts, every: cluster.inspect(hosts, every=every),
+        inspect=lambda hosts, every: cluster.inspect(hosts, every=every, units=units),
         computes=lambda: computes.recorded(cibadmin.cib(workload.host.runner)),
         storage=lambda: storage_health.inspect(workload.host.runner),
         answers=cluster.power_answers,

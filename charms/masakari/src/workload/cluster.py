@@ -162,7 +162,9 @@ class Cluster:
         except CommandError as error:
             raise PacemakerError(str(error)) from error
 
-    def problems(self, hosts: Sequence[str], *, leader: bool, fresh: bool) -> list[str]:
+    def problems(
+        self, hosts: Sequence[str], *, leader: bool, fresh: bool, units: int = 0
+    ) -> list[str]:
         """Why a hypervisor could not be fenced, each with its cure.
 
         The leader looks at everything, with a request to MAAS; the other units only whether their
@@ -172,6 +174,7 @@ class Cluster:
             hosts: the hosts of all segments.
             leader: whether this unit is the leader.
             fresh: check now.
+            units: how many units this application has; 0 where that is not known.
 
         Raises:
             PacemakerError: the cluster does not answer.
@@ -180,7 +183,7 @@ class Cluster:
         if not fresh and seen is not None and seen["leader"] == leader:
             return list(seen["problems"])
         if leader:
-            found = [described(problem) for problem in self.inspect(hosts)]
+            found = [described(problem) for problem in self.inspect(hosts, units=units)]
             found += _storage_problems(self._host.runner)
         else:
             found = _check_member(self._host.runner)
@@ -188,12 +191,15 @@ class Cluster:
         self._memory.write(_HEALTH, checked)
         return found
 
-    def inspect(self, hosts: Sequence[str], *, every: bool = False) -> list[Problem]:
+    def inspect(
+        self, hosts: Sequence[str], *, every: bool = False, units: int = 0
+    ) -> list[Problem]:
         """What stands in the way of fencing a hypervisor; asks the power controllers that are due.
 
         Args:
             hosts: the hosts of all segments.
             every: ask all controllers, for up to two minutes, as somebody waits for it.
+            units: how many units this application has; 0 where that is not known.
 
         Raises:
             PacemakerError: the cluster does not answer.
@@ -203,7 +209,9 @@ class Cluster:
         from masakari_fencing.cluster.power import Controllers
 
         controllers = Controllers(self._memory.read(_POWER, dict), every=every, clock=self._clock)
-        found = health.inspect(self._host.runner, hosts=hosts, controllers=controllers)
+        found = health.inspect(
+            self._host.runner, hosts=hosts, controllers=controllers, units=units
+        )
         self._memory.write(_POWER, controllers.dump())
         return found
 
@@ -273,22 +281,12 @@ class Cluster:
         if connection is None:
             return None
         if connection.live:
-            return self._condemned(hypervisor)
+            return _condemned(self._host.runner, hypervisor)
         if any(node.unclean for node in status.named(hypervisor)):
             return "Pacemaker has lost it, and not fenced it yet"
         if connection.stopped_on_purpose:
             return "Pacemaker's connection to it is stopped or unmanaged"
         return "Pacemaker does not reach it"
-
-    def _condemned(self, hypervisor: str) -> str | None:
-        """Why one that is back would be fenced again: Consul needs a while to see it whole."""
-        try:
-            others = remote_nodes.others(self._host.runner, hypervisor)
-        except PacemakerError as error:
-            return f"Pacemaker does not answer: {error}"
-        if witnesses.confirmed(others, hypervisor):
-            return "other hypervisors still see networks of it down, and it would be fenced again"
-        return None
 
     def confirm_dead(self, hypervisor: str) -> float:
         """Have one count as fenced that an operator has seen to be off.
@@ -326,6 +324,17 @@ class Cluster:
         """
         runner = self._host.runner
         return readmission.readmit(runner, but=_cut_off(runner), clock=self._clock)
+
+
+def _condemned(runner: Runner, hypervisor: str) -> str | None:
+    """Why one that is back would be fenced again: Consul needs a while to see it whole."""
+    try:
+        others = remote_nodes.others(runner, hypervisor)
+    except PacemakerError as error:
+        return f"Pacemaker does not answer: {error}"
+    if witnesses.confirmed(others, hypervisor):
+        return "other hypervisors still see networks of it down, and it would be fenced again"
+    return None
 
 
 def _cut_off(runner: Runner) -> list[str]:

@@ -184,6 +184,23 @@ def test_no_quorum(checked: Checked) -> None:
     assert checked.texts() == ["the cluster has no quorum"]
 
 
+@pytest.mark.parametrize("quorum", [True, False])
+def test_a_member_that_was_removed_and_is_still_configured(checked: Checked, quorum: bool) -> None:
+    """Juju 4 tells hacluster nothing of it; one more machine lost, and nothing can be fenced."""
+    checked.cluster.quorum = quorum
+    for units, listed in ((0, False), (3, True), (4, False), (5, False)):
+        found = health.inspect(
+            checked.cluster.runner,
+            maas=patient,
+            refused=lambda: None,
+            ring=lambda _runner: votes.Votes(4, 4),
+            units=units,
+        )
+        cures = {problem.cure for problem in found}
+        assert (health.LISTED in cures) is listed
+        assert not quorum or len(found) == listed
+
+
 @pytest.mark.parametrize(
     ("quorum", "text"),
     [(True, "Corosync expects 4 votes of 3 members"), (False, "the cluster has no quorum")],

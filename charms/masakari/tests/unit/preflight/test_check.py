@@ -229,7 +229,9 @@ def test_power_controllers_that_are_slow_or_failed_once(
 ) -> None:
     cloud.add_segment("rack1", *ALL)
 
-    def inspect(runner: object, *, controllers: Controllers, hosts: list[str]) -> list[Problem]:
+    def inspect(
+        runner: object, *, controllers: Controllers, hosts: list[str], units: int
+    ) -> list[Problem]:
         assert hosts == list(ALL)
         controllers.answers |= {
             ONE: Answer(1.0, "", 20.0, "MAAS answers with HTTP 503", 1),

@@ -23,7 +23,7 @@ def seen(
 ) -> testing.State:
     """A leader that has looked: a guest has no place, one hypervisor no fencing device."""
     problem = Problem(TWO, "no fencing device", "add one")
-    monkeypatch.setattr("workload.cluster.Cluster.inspect", lambda self, hosts: [problem])
+    monkeypatch.setattr("workload.cluster.Cluster.inspect", lambda self, hosts, units: [problem])
     cloud.add_segment("rack1", ONE, TWO)
     cloud.boot(ONE, "big", ram=99999)
     record = machine.host.path(str(out_of_service.RECORD))

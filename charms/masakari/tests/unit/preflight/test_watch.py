@@ -27,7 +27,7 @@ def watched(
     state: testing.State, machine: Machine, cloud: RoomyCloud, monkeypatch: pytest.MonkeyPatch
 ) -> testing.State:
     """A leader whose segments have hosts, which the cluster can all fence."""
-    monkeypatch.setattr("workload.cluster.Cluster.inspect", lambda self, hosts: [])
+    monkeypatch.setattr("workload.cluster.Cluster.inspect", lambda self, hosts, units: [])
     cloud.add_segment("rack1", ONE, TWO, THREE)
     cloud.boot(ONE, "big", ram=99999)
     keep(machine)

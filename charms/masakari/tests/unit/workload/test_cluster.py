@@ -168,7 +168,9 @@ class TestHealth:
         """Each is asked seldom, and spoken of only when it fails twice."""
         known: list[dict[str, object]] = []
 
-        def inspect(runner: object, *, hosts: object, controllers: Controllers) -> list[Problem]:
+        def inspect(
+            runner: object, *, hosts: object, controllers: Controllers, units: int
+        ) -> list[Problem]:
             known.append(dict(controllers.answers))
             controllers.answers["hv1.maas"] = Answer(1.0, "on", 0.5, "", 0)
             return [Problem("hv1.maas", "is ill", "heal it")]

@@ -37,6 +37,8 @@ MANAGE += "crm_resource -r {0} --cleanup, "
 MANAGE += "then crm_resource -r {0} --meta --delete-parameter is-managed"
 
 RING = "corosync-cfgtool -R, on a masakari unit"
+LISTED = "a unit was removed, and Juju 4 does not tell hacluster: restart jujud-machine-* on each "
+LISTED += "masakari unit, then " + RING
 
 LIMIT = "run readmit-hosts if only the network had died and is back, "
 LIMIT += "allow-fencing if the hosts are dead"
@@ -94,6 +96,7 @@ def inspect(
     clock: Callable[[], float] = time.time,
     hosts: Collection[str] = (),
     controllers: Controllers | None = None,
+    units: int = 0,
 ) -> list[Problem]:
     """Look for everything that stands in the way of fencing a hypervisor.
 
@@ -109,6 +112,7 @@ def inspect(
         hosts: those of the failover segments that are enabled.
         controllers: the hypervisors' power controllers, of which those are asked that are due;
             none where it is not given, and none while a hypervisor is being fenced.
+        units: how many members there are to be; 0 where that is not known.
 
     Returns:
         the problems, those of the whole cluster first; empty when all is well.
@@ -127,8 +131,9 @@ def inspect(
         return sorted(problems)
     counted = ring(runner)
     outdated = counted if counted is not None and counted.outdated else None
+    gone = counted if counted is not None and counted.listed_beyond(units) else None
     if not status.quorum:
-        cure = RING if outdated else "bring the other masakari units back"
+        cure = RING if outdated else LISTED if gone else "bring the other masakari units back"
         return [Problem("", "the cluster has no quorum", cure)]
     if not status.stonith_enabled:
         text = "STONITH is disabled: no hypervisor can be fenced, so none will be recovered"
@@ -139,6 +144,9 @@ def inspect(
     if outdated is not None:
         text = f"Corosync expects {outdated.expected} votes of {outdated.configured} members"
         problems.append(Problem("", text, RING))
+    elif gone is not None:
+        text = f"Corosync counts {gone.configured} members, of {units} units"
+        problems.append(Problem("", text, LISTED))
     stopped = _guard_problems(status, cib, devices, refused(), clock())
     problems += stopped
     for device in devices.values():

@@ -37,6 +37,18 @@ class Votes:
         """Whether members are expected that the configuration does not have any more."""
         return self.expected > self.configured
 
+    def listed_beyond(self, units: int) -> bool:
+        """Whether the configuration itself still has a member that is gone.
+
+        Juju 4 sends hacluster's other units no `hanode-relation-departed` for a unit that was
+        removed, and shows them its databag until their agents are restarted (seen with 4.0.15).
+        With the next unit that is added, charm-hacluster configures both.
+
+        Args:
+            units: how many there are; 0 where that is not known.
+        """
+        return 0 < units < self.configured
+
 
 def count(runner: Runner, conf: Path = CONF) -> Votes | None:
     """Count the votes; None where Corosync or its list of members is not there to be asked.
