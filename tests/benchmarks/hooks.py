@@ -32,6 +32,9 @@ LIMIT = 7.0
 LOOK = "health.json"
 """When masakari's charm last looked at the cluster: a clock, not a change."""
 
+MACHINE = "3"
+"""The unit's machine in Juju."""
+
 RUNS = 9
 SETTLING = 6
 """Hooks within which a unit that has everything has nothing left to do."""
@@ -57,7 +60,8 @@ COMMANDS = (
     ),
     *("usermod", "masakari-manage", "su", "runuser", "setpriv"),
 )
-_CHANGES = ("relation-set", "open-port", "close-port", "apt-get", "usermod")
+READY = ["status-set", "--application=False", "active", "--", "Unit is ready"]
+_CHANGES = ("relation-set", "open-port", "close-port", "apt-get", "usermod", "crm_attribute")
 _VERBS = {"start", "stop", "restart", "reload", "enable", "disable", "mask", "unmask"}
 
 
@@ -101,7 +105,7 @@ class Unit:
             "JUJU_UNIT_NAME": model["unit"],
             "JUJU_MODEL_NAME": "bench",
             "JUJU_MODEL_UUID": "8c5b1f0e-5d2f-4f43-8e64-0c6b0c3f7d11",
-            "JUJU_MACHINE_ID": "3",
+            "JUJU_MACHINE_ID": MACHINE,
             "JUJU_PRINCIPAL_UNIT": model["principal"],
             "JUJU_VERSION": "3.6.14",
             "JUJU_HOOK_NAME": "config-changed",
@@ -143,7 +147,7 @@ class Unit:
         """Run hooks until one changes nothing; return what that one called.
 
         Raises:
-            RuntimeError: each one changes something.
+            RuntimeError: each one changes something, or the unit is not ready then.
         """
         self.hook()
         # What leaders alone do is done. They also ask the cluster, which here forgets all it is
@@ -160,6 +164,8 @@ class Unit:
             changes = [" ".join(call) for call in calls if _changes(call)]
             changes += [str(path) for path, _ in self.files().items() ^ before.items()]
             if not changes:
+                if calls[-1] != READY:
+                    raise RuntimeError(f"{self.charm} is not ready: {calls[-1]}")
                 return calls
         raise RuntimeError(f"{self.charm}: every hook changes something: {changes}")
 
@@ -195,6 +201,7 @@ def describe(charm: str) -> dict[str, Any]:
         state, principal = model.complete(), ""
         files["/etc/group"] = machine.GROUPS
         files["/usr/bin/masakari-api"] = files["/usr/bin/masakari-engine"] = ""
+        files["/usr/lib/python3/dist-packages/masakari-14.0.0.egg-info/PKG-INFO"] = ""
         answers = {"crm_mon": machine.CRM_MON, "cibadmin": machine.CIB, "ip": "[]",
                    "crm_node": "node1\n"}  # fmt: skip
     else:
@@ -209,6 +216,7 @@ def describe(charm: str) -> dict[str, Any]:
             state = hypervisor.state(hypervisor.keystone())
         else:
             state = hypervisor.state(hypervisor.hacluster())
+            answers = {"cibadmin": _connected(hypervisor, files)}
     return {
         "unit": unit, "principal": principal, "leader": state.leader, "ports": [],
         "stopped": [] if charm == "masakari" else ["pacemaker"],
@@ -216,6 +224,18 @@ def describe(charm: str) -> dict[str, Any]:
         "relations": {str(r.id): _relation(r, unit, principal) for r in state.relations},
         "networks": {n.binding_name: _network(n) for n in state.networks} | {"": _network(None)},
     }  # fmt: skip
+
+
+def _connected(hypervisor: Any, files: dict[str, str]) -> str:
+    """Return what cibadmin prints on a hypervisor that its cluster is connected to."""
+    import instance_ha_common.testing
+
+    with tempfile.TemporaryDirectory() as root:
+        host = instance_ha_common.testing.fake_host(Path(root))
+        for path, text in files.items():
+            host.write(path, text)
+        hypervisor.connect(host, machine=MACHINE)
+        return str(host.runner.run(["cibadmin"]).stdout)
 
 
 def _options(directory: Path) -> dict[str, Any]:

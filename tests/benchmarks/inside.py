@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import charm
-import ops
+from instance_ha_common.juju.charm import run
 from instance_ha_common.machine.commands import Runner
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.packages import Apt
@@ -35,10 +35,10 @@ def main() -> None:
         import reconcile
 
         charm.make_workload = lambda: reconcile.Workload(host, probe=lambda port: True)
-        ops.main(charm.MasakariCharm)
+        run(charm.MasakariCharm)
     elif sys.argv[1] == "masakari-monitors":
         charm.MasakariMonitorsCharm.make_host = staticmethod(lambda: host)
-        ops.main(charm.MasakariMonitorsCharm)
+        run(charm.MasakariMonitorsCharm)
     else:
         from workload.pacemaker_remote import PacemakerRemote
 
@@ -47,7 +47,7 @@ def main() -> None:
         remote.make_remote = staticmethod(
             lambda host: PacemakerRemote(host, accepts=lambda address, port, wait=0.0: True)
         )
-        ops.main(remote)
+        run(remote)
 
 
 main()
