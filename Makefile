@@ -13,7 +13,7 @@ MASAKARI ?= 17
 SEEDS ?= 2000
 SEED ?= 1
 
-.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks scale lab faults matrix bench operations methods models masakari simulate bundles format lock clean
+.PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks scale lab faults matrix ceph bench operations methods models masakari simulate bundles format lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ faults: venv ## every fault of the list: more than an hour; COUNT=500 SEED=1: so
 
 matrix: venv ## the network matrix under Consul, row by row: about half an hour
 	$(BIN)/tox run -e matrix
+
+ceph: venv ## guests whose disks are on Ceph, and storage as a second fence: half an hour
+	$(BIN)/tox run -e ceph
 
 operations: venv ## the known commands, passwords, addresses, TLS, options, units, removal: an hour
 	$(BIN)/tox run -e operations
