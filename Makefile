@@ -89,7 +89,7 @@ simulate: venv ## the recovery protocol in virtual time: SEEDS=how many SEED=the
 	$(BIN)/tox run $(MASAKARI:%=-e simulate-masakari%) -- $(if $(MUTATIONS),--mutations,\
 		$(if $(EXPLORE),--explore $(EXPLORE),--seeds $(SEEDS) --first $(SEED)))
 
-bench: venv ## how soon guests come back, next to what upstream's settings give: two hours
+bench: venv ## how soon instances come back, next to upstream's settings and the floor: three hours
 	$(BIN)/python -m jujulab.bench
 
 bundles: venv ## verify the bundle with every combination of overlays by Juju's rules

@@ -1,6 +1,8 @@
-"""The benchmark: how soon instances come back, next to what the upstream charms' settings give.
+"""The benchmark: how soon instances come back.
 
-It can be interrupted and goes on where it was: each run is kept as soon as it is over.
+Next to it is what the upstream charms' settings give, and the floor, which is what the parts need
+with nobody's code between them (see `floor`). It can be interrupted and goes on where it was: each
+run is kept as soon as it is over.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from jujulab.bench import results as benchresults
 from jujulab.bench.bench import SCENARIOS, Bench
-from jujulab.bench.results import OURS, UPSTREAM, Results, ResultsError
+from jujulab.bench.results import FLOOR, OURS, UPSTREAM, Results, ResultsError
 from jujulab.cloud.connection import CloudError
 from jujulab.cloud.console import Console, StepError
 from jujulab.errors import LabError
@@ -19,12 +21,15 @@ from jujulab.files import REPOSITORY
 from jujulab.juju import pack
 from jujulab.machines.lab import Lab
 
+MODES = (OURS, FLOOR, UPSTREAM)
+
 
 def report(results: Results) -> list[str]:
     """Print the table, and return what must not have happened."""
     titles = {name: scenario.title for name, scenario in SCENARIOS.items()}
     print("\nSeconds since the fault: median (least-most).\n")
-    print(benchresults.table(results, titles))
+    floors = {name: scenario.floor or name for name, scenario in SCENARIOS.items()}
+    print(benchresults.table(results, titles, floors))
     for run in results.runs:
         for problem in run.problems:
             print(f"{run.scenario}, {run.mode}: {problem}")
@@ -38,9 +43,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), help="these faults"
     )
-    parser.add_argument(
-        "--mode", nargs="+", choices=(OURS, UPSTREAM), default=[OURS, UPSTREAM], help="these only"
-    )
+    parser.add_argument("--mode", nargs="+", choices=MODES, default=list(MODES), help="these only")
     parser.add_argument(
         "--output",
         type=Path,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jujulab.files import replace_text
 
-OURS, UPSTREAM = "ours", "upstream"
+OURS, UPSTREAM, FLOOR = "ours", "upstream", "floor"
+"""With whose configuration, or by hand (see `floor`)."""
 
 COLUMNS = ("detected", "fenced", "notified", "evacuating", "active", "outage")
 """The phases: seconds since the fault, in the order in which they come; `active` is the last
@@ -28,7 +29,7 @@ class Run:
 
     Attributes:
         scenario: what was done; see `bench.SCENARIOS`.
-        mode: with whose configuration: `ours` or `upstream`.
+        mode: `OURS`, `UPSTREAM` or `FLOOR`.
         started: when, in seconds since the epoch.
         load: the machine's load average of the minute before.
         seconds: by the names of `COLUMNS`; what was not seen is missing.
@@ -116,8 +117,17 @@ class Results:
     def ratio(self, scenario: str, column: str) -> float | None:
         """Return how many times longer the upstream median is than ours, if both are known."""
         ours = self.spread(scenario, OURS, column)
-        theirs = self.spread(scenario, UPSTREAM, column)
-        return theirs.median / ours.median if ours and theirs and ours.median else None
+        return _times(self.spread(scenario, UPSTREAM, column), ours)
+
+    def above_floor(self, scenario: str, column: str, floor: str) -> float | None:
+        """Return how many times longer our median is than the floor's, if both are known.
+
+        Args:
+            scenario: ours.
+            column: of both.
+            floor: the scenario whose floor is meant.
+        """
+        return _times(self.spread(scenario, OURS, column), self.spread(floor, FLOOR, column))
 
     def problems(self) -> list[str]:
         """Return what must not have happened.
@@ -133,26 +143,36 @@ class Results:
         ]
 
 
-def table(results: Results, titles: dict[str, str]) -> str:
+def _times(long: Spread | None, short: Spread | None) -> float | None:
+    return long.median / short.median if long and short and short.median else None
+
+
+def table(results: Results, titles: dict[str, str], floors: Mapping[str, str]) -> str:
     """Return the table for people, and for a README: Markdown.
 
     Args:
         results: the runs.
         titles: scenario -> what it is, in the order of the rows.
+        floors: scenario -> the one whose floor is its own.
     """
     rows = [["fault", "configuration", "runs", *COLUMNS, "load"]]
     for scenario, title in titles.items():
-        for mode in (OURS, UPSTREAM):
+        for mode in (OURS, UPSTREAM, FLOOR):
             runs = results.of(scenario, mode)
             if runs:
                 spreads = (results.spread(scenario, mode, column) for column in COLUMNS)
                 cells = ["-" if spread is None else str(spread) for spread in spreads]
                 rows.append([title, mode, str(len(runs)), *cells, _load(runs)])
-        ratios = [results.ratio(scenario, column) for column in ("active", "outage")]
-        if any(ratios):
-            cells = ["-" if ratio is None else f"{ratio:.1f} times" for ratio in ratios]
-            blank = [""] * (len(COLUMNS) - len(ratios))
-            rows.append([title, "upstream / ours", "", *blank, *cells, ""])
+        ends = ("active", "outage")
+        floor = floors.get(scenario, scenario)
+        for what, ratios in (
+            ("upstream / ours", [results.ratio(scenario, column) for column in ends]),
+            ("ours / floor", [results.above_floor(scenario, end, floor) for end in ends]),
+        ):
+            if any(ratios):
+                cells = ["-" if ratio is None else f"{ratio:.1f} times" for ratio in ratios]
+                blank = [""] * (len(COLUMNS) - len(ratios))
+                rows.append([title, what, "", *blank, *cells, ""])
     return _markdown(rows)
 
 

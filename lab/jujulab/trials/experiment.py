@@ -86,8 +86,12 @@ class Experiment:
             hosts = [hypervisor.fqdn for hypervisor in self._deployment.hypervisors()]
             return self._follow(fault, what, victims, hosts, host, timeout)
 
-    def measure_guest(self) -> Outcome:
-        """Kill the QEMU of the guest tagged HA_Enabled, and follow it until it beats again."""
+    def measure_guest(self, then: Callable[[str], object] = lambda server: None) -> Outcome:
+        """Kill the QEMU of the guest tagged HA_Enabled, and follow it until it beats again.
+
+        Args:
+            then: done with the guest's identifier once its QEMU is killed.
+        """
         name = f"{PREFIX}1"
         server = self._guests.find(PREFIX)[name]
         host = server["OS-EXT-SRV-ATTR:host"]
@@ -95,8 +99,12 @@ class Experiment:
             machine = self._lab.find(host)
             pid = _qemu(machine, server["OS-EXT-SRV-ATTR:instance_name"])
             what = f"kill -9 {pid} (qemu of {name})"
-            kill = ["kill", "-9", pid]
-            return self._follow(lambda: machine.run(kill), what, [name], [host], "")
+
+            def fault() -> None:
+                machine.run(["kill", "-9", pid])
+                then(server["id"])
+
+            return self._follow(fault, what, [name], [host], "")
 
     def _follow(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +12,8 @@ import pytest
 from jujulab.bench import bench
 from jujulab.bench import results as benchresults
 from jujulab.bench.__main__ import arguments
-from jujulab.bench.bench import SCENARIOS, Bench, Scenario
-from jujulab.bench.results import OURS, UPSTREAM, Results, ResultsError, Run, Spread
+from jujulab.bench.bench import SCENARIOS, Bench
+from jujulab.bench.results import FLOOR, OURS, UPSTREAM, Results, ResultsError, Run, Spread
 from jujulab.files import REPOSITORY
 from jujulab.maas.power import BOOT_DELAY, Settings
 from jujulab.trials.timeline import Recovery
@@ -93,7 +93,7 @@ def test_what_fails_the_benchmark(results: Results, mode: str, problem: str, cou
 
 
 def test_the_table(results: Results) -> None:
-    header, line, *rows = benchresults.table(results, TITLES).splitlines()
+    header, line, *rows = benchresults.table(results, TITLES, {}).splitlines()
     assert header.split("|")[1:4] == [" fault       ", " configuration   ", " runs "]
     assert set(line) == {"|", "-"}
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
@@ -144,9 +144,6 @@ class Recorder(Bench):
     def _step(self, title: str) -> Iterator[None]:
         yield
 
-    def ran(self, argv: list[str], **_options: float) -> None:
-        self.log.append(" ".join(argv))
-
     def _run(self, name: str, mode: str) -> None:
         assert self.delay.boot_delay == bench.BOOT_DELAY
         self.log.append(f"{name} {mode}")
@@ -156,8 +153,34 @@ class Recorder(Bench):
 def test_only_what_is_missing_is_measured(results: Results) -> None:
     recorder = Recorder(results)
     recorder.measure(["power", "qemu", "many"], [OURS], 3)
-    assert recorder.log[-7:-2] == ["qemu ours"] * 2 + ["many ours"] * 3
+    assert recorder.log[-7:-2] == ["many ours", *["qemu ours", "many ours"] * 2]
     assert recorder.delay.boot_delay == BOOT_DELAY
+
+
+def test_ours_and_the_floor_take_turns_and_upstreams_follow(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.measure(["qemu"], [OURS, FLOOR, UPSTREAM], 2)
+    measured = [line for line in recorder.log if line.startswith("qemu")]
+    assert measured == ["qemu floor", "qemu ours", "qemu floor", *["qemu upstream"] * 2]
+
+
+def test_a_scenario_without_a_floor_of_its_own_is_held_against_another(results: Results) -> None:
+    results.add(run("power", FLOOR, 6.0))
+    results.add(run("dc", OURS, 12.0))
+    assert results.above_floor("power", "active", "power") == pytest.approx(1.5)
+    assert results.above_floor("dc", "active", "power") == pytest.approx(2)
+    titles = {"dc": "with Pacemaker's controller"}
+    *_, last = benchresults.table(results, titles, {"dc": "power"}).splitlines()
+    assert [cell.strip() for cell in last.split("|")][2:8] == [
+        "ours / floor", "", "", "", "", ""
+    ]  # fmt: skip
+    assert "2.0 times" in last
+    assert results.above_floor("qemu", "active", "qemu") is None
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_scenario_has_a_floor_that_is_measured(name: str) -> None:
+    assert FLOOR in SCENARIOS[SCENARIOS[name].floor or name].modes
 
 
 def test_the_lab_is_left_as_it_was(results: Results) -> None:
@@ -211,64 +234,3 @@ def test_the_command_line() -> None:
     assert arguments([]).only == list(SCENARIOS)
     chosen = arguments(["--runs", "3", "--only", "qemu", "--mode", "ours"])
     assert (chosen.runs, chosen.only, chosen.mode) == (3, ["qemu"], ["ours"])
-
-
-@pytest.mark.parametrize("role", ["connection", "dc", "vip", "leader"])
-def test_the_victim_carries_the_role(
-    role: str, results: Results, victims: Callable[[Results], Bench]
-) -> None:
-    with victims(results)._victim(Scenario("", role=role)) as machine:
-        expected = {"connection": "2", "dc": "1", "vip": "3", "leader": "3"}[role]
-        assert machine.id == expected
-
-
-def test_the_connection_is_moved_to_its_own_machine_for_the_run(
-    results: Results, victims: Callable[[Results], Bench]
-) -> None:
-    made: Any = victims(results)
-    with made._victim(Scenario("", role="connection")):
-        assert made.log == ["crm_resource --resource node2 --move --node m2"]
-    assert made.log[1:] == ["crm_resource --resource node2 --clear"]
-
-
-def test_a_member_is_on_the_machine_whose_storage_is_cut(
-    results: Results, victims: Callable[[Results], Bench]
-) -> None:
-    with victims(results)._victim(SCENARIOS["storage"]) as machine:
-        assert machine.id == "1"
-
-
-def test_the_plain_victim_carries_nothing(
-    results: Results, victims: Callable[[Results], Bench]
-) -> None:
-    with victims(results)._victim(Scenario("")) as machine:
-        assert machine.id == "4"
-
-
-@pytest.fixture
-def victims() -> Callable[[Results], Bench]:
-    """Makes a benchmark with three hypervisors that carry a member each, and one that does not."""
-
-    def make(results: Results) -> Bench:
-        made: Any = Recorder(results)
-        members = [
-            SimpleNamespace(id=f"{n}/lxd/0", hostname=f"m{n}", run=made.ran) for n in (1, 2, 3)
-        ]
-        hosts = [
-            SimpleNamespace(id=str(n), fqdn=f"node{n}", children=[f"{n}/lxd/0"] if n < 4 else [])
-            for n in (1, 2, 3, 4)
-        ]
-        made._deployment = SimpleNamespace(hypervisors=lambda: hosts)
-        made._idle = lambda: True
-        made._cluster = SimpleNamespace(
-            members=members,
-            answering=lambda: members[0],
-            watcher=lambda node: members[int(node[-1]) - 1],
-            controller=lambda: members[0],
-            address_holder=lambda: members[2],
-            leader=lambda: members[2],
-        )
-        bench_: Bench = made
-        return bench_
-
-    return make

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from jujulab.bench import bench
+from jujulab.bench import bench, settling
 from jujulab.bench.__main__ import report
 from jujulab.bench.bench import Bench
-from jujulab.bench.results import OURS, UPSTREAM, Results
+from jujulab.bench.results import FLOOR, OURS, UPSTREAM, Results
+from jujulab.bench.settling import Settling
+from jujulab.bench.victims import Victims
 from jujulab.cloud.console import StepError
 from jujulab.errors import LabError
 from jujulab.trials.experiment import Outcome
@@ -31,7 +33,12 @@ class World:
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.slept: list[float] = []
         monkeypatch.setattr(bench.time, "sleep", self.slept.append)
-        monkeypatch.setattr(bench, "SETTLED", 0.0)
+        monkeypatch.setattr(settling, "SETTLED", 0.0)
+        monkeypatch.setattr(settling.time, "sleep", self.slept.append)
+        self.others = iter(lambda: 0.0, 1.0)
+        monkeypatch.setattr(
+            bench, "Disturbance", lambda *where: SimpleNamespace(seen=lambda: next(self.others))
+        )
         self.log: list[str] = []
         self.unsettled = "node4.maas is not online"
         self.state = "S_IDLE"
@@ -60,7 +67,7 @@ class World:
         )
         self.bench._experiment = SimpleNamespace(
             measure=self.measure,
-            measure_guest=lambda: Outcome(Recovery({}, {"demo-1": 2.1}, {}, {}), []),
+            measure_guest=self.measure_guest,
         )
         self.bench._cluster = SimpleNamespace(
             unsettled=lambda: self.unsettled,
@@ -70,6 +77,15 @@ class World:
             controller=lambda: self.member,
             address_holder=lambda: self.member,
             leader=lambda: self.member,
+        )
+        parts = self.bench._deployment, self.bench._cluster
+        self.bench._settling = Settling(*parts, self.bench._console)
+        self.bench._victims = Victims(*parts, self.bench._settling)
+        self.bench._lab = SimpleNamespace(cgroup_mounts={}, name="juju-lab")
+        self.bench._floor = SimpleNamespace(
+            asleep=lambda host: self.step(f"asleep for {host}"),
+            cut=lambda machine: self.log.append(f"cut {machine.hostname}"),
+            start=lambda server: self.log.append(f"start {server}"),
         )
 
     @contextmanager
@@ -90,6 +106,10 @@ class World:
     def boot_guests(self, count: int, host: str) -> str:
         self.log.append(f"{count} guests on {host}")
         return host
+
+    def measure_guest(self, then: Any = lambda server: None) -> Outcome:
+        then("g1")
+        return Outcome(Recovery({}, {"demo-1": 2.1}, {}, {}), [])
 
     def measure(self, host: str, fault: Any, what: str, timeout: float = 240) -> Outcome:
         self.log.append(f"{what}, at most {timeout:g} s")
@@ -162,6 +182,34 @@ def test_a_cluster_that_is_not_whole_is_not_measured(world: World) -> None:
     world.bench._cluster.look = away
     with pytest.raises(StepError, match=r"node4\.maas is not online"):
         world.bench._run("power", OURS)
+
+
+def test_the_floor_of_a_power_cut_is_done_by_hand_while_this_project_sleeps(
+    world: World,
+) -> None:
+    world.bench._run("power", FLOOR)
+    assert world.log[-2:] == [
+        "asleep for node4.maas",
+        "power cut: node4, recovered by hand, at most 240 s",
+    ]
+    world.bench._run("qemu", FLOOR)
+    assert world.log[-2:] == ["asleep for node4.maas", "start g1"]
+    assert [run.mode for run in world.results.runs] == [FLOOR, FLOOR]
+
+
+def test_a_run_that_was_disturbed_is_done_again(world: World) -> None:
+    world.others = iter([1.5, 0.2])
+    world.bench._run("qemu", OURS)
+    assert "disturbed: what is not the lab used 1.5 processors; it is done again" in world.log
+    (run,) = world.results.runs
+    assert run.problems == []
+
+
+def test_one_that_is_disturbed_again_and_again_says_so(world: World) -> None:
+    world.others = iter([1.5, 0.9, 0.8])
+    world.bench._run("qemu", OURS)
+    (run,) = world.results.runs
+    assert run.problems == ["disturbed: what is not the lab used 0.8 processors, 3 times in a row"]
 
 
 def test_the_report(world: World, capsys: pytest.CaptureFixture[str]) -> None:
