@@ -91,6 +91,8 @@ def test_a_wrong_option_is_blocked_with_the_cure(demo: Deployment, juju: jubilan
     try:
         juju.wait(blocked, timeout=60)
     finally:
+        if REAL_JUJU:  # 4.0.15 tells no unit of an option that is only reset
+            juju.config("masakari", {"evacuation-delay": "0"})
         juju.config("masakari", reset="evacuation-delay")
     juju.wait(lambda status: jubilant.all_active(status, "masakari"), timeout=60)
 
