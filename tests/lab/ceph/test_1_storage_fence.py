@@ -57,17 +57,19 @@ def test_a_power_cut_without_the_storage_fence(trial: Trial, plain: str, ceph: C
     trial.verify(plain)
 
 
+@pytest.mark.parametrize("member", [False, True], ids=["plain", "with-member"])
 def test_the_power_is_gone_and_its_controller_with_it(
-    trial: Trial, plain: str, ceph: Ceph
+    trial: Trial, plain: str, ceph: Ceph, member: bool
 ) -> None:
-    trial.populate(plain, count=GUESTS)
-    with trial.watched(f"power and power controller lost: {plain}"):
-        mute(trial, plain)
-        trial.faults.power_off(trial.machine(plain))
-        trial.await_recovery(plain)
-        assert ceph.address(plain) in ceph.shut_out()
+    host = trial.hypervisors()[1] if member else plain
+    trial.populate(host, count=GUESTS)
+    with trial.watched(f"power and power controller lost: {host}"):
+        mute(trial, host)
+        trial.faults.power_off(trial.machine(host))
+        trial.await_recovery(host)
+        assert ceph.address(host) in ceph.shut_out()
         assert not trial.switched_off()
-    trial.verify(plain, powerless=True)
+    trial.verify(host, powerless=True)
 
 
 @pytest.mark.parametrize("let_in", [False, True], ids=["left-alone", "let-in-by-hand"])
