@@ -260,7 +260,11 @@ class Bench:
                 outcome = self._fault(name, mode, host, machine)
                 others = disturbance.seen()
         seconds = figures(outcome.recovery)
-        return Run(name, mode, started, load, seconds, outcome.problems, roles), others
+        problems = outcome.problems
+        if mode == FLOOR:
+            # MAAS had switched it off, which Pacemaker was not told.
+            problems = [problem for problem in problems if "fenced" not in problem]
+        return Run(name, mode, started, load, seconds, problems, roles), others
 
     def _awake(self, mode: str, host: str) -> AbstractContextManager[object]:
         return self._floor.asleep(host) if mode == FLOOR else nullcontext()

@@ -40,6 +40,7 @@ class World:
             bench, "Disturbance", lambda *where: SimpleNamespace(seen=lambda: next(self.others))
         )
         self.log: list[str] = []
+        self.problems = ["a problem"]
         self.unsettled = "node4.maas is not online"
         self.state = "S_IDLE"
         self.member: Any = SimpleNamespace(id="1/lxd/0", hostname="m1", run=self.run_on_member)
@@ -114,7 +115,7 @@ class World:
     def measure(self, host: str, fault: Any, what: str, timeout: float = 240) -> Outcome:
         self.log.append(f"{what}, at most {timeout:g} s")
         phases: dict[str, float | None] = {"detected": 4.5, "fenced": 5.0}
-        return Outcome(Recovery(phases, {"demo-1": 9.0}, {}, {"demo-1": 8.0}), ["a problem"])
+        return Outcome(Recovery(phases, {"demo-1": 9.0}, {}, {"demo-1": 8.0}), self.problems)
 
 
 @pytest.fixture
@@ -195,6 +196,13 @@ def test_the_floor_of_a_power_cut_is_done_by_hand_while_this_project_sleeps(
     world.bench._run("qemu", FLOOR)
     assert world.log[-2:] == ["asleep for node4.maas", "start g1"]
     assert [run.mode for run in world.results.runs] == [FLOOR, FLOOR]
+
+
+def test_pacemaker_need_not_know_of_a_fence_by_hand(world: World) -> None:
+    world.problems = ["demo-1 was evacuated, but node4 was fenced never", "demo-1 ran twice"]
+    world.bench._run("power", FLOOR)
+    world.bench._run("power", OURS)
+    assert [run.problems for run in world.results.runs] == [world.problems[1:], world.problems]
 
 
 def test_a_run_that_was_disturbed_is_done_again(world: World) -> None:
