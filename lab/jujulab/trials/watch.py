@@ -93,7 +93,16 @@ class Watch:
         for host in dict.fromkeys(homes.values()):
             names = [name for name, home in homes.items() if home == host]
             self.guests.boot(names, host, ha_enabled=ha_enabled)
-        self._homes = dict(homes)
+        self._homes = {}
+        self.follow(homes)
+
+    def follow(self, homes: Mapping[str, str]) -> None:
+        """Follow guests from now on that were booted in whatever way, too.
+
+        Args:
+            homes: name, beginning with `PREFIX` -> hypervisor.
+        """
+        self._homes |= homes
         self._names = {s["id"]: name for name, s in self.guests.find(PREFIX).items()}
         self._pulses = self.guests.pulses(PREFIX)
         self.say(f"guests: {self._homes}")

@@ -86,6 +86,7 @@ def boot(failover: Failover) -> Boot:
             server = {**usual, "name": name, "host": host, **own}
             cloud.post("compute", "/servers", {"server": server}, microversion="2.74")
         failover.guests.wait([name for _, name, _ in servers], host)
+        failover.follow({name: host for _, name, _ in servers})
 
     return make
 

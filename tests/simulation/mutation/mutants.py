@@ -32,7 +32,7 @@ MUTANTS = (
         Edit(
             "workflow.recovery_lock",
             "RecoveryLock.check",
-            "proof.fenced and fenced != proof.fenced:",
+            "proof.fenced and not _same(fenced, proof.fenced):",
             "False:",
         ),
     ),

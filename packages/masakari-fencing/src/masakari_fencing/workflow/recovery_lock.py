@@ -18,7 +18,14 @@ from masakari_fencing import processes
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recoveries import Records, Superseded
-from masakari_fencing.records.recovery import NOTHING, RECOVERED, End, Proof, Record
+from masakari_fencing.records.recovery import (
+    NOTHING,
+    RECOVERED,
+    SAME_FENCE,
+    End,
+    Proof,
+    Record,
+)
 from masakari_fencing.records.storage_fences import StorageFence
 
 INTERVAL = 1.0
@@ -207,7 +214,7 @@ class RecoveryLock:
             # Where the power is off, too, nothing else matters.
             if not fenced and (doubt := self._cut_off(proof)) is not None:
                 raise ProofLost(f"host {self._host}: {doubt}")
-        elif proof is not None and proof.fenced and fenced != proof.fenced:
+        elif proof is not None and proof.fenced and not _same(fenced, proof.fenced):
             raise ProofLost(f"host {self._host} has come back since it was fenced")
 
     def _cut_off(self, proof: Proof) -> str | None:
@@ -241,3 +248,12 @@ class RecoveryLock:
 
     def _is_mine(self, found: Record) -> bool:
         return (found.notification, found.engine) == (self._notification, self._engine)
+
+
+def _same(fenced: float | None, proof: float) -> bool:
+    """Whether a host is as dead as it was.
+
+    Two who have it fenced at once, Pacemaker and a notifier, may do it a second apart: no host
+    has booted in between.
+    """
+    return fenced is not None and abs(fenced - proof) < SAME_FENCE

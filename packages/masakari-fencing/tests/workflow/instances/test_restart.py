@@ -103,6 +103,26 @@ def test_what_did_not_run_is_not_started_only_unlocked(vm: str) -> None:
     assert world.nova.requests == ["unlock g1"]
 
 
+@pytest.mark.parametrize("since", [-60.0, 60.0])
+def test_what_its_owner_told_to_stop_is_stopped_and_not_left_in_error(since: float) -> None:
+    """Nova evacuates none that has a task, so it was reset; whether the stop was heard or not."""
+    world = World(Instance("g1", "active", "powering-off"), vm="error")
+    stop = SimpleNamespace(action="stop", user_id="owner", start_time=stamp(FENCED + since))
+    world.nova.actions["g1"] = [stop]
+    assert world.run() == HOST
+    assert world.nova.requests == ["stop g1"]
+    assert world.guest.vm == "stopped"
+
+
+@pytest.mark.parametrize(("action", "end"), [("stop", "stopped"), ("reboot", "active")])
+def test_what_was_left_in_error_is_as_its_owner_wanted_it_last(action: str, end: str) -> None:
+    """A later attempt took their request back, which its dead host had not heard."""
+    world = World(vm="error")
+    world.acted(("evacuate", OWN), ("start", "owner"), (action, "owner"))
+    assert world.run() == HOST
+    assert world.guest.vm == end
+
+
 def test_what_its_owner_had_locked_stays_locked() -> None:
     world = World(Instance("g1", "active", locked=True), vm="stopped", power=4, locked=True)
     assert world.run() == HOST
@@ -164,9 +184,9 @@ def test_one_that_does_not_start_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "moment", "touched"),
-    [("owner", 1, True), (OWN, 1, False), (None, 1, False), ("owner", -1, False)],
+    ("user", "moment", "touch"),
+    [("owner", 1, "stop"), (OWN, 1, ""), (None, 1, ""), ("owner", -1, "")],
 )
-def test_a_touch_is_somebody_elses_and_since(user: str, moment: float, touched: bool) -> None:
+def test_a_touch_is_somebody_elses_and_since(user: str, moment: float, touch: str) -> None:
     action = SimpleNamespace(action="stop", user_id=user, start_time=stamp(FENCED + moment))
-    assert selection.was_touched([action], FENCED, OWN) is touched
+    assert selection.last_touch([action], FENCED, OWN) == touch

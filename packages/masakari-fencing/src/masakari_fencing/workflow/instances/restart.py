@@ -39,10 +39,17 @@ class Restart(Evacuation):
             text = f"it may run on {left_at}, where its evacuation or migration broke off"
             raise Failed(f"{text}: stop it there before it is started or unlocked")
         actions = self._request(lambda nova: nova.instance_action.list(self._uuid))
-        theirs = selection.was_touched(actions, since, own)
+        touch = selection.last_touch(actions, since, own)
+        # Attempts to evacuate it have left it so, and nobody has seen to that.
+        broken = getattr(server, instances.STATE, "") == "error"
         self.release()
-        if not theirs and wanted(self._before) == "active":
+        if touch and not broken:
+            return self._host
+        goal = "stopped" if touch == "stop" else wanted(self._before)
+        if goal == "active":
             self._restart()
+        elif goal == "stopped" and broken:
+            self._power(server, "stop", goal)
         return self._host
 
     def _restart(self) -> None:

@@ -155,17 +155,17 @@ def powered_off(actions: Iterable[Any], since: float) -> bool:
     return last is not None and last.action == "stop" and not last.user_id and begun >= since
 
 
-def was_touched(actions: Iterable[Any], since: float, own: str | None) -> bool:
-    """Whether a user has done something with an instance.
+def last_touch(actions: Iterable[Any], since: float, own: str | None) -> str:
+    """Return what a user has done last with an instance; empty where none has done anything.
 
     Args:
         actions: novaclient's actions of the instance.
         since: seconds since the epoch.
         own: the user of what recoveries do, which does not count.
     """
-    return any(
-        action.user_id and action.user_id != own and _begun(action) >= since for action in actions
-    )
+    theirs = [one for one in actions if one.user_id and one.user_id != own]
+    found = [(_begun(one), str(one.action)) for one in theirs if _begun(one) >= since]
+    return max(found, default=(since, ""))[1]
 
 
 def _begun(action: Any) -> float:
