@@ -147,24 +147,30 @@ def test_a_cut_cable_stays_cut_over_a_power_cycle(watcher, node, container):
 
 
 @pytest.fixture
-def thawed(node):
-    """Let the machine go on in any case: frozen, it would never boot for the next test."""
+def off_afterwards(node):
+    """Cut the machine's power in any case: one that stands still never boots for the next test."""
     yield
-    node.thaw()
+    node.power_off()
 
 
-@pytest.mark.usefixtures("thawed")
-def test_a_frozen_machine_stands_still_and_can_be_switched_off(node, container):
-    node.run(
-        ["sh", "-c", "(while :; do date +%N >/run/beat; sleep 0.02; done) >/dev/null 2>&1 &"],
-        timeout=10,
-    )
-    # The file is on a tmpfs that only the machine sees.
+def beating(node):
+    """Have the machine write its time all the while, and return the file, which is there.
+
+    It is on a tmpfs that only the machine sees.
+    """
+    words = "(while :; do date +%N >/run/beat; sleep 0.02; done) >/dev/null 2>&1 &"
+    node.run(["sh", "-c", words], timeout=10)
     beat = Path(f"/proc/{node.container.init}/root/run/beat")
     deadline = time.monotonic() + 10
-    while not beat.exists():
+    while not (beat.exists() and beat.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    return beat
+
+
+@pytest.mark.usefixtures("off_afterwards")
+def test_a_frozen_machine_stands_still_and_can_be_switched_off(node, container):
+    beat = beating(node)
     node.freeze()
     assert node.frozen
     assert container.frozen
@@ -181,17 +187,17 @@ def test_a_frozen_machine_stands_still_and_can_be_switched_off(node, container):
     assert (node.state, container.state) == ("off", "off")
 
 
+@pytest.mark.usefixtures("off_afterwards")
 def test_a_kernel_that_panics_runs_its_crash_kernel_alone(node, container):
-    node.run(["sh", "-c", "while sleep 0.1; do date +%N >/run/beat; done >/dev/null 2>&1 &"])
-    init = Path(f"/proc/{node.container.init}/root")
+    beat = beating(node)
     running = node.panic(["sh", "-c", "ip -brief link >/run/links; exec sleep 60"], 0.5)
-    beat = (init / "run/beat").read_text()
+    before = beat.read_text()
     assert (node.state, container.state) == ("on", "off")
     deadline = time.monotonic() + 10
-    while not (init / "run/links").exists():
+    while not beat.with_name("links").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert (init / "run/beat").read_text() == beat
+    assert beat.read_text() == before
     with pytest.raises(subprocess.TimeoutExpired):
         node.run(["true"], timeout=0.3)
     node.power_off()
