@@ -80,7 +80,7 @@ class TestOutOfService:
         ready: testing.State,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(cluster.Cluster, "inspect", lambda self, hosts: [])
+        monkeypatch.setattr(cluster.Cluster, "inspect", lambda self, hosts, units: [])
         with_remote(machine)
         seen = out_of_service.OutOfService(
             hosts=("hv1.maas", "hv2", "hv3"),
