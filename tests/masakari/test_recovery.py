@@ -244,6 +244,39 @@ def test_an_end_that_the_cluster_does_not_take_is_written_when_it_does(
     assert world.process(notification) == "finished"
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_returned_host_needs_no_reserved_host(again: bool, world: World) -> None:
+    """None was free when it failed; it has its instances started, or fails again before that."""
+    world.segment.recovery_method = "reserved_host"
+    world.segment.save()
+    world.add(Server("g1", vm="stopped", power=4))
+    moment = float(int(world.nova.clock()) - 120)
+    world.nova.actions = {"g1": [action("stop", moment + 60, None)]}
+    heard = world.service(HOST).updated_at
+    world.power_cut(moment)
+    notification = world.notify(moment)
+    assert world.process(notification) == "error"
+    assert "No reserved_hosts" in world.refused()
+    back(world)
+    world.service(HOST).updated_at = heard
+    record = world.record()
+    Records(world.cib).write(record, replace(record, down=moment, used=moment))
+    if again:
+        world.power_cut()
+        world.service(HOST).updated_at = stamp(moment)
+        assert world.process(notification) == "error"
+        assert not world.record().down
+        world.add_host("node9.maas", reserved=True)
+        assert world.process(notification) == "finished"
+        assert world.nova.instances["g1"].host == "node9.maas"
+    else:
+        assert world.process(notification) == "finished"
+        assert (world.nova.instances["g1"].vm, world.nova.instances["g1"].host) == ("active", HOST)
+        assert not world.host().on_maintenance
+        assert world.record().end.outcome == RECOVERED
+    assert world.cluster.runner.ran("stonith_admin") == []
+
+
 @pytest.mark.parametrize("method", ["reserved_host", "rh_priority"])
 def test_one_passing_error_uses_no_reserved_host_up(method: str, world: World) -> None:
     world.segment.recovery_method = method

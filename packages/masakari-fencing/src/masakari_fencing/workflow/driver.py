@@ -15,6 +15,7 @@ from typing import Any
 import masakari.conf
 from masakari import exception, objects
 from masakari.engine.drivers.taskflow import driver
+from masakari.objects.fields import FailoverSegmentRecoveryMethod
 
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.pacemaker.tools import PacemakerError
@@ -57,6 +58,9 @@ class FencingDriver(driver.TaskFlowDriver):
             kwargs["reserved_host_list"] = reserved_hosts.available(
                 context, record, reserved_hosts.nearest(this, near)
             )
+            if record is not None and record.down:
+                # What is started where it is needs no reserved host; without any, it would not be.
+                recovery_method, kwargs = FailoverSegmentRecoveryMethod.AUTO, {}
         try:
             super().execute_host_failure(
                 context, host_name, recovery_method, notification_uuid, **kwargs

@@ -9,6 +9,7 @@ option `evacuation-delay`). Masakari finds the classes through the entry points
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, NoReturn
 
 import masakari.conf
@@ -89,12 +90,18 @@ class EnsureHostFencedTask(_HostTask):
         if record is None:
             return
         record, proof = self._prove(this, record)
+        if record.down:
+            # By the segment's method, which this attempt need not have.
+            with contextlib.suppress(Superseded, PacemakerError):
+                this.update(record, down=0.0)
+            self.fail(
+                f"Host '{host_name}' has failed again before its instances were started there"
+            )
         before = record.proof
         # That the power followed is no other fence.
         again = before is not None and not before.storage and before.fenced != proof.fenced
         try:
-            fruitless = record.fruitless + again
-            this.update(record, proof=proof, fruitless=fruitless, down=0.0)
+            this.update(record, proof=proof, fruitless=record.fruitless + again)
         except (Superseded, PacemakerError) as error:
             if not (CONF.fencing.allow_unfenced_recovery and isinstance(error, PacemakerError)):
                 self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
