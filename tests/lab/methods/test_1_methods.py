@@ -147,7 +147,8 @@ def test_reserved_host_that_cannot_be_had(failover: Failover, cause: str) -> Non
     failover.judge(first)
 
     failover.settle()
-    failover.action("return-host", f"host={first}")
+    failover.await_end()  # It was fenced again, which was reported anew.
+    failover.action("return-host", f"host={first}", "--wait=5m")
     failover.await_status("masakari", "Recovery of", present=False)
     failover.await_status_of(ONE, "ACTIVE")
     assert failover.beats(ONE)
