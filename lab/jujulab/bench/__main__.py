@@ -12,16 +12,14 @@ import sys
 from pathlib import Path
 
 from jujulab.bench import results as benchresults
-from jujulab.bench.bench import SCENARIOS, Bench
-from jujulab.bench.results import FLOOR, OURS, UPSTREAM, Results, ResultsError
+from jujulab.bench.bench import ALL, SCENARIOS, Bench
+from jujulab.bench.results import Results, ResultsError
 from jujulab.cloud.connection import CloudError
 from jujulab.cloud.console import Console, StepError
 from jujulab.errors import LabError
 from jujulab.files import REPOSITORY
 from jujulab.juju import pack
 from jujulab.machines.lab import Lab
-
-MODES = (OURS, FLOOR, UPSTREAM)
 
 
 def report(results: Results) -> list[str]:
@@ -43,7 +41,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), help="these faults"
     )
-    parser.add_argument("--mode", nargs="+", choices=MODES, default=list(MODES), help="these only")
+    parser.add_argument("--mode", nargs="+", choices=ALL, default=list(ALL), help="these only")
     parser.add_argument(
         "--output",
         type=Path,

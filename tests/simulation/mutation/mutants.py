@@ -32,7 +32,7 @@ MUTANTS = (
         Edit(
             "workflow.recovery_lock",
             "RecoveryLock.check",
-            "proof.fenced and not _same(fenced, proof.fenced):",
+            "proof.fenced and not same_fence(fenced or 0.0, proof.fenced):",
             "False:",
         ),
     ),
@@ -179,9 +179,9 @@ MUTANTS = (
             "since = 0.0\n",
         ),
         Edit(
-            "workflow.proof.decision",
-            "_unused",
-            "if not record.used or f > record.used + SAME_FENCE",
+            "records.recovery",
+            "Record.unused",
+            "if not self.used or f > self.used + SAME_FENCE",
             "if True",
         ),
         Edit(

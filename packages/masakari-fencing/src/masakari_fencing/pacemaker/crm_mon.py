@@ -212,6 +212,11 @@ class Status:
         """Return the history of one node, in the order in which Pacemaker gives it."""
         return list(self._by_target.get(node, ()))
 
+    def fenced_at(self, node: str) -> list[float]:
+        """Return when a node was fenced for certain, in seconds since the epoch."""
+        events = self.fencing_of(node)
+        return [e.completed for e in events if e.confirmed and e.completed is not None]
+
     def being_fenced(self, node: Node) -> bool:
         """Whether somebody is having the node fenced.
 

@@ -166,10 +166,23 @@ class Record:
         used = max(self.used, fenced)
         return replace(self, returned=True, down=since, used=used, attempts=0, fruitless=0)
 
+    def unused(self, fences: Iterable[float]) -> list[float]:
+        """Return those fences that no recovery has used up."""
+        return [f for f in fences if not self.used or f > self.used + SAME_FENCE]
+
     @property
     def left(self) -> tuple[Instance, ...]:
         """The instances that are not recovered."""
         return tuple(item for item in self.instances or () if not item.done)
+
+
+def same_fence(first: float, second: float) -> bool:
+    """Whether two times are of one fence; 0 is of none.
+
+    Two who have a host fenced at once, Pacemaker and a notifier, may do it a second apart: no host
+    has booted in between.
+    """
+    return bool(first and second) and abs(first - second) < SAME_FENCE
 
 
 def lacks_room(left: Iterable[Instance]) -> bool:

@@ -21,10 +21,10 @@ from masakari_fencing.records.recoveries import Records, Superseded
 from masakari_fencing.records.recovery import (
     NOTHING,
     RECOVERED,
-    SAME_FENCE,
     End,
     Proof,
     Record,
+    same_fence,
 )
 from masakari_fencing.records.storage_fences import StorageFence
 
@@ -214,7 +214,7 @@ class RecoveryLock:
             # Where the power is off, too, nothing else matters.
             if not fenced and (doubt := self._cut_off(proof)) is not None:
                 raise ProofLost(f"host {self._host}: {doubt}")
-        elif proof is not None and proof.fenced and not _same(fenced, proof.fenced):
+        elif proof is not None and proof.fenced and not same_fence(fenced or 0.0, proof.fenced):
             raise ProofLost(f"host {self._host} has come back since it was fenced")
 
     def _cut_off(self, proof: Proof) -> str | None:
@@ -248,12 +248,3 @@ class RecoveryLock:
 
     def _is_mine(self, found: Record) -> bool:
         return (found.notification, found.engine) == (self._notification, self._engine)
-
-
-def _same(fenced: float | None, proof: float) -> bool:
-    """Whether a host is as dead as it was.
-
-    Two who have it fenced at once, Pacemaker and a notifier, may do it a second apart: no host
-    has booted in between.
-    """
-    return fenced is not None and abs(fenced - proof) < SAME_FENCE

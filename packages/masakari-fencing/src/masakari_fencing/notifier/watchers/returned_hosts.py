@@ -23,7 +23,7 @@ from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.records import recoveries
 from masakari_fencing.records.recoveries import Records, Superseded
-from masakari_fencing.records.recovery import FAILED, REFUSED, SAME_FENCE, Record
+from masakari_fencing.records.recovery import FAILED, REFUSED, Record
 
 LOG = logging.getLogger(__name__)
 
@@ -112,9 +112,8 @@ def _dated(record: Record, status: crm_mon.Status) -> Record:
 
     Its instances are down since the first fence that no recovery has used up.
     """
-    events = [e for node in status.named(record.host) for e in status.fencing_of(node.name)]
-    fences = [e.completed for e in events if e.confirmed and e.completed is not None]
-    fences = [fence for fence in fences if not record.used or fence > record.used + SAME_FENCE]
+    names = [node.name for node in status.named(record.host)]
+    fences = record.unused(moment for name in names for moment in status.fenced_at(name))
     if not fences:
         return record
     return replace(record, down=min(fences), used=max(fences))

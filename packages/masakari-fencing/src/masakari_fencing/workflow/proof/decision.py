@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, replace
 
 from masakari_fencing.pacemaker import crm_mon
-from masakari_fencing.records.recovery import FRUITLESS, SAME_FENCE, Record, described
+from masakari_fencing.records.recovery import FRUITLESS, Record, described, same_fence
 
 CLOCK_TOLERANCE = 10.0
 """Seconds that the clocks of two machines, or a late message, may be off."""
@@ -148,7 +148,7 @@ def _judge_cut_off(since: float, record: Record) -> Judgement:
 
     It may run on, and so may its compute service: what that reports says nothing.
     """
-    if _same(since, record.used):
+    if same_fence(since, record.used):
         text = f"its instances were recovered since, at {day_time(record.recovered)}"
         return Judgement(Verdict.DONE, text)
     text = f"cut off from its storage at {day_time(since)}, its power is not confirmed off"
@@ -158,7 +158,7 @@ def _judge_cut_off(since: float, record: Record) -> Judgement:
 def _judge_fenced(
     seen: Observation, fenced: float, report: Report, record: Record, policy: Policy
 ) -> Judgement:
-    used = _same(fenced, record.used)
+    used = same_fence(fenced, record.used)
     if _reports(seen, fenced):
         text = "its compute service has reported since it was fenced: it came back"
         if used:
@@ -173,7 +173,7 @@ def _judge_fenced(
     if used:
         text = f"its instances were recovered after this fence, at {day_time(record.recovered)}"
         return Judgement(Verdict.DONE, text)
-    resumed = record.proof is not None and _same(fenced, record.proof.fenced)
+    resumed = record.proof is not None and same_fence(fenced, record.proof.fenced)
     age = report.generated - fenced
     if age > policy.fence_max_age and not resumed:
         text = f"its last fence is {age:.0f} s older than the reported failure"
@@ -296,26 +296,21 @@ def _down_since(seen: Observation, record: Record, policy: Policy, fence: float)
 
 
 def _unused(seen: Observation, record: Record) -> list[float]:
-    return [f for f in fences(seen) if not record.used or f > record.used + SAME_FENCE]
+    return record.unused(fences(seen))
 
 
 def fences(seen: Observation) -> list[float]:
     """Return when the host was fenced, from the history, which outlasts the host's return."""
-    events = seen.status.fencing_of(seen.node.name)
-    return [event.completed for event in events if event.confirmed and event.completed is not None]
+    return seen.status.fenced_at(seen.node.name)
 
 
 def _by_word(seen: Observation) -> bool:
     """Whether the recorded fence is the word of an operator, who needs to wait for no device."""
     return any(
-        event.delegate == crm_mon.A_HUMAN and _same(event.completed or 0.0, seen.fenced or 0.0)
+        event.delegate == crm_mon.A_HUMAN
+        and same_fence(event.completed or 0.0, seen.fenced or 0.0)
         for event in seen.status.fencing_of(seen.node.name)
     )
-
-
-def _same(first: float, second: float) -> bool:
-    """Whether two times are of one fence; 0 is of none."""
-    return bool(first and second) and abs(first - second) < SAME_FENCE
 
 
 def _again(policy: Policy, text: str) -> Judgement:
