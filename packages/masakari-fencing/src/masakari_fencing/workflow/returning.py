@@ -6,25 +6,14 @@ when the host was fenced, where nobody came to evacuate them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-import masakari.conf
-from eventlet import greenpool
-
-from masakari_fencing.records import progress
-from masakari_fencing.records.progress import Moved
 from masakari_fencing.records.recovery import Instance, Record
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
 from masakari_fencing.workflow.instances import recovery, selection
-from masakari_fencing.workflow.instances.evacuation import wanted
 from masakari_fencing.workflow.instances.reading import Reading
-from masakari_fencing.workflow.instances.requests import Failed
 from masakari_fencing.workflow.instances.restart import Restart
-
-CONF = masakari.conf.CONF
 
 
 def restart(
@@ -51,30 +40,13 @@ def restart(
     record = this.update(record, instances=down)
     stopped: list[Exception] = []
 
-    def one(item: Instance) -> tuple[Instance, str]:
-        if stopped:
-            return item, f"Instance {item.uuid} is not begun"
-        begun = time.monotonic()
-        try:
-            task = recovery.task_of(this, record, item, None, Restart)
-            where = task.run_here(record.down, own)
-        except Failed as error:
-            item, text = replace(item, outcome=str(error)), str(error)
-            seconds = time.monotonic() - begun
-            return item, progress.moved(
-                Moved(item.uuid, item.vm_state, seconds=seconds, problem=text)
-            )
-        except Exception as error:
-            stopped.append(error)
-            return item, f"Instance {item.uuid} is left: {error}"
-        found = Moved(item.uuid, item.vm_state, wanted(item), where, time.monotonic() - begun)
-        return replace(item, outcome="recovered" if where else "deleted"), progress.moved(found)
+    def start(item: Instance) -> str:
+        return recovery.task_of(this, record, item, None, Restart).run_here(record.down, own)
 
-    done = []
-    # Only this thread tells: TaskFlow's lock on its details never comes free for others.
-    for item, message in greenpool.GreenPool(CONF.host_failure_recovery_threads).imap(one, down):
-        tell(message, 0.5)
-        done.append(item)
+    def one(item: Instance) -> tuple[Instance, str]:
+        return recovery.done_with(item, start, stopped)
+
+    done = recovery.side_by_side(down, one, tell)
     this.update(record, instances=tuple(done))
     if stopped:
         raise stopped[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -128,39 +128,63 @@ def _evacuate_all(
             ended = replace(item, outcome=str(reason))
             message = progress.moved(Moved(item.uuid, item.vm_state, problem=str(reason)))
         else:
-            if stopped:
-                return item, f"Instance {item.uuid} is not begun"
-            ended, message = move(item)
+            ended, message = done_with(item, place, stopped)
         turns.end(ended)
         return ended, message
+
+    def place(item: Instance) -> str:
+        book.begin(item.uuid)
+        try:
+            _check_disks(this, item.uuid, cut_off)
+            where = hosts.place(item.uuid, functools.partial(to, item))
+        except Failed as error:
+            book.end(item.uuid, "", str(error))
+            raise
+        book.end(item.uuid, where, "")
+        return where
 
     def to(item: Instance, host: str | None) -> str:
         return task_of(this, record, item, target or host, Evacuation).run(fresh=fresh)
 
-    def move(item: Instance) -> tuple[Instance, str]:
-        begun = time.monotonic()
-        try:
-            book.begin(item.uuid)
-            _check_disks(this, item.uuid, cut_off)
-            where = hosts.place(item.uuid, functools.partial(to, item))
-            book.end(item.uuid, where, "")
-        except Failed as error:
-            book.end(item.uuid, "", str(error))
-            item = replace(item, outcome=str(error))
-            seconds = time.monotonic() - begun
-            found = Moved(item.uuid, item.vm_state, seconds=seconds, problem=str(error))
-            return item, progress.moved(found)
-        except Exception as error:
-            stopped.append(error)
-            return item, f"Instance {item.uuid} is left: {error}"
-        seconds = time.monotonic() - begun
-        found = Moved(item.uuid, item.vm_state, goal(item), where, seconds)
-        outcome = "recovered" if where else "deleted"
-        return replace(item, outcome=outcome), progress.moved(found)
+    return side_by_side(left, one, tell)
 
+
+def done_with(
+    item: Instance, run: Callable[[Instance], str], stopped: list[Exception]
+) -> tuple[Instance, str]:
+    """Do what there is to do with an instance; return what became of it, and that in words.
+
+    Args:
+        item: the instance.
+        run: does it, and returns the host on which it is then; empty where it was deleted.
+        stopped: what keeps all from going on that have not begun; added to where it comes from
+            this one, and not empty: nothing is done.
+    """
+    if stopped:
+        return item, f"Instance {item.uuid} is not begun"
+    begun = time.monotonic()
+    try:
+        where = run(item)
+    except Failed as error:
+        seconds, problem = time.monotonic() - begun, str(error)
+        found = Moved(item.uuid, item.vm_state, seconds=seconds, problem=problem)
+        return replace(item, outcome=problem), progress.moved(found)
+    except Exception as error:
+        stopped.append(error)
+        return item, f"Instance {item.uuid} is left: {error}"
+    found = Moved(item.uuid, item.vm_state, goal(item), where, time.monotonic() - begun)
+    return replace(item, outcome="recovered" if where else "deleted"), progress.moved(found)
+
+
+def side_by_side(
+    items: Iterable[Instance],
+    one: Callable[[Instance], tuple[Instance, str]],
+    tell: Callable[[str, float], None],
+) -> list[Instance]:
+    """Do something with some instances at a time, tell of each, and return what became of them."""
     done = []
     # Only this thread tells: TaskFlow's lock on its details never comes free for others.
-    for item, message in greenpool.GreenPool(CONF.host_failure_recovery_threads).imap(one, left):
+    for item, message in greenpool.GreenPool(CONF.host_failure_recovery_threads).imap(one, items):
         tell(message, 0.5)
         done.append(item)
     return done
