@@ -34,7 +34,7 @@ from jujulab.files import REPOSITORY
 from jujulab.maas.power import Settings
 from jujulab.machines.lab import Lab, Machine
 from jujulab.trials import timeline
-from jujulab.trials.deployment import DEPLOYMENT, SEGMENT, Deployment
+from jujulab.trials.deployment import SEGMENT, Deployment, have_fourth
 from jujulab.trials.experiment import Experiment, Outcome
 
 SETTINGS = REPOSITORY / "lab" / "overlays" / "upstream.yaml"
@@ -151,10 +151,7 @@ class Bench:
             StepError: it does not come up.
         """
         self._deployment.deploy_cloud()
-        if len(self._deployment.hypervisors()) < 4:
-            with self._console.step("A fourth hypervisor, on a machine of its own"):
-                self._console.juju("add-unit", "nova-compute")
-                self._console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
+        have_fourth(self._deployment)
         if "masakari" not in self._console.status()["applications"]:
             self._deployment.deploy_overlay()
         hosts = ",".join(machine.fqdn for machine in self._deployment.hypervisors())

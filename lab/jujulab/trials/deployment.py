@@ -309,6 +309,18 @@ def _fence_storage(console: Console) -> None:
     console.juju("config", "masakari", "storage-fencing=parallel")
 
 
+def have_fourth(deployment: Deployment) -> None:
+    """Have a hypervisor more than the bundle's, whose machine carries no member of the cluster.
+
+    Raises:
+        StepError: it does not come up.
+    """
+    if len(deployment.hypervisors()) < 4:
+        with deployment.console.step("A fourth hypervisor, on a machine of its own"):
+            deployment.console.juju("add-unit", "nova-compute")
+            deployment.console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
+
+
 def _unsegmented(member: Machine) -> set[str]:
     """Return the hosts that the cluster's configuration lists as being in no segment."""
     query = ["cibadmin", "--query", "--xpath", f"//nvpair[@name='{NO_SEGMENT}']"]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jujulab.trials.deployment import DEPLOYMENT, SEGMENT, Deployment
+from jujulab.trials.deployment import SEGMENT, Deployment, have_fourth
 from jujulab.trials.trial import Trial
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
@@ -26,9 +26,7 @@ def plain(demo: Deployment) -> str:
     """A hypervisor whose machine carries nothing else."""
     if demo.lab.storage != "ceph":
         pytest.exit("this lab has no Ceph: `make ceph`, or LAB_STORAGE=ceph", returncode=2)
-    if len(demo.hypervisors()) < 4:
-        demo.console.juju("add-unit", "nova-compute")
-        demo.console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
+    have_fourth(demo)
     demo.console.juju("config", "masakari", f"fencing-limit-window={WINDOW}")
     host = max(machine.fqdn for machine in demo.hypervisors())
     demo.console.run_action("masakari/leader", "add-hosts", f"segment={SEGMENT}", f"hosts={host}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from jujulab.trials.deployment import DEPLOYMENT, SEGMENT, Deployment
+from jujulab.trials.deployment import SEGMENT, Deployment, have_fourth
 from jujulab.trials.trial import Trial
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
@@ -27,9 +27,7 @@ so that none has to wait for those before it."""
 @pytest.fixture(scope="session")
 def plain(demo: Deployment) -> str:
     """A hypervisor whose machine carries nothing else."""
-    if len(demo.hypervisors()) < 4:
-        demo.console.juju("add-unit", "nova-compute")
-        demo.console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
+    have_fourth(demo)
     demo.console.juju("config", "masakari", f"fencing-limit-window={WINDOW}")
     host = max(machine.fqdn for machine in demo.hypervisors())
     demo.console.run_action("masakari/leader", "add-hosts", f"segment={SEGMENT}", f"hosts={host}")

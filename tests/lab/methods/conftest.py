@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from jujulab.cloud.console import StepError
-from jujulab.trials.deployment import DEPLOYMENT, SEGMENT, Deployment
+from jujulab.trials.deployment import SEGMENT, Deployment, have_fourth
 from jujulab.trials.failover import Failover
 from jujulab.trials.watch import PREFIX
 
@@ -19,9 +19,7 @@ so that none has to wait for those before it."""
 @pytest.fixture(scope="session")
 def four(demo: Deployment) -> Iterator[Deployment]:
     """The deployment with a hypervisor to spare: one fails, one is full, one is in reserve."""
-    if len(demo.hypervisors()) < 4:
-        demo.console.juju("add-unit", "nova-compute")
-        demo.console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
+    have_fourth(demo)
     options = (f"fencing-limit-window={WINDOW}", "remote-reconnect-interval=20")
     demo.console.juju("config", "masakari", *options)
     host = max(machine.fqdn for machine in demo.hypervisors())

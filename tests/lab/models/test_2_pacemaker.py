@@ -10,7 +10,7 @@ import pytest
 from cluster_lab import LabCluster
 from cluster_model import ModelCluster
 from jujulab.cloud.console import poll
-from jujulab.trials.deployment import DEPLOYMENT, SEGMENT, Deployment
+from jujulab.trials.deployment import SEGMENT, Deployment, have_fourth
 from jujulab.trials.trial import Trial
 from masakari_fencing import alert
 from masakari_fencing.pacemaker import cibadmin, crm_node, tools
@@ -53,9 +53,7 @@ class Both:
 @pytest.fixture(scope="module")
 def module(demo: Deployment) -> Iterator[Both]:
     """The deployment with a hypervisor whose machine has no member, and no guests."""
-    if len(demo.hypervisors()) < 4:
-        demo.console.juju("add-unit", "nova-compute")
-        demo.console.wait_active("the fourth hypervisor", timeout=DEPLOYMENT)
+    have_fourth(demo)
     options = (f"fencing-limit-window={WINDOW}", "remote-reconnect-interval=20")
     demo.console.juju("config", "masakari", *options)
     nodes = sorted(machine.fqdn for machine in demo.hypervisors())
