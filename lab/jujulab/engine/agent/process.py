@@ -19,6 +19,9 @@ Sink = Callable[[str, str], None]
 _DRAIN = 0.05
 """Seconds that output may still arrive after the end of its process."""
 
+_ONCE_RECORDED = 'read -r go && exec "$@" </dev/null'
+"""Waits for a line of its input, and becomes the program that its arguments name."""
+
 
 def run(
     machine: LabMachine,
@@ -31,6 +34,9 @@ def run(
     """Run a process in a machine until it ends.
 
     A process that it leaves in the background may keep its output open; that is not waited for.
+
+    Nothing of the program runs before ``record`` names it: a controller that dies in between
+    leaves a shell that finds its input closed and ends.
 
     Args:
         machine: Where it runs.
@@ -46,18 +52,26 @@ def run(
         OSError: The process could not be started.
     """
     process = machine.popen(
-        argv,
+        ["/bin/sh", "-c", _ONCE_RECORDED, "sh", *argv],
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    write_private(record, f"{process.pid} {_start_time(process.pid)}")
     try:
+        write_private(record, f"{process.pid} {_start_time(process.pid)}")
+        _let_go(process)
         _follow(process, sink)
         return process.wait()
     finally:
         record.unlink(missing_ok=True)
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """Have the shell become the program, unless it has ended with its machine already."""
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(b"\n")
 
 
 def _follow(process: subprocess.Popen[bytes], sink: Sink) -> None:
@@ -111,22 +125,27 @@ def _start_time(pid: int) -> str:
 def kill_leftover(record: Path) -> None:
     """Kill what a controller that died had been running, so that it can be run again."""
     try:
-        pid, started = record.read_text().split()
+        number, started = record.read_text().split()
+        pid = int(number)
     except (OSError, ValueError):
         record.unlink(missing_ok=True)
         return
-    if started == _start_time(int(pid)):
-        for victim in _descendants(int(pid)):
+    if started == _start_time(pid):
+        for victim in _stopped(pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
     record.unlink(missing_ok=True)
 
 
-def _descendants(pid: int) -> list[int]:
-    """Return a process and all below it, parents first."""
+def _stopped(pid: int) -> list[int]:
+    """Stop a process and all below it, and return them.
+
+    Each is stopped before its children are listed, so that none has one more afterwards.
+    """
     found = [pid]
     for current in found:
         with contextlib.suppress(OSError):
+            os.kill(current, signal.SIGSTOP)
             for task in Path(f"/proc/{current}/task").iterdir():
                 found += [int(child) for child in (task / "children").read_text().split()]
     return found
