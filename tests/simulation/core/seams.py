@@ -17,6 +17,7 @@ import os
 import pathlib
 import socket
 import sys
+import threading
 import time
 import types
 import uuid
@@ -42,6 +43,7 @@ NOVA: list[Any] = []
 _real_time, _real_monotonic, _real_sleep = time.time, time.monotonic, time.sleep
 _real_uuid4, _real_pid = uuid.uuid4, os.getpid
 _real_hostname, _real_connect = socket.gethostname, socket.create_connection
+_real_start = threading.Thread.start
 
 
 def _time() -> float:
@@ -115,6 +117,17 @@ class _Connection(contextlib.AbstractContextManager[Any]):
 def _utcnow(with_timezone: bool = False) -> datetime.datetime:
     moment = datetime.datetime.fromtimestamp(_time(), datetime.timezone.utc)
     return moment if with_timezone else moment.replace(tzinfo=None)
+
+
+class RealThread(BaseException):
+    """The simulated code has begun a thread that nobody has replaced: its order is no seed's."""
+
+
+def _start_thread(thread: threading.Thread) -> None:
+    task = kernel.current()
+    if task is not None:
+        raise RealThread(f"{thread} of {task.name}")
+    _real_start(thread)
 
 
 class Pool:
@@ -279,6 +292,9 @@ def install() -> None:
 
     database.configure()
     _patch_masakari()
+    threading.Thread.start = _start_thread  # type: ignore[method-assign]
+    # Wherever it is imported from now on, in the middle of a function, too.
+    concurrent.futures.ThreadPoolExecutor = Pool  # type: ignore[misc, assignment]
     real = pathlib.Path
     pathlib.Path = vfs.UnitPath  # type: ignore[misc]
     try:
@@ -435,7 +451,6 @@ def _patch_module(module: Any, polls: bool) -> None:
         # Its threads' answers are waited for in a queue.
         thread = Inline
     stands = {
-        "ThreadPoolExecutor": Pool,
         "threading": types.SimpleNamespace(Thread=thread, Lock=kernel.Lock),
         "greenpool": types.SimpleNamespace(GreenPool=Pool),
         "os": _Os(),
