@@ -138,6 +138,8 @@ class PowerController:
         self.lab = lab
         self.settings = Settings(lab.run_dir)
         self.journal = Journal(lab.run_dir / "maas.jsonl")
+        self._going_off: set[str] = set()
+        self._lock = threading.Lock()
 
     def nodes(self) -> list[Machine]:
         """Return the lab's nodes; containers have no power supply of their own."""
@@ -148,13 +150,23 @@ class PowerController:
         return "on" if node.firmware_until is not None else node.state
 
     def power_off(self, node: Machine) -> None:
-        """Cut a node's power, now or after the power delay."""
+        """Cut a node's power, now or after the power delay.
+
+        Who asks again meanwhile does not have it cut again: that might be after the node was
+        switched on.
+        """
         delay = self.settings.power_delay
-        if delay > 0:
+        if delay <= 0:
+            self._power_off(node)
+            return
+        with self._lock:
+            known = node.id in self._going_off
+            self._going_off.add(node.id)
+        if known:
+            self.journal.write("power_off", node.hostname, "accepted already")
+        else:
             self.journal.write("power_off", node.hostname, "accepted")
             _later(delay, self._power_off, node)
-        else:
-            self._power_off(node)
 
     def power_on(self, node: Machine) -> None:
         """Switch a node on; it boots after the boot delay."""
@@ -176,6 +188,7 @@ class PowerController:
 
     def _power_off(self, node: Machine) -> None:
         started = time.time()
+        self._going_off.discard(node.id)
         node.power_off()
         self.journal.write("power_off", node.hostname, "off", started=started)
 

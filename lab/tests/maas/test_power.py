@@ -94,6 +94,25 @@ def test_a_slow_controller_accepts_first_and_cuts_later(power, node):
     assert [e["result"] for e in journal(power)] == ["accepted", "off"]
 
 
+def test_a_slow_controller_that_is_asked_again_cuts_once(power, node):
+    power.settings.power_delay = 0.1
+    power.power_off(node)
+    time.sleep(0.06)
+    power.power_off(node)
+    deadline = time.monotonic() + 5
+    while node.state == "on" and time.monotonic() < deadline:
+        time.sleep(0.005)
+    power.power_on(node)
+    assert node.booted.wait(5)
+    time.sleep(0.2)
+    assert power.state(node) == "on", "the second request was for the power that is gone"
+    power.settings.power_delay = 0
+    power.power_off(node)
+    assert power.state(node) == "off"
+    results = [e["result"] for e in journal(power) if e["action"] == "power_off"]
+    assert results == ["accepted", "accepted already", "off", "off"]
+
+
 def test_a_node_has_power_while_it_is_in_its_firmware(power, node):
     power.power_off(node)
     power.power_on(node)
