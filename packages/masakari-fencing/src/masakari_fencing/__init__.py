@@ -29,7 +29,7 @@ DRIVER = "fencing_driver"
 """Value of `[DEFAULT] notification_driver`: Masakari's own, which ends each recovery's record."""
 
 INSTANCE_RECOVERY_TASKS = (
-    "pre:['stop_instance_promptly_task'],main:['start_instance_task'],"
+    "pre:['stop_instance_promptly_task'],main:['start_instance_persistently_task'],"
     "post:['confirm_instance_active_task']"
 )
 """Value of `[taskflow_driver_recovery_flows] instance_failure_recovery_tasks`."""

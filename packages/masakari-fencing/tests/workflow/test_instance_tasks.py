@@ -1,4 +1,4 @@
-"""The prompt stop of a failed guest, below Masakari's own task."""
+"""The prompt stop and the start of a failed guest, below Masakari's own tasks."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ class StopInstanceTask:
         self.novaclient.stop_server(self.context, instance_uuid)
 
 
+class StartInstanceTask(StopInstanceTask):
+    """What Masakari's task does with its client, once the guest is stopped."""
+
+    def execute(self, instance_uuid: str) -> None:
+        self.novaclient.start_server(self.context, instance_uuid)
+
+
 class Nova:
     """A guest that is stopped after so many looks."""
 
@@ -47,8 +54,8 @@ class Nova:
         self.calls.append(f"reset to {state}")
         self.task = None
 
-    def start_server(self, context: Any, uuid: str) -> str:
-        return f"start {uuid}"
+    def delete_server(self, uuid: str) -> str:
+        return f"delete {uuid}"
 
 
 @pytest.fixture
@@ -58,6 +65,7 @@ def instances(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     flow = ModuleType(FLOW)
     flow.StopInstanceTask = StopInstanceTask  # type: ignore[attr-defined]
+    flow.StartInstanceTask = StartInstanceTask  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, FLOW, flow)
     errors = ModuleType("masakari.exception")
     errors.SkipInstanceRecoveryException = Skip  # type: ignore[attr-defined]
@@ -70,7 +78,7 @@ def instances(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_it_returns_as_soon_as_the_guest_is_stopped(instances: Any) -> None:
     nova, slept = Nova(looks=3), []
-    stop = instances.PromptStop(nova, sleep=slept.append, clock=lambda: sum(slept))
+    stop = instances.PromptPower(nova, sleep=slept.append, clock=lambda: sum(slept))
     stop.stop_server("context", "uuid")
     assert nova.calls == ["stop", "look", "look", "look"]
     assert slept == [instances.INTERVAL] * 3
@@ -78,14 +86,14 @@ def test_it_returns_as_soon_as_the_guest_is_stopped(instances: Any) -> None:
 
 def test_it_leaves_a_slow_guest_to_masakari(instances: Any) -> None:
     nova, slept = Nova(looks=10**6), []
-    instances.PromptStop(nova, sleep=slept.append, clock=lambda: sum(slept)).stop_server("", "")
+    instances.PromptPower(nova, sleep=slept.append, clock=lambda: sum(slept)).stop_server("", "")
     assert sum(slept) == pytest.approx(instances.PATIENCE, abs=2 * instances.INTERVAL)
 
 
 def test_everything_else_is_masakaris(instances: Any) -> None:
     nova = Nova(looks=0)
     task = instances.PromptStopInstanceTask("context", nova)
-    assert task.novaclient.start_server("context", "uuid") == "start uuid"
+    assert task.novaclient.delete_server("uuid") == "delete uuid"
     task.execute("uuid")
     assert nova.calls == ["look", "stop", "look"]
 
@@ -120,3 +128,95 @@ def test_one_that_another_engine_has_started_meanwhile_is_not_stopped(
     with pytest.raises(Skip):
         instances.PromptStopInstanceTask("context", nova).execute("uuid")
     assert "stop" not in nova.calls
+
+
+class Starting:
+    """A guest that is being started: what Nova shows of it, one second after the other.
+
+    What it shows begins anew with each request that it takes: the first of `shown` at the first,
+    and so on, the last one for all further ones.
+    """
+
+    def __init__(self, *shown: list[tuple[str, str | None] | Exception]) -> None:
+        self.shown = shown
+        self.requests: list[float] = []
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def clock(self) -> float:
+        return self.now
+
+    def start_server(self, context: Any, uuid: str) -> None:
+        self.requests.append(self.now)
+
+    def get_server(self, context: Any, uuid: str) -> Any:
+        states = self.shown[min(len(self.requests), len(self.shown)) - 1]
+        found = states[min(int(self.now - self.requests[-1]), len(states) - 1)]
+        if isinstance(found, Exception):
+            raise found
+        state, task = found
+        return SimpleNamespace(**{"OS-EXT-STS:vm_state": state, "OS-EXT-STS:task_state": task})
+
+
+STARTING, STARTED, GIVEN_UP = ("stopped", "powering-on"), ("active", None), ("stopped", None)
+
+
+def start(instances: Any, nova: Starting) -> None:
+    power = instances.PromptPower(nova, sleep=nova.sleep, clock=nova.clock)
+    power.start_server("context", "uuid")
+
+
+def test_one_that_is_started_is_left_alone(instances: Any) -> None:
+    nova = Starting([STARTING, STARTED])
+    start(instances, nova)
+    assert nova.requests == [0]
+    assert nova.now == pytest.approx(1, abs=0.2)
+
+
+def test_one_whose_start_nova_gave_up_is_started_again(instances: Any) -> None:
+    """Its hypervisor could not ask Keystone or Neutron for a moment."""
+    nova = Starting([STARTING, GIVEN_UP], [STARTING, GIVEN_UP], [STARTING, STARTED])
+    start(instances, nova)
+    assert nova.requests == pytest.approx([0, 2, 4], abs=0.6)
+    assert nova.now < 6
+
+
+def test_one_that_nova_starts_for_long_is_left_to_masakari(instances: Any) -> None:
+    nova = Starting([STARTING])
+    start(instances, nova)
+    assert nova.requests == [0]
+    assert nova.now == pytest.approx(instances.PATIENCE, abs=0.2)
+
+
+def test_one_that_cannot_be_started_is_left_to_masakari_after_a_while(instances: Any) -> None:
+    nova = Starting([STARTING, GIVEN_UP])
+    start(instances, nova)
+    assert nova.now == pytest.approx(instances.START_PATIENCE, abs=1)
+    assert len(nova.requests) <= instances.START_PATIENCE / instances.START_AGAIN + 1
+
+
+def test_a_look_that_nova_does_not_answer_is_done_again(instances: Any) -> None:
+    nova = Starting([RuntimeError("503"), STARTED])
+    start(instances, nova)
+    assert nova.requests == [0]
+
+
+def test_a_start_that_nova_refuses_is_an_error(instances: Any) -> None:
+    nova = Starting([GIVEN_UP])
+
+    def refuse(context: Any, uuid: str) -> None:
+        if nova.requests:
+            raise RuntimeError("409")
+        nova.requests.append(nova.now)
+
+    nova.start_server = refuse  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="409"):
+        start(instances, nova)
+
+
+def test_masakaris_task_starts_it_by_this_client(instances: Any) -> None:
+    nova = Starting([STARTED])
+    instances.PersistentStartInstanceTask("context", nova).execute("uuid")
+    assert nova.requests == [0]

@@ -1,8 +1,12 @@
-"""Masakari's task that stops a failed instance, promptly, and where an earlier request was lost.
+"""Masakari's tasks that stop a failed instance and start it, promptly, and until it is done.
 
 Masakari looks once a second whether Nova has stopped an instance, and starts it only then. An
 instance whose process is gone is stopped within a fraction of a second. So the request to stop
 returns only when that is done, and Masakari's own first look finds it.
+
+Nova takes a request to start and then gives up, with the instance as it was, where something that
+it needs is away for a moment, such as Keystone or Neutron. Masakari waits for that instance until
+its time is up, a minute, and only another attempt starts it. So it is started again at once.
 
 What the broker has lost leaves an instance being stopped or started for ever, and Nova refuses the
 next request. Nova itself, which stops what does not run, takes some seconds.
@@ -27,12 +31,20 @@ PATIENCE = 3.0
 """Seconds after which the rest is left to Masakari: this instance takes longer, as one
 that runs."""
 
+START_PATIENCE = 60.0
+"""Seconds for which an instance is started again: Masakari's own default, which waits as long."""
+
+START_AGAIN = 2.0
+"""Seconds between two requests to start an instance."""
+
+SLOW_INTERVAL = 0.5
+"""Seconds between two looks at an instance that is not started promptly."""
 
 _BUSY = "being stopped or started"
 
 
-class PromptStop:
-    """Masakari's client for Nova; its `stop_server` returns when the instance is stopped.
+class PromptPower:
+    """Masakari's client for Nova, which returns when an instance is stopped, or has been started.
 
     Args:
         api: the client, a `masakari.compute.nova.API`.
@@ -72,12 +84,40 @@ class PromptStop:
             if getattr(server, instances.STATE, "") == "stopped":
                 return
 
+    def start_server(self, context: Any, uuid: str) -> None:
+        """Start an instance, and again where Nova has given up.
+
+        Args:
+            context: of the request.
+            uuid: the instance's.
+
+        Raises:
+            masakari.exception.MasakariException: Nova refuses.
+        """
+        self._api.start_server(context, uuid)
+        begun = asked = self._clock()
+        while (now := self._clock()) < begun + START_PATIENCE:
+            self._sleep(INTERVAL if now < begun + PATIENCE else SLOW_INTERVAL)
+            try:
+                server = self._api.get_server(context, uuid)
+            except Exception:  # noqa: S112 - whatever it raises: it is asked again
+                continue
+            now, task = self._clock(), getattr(server, instances.TASK, None)
+            if task:
+                if now >= asked + PATIENCE:
+                    return
+            elif getattr(server, instances.STATE, "") != "stopped":
+                return
+            elif now >= asked + START_AGAIN:
+                self._api.start_server(context, uuid)
+                asked = now
+
 
 class PromptStopInstanceTask(instance_failure.StopInstanceTask):
     """Masakari's `StopInstanceTask`, with a client that waits by itself."""
 
     def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
-        super().__init__(context, PromptStop(novaclient), **kwargs)
+        super().__init__(context, PromptPower(novaclient), **kwargs)
 
     def execute(self, instance_uuid: str) -> None:
         """Stop an instance.
@@ -106,3 +146,10 @@ class PromptStopInstanceTask(instance_failure.StopInstanceTask):
         if getattr(server, instances.TASK, None) in instances.POWERING:
             return _BUSY
         return str(getattr(server, instances.STATE, ""))
+
+
+class PersistentStartInstanceTask(instance_failure.StartInstanceTask):
+    """Masakari's `StartInstanceTask`, with a client that asks until an instance is started."""
+
+    def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
+        super().__init__(context, PromptPower(novaclient), **kwargs)
