@@ -12,6 +12,7 @@ RELEASES := 13 15 16 17 18 19 20 21 22
 MASAKARI ?= 17
 SEEDS ?= 2000
 SEED ?= 1
+LABS ?= 1
 
 .PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks scale lab faults matrix ceph bench operations methods models masakari simulate bundles format lock clean
 
@@ -64,8 +65,8 @@ scale: venv ## processor time of each part with 4 to 3,000 hypervisors in the cl
 lab: venv ## the lab end to end
 	$(BIN)/tox run -e smoke,lab
 
-faults: venv ## every fault of the list: more than an hour; COUNT=500 SEED=1: so many by chance
-	$(BIN)/tox run $(if $(COUNT),-e campaign -- --count $(COUNT) --seed $(SEED),-e faults)
+faults: venv ## every fault of the list: more than an hour; COUNT=500 SEED=1: so many by chance, in LABS=2 labs
+	$(BIN)/tox run $(if $(COUNT),-e campaign -- --count $(COUNT) --seed $(SEED) --labs $(LABS),-e faults)
 
 matrix: venv ## the network matrix under Consul, row by row: about half an hour
 	$(BIN)/tox run -e matrix

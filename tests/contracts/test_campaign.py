@@ -3,6 +3,7 @@
 import collections
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,47 @@ def test_a_line_that_was_cut_short_is_no_result(campaign, monkeypatch):
     assert journal.read() == {}
     journal.write(first, 61.0, None)
     assert json.loads(journal.path.read_text())["round"] == 0
+
+
+def test_two_labs_share_the_rounds(campaign, monkeypatch):
+    monkeypatch.setenv("LAB_FAULTS", "30")
+    shares = []
+    for share in ("1/2", "2/2"):
+        monkeypatch.setenv("LAB_SHARE", share)
+        shares.append([one.number for one in campaign.pending()])
+    assert not set(shares[0]) & set(shares[1])
+    assert sorted(shares[0] + shares[1]) == [one.number for one in campaign.rounds(1, 30)]
+    assert abs(len(shares[0]) - len(shares[1])) <= 1
+
+
+def test_each_lab_is_deployed_anew_while_that_helps(campaign, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("LAB_HOME", str(tmp_path / "lab"))
+    started = []
+
+    def run(command, *, env, stdout, **_options):
+        """Do two rounds of those that are left, and break; the second lab breaks at once."""
+        started.append((env["LAB_HOME"], env["LAB_SHARE"], stdout and Path(stdout.name).name))
+        with monkeypatch.context() as inside:
+            for name in ("LAB_FAULTS", "LAB_SEED", "LAB_SHARE"):
+                inside.setenv(name, env[name])
+            for one in campaign.pending()[:2] if env["LAB_SHARE"] == "1/2" else ():
+                campaign.Journal(4).write(one, 60.0, None)
+
+    monkeypatch.setattr(campaign.subprocess, "run", run)
+    # One after the other: what they set in the environment is the process's.
+    monkeypatch.setattr(campaign, "ThreadPoolExecutor", lambda _labs: ThreadPoolExecutor(1))
+    assert campaign.main(["--count", "15", "--seed", "4", "--labs", "2"]) == 1
+    first = [entry for entry in started if entry[1] == "1/2"]
+    (second,) = [entry for entry in started if entry[1] == "2/2"]
+    rounds = list(campaign.rounds(4, 15))
+    assert len(first) == (len(rounds[::2]) + 1) // 2
+    assert {home for home, *_ in first} == {str(tmp_path / "lab")}
+    assert second == (str(tmp_path / "lab-2"), "2/2", "lab-2.log")
+    assert f"in {len(rounds[::2])} of {len(rounds)} rounds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--count", "0"], ["--count", "5", "--labs", "0"]])
+def test_less_than_one_is_refused(campaign, capsys, words):
+    with pytest.raises(SystemExit):
+        campaign.main(words)
+    assert "at least one" in capsys.readouterr().err

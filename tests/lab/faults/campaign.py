@@ -7,7 +7,8 @@ two, with something else that breaks meanwhile; or does what must not cost anybo
 kills a guest. Every round is judged from outside, and then the lab is made whole again. What came
 of a round is a line in `.cache/faults/campaign-SEED.jsonl`: a campaign that is begun again goes on
 after the last line, and runs the rounds again that failed. Where the lab itself is broken after a
-failure, it is deployed anew, up to `LABS` times.
+failure, it is deployed anew, up to `DEPLOYMENTS` times. With ``--labs 2`` the rounds are shared
+between two labs beside each other; what the second one prints is in `.cache/faults/lab-2.log`.
 """
 
 from __future__ import annotations
@@ -22,16 +23,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import kinds
+from jujulab import files
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 JOURNALS = REPOSITORY / ".cache" / "faults"
-LABS = 10
-"""Deployments, at most, in one call."""
+DEPLOYMENTS = 10
+"""Of a lab, at most, in one call."""
 
 LOST, TWO, HARMLESS, GUEST = "lost", "two lost", "harmless", "guest"
 SHAPES = {LOST: 55, TWO: 10, HARMLESS: 20, GUEST: 15}
@@ -177,10 +180,18 @@ class Journal:
 
 
 def pending() -> list[Round]:
-    """Return the rounds that this process is to run: LAB_FAULTS faults of the seed LAB_SEED."""
+    """Return the rounds that this process is to run: LAB_FAULTS faults of the seed LAB_SEED.
+
+    LAB_SHARE, such as ``1/2``, says which part of them is this lab's.
+    """
     count, seed = int(os.environ["LAB_FAULTS"]), int(os.environ.get("LAB_SEED", "1"))
+    share, labs = map(int, os.environ.get("LAB_SHARE", "1/1").split("/"))
     done = Journal(seed).read()
-    return [one for one in rounds(seed, count) if one.number not in done]
+    return [
+        one
+        for one in rounds(seed, count)
+        if one.number not in done and one.number % labs == share - 1
+    ]
 
 
 def summary(seed: int, count: int) -> tuple[str, bool]:
@@ -200,28 +211,73 @@ def summary(seed: int, count: int) -> tuple[str, bool]:
     return "\n".join(lines), len(ran) == len(wanted) and not failed
 
 
+class LabRun:
+    """One of the labs, which runs its share of the rounds.
+
+    Args:
+        number: from 1 on; the first is the lab of all other commands.
+        labs: how many there are.
+        options: of the command line.
+    """
+
+    def __init__(self, number: int, labs: int, options: argparse.Namespace) -> None:
+        home = files.lab_home()
+        self._environment = os.environ | {
+            "LAB_FAULTS": str(options.count),
+            "LAB_SEED": str(options.seed),
+            "LAB_SHARE": f"{number}/{labs}",
+            "LAB_HOME": str(home if number == 1 else home.with_name(f"{home.name}-{number}")),
+        }
+        self._log = None if number == 1 else JOURNALS / f"lab-{number}.log"
+        self._journal = Journal(options.seed)
+        self._mine = {
+            one.number
+            for one in rounds(options.seed, options.count)
+            if one.number % labs == number - 1
+        }
+
+    def run(self) -> None:
+        """Run the rounds that are left, in a lab that is deployed anew where it broke."""
+        test = Path(__file__).with_name("test_7_campaign.py")
+        command = [sys.executable, "-m", "pytest", "-c", "tests/lab/pytest.ini", str(test)]
+        for _ in range(DEPLOYMENTS):
+            before = self._left()
+            if not before:
+                return
+            with contextlib.ExitStack() as stack:
+                log = None if self._log is None else stack.enter_context(self._log.open("ab"))
+                subprocess.run(
+                    command, cwd=REPOSITORY, env=self._environment, check=False,
+                    stdout=log, stderr=log,
+                )  # fmt: skip
+            if self._left() == before:
+                return
+
+    def _left(self) -> set[int]:
+        return self._mine - set(self._journal.read())
+
+
 def main(argv: list[str]) -> int:
     """Run a campaign to its end; the exit status is 1 if a round failed or was not run."""
     parser = argparse.ArgumentParser(prog="campaign", description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, required=True, help="how many faults, at least")
     parser.add_argument("--seed", type=int, default=1, help="decides which (default 1)")
+    parser.add_argument(
+        "--labs", type=int, default=1,
+        help="labs beside each other, 5 GiB of memory each (default 1)",
+    )  # fmt: skip
     options = parser.parse_args(argv)
-    if options.count < 1:
-        parser.error("--count: at least one fault")
-    journal = Journal(options.seed)
-    journal.forget_failures()
-    os.environ |= {"LAB_FAULTS": str(options.count), "LAB_SEED": str(options.seed)}
-    test = Path(__file__).with_name("test_7_campaign.py")
-    command = [sys.executable, "-m", "pytest", "-c", "tests/lab/pytest.ini", str(test)]
-    try:
-        for _ in range(LABS):
-            before = len(journal.read())
-            subprocess.run(command, cwd=REPOSITORY, check=False)
-            left = pending()
-            if not left or len(journal.read()) == before:
-                break
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here")
+    for name in ("count", "labs"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name}: at least one")
+    Journal(options.seed).forget_failures()
+    with ThreadPoolExecutor(options.labs) as threads:
+        runs = [LabRun(number + 1, options.labs, options) for number in range(options.labs)]
+        try:
+            for ended in [threads.submit(run.run) for run in runs]:
+                ended.result()
+        except KeyboardInterrupt:
+            print("\ninterrupted; the same command goes on from here")
     text, well = summary(options.seed, options.count)
     print(text)
     return 0 if well else 1
