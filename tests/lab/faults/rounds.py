@@ -13,9 +13,13 @@ from jujulab.cloud.console import poll
 from jujulab.trials import verdict
 from jujulab.trials.failover import Failover
 from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError
+from masakari_fencing.openstack.evacuations import SPAWN_LIMIT
 
 QUIET = 12.0
 """Seconds after something harmless in which a fencing would have happened: it takes about 10."""
+
+WELL = RECOVERY_TIMEOUT + SPAWN_LIMIT
+"""Seconds until every guest is well: a rebuild whose end Nova cannot write down is waited for."""
 
 RUNS, OFF = "active", "stopped"
 
@@ -112,7 +116,7 @@ class RoundTrial(Failover):
 
     def _await_well(self, lost: Collection[str], killed: Collection[str]) -> None:
         """Wait until every guest is as it has to be; then judge everything."""
-        poll(lambda: not list(self._wrong(lost, killed)), RECOVERY_TIMEOUT, 1)
+        poll(lambda: not list(self._wrong(lost, killed)), WELL, 1)
         self.repairs.close()
         problems = self._unsafe(lost)
         problems += verdict.out_of_service(self.cloud.compute_services(), lost)

@@ -123,7 +123,14 @@ def test_a_rebuild_that_has_not_begun_to_start_the_guest_is_waited_for_briefly(t
     for age, waits in ((evacuations.GATED_LIMIT - 1, True), (evacuations.GATED_LIMIT + 1, False)):
         nova = Nova(record("pre-migrating", age))
         assert bool(nova.under_way("guest", task)) is waits
-        assert nova.under_way("guest", "rebuild_spawning")
+        assert nova.under_way("guest", evacuations.SPAWNING)
+
+
+def test_one_that_is_starting_is_waited_for_as_long_as_neutron_may_take() -> None:
+    for age, waits in ((evacuations.SPAWN_LIMIT - 1, True), (evacuations.SPAWN_LIMIT + 1, False)):
+        nova = Nova(record("pre-migrating", age))
+        assert bool(nova.under_way("guest", evacuations.SPAWNING)) is waits
+        assert nova.under_way("guest")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,17 @@ long before it is known to be dead."""
 GATED = frozenset({"rebuilding", "rebuild_block_device_mapping"})
 """Nova's tasks of a rebuild that has not begun to start the instance."""
 
+SPAWN_LIMIT = 360.0
+"""Seconds in which a new host has started an instance whose disks are there: a minute more than it
+waits for Neutron (`vif_plugging_timeout` of nova-compute, 300). One that was broken off, as by a
+database that is away when its end is to be written, Nova never ends; it is asked for again where
+it may run (`left_at`), and nowhere else."""
+
+SPAWNING = "rebuild_spawning"
+"""Nova's task of a rebuild that starts the instance."""
+
+_LIMITS = {**dict.fromkeys(GATED, GATED_LIMIT), SPAWNING: SPAWN_LIMIT}
+
 CONDUCTOR = "nova-conductor"
 
 QUIET = 5.0
@@ -93,7 +104,7 @@ def under_way_now(
     migrations = [
         item for item in nova.migrations.list(host=host) if not only or item.instance_uuid == only
     ]
-    rebuild = min(limit, GATED_LIMIT) if task in GATED else limit
+    rebuild = min(limit, _LIMITS.get(task, limit))
     if not under_way(migrations, host, now=now, limit=rebuild, accepted=limit):
         return []
     dead = _fenced(nova)

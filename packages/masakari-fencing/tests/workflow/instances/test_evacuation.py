@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fencing_nova import FakeNova, HttpError, Server
+from masakari_fencing.openstack import evacuations
 from masakari_fencing.records.recoveries import Superseded
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances import requests, selection
@@ -278,7 +279,7 @@ def test_one_that_may_run_is_waited_for_longer_and_never_started_elsewhere() -> 
     begun = world.time
     with pytest.raises(Failed, match=r"it may run on node2\.maas.*before it is started"):
         world.run(fresh=False)
-    assert world.time - begun >= 1800
+    assert world.time - begun >= evacuations.SPAWN_LIMIT
     assert "evacuate g1 to node2.maas" in world.nova.requests
     world.evacuation().release()
     assert world.guest.locked, "started where Nova shows it, it would run twice"
