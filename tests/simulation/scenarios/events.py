@@ -13,6 +13,9 @@ from simulation.world import Guest, Hypervisor
 STOPPED = {"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}
 ONLINE = {"event": "STOPPED", "cluster_status": "ONLINE", "host_status": "NORMAL"}
 
+NOTICED = 5.0
+"""Seconds from a host's boot until it is connected to: the notifiers look every 3 s."""
+
 
 def later(sim: Simulation, seconds: float, what: Callable[..., Any], *args: Any) -> None:
     """Have something happen later; nothing is over before it has."""
@@ -25,8 +28,10 @@ def die(sim: Simulation, name: str = "node1") -> None:
     if not host.power:
         return
     sim.world.note_fault(f"{name} loses its power")
-    # What has not booted since its fence has nothing that could fail.
-    host.failed = sim.kernel.now if host.up else host.failed
+    # What has not booted since its fence has nothing that could fail; what has just booted nobody
+    # can have noticed, and without power it runs nothing.
+    if host.up and sim.kernel.now - host.booted > NOTICED:
+        host.failed = sim.kernel.now
     sim.world.power_off(host)
     host.out = True
 
