@@ -233,7 +233,11 @@ class Simulation:
         world = self.world
         state = (
             tuple((h.power, h.up, h.remote, h.compute, len(h.qemu)) for h in world.hosts.values()),
-            tuple((g.host, g.vm_state, g.task_state, g.locked) for g in world.guests.values()),
+            tuple(
+                # None has another hash in each process, before Python 3.12.
+                (g.host, g.vm_state, g.task_state or "", g.locked)
+                for g in world.guests.values()
+            ),
             tuple(
                 (r.role, r.unclean, bool(r.fenced), r.fencing is None)
                 for r in self.cluster.remotes.values()
