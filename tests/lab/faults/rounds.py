@@ -13,13 +13,13 @@ from jujulab.cloud.console import poll
 from jujulab.trials import verdict
 from jujulab.trials.failover import Failover
 from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError
-from masakari_fencing.openstack.evacuations import SPAWN_LIMIT
 
 QUIET = 12.0
 """Seconds after something harmless in which a fencing would have happened: it takes about 10."""
 
-WELL = RECOVERY_TIMEOUT + SPAWN_LIMIT
-"""Seconds until every guest is well: a rebuild whose end Nova cannot write down is waited for."""
+WELL = RECOVERY_TIMEOUT + 360.0
+"""Seconds until every guest is well: a rebuild whose end Nova cannot write down is waited for
+during 360 (`SPAWN_LIMIT` of masakari_fencing)."""
 
 RUNS, OFF = "active", "stopped"
 
