@@ -160,8 +160,8 @@ class PowerController:
             self._power_off(node)
             return
         with self._lock:
-            known = node.id in self._going_off
-            self._going_off.add(node.id)
+            known = node.hostname in self._going_off
+            self._going_off.add(node.hostname)
         if known:
             self.journal.write("power_off", node.hostname, "accepted already")
         else:
@@ -188,7 +188,7 @@ class PowerController:
 
     def _power_off(self, node: Machine) -> None:
         started = time.time()
-        self._going_off.discard(node.id)
+        self._going_off.discard(node.hostname)
         node.power_off()
         self.journal.write("power_off", node.hostname, "off", started=started)
 
