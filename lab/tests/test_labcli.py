@@ -64,6 +64,7 @@ def test_the_power_controller_is_set_and_shown(lab, capsys):
         (["maas", "boot-delay", "soon"], "lab: maas boot-delay: give a number of seconds\n"),
         (["maas", "boot-delay", "-1"], "give a number of seconds\n"),
         (["maas", "power-delay"], "give a number of seconds\n"),
+        (["maas", "answer-delay", "inf"], "give a number of seconds\n"),
         (["maas", "outage", "maybe"], "give on or off\n"),
         (["exec", "node1"], "give a command after --\n"),
         (["exec", "node1", "--", "true"], "is not running\n"),

@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 from jujulab.bench import results as benchresults
-from jujulab.bench.bench import ALL, SCENARIOS, Bench
+from jujulab.bench.bench import Bench
 from jujulab.bench.results import Results, ResultsError
+from jujulab.bench.scenarios import ALL, SCENARIOS
 from jujulab.cloud.connection import CloudError
 from jujulab.cloud.console import Console, StepError
 from jujulab.errors import LabError
@@ -27,7 +28,8 @@ def report(results: Results) -> list[str]:
     titles = {name: scenario.title for name, scenario in SCENARIOS.items()}
     print("\nSeconds since the fault: median (least-most).\n")
     floors = {name: scenario.floor or name for name, scenario in SCENARIOS.items()}
-    print(benchresults.table(results, titles, floors))
+    plain = {name: scenario.plain for name, scenario in SCENARIOS.items() if scenario.plain}
+    print(benchresults.table(results, titles, floors, plain))
     for run in results.runs:
         for problem in run.problems:
             print(f"{run.scenario}, {run.mode}: {problem}")

@@ -15,7 +15,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,8 @@ import yaml
 
 from jujulab.bench.disturbance import MOST, Disturbance
 from jujulab.bench.floor import Floor
-from jujulab.bench.results import FLOOR, OURS, UPSTREAM, Results, Run
+from jujulab.bench.results import FLOOR, POWER_ONLY, UPSTREAM, Results, Run
+from jujulab.bench.scenarios import SCENARIOS
 from jujulab.bench.settling import SETTLED, Settling
 from jujulab.bench.victims import Victims
 from jujulab.cloud.cluster import Cluster
@@ -55,6 +55,9 @@ BOOT_DELAY = 600.0
 upstream's settings Nova refuses the evacuation from a host that is back before it, as one whose
 firmware takes less than three minutes would be, and the guests stay down for good."""
 
+SLOW = 10.0
+"""Seconds that a slow power controller takes to say whether a node is on."""
+
 HOOKS = "5m"
 """Juju's own interval of update-status; the lab's of a minute keeps a core busy now and then."""
 
@@ -65,49 +68,6 @@ APART = 45.0
 """Seconds between two faults, at least: Masakari takes an equal report within 30 for a duplicate
 (`duplicate-notification-interval`), and a host that dies again so soon waits for it."""
 
-
-@dataclass(frozen=True)
-class Scenario:
-    """One kind of fault.
-
-    Attributes:
-        title: for people.
-        guests: how many are on the hypervisor.
-        role: what its machine carries besides; empty for nothing.
-        modes: with which configurations it is measured.
-        matrix: Consul watches the networks, and only that of the storage is cut.
-        floor: the scenario whose floor is this one's, too; empty: its own, if it has any.
-    """
-
-    title: str
-    guests: int = 3
-    role: str = ""
-    modes: tuple[str, ...] = (OURS,)
-    matrix: bool = False
-    floor: str = ""
-
-
-ALL = (OURS, FLOOR, UPSTREAM)
-
-SCENARIOS = {
-    "power": Scenario("power cut, 3 guests", modes=ALL),
-    "connection": Scenario(
-        "... with the member that watches it", role="connection", floor="power"
-    ),
-    "dc": Scenario("... with Pacemaker's controller", role="dc", floor="power"),
-    "vip": Scenario("... with the API's virtual addresses", role="vip", floor="power"),
-    "leader": Scenario("... with Juju's leader", role="leader", floor="power"),
-    "many": Scenario("power cut, 20 guests", guests=20, modes=(OURS, FLOOR)),
-    "qemu": Scenario("a guest's QEMU killed", modes=ALL),
-    "storage": Scenario(
-        "storage network cut, 3 guests",
-        role="member",
-        modes=(OURS, UPSTREAM),
-        matrix=True,
-        floor="power",
-    ),
-}
-"""The floor of a power cut is that of a cut of one network, too: what is done then is the same."""
 
 TRIES = 3
 """Runs in a row that may be disturbed until that counts as a problem of the run."""
@@ -172,14 +132,17 @@ class Bench:
             StepError, LabError, CloudError: the lab is not what it should be.
         """
         names = list(scenarios)
-        ways = [[mode for mode in modes if mode != UPSTREAM], [m for m in modes if m == UPSTREAM]]
+        apart = [UPSTREAM, POWER_ONLY]  # each has a configuration of its own
+        ways = [[mode for mode in modes if mode not in apart]]
+        ways += [[mode] for mode in modes if mode in apart]
         # Consul last: it takes its share of the machine's time.
         for matrix, way in itertools.product((False, True), ways):
             wanted = [
                 (name, mode)
                 for name in names
                 for mode in way
-                if SCENARIOS[name].matrix == matrix and mode in SCENARIOS[name].modes
+                if SCENARIOS[name].matrix == matrix
+                and SCENARIOS[name].applies(mode, self._lab.storage)
             ]
             if all(len(self._results.of(*one)) >= runs for one in wanted):
                 continue
@@ -201,25 +164,29 @@ class Bench:
     @contextmanager
     def _configured(self, mode: str, matrix: bool) -> Iterator[None]:
         """Have the options of a mode; ours are the defaults, but for the window of the limit."""
-        self._configure(upstream=mode == UPSTREAM, matrix=matrix)
+        self._configure(mode, matrix=matrix)
         try:
             yield
         finally:
-            if mode == UPSTREAM:
-                self._configure(upstream=False, matrix=matrix)
+            if mode in (UPSTREAM, POWER_ONLY):
+                self._configure("", matrix=matrix)
             # The lab is left as it was: whoever waits for a status would wait long.
             self._console.juju("model-config", "--reset", "update-status-hook-interval")
             self._console.juju("config", "masakari", "--reset", "fencing-limit-window")
 
-    def _configure(self, *, upstream: bool, matrix: bool) -> None:
-        with self._console.step(f"The {UPSTREAM if upstream else 'default'} configuration"):
+    def _configure(self, mode: str, *, matrix: bool) -> None:
+        own = mode if mode in (UPSTREAM, POWER_ONLY) else "default"
+        with self._console.step(f"The configuration: {own}"):
             for application, options in settings().items():
                 self._console.juju("config", application, "--reset", ",".join(options))
             if matrix:
                 self._deployment.deploy_consul()  # whose overlay has options, too
-            for application, options in settings().items() if upstream else ():
+            for application, options in settings().items() if mode == UPSTREAM else ():
                 pairs = [f"{name}={_text(value)}" for name, value in options.items()]
                 self._console.juju("config", application, *pairs)
+            if self._lab.storage == "ceph":
+                second = "off" if mode in (UPSTREAM, POWER_ONLY) else "parallel"
+                self._console.juju("config", "masakari", f"storage-fencing={second}")
             window = f"fencing-limit-window={FENCING_WINDOW}"
             self._console.juju("config", "masakari", window)
             self._console.wait_active("the configuration", timeout=SETTLED)
@@ -283,7 +250,26 @@ class Bench:
                 machine.restore()
         dead = ", ".join([machine.hostname, *machine.children])
         limit = {"timeout": UPSTREAM_TIMEOUT} if mode == UPSTREAM else {}
-        return self._experiment.measure(host, machine.power_off, f"power cut: {dead}", **limit)
+        with self._controller(SCENARIOS[name].controller, machine) as powerless:
+            return self._experiment.measure(
+                host, machine.power_off, f"power cut: {dead}", powerless=powerless, **limit
+            )
+
+    @contextmanager
+    def _controller(self, kind: str, machine: Machine) -> Iterator[bool]:
+        """Have a machine's power controller be slow or mute; yield whether nothing fences it.
+
+        It is fenced once its controller answers again, before it is switched on.
+        """
+        power = Settings(self._lab.run_dir)
+        power.answer_delay = SLOW if kind == "slow" else 0.0
+        power.mute = {machine.hostname} if kind == "mute" else set()
+        try:
+            yield kind == "mute"
+        finally:
+            power.answer_delay, power.mute = 0.0, ()
+            if kind == "mute":
+                self._settling.await_clean(machine.fqdn)
 
 
 def _cut_storage(machine: Machine) -> None:

@@ -14,6 +14,9 @@ from jujulab.files import replace_text
 OURS, UPSTREAM, FLOOR = "ours", "upstream", "floor"
 """With whose configuration, or by hand (see `floor`)."""
 
+POWER_ONLY = "power only"
+"""Ours where the disks are on Ceph, without the storage as a second fence."""
+
 COLUMNS = ("detected", "fenced", "notified", "evacuating", "active", "outage")
 """The phases: seconds since the fault, in the order in which they come; `active` is the last
 guest's. `outage` is the longest pause in a guest's heartbeat."""
@@ -29,7 +32,7 @@ class Run:
 
     Attributes:
         scenario: what was done; see `bench.SCENARIOS`.
-        mode: `OURS`, `UPSTREAM` or `FLOOR`.
+        mode: `OURS`, `UPSTREAM`, `FLOOR` or `POWER_ONLY`.
         started: when, in seconds since the epoch.
         load: the machine's load average of the minute before.
         seconds: by the names of `COLUMNS`; what was not seen is missing.
@@ -114,20 +117,16 @@ class Results:
         runs = self.of(scenario, mode)
         return Spread.of([run.seconds[column] for run in runs if column in run.seconds])
 
-    def ratio(self, scenario: str, column: str) -> float | None:
-        """Return how many times longer the upstream median is than ours, if both are known."""
-        ours = self.spread(scenario, OURS, column)
-        return _times(self.spread(scenario, UPSTREAM, column), ours)
-
-    def above_floor(self, scenario: str, column: str, floor: str) -> float | None:
-        """Return how many times longer our median is than the floor's, if both are known.
+    def times(self, column: str, long: tuple[str, str], short: tuple[str, str]) -> float | None:
+        """Return how many times longer one median is than another, if both are known.
 
         Args:
-            scenario: ours.
             column: of both.
-            floor: the scenario whose floor is meant.
+            long: scenario and mode.
+            short: those of what it is held against.
         """
-        return _times(self.spread(scenario, OURS, column), self.spread(floor, FLOOR, column))
+        above, below = self.spread(*long, column), self.spread(*short, column)
+        return above.median / below.median if above and below and below.median else None
 
     def problems(self) -> list[str]:
         """Return what must not have happened.
@@ -139,36 +138,40 @@ class Results:
             f"{run.scenario}, {run.mode}: {problem}"
             for run in self.runs
             for problem in run.problems
-            if run.mode == OURS or "ran twice" in problem
+            if run.mode in (OURS, POWER_ONLY) or "ran twice" in problem
         ]
 
 
-def _times(long: Spread | None, short: Spread | None) -> float | None:
-    return long.median / short.median if long and short and short.median else None
-
-
-def table(results: Results, titles: dict[str, str], floors: Mapping[str, str]) -> str:
+def table(
+    results: Results, titles: dict[str, str], floors: Mapping[str, str], plain: Mapping[str, str]
+) -> str:
     """Return the table for people, and for a README: Markdown.
 
     Args:
         results: the runs.
         titles: scenario -> what it is, in the order of the rows.
         floors: scenario -> the one whose floor is its own.
+        plain: scenario -> the one that it is a worse case of, and is held against.
     """
     rows = [["fault", "configuration", "runs", *COLUMNS, "load"]]
     for scenario, title in titles.items():
-        for mode in (OURS, UPSTREAM, FLOOR):
+        for mode in (OURS, POWER_ONLY, UPSTREAM, FLOOR):
             runs = results.of(scenario, mode)
             if runs:
                 spreads = (results.spread(scenario, mode, column) for column in COLUMNS)
                 cells = ["-" if spread is None else str(spread) for spread in spreads]
                 rows.append([title, mode, str(len(runs)), *cells, _load(runs)])
-        ends = ("active", "outage")
-        floor = floors.get(scenario, scenario)
-        for what, ratios in (
-            ("upstream / ours", [results.ratio(scenario, column) for column in ends]),
-            ("ours / floor", [results.above_floor(scenario, end, floor) for end in ends]),
-        ):
+        ours = (scenario, OURS)
+        comparisons = [
+            ("upstream / ours", (scenario, UPSTREAM), ours),
+            ("power only / ours", (scenario, POWER_ONLY), ours),
+            ("ours / floor", ours, (floors.get(scenario, scenario), FLOOR)),
+        ]
+        if scenario in plain:
+            text = f"ours / {titles.get(plain[scenario], plain[scenario])}"
+            comparisons.append((text, ours, (plain[scenario], OURS)))
+        for what, long, short in comparisons:
+            ratios = [results.times(column, long, short) for column in ("active", "outage")]
             if any(ratios):
                 cells = ["-" if ratio is None else f"{ratio:.1f} times" for ratio in ratios]
                 blank = [""] * (len(COLUMNS) - len(ratios))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 
+from jujulab.cloud.ceph import Ceph
 from jujulab.cloud.cluster import Cluster
 from jujulab.cloud.console import Console, StepError, poll
 from jujulab.errors import LabError
@@ -40,11 +41,29 @@ class Settling:
             hosts = {machine.fqdn: machine for machine in self._deployment.hypervisors()}
             if not poll(lambda: self._connected(hosts), SETTLED, interval=1):
                 raise StepError(f"the cluster is not whole again: {self._cluster.unsettled()}")
+        if self._deployment.lab.storage == "ceph" and not Ceph(
+            self._deployment.lab
+        ).await_empty(SETTLED):
+            raise StepError("Ceph still shuts a hypervisor out that is back")
         self._deployment.restore()
         # Not for statuses: that of a host that has just come back is renewed once in `HOOKS`.
         self._console.wait_idle("the lab", timeout=SETTLED)
         if not poll(self.is_idle, SETTLED, interval=1):
             raise StepError("Pacemaker's controller does not come to rest")
+
+    def await_clean(self, host: str) -> None:
+        """Wait until Pacemaker has fenced a hypervisor that it could not fence.
+
+        Raises:
+            StepError: it has not in time.
+        """
+
+        def clean() -> bool:
+            nodes = self._cluster.look().iterfind(f"nodes/node[@name='{host}']")
+            return all(node.get("unclean") != "true" for node in nodes)
+
+        if not poll(clean, SETTLED, interval=1):
+            raise StepError(f"Pacemaker does not fence {host}")
 
     def _connected(self, hosts: dict[str, Machine]) -> bool:
         """Whether the cluster is whole; a host that is back is not made to wait for its turn."""

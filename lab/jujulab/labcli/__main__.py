@@ -26,6 +26,13 @@ from jujulab.machines.addresses import DEFAULT_SPACE, SPACES
 from jujulab.machines.lab import Lab, Machine, require_root
 from jujulab.trials.faults import Faults
 
+DELAYS = {
+    "boot-delay": "boot_delay",
+    "power-delay": "power_delay",
+    "answer-delay": "answer_delay",
+}
+"""Settings of the power controller in seconds, and their names in `Settings`."""
+
 Command = Callable[[Lab, argparse.Namespace], int | None]
 
 
@@ -99,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
         other.add_argument("argv", nargs="*")
         other.set_defaults(command=command)
     maas = add("maas", _maas, "Show or change the power controller's behaviour.")
-    maas.add_argument("setting", nargs="?", choices=("outage", "boot-delay", "power-delay"))
+    maas.add_argument("setting", nargs="?", choices=("outage", *DELAYS))
     maas.add_argument("value", nargs="?", help="on or off for outage, else seconds")
     return top
 
@@ -204,18 +211,15 @@ def _maas(lab: Lab, arguments: argparse.Namespace) -> None:
         print(f"credentials: {credentials_file(lab)}")
         print(f"process: {lab.maas.pid or 'down'}")
         print(f"outage: {'on' if settings.outage else 'off'}")
-        print(f"boot-delay: {settings.boot_delay:g} s")
-        print(f"power-delay: {settings.power_delay:g} s")
+        for name, attribute in DELAYS.items():
+            print(f"{name}: {getattr(settings, attribute):g} s")
     elif arguments.setting == "outage":
         if arguments.value not in ("on", "off"):
             raise LabError("maas outage: give on or off")
         Faults(lab).maas_outage(arguments.value == "on")
     else:
         seconds = _seconds(arguments.setting, arguments.value)
-        if arguments.setting == "boot-delay":
-            settings.boot_delay = seconds
-        else:
-            settings.power_delay = seconds
+        setattr(settings, DELAYS[arguments.setting], seconds)
 
 
 def _seconds(setting: str, text: str | None) -> float:

@@ -31,6 +31,7 @@ class Settings:
     def __init__(self, run_dir: Path) -> None:
         self._boot_delay = run_dir / "boot-delay"
         self._power_delay = run_dir / "power-delay"
+        self._answer_delay = run_dir / "answer-delay"
         self._outage = run_dir / "maas-outage"
         self._forgotten = run_dir / "maas-forgotten"
         self._mute = run_dir / "maas-mute"
@@ -56,6 +57,18 @@ class Settings:
     @power_delay.setter
     def power_delay(self, seconds: float) -> None:
         replace_text(self._power_delay, f"{seconds:g}\n")
+
+    @property
+    def answer_delay(self) -> float:
+        """Seconds that a management controller takes to say whether its node has power.
+
+        Real MAAS takes as long to answer who asks it for that (`query_power_state`).
+        """
+        return _number(self._answer_delay, 0.0)
+
+    @answer_delay.setter
+    def answer_delay(self, seconds: float) -> None:
+        replace_text(self._answer_delay, f"{seconds:g}\n")
 
     @property
     def outage(self) -> bool:

@@ -14,6 +14,7 @@ import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -128,6 +129,7 @@ class Api:
         if operation and node.hostname in self._power.settings.mute:
             raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "The power controller does not answer.")
         if (method, operation) == ("GET", "query_power_state"):
+            time.sleep(self._power.settings.answer_delay)
             return {"state": self._power.state(node)}
         actions: dict[tuple[str, str], Callable[[Machine], None]] = {
             ("POST", "power_off"): self._power.power_off,

@@ -71,6 +71,8 @@ class Experiment:
         fault: Callable[[], object],
         what: str,
         timeout: float = RECOVERY_TIMEOUT,
+        *,
+        powerless: bool = False,
     ) -> Outcome:
         """Make a fault and follow the guests of a hypervisor until they beat elsewhere.
 
@@ -79,12 +81,13 @@ class Experiment:
             fault: what to do to it.
             what: the same in words.
             timeout: seconds until the recovery counts as failed.
+            powerless: nothing can switch the hypervisor off; see `Judges.unsafe`.
         """
         found = self._guests.find(PREFIX)
         victims = [n for n, s in found.items() if s["OS-EXT-SRV-ATTR:host"] == host]
         with self._console.step(f"{what}, with {len(victims)} guests on {host}"):
             hosts = [hypervisor.fqdn for hypervisor in self._deployment.hypervisors()]
-            return self._follow(fault, what, victims, hosts, host, timeout)
+            return self._follow(fault, what, victims, hosts, host, timeout, powerless)
 
     def measure_guest(self, then: Callable[[str], object] = lambda server: None) -> Outcome:
         """Kill the QEMU of the guest tagged HA_Enabled, and follow it until it beats again.
@@ -114,6 +117,7 @@ class Experiment:
         hosts: Sequence[str],
         lost: str,
         timeout: float = RECOVERY_TIMEOUT,
+        powerless: bool = False,
     ) -> Outcome:
         """Make a fault, and follow some guests until they beat; `lost` is no place for them."""
         names = {s["id"]: name for name, s in self._guests.find(PREFIX).items()}
@@ -141,7 +145,7 @@ class Experiment:
         print("\n" + timeline.render(f"{what}: timeline", observer.events, since=since))
         print("\n  " + timeline.render_phases(recovery))
         judges = Judges(self._deployment, self._cluster, self._guests, PREFIX)
-        problems = judges.unsafe(names, since, [lost] if lost else [])
+        problems = judges.unsafe(names, since, [lost] if lost else [], powerless=powerless)
         if not complete:
             left = [f"{n}: {s['status']}" for n, s in self._guests.find(PREFIX).items()]
             problems.append(f"not recovered within {timeout:g} s: {', '.join(left)}")

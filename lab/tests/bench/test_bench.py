@@ -12,8 +12,18 @@ import pytest
 from jujulab.bench import bench
 from jujulab.bench import results as benchresults
 from jujulab.bench.__main__ import arguments
-from jujulab.bench.bench import SCENARIOS, Bench
-from jujulab.bench.results import FLOOR, OURS, UPSTREAM, Results, ResultsError, Run, Spread
+from jujulab.bench.bench import Bench
+from jujulab.bench.results import (
+    FLOOR,
+    OURS,
+    POWER_ONLY,
+    UPSTREAM,
+    Results,
+    ResultsError,
+    Run,
+    Spread,
+)
+from jujulab.bench.scenarios import SCENARIOS
 from jujulab.files import REPOSITORY
 from jujulab.maas.power import BOOT_DELAY, Settings
 from jujulab.trials.timeline import Recovery
@@ -47,8 +57,9 @@ def test_the_spread_is_the_median_and_the_ends(results: Results) -> None:
 
 
 def test_the_ratio_is_of_the_medians(results: Results) -> None:
-    assert results.ratio("power", "active") == pytest.approx(175.5 / 9)
-    assert results.ratio("qemu", "active") is None
+    ours = ("power", OURS)
+    assert results.times("active", ("power", UPSTREAM), ours) == pytest.approx(175.5 / 9)
+    assert results.times("active", ("qemu", UPSTREAM), ("qemu", OURS)) is None
 
 
 def test_a_machine_with_two_roles_counts_for_both(results: Results) -> None:
@@ -93,7 +104,7 @@ def test_what_fails_the_benchmark(results: Results, mode: str, problem: str, cou
 
 
 def test_the_table(results: Results) -> None:
-    header, line, *rows = benchresults.table(results, TITLES, {}).splitlines()
+    header, line, *rows = benchresults.table(results, TITLES, {}, {}).splitlines()
     assert header.split("|")[1:4] == [" fault       ", " configuration   ", " runs "]
     assert set(line) == {"|", "-"}
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
@@ -130,7 +141,7 @@ class Recorder(Bench):
         self.roles: list[str] = []
         self._results = results
         run_dir = results._path.parent
-        self._lab: Any = SimpleNamespace(run_dir=run_dir)
+        self._lab: Any = SimpleNamespace(run_dir=run_dir, storage="")
         self.delay = Settings(run_dir)
         self._deployment: Any = SimpleNamespace(deploy_consul=lambda: self.log.append("consul"))
         console = SimpleNamespace(
@@ -167,15 +178,43 @@ def test_ours_and_the_floor_take_turns_and_upstreams_follow(results: Results) ->
 def test_a_scenario_without_a_floor_of_its_own_is_held_against_another(results: Results) -> None:
     results.add(run("power", FLOOR, 6.0))
     results.add(run("dc", OURS, 12.0))
-    assert results.above_floor("power", "active", "power") == pytest.approx(1.5)
-    assert results.above_floor("dc", "active", "power") == pytest.approx(2)
+    floor = ("power", FLOOR)
+    assert results.times("active", ("power", OURS), floor) == pytest.approx(1.5)
+    assert results.times("active", ("dc", OURS), floor) == pytest.approx(2)
     titles = {"dc": "with Pacemaker's controller"}
-    *_, last = benchresults.table(results, titles, {"dc": "power"}).splitlines()
+    *_, last = benchresults.table(results, titles, {"dc": "power"}, {}).splitlines()
     assert [cell.strip() for cell in last.split("|")][2:8] == [
         "ours / floor", "", "", "", "", ""
     ]  # fmt: skip
     assert "2.0 times" in last
-    assert results.above_floor("qemu", "active", "qemu") is None
+
+
+def test_a_worse_case_is_held_against_the_plain_one_and_against_power_alone(
+    results: Results,
+) -> None:
+    results.add(run("slow", OURS, 13.5))
+    results.add(run("slow", POWER_ONLY, 27.0))
+    titles = {"power": "power cut", "slow": "slow controller"}
+    rows = benchresults.table(results, titles, {}, {"slow": "power"}).splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[1:3] for row in cells if row[0] == "slow controller"] == [
+        ["ours", "1"], ["power only", "1"], ["power only / ours", ""], ["ours / power cut", ""]
+    ]  # fmt: skip
+    assert [row[7] for row in cells[-2:]] == ["2.0 times", "1.5 times"]
+
+
+def test_what_needs_ceph_is_measured_where_it_is(results: Results) -> None:
+    recorder = Recorder(results)
+    recorder.measure(["unpowered", "slow"], [OURS, POWER_ONLY], 1)
+    assert recorder.log == []
+    recorder._lab.storage = "ceph"
+    recorder.measure(["unpowered", "slow"], [OURS, POWER_ONLY], 1)
+    log = [line for line in recorder.log if "storage-fencing" in line or "config" not in line]
+    assert log == [
+        "config masakari storage-fencing=parallel", "unpowered ours", "slow ours",
+        "config masakari storage-fencing=off", "slow power only",
+        "config masakari storage-fencing=parallel",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -18,6 +18,7 @@ from jujulab.bench.settling import Settling
 from jujulab.bench.victims import Victims
 from jujulab.cloud.console import StepError
 from jujulab.errors import LabError
+from jujulab.maas.power import Settings
 from jujulab.trials.experiment import Outcome
 from jujulab.trials.timeline import Recovery
 
@@ -61,6 +62,7 @@ class World:
             say=self.log.append, step=self.step, wait_idle=lambda what, timeout: None
         )
         self.bench._deployment = SimpleNamespace(
+            lab=SimpleNamespace(storage=""),
             hypervisors=lambda: [self.host],
             power_on=self.power_on,
             restore=lambda: self.log.append("restore"),
@@ -82,7 +84,9 @@ class World:
         parts = self.bench._deployment, self.bench._cluster
         self.bench._settling = Settling(*parts, self.bench._console)
         self.bench._victims = Victims(*parts, self.bench._settling)
-        self.bench._lab = SimpleNamespace(cgroup_mounts={}, name="juju-lab")
+        self.bench._lab = SimpleNamespace(
+            cgroup_mounts={}, name="juju-lab", storage="", run_dir=tmp_path
+        )
         self.bench._floor = SimpleNamespace(
             asleep=lambda host: self.step(f"asleep for {host}"),
             cut=lambda machine: self.log.append(f"cut {machine.hostname}"),
@@ -112,8 +116,12 @@ class World:
         then("g1")
         return Outcome(Recovery({}, {"demo-1": 2.1}, {}, {}), [])
 
-    def measure(self, host: str, fault: Any, what: str, timeout: float = 240) -> Outcome:
+    def measure(
+        self, host: str, fault: Any, what: str, timeout: float = 240, *, powerless: bool = False
+    ) -> Outcome:
         self.log.append(f"{what}, at most {timeout:g} s")
+        power = Settings(self.bench._lab.run_dir)
+        self.controller = (power.answer_delay, set(power.mute), powerless)
         phases: dict[str, float | None] = {"detected": 4.5, "fenced": 5.0}
         return Outcome(Recovery(phases, {"demo-1": 9.0}, {}, {"demo-1": 8.0}), self.problems)
 
@@ -224,3 +232,51 @@ def test_the_report(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.bench._run("power", OURS)
     assert report(world.results) == ["power, ours: a problem"]
     assert "9.0 (9.0-9.0)" in capsys.readouterr().out
+
+
+def test_a_slow_power_controller_is_slow_until_the_run_is_over(world: World) -> None:
+    world.bench._run("slow", OURS)
+    assert world.controller == (bench.SLOW, set(), False)
+    assert Settings(world.bench._lab.run_dir).answer_delay == 0
+
+
+def test_one_that_dies_with_its_machine_is_fenced_before_that_is_on(world: World) -> None:
+    nodes = iter(["true", "false"])
+
+    def look() -> Any:
+        unclean = next(nodes)
+        world.log.append(f"unclean={unclean}")
+        text = f'<r><nodes><node name="node4.maas" unclean="{unclean}"/></nodes></r>'
+        return ElementTree.fromstring(text)  # noqa: S314 - above
+
+    world.bench._settling.settle()
+    world.bench._cluster.look = look
+    settling.SETTLED = 30
+    world.bench._run("unpowered", OURS)
+    assert world.controller == (0, {"node4"}, True)
+    assert world.log[-2:] == ["unclean=true", "unclean=false"]
+    assert Settings(world.bench._lab.run_dir).mute == frozenset()
+
+
+def test_one_that_pacemaker_cannot_fence_ends_the_benchmark(world: World) -> None:
+    world.bench._settling.settle()
+    text = '<r><nodes><node name="node4.maas" unclean="true"/></nodes></r>'
+    world.bench._cluster.look = lambda: ElementTree.fromstring(text)  # noqa: S314 - above
+    with pytest.raises(StepError, match=r"does not fence node4\.maas"):
+        world.bench._run("unpowered", OURS)
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_host_that_ceph_shuts_out_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, empty: bool
+) -> None:
+    monkeypatch.setattr(
+        settling, "Ceph", lambda lab: SimpleNamespace(await_empty=lambda timeout: empty)
+    )
+    world.bench._deployment.lab.storage = "ceph"
+    if empty:
+        world.bench._run("power", OURS)
+        assert len(world.results.runs) == 1
+    else:
+        with pytest.raises(StepError, match="shuts a hypervisor out"):
+            world.bench._run("power", OURS)

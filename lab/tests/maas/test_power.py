@@ -59,10 +59,11 @@ def test_settings_have_defaults_and_survive_rubbish(tmp_path):
     (tmp_path / "boot-delay").write_text("soon")
     assert settings.boot_delay == BOOT_DELAY
     settings.boot_delay = 1.5
-    settings.power_delay = 2
+    settings.power_delay, settings.answer_delay = 2, 10
     settings.outage = True
     again = Settings(tmp_path)
     assert (again.boot_delay, again.power_delay, again.outage) == (1.5, 2, True)
+    assert again.answer_delay == 10
     again.outage = False
     assert not settings.outage
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-
-from jujulab.cloud import disks
+from jujulab.cloud import ceph
 from jujulab.cloud.console import poll
 from jujulab.cloud.heartbeat import Boot
 from jujulab.trials.trial import Trial
@@ -21,26 +18,16 @@ class Ceph:
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
-
-    def command(self, *words: str) -> str:
-        """Run `ceph` on the monitor's machine, as its administrator."""
-        return disks.monitor(self._trial.lab).run(["ceph", *words], timeout=60).stdout
-
-    def shut_out(self) -> set[str]:
-        """Return the addresses all of whose clients are on the blocklist."""
-        answer = self.command("osd", "blocklist", "ls", "--format", "json")
-        entries, _ = json.JSONDecoder().raw_decode(answer.strip())
-        suffix = ":0/0"
-        found = (str(entry["addr"]) for entry in entries)
-        return {address.removesuffix(suffix) for address in found if address.endswith(suffix)}
+        self._ceph = ceph.Ceph(trial.lab)
+        self.shut_out = self._ceph.shut_out
 
     def address(self, host: str) -> str:
         """Return the address from which a hypervisor's clients come."""
-        return str(self._trial.machine(host).addresses["storage"].ip)
+        return ceph.address(self._trial.machine(host))
 
     def let_in(self, host: str) -> None:
         """Take a hypervisor off the blocklist, as somebody might by hand."""
-        self.command("osd", "blocklist", "rm", f"{self.address(host)}:0/0")
+        self._ceph.let_in(self.address(host))
 
     def await_shut_out(self, host: str, timeout: float = 60) -> None:
         """Wait until a hypervisor is on the blocklist.
@@ -57,14 +44,7 @@ class Ceph:
         Raises:
             TrialError: one has not, within the timeout in seconds.
         """
-
-        def empty() -> bool:
-            try:
-                return not self.shut_out()
-            except subprocess.SubprocessError:
-                return False  # asked again
-
-        insist(poll(empty, timeout, 2), "somebody is still shut out")
+        insist(self._ceph.await_empty(timeout), "somebody is still shut out")
 
     def lives(self) -> dict[str, list[Boot]]:
         """Return each guest's lives, as they are on its image now."""
