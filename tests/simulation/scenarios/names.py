@@ -27,6 +27,7 @@ DIRECTED = (
     "reported again",
     "listed late",
     "Nova away meanwhile",
+    "Nova away for nothing",
     "dies without a record",
     "disabled, dies",
     "fails again and again",

@@ -200,6 +200,13 @@ def nova_away_meanwhile(sim: Simulation) -> None:
     events.later(sim, 200.0, events.take_back)
 
 
+def nova_away_for_nothing(sim: Simulation) -> None:
+    """A host that works is reported, Nova is away when nothing is recovered, and it dies later."""
+    events.lose_storage(sim)
+    events.later(sim, 25.0, lambda s: s.faults.outage("nova", 20 + 100 * s.rng.random()))
+    events.later(sim, 300.0, events.die)
+
+
 def without_record(sim: Simulation) -> None:
     """An engine dies when Masakari calls a recovery running, and nothing else says so."""
     name = "notification_update"
@@ -355,6 +362,7 @@ SITUATIONS = {
         _situation("reported again", reported_again),
         _situation("listed late", listed_late),
         _situation("Nova away meanwhile", nova_away_meanwhile),
+        _situation("Nova away for nothing", nova_away_for_nothing, must_recover=True),
         _situation("dies without a record", without_record),
         _situation("disabled, dies", hosts.disabled_dies),
         _situation("fails again and again", hosts.fails_again, must_recover=True),

@@ -140,6 +140,7 @@ def test_one_that_is_starting_is_waited_for_as_long_as_neutron_may_take() -> Non
         ([record("pre-migrating", 5000)], "node2.maas"),
         ([record("failed", 5000)], ""),
         ([record("accepted", 5000, dest_compute=None)], ""),
+        ([record("accepted", 5000)], ""),
         ([record("pre-migrating", 5000, instance_uuid="other")], ""),
         ([record("pre-migrating", 5000, source_compute="node3.maas")], ""),
         ([record("pre-migrating", 5000, migration_type="live-migration")], ""),

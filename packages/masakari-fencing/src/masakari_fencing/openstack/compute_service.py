@@ -65,18 +65,16 @@ class ComputeService:
         self._sleep = sleep
         self._clock = clock
 
-    def state(self) -> ServiceState:
-        """Return what Nova says about it now.
+    def state(self, timeout: float = 0.0) -> ServiceState:
+        """Return what Nova says about it.
+
+        Args:
+            timeout: seconds after which to give up.
 
         Raises:
             ComputeError: there is not exactly one such service, or Nova does not answer.
         """
-        try:
-            service = self._find(self._client())
-        except ComputeError:
-            raise
-        except Exception as error:
-            raise ComputeError(_text(error)) from error
+        service = self._insist(lambda: self._find(self._client()), timeout)
         up = str(getattr(service, "state", "")).lower() == "up"
         enabled = str(getattr(service, "status", "")).lower() == "enabled"
         forced = bool(getattr(service, "forced_down", False))
@@ -100,12 +98,13 @@ class ComputeService:
         Raises:
             ComputeError: Nova did not do it in time, or has no such service.
         """
+        return bool(self._insist(lambda: self._force(self._client()), timeout))
+
+    def _insist(self, ask: Callable[[], Any], timeout: float) -> Any:
         end = self._clock() + timeout
-        changed = False
         while True:
             try:
-                changed = self._force(self._client()) or changed
-                return changed
+                return ask()
             except Exception as error:  # whatever a client library raises
                 if self._clock() >= end:
                     raise ComputeError(_text(error)) from error

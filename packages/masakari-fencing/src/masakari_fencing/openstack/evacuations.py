@@ -48,6 +48,10 @@ it looks once a second whether it is there, and goes on to the next one."""
 ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
 """States of Nova's record of an evacuation in which nothing happens any more."""
 
+_NOT_THERE = ENDED | {"accepted"}
+"""Those in which it runs nowhere that Nova does not know of. A new host that takes a request up
+says so before it starts anything (`_claim_existing_migration` of nova.compute.resource_tracker)."""
+
 
 def under_way(
     migrations: Iterable[Any],
@@ -138,7 +142,7 @@ def left_at(nova: Any, host: str, instance: str, *, migrating: bool = False) -> 
     last = max(found, key=lambda item: times.epoch(item.created_at) or 0.0, default=None)
     target = str(getattr(last, "dest_compute", None) or "")
     # One that was asked for later, and of another host, was asked for with good reason.
-    open_there = any(m.dest_compute == target and m.status not in ENDED for m in found)
+    open_there = any(m.dest_compute == target and m.status not in _NOT_THERE for m in found)
     return target if target and open_there and target not in _fenced(nova) else ""
 
 

@@ -182,12 +182,15 @@ class EnsureHostFencedTask(_HostTask):
         raise exception.SkipHostRecoveryException(message=message)
 
     def _end_maintenance(self, this: Attempt) -> None:
-        """Let Masakari act on the host's next failure, where it is in service."""
+        """Let Masakari act on the host's next failure, where it is in service.
+
+        Raises:
+            masakari.exception.HostRecoveryFailureException: Nova does not say whether it is.
+        """
         try:
-            serves = this.service().state().in_service
+            serves = this.service().state(CONF.fencing.nova_timeout).in_service
         except ComputeError as error:
-            LOG.warning("Host %s stays in maintenance: %s", this.host, error)
-            serves = False
+            self.fail(f"Host '{this.host}' stays in maintenance: {error}")
         if serves:
             host = objects.Host.get_by_name(self.context, this.host)
             host.on_maintenance = False
