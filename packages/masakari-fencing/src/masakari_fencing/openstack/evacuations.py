@@ -50,7 +50,7 @@ ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
 
 _NOT_THERE = ENDED | {"accepted"}
 """Those in which it runs nowhere that Nova does not know of. A new host that takes a request up
-says so before it starts anything (`_claim_existing_migration` of nova.compute.resource_tracker)."""
+says so before it starts anything (`_claim_existing_migration`, nova.compute.resource_tracker)."""
 
 
 def under_way(
