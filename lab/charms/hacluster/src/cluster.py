@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -22,20 +24,29 @@ class ClusterError(Exception):
 def run(*argv: str, timeout: float = 60, stdin: str | None = None) -> str:
     """Run a command of the cluster and return its output.
 
+    One that takes too long is ended with all that it has started: `crm` asks `crmadmin`, which
+    turns for ever where the cluster's controller goes away while it waits (Pacemaker 2.1.5).
+
     Raises:
         ClusterError: it failed, or took longer than ``timeout`` seconds.
     """
     environment = {**os.environ, "HOME": "/root"}  # crm keeps its own configuration there
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, timeout=timeout, env=environment,
-            check=False,
-        )  # fmt: skip
+        with subprocess.Popen(
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment,
+            start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                out, err = process.communicate(stdin, timeout)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ClusterError(f"{argv[0]}: {error}") from error
-    if done.returncode:
-        raise ClusterError(f"{argv[0]}: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
+    if process.returncode:
+        raise ClusterError(f"{argv[0]}: {(err or out).strip()}")
+    return out
 
 
 def is_active(service: str) -> bool:
