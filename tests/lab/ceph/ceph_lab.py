@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from jujulab.cloud import ceph
+import json
+
+from jujulab.cloud import ceph, disks
 from jujulab.cloud.console import poll
 from jujulab.cloud.heartbeat import Boot
+from jujulab.machines.lab import Machine
 from jujulab.trials.trial import Trial
 from jujulab.trials.watch import PREFIX, insist
+
+ATTRIBUTE = "instance-ha-storage"
+"""Attribute of a node in the cluster: a hypervisor's addresses as a client of Ceph."""
 
 
 class Ceph:
@@ -20,6 +26,35 @@ class Ceph:
         self._trial = trial
         self._ceph = ceph.Ceph(trial.lab)
         self.shut_out = self._ceph.shut_out
+        self.command = self._ceph.command
+
+    @property
+    def monitor(self) -> Machine:
+        """The monitor's machine."""
+        return disks.monitor(self._trial.lab)
+
+    def keys(self, name: str) -> dict[str, dict[str, str]]:
+        """Return the clients whose names contain something, and their capabilities."""
+        known = json.loads(self.command("auth", "ls", "--format", "json"))["auth_dump"]
+        return {item["entity"]: item["caps"] for item in known if name in item["entity"]}
+
+    def attribute(self, host: str) -> str:
+        """Return what a hypervisor has recorded of itself in the cluster."""
+        return self._crm_attribute(host, "--query", "--quiet").strip()
+
+    def set_attribute(self, host: str, text: str | None) -> None:
+        """Change that, or remove it."""
+        self._crm_attribute(host, *(["--delete"] if text is None else ["--update", text]))
+
+    def _crm_attribute(self, host: str, *words: str) -> str:
+        command = ["crm_attribute", "--type", "nodes", "--node", host, "--name", ATTRIBUTE]
+        member = next(m for m in self._trial.cluster.members if m.state == "on")
+        return member.run([*command, *words], timeout=30).stdout
+
+    def mute(self, host: str) -> None:
+        """Have a hypervisor's power controller answer nothing until the end of the trial."""
+        self._trial.repair(self._trial.faults.mute_controllers)
+        self._trial.faults.mute_controllers(self._trial.machine(host).hostname)
 
     def address(self, host: str) -> str:
         """Return the address from which a hypervisor's clients come."""

@@ -32,12 +32,6 @@ def storage_fencing(trial: Trial, mode: str) -> None:
     configure(mode)
 
 
-def mute(trial: Trial, host: str) -> None:
-    """Have the power controller of a hypervisor answer nothing until the end of the trial."""
-    trial.repair(trial.faults.mute_controllers)
-    trial.faults.mute_controllers(trial.machine(host).hostname)
-
-
 def test_a_power_cut(trial: Trial, plain: str) -> None:
     trial.populate(plain, count=GUESTS)
     with trial.watched(f"power cut: {plain}"):
@@ -64,7 +58,7 @@ def test_the_power_is_gone_and_its_controller_with_it(
     host = trial.hypervisors()[1] if member else plain
     trial.populate(host, count=GUESTS)
     with trial.watched(f"power and power controller lost: {host}"):
-        mute(trial, host)
+        ceph.mute(host)
         trial.faults.power_off(trial.machine(host))
         trial.await_recovery(host)
         assert ceph.address(host) in ceph.shut_out()
@@ -79,7 +73,7 @@ def test_cut_off_in_all_networks_but_storage_its_guests_stop_to_write(
     trial.populate(plain, count=GUESTS)
     with trial.watched(f"{plain} cut off in all networks but storage, its controller mute"):
         trial.repair(trial.faults.restore, trial.machine(plain))
-        mute(trial, plain)
+        ceph.mute(plain)
         trial.faults.cut(trial.machine(plain), *NETWORKS)
         trial.await_recovery(plain)
         begun = older(ceph.lives())

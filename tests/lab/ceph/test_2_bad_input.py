@@ -1,0 +1,111 @@
+"""Ceph, or what is known of its clients, is not what it should be: that proves nothing.
+
+Each time the status says so beforehand. A hypervisor that then loses its power together with its
+power controller is not evacuated, until what was wrong is mended: Ceph alone can prove it dead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+from ceph_lab import ATTRIBUTE, Ceph
+from jujulab.trials.trial import Trial
+
+UNPROVED = 45.0
+"""Seconds; with Ceph in order the first instance is evacuated within 20 of them."""
+
+Fault = Callable[[Trial, Ceph, str], AbstractContextManager[None]]
+
+
+@contextlib.contextmanager
+def silent_monitor(trial: Trial, ceph: Ceph, host: str) -> Iterator[None]:
+    """Ceph's only monitor hangs: there is no answer, and no quorum."""
+    del host
+    machine = ceph.monitor
+    trial.faults.kill(machine, "/ceph-mon ", signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        trial.faults.kill(machine, "/ceph-mon ", signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def key_without_the_capability(trial: Trial, ceph: Ceph, host: str) -> Iterator[None]:
+    """Somebody has taken the right to change the blocklist away from the key."""
+    del trial, host
+    [(name, caps)] = ceph.keys("masakari").items()
+    ceph.command("auth", "caps", name, "mon", "allow r")
+    try:
+        yield
+    finally:
+        ceph.command("auth", "caps", name, *(word for pair in caps.items() for word in pair))
+
+
+@contextlib.contextmanager
+def full(trial: Trial, ceph: Ceph, host: str) -> Iterator[None]:
+    """No client may write any more, neither the old one nor the new."""
+    del trial, host
+    ceph.command("osd", "set-full-ratio", "0.0001")
+    try:
+        yield
+    finally:
+        ceph.command("osd", "set-full-ratio", "0.95")
+
+
+@contextlib.contextmanager
+def unknown_addresses(trial: Trial, ceph: Ceph, host: str) -> Iterator[None]:
+    """The hypervisor has never recorded where its clients come from."""
+    del trial
+    before = ceph.attribute(host)
+    ceph.set_attribute(host, None)
+    try:
+        yield
+    finally:
+        ceph.set_attribute(host, before)
+
+
+@contextlib.contextmanager
+def shared_address(trial: Trial, ceph: Ceph, host: str) -> Iterator[None]:
+    """Another hypervisor has recorded the same address."""
+    other = next(name for name in trial.hypervisors() if name != host)
+    before = ceph.attribute(other)
+    record = json.loads(before)
+    ceph.set_attribute(other, json.dumps({**record, "addresses": [ceph.address(host)]}))
+    try:
+        yield
+    finally:
+        ceph.set_attribute(other, before)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (silent_monitor, "Ceph: its monitors do not"),
+        (key_without_the_capability, "the key may not run"),
+        (full, "Ceph: it is full"),
+        (unknown_addresses, "its addresses in Ceph's network are not known"),
+        (shared_address, "has its address"),
+    ],
+)
+def test_it_proves_nothing(
+    trial: Trial, plain: str, ceph: Ceph, fault: Fault, status: str
+) -> None:
+    trial.populate(plain)
+    with trial.watched(f"{fault.__name__}; power and power controller of {plain} lost"):
+        with fault(trial, ceph, plain):
+            trial.await_status("masakari", status)
+            ceph.mute(plain)
+            trial.faults.power_off(trial.machine(plain))
+            trial.await_nothing(UNPROVED)
+        trial.await_recovery(plain)
+    trial.verify(plain, powerless=True)
+
+
+def test_the_attribute_is_that_of_the_charm(ceph: Ceph, plain: str) -> None:
+    record = json.loads(ceph.attribute(plain))
+    assert ceph.address(plain) in record["sources"], ATTRIBUTE
