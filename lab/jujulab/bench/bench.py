@@ -35,7 +35,7 @@ from jujulab.maas.power import Settings
 from jujulab.machines.lab import Lab, Machine
 from jujulab.trials import timeline
 from jujulab.trials.deployment import SEGMENT, Deployment, have_fourth
-from jujulab.trials.experiment import Experiment, Outcome
+from jujulab.trials.experiment import RECOVERY_TIMEOUT, Experiment, Outcome
 
 SETTINGS = REPOSITORY / "lab" / "overlays" / "upstream.yaml"
 
@@ -242,17 +242,17 @@ class Bench:
         if name == "qemu":
             return self._experiment.measure_guest()
         if SCENARIOS[name].matrix:
-            limit = {"timeout": STAYS} if mode == UPSTREAM else {}
+            limit = STAYS if mode == UPSTREAM else RECOVERY_TIMEOUT
             try:
                 what = f"storage network cut: {machine.hostname}"
-                return self._experiment.measure(host, lambda: _cut_storage(machine), what, **limit)
+                return self._experiment.measure(host, lambda: _cut_storage(machine), what, limit)
             finally:
                 machine.restore()
         dead = ", ".join([machine.hostname, *machine.children])
-        limit = {"timeout": UPSTREAM_TIMEOUT} if mode == UPSTREAM else {}
+        limit = UPSTREAM_TIMEOUT if mode == UPSTREAM else RECOVERY_TIMEOUT
         with self._controller(SCENARIOS[name].controller, machine) as powerless:
             return self._experiment.measure(
-                host, machine.power_off, f"power cut: {dead}", powerless=powerless, **limit
+                host, machine.power_off, f"power cut: {dead}", limit, powerless=powerless
             )
 
     @contextmanager
