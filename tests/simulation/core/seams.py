@@ -11,7 +11,6 @@ import concurrent.futures
 import contextlib
 import datetime
 import importlib
-import importlib.metadata
 import logging
 import os
 import pathlib
@@ -25,7 +24,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from simulation.core import kernel, vfs
+from simulation.core import flows, kernel, vfs
 from simulation.models.crm import Commands
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
@@ -314,15 +313,8 @@ def _patch_masakari() -> None:
     from masakari.compute import nova
     from masakari.engine import manager
     from masakari.engine import utils as engine_utils
-    from masakari.engine.drivers.taskflow import (
-        base,
-        driver,
-        host_failure,
-        instance_failure,
-        process_failure,
-    )
+    from masakari.engine.drivers.taskflow import host_failure, instance_failure, process_failure
     from oslo_utils import timeutils
-    from taskflow.storage import Storage
 
     nothing: Any = lambda *args, **kwargs: None  # noqa: E731
     timeutils.utcnow = _utcnow
@@ -340,36 +332,7 @@ def _patch_masakari() -> None:
             if name.startswith("notify_about_"):
                 setattr(module, name, nothing)
     manager.driver = types.SimpleNamespace(load_masakari_driver=lambda *args: _driver())
-    base.get_recovery_flow = _recovery_flow
-    # What taskflow writes down about its tasks nobody reads.
-    Storage._with_connection = lambda self, save, *details: save(_Forgetful, *details)
-    Storage._save_atom_detail = Storage._save_atom_detail.__wrapped__
-    Storage.set_task_progress = nothing
-    base.DynamicLogListener = _Quiet
-    driver.base.DynamicLogListener = _Quiet
-
-
-class _Forgetful:
-    """Taskflow's connection to where it keeps what its tasks have done."""
-
-    @staticmethod
-    def update_atom_details(detail: Any) -> Any:
-        return detail
-
-    update_flow_details = update_atom_details
-
-
-class _Quiet:
-    """Masakari's listener only logs."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __enter__(self) -> _Quiet:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        pass
+    flows.replace(SOURCE)
 
 
 class _Trace(logging.Handler):
@@ -406,32 +369,11 @@ def _driver() -> Any:
     return FencingDriver()
 
 
-_TASKS: dict[str, Any] = {}
-
-
-def _recovery_flow(names: list[str], **kwargs: Any) -> Any:
-    """Do as Masakari's own, from the same entry points, which are looked up only once."""
-    if not _TASKS:
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
-        group = "masakari.task_flow.tasks"
-        for point in importlib.metadata.entry_points(group=group):
-            _TASKS[point.name] = point.load()
-        own = tomllib.loads((SOURCE / "pyproject.toml").read_text())
-        for name, value in own["project"]["entry-points"][group].items():
-            point = importlib.metadata.EntryPoint(name, value, group)
-            _TASKS[name] = point.load()
-    for name in names:
-        yield _TASKS[name](**kwargs)
-
-
 def _patch_package() -> None:
     from masakari_fencing import commands, files
     from masakari_fencing.notifier import daemon
-    from masakari_fencing.pacemaker import crm_mon, remote_nodes, tools
-    from masakari_fencing.records import recoveries
+    from masakari_fencing.pacemaker import crm_mon, properties, remote_nodes, tools
+    from masakari_fencing.records import disarmed, recoveries
 
     def run(self: Any, argv: Any, **options: Any) -> Any:
         check = options.pop("check", True)
@@ -446,11 +388,11 @@ def _patch_package() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("masakari_fencing."):
             _patch_module(module, module is daemon)
-    # The same text means the same: it is read once.
     # The same text means the same, and so does the same tree of one: it is read once.
     for read in (
         crm_mon.parse_status, tools.parse, tools.parse_time, recoveries.all_of,
-        remote_nodes.addresses,
+        remote_nodes.addresses, disarmed.left, disarmed.all_of, properties.remotes,
+        properties.unserved,
     ):  # fmt: skip
         remembering = _remembering(read)
         for name, module in list(sys.modules.items()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from masakari_fencing.commands import Runner
 
@@ -22,8 +22,8 @@ SHARE = 4
 """Times as long as the cluster takes to answer, its answer serves, unless a command comes between:
 so looking takes little of one processor, however many hypervisors there are."""
 
-_LOOKS = (("crm_mon",), ("cibadmin", "--query"))
-_HARMLESS = (("crm_node",), ("stonith_admin", "--list"))
+_LOOKS = {"crm_mon", "cibadmin --query"}
+_HARMLESS = {"crm_node", "stonith_admin --list"}
 """Other questions: they are asked each time, and change nothing that was answered."""
 
 
@@ -61,9 +61,10 @@ class SharedLooks:
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command, or return what it has just answered; see `commands.Runner`."""
-        if _begins(argv, _HARMLESS):
+        begin = {argv[0], " ".join(argv[:2])}
+        if begin & _HARMLESS:
             return self._runner.run(argv, input=input, timeout=timeout, check=check)
-        if not _begins(argv, _LOOKS):
+        if not begin & _LOOKS:
             try:
                 return self._runner.run(argv, input=input, timeout=timeout, check=check)
             finally:
@@ -80,7 +81,3 @@ class SharedLooks:
                 ended = self._clock()
                 look.answer, look.until = answer, ended + max(FRESH, SHARE * (ended - begun))
             return answer
-
-
-def _begins(argv: Sequence[str], commands: Iterable[tuple[str, ...]]) -> bool:
-    return any(tuple(argv[: len(command)]) == command for command in commands)

@@ -108,8 +108,9 @@ class StoppedRemotes:
         ]
 
     def _candidates(self) -> list[Candidate]:
-        xpath = f".//primitive[@type='remote']/meta_attributes/nvpair[@name='{MARK}']/../.."
-        found = [_candidate(primitive) for primitive in self.configuration().iterfind(xpath)]
+        remotes = self.configuration().iterfind(".//primitive[@type='remote']")
+        mark = f"meta_attributes/nvpair[@name='{MARK}']"
+        found = [_candidate(one) for one in remotes if one.find(mark) is not None]
         return [candidate for candidate in found if candidate is not None]
 
     def _readmit(self, candidate: Candidate, status: crm_mon.Status, obstacle: str | None) -> bool:
