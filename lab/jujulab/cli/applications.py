@@ -96,44 +96,33 @@ def deploy(call: Invocation) -> None:
         return
     if JUJU4 and path.expanduser().is_dir():
         raise CommandError(f'deploying "{reference}": a local charm has to be a .charm archive')
-    for name in ("overlay", "map-machines", "dry-run"):
-        if call.flags[name]:
-            raise UsageError(
-                f"options provided but not supported when deploying a charm: --{name}"
-            )
+    _unsupported(call, "charm", ("overlay", "map-machines", "dry-run"))
     name = call.args[1] if len(call.args) > 1 else ""
     call.client.call(
         "deploy_charm",
         charm=str(path.expanduser().absolute()) if reference[0] in "./~" else reference,
         name=name,
-        channel=call.flags["channel"],
-        revision=call.flags["revision"],
-        base=call.flags["base"],
+        **{flag: call.flags[flag] for flag in ("channel", "revision", "base", "trust")},
         options=_options(call.flags["config"], name),
         bindings=_bindings(call.flags["bind"]),
         constraints=" ".join(call.flags["constraints"]),
-        trust=call.flags["trust"],
         units=call.flags["num-units"],
         to=split_list(call.flags["to"]),
     )
 
 
-def _deploy_bundle(call: Invocation, path: Path) -> None:
-    call.expect(1, 1, "bundle")
-    for name in (
-        "base",
-        "bind",
-        "channel",
-        "config",
-        "constraints",
-        "num-units",
-        "revision",
-        "to",
-    ):
+def _unsupported(call: Invocation, what: str, flags: tuple[str, ...]) -> None:
+    for name in flags:
         if call.flags[name]:
             raise UsageError(
-                f"options provided but not supported when deploying a bundle: --{name}"
+                f"options provided but not supported when deploying a {what}: --{name}"
             )
+
+
+def _deploy_bundle(call: Invocation, path: Path) -> None:
+    call.expect(1, 1, "bundle")
+    other = ("base", "bind", "channel", "config", "constraints", "num-units", "revision", "to")
+    _unsupported(call, "bundle", other)
     call.client.call(
         "deploy_bundle",
         bundle=str(path.absolute()),
@@ -284,7 +273,6 @@ def config(call: Invocation) -> None:
     "resolved",
     "[<unit> ...]",
     Flag("all", kind="bool"),
-    Flag("no-retry", kind="bool"),
     aliases=("resolve",),
 )
 def resolved(call: Invocation) -> None:
@@ -293,6 +281,4 @@ def resolved(call: Invocation) -> None:
         raise UsageError(
             "specify units, or --all" if not call.args else "specifying units with --all"
         )
-    call.client.call(
-        "resolve", names=call.args, everything=call.flags["all"], retry=not call.flags["no-retry"]
-    )
+    call.client.call("resolve", names=call.args, everything=call.flags["all"])

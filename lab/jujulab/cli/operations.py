@@ -18,7 +18,6 @@ from jujulab.juju.names import seconds
 _FORMAT = format_flag("plain", "json", "plain", "yaml")
 _WAIT = Flag("wait", default="")
 _BACKGROUND = Flag("background", kind="bool")
-_UTC = Flag("utc", kind="bool")
 _ACTION_WAIT, _EXEC_WAIT, _LONG_POLL = 60.0, 300.0, 5.0
 _DONE = ("completed", "failed", "cancelled", "aborted", "error")
 
@@ -29,9 +28,7 @@ _DONE = ("completed", "failed", "cancelled", "aborted", "error")
     _FORMAT,
     _WAIT,
     _BACKGROUND,
-    _UTC,
     Flag("params", default=""),
-    Flag("string-args", kind="bool"),
 )
 def run(call: Invocation) -> int:
     """Run an action on one or more units."""
@@ -46,7 +43,7 @@ def run(call: Invocation) -> int:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise UsageError(f'argument "{word}" must be of the form key.key.key...=value')
-        _set(params, key.split("."), value if call.flags["string-args"] else _typed(value))
+        _set(params, key.split("."), _typed(value))
     return _start(call, units, rest[0], params, "", _ACTION_WAIT)
 
 
@@ -85,18 +82,16 @@ def _set(params: dict[str, Any], path: list[str], value: Any) -> None:
     Flag("unit", short="u", kind="list"),
     Flag("machine", kind="list"),
     Flag("application", short="a", kind="list"),
-    Flag("app", kind="list"),
     Flag("all", kind="bool"),
     _FORMAT,
     _WAIT,
     _BACKGROUND,
-    _UTC,
 )
 def exec_(call: Invocation) -> int:
     """Run the commands on the remote targets specified."""
     if not call.args:
         raise UsageError("no commands specified")
-    apps = split_list(call.flags["application"] + call.flags["app"])
+    apps = split_list(call.flags["application"])
     targets = split_list(call.flags["unit"] + call.flags["machine"])
     if not (apps or targets or call.flags["all"]):
         raise UsageError(
@@ -209,7 +204,7 @@ def _code(info: dict[str, Any]) -> int:
     return int(info.get("results", {}).get("return-code", 0))
 
 
-@command("show-task", "<task>", format_flag("yaml", "json", "yaml"), _WAIT, _UTC)
+@command("show-task", "<task>", format_flag("yaml", "json", "yaml"), _WAIT)
 def show_task(call: Invocation) -> None:
     """Show the results of a task by ID."""
     task = call.one("task ID")

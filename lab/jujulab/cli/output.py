@@ -14,9 +14,6 @@ def format_flag(default: str, *choices: str) -> Flag:
     return Flag("format", default=default, choices=choices)
 
 
-OUTPUT_FLAG = Flag("output", short="o", default="")
-
-
 def to_yaml(value: Any) -> str:
     """Return `value` as YAML; several lines of text become a block."""
     import yaml  # as slow to load as all the rest, and seldom needed
@@ -39,15 +36,10 @@ def to_yaml(value: Any) -> str:
     )
 
 
-def to_json(value: Any) -> str:
-    """Return `value` as one line of JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n"
-
-
 def emit(value: Any, kind: str) -> None:
     """Print `value` as ``json`` or ``yaml``; ``smart`` prints text and numbers as they are."""
     if kind == "json":
-        print(to_json(value), end="")
+        print(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
     elif kind == "smart" and isinstance(value, str | int | float):
         print(json.dumps(value) if isinstance(value, bool) else value)
     else:

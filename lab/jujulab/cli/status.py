@@ -2,60 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Any
 
 from jujulab.cli.command import Invocation, command
-from jujulab.cli.output import OUTPUT_FLAG, emit, format_flag, table, to_json, to_yaml
+from jujulab.cli.output import emit, format_flag, table
 from jujulab.juju.gnuflag import Flag
 from jujulab.juju.names import natural, sorted_names
 
 _MAX_VERSION = 15
 
 
-@command(
-    "status",
-    "[<selector> ...]",
-    format_flag("tabular", "json", "tabular", "yaml"),
-    OUTPUT_FLAG,
-    Flag("relations", kind="bool"),
-    Flag("integrations", kind="bool"),
-    Flag("utc", kind="bool"),
-    Flag("watch", default=""),
-)
+@command("status", "[<selector> ...]", format_flag("tabular", "json", "tabular", "yaml"))
 def status(call: Invocation) -> None:
     """Report the status of the model, its machines, applications and units."""
-    while True:
-        answer = call.client.call("status", patterns=call.args)
-        text = _render(call, answer)
-        if call.flags["output"]:
-            Path(call.flags["output"]).write_text(text, encoding="utf-8")
-            return
-        if not call.flags["watch"]:
-            print(text, end="")
-            return
-        print("\033[H\033[2J" + text, end="", flush=True)
-        time.sleep(max(0.5, float(call.flags["watch"].rstrip("s"))))
+    shown = call.client.call("status", patterns=call.args)
+    if call.flags["format"] == "tabular":
+        print(tabular(shown), end="")
+    else:
+        emit(shown, call.flags["format"])
 
 
-def _render(call: Invocation, answer: dict[str, Any]) -> str:
-    kind = call.flags["format"]
-    if kind == "json":
-        return to_json(answer["status"])
-    if kind == "yaml":
-        return to_yaml(answer["status"])
-    relations = call.flags["relations"] or call.flags["integrations"]
-    return tabular(answer["status"], answer["relations"] if relations else [])
-
-
-def tabular(status: dict[str, Any], relations: list[dict[str, str]]) -> str:
-    """Return the status as Juju's default table.
-
-    Args:
-        status: What ``--format json`` prints.
-        relations: Rows of the section for relations; none leaves it out.
-    """
+def tabular(status: dict[str, Any]) -> str:
+    """Return what ``--format json`` prints as Juju's default table."""
     model = status["model"]
     header = [
         ["Model", "Controller", "Cloud/Region", "Version", "Timestamp"],
@@ -75,8 +43,6 @@ def tabular(status: dict[str, Any], relations: list[dict[str, str]]) -> str:
         sections.append(table(units))
     if status["machines"]:
         sections.append(table(machine_rows(status["machines"])))
-    if relations:
-        sections.append(table(_relation_rows(relations)))
     if not status["applications"] and not status["machines"]:
         sections.append(f'Model "admin/{model["name"]}" is empty.\n')
     return "\n".join(sections)
@@ -183,30 +149,17 @@ def _machine_rows(name: str, machine: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def _relation_rows(relations: list[dict[str, str]]) -> list[list[str]]:
-    rows = [["Integration provider", "Requirer", "Interface", "Type", "Message"]]
-    for row in relations:
-        rows.append([row[k] for k in ("provider", "requirer", "interface", "type", "message")])
-    return rows
-
-
 @command(
     "show-unit",
     "<unit> [...]",
     format_flag("yaml", "json", "smart", "yaml"),
     Flag("endpoint", default=""),
-    Flag("app", kind="bool"),
 )
 def show_unit(call: Invocation) -> None:
     """Display information about a unit."""
     call.expect(1, None, "unit")
     units = call.client.call("show_unit", names=call.args)
-    for unit in units.values():
-        if call.flags["endpoint"]:
-            unit["relation-info"] = [
-                r for r in unit["relation-info"] if r["endpoint"] == call.flags["endpoint"]
-            ]
-        for relation in unit["relation-info"] if call.flags["app"] else ():
-            relation.pop("local-unit")
-            relation.pop("related-units")
+    if endpoint := call.flags["endpoint"]:
+        for unit in units.values():
+            unit["relation-info"] = [r for r in unit["relation-info"] if r["endpoint"] == endpoint]
     emit(units, call.flags["format"])

@@ -14,13 +14,13 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from jujulab.engine.agent.agent import MachineAgent
 from jujulab.engine.agent.runner import Shared
 from jujulab.engine.agent.slots import Slots
-from jujulab.engine.api.api import Api
-from jujulab.engine.api.server import Server
+from jujulab.engine.api.server import Api, Server
 from jujulab.engine.model import store, tasks
 from jujulab.engine.model.model import Model
 from jujulab.engine.stalls import StallWatch
@@ -58,7 +58,7 @@ class Controller:
         )
         self._agents: dict[str, MachineAgent] = {}
         self._stalls = StallWatch(model, time.time())
-        api = Api(model, flush=self._writer.flush, shutdown=self._stopping.set)
+        api = partial(Api, model, self._writer.flush, self._stopping.set)
         self._server = Server(home / "run" / "controller.sock", api)
 
     def interrupt(self) -> None:

@@ -100,7 +100,7 @@ class LabJuju(jubilant.Juju):
     def peek(self) -> jubilant.Status:
         """The status, without the cost of a process; for tests that wait."""
         answer = Client(self.home).call("status", patterns=[])
-        return jubilant.Status._from_dict(answer["status"])
+        return jubilant.Status._from_dict(answer)
 
     def until(self, ready: Callable[[jubilant.Status], bool]) -> jubilant.Status:
         """Wait until a status satisfies `ready`, and return it."""

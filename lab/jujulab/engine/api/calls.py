@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from jujulab.engine.model.model import Model
 
-Progress = Callable[[str], None]
 
-
+@dataclass
 class Calls:
-    """Some calls: each public method is one, its arguments and its result are JSON.
+    """One call: each public method is one, its arguments and its result are JSON.
 
-    Args:
+    Attributes:
         model: The model.
         flush: Waits until all changes are on disk.
+        shut_down: Ends the controller.
+        say: Tells the caller something while the call goes on.
     """
 
-    def __init__(self, model: Model, flush: Callable[[], None]) -> None:
-        self._model = model
-        self._flush = flush
+    model: Model
+    flush: Callable[[], None]
+    shut_down: Callable[[], None]
+    say: Callable[[str], None]
 
-    def _changed(self) -> None:
-        """Make what was done known and durable; the lock is not held."""
-        with self._model.lock:
-            self._model.elect_leaders(time.time())
-            self._model.commit()
-        self._flush()
+    @contextmanager
+    def _changing(self) -> Iterator[Model]:
+        """Have the model locked; what was done is known and durable afterwards."""
+        with self.model.lock:
+            yield self.model
+            self.model.elect_leaders(time.time())
+            self.model.commit()
+        self.flush()

@@ -27,8 +27,6 @@ from jujulab.juju.errors import JujuError
 from jujulab.juju.store import StoredCharm
 from jujulab.machines.addresses import SPACES
 
-Progress = Callable[[str], None]
-
 
 def store_charm(model: Model, reference: str, revision: int | None = None) -> StoredCharm:
     """Bring a charm into the store, without the model's lock while it is packed or copied."""
@@ -73,68 +71,48 @@ def view(model: Model) -> ModelView:
     )
 
 
-def deploy_bundle(
-    model: Model,
-    bundle: Path,
-    overlays: list[Path],
-    *,
-    map_machines: str,
-    dry_run: bool,
-    progress: Progress,
-) -> None:
-    """Deploy a bundle: everything is read, verified and planned before anything changes.
+def plan(model: Model, files: list[Path], map_machines: str) -> list[Change]:
+    """Return what deploying a bundle, the first file, with overlays changes.
 
     Raises:
         BundleError: Something is wrong with the bundle, or it does not fit the model.
-        JujuError: The model refuses a change.
     """
-    loaded = load(bundle, overlays, charms=LocalCharms())
+    loaded = load(files[0], files[1:], charms=LocalCharms())
     machine_map = MachineMap.parse(map_machines)
     with model.lock:
-        changes = compute_changes(loaded, view(model), machine_map)
-    charms = {}
+        return compute_changes(loaded, view(model), machine_map)
+
+
+def find_charms(
+    model: Model, changes: list[Change], say: Callable[[str], None], *, dry_run: bool
+) -> dict[str, StoredCharm]:
+    """Bring the charms of changes into the store, unless it is a dry run."""
+    charms: dict[str, StoredCharm] = {}
+    named: set[str] = set()
     for change in changes:
-        if isinstance(change, AddApplication | RefreshApplication) and change.charm not in charms:
-            _announce(progress, change.charm, change.channel)
-            if not dry_run:
-                charms[change.charm] = store_charm(model, change.charm, change.revision)
-    if not changes:
-        progress("No changes to apply.")
-        return
-    progress("Changes to deploy bundle:" if dry_run else "Executing changes:")
-    for change in changes:
-        progress(f"- {change}")
-    if dry_run:
-        return
-    with model.lock:
-        for change in changes:
-            _execute(change, model, charms)
-        model.commit()
-    progress("Deploy of bundle completed.")
+        if not isinstance(change, AddApplication | RefreshApplication) or change.charm in named:
+            continue
+        named.add(change.charm)
+        if change.channel is None:
+            say(f'Located local charm "{Path(change.charm).name}"')
+        else:
+            say(f'Located charm "{change.charm}" in charm-hub, channel {change.channel}')
+        if not dry_run:
+            charms[change.charm] = store_charm(model, change.charm, change.revision)
+    return charms
 
 
-def _announce(progress: Progress, charm: str, channel: str | None) -> None:
-    if channel is None:
-        progress(f'Located local charm "{Path(charm).name}"')
-    else:
-        progress(f'Located charm "{charm}" in charm-hub, channel {channel}')
+def execute(change: Change, model: Model, charms: dict[str, StoredCharm]) -> None:
+    """Make one change; the lock is held.
 
-
-def _execute(change: Change, model: Model, charms: dict[str, StoredCharm]) -> None:
-    """Make one change; the lock is held."""
+    Raises:
+        JujuError: The model refuses it.
+    """
     match change:
-        case AddApplication():
-            spec = applications.AppSpec(
-                name=change.name,
-                charm=charms[change.charm],
-                channel=change.channel or "",
-                base=change.base,
-                options=dict(change.options),
-                bindings=dict(change.bindings),
-                constraints=change.constraints,
-                trust=change.trust,
-            )
-            applications.add_application(model, spec)
+        case AddApplication(name, charm):
+            about = {**vars(change), "charm": charms[charm], "channel": change.channel or ""}
+            del about["revision"], about["subordinate"]  # the charm says it
+            applications.add_application(model, applications.AppSpec(**about))
         case RefreshApplication(name, charm, channel):
             applications.upgrade_charm(model, name, charms[charm])
             if channel:

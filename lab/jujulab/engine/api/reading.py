@@ -5,39 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from jujulab.engine.api import entities, status
-from jujulab.engine.api.calls import Calls, Progress
+from jujulab.engine.api.calls import Calls
 from jujulab.engine.model.model import DEFAULT_CONFIG
 
 
 class Reading(Calls):
     """Each public method is one call."""
 
-    def status(self, *, patterns: list[str], progress: Progress) -> dict[str, Any]:
-        """Return the status and the rows of its relations section."""
-        with self._model.lock:
-            return {
-                "status": status.full_status(self._model, patterns),
-                "relations": status.relation_rows(self._model),
-            }
+    def status(self, *, patterns: list[str]) -> dict[str, Any]:
+        """Return what `status --format json` prints."""
+        with self.model.lock:
+            return status.full_status(self.model, patterns)
 
-    def stalls(self, *, progress: Progress) -> list[dict[str, Any]]:
+    def stalls(self) -> list[dict[str, Any]]:
         """Return when nothing ran although units were not ready, oldest first."""
-        with self._model.lock:
-            return [dict(vars(stall)) for stall in self._model.state.stalls]
+        with self.model.lock:
+            return [dict(vars(stall)) for stall in self.model.state.stalls]
 
-    def show_unit(self, *, names: list[str], progress: Progress) -> dict[str, Any]:
+    def show_unit(self, *, names: list[str]) -> dict[str, Any]:
         """Return what `show-unit` prints."""
-        with self._model.lock:
-            return {name: entities.unit_info(self._model, name) for name in names}
+        with self.model.lock:
+            return {name: entities.unit_info(self.model, name) for name in names}
 
-    def get_config(self, *, app: str, progress: Progress) -> dict[str, Any]:
+    def get_config(self, *, app: str) -> dict[str, Any]:
         """Return what `config` prints."""
-        with self._model.lock:
-            return entities.config_info(self._model, app)
+        with self.model.lock:
+            return entities.config_info(self.model, app)
 
-    def model_config(self, *, progress: Progress) -> dict[str, Any]:
+    def model_config(self) -> dict[str, Any]:
         """Return the model's configuration with each value's source."""
-        model = self._model
+        model = self.model
         with model.lock:
             return {
                 name: {

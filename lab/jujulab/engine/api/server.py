@@ -12,21 +12,33 @@ import json
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jujulab.bundle.errors import BundleError
-from jujulab.engine.api.api import Api
+from jujulab.engine.api.changing import Changing
+from jujulab.engine.api.deploying import Deploying
+from jujulab.engine.api.reading import Reading
+from jujulab.engine.api.taskcalls import TaskCalls
 from jujulab.juju.errors import JujuError
 
 log = logging.getLogger(__name__)
 
 
-class Server(threading.Thread):
-    """Accepts calls, each on a thread of its own."""
+class Api(Reading, Deploying, Changing, TaskCalls):
+    """All calls; an object serves one."""
 
-    def __init__(self, path: Path, api: Api) -> None:
+
+class Server(threading.Thread):
+    """Accepts calls, each on a thread of its own.
+
+    Args:
+        path: The socket's.
+        api: Returns what serves a call that is told what goes on by this function.
+    """
+
+    def __init__(self, path: Path, api: Callable[[Callable[[str], None]], Api]) -> None:
         super().__init__(name="api", daemon=True)
         self._path = path
         self._api = api
@@ -63,12 +75,14 @@ class Server(threading.Thread):
                 if not line:
                     return
                 request = json.loads(line)
-                method = self._api.method(request["method"])
-                progress = lambda text: send({"progress": text})  # noqa: E731
-                send({"result": method(progress=progress, **request["params"])})
+                name = str(request["method"])
+                if not (name[:1].isalpha() and hasattr(Api, name)):
+                    raise JujuError(f"no such call: {name}")
+                api = self._api(lambda text: send({"progress": text}))
+                send({"result": getattr(api, name)(**request["params"])})
             except OSError:
                 raise
-            except (JujuError, BundleError) as error:
+            except JujuError as error:
                 send({"error": str(error)})
             except Exception as error:
                 log.exception("call failed")

@@ -27,7 +27,7 @@ def full_status(model: Model, patterns: list[str]) -> dict[str, Any]:
     if not patterns:
         apps, machines = set(model.state.applications), set(model.state.machines)
     top = {m.partition("/")[0] for m in machines}
-    status = {
+    return {
         "model": {
             "name": MODEL,
             "type": "iaas",
@@ -41,10 +41,8 @@ def full_status(model: Model, patterns: list[str]) -> dict[str, Any]:
             name: _application(model, model.application(name), {u.name for u in units})
             for name in sorted_names(apps)
         },
-        "storage": {},
         "controller": {"timestamp": time.strftime("%H:%M:%SZ", time.gmtime())},
     }
-    return status
 
 
 def _matches(model: Model, unit: Unit, patterns: list[str]) -> bool:
@@ -60,7 +58,7 @@ def _time(seconds: float) -> str:
 
 def _info(status: Status, **more: str) -> dict[str, str]:
     info = {"current": status.current, "message": status.message, "since": _time(status.since)}
-    return {key: value for key, value in {**info, **more}.items() if value}
+    return _filled({**info, **more})
 
 
 def workload_status(model: Model, unit: Unit) -> Status:
@@ -111,33 +109,35 @@ def _base(base: str) -> dict[str, str]:
 def _application(model: Model, app: Application, shown: set[str]) -> dict[str, Any]:
     units = model.units_of(app.name)
     principals = [u for u in units if not u.principal and u.name in shown]
-    version = next((u.version for u in units if u.version), "")
-    result: dict[str, Any] = {
-        "charm": app.charm_url,
-        "base": _base(app.base),
-        "charm-origin": app.charm_origin,
-        "charm-name": model.meta(app.name).name,
-        "charm-rev": app.revision,
-    }
-    if app.channel:
-        result["charm-channel"] = app.channel
-    result["exposed"] = app.is_exposed
-    if app.life != ALIVE:
-        result["life"] = app.life
-    result["application-status"] = _info(application_status(model, app))
-    relations = _relations(model, app)
-    if relations:
-        result["relations"] = relations
-    if app.subordinate:
-        result["subordinate-to"] = _principals(model, app)
-    if principals:
-        result["units"] = {u.name: _unit(model, u) for u in principals}
-    if version:
-        result["version"] = version
-    default = model.space(app.name, "")
-    names = sorted(model.meta(app.name).binding_names)
-    result["endpoint-bindings"] = {"": default} | {n: model.space(app.name, n) for n in names}
-    return result
+    meta = model.meta(app.name)
+    bindings = {name: model.space(app.name, name) for name in ["", *sorted(meta.binding_names)]}
+    return _filled(
+        {
+            "charm": app.charm_url,
+            "base": _base(app.base),
+            "charm-origin": app.charm_origin,
+            "charm-name": meta.name,
+            "charm-rev": app.revision,
+            "charm-channel": app.channel,
+            "exposed": app.is_exposed,
+            "life": _life(app),
+            "application-status": _info(application_status(model, app)),
+            "relations": _relations(model, app),
+            "subordinate-to": _principals(model, app) if app.subordinate else None,
+            "units": {u.name: _unit(model, u) for u in principals},
+            "version": next((u.version for u in units if u.version), ""),
+            "endpoint-bindings": bindings,
+        }
+    )
+
+
+def _filled(entries: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is empty; 0 and false are not."""
+    return {key: value for key, value in entries.items() if value not in (None, "", {}, ())}
+
+
+def _life(thing: Application | Unit | MachineState) -> str:
+    return "" if thing.life == ALIVE else thing.life
 
 
 def _relations(model: Model, app: Application) -> dict[str, list[dict[str, str]]]:
@@ -163,25 +163,19 @@ def _principals(model: Model, app: Application) -> list[str]:
 
 def _unit(model: Model, unit: Unit) -> dict[str, Any]:
     agent = _info(agent_status(model, unit), version=VERSION if unit.installed else "")
-    if unit.life != ALIVE:
-        agent["life"] = unit.life
-    result: dict[str, Any] = {
-        "workload-status": _info(workload_status(model, unit)),
-        "juju-status": agent,
-    }
-    if model.application(unit.app).leader == unit.name:
-        result["leader"] = True
-    if not unit.principal:
-        result["machine"] = unit.machine
-    if unit.ports:
-        result["open-ports"] = unit.ports
-    if unit.address:
-        result["public-address"] = unit.address
-    if unit.subordinates:
-        result["subordinates"] = {
-            name: _unit(model, model.unit(name)) for name in sorted_names(unit.subordinates)
+    leads = model.application(unit.app).leader == unit.name
+    subordinates = sorted_names(unit.subordinates)
+    return _filled(
+        {
+            "workload-status": _info(workload_status(model, unit)),
+            "juju-status": _filled({**agent, "life": _life(unit)}),
+            "leader": leads or None,
+            "machine": "" if unit.principal else unit.machine,
+            "open-ports": tuple(unit.ports),
+            "public-address": unit.address,
+            "subordinates": {name: _unit(model, model.unit(name)) for name in subordinates},
         }
-    return result
+    )
 
 
 def machine_status(model: Model, machine: MachineState) -> Status:
@@ -194,68 +188,35 @@ def machine_status(model: Model, machine: MachineState) -> Status:
 
 
 def _machine(model: Model, machine: MachineState, shown: set[str]) -> dict[str, Any]:
-    info = machine_status(model, machine)
+    info, there = machine_status(model, machine), machine.provisioned
     running = "stopped" if info.current == "down" else "running"
-    instance = running if machine.provisioned else machine.status.current
+    instance = running if there else machine.status.current
     message = "Running" if instance == "running" else machine.status.message
-    agent = _info(info, version=VERSION if machine.provisioned else "")
-    if machine.life != ALIVE:
-        agent["life"] = machine.life
-    result: dict[str, Any] = {"juju-status": agent}
-    if machine.provisioned:
-        lab_machine = model.lab_machine(machine.id)
-        addresses = {space: str(i.ip) for space, i in lab_machine.addresses.items()}
-        default = model.default_address(machine.id)
-        result |= {
+    agent = _info(info, version=VERSION if there else "")
+    host: dict[str, Any] = {}
+    if there:
+        lab_machine, default = model.lab_machine(machine.id), model.default_address(machine.id)
+        others = (str(address.ip) for address in lab_machine.addresses.values())
+        host = {
             "hostname": lab_machine.hostname,
             "dns-name": default,
-            "ip-addresses": [default, *(a for a in addresses.values() if a != default)],
+            "ip-addresses": [default, *(address for address in others if address != default)],
             "instance-id": lab_machine.hostname,
-        }
-    result["machine-status"] = _info(Status(instance, message, machine.status.since))
-    result["modification-status"] = _info(Status("idle", "", machine.status.since))
-    result["base"] = _base(machine.base)
-    if machine.provisioned:
-        result["network-interfaces"] = {
-            space: {
-                "ip-addresses": [address],
-                "mac-address": "",
-                "space": space,
-                "is-up": info.current != "down",
-            }
-            for space, address in addresses.items()
         }
     containers = [m.id for m in model.state.machines.values() if m.parent == machine.id]
     if machine.id not in shown:
         containers = [name for name in containers if name in shown]
-    if containers:
-        result["containers"] = {
-            name: _machine(model, model.machine(name), {*shown, name})
-            for name in sorted_names(containers)
+    return _filled(
+        {
+            "juju-status": _filled({**agent, "life": _life(machine)}),
+            **host,
+            "machine-status": _info(Status(instance, message, machine.status.since)),
+            "base": _base(machine.base),
+            "containers": {
+                name: _machine(model, model.machine(name), {*shown, name})
+                for name in sorted_names(containers)
+            },
+            "constraints": machine.constraints,
+            "hardware": "arch=amd64 availability-zone=default" if there else "",
         }
-    if machine.constraints:
-        result["constraints"] = machine.constraints
-    if machine.provisioned:
-        result["hardware"] = "arch=amd64 availability-zone=default"
-    return result
-
-
-def relation_rows(model: Model) -> list[dict[str, str]]:
-    """Return the rows of the tabular status's relations section."""
-    rows = []
-    for relation in model.state.relations.values():
-        sides = {e.role: str(e) for e in relation.endpoints}
-        provider = sides.get("provider") or sides["peer"]
-        requirer = sides.get("requirer") or provider
-        kind = "peer" if relation.is_peer else "regular"
-        kind = "subordinate" if relation.scope == "container" else kind
-        rows.append(
-            {
-                "provider": provider,
-                "requirer": requirer,
-                "interface": relation.endpoints[0].interface,
-                "type": kind,
-                "message": "" if relation.life == ALIVE else relation.life,
-            }
-        )
-    return sorted(rows, key=lambda row: (row["provider"], row["requirer"]))
+    )

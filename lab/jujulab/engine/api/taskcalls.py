@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jujulab.engine.api import entities
-from jujulab.engine.api.calls import Calls, Progress
+from jujulab.engine.api.calls import Calls
 from jujulab.engine.model import tasks
-from jujulab.engine.model.state import Task
 from jujulab.juju.errors import NotFoundError
 from jujulab.juju.names import sorted_names
 
@@ -22,10 +21,9 @@ class TaskCalls(Calls):
         action: str,
         params: dict[str, Any],
         command: str,
-        progress: Progress,
     ) -> dict[str, Any]:
         """Queue an action or a command; returns the operation's id, and its tasks' receivers."""
-        model = self._model
+        model = self.model
         with model.lock:
             names = [
                 model.machine(name).id
@@ -35,12 +33,12 @@ class TaskCalls(Calls):
             ]
             operation, started = tasks.enqueue(model, names, action, params, command)
             result = {"operation": operation, "tasks": {t.id: t.receiver for t in started}}
-        self._flush()
+        self.flush()
         return result
 
-    def receivers(self, *, apps: list[str], everywhere: bool, progress: Progress) -> list[str]:
+    def receivers(self, *, apps: list[str], everywhere: bool) -> list[str]:
         """Return the units of applications, or all machines."""
-        model = self._model
+        model = self.model
         with model.lock:
             for name in apps:
                 model.application(name)
@@ -48,18 +46,12 @@ class TaskCalls(Calls):
                 return sorted_names(model.state.machines)
             return [unit.name for name in apps for unit in model.units_of(name)]
 
-    def wait_task(
-        self, *, task: str, seen: int, timeout: float, progress: Progress
-    ) -> dict[str, Any]:
+    def wait_task(self, *, task: str, seen: int, timeout: float) -> dict[str, Any]:
         """Return a task when it is done, has more than `seen` log lines, or after `timeout` s."""
-        model = self._model
+        model = self.model
         with model.lock:
-            found = self._task(task)
+            found = model.state.tasks.get(task)
+            if found is None:
+                raise NotFoundError(f'task "{task}" not found')
             model.changed.wait_for(lambda: found.done or len(found.log) > seen, timeout)
             return entities.task_info(model, found)
-
-    def _task(self, task_id: str) -> Task:
-        try:
-            return self._model.state.tasks[task_id]
-        except KeyError:
-            raise NotFoundError(f'task "{task_id}" not found') from None
