@@ -16,16 +16,11 @@ class AddApplication:
     """Deploy an application, without units.
 
     Attributes:
-        name: application name.
         charm: Charmhub name, or absolute path of a `.charm` file or of a charm's directory.
         channel: None for a local charm.
         revision: None for the newest of the channel.
-        base: `ubuntu@22.04`.
-        subordinate: whether the charm is a subordinate.
-        options: options to set, in the types that the charm declares.
+        options: in the types that the charm declares.
         bindings: endpoint or extra-binding -> space; key "" is the default of the application.
-        constraints: as written.
-        trust: whether the charm gets the cloud's credentials.
     """
 
     name: str
@@ -96,8 +91,6 @@ class AddMachine:
     Attributes:
         id: the id that it gets, `4` or `1/lxd/0`.
         parent: id of the machine that holds the container; None for a machine.
-        base: `ubuntu@22.04`.
-        constraints: as written.
         bundle_machine: id of the machine in the bundle; None when the bundle has none for it.
     """
 

@@ -17,9 +17,7 @@ class Application:
     """A verified application.
 
     Attributes:
-        name: Its name.
         spec: As it was written.
-        meta: The charm's metadata.
         base: The base that its units run on.
         to: Placements of its units, in their order.
         options: Values in the types that the charm declares; None unsets one.
@@ -56,10 +54,7 @@ class Relation:
 class Bundle:
     """A bundle that obeys all rules that can be checked without a model.
 
-    Attributes:
-        applications: By name, in the order of the files.
-        machines: By their id in the bundle.
-        relations: In the order of the files.
+    All is in the order of the files, applications and machines by their names there.
     """
 
     applications: Mapping[str, Application]
@@ -82,11 +77,8 @@ class ApplicationView:
     Attributes:
         charm: The Charmhub name; of a local charm its absolute path or `local:name-N`.
         channel: full channel, `2024.1/stable`; None for a local charm.
-        revision: revision of the charm, if it has one.
-        units: its units. Empty for a subordinate, whose units follow its principals.
-        options: the options that are set (not the defaults).
-        constraints: as in a bundle.
-        exposed: whether it is exposed.
+        units: empty for a subordinate, whose units follow its principals.
+        options: those that are set (not the defaults).
         next_unit: number of the next unit; Juju uses no number twice. None: the highest plus one.
     """
 
@@ -112,7 +104,6 @@ class ModelView:
     """A model as it is before the bundle is deployed; the default is an empty model.
 
     Attributes:
-        applications: by application name.
         machines: by id, with the containers (`1/lxd/0`).
         relations: each a pair of `application:endpoint`, in either order; no peer relations.
         spaces: names of the model's spaces; None when they are not known, then no binding to an

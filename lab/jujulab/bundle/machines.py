@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from jujulab.juju.names import sorted_names
+
 from .data import Application, Bundle, Machine, ModelView, UnitView
 from .errors import BundleError, Origin
 from .names import NEW, MachineMap, is_machine
@@ -12,11 +14,6 @@ from .names import NEW, MachineMap, is_machine
 def top_machine(machine_id: str) -> str:
     """Return the machine that carries a container, or the machine itself."""
     return machine_id.partition("/")[0]
-
-
-def natural(machine_id: str) -> tuple[tuple[int, str], ...]:
-    """Return a sort key that has `2` before `10`."""
-    return tuple((int(p), "") if p.isdigit() else (-1, p) for p in machine_id.split("/"))
 
 
 class Sequences:
@@ -130,7 +127,7 @@ class _Inference:
 
     def by_units(self) -> None:
         """Map other machines to where a unit is that has no machine in the bundle yet."""
-        for machine in sorted(self._bundle.machines, key=natural):
+        for machine in sorted_names(self._bundle.machines):
             if machine in self._mapping:
                 continue
             for name in sorted(self._bundle.applications):
@@ -164,7 +161,7 @@ def unused_machine_error(
         for application in bundle.applications.values()
         if any(placement.machine == machine.name for placement in application.to)
     ]
-    candidates = ", ".join(sorted(free, key=natural))
+    candidates = ", ".join(sorted_names(free))
     hint = f", perhaps to one of the model's machines {candidates}" if candidates else ""
     return BundleError.of(
         "bundle and machine mapping are inconsistent: need an explicit entry in --map-machines "

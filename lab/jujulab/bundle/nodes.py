@@ -166,25 +166,15 @@ class _Reader:
                     origin,
                 )
             return Scalar(node.value, node.value, origin)
-        value: str | int | float | bool | None
+        if kind not in ("null", "bool", "int", "float"):
+            raise BundleError.of(f"has the YAML tag {node.tag}, which Juju cannot read", origin)
+        # YAML 1.1, and PyYAML, write an octal number without the o.
+        plain = re.sub("^([-+]?)0o", r"\g<1>0", node.value) if kind == "int" else node.value
         try:
-            if kind == "null":
-                value = None
-            elif kind == "bool":
-                value = self._constructor.construct_yaml_bool(node)
-            elif kind == "int":
-                digits = re.sub("^([-+]?)0o", r"\g<1>0", node.value)
-                value = self._constructor.construct_yaml_int(yaml.ScalarNode(node.tag, digits))
-            elif kind == "float":
-                value = self._constructor.construct_yaml_float(node)
-            else:
-                raise BundleError.of(
-                    f"has the YAML tag {node.tag}, which Juju cannot read", origin
-                )
+            value = self._constructor.construct_object(yaml.ScalarNode(node.tag, plain))
         except (KeyError, ValueError) as error:
-            raise BundleError.of(
-                f'"{node.value}" is not of the YAML type {kind}', origin
-            ) from error
+            rule = f'"{node.value}" is not of the YAML type {kind}'
+            raise BundleError.of(rule, origin) from error
         return Scalar(value, "" if value is None else node.value, origin)
 
     def _entries(self, node: yaml.MappingNode, origin: Origin) -> dict[str, Node]:

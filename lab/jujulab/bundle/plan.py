@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jujulab.juju.charm import charm_name, is_path
-from jujulab.juju.names import JUJU4
+from jujulab.juju.names import JUJU4, sorted_names
 
 from .changes import (
     AddApplication,
@@ -20,7 +20,7 @@ from .changes import (
 )
 from .data import Application, ApplicationView, Bundle, ModelView
 from .errors import BundleError, Problem
-from .machines import Sequences, map_machines, natural, top_machine, unit_on, unused_machine_error
+from .machines import Sequences, map_machines, top_machine, unit_on, unused_machine_error
 from .names import NEW, MachineMap, Placement, parse_constraints
 
 
@@ -35,7 +35,7 @@ def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -
         machine_map: The operator's `--map-machines`.
 
     Returns:
-        The changes in the order in which they are to be made; none when there is nothing to do.
+        In the order in which they are to be made.
 
     Raises:
         BundleError: The bundle does not fit the model.
@@ -53,7 +53,7 @@ def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -
     changes: list[Change] = []
     for name in sorted(bundle.applications):
         changes += _application(bundle.applications[name], model.applications.get(name))
-    for name in sorted(bundle.machines, key=natural):
+    for name in sorted_names(bundle.machines):
         if name not in mapping:
             machine, mapping[name] = bundle.machines[name], sequences.machine()
             new = AddMachine(mapping[name], None, machine.base, machine.constraints, name)
@@ -102,6 +102,16 @@ def _upgrades(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
             )
 
 
+def _local_again(
+    bundle: Bundle, model: ModelView
+) -> Iterator[tuple[Application, ApplicationView]]:
+    """Yield the applications that are to be deployed again from a file."""
+    for name, application in bundle.applications.items():
+        view = model.applications.get(name)
+        if view and is_path(application.spec.charm) and _is_local(view):
+            yield application, view
+
+
 def _local_with_channel(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
     """Refuse what Juju does not find again: a local charm, deployed before, with a channel.
 
@@ -109,15 +119,13 @@ def _local_with_channel(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
     a local one has none; else it looks for a file of the charm's name beside the bundle
     (resolveCharmsAndEndpoints and addLocalCharm of 3.6 and 4, cmd/juju/application/deployer).
     """
-    for name, application in bundle.applications.items():
-        view = model.applications.get(name)
-        spec = application.spec
-        if view and is_path(spec.charm) and spec.channel and _is_local(view):
+    for application, _ in _local_again(bundle, model):
+        if application.spec.channel:
             yield Problem(
                 f'cannot deploy local charm at "{application.meta.name}": file does not exist: '
-                f"{name} has been deployed from a file before; a bundle that names a channel for "
-                "it cannot be deployed again, one without can",
-                spec.at("channel"),
+                f"{application.name} has been deployed from a file before; a bundle that names a "
+                "channel for it cannot be deployed again, one without can",
+                application.spec.at("channel"),
             )
 
 
@@ -128,18 +136,14 @@ def _local_without_architecture(bundle: Bundle, model: ModelView) -> Iterator[Pr
     that of the bundle only where the bundle's constraints have the same one; 3.6 takes its default
     for both (matchesCharmPermutation in internal/bundle/changes).
     """
-    for name, application in bundle.applications.items():
-        view = model.applications.get(name)
-        spec = application.spec
-        if not (JUJU4 and view and is_path(spec.charm) and _is_local(view)):
-            continue
+    for application, view in _local_again(bundle, model) if JUJU4 else ():
         theirs = parse_constraints(view.constraints).get("arch")
-        if theirs != parse_constraints(spec.constraints).get("arch"):
+        if theirs != parse_constraints(application.spec.constraints).get("arch"):
             yield Problem(
                 f'cannot deploy local charm at "{application.meta.name}": file does not exist: '
-                f"{name} has been deployed from a file before, with an architecture that Juju 4 "
-                f"has added; with constraints: arch={theirs} it can be deployed again",
-                spec.at("constraints"),
+                f"{application.name} has been deployed from a file before, with an architecture "
+                f"that Juju 4 has added; with constraints: arch={theirs} it can be deployed again",
+                application.spec.at("constraints"),
             )
 
 
@@ -198,13 +202,10 @@ def _differences(application: Application, view: ApplicationView) -> Iterator[Ch
     options = {k: v for k, v in application.options.items() if view.options.get(k) != v}
     if options:
         yield SetOptions(name, options)
-    if not application.meta.subordinate and not _same_constraints(spec.constraints, view):
+    # The architecture counts, too, although Juju adds that itself.
+    same = parse_constraints(spec.constraints) == parse_constraints(view.constraints)
+    if not application.meta.subordinate and not same:
         yield SetConstraints(name, spec.constraints)
-
-
-def _same_constraints(wanted: str, view: ApplicationView) -> bool:
-    """Compare constraints; the architecture, too, although Juju adds that itself."""
-    return parse_constraints(wanted) == parse_constraints(view.constraints)
 
 
 def _units(

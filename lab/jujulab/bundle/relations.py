@@ -19,10 +19,10 @@ _ENDPOINT = re.compile(rf"({APPLICATION})(?::({ENDPOINT}))?")
 
 @dataclass(frozen=True)
 class _End:
-    """One end of a relation; `endpoint` is None until it is inferred."""
+    """One end of a relation; `endpoint` is empty until it is inferred."""
 
     application: str
-    endpoint: str | None
+    endpoint: str
 
     def __str__(self) -> str:
         return f"{self.application}:{self.endpoint}" if self.endpoint else self.application
@@ -37,6 +37,10 @@ class _Written:
 
     def __str__(self) -> str:
         return f"relation [{', '.join(self.endpoints)}]"
+
+    def wrong(self, *rules: str) -> BundleError:
+        """Return the error for the rules that it breaks."""
+        return BundleError(Problem(rule, self.origin) for rule in rules)
 
 
 def verify_relations(
@@ -58,16 +62,15 @@ def verify_relations(
         written = _Written(tuple(texts), spec.at("relations", number))
         try:
             relation = _verify_relation(written, spec, applications)
+            pair = frozenset((relation.endpoint1, relation.endpoint2))
+            if pair in seen:
+                again = f"{written} is defined more than once; the first is at {seen[pair]}"
+                raise written.wrong(again)
         except BundleError as error:
             problems += error.problems
-            continue
-        pair = frozenset((relation.endpoint1, relation.endpoint2))
-        if pair in seen:
-            rule = f"{written} is defined more than once; the first is at {seen[pair]}"
-            problems.append(Problem(rule, written.origin))
-            continue
-        seen[pair] = written.origin
-        relations.append(relation)
+        else:
+            seen[pair] = written.origin
+            relations.append(relation)
     problems += _limit_problems(relations, applications)
     return tuple(relations), problems
 
@@ -76,10 +79,9 @@ def _verify_relation(
     written: _Written, spec: BundleSpec, applications: Mapping[str, Application]
 ) -> Relation:
     ends = _parse(written, spec)
-    both = [applications.get(end.application) for end in ends]
-    first, second = both
+    first, second = (applications.get(end.application) for end in ends)
     if first is not None and second is not None:
-        if None in (ends[0].endpoint, ends[1].endpoint):
+        if not (ends[0].endpoint and ends[1].endpoint):
             ends = _infer(ends, first, second, written)
         _check_fit(ends, first, second, written)
     return Relation(str(ends[0]), str(ends[1]), written.origin)
@@ -89,32 +91,22 @@ def _parse(written: _Written, spec: BundleSpec) -> tuple[_End, _End]:
     """Parse both ends and check that their applications are there."""
     count = len(written.endpoints)
     if count != 2:
-        raise BundleError.of(
-            f"{written} has {count} endpoint{'' if count == 1 else 's'}, not 2",
-            written.origin,
-        )
-    problems = []
-    ends = []
+        raise written.wrong(f"{written} has {count} endpoint{'' if count == 1 else 's'}, not 2")
+    rules, ends = [], []
     for text in written.endpoints:
         match = _ENDPOINT.fullmatch(text)
         if match is None or not is_application(match[1]):
-            rule = f'"{text}" is not an endpoint; write application:endpoint'
-            problems.append(Problem(rule, written.origin))
+            rules.append(f'"{text}" is not an endpoint; write application:endpoint')
             continue
-        end = _End(match[1], match[2])
-        ends.append(end)
-        if end.application not in spec.applications:
-            problems.append(
-                Problem(
-                    f'{written} refers to the application "{end.application}", which is '
-                    "not in the bundle",
-                    written.origin,
-                )
+        ends.append(_End(match[1], match[2] or ""))
+        if match[1] not in spec.applications:
+            rules.append(
+                f'{written} refers to the application "{match[1]}", which is not in the bundle'
             )
-    if not problems and ends[0].application == ends[1].application:
-        problems.append(Problem(f"{written} relates an application to itself", written.origin))
-    if problems:
-        raise BundleError(problems)
+    if not rules and ends[0].application == ends[1].application:
+        rules.append(f"{written} relates an application to itself")
+    if rules:
+        raise written.wrong(*rules)
     return ends[0], ends[1]
 
 
@@ -123,47 +115,35 @@ def _infer(
 ) -> tuple[_End, _End]:
     """Complete endpoints that are not written; exactly one pair must be possible."""
     candidates = fitting(_possible(ends[0], first), _possible(ends[1], second))
-    if not candidates:
-        raise BundleError.of(
-            f"{written}: no endpoints of {ends[0].application} and "
-            f"{ends[1].application} fit together",
-            written.origin,
-        )
     pairs = [(_End(a, one.name), _End(b, other.name)) for (a, one), (b, other) in candidates]
+    if not pairs:
+        names = f"{ends[0].application} and {ends[1].application}"
+        raise written.wrong(f"{written}: no endpoints of {names} fit together")
     if len(pairs) > 1:
         could = "; ".join(sorted(f"{one} {other}" for one, other in pairs))
-        raise BundleError.of(
-            f"ambiguous relation: {ends[0]} {ends[1]} could refer to {could}", written.origin
-        )
+        raise written.wrong(f"ambiguous relation: {ends[0]} {ends[1]} could refer to {could}")
     return pairs[0]
 
 
 def _possible(end: _End, application: Application) -> list[Candidate]:
     endpoints = application.meta.endpoints.values()
-    return [(end.application, e) for e in endpoints if end.endpoint in (None, e.name)]
+    return [(end.application, e) for e in endpoints if end.endpoint in ("", e.name)]
 
 
 def _check_fit(
     ends: tuple[_End, _End], first: Application, second: Application, written: _Written
 ) -> None:
-    endpoints = []
-    missing = []
-    for end, application in zip(ends, (first, second), strict=True):
-        endpoint = application.meta.endpoints.get(end.endpoint or "")
-        if endpoint is None:
-            rule = f'charm "{application.meta.name}" has no endpoint "{end.endpoint}"'
-            missing.append(Problem(f"{written}: {rule}", written.origin))
-        else:
-            endpoints.append(endpoint)
-    if missing:
-        raise BundleError(missing)
-    one, other = endpoints
-    problems = [
-        *_role_and_interface(one, other),
-        *_container_scope(one, other, first, second),
+    missing = [
+        f'{written}: charm "{application.meta.name}" has no endpoint "{end.endpoint}"'
+        for end, application in zip(ends, (first, second), strict=True)
+        if end.endpoint not in application.meta.endpoints
     ]
-    if problems:
-        raise BundleError(Problem(f"{written} {rule}", written.origin) for rule in problems)
+    if missing:
+        raise written.wrong(*missing)
+    one, other = first.meta.endpoints[ends[0].endpoint], second.meta.endpoints[ends[1].endpoint]
+    rules = [*_role_and_interface(one, other), *_container_scope(one, other, first, second)]
+    if rules:
+        raise written.wrong(*(f"{written} {rule}" for rule in rules))
 
 
 def _role_and_interface(one: CharmEndpoint, other: CharmEndpoint) -> Iterator[str]:

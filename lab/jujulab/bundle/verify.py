@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from jujulab.juju.charm import CharmMeta, LocalCharms, is_path
 from jujulab.juju.errors import JujuError
 
 from .data import Application, Bundle, Machine
-from .errors import BundleError, Problem
+from .errors import BundleError, Origin, Problem
 from .names import (
     NEW,
     Placement,
@@ -23,13 +24,11 @@ from .names import (
 from .relations import verify_relations
 from .schema import ApplicationSpec, BundleSpec, MachineSpec, OptionValue
 
+T = TypeVar("T")
+
 
 def verify(spec: BundleSpec, charms: LocalCharms) -> Bundle:
-    """Verify a bundle.
-
-    Args:
-        spec: The bundle with its overlays merged.
-        charms: Where the charms' metadata comes from.
+    """Verify a bundle with its overlays merged.
 
     Raises:
         BundleError: With all that is wrong.
@@ -62,25 +61,29 @@ def verify(spec: BundleSpec, charms: LocalCharms) -> Bundle:
     return Bundle(applications, machines, relations)
 
 
+def _read(
+    text: str, read: Callable[[str], T], origin: Origin, problems: list[Problem]
+) -> T | None:
+    """Read what was written; None where it breaks a rule, which is noted then."""
+    try:
+        return read(text)
+    except (ValueError, JujuError) as error:
+        problems.append(Problem(str(error), origin))
+        return None
+
+
 def _base(
     spec: BundleSpec | MachineSpec | ApplicationSpec, key: str, text: str, problems: list[Problem]
 ) -> str:
     """Return a base that was written, normalised; empty for none."""
-    try:
-        return parse_base(text) if text else ""
-    except ValueError as error:
-        problems.append(Problem(str(error), spec.at(key)))
-        return ""
+    return (_read(text, parse_base, spec.at(key), problems) or "") if text else ""
 
 
 def _machine(name: str, spec: MachineSpec, default: str, problems: list[Problem]) -> Machine:
     base = _base(spec, "base", spec.base, problems) or default
     if not is_machine(name):
         problems.append(Problem(f'"{name}" is not the number of a machine', spec.at()))
-    try:
-        parse_constraints(spec.constraints)
-    except ValueError as error:
-        problems.append(Problem(str(error), spec.at("constraints")))
+    _read(spec.constraints, parse_constraints, spec.at("constraints"), problems)
     return Machine(name, spec.at(), base, spec.constraints)
 
 
@@ -96,11 +99,7 @@ def _find_charm(
             )
         )
         return None
-    try:
-        return charms.find(spec.charm)
-    except JujuError as error:
-        problems.append(Problem(str(error), spec.at("charm")))
-        return None
+    return _read(spec.charm, charms.find, spec.at("charm"), problems)
 
 
 def _placements(
@@ -109,10 +108,8 @@ def _placements(
     placements = []
     for number, text in enumerate(spec.to):
         origin = spec.at("to", number)
-        try:
-            placement = Placement.parse(text)
-        except ValueError as error:
-            problems.append(Problem(str(error), origin))
+        placement = _read(text, Placement.parse, origin, problems)
+        if placement is None:
             continue
         placements.append(placement)
         if placement.machine != NEW and placement.machine not in bundle.machines:
@@ -142,31 +139,20 @@ _Options = Mapping[str, OptionValue | None]
 def _verify_application(
     name: str, spec: ApplicationSpec, meta: CharmMeta
 ) -> tuple[_Options, list[Problem]]:
-    """Verify all of an application but its base, its placement and its relations.
-
-    Returns:
-        The options in the charm's types, and what is wrong.
-    """
+    """Verify all but base, placement and relations; return the options in their types, too."""
     options, problems = _options(spec, meta)
     if not is_application(name):
         problems.append(Problem(f'"{name}" is not a valid application name', spec.at()))
-    problems += _source_problems(spec)
+    if spec.channel:
+        _read(spec.channel, check_channel, spec.at("channel"), problems)
+    problems += _revision_problems(spec)
     problems += _unit_problems(spec, meta)
     problems += _binding_problems(spec, meta)
-    try:
-        parse_constraints(spec.constraints)
-    except ValueError as error:
-        problems.append(Problem(str(error), spec.at("constraints")))
+    _read(spec.constraints, parse_constraints, spec.at("constraints"), problems)
     return options, problems
 
 
-def _source_problems(spec: ApplicationSpec) -> Iterator[Problem]:
-    """Check channel and revision."""
-    if spec.channel:
-        try:
-            check_channel(spec.channel)
-        except ValueError as error:
-            yield Problem(str(error), spec.at("channel"))
+def _revision_problems(spec: ApplicationSpec) -> Iterator[Problem]:
     if spec.revision is None:
         return
     if spec.revision < 0:
