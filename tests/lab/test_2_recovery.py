@@ -7,12 +7,12 @@ import time
 from functools import partial
 
 import jubilant
-from jujulab.cloud.console import poll
 from jujulab.cloud.guests import Guests
 from jujulab.cloud.heartbeat import Pulse
 from jujulab.maas.power import Settings
 from jujulab.trials.deployment import PREFIX, Deployment
 from jujulab.trials.experiment import Experiment
+from jujulab.waiting import poll
 
 SILENT = 60
 """Seconds without a beat, of several a second, after which a guest has stopped."""

@@ -19,12 +19,13 @@ from contextlib import contextmanager
 
 from jujulab.cloud.cluster import Cluster
 from jujulab.cloud.connection import CloudError
-from jujulab.cloud.console import StepError, poll
+from jujulab.cloud.console import StepError
 from jujulab.cloud.guests import Guests
 from jujulab.files import LAB
 from jujulab.maas import server as maas
 from jujulab.machines.lab import Machine
 from jujulab.trials.deployment import PREFIX, SEGMENT, Deployment
+from jujulab.waiting import poll
 
 _MAAS = LAB / "inside" / "maas_by_hand.py"
 

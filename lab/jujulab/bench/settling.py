@@ -7,10 +7,11 @@ import time
 
 from jujulab.cloud.ceph import Ceph
 from jujulab.cloud.cluster import Cluster
-from jujulab.cloud.console import Console, StepError, poll
+from jujulab.cloud.console import Console, StepError
 from jujulab.errors import LabError
 from jujulab.machines.lab import Machine
 from jujulab.trials.deployment import Deployment
+from jujulab.waiting import poll
 
 SETTLED = 300.0
 """Seconds within which the lab must be whole again after a fault."""

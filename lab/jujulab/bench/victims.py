@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 from jujulab.bench.settling import Settling
 from jujulab.cloud.cluster import Cluster
-from jujulab.cloud.console import StepError, poll
+from jujulab.cloud.console import StepError
 from jujulab.machines.lab import Machine
 from jujulab.trials.deployment import Deployment
+from jujulab.waiting import poll
 
 
 class Victims:

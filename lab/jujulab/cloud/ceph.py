@@ -6,8 +6,8 @@ import json
 import subprocess
 
 from jujulab.cloud import disks
-from jujulab.cloud.console import poll
 from jujulab.machines.lab import Lab, Machine
+from jujulab.waiting import poll
 
 
 class Ceph:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -199,18 +199,3 @@ def units(status: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, unit in (application.get("units") or {}).items():
             yield name, unit
             yield from (unit.get("subordinates") or {}).items()
-
-
-def fail(text: str) -> None:
-    """End the program with an error message."""
-    sys.exit(f"\nFAILED: {text}")
-
-
-def poll(done: Callable[[], bool], timeout: float, interval: float = 0.5) -> bool:
-    """Call `done` until it is true or `timeout` seconds have passed; return which."""
-    deadline = time.monotonic() + timeout
-    while not done():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(interval)
-    return True

@@ -8,8 +8,9 @@ from typing import Any
 
 from jujulab.cloud import disks, heartbeat
 from jujulab.cloud.connection import Cloud, CloudError
-from jujulab.cloud.console import StepError, poll
+from jujulab.cloud.console import StepError
 from jujulab.machines.lab import Lab
+from jujulab.waiting import poll
 
 IMAGE = "heartbeat"
 FLAVOR = "heartbeat"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import contextlib
-import fcntl
 import functools
 import hashlib
 import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from jujulab import host
@@ -19,6 +17,7 @@ from jujulab.errors import LabError
 from jujulab.files import cache_dir
 from jujulab.image import recipe
 from jujulab.progress import step
+from jujulab.waiting import locked
 
 # A command of the build gets mount and PID namespaces of its own, and dies with the build: an
 # interrupted build leaves neither mounts nor processes behind, whatever they were doing.
@@ -86,7 +85,7 @@ def ensure(cache: Path | None = None) -> Path:
         return image
     host.install_packages()
     image.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(image.parent / "lock"):
+    with locked(image.parent / "lock"):
         if not image.is_dir():
             host.check_space(image.parent, SPACE)
             _build(image)
@@ -169,10 +168,3 @@ def _environment() -> dict[str, str]:
     """Return the host's environment, less what makes a foreign root's programs misbehave."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LC_")}
     return kept | {"LANG": "C.UTF-8", "PATH": f"{kept.get('PATH', '')}:/usr/sbin:/sbin"}
-
-
-@contextlib.contextmanager
-def _lock(file: Path) -> Iterator[None]:
-    with file.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

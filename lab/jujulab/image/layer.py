@@ -5,7 +5,6 @@ A machine's root lies above both, as `Image.root` says to the overlay.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from jujulab import host
 from jujulab.errors import LabError
 from jujulab.image import bare, image, recipe
 from jujulab.progress import step
+from jujulab.waiting import locked
 
 PACKAGES = {
     "ceph": (
@@ -68,8 +68,7 @@ def ensure(name: str, cache: Path) -> Path:
     below, layer = image.ensure(cache), path(name, cache)
     if layer.is_dir():
         return layer
-    with (cache / "lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with locked(cache / "lock"):
         if not layer.is_dir():
             host.check_space(cache, SPACE)
             with step(f"image: adding the layer {name}", name=f"layer {name}"):

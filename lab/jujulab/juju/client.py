@@ -13,8 +13,9 @@ from typing import Any
 
 from jujulab.files import LAB, lab_home
 from jujulab.juju.errors import JujuError
+from jujulab.waiting import poll
 
-_START_TIMEOUT = 20.0
+_START_TIMEOUT, _STOP_TIMEOUT = 20.0, 20.0
 _GREETING_TIMEOUT = 10.0
 _POLL = 0.02
 
@@ -92,23 +93,19 @@ class Client:
             connection = self._start()
         return connection.exchange({"method": method, "params": params}, self._progress)
 
-    def stop_controller(self, timeout: float = 20) -> None:
+    def stop_controller(self) -> None:
         """Stop the controller, if it runs, and wait until it has ended.
 
         Raises:
-            JujuError: It has not ended after `timeout` seconds.
+            JujuError: It has not ended after a while.
         """
         try:
             connection = _Connection(self._socket)
         except OSError:
             return
         connection.exchange({"method": "shutdown", "params": {}}, self._progress)
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if not self._socket.exists():
-                return
-            time.sleep(_POLL)
-        raise JujuError("the controller does not stop")
+        if not poll(lambda: not self._socket.exists(), _STOP_TIMEOUT, _POLL):
+            raise JujuError("the controller does not stop")
 
     def _start(self) -> _Connection:
         """Start the controller and return a connection to it."""

@@ -82,16 +82,20 @@ def parser() -> argparse.ArgumentParser:
     power = add("power", _power, "Switch a machine's power, or show it.")
     power.add_argument("action", choices=("on", "off", "cycle", "status"))
     power.add_argument("node", metavar="NODE", help="machine id or host name")
-    for name, command, summary in (
-        ("cut", _cut, "Unplug a machine's network cables."),
-        ("restore", _restore, "Plug a machine's network cables in again."),
+    for name, summary in (
+        ("cut", "Unplug a machine's network cables."),
+        ("restore", "Plug a machine's network cables in again."),
     ):
-        spaces = add_node(name, command, summary)
+        spaces = add_node(name, _fault, summary)
+        spaces.set_defaults(fault=name)
         spaces.add_argument(
             "space", nargs="*", metavar="SPACE", help=f"{', '.join(SPACES)} (default: all)"
         )
-    add_node("freeze", _freeze, "Hang a machine: stop every process where it is.")
-    add_node("thaw", _thaw, "Let a hung machine go on.")
+    for name, summary in (
+        ("freeze", "Hang a machine: stop every process where it is."),
+        ("thaw", "Let a hung machine go on."),
+    ):
+        add_node(name, _fault, summary).set_defaults(fault=name, space=())
     kill = add_node("kill", _kill, "Kill processes on a machine.")
     kill.add_argument("pattern", metavar="PATTERN", help="what their command lines contain")
     kill.add_argument("--signal", default="KILL", help="the signal's name (default: KILL)")
@@ -162,20 +166,8 @@ def _power(lab: Lab, arguments: argparse.Namespace) -> None:
     print(f"{machine.hostname}: {PowerController(lab).state(machine)}")
 
 
-def _cut(lab: Lab, arguments: argparse.Namespace) -> None:
-    Faults(lab).cut(lab.find(arguments.node), *arguments.space)
-
-
-def _restore(lab: Lab, arguments: argparse.Namespace) -> None:
-    Faults(lab).restore(lab.find(arguments.node), *arguments.space)
-
-
-def _freeze(lab: Lab, arguments: argparse.Namespace) -> None:
-    Faults(lab).freeze(lab.find(arguments.node))
-
-
-def _thaw(lab: Lab, arguments: argparse.Namespace) -> None:
-    Faults(lab).thaw(lab.find(arguments.node))
+def _fault(lab: Lab, arguments: argparse.Namespace) -> None:
+    getattr(Faults(lab), arguments.fault)(lab.find(arguments.node), *arguments.space)
 
 
 def _kill(lab: Lab, arguments: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,39 @@ BOOT_DELAY = 20.0
 """Seconds that a node spends in its firmware after it was switched on, unless set otherwise."""
 
 
+@dataclass(frozen=True)
+class _Seconds:
+    """A setting in seconds."""
+
+    file: str
+    default: float
+
+    def __get__(self, settings: Settings, _: object = None) -> float:
+        try:
+            return float((settings.run_dir / self.file).read_text())
+        except (OSError, ValueError):
+            return self.default
+
+    def __set__(self, settings: Settings, seconds: float) -> None:
+        replace_text(settings.run_dir / self.file, f"{seconds:g}\n")
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """A setting that names nodes, by their short names."""
+
+    file: str
+
+    def __get__(self, settings: Settings, _: object = None) -> frozenset[str]:
+        try:
+            return frozenset((settings.run_dir / self.file).read_text().split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def __set__(self, settings: Settings, hostnames: Iterable[str]) -> None:
+        replace_text(settings.run_dir / self.file, " ".join(sorted(hostnames)))
+
+
 class Settings:
     """What can be changed while the lab runs; each is a file, so that a change counts at once.
 
@@ -28,47 +62,31 @@ class Settings:
         run_dir: the lab's directory of run-time files.
     """
 
+    boot_delay = _Seconds("boot-delay", BOOT_DELAY)
+    """From switching a node on to its boot."""
+
+    power_delay = _Seconds("power-delay", 0.0)
+    """For which a request to switch off is accepted before the power really goes.
+
+    With 0 the answer comes when the node is dead. Real MAAS answers at once, and a slow
+    management controller follows seconds later.
+    """
+
+    answer_delay = _Seconds("answer-delay", 0.0)
+    """That a management controller takes to say whether its node has power.
+
+    Real MAAS takes as long to answer who asks it for that (`query_power_state`).
+    """
+
+    forgotten = _Nodes("maas-forgotten")
+    """Those that the API denies to know, as if they were named otherwise."""
+
+    mute = _Nodes("maas-mute")
+    """Those whose power controllers answer MAAS nothing any more."""
+
     def __init__(self, run_dir: Path) -> None:
-        self._boot_delay = run_dir / "boot-delay"
-        self._power_delay = run_dir / "power-delay"
-        self._answer_delay = run_dir / "answer-delay"
+        self.run_dir = run_dir
         self._outage = run_dir / "maas-outage"
-        self._forgotten = run_dir / "maas-forgotten"
-        self._mute = run_dir / "maas-mute"
-
-    @property
-    def boot_delay(self) -> float:
-        """Seconds from switching a node on to its boot."""
-        return _number(self._boot_delay, BOOT_DELAY)
-
-    @boot_delay.setter
-    def boot_delay(self, seconds: float) -> None:
-        replace_text(self._boot_delay, f"{seconds:g}\n")
-
-    @property
-    def power_delay(self) -> float:
-        """Seconds that a request to switch off is accepted before the power really goes.
-
-        With 0 the answer comes when the node is dead. Real MAAS answers at once, and a slow
-        management controller follows seconds later.
-        """
-        return _number(self._power_delay, 0.0)
-
-    @power_delay.setter
-    def power_delay(self, seconds: float) -> None:
-        replace_text(self._power_delay, f"{seconds:g}\n")
-
-    @property
-    def answer_delay(self) -> float:
-        """Seconds that a management controller takes to say whether its node has power.
-
-        Real MAAS takes as long to answer who asks it for that (`query_power_state`).
-        """
-        return _number(self._answer_delay, 0.0)
-
-    @answer_delay.setter
-    def answer_delay(self, seconds: float) -> None:
-        replace_text(self._answer_delay, f"{seconds:g}\n")
 
     @property
     def outage(self) -> bool:
@@ -81,30 +99,6 @@ class Settings:
             self._outage.touch()
         else:
             self._outage.unlink(missing_ok=True)
-
-    @property
-    def forgotten(self) -> frozenset[str]:
-        """Short names of nodes that the API denies to know, as if they were named otherwise."""
-        try:
-            return frozenset(self._forgotten.read_text().split())
-        except FileNotFoundError:
-            return frozenset()
-
-    @forgotten.setter
-    def forgotten(self, hostnames: Iterable[str]) -> None:
-        replace_text(self._forgotten, " ".join(sorted(hostnames)))
-
-    @property
-    def mute(self) -> frozenset[str]:
-        """Short names of nodes whose power controllers answer MAAS nothing any more."""
-        try:
-            return frozenset(self._mute.read_text().split())
-        except FileNotFoundError:
-            return frozenset()
-
-    @mute.setter
-    def mute(self, hostnames: Iterable[str]) -> None:
-        replace_text(self._mute, " ".join(sorted(hostnames)))
 
 
 class Journal:
@@ -217,10 +211,3 @@ def _later(delay: float, function: Any, *arguments: Any) -> None:
     timer = threading.Timer(max(delay, 0), function, arguments)
     timer.daemon = True
     timer.start()
-
-
-def _number(path: Path, default: float) -> float:
-    try:
-        return float(path.read_text())
-    except (OSError, ValueError):
-        return default

@@ -12,13 +12,14 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jujulab.errors import LabError
 from jujulab.machines import processes
 from jujulab.machines.cgroups import Cgroup
+from jujulab.waiting import poll
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -134,7 +135,7 @@ class Container:
                 ["setsid", "--fork", "sh", "-c", script, "sh", *argv], check=True,
                 env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
-        if not _until(lambda: self.supervisor is not None, 10):
+        if not poll(lambda: self.supervisor is not None, 10, 0.002):
             raise ContainerError(f"{self.name} did not start, see {console}")
 
     def wait_booted(self, timeout: float) -> None:
@@ -319,12 +320,3 @@ def _script(cgroup: Cgroup, pid_file: Path, on_end: Sequence[str]) -> str:
 def _remove_leftovers(mount: Path) -> None:
     if mount.is_mount():
         subprocess.run(["umount", str(mount)], check=True)
-
-
-def _until(done: Callable[[], bool], timeout: float) -> bool:
-    deadline = time.monotonic() + timeout
-    while not done():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.002)
-    return True

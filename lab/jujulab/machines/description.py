@@ -3,53 +3,78 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import uuid
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from ipaddress import IPv4Interface
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from jujulab.files import replace_text
+from jujulab.files import DEFAULT_HOME, replace_text
 from jujulab.machines.addresses import DEFAULT_SPACE, MachineId, addresses
-from jujulab.machines.cgroups import Cgroup
+from jujulab.machines.cgroups import Cgroup, hierarchies
 from jujulab.machines.container import Container
 from jujulab.machines.network import Network
 from jujulab.machines.root import HostsEntry, Root
+from jujulab.waiting import locked
+
+NAME = "juju-lab"
+"""The name of the lab's network namespace and control group, where its home is the default."""
 
 
-class Site(Protocol):
-    """What a machine needs of its lab; see `jujulab.machines.lab.Lab`."""
+class Site:
+    """Where the machines of a lab are.
 
-    home: Path
-    run_dir: Path
-    instances_dir: Path
+    Args:
+        home: the lab's directory.
+    """
 
-    @property
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.run_dir = home / "run"
+        self.instances_dir = home / "instances"
+
+    @cached_property
     def name(self) -> str:
-        """What namespaces and control groups are called on the host."""
+        """What the lab's namespaces and control groups are called on the host."""
+        if self.home == DEFAULT_HOME:
+            return NAME
+        return f"{NAME}-{hashlib.sha256(str(self.home).encode()).hexdigest()[:6]}"
 
-    @property
+    @cached_property
     def network(self) -> Network:
         """The lab's networks."""
+        return Network(self.name)
 
-    @property
+    @cached_property
     def cgroup_mounts(self) -> dict[str, Path]:
         """The host's control group hierarchies."""
+        return hierarchies(Path("/proc/mounts").read_text())
 
-    def lock(self, name: str) -> AbstractContextManager[None]:
-        """Hold a lock that all processes of the lab share."""
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a lock that all processes of this lab share."""
+        folder = self.run_dir / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / name):
+            yield
 
     def machines(self) -> Sequence[Any]:
         """Return all machines, nodes before their containers."""
+        raise NotImplementedError
 
     def machine(self, machine_id: str) -> Any:
         """Return a machine, or raise KeyError."""
+        raise NotImplementedError
 
     def refresh_hosts(self) -> None:
-        """Bring /etc/hosts of all machines up to date."""
+        """Bring /etc/hosts of all machines up to date, running or not yet started."""
+        machines = self.machines()
+        entries = [m.hosts_entry for m in machines]
+        for machine in machines:
+            machine.write_hosts(entries)
 
 
 class Description:

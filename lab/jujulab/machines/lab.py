@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -19,17 +18,13 @@ from pathlib import Path
 
 from jujulab import host
 from jujulab.errors import LabError
-from jujulab.files import DEFAULT_HOME, cache_dir, lab_home, replace_text
+from jujulab.files import cache_dir, lab_home, replace_text
 from jujulab.image import image, layer
 from jujulab.machines.addresses import MachineId
-from jujulab.machines.cgroups import Cgroup, hierarchies
-from jujulab.machines.container import ContainerError
+from jujulab.machines.cgroups import Cgroup
+from jujulab.machines.description import Site
 from jujulab.machines.maasprocess import MaasProcess
 from jujulab.machines.machine import Machine
-from jujulab.machines.network import Network
-
-NAME = "juju-lab"
-"""The name of the lab's network namespace and control group, where its home is the default."""
 
 STORAGE = "LAB_STORAGE"
 """Environment variable: where the guests' disks are, `ceph`, where it is not the lab's default."""
@@ -47,7 +42,7 @@ _ENGINE_FOLDERS = {"charms", "logs", "run"}
 """What the Juju engine makes in the home directory, perhaps before the machine layer does."""
 
 
-class Lab:
+class Lab(Site):
     """All machines of one lab.
 
     Args:
@@ -56,10 +51,8 @@ class Lab:
     """
 
     def __init__(self, home: Path | None = None, cache: Path | None = None) -> None:
-        self.home = home.absolute() if home else lab_home()
+        super().__init__(home.absolute() if home else lab_home())
         self.cache = cache or cache_dir()
-        self.run_dir = self.home / "run"
-        self.instances_dir = self.home / "instances"
 
     @property
     def storage(self) -> str:
@@ -71,26 +64,9 @@ class Lab:
         return self.home / "storage"
 
     @cached_property
-    def name(self) -> str:
-        """What the lab's namespaces and control groups are called on the host."""
-        if self.home == DEFAULT_HOME:
-            return NAME
-        return f"{NAME}-{hashlib.sha256(str(self.home).encode()).hexdigest()[:6]}"
-
-    @cached_property
-    def network(self) -> Network:
-        """The lab's networks."""
-        return Network(self.name)
-
-    @cached_property
     def maas(self) -> MaasProcess:
         """The process of the MAAS look-alike."""
         return MaasProcess(self.home, self.cache, self.network.path())
-
-    @cached_property
-    def cgroup_mounts(self) -> dict[str, Path]:
-        """The host's control group hierarchies."""
-        return hierarchies(Path("/proc/mounts").read_text())
 
     def up(self) -> None:
         """Make the image if need be, the networks and the power controller; start no machine.
@@ -246,22 +222,6 @@ class Lab:
             handle.flush()
             yield
 
-    @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Hold a lock that all processes of this lab share."""
-        folder = self.run_dir / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / name).open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-
-    def refresh_hosts(self) -> None:
-        """Bring /etc/hosts of all machines up to date, running or not yet started."""
-        machines = self.machines()
-        entries = [m.hosts_entry for m in machines]
-        for machine in machines:
-            machine.write_hosts(entries)
-
     def _wanted_storage(self) -> str:
         """Return what the environment asks for, nothing where it asks for nothing.
 
@@ -310,6 +270,3 @@ def nova_owner(passwd: str) -> tuple[int, int]:
         if fields[0] == "nova":
             return int(fields[2]), int(fields[3])
     raise LabError("the image has no user nova")
-
-
-__all__ = ["ContainerError", "Lab", "LabError", "Machine"]

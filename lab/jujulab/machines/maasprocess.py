@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jujulab.errors import LabError
 from jujulab.files import LAB, replace_text
+from jujulab.waiting import poll
 
 MODULE = "jujulab.maas.server"
 
@@ -64,11 +65,8 @@ class MaasProcess:
                 check=True, cwd="/", env=environment,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
-        deadline = time.monotonic() + 20
-        while self.pid is None:
-            if time.monotonic() > deadline:
-                raise LabError(f"the MAAS look-alike did not start, see {log}")
-            time.sleep(0.01)
+        if not poll(lambda: self.pid is not None, 20, 0.01):
+            raise LabError(f"the MAAS look-alike did not start, see {log}")
 
     def stop(self) -> None:
         """Stop the server if it runs."""

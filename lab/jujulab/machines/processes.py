@@ -7,10 +7,11 @@ import os
 import select
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from jujulab.waiting import poll
 
 
 def inner_pid(pid: int) -> int | None:
@@ -71,14 +72,13 @@ def end_all_but(init: int, pids: Callable[[], set[int]], timeout: float) -> bool
         timeout: seconds.
     """
     send(init, signal.SIGSTOP)
-    deadline = time.monotonic() + timeout
-    while left := pids() - {init}:
-        if time.monotonic() > deadline:
-            return False
-        for pid in left:
+
+    def ended() -> bool:
+        for pid in (left := pids() - {init}):
             send(pid, signal.SIGKILL)
-        time.sleep(0.002)
-    return True
+        return not left
+
+    return poll(ended, timeout, 0.002)
 
 
 def communicate(

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 
@@ -20,6 +20,7 @@ from jujulab.juju import archive
 from jujulab.juju.charm import STANDINS, charm_name, is_path
 from jujulab.juju.errors import JujuError
 from jujulab.juju.pack import LICENSE
+from jujulab.realjuju.site import Site
 
 _LIBRARY = "_standin"
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", "charmcraft.yaml")
@@ -32,16 +33,6 @@ internal/bundle/changes/model.go)."""
 
 Machines = dict[str, list[str]]
 """Application -> Juju's identifiers of the machines in its `to`."""
-
-
-class Machinery(Protocol):
-    """What is needed of the machines; see `jujulab.realjuju.site.Site`."""
-
-    def machine(self, lab_id: str) -> str:
-        """Return Juju's identifier of a machine of the lab, made if need be."""
-
-    def container(self, node: str) -> str:
-        """Add a container; return Juju's identifier of it."""
 
 
 def pack_standin(name: str, cache: Path, standins: Path = STANDINS) -> Path:
@@ -80,13 +71,13 @@ def pack_standin(name: str, cache: Path, standins: Path = STANDINS) -> Path:
 
 
 def translate(
-    files: Sequence[Path], machinery: Machinery, placed: Machines, pack: Callable[[str], Path]
+    files: Sequence[Path], site: Site, placed: Machines, pack: Callable[[str], Path]
 ) -> list[dict[str, Any]]:
     """Return a bundle and its overlays as a real Juju can have them in the lab.
 
     Args:
         files: the bundle, then the overlays.
-        machinery: makes machines and containers.
+        site: makes machines and containers.
         placed: where the containers of each application are; new ones are added to it.
         pack: returns the pack of a charm of Charmhub, by its name.
 
@@ -99,7 +90,7 @@ def translate(
     for path, document in zip(files, documents, strict=True):
         # Nodes come first: a fresh model numbers them as the lab does.
         for node in sorted(map(str, document.pop("machines", None) or ()), key=int):
-            machinery.machine(node)
+            site.machine(node)
         for name, spec in _applications([document]):
             if "charm" in spec:
                 spec["charm"] = _charm(str(spec["charm"]), path.parent, pack)
@@ -113,7 +104,7 @@ def translate(
                 # The machines say that they are Ubuntus, but no archive of Ubuntu is in reach.
                 spec["options"]["openstack-origin"] = "distro"
             if "to" in spec:
-                spec["to"] = _place(name, spec["to"], machinery, placed)
+                spec["to"] = _place(name, spec["to"], site, placed)
                 machines[name] = spec["to"]
         # Juju wants each one used in the bundle as it is without the overlays behind it, and an
         # overlay's machines replace those before it.
@@ -148,9 +139,7 @@ def _charm(charm: str, directory: Path, pack: Callable[[str], Path]) -> str:
     return str(pack(charm_name(charm)))
 
 
-def _place(
-    name: str, directives: Sequence[Any], machinery: Machinery, placed: Machines
-) -> list[str]:
+def _place(name: str, directives: Sequence[Any], site: Site, placed: Machines) -> list[str]:
     """Return the machines of placement directives: nodes, and a container for each `lxd:N`."""
     containers = iter(list(placed.get(name, ())))
     found = []
@@ -159,12 +148,12 @@ def _place(
         if kind not in ("", "lxd") or not node.isdigit():
             raise JujuError(f'{name}: placement "{directive}": the lab has N and lxd:N')
         if not kind:
-            found.append(machinery.machine(node))
+            found.append(site.machine(node))
             continue
         container = next(containers, None)
         if container is None:
-            machinery.machine(node)
-            container = machinery.container(node)
+            site.machine(node)
+            container = site.container(node)
             placed.setdefault(name, []).append(container)
         found.append(container)
     return found

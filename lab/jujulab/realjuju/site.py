@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
 
 import yaml
 
@@ -21,7 +20,7 @@ from jujulab.files import replace_text
 from jujulab.juju import archive
 from jujulab.juju.errors import JujuError
 from jujulab.machines.addresses import DEFAULT_SPACE, SPACES
-from jujulab.machines.lab import JUJU_MACHINES
+from jujulab.machines.lab import JUJU_MACHINES, Lab, Machine
 from jujulab.realjuju.client import RealJuju
 
 NAME = "lab"
@@ -56,39 +55,6 @@ id syslog >/dev/null 2>&1 || useradd --system --no-create-home --groups adm sysl
 systemctl enable --now ssh
 """
 """What Juju takes for granted on a machine that it reaches over ssh."""
-
-
-class Machine(Protocol):
-    """What is needed of a machine; see `jujulab.machines.machine.Machine`."""
-
-    id: str
-    hostname: str
-
-    @property
-    def addresses(self) -> Any:
-        """Addresses by space."""
-
-    def start(self, wait: float = 60) -> None:
-        """Boot and wait until it is up."""
-
-    def run(self, argv: list[str], *, input: str, timeout: float) -> Any:  # noqa: A002
-        """Run a command in it."""
-
-
-class Lab(Protocol):
-    """What is needed of the lab; see `jujulab.machines.lab.Lab`."""
-
-    home: Path
-    run_dir: Path
-
-    def up(self) -> None:
-        """Make ready for machines."""
-
-    def create(self, machine_id: str) -> Machine:
-        """Make a machine that is off, or return the one that exists."""
-
-    def machines(self) -> list[Any]:
-        """Return all machines."""
 
 
 class Site:

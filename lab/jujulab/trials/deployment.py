@@ -17,7 +17,7 @@ import yaml
 
 from jujulab.cloud.cluster import Cluster
 from jujulab.cloud.connection import Cloud, CloudError
-from jujulab.cloud.console import Console, StepError, poll
+from jujulab.cloud.console import Console, StepError
 from jujulab.cloud.database import DatabaseView
 from jujulab.cloud.guests import Guests, wait_for_api
 from jujulab.cloud.operator import credentials
@@ -25,6 +25,7 @@ from jujulab.errors import LabError
 from jujulab.files import REPOSITORY
 from jujulab.juju import pack
 from jujulab.machines.lab import Lab, Machine
+from jujulab.waiting import poll
 
 CHARMS = ("masakari", "masakari-monitors", "pacemaker-remote")
 SEGMENT = "rack1"

@@ -17,6 +17,7 @@ from jujulab.trials.deployment import PREFIX, Deployment
 from jujulab.trials.judges import Judges
 from jujulab.trials.observe import Event, Observer
 from jujulab.trials.picture import live
+from jujulab.waiting import poll
 
 RECOVERY_TIMEOUT = 240.0
 """Seconds until a recovery counts as failed; the upstream defaults needed up to 286."""
@@ -139,7 +140,7 @@ class Experiment:
             return set(victims) <= beating and _run(observer.database, victims, not_on=lost)
 
         with live(observer, since=since, hosts=hosts, guests=victims, lost=lost):
-            complete = observer.wait(recovered, timeout)
+            complete = poll(recovered, timeout, 0.1)
         observer.stop()
         recovery = timeline.summarise(observer.events, since=since, guests=victims, host=lost)
         print("\n" + timeline.render(f"{what}: timeline", observer.events, since=since))

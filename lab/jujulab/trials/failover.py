@@ -8,13 +8,14 @@ from typing import Any
 
 from jujulab.cloud import records
 from jujulab.cloud.connection import CloudError
-from jujulab.cloud.console import StepError, poll
+from jujulab.cloud.console import StepError
 from jujulab.cloud.placement import Room
 from jujulab.cloud.records import Records, SegmentHost
 from jujulab.errors import LabError
 from jujulab.trials.deployment import SEGMENT
 from jujulab.trials.trial import Trial
 from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError
+from jujulab.waiting import poll
 
 IN_DUTY = SegmentHost(reserved=False, on_maintenance=False)
 IN_RESERVE = SegmentHost(reserved=True, on_maintenance=False)

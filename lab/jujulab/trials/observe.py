@@ -111,15 +111,6 @@ class Observer:
             self.events.append(event)
         self.on_event(event)
 
-    def wait(self, done: Callable[[], bool], timeout: float) -> bool:
-        """Wait until `done` is true or the timeout, in seconds, has passed; return which."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if done():
-                return True
-            time.sleep(0.1)
-        return done()
-
     def _repeat(self, interval: float, watcher: Iterator[None]) -> None:
         """Look again and again; what is slow is asked less often, so as not to slow it further."""
         took = 0.0

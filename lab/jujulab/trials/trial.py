@@ -11,10 +11,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from jujulab.cloud.connection import CloudError
-from jujulab.cloud.console import poll, units
+from jujulab.cloud.console import units
 from jujulab.trials import verdict
 from jujulab.trials.verdict import Evacuation, Sighting
 from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError, Watch, insist
+from jujulab.waiting import poll
 
 WITHOUT_CAUSE = 25.0
 """Seconds in which a fencing without cause would have happened: it takes about 10."""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from jujulab.cloud.cluster import Cluster
-from jujulab.cloud.console import poll
 from jujulab.cloud.guests import Guests
 from jujulab.cloud.heartbeat import Pulse
 from jujulab.machines.lab import Machine
@@ -16,6 +15,7 @@ from jujulab.trials.deployment import Deployment
 from jujulab.trials.faults import Faults
 from jujulab.trials.judges import Judges
 from jujulab.trials.observe import Event, Observer
+from jujulab.waiting import poll
 
 PREFIX = "trial-"
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from jujulab.cloud import console
-from jujulab.cloud.console import Console, StepError, poll, unit_lines, units
+from jujulab.cloud.console import Console, StepError, unit_lines, units
 from jujulab.juju.client import Client
+from jujulab.waiting import poll
 
 
 def status(

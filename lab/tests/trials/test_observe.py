@@ -9,6 +9,7 @@ from jujulab.cloud.database import Notification, ServerView
 from jujulab.cloud.heartbeat import Beat, Boot
 from jujulab.trials import timeline, verdict
 from jujulab.trials.observe import Event, Observer, parse_crm_mon
+from jujulab.waiting import poll
 
 CRM_MON = """<pacemaker-result api-version="2.25" request="crm_mon --output-as=xml">
   <nodes>
@@ -104,7 +105,7 @@ def test_a_guest_that_is_active_again_is_seen(
     database: Any = FakeDatabase(guest("ACTIVE", 1), *states)
     observer = Observer(database, lambda: None, tmp_path / "journal", {}, in_place=in_place)
     observer.start()
-    observer.wait(lambda: len(observer.events) >= len(kinds), 5)
+    poll(lambda: len(observer.events) >= len(kinds), 5, 0.1)
     observer.stop()
     assert [event.kind for event in observer.events] == kinds
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from jujulab.cloud import ceph, disks
-from jujulab.cloud.console import poll
 from jujulab.cloud.heartbeat import Boot
 from jujulab.machines.lab import Machine
 from jujulab.trials.trial import Trial
 from jujulab.trials.watch import PREFIX, insist
+from jujulab.waiting import poll
 
 ATTRIBUTE = "instance-ha-storage"
 """Attribute of a node in the cluster: a hypervisor's addresses as a client of Ceph."""

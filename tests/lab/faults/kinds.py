@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from jujulab.cloud.connection import CloudError
-from jujulab.cloud.console import StepError, poll
+from jujulab.cloud.console import StepError
 from jujulab.errors import LabError
 from jujulab.machines.lab import Machine
 from jujulab.trials.failover import Failover
 from jujulab.trials.trial import Trial
+from jujulab.waiting import poll
 
 ENGINE, API, NOTIFIER = "masakari-engine", "masakari-api", "masakari_fencing.notifier"
 

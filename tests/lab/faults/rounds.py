@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import kinds
 from campaign import GUEST, HARMLESS, TWO, Companion, Round
-from jujulab.cloud.console import poll
 from jujulab.trials import verdict
 from jujulab.trials.failover import Failover
 from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError
+from jujulab.waiting import poll
 
 QUIET = 12.0
 """Seconds after something harmless in which a fencing would have happened: it takes about 10."""

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from jujulab.cloud.console import poll
 from jujulab.machines.lab import Machine
 from jujulab.trials.trial import Trial
+from jujulab.waiting import poll
 from kinds import cut_everything, cut_management, freeze
 
 COMES_BACK = 120.0

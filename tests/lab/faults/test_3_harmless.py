@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from jujulab.cloud.console import poll
 from jujulab.machines.lab import Machine
 from jujulab.trials.trial import WITHOUT_CAUSE, Trial
+from jujulab.waiting import poll
 from kinds import HARMLESS
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from jujulab.cloud.console import poll
 from jujulab.trials import verdict
 from jujulab.trials.trial import Trial
 from jujulab.trials.watch import PREFIX
+from jujulab.waiting import poll
 
 BESIDE = 20.0
 """Seconds for which both copies write, so that nobody can take it for an accident of the clock."""

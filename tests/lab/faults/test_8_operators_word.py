@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from jujulab.cloud.console import StepError, poll
+from jujulab.cloud.console import StepError
 from jujulab.trials.trial import Trial
+from jujulab.waiting import poll
 
 UNFENCED = 45.0
 """Seconds; a recovery without a cause to wait begins within 12 of them."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jujulab.cloud.console import poll
 from jujulab.trials.trial import Trial
+from jujulab.waiting import poll
 
 SPACES = {"manage": "internal", "tenant": "tenant", "storage": "storage"}
 """The lab's space of each of Masakari's networks."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from jujulab.cloud.console import poll
 from jujulab.maas.power import Settings
 from jujulab.trials.failover import IN_DUTY, IN_MAINTENANCE, Failover
 from jujulab.trials.watch import PREFIX
+from jujulab.waiting import poll
 
 GUEST = f"{PREFIX}1"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from jujulab.cloud.console import poll
 from jujulab.cloud.records import Records
 from jujulab.trials.failover import IN_DUTY, Failover
 from jujulab.trials.watch import PREFIX
+from jujulab.waiting import poll
 
 ONE, TWO = f"{PREFIX}1", f"{PREFIX}2"
 RACK = "aggregate:rack"

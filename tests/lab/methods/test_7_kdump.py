@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 import subprocess
 
-from jujulab.cloud.console import poll
 from jujulab.image.recipe import REPOSITORY
 from jujulab.machines.lab import Machine
 from jujulab.trials.failover import Failover
 from jujulab.trials.watch import PREFIX
+from jujulab.waiting import poll
 
 ONE, TWO = f"{PREFIX}1", f"{PREFIX}2"
 WAIT = 30

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-from jujulab.cloud.console import poll
 from jujulab.machines.lab import Machine
 from jujulab.trials.trial import Trial
+from jujulab.waiting import poll
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 DUMP = """\

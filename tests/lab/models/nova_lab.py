@@ -10,12 +10,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from jujulab.cloud.connection import CloudError
-from jujulab.cloud.console import poll
 from jujulab.cloud.guests import IMAGE, Guests
 from jujulab.files import LAB
 from jujulab.machines.lab import Machine
 from jujulab.trials.deployment import Deployment
 from jujulab.trials.faults import Faults
+from jujulab.waiting import poll
 from sides import ELSEWHERE, FIRST, HOME, Look, Rule
 
 PREFIX = "model-"

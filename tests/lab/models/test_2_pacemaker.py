@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from cluster_lab import LabCluster
 from cluster_model import ModelCluster
-from jujulab.cloud.console import poll
 from jujulab.trials.deployment import SEGMENT, Deployment, have_fourth
 from jujulab.trials.trial import Trial
+from jujulab.waiting import poll
 from masakari_fencing import alert
 from masakari_fencing.pacemaker import cibadmin, crm_node, tools
 from members import ClusterSide, code, history, run, status, view

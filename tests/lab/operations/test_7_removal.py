@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from jujulab.cloud.console import poll
 from jujulab.cloud.guests import Guests
 from jujulab.maas.power import Journal
 from jujulab.trials.deployment import PREFIX, Deployment
 from jujulab.trials.experiment import Experiment
+from jujulab.waiting import poll
 from operating import Operator, wait_until
 
 TAKES = 300

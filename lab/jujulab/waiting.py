@@ -1,0 +1,27 @@
+"""Waiting: until something is so, and until nobody else has a lock."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+def poll(done: Callable[[], bool], timeout: float, interval: float = 0.5) -> bool:
+    """Call `done` until it is true or `timeout` seconds have passed; return which."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(interval)
+    return True
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a lock that all processes share, which ends with the process at the latest."""
+    with file.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
