@@ -37,11 +37,7 @@ SYSCTL = Path("/proc/sys")
 
 
 def install_packages() -> None:
-    """Install with apt-get what the lab needs on the host and does not find.
-
-    Raises:
-        LabError: apt-get failed.
-    """
+    """Install with apt-get what the lab needs on the host and does not find, or raise LabError."""
     missing = {name for command, name in PACKAGES.items() if not shutil.which(command)}
     if not ARCHIVE_KEYS.exists():
         missing.add("debian-archive-keyring")
@@ -72,11 +68,7 @@ def check_space(folder: Path, gigabytes: float) -> None:
 
 
 def raise_limits(folder: Path = SYSCTL) -> None:
-    """Raise the kernel's limits to what the lab needs; never lower one.
-
-    Args:
-        folder: where the settings are, for tests.
-    """
+    """Raise the kernel's limits to what the lab needs; never lower one."""
     for name, least in LIMITS.items():
         setting = folder / name
         if setting.exists() and int(setting.read_text()) < least:

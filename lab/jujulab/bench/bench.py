@@ -74,13 +74,7 @@ TRIES = 3
 
 
 class Bench:
-    """Measures, in a lab that it makes or finds.
-
-    Args:
-        lab: where the machines are.
-        console: where it shows what it does.
-        results: where the runs go.
-    """
+    """Measures, in a lab that it makes or finds."""
 
     def __init__(self, lab: Lab, console: Console, results: Results) -> None:
         self._lab = lab
@@ -121,12 +115,7 @@ class Bench:
         self._console.run_action("masakari/leader", name, *parameters)
 
     def measure(self, scenarios: Iterable[str], modes: Iterable[str], runs: int) -> None:
-        """Measure until there are so many runs of each.
-
-        Args:
-            scenarios: names of `SCENARIOS`.
-            modes: with which configurations.
-            runs: how many of each there shall be; those of earlier times count.
+        """Measure scenarios in modes until there are so many runs of each, with earlier ones.
 
         Raises:
             StepError, LabError, CloudError: the lab is not what it should be.

@@ -43,13 +43,7 @@ VERSION = "2.53"
 
 
 class Floor:
-    """Does by hand what a recovery is made of.
-
-    Args:
-        deployment: whose segment is disabled meanwhile.
-        cluster: its cluster.
-        guests: its instances.
-    """
+    """Does by hand what a recovery is made of, while the deployment's segment is disabled."""
 
     def __init__(self, deployment: Deployment, cluster: Cluster, guests: Guests) -> None:
         self._deployment = deployment

@@ -120,10 +120,7 @@ class Results:
     def times(self, column: str, long: tuple[str, str], short: tuple[str, str]) -> float | None:
         """Return how many times longer one median is than another, if both are known.
 
-        Args:
-            column: of both.
-            long: scenario and mode.
-            short: those of what it is held against.
+        Each is that of a scenario and a mode.
         """
         above, below = self.spread(*long, column), self.spread(*short, column)
         return above.median / below.median if above and below and below.median else None

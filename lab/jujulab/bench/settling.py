@@ -18,13 +18,7 @@ SETTLED = 300.0
 
 
 class Settling:
-    """Brings the lab to rest.
-
-    Args:
-        deployment: what is deployed in it.
-        cluster: its cluster.
-        console: where it shows what it does.
-    """
+    """Brings a deployment's lab and cluster to rest."""
 
     def __init__(self, deployment: Deployment, cluster: Cluster, console: Console) -> None:
         self._deployment = deployment

@@ -14,13 +14,7 @@ from jujulab.waiting import poll
 
 
 class Victims:
-    """The hypervisors and their roles.
-
-    Args:
-        deployment: whose they are.
-        cluster: which knows the roles.
-        settling: waits for the cluster.
-    """
+    """The hypervisors and their roles."""
 
     def __init__(self, deployment: Deployment, cluster: Cluster, settling: Settling) -> None:
         self._deployment = deployment

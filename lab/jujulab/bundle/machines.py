@@ -65,12 +65,10 @@ def unit_number(name: str) -> int:
 
 
 def map_machines(bundle: Bundle, model: ModelView, wanted: MachineMap) -> dict[str, str]:
-    """Find the machine of the model for machines of the bundle.
+    """Find the machine of the model for machines of the bundle: id there -> id in the model.
 
     What the operator did not map is inferred from where units of the applications are already.
-
-    Returns:
-        Id in the bundle -> id in the model; what is not in it needs a new machine.
+    What is not in it needs a new machine.
 
     Raises:
         BundleError: An explicit mapping names a machine that does not exist.

@@ -16,17 +16,13 @@ _INCLUDES = ("include-file://", "include-base64://")
 
 
 def merge(base: Table, overlay: Table) -> Table:
-    """Merge an overlay into a bundle.
+    """Merge an overlay, whose keys and types have been checked, into a bundle.
 
     * Applications: one without a body removes the application and its relations; a new one is
       added; of one that exists, the fields in the overlay replace the bundle's. Fields that are
       mappings are merged key by key; a null instead of the mapping empties it.
     * Relations are added. Machines, when the overlay has any, replace all of the bundle's.
     * The other keys have no effect.
-
-    Args:
-        base: The bundle, with what was merged before.
-        overlay: A document whose keys and types have been checked.
     """
     names = overlay.table("applications")
     removed = {name for name, node in names.items() if is_null(node)}

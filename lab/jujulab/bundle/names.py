@@ -1,4 +1,7 @@
-"""The syntax of Juju's names, bases, channels, constraints and placements."""
+"""The syntax of Juju's names, bases, channels, constraints and placements.
+
+Text that is not of its syntax is a ValueError that says so.
+"""
 
 from __future__ import annotations
 
@@ -60,11 +63,7 @@ def is_space(name: str) -> bool:
 
 
 def parse_base(text: str) -> str:
-    """Normalise a base such as `ubuntu@22.04` or `ubuntu@22.04/stable`.
-
-    Raises:
-        ValueError: It is not one.
-    """
+    """Normalise a base such as `ubuntu@22.04` or `ubuntu@22.04/stable`."""
     match = _BASE.fullmatch(text)
     if match is None:
         raise ValueError(f'"{text}" is not a base; write it as ubuntu@22.04')
@@ -73,21 +72,13 @@ def parse_base(text: str) -> str:
 
 
 def check_channel(text: str) -> None:
-    """Check a channel: `2024.1/stable`, `stable`, `latest/edge/fix`, or a track alone.
-
-    Raises:
-        ValueError: It is not one.
-    """
+    """Check a channel: `2024.1/stable`, `stable`, `latest/edge/fix`, or a track alone."""
     if not _CHANNEL.fullmatch(text):
         raise ValueError(f'"{text}" is not a channel; write it as track/risk, 2024.1/stable')
 
 
 def parse_constraints(text: str) -> dict[str, str]:
-    """Read constraints such as `mem=4G spaces=internal,^public`.
-
-    Raises:
-        ValueError: A constraint is unknown, malformed or given twice.
-    """
+    """Read constraints such as `mem=4G spaces=internal,^public`."""
     parsed: dict[str, str] = {}
     for word in text.split():
         name, equals, value = word.partition("=")
@@ -120,11 +111,7 @@ class Placement:
 
     @classmethod
     def parse(cls, text: str) -> Placement:
-        """Read a directive: `1`, `lxd:1`, `new`, `lxd:new`.
-
-        Raises:
-            ValueError: It is not one, or one that the lab does not know.
-        """
+        """Read a directive: `1`, `lxd:1`, `new`, `lxd:new`."""
         match = _PLACEMENT.fullmatch(text)
         if match is None and _BESIDE.fullmatch(text):
             raise ValueError(

@@ -25,17 +25,9 @@ from .names import NEW, MachineMap, Placement, parse_constraints
 
 
 def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -> list[Change]:
-    """Compute the changes that make a model what a bundle says.
+    """Return the changes that make a model what a verified bundle says, in their order.
 
     What the model has beyond the bundle stays: nothing is ever removed, unexposed or unrelated.
-
-    Args:
-        bundle: A verified bundle.
-        model: The model as it is.
-        machine_map: The operator's `--map-machines`.
-
-    Returns:
-        In the order in which they are to be made.
 
     Raises:
         BundleError: The bundle does not fit the model.

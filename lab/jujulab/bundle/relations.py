@@ -46,14 +46,9 @@ class _Written:
 def verify_relations(
     spec: BundleSpec, applications: Mapping[str, Application]
 ) -> tuple[tuple[Relation, ...], list[Problem]]:
-    """Verify the relations of a bundle.
+    """Return a bundle's relations with complete endpoints, and what is wrong.
 
-    Args:
-        spec: The bundle.
-        applications: Those whose charm was found; relations of others are checked less.
-
-    Returns:
-        The relations with complete endpoints, and what is wrong.
+    Those of applications whose charm was not found are checked less.
     """
     relations: list[Relation] = []
     problems: list[Problem] = []

@@ -46,12 +46,7 @@ def _list(what: str) -> BeforeValidator:
 
 
 def _map(what: str, *, bodiless: bool = False) -> BeforeValidator:
-    """Return a reader of a mapping with keys of the operator's choice.
-
-    Args:
-        what: what is in it.
-        bodiless: a key without a value stands for an empty mapping.
-    """
+    """Return a reader of an operator's mapping; where `bodiless`, no value is an empty mapping."""
 
     def check(node: Node) -> dict[str, Node]:
         if is_null(node):
@@ -151,12 +146,7 @@ _REFUSED = {
 
 
 def check_document(document: Table, *, overlay: bool) -> list[Problem]:
-    """Check keys and types of one document of a bundle.
-
-    Args:
-        document: As it was read, before overlays are merged.
-        overlay: False for the first document of the bundle file, the base.
-    """
+    """Check keys and types of one document of a bundle, as it was read: base or overlay."""
     problems: list[Problem] = []
     try:
         BundleSpec.model_validate(document)

@@ -139,11 +139,7 @@ _Options = Mapping[str, OptionValue | None]
 def _verify_application(
     name: str, spec: ApplicationSpec, meta: CharmMeta
 ) -> tuple[_Options, list[Problem]]:
-    """Verify all of an application but its base, its placement and its relations.
-
-    Returns:
-        The options in the charm's types, and what is wrong.
-    """
+    """Verify all but base, placement and relations; return the options in their types, too."""
     options, problems = _options(spec, meta)
     if not is_application(name):
         problems.append(Problem(f'"{name}" is not a valid application name', spec.at()))

@@ -21,12 +21,7 @@ class CommandError(Exception):
 
 @dataclass
 class Invocation:
-    """One run of a command.
-
-    Attributes:
-        flags: The values of its flags.
-        args: Its arguments.
-    """
+    """One run of a command, with the values of its flags, and its arguments."""
 
     flags: dict[str, Any]
     args: list[str]
@@ -38,11 +33,7 @@ class Invocation:
         return self.args[0]
 
     def expect(self, least: int, most: int | None, what: str) -> None:
-        """Check the number of arguments.
-
-        Raises:
-            UsageError: There are too few or too many.
-        """
+        """Check the number of arguments, or raise UsageError."""
         if len(self.args) < least:
             raise UsageError(f"no {what} specified")
         if most is not None and len(self.args) > most:
@@ -104,11 +95,7 @@ def command(
 
 
 def check_model(name: str) -> None:
-    """Check that a model is the lab's.
-
-    Raises:
-        CommandError: It is another one.
-    """
+    """Check that a model is the lab's, or raise CommandError."""
     controller, _, model = name.rpartition(":")
     if model not in _MODELS or controller not in ("", CONTROLLER):
         raise CommandError(f'model "{name}" not found: the lab has one model, "{MODEL}"')
@@ -125,11 +112,7 @@ def split_list(values: list[str]) -> list[str]:
 
 
 def key_values(words: list[str]) -> dict[str, str]:
-    """Return ``key=value`` arguments as a dict.
-
-    Raises:
-        UsageError: A word is something else.
-    """
+    """Return ``key=value`` arguments as a dict, or raise UsageError."""
     pairs = {}
     for word in words:
         key, equals, value = word.partition("=")

@@ -47,12 +47,7 @@ def emit(value: Any, kind: str) -> None:
 
 
 def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
-    """Return rows, the first one being the heading, in columns two blanks apart.
-
-    Args:
-        rows: The cells.
-        right: The columns that are aligned to the right.
-    """
+    """Return rows, a heading first, in columns two blanks apart; some are aligned to the right."""
     lines = [[str(cell) for cell in row] for row in rows]
     count = max((len(line) for line in lines), default=0)
     widths = [

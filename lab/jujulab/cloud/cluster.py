@@ -20,9 +20,7 @@ _CONFIRMED = frozenset({"off", "reboot"})
 class Cluster:
     """What the cluster says about itself, and who in it has which role.
 
-    Args:
-        lab: where the machines are.
-        console: knows Juju's units.
+    That no member answers is a LabError.
     """
 
     def __init__(self, lab: Lab, console: Console) -> None:
@@ -47,18 +45,11 @@ class Cluster:
         """Return what `crm_mon --output-as=xml --inactive` prints where there is a quorum.
 
         Without one anywhere, what the first member says. One that has just booted knows little.
-
-        Raises:
-            LabError: no member answers.
         """
         return self._looks()[0]
 
     def _looks(self) -> list[ElementTree.Element]:
-        """Return what all members say that can answer, those with a quorum first.
-
-        Raises:
-            LabError: none does.
-        """
+        """Return what all members say that can answer, those with a quorum first."""
         found, trouble = [], "no member of the cluster can answer"
         for member in self._able():
             try:
@@ -105,9 +96,6 @@ class Cluster:
 
         Returns:
             node and time; Pacemaker's times are whole seconds, cut off.
-
-        Raises:
-            LabError: no member answers.
         """
         roots = self._looks()
         remotes = {n.get("name") for n in roots[0].iterfind("nodes/node[@type='remote']")}

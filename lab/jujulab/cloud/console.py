@@ -26,10 +26,9 @@ class StepError(Exception):
 
 
 class Console:
-    """Prints steps with the time since the start.
+    """Prints steps with the time since the start, or nothing where it is `quiet`.
 
-    Args:
-        quiet: print nothing.
+    A command that fails, or what does not come within its timeout in seconds, is a StepError.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -57,16 +56,7 @@ class Console:
         self.say(f"done in {time.monotonic() - started:.1f} s")
 
     def juju(self, *arguments: str, timeout: float = 600, show: bool = True) -> str:
-        """Run a Juju command in the lab and return its standard output.
-
-        Args:
-            arguments: as on the command line.
-            timeout: seconds.
-            show: print the command and what it says.
-
-        Raises:
-            StepError: it failed or took too long.
-        """
+        """Run a Juju command in the lab, shown or not, and return its standard output."""
         if show:
             shown = [a.replace(f"{REPOSITORY}/", "./") for a in arguments]
             self.say("$ juju " + " ".join(shown))
@@ -98,11 +88,7 @@ class Console:
         return dict(json.loads(self.juju("status", "--format", "json", show=False)))
 
     def run_action(self, unit: str, action: str, *parameters: str) -> dict[str, Any]:
-        """Run an action and return its results.
-
-        Raises:
-            StepError: the action failed.
-        """
+        """Run an action and return its results."""
         self.say(f"$ juju run {unit} {action} {' '.join(parameters)}".rstrip())
         result = self._run("run", unit, action, *parameters, "--format", "json", timeout=600)
         tasks = json.loads(result.stdout) if result.stdout.strip() else {}
@@ -115,19 +101,11 @@ class Console:
         return dict(task.get("results", {}))
 
     def wait_active(self, what: str, timeout: float) -> None:
-        """Wait until every unit is active and idle, showing what it waits for.
-
-        Raises:
-            StepError: not within the timeout (seconds).
-        """
+        """Wait until every unit is active and idle, showing what it waits for."""
         self._wait(what, "active", timeout)
 
     def wait_idle(self, what: str, timeout: float) -> None:
-        """Wait until no unit has a hook to run, whatever its status, which may be an old one.
-
-        Raises:
-            StepError: not within the timeout (seconds).
-        """
+        """Wait until no unit has a hook to run, whatever its status, which may be an old one."""
         self._wait(what, "idle", timeout, any_status=True)
 
     def _wait(self, what: str, goal: str, timeout: float, *, any_status: bool = False) -> None:
@@ -156,11 +134,7 @@ class Console:
 
 
 def stall_lines(since: float) -> list[str]:
-    """Return one line for each time in which nothing ran although units were not ready.
-
-    Args:
-        since: epoch seconds; what began before is left out.
-    """
+    """Return a line for each time since then in which nothing ran and units were not ready."""
     if REAL_JUJU:
         return []  # only the lab's own sees each hook
     with contextlib.suppress(JujuError, OSError):

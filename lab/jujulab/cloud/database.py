@@ -89,9 +89,7 @@ class Notification:
 class DatabaseView:
     """A client of the database, started when it is first asked.
 
-    Attributes:
-        machine: the machine of the database.
-        timeout: seconds for an answer.
+    No answer within the timeout, in seconds, is a DatabaseError.
     """
 
     machine: Machine
@@ -100,11 +98,7 @@ class DatabaseView:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def servers(self) -> dict[str, ServerView]:
-        """Return all guests by their names.
-
-        Raises:
-            DatabaseError: the database does not answer.
-        """
+        """Return all guests by their names."""
         found = {}
         for name, state, task, host, power, updated in self._rows(_SERVERS, 6):
             rebuilt = task.startswith("rebuild")
@@ -113,11 +107,7 @@ class DatabaseView:
         return found
 
     def notifications(self) -> list[Notification]:
-        """Return all notifications of failures, the first one first.
-
-        Raises:
-            DatabaseError: the database does not answer.
-        """
+        """Return all notifications of failures, the first one first."""
         return [Notification(*row) for row in self._rows(NOTIFICATIONS, 4)]
 
     def close(self) -> None:

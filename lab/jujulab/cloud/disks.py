@@ -72,11 +72,7 @@ def find(lab: Lab, server: str) -> Disk:
 
 
 class Reader:
-    """A process on the monitor's machine that reads images; started when it is needed.
-
-    Args:
-        lab: the lab.
-    """
+    """A process on the monitor's machine that reads images; started when it is needed."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -124,11 +120,7 @@ class Reader:
 
 
 def _line(descriptor: int) -> Iterator[bytes]:
-    """Yield a line, in parts, as they come.
-
-    Raises:
-        OSError: it has not come, or has ended.
-    """
+    """Yield a line, in parts, as they come, or raise OSError."""
     while True:
         ready, _, _ = select.select([descriptor], [], [], _PATIENCE)
         part = os.read(descriptor, 1 << 20) if ready else b""
@@ -140,11 +132,7 @@ def _line(descriptor: int) -> Iterator[bytes]:
 
 
 def monitor(lab: Lab) -> Machine:
-    """Return the machine of Ceph's monitor, which has the administrator's key.
-
-    Raises:
-        OSError: there is none yet.
-    """
+    """Return the machine of Ceph's monitor, with the administrator's key, or raise OSError."""
     for machine in lab.machines():
         with contextlib.suppress(OSError):
             if (machine.root / _KEY).stat().st_size:

@@ -21,9 +21,7 @@ _MEMORY = 32
 class Guests:
     """Creates, finds and follows heartbeat guests.
 
-    Args:
-        lab: holds the guests' disks.
-        cloud: the administrator's connection.
+    What does not come within its timeout, in seconds, or a guest in ERROR, is a StepError.
     """
 
     def __init__(self, lab: Lab, cloud: Cloud) -> None:
@@ -58,11 +56,7 @@ class Guests:
         return {s["name"]: s for s in self._cloud.servers() if s["name"].startswith(prefix)}
 
     def delete(self, prefix: str, timeout: float = 60) -> None:
-        """Delete the guests whose names start so, and wait until they are gone.
-
-        Raises:
-            StepError: some are left after the timeout, in seconds.
-        """
+        """Delete the guests whose names start so, and wait until they are gone."""
         for server in self.find(prefix).values():
             path = f"/servers/{server['id']}"
             self._cloud.post("compute", f"{path}/action", {"os-resetState": {"state": "active"}})
@@ -86,9 +80,6 @@ class Guests:
             host: Nova's name of the hypervisor.
             ha_enabled: those that get the property HA_Enabled=True.
             timeout: seconds for all of them together.
-
-        Raises:
-            StepError: a guest is in ERROR, or not ACTIVE and beating in time.
         """
         wanted = list(names)
         deadline = time.monotonic() + timeout
@@ -172,11 +163,7 @@ def _active(server: dict[str, Any]) -> bool:
 
 
 def wait_for_api(cloud: Cloud, timeout: float = 60) -> None:
-    """Wait until Nova answers.
-
-    Raises:
-        StepError: it does not within the timeout, in seconds.
-    """
+    """Wait until Nova answers, or raise StepError."""
     problem = ""
 
     def answers() -> bool:

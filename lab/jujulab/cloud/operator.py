@@ -21,13 +21,7 @@ NO_CLOUD = "no cloud runs in this lab; `make demo` brings one up"
 
 
 def credentials(console: Console) -> dict[str, str]:
-    """Ask Keystone's charm for the administrator's password.
-
-    Args:
-        console: runs `juju`.
-
-    Returns:
-        Arguments of keystoneauth1's `v3.Password`.
+    """Ask Keystone's charm for the administrator's password; return what `v3.Password` takes.
 
     Raises:
         LabError: the lab has no Keystone yet.
@@ -87,11 +81,7 @@ def openstack(lab: Lab, arguments: Sequence[str]) -> NoReturn:
 
 
 def shell(lab: Lab, arguments: Sequence[str]) -> NoReturn:
-    """Become a shell in which `juju`, `lab` and `openstack` are the lab's.
-
-    Args:
-        lab: whose cloud the credentials are for.
-        arguments: for bash, such as ``-c COMMAND``.
+    """Become a shell, with arguments for bash, in which the commands are the lab's.
 
     Raises:
         LabError: there is no cloud.
@@ -103,13 +93,7 @@ def shell(lab: Lab, arguments: Sequence[str]) -> NoReturn:
 
 
 def try_next(segment: str, host: str, guest: str) -> list[str]:
-    """Return what to try after the demo, each line a command for the repository's directory.
-
-    Args:
-        segment: the failover segment.
-        host: the hypervisor that was lost.
-        guest: one of the guests.
-    """
+    """Return what to try after the demo with its segment, the host that was lost, and a guest."""
     return [
         "lab/openstack server list --long --all-projects -c Name -c Host",
         f"lab/openstack segment host list {segment} -c name -c reserved -c on_maintenance",

@@ -14,9 +14,7 @@ class Room:
     """The memory that Placement has left on the hypervisors.
 
     What is taken belongs to consumers that are no guests: nova-compute leaves such claims alone.
-
-    Args:
-        cloud: the administrator's connection.
+    What Placement refuses is a CloudError.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -24,11 +22,7 @@ class Room:
         self._taken: list[str] = []
 
     def take(self, host: str) -> None:
-        """Take all that is left on a hypervisor.
-
-        Raises:
-            CloudError: Placement refused.
-        """
+        """Take all that is left on a hypervisor."""
         [provider] = self._get(f"/resource_providers?name={host}")["resource_providers"]
         path = f"/resource_providers/{provider['uuid']}"
         inventory = self._get(f"{path}/inventories")["inventories"][_CLASS]
@@ -48,11 +42,7 @@ class Room:
         self._taken.append(consumer)
 
     def give_back(self) -> None:
-        """Give back everything that was taken.
-
-        Raises:
-            CloudError: Placement refused.
-        """
+        """Give back everything that was taken."""
         while self._taken:
             self._cloud.request("DELETE", "placement", f"/allocations/{self._taken[-1]}")
             self._taken.pop()

@@ -49,15 +49,7 @@ class Records:
 
 
 def read(cloud: Cloud, prefix: str) -> Records:
-    """Ask for the lists.
-
-    Args:
-        cloud: the administrator's connection.
-        prefix: of the names of the servers.
-
-    Raises:
-        CloudError: an API did not answer.
-    """
+    """Ask for the lists, of servers with names that begin so."""
     hosts: list[dict[str, Any]] = []
     for segment in cloud.get("instance-ha", "/segments")["segments"]:
         hosts += cloud.get("instance-ha", f"/segments/{segment['uuid']}/hosts")["hosts"]

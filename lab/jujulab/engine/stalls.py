@@ -22,10 +22,6 @@ class StallWatch:
     """Looks at the model now and then, and records in it what stands still.
 
     update-status is not counted as something that runs: on a real Juju it comes seldom.
-
-    Args:
-        model: the model.
-        since: epoch seconds of the first look.
     """
 
     model: Model

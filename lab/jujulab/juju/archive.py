@@ -44,10 +44,6 @@ def check_link(name: str, points_to: str) -> None:
     Juju finds it when a unit unpacks the charm, which then stays `allocating`; the lab when the
     charm is packed or deployed.
 
-    Args:
-        name: the link's path in the archive.
-        points_to: what is written in it.
-
     Raises:
         JujuError: it is absolute, or leads out of the archive (juju/utils, zip/zip.go).
     """

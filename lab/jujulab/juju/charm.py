@@ -47,12 +47,7 @@ Candidate = tuple[str, CharmEndpoint]
 
 
 def fitting(left: list[Candidate], right: list[Candidate]) -> list[tuple[Candidate, Candidate]]:
-    """Return the pairs of endpoints that can be related; implicit ones only if there are no other.
-
-    Args:
-        left: What one end can be.
-        right: What the other end can be.
-    """
+    """Return the pairs of endpoints that can be related; implicit ones only for want of others."""
     pairs = [
         (one, other)
         for one in left
@@ -230,14 +225,7 @@ class LocalCharms:
         self._found: dict[str, CharmMeta] = {}
 
     def locate(self, charm: str) -> Path:
-        """Return the directory or the `.charm` file of a charm.
-
-        Args:
-            charm: The name of a Charmhub charm, or a path.
-
-        Raises:
-            JujuError: There is none.
-        """
+        """Return the directory or `.charm` file of a charm, a name or path, or raise JujuError."""
         if not is_path(charm):
             directory = self._standins / charm_name(charm)
             if not directory.is_dir():
@@ -254,11 +242,7 @@ class LocalCharms:
         raise NotFoundError(f"no such file or directory: charm path {charm} does not exist")
 
     def find(self, charm: str) -> CharmMeta:
-        """Return the metadata of a charm; each is read once.
-
-        Raises:
-            JujuError: There is no such charm, or its metadata is malformed; the text says which.
-        """
+        """Return the metadata of a charm, read once; JujuError for none, or what is malformed."""
         if charm not in self._found:
             path = self.locate(charm)
             self._found[charm] = load_meta(path) if path.is_dir() else _load_packed(path)

@@ -68,15 +68,9 @@ def dashed(name: str) -> str:
 def parse(
     flags: Iterable[Flag], argv: Sequence[str], *, interspersed: bool = True
 ) -> tuple[dict[str, Any], list[str]]:
-    """Split a command line into flags and arguments.
+    """Split a command line, without the command's name, into the flags' values and the arguments.
 
-    Args:
-        flags: The flags that there are.
-        argv: The words after the command's name.
-        interspersed: Whether flags may follow arguments.
-
-    Returns:
-        The values by the flags' names, and the arguments.
+    Flags may follow arguments where they are `interspersed`.
 
     Raises:
         UsageError: A flag is unknown, or lacks its value, or has one that does not fit.

@@ -23,11 +23,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def seconds(duration: str) -> float:
-    """Return a duration such as ``1m30s`` in seconds.
-
-    Raises:
-        JujuError: It is not one.
-    """
+    """Return a duration such as ``1m30s`` in seconds, or raise JujuError."""
     parts = _DURATION.findall(duration)
     if "".join(number + unit for number, unit in parts) != duration or not parts:
         raise JujuError(f'invalid duration "{duration}"')

@@ -63,11 +63,7 @@ class CharmStore:
         return load_meta(self.directory(key))
 
     def peek(self, reference: str) -> CharmMeta:
-        """Return the metadata of a charm that need not be in the store yet.
-
-        Raises:
-            JujuError: There is no such charm, or it is not one.
-        """
+        """Return the metadata of a charm that need not be in the store yet, or raise JujuError."""
         return self._charms().find(reference)
 
     def _charms(self) -> LocalCharms:
@@ -148,14 +144,10 @@ _ignored = shutil.ignore_patterns("__pycache__", "tests", ".tox", ".venv", "*.py
 
 
 def replace_charm(source: Path, target: Path, old: Path | None) -> None:
-    """Put a charm's files into a unit's charm directory.
+    """Put a charm's files from the store into a unit's charm directory, which may not exist yet.
 
-    What the charm itself has written beside its files, such as its stored state, stays.
-
-    Args:
-        source: The charm in the store.
-        target: The unit's charm directory; it need not exist.
-        old: The charm in the store that `target` was made from; None for the first time.
+    What the charm itself has written beside its files, such as its stored state, stays. `old` is
+    the charm in the store that they came from before.
     """
     fresh = target.with_name(f"{target.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)

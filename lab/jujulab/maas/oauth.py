@@ -32,11 +32,7 @@ class ApiKey:
 
     @classmethod
     def parse(cls, text: str) -> ApiKey:
-        """Read a key.
-
-        Raises:
-            ValueError: the text does not have three parts.
-        """
+        """Read a key; ValueError where the text does not have three parts."""
         parts = text.strip().split(":")
         if len(parts) != 3 or not all(parts):
             raise ValueError("an API key has the form consumer:token:secret")
@@ -68,11 +64,7 @@ class ApiKey:
         return f"{self.consumer}:{self.token}:{self.secret}"
 
     def accepts(self, header: str | None) -> bool:
-        """Tell whether an ``Authorization`` header was made with this key.
-
-        Args:
-            header: its value, None where the request has none.
-        """
+        """Tell whether an ``Authorization`` header, if there is one, was made with this key."""
         parameters = parse_header(header or "")
         if any(name not in parameters for name in _REQUIRED):
             return False

@@ -102,11 +102,7 @@ class Settings:
 
 
 class Journal:
-    """One JSON object per line for everything that the power controller was asked and did.
-
-    Args:
-        path: the file.
-    """
+    """One JSON object per line for everything that the power controller was asked and did."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -135,11 +131,7 @@ class Journal:
 
 
 class PowerController:
-    """Switches nodes.
-
-    Args:
-        lab: where the nodes are.
-    """
+    """Switches the nodes of a lab."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab

@@ -48,12 +48,7 @@ def credentials_file(lab: Lab) -> Path:
 
 
 class ApiError(Exception):
-    """The request is answered with an error.
-
-    Args:
-        status: the HTTP status.
-        text: the answer's body.
-    """
+    """The request is answered with an error: an HTTP status, and a body."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
         super().__init__(text)
@@ -61,12 +56,7 @@ class ApiError(Exception):
 
 
 class Api:
-    """What the requests mean, apart from HTTP.
-
-    Args:
-        power: switches the nodes.
-        key: the one API key that is good.
-    """
+    """What the requests mean, apart from HTTP; one API key is good."""
 
     def __init__(self, power: PowerController, key: ApiKey) -> None:
         self._power = power
@@ -75,17 +65,7 @@ class Api:
     def answer(
         self, method: str, path: str, query: dict[str, list[str]], authorization: str | None
     ) -> Any:
-        """Carry out a request and return what to answer as JSON.
-
-        Args:
-            method: GET or POST.
-            path: the path below ``/MAAS/api/2.0/``.
-            query: the parameters of the query string.
-            authorization: the header of that name.
-
-        Raises:
-            ApiError: it is refused.
-        """
+        """Carry out a request below ``/MAAS/api/2.0/``; return the answer, or raise ApiError."""
         if self._power.settings.outage:
             self._power.journal.write("refuse", "", f"outage: {method} {path}")
             raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "Service unavailable")

@@ -113,11 +113,7 @@ def gateway(space: str) -> IPv4Address:
 
 
 def check_spaces(names: Collection[str]) -> tuple[str, ...]:
-    """Return the named spaces in the lab's order; all of them when none is named.
-
-    Raises:
-        ValueError: there is no such space.
-    """
+    """Return the named spaces, all for none, in the lab's order, or raise ValueError."""
     unknown = sorted(set(names) - set(SPACES))
     if unknown:
         raise ValueError(f"no space {', '.join(unknown)}; there are {', '.join(SPACES)}")

@@ -63,11 +63,7 @@ class Cgroup:
             (group / _COMMANDS).mkdir(parents=True, exist_ok=True)
 
     def join_script(self, *, leaf: bool) -> str:
-        """Return shell commands with which a shell moves itself into the group.
-
-        Args:
-            leaf: into the child group for commands, rather than the group itself.
-        """
+        """Return shell commands by which a shell moves into the group, or its child: a leaf."""
         lines = []
         for group in self._groups.values():
             procs = (group / _COMMANDS if leaf else group) / "cgroup.procs"
@@ -100,15 +96,7 @@ class Cgroup:
         return False
 
     def set_frozen(self, frozen: bool, *, timeout: float = 30.0) -> None:
-        """Stop every process of the group where it is, or let them go on.
-
-        Args:
-            frozen: stop, or go on.
-            timeout: seconds to wait until the last process has stopped.
-
-        Raises:
-            TimeoutError: a process did not stop in time.
-        """
+        """Stop every process of the group where it is, or let all go on, or raise TimeoutError."""
         if "freezer" in self._groups:
             control = status = self._groups["freezer"] / "freezer.state"
             word, reached = ("FROZEN", "FROZEN") if frozen else ("THAWED", "THAWED")

@@ -141,11 +141,8 @@ class Container:
     def wait_booted(self, timeout: float) -> None:
         """Wait until systemd has started everything, or has failed to start some of it.
 
-        Args:
-            timeout: seconds.
-
         Raises:
-            ContainerError: it has not booted in time, or it died.
+            ContainerError: it has not booted within the timeout in seconds, or it died.
         """
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -171,14 +168,7 @@ class Container:
             processes.send(init, _POWEROFF_SIGNAL)
 
     def wait_dead(self, timeout: float) -> bool:
-        """Wait until nothing of the container runs.
-
-        Args:
-            timeout: seconds.
-
-        Returns:
-            Whether it is dead.
-        """
+        """Wait so many seconds until nothing of the container runs; return whether it is so."""
         deadline = time.monotonic() + timeout
         while self.running:
             remaining = deadline - time.monotonic()
@@ -208,11 +198,9 @@ class Container:
     def kill(self, timeout: float = 10) -> None:
         """End everything in the container at once, and return when it is really dead.
 
-        Args:
-            timeout: seconds.
-
         Raises:
-            ContainerError: something survives, such as a process in uninterruptible sleep.
+            ContainerError: something survives the timeout, in seconds, such as a process in
+                uninterruptible sleep.
         """
         self.signal_kill()
         # The supervisor ends by itself; killed early, it would leave mounts behind.

@@ -25,11 +25,7 @@ NAME = "juju-lab"
 
 
 class Site:
-    """Where the machines of a lab are.
-
-    Args:
-        home: the lab's directory.
-    """
+    """Where the machines of a lab are."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -78,12 +74,7 @@ class Site:
 
 
 class Description:
-    """A machine as its files describe it.
-
-    Args:
-        lab: the lab that it belongs to.
-        identity: its parsed identifier.
-    """
+    """A machine of a lab as its files describe it."""
 
     def __init__(self, lab: Site, identity: MachineId) -> None:
         self.lab = lab

@@ -159,13 +159,9 @@ class Lab(Site):
         return machine
 
     def machine(self, machine_id: str) -> Machine:
-        """Return a machine.
+        """Return a machine, as Juju names it, or raise KeyError.
 
-        Args:
-            machine_id: as Juju has it. A real Juju knows containers as machines of their own.
-
-        Raises:
-            KeyError: there is none with this identifier.
+        A real Juju knows containers as machines of their own.
         """
         with contextlib.suppress(FileNotFoundError):
             names = json.loads((self.run_dir / JUJU_MACHINES).read_text())
@@ -186,11 +182,7 @@ class Lab(Site):
         )
 
     def find(self, name: str) -> Machine:
-        """Return the machine with this identifier, host name or fully qualified name.
-
-        Raises:
-            KeyError: there is none.
-        """
+        """Return the machine with this identifier, host name or full name, or raise KeyError."""
         for machine in self.machines():
             if name in (machine.id, machine.hostname, machine.fqdn):
                 return machine
@@ -223,11 +215,7 @@ class Lab(Site):
             yield
 
     def _wanted_storage(self) -> str:
-        """Return what the environment asks for, nothing where it asks for nothing.
-
-        Raises:
-            LabError: there is no such storage, or this lab has another one.
-        """
+        """Return what the environment asks for, if anything; LabError if it cannot be had here."""
         name = os.environ.get(STORAGE, "")
         if name and name not in layer.PACKAGES:
             raise LabError(f"{STORAGE}={name}: there is only {', '.join(layer.PACKAGES)}")
@@ -257,14 +245,7 @@ def require_root() -> None:
 
 
 def nova_owner(passwd: str) -> tuple[int, int]:
-    """Return the user and group numbers of nova.
-
-    Args:
-        passwd: the text of the image's /etc/passwd.
-
-    Raises:
-        LabError: there is no such user.
-    """
+    """Return the user and group numbers of nova in the text of /etc/passwd, or raise LabError."""
     for line in passwd.splitlines():
         fields = line.split(":")
         if fields[0] == "nova":

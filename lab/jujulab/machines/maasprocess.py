@@ -20,10 +20,7 @@ MODULE = "jujulab.maas.server"
 class MaasProcess:
     """The server's process, found through a file with its identifier.
 
-    Args:
-        home: the lab's directory.
-        cache: the lab's image cache.
-        namespace: the file of the bridges' network namespace, in which it listens.
+    It listens in the bridges' network namespace, of which it gets the file.
     """
 
     def __init__(self, home: Path, cache: Path, namespace: Path) -> None:
@@ -43,11 +40,7 @@ class MaasProcess:
         return pid if MODULE.encode() in words and str(self._home).encode() in words else None
 
     def ensure(self) -> None:
-        """Start the server unless it runs and listens in the namespace of today's bridges.
-
-        Raises:
-            LabError: it did not start.
-        """
+        """Start the server unless it runs and listens among today's bridges, or raise LabError."""
         if self.pid is not None:
             record = json.loads(self._record.read_text())
             if record["namespace"] == self._namespace.stat().st_ino:

@@ -28,11 +28,7 @@ class Machine(Description):
 
     @classmethod
     def of(cls, lab: Site, machine_id: str) -> Machine:
-        """Return the object for an identifier, whether or not the machine exists.
-
-        Raises:
-            ValueError: the text is no identifier.
-        """
+        """Return the object for an identifier; the machine may not exist. ValueError for none."""
         return cls(lab, MachineId.parse(machine_id))
 
     @property
@@ -41,10 +37,7 @@ class Machine(Description):
         return [machine.id for machine in self._family() if machine.id != self.id]
 
     def start(self, wait: float = 60) -> None:
-        """Boot the machine, unless it runs, and wait until it is up. Starts no containers on it.
-
-        Args:
-            wait: seconds to wait until systemd has started everything.
+        """Boot the machine, unless it runs, and wait so many seconds. Starts no containers on it.
 
         Raises:
             LabError: it is a container on a node that is off.
@@ -68,12 +61,9 @@ class Machine(Description):
             self._cut_power(family)
 
     def ended(self, supervisor: int) -> bool:
-        """Tidy up after the machine powered itself off or wants to reboot.
+        """Tidy up after the machine powered itself off or wants to reboot: its supervisor ended.
 
         The containers on a node lose their power with it.
-
-        Args:
-            supervisor: the process identifier of the systemd-nspawn that ended.
 
         Returns:
             Whether it was the machine's; False when it has been started again since, or its

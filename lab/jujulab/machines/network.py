@@ -106,13 +106,7 @@ class Network:
     def attach(
         self, slug: str, addresses: Mapping[str, IPv4Interface], cut: Collection[str] = ()
     ) -> None:
-        """Give a machine a new namespace with its interfaces.
-
-        Args:
-            slug: the machine.
-            addresses: its address in each space.
-            cut: spaces whose cable is unplugged.
-        """
+        """Give a machine a namespace with an interface for each address; some cables are cut."""
         self.detach(slug)
         inner = self.namespace(slug)
         self._runner(["ip", "netns", "add", inner], "")

@@ -64,12 +64,9 @@ def send_all(init: int | None, number: int) -> None:
 
 
 def end_all_but(init: int, pids: Callable[[], set[int]], timeout: float) -> bool:
-    """Stop a container's process 1, and end all others; return whether they have ended.
+    """Stop a container's process 1, and end all others; return whether they have ended in time.
 
-    Args:
-        init: the host's identifier of process 1, which so starts nothing anew.
-        pids: returns those of all.
-        timeout: seconds.
+    Stopped, it starts none anew. All identifiers are the host's.
     """
     send(init, signal.SIGSTOP)
 
@@ -84,14 +81,9 @@ def end_all_but(init: int, pids: Callable[[], set[int]], timeout: float) -> bool
 def communicate(
     process: subprocess.Popen[Any], argv: Sequence[str], text: str, timeout: float, *, check: bool
 ) -> subprocess.CompletedProcess[str]:
-    """Hand a command its input and return what it printed.
+    """Hand a command, which leads a session, its input and return what it printed.
 
-    Args:
-        process: the command, which leads a session.
-        argv: its words.
-        text: its standard input.
-        timeout: seconds after which it and its children are killed.
-        check: whether a status other than 0 is an error.
+    After the timeout in seconds it and its children are killed.
 
     Raises:
         subprocess.CalledProcessError: it failed, and ``check`` is set.

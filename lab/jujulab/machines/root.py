@@ -32,13 +32,9 @@ class HostsEntry:
 
 
 def render_hosts(current: str, entries: Iterable[HostsEntry]) -> str:
-    """Return a hosts file with the given entries.
+    """Return a hosts file, or a new one, with the given entries.
 
     What others wrote outside of the lab's block stays as it is.
-
-    Args:
-        current: the file's text, empty when there is none.
-        entries: the machines.
     """
     lines = iter(current.splitlines(keepends=True))
     kept = []

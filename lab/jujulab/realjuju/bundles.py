@@ -36,16 +36,7 @@ Machines = dict[str, list[str]]
 
 
 def pack_standin(name: str, cache: Path, standins: Path = STANDINS) -> Path:
-    """Pack the stand-in of a charm of Charmhub, unless that was done before.
-
-    Args:
-        name: the charm's name.
-        cache: where the packs go.
-        standins: where the sources are.
-
-    Raises:
-        JujuError: there is no stand-in for it.
-    """
+    """Pack the stand-in of a charm of Charmhub, unless that was done; JujuError for none."""
     source = standins / name
     if not (source / "charmcraft.yaml").is_file():
         raise JujuError(f'charm "{name}": the lab has no stand-in for it in {standins}')

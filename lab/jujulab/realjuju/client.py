@@ -25,14 +25,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def find(path: str | None = None) -> str:
-    """Return the path of the client.
-
-    Args:
-        path: where to look, as in $PATH, which is the default.
-
-    Raises:
-        JujuError: there is none.
-    """
+    """Return the path of the client, from folders as in $PATH, the default, or raise JujuError."""
     folders = (path if path is not None else os.environ.get("PATH", "")).split(os.pathsep)
     # `lab/lab shell` has the lab's own command before it.
     others = [folder for folder in folders if Path(folder or ".").resolve() != LAB]
@@ -144,11 +137,6 @@ class RealJuju:
         return json.loads(self(*words, "--format", "json") or "{}")
 
     def become(self, words: Sequence[str], *, inside: bool) -> NoReturn:
-        """Go on as the client.
-
-        Args:
-            words: the command line.
-            inside: where it reaches the lab's machines; elsewhere, the lab need not be up.
-        """
+        """Go on as the client, `inside` where it reaches the lab's machines: that has to be up."""
         argv = [*(self._inside if inside else ()), self._binary, *words]
         os.execvpe(argv[0], argv, self._environment)  # noqa: S606

@@ -18,12 +18,7 @@ from jujulab.trials.experiment import Experiment
 
 
 def run(deployment: Deployment, count: int) -> list[str]:
-    """Run all steps and return what went wrong.
-
-    Args:
-        deployment: which may be from an earlier run.
-        count: how many guests.
-    """
+    """Run all steps, some of which an earlier run may have done, and return what went wrong."""
     deployment.deploy_cloud()
     if "masakari" in deployment.console.status()["applications"]:
         deployment.restore()  # an earlier run has left its mark

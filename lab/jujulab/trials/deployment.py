@@ -52,9 +52,7 @@ so do the real charm's manners."""
 class Deployment:
     """The steps of a deployment, each of which can be run again.
 
-    Args:
-        lab: where the machines are.
-        console: where it shows what it does.
+    What does not come to be within its time, in seconds, is a StepError.
     """
 
     def __init__(self, lab: Lab, console: Console) -> None:
@@ -64,11 +62,7 @@ class Deployment:
 
     @property
     def cloud(self) -> Cloud:
-        """The administrator's connection, made when first needed.
-
-        Raises:
-            StepError: Keystone gives no password, or Nova does not answer.
-        """
+        """The administrator's connection, made when first needed."""
         if self._cloud is None:
             self._cloud = Cloud(self.lab.machine("0"), credentials(self.console))
             wait_for_api(self._cloud)
@@ -210,11 +204,7 @@ class Deployment:
                 machine.power_on()
 
     def restore(self, timeout: float = 240) -> None:
-        """Undo every fault, and bring every hypervisor back to duty.
-
-        Raises:
-            StepError: a hypervisor is not back within the timeout, in seconds.
-        """
+        """Undo every fault, and bring every hypervisor back to duty."""
         with self.console.step("Every hypervisor back to duty"):
             machines = self.hypervisors()
             for machine in machines:
@@ -258,9 +248,7 @@ class Deployment:
     def off_duty(self) -> list[str]:
         """Return the hosts that an earlier run took out of duty.
 
-        Raises:
-            StepError: Masakari does not answer for a minute, as it may not for a moment after a
-                fault.
+        Masakari may not answer for a moment after a fault.
         """
         found: list[str] = []
         trouble = ""
@@ -311,11 +299,7 @@ def _fence_storage(console: Console) -> None:
 
 
 def have_fourth(deployment: Deployment) -> None:
-    """Have a hypervisor more than the bundle's, whose machine carries no member of the cluster.
-
-    Raises:
-        StepError: it does not come up.
-    """
+    """Have a hypervisor more than the bundle's, whose machine carries no member of the cluster."""
     if len(deployment.hypervisors()) < 4:
         with deployment.console.step("A fourth hypervisor, on a machine of its own"):
             deployment.console.juju("add-unit", "nova-compute")

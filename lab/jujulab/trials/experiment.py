@@ -38,11 +38,7 @@ class Outcome:
 
 
 class Experiment:
-    """Breaks something, shows what happens, and judges it.
-
-    Args:
-        deployment: with guests of the demo on its hypervisors.
-    """
+    """Breaks something in a deployment with the demo's guests, shows and judges what happens."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
@@ -93,8 +89,7 @@ class Experiment:
     def measure_guest(self, then: Callable[[str], object] = lambda server: None) -> Outcome:
         """Kill the QEMU of the guest tagged HA_Enabled, and follow it until it beats again.
 
-        Args:
-            then: done with the guest's identifier once its QEMU is killed.
+        `then` is done with the guest's identifier once its QEMU is killed.
         """
         name = f"{PREFIX}1"
         server = self._guests.find(PREFIX)[name]

@@ -29,14 +29,13 @@ ENDED = frozenset({"finished", "failed", "ignored"})
 
 
 class Failover(Trial):
-    """A trial whose segment, options and guests' states are part of it."""
+    """A trial whose segment, options and guests' states are part of it.
+
+    An action that fails is a StepError.
+    """
 
     def arrange(self, method: str, *, reserved: Collection[str] = ()) -> None:
-        """Have the segment recover by a method, these hosts in reserve, all others on duty.
-
-        Raises:
-            StepError: an action failed.
-        """
+        """Have the segment recover by a method, these hosts in reserve, all others on duty."""
         self.action("update-segment", f"name={SEGMENT}", f"recovery-method={method}")
         lists = self.records()
         for name, host in lists.hosts.items():
@@ -47,19 +46,11 @@ class Failover(Trial):
             self.action("update-host", f"host={name}", "reserved=true")
 
     def action(self, name: str, *parameters: str) -> dict[str, Any]:
-        """Run an action on masakari's leader and return its results.
-
-        Raises:
-            StepError: it failed.
-        """
+        """Run an action on masakari's leader and return its results."""
         return self.demo.console.run_action("masakari/leader", name, *parameters)
 
     def refused(self, name: str, *parameters: str) -> str:
-        """Run an action that has to fail; return why it did.
-
-        Raises:
-            TrialError: it succeeded.
-        """
+        """Run an action that has to fail; return why it did."""
         try:
             results = self.action(name, *parameters)
         except StepError as error:
@@ -68,21 +59,13 @@ class Failover(Trial):
         raise TrialError(f"{name} succeeded: {results}")
 
     def configure(self, *options: str) -> None:
-        """Set options of masakari for the time of the trial.
-
-        Args:
-            options: as `juju config` takes them, `name=value`.
-        """
+        """Set options of masakari, `name=value`, for the time of the trial."""
         names = [option.split("=")[0] for option in options]
         self.repair(self._set, "--reset", ",".join(names))
         self._set(*options)
 
     def _set(self, *arguments: str) -> None:
-        """Change options, and wait until every engine works with them.
-
-        Raises:
-            StepError: they do not.
-        """
+        """Change options, and wait until every engine works with them."""
         before = self._configurations()
         self.demo.console.juju("config", "masakari", *arguments)
         if not poll(lambda: not set(before) & set(self._configurations()), 120):
@@ -105,11 +88,7 @@ class Failover(Trial):
             room.take(host)
 
     def records(self) -> Records:
-        """Return the three lists.
-
-        Raises:
-            CloudError: an API did not answer.
-        """
+        """Return the three lists."""
         return records.read(self.cloud, PREFIX)
 
     def show(self) -> Records:
@@ -121,11 +100,7 @@ class Failover(Trial):
     def await_records(
         self, reached: Callable[[Records], bool], timeout: float = RECOVERY_TIMEOUT
     ) -> Records:
-        """Wait until the lists are as they have to be; show them either way.
-
-        Raises:
-            TrialError: they are not, within the timeout in seconds.
-        """
+        """Wait until the lists are as they have to be; show them either way."""
 
         def look() -> bool:
             try:
@@ -142,15 +117,8 @@ class Failover(Trial):
     def await_end(self, kind: str = HOST, timeout: float = RECOVERY_TIMEOUT) -> list[str]:
         """Wait until Masakari has dealt with all notifications of a kind since the fault.
 
-        Args:
-            kind: `HOST` or `GUEST`.
-            timeout: seconds.
-
         Returns:
             their states, the first notification's first.
-
-        Raises:
-            TrialError: it has not, within the timeout in seconds.
         """
 
         def ended() -> bool:
@@ -195,11 +163,7 @@ class Failover(Trial):
         self.cloud.post("compute", path, {action: argument})
 
     def await_status_of(self, name: str, status: str, timeout: float = 120) -> None:
-        """Wait until Nova says that a guest is in a state and nothing is done to it.
-
-        Raises:
-            TrialError: it is not, within the timeout in seconds.
-        """
+        """Wait until Nova says that a guest is in a state and nothing is done to it."""
 
         def reached() -> bool:
             server = self.server(name)
@@ -228,11 +192,7 @@ class Failover(Trial):
         return True
 
     def await_cluster(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
-        """Wait until Pacemaker has connected to a hypervisor again.
-
-        Raises:
-            TrialError: it has not, within the timeout in seconds.
-        """
+        """Wait until Pacemaker has connected to a hypervisor again."""
         if not poll(lambda: self.connected(host), timeout, 1):
             raise TrialError(f"Pacemaker does not reach {host} after {timeout:g} s")
 
@@ -254,9 +214,6 @@ class Failover(Trial):
         Args:
             lost: the hypervisors that had to be fenced.
             powered: and that without their power being cut.
-
-        Raises:
-            TrialError: with a sentence for everything that went wrong.
         """
         problems = self._unsafe(lost, word=powered)
         if powered and (cut := self.switched_off()):

@@ -22,9 +22,7 @@ class Faults:
     """Injects faults into a lab and takes them back.
 
     The journal, ``run/faults.jsonl``, gets its entry just before a fault and just after a repair.
-
-    Args:
-        lab: the lab.
+    What systemd does not do is a LabError.
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -76,18 +74,13 @@ class Faults:
         machine.panic(crash_kernel, boots)
 
     def kill(self, machine: Machine, pattern: str, number: int = signal.SIGKILL) -> list[int]:
-        """Send a signal to processes in a machine.
-
-        Args:
-            machine: the machine.
-            pattern: a regular expression that the command lines contain.
-            number: the signal's number.
+        """Send a signal to the processes in a machine whose command lines match a pattern.
 
         Returns:
-            The processes' identifiers in the machine.
+            Their identifiers in the machine.
 
         Raises:
-            LabError: no command line matches.
+            LabError: there is none.
         """
         found = machine.run(["pgrep", "--full", "--", pattern], check=False).stdout.split()
         if not found:
@@ -97,11 +90,7 @@ class Faults:
         return [int(pid) for pid in found]
 
     def service(self, machine: Machine, action: str, unit: str, timeout: float = 120) -> None:
-        """Have systemd do something to a service, such as ``restart``, within some seconds.
-
-        Raises:
-            LabError: systemd could not.
-        """
+        """Have systemd do something to a service, such as ``restart``, within some seconds."""
         self._journal.write(action, machine.hostname, unit)
         result = machine.run(["systemctl", action, unit], timeout=timeout, check=False)
         if result.returncode:
@@ -111,9 +100,6 @@ class Faults:
         """Stop a service, and have nobody start it before it is given back or the machine boots.
 
         A mask would not do: charms take one away in order to start their services.
-
-        Raises:
-            LabError: systemd could not.
         """
         condition = "[Unit]\nConditionPathExists=/run/given-back\n"
         script = f"mkdir -p {_TAKEN.format(unit)} && cat > {_TAKEN.format(unit)}/taken.conf"
@@ -122,11 +108,7 @@ class Faults:
         self.service(machine, "stop", unit)
 
     def give_back(self, machine: Machine, unit: str) -> None:
-        """Start a service that was taken away.
-
-        Raises:
-            LabError: systemd could not.
-        """
+        """Start a service that was taken away."""
         machine.run(["rm", "-rf", _TAKEN.format(unit)])
         self._reload(machine)
         self.service(machine, "start", unit)

@@ -17,11 +17,7 @@ from jujulab.trials.verdict import Evacuation
 class Judges:
     """Nova, MAAS, Pacemaker, Ceph's monitor and the guests' own disks.
 
-    Args:
-        deployment: what was broken.
-        cluster: of its masakari units.
-        guests: in its cloud.
-        prefix: of the names of the guests that matter.
+    Guests matter whose names begin with the prefix.
     """
 
     def __init__(
@@ -48,12 +44,7 @@ class Judges:
         return verdict.read_shut_out(log.read_text(errors="replace"), hosts, since)
 
     def evacuations(self, names: Mapping[str, str], since: float) -> list[Evacuation]:
-        """Return Nova's evacuations.
-
-        Args:
-            names: UUID -> name of the guests.
-            since: epoch seconds.
-        """
+        """Return Nova's evacuations of guests, UUID -> name, since a time in epoch seconds."""
         path = "/os-migrations?migration_type=evacuation"
         answer = self._deployment.cloud.get("compute", path, microversion="2.59")
         return verdict.read_evacuations(answer["migrations"], names, since)

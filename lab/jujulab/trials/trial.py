@@ -22,14 +22,14 @@ WITHOUT_CAUSE = 25.0
 
 
 class Trial(Watch):
-    """One fault and what comes of it."""
+    """One fault and what comes of it.
+
+    What has to come and does not, within its timeout in seconds, is a TrialError; so is what must
+    not come and does.
+    """
 
     def await_recovery(self, *lost: str, timeout: float = RECOVERY_TIMEOUT) -> None:
-        """Wait until all guests of the lost hypervisors are ACTIVE elsewhere and beat again.
-
-        Raises:
-            TrialError: they are not, within the timeout in seconds.
-        """
+        """Wait until all guests of the lost hypervisors are ACTIVE elsewhere and beat again."""
         names = self.victims(lost)
 
         def recovered() -> bool:
@@ -57,20 +57,12 @@ class Trial(Watch):
         }
 
     def await_nothing(self, seconds: float = WITHOUT_CAUSE) -> None:
-        """Let so many seconds pass in which nothing may be fenced, moved or restarted.
-
-        Raises:
-            TrialError: something was.
-        """
+        """Let so many seconds pass in which nothing may be fenced, moved or restarted."""
         self.await_no_power_cut(seconds)
         self.verify()
 
     def await_no_power_cut(self, seconds: float) -> None:
-        """Let so many seconds pass in which no hypervisor may be switched off.
-
-        Raises:
-            TrialError: one was.
-        """
+        """Let so many seconds pass in which no hypervisor may be switched off."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(1)
@@ -78,11 +70,7 @@ class Trial(Watch):
             insist(not off, f"switched off without cause: {off}")
 
     def settle(self, timeout: float = RECOVERY_TIMEOUT) -> None:
-        """Wait until the cluster is whole and at rest.
-
-        Raises:
-            TrialError: it is not, within the timeout in seconds.
-        """
+        """Wait until the cluster is whole and at rest."""
         settled = poll(lambda: not self.cluster.unsettled(), timeout, 1)
         insist(settled, self.cluster.unsettled())
 
@@ -93,11 +81,7 @@ class Trial(Watch):
     def await_status(
         self, application: str, *texts: str, present: bool = True, timeout: float = 180
     ) -> None:
-        """Wait until the status of one of an application's units says all of these, or none does.
-
-        Raises:
-            TrialError: not within the timeout in seconds.
-        """
+        """Wait until a status of an application's units says all of these texts, or none does."""
 
         def messages() -> list[str]:
             return [
@@ -123,11 +107,7 @@ class Trial(Watch):
         return self._judges.evacuations(self._names, self._since)
 
     def await_in_service(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
-        """Wait until a hypervisor's nova-compute has reported since the fault.
-
-        Raises:
-            TrialError: it has not, within the timeout in seconds.
-        """
+        """Wait until a hypervisor's nova-compute has reported since the fault."""
         begun = datetime.fromtimestamp(time.time(), timezone.utc).replace(tzinfo=None)
 
         def reported() -> bool:
@@ -141,11 +121,7 @@ class Trial(Watch):
         insist(poll(reported, timeout, 1), f"nova-compute of {host} does not report")
 
     def await_restart(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
-        """Wait until the guests of a hypervisor that was fenced beat again where they were.
-
-        Raises:
-            TrialError: they do not, within the timeout in seconds.
-        """
+        """Wait until the guests of a hypervisor that was fenced beat again where they were."""
 
         def beat() -> bool:
             seen = [item for item in self._sightings() if item.home == host]
@@ -172,9 +148,6 @@ class Trial(Watch):
             restarted: the hypervisors that had to be fenced, and were in service again first.
             word: an operator has said that they are off, and MAAS has switched none.
             powerless: nothing could switch them off, and Ceph had to shut them out.
-
-        Raises:
-            TrialError: with a sentence for everything that went wrong.
         """
         problems = self._unsafe([*lost, *restarted], word=word, powerless=powerless)
         problems += verdict.out_of_service(self.cloud.compute_services(), lost)
@@ -209,11 +182,7 @@ class Trial(Watch):
         return [line for line in reply.stdout.splitlines() if "qemu" in line]
 
     def await_no_process(self, host: str, seconds: float) -> None:
-        """See to it that a hypervisor that is on runs no guest for so many seconds.
-
-        Raises:
-            TrialError: it runs one.
-        """
+        """See to it that a hypervisor that is on runs no guest for so many seconds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             found = self.processes(host)

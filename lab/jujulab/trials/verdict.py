@@ -2,7 +2,8 @@
 
 None of the records is written by this project's programs: they are Nova's migrations and compute
 services, the journal of the MAAS look-alike, Pacemaker's history of fencing, the log of Ceph's
-monitor, and the heartbeat of the guests on their own disks.
+monitor, and the heartbeat of the guests on their own disks. What is older than `since`, in epoch
+seconds, is left out of them.
 """
 
 from __future__ import annotations
@@ -64,13 +65,7 @@ class Sighting:
 def read_evacuations(
     migrations: Iterable[Mapping[str, Any]], names: Mapping[str, str], since: float
 ) -> list[Evacuation]:
-    """Read the answer to `GET /os-migrations?migration_type=evacuation`.
-
-    Args:
-        migrations: its entries.
-        names: UUID -> name of the guests that matter.
-        since: epoch seconds; what is older is left out.
-    """
+    """Read `GET /os-migrations?migration_type=evacuation`, of guests by UUID -> name."""
     found = []
     for record in migrations:
         begun = datetime.fromisoformat(record["created_at"].removesuffix("Z"))
@@ -84,13 +79,7 @@ def read_evacuations(
 def read_power_cuts(
     entries: Iterable[Mapping[str, Any]], domain: str, since: float
 ) -> list[tuple[str, float]]:
-    """Read the journal of the MAAS look-alike: which hosts it switched off, and when.
-
-    Args:
-        entries: its lines.
-        domain: that its short host names belong to.
-        since: epoch seconds; what is older is left out.
-    """
+    """Read the journal of the MAAS look-alike: which of a domain's hosts it cut off, and when."""
     return [
         (f"{entry['node']}.{domain}", float(entry["time"]))
         for entry in entries
@@ -104,12 +93,9 @@ _CARRIED_OUT = re.compile(
 
 
 def read_shut_out(log: str, hosts: Mapping[str, str], since: float) -> list[tuple[str, float]]:
-    """Read the audit log of Ceph's monitors: which hosts they shut out, and when.
+    """Read the audit log of Ceph 16's monitors: which hosts they shut out, and when.
 
-    Args:
-        log: `ceph.audit.log`, of Ceph 16.
-        hosts: address in the storage network -> hypervisor.
-        since: epoch seconds; what is older is left out.
+    The hosts are known by their addresses in the storage network.
     """
     found = []
     for match in _CARRIED_OUT.finditer(log):
@@ -143,10 +129,7 @@ def too_early(
 ) -> list[str]:
     """Every evacuation must come after a fence of its source that everybody has on record.
 
-    Args:
-        evacuations: Nova's.
-        fences: what everybody has on record.
-        enough: fences of which one is as good as those on all the records.
+    One that is `enough` is as good as those on all the records.
     """
     problems, enough = [], list(enough)
     for evacuation in evacuations:
@@ -194,10 +177,7 @@ def disturbed(
 ) -> list[str]:
     """Guests of lost hypervisors must beat elsewhere; all others as if nothing had happened.
 
-    Args:
-        sightings: the guests.
-        lost: the lost hypervisors.
-        interrupted: hypervisors whose guests may have stopped, or been started again.
+    Those of interrupted hypervisors may have stopped, or been started again.
     """
     problems = []
     for seen in sightings:

@@ -37,11 +37,7 @@ def insist(reached: bool, problem: object) -> None:
 
 
 class Watch:
-    """Guests of a deployment, and an observer of what happens to them.
-
-    Args:
-        demo: the deployment, with every hypervisor on duty.
-    """
+    """Guests of a deployment, all hypervisors on duty, and an observer of what happens to them."""
 
     def __init__(self, demo: Deployment) -> None:
         self.demo = demo
@@ -97,11 +93,7 @@ class Watch:
         self.follow(homes)
 
     def follow(self, homes: Mapping[str, str]) -> None:
-        """Follow guests from now on that were booted in whatever way, too.
-
-        Args:
-            homes: name, beginning with `PREFIX` -> hypervisor.
-        """
+        """Follow guests, name -> hypervisor, from now on that were booted in whatever way, too."""
         self._homes |= homes
         self._names = {s["id"]: name for name, s in self.guests.find(PREFIX).items()}
         self._pulses = self.guests.pulses(PREFIX)
@@ -109,11 +101,7 @@ class Watch:
 
     @contextlib.contextmanager
     def watched(self, what: str) -> Iterator[None]:
-        """Watch while something happens, and show the timeline; the first fault is expected now.
-
-        Args:
-            what: the fault in words.
-        """
+        """Watch while something happens, and show the timeline; the first fault is now."""
         journal = self.lab.run_dir / "maas.jsonl"
 
         def show(event: Event) -> None:
@@ -137,11 +125,7 @@ class Watch:
                 print("\n" + timeline.render(what, observer.events, since=self._since))
 
     def await_event(self, kind: str, timeout: float = RECOVERY_TIMEOUT) -> None:
-        """Wait until something of this kind was seen (see `observe`).
-
-        Raises:
-            TrialError: it was not, within the timeout in seconds.
-        """
+        """Wait until something of this kind was seen (see `observe`)."""
         seen = poll(lambda: bool(self._seen(kind)), timeout, 0.05)
         insist(seen, f"no {kind} within {timeout:g} s")
 

@@ -45,11 +45,7 @@ class Shared:
 
 
 class Runner:
-    """Runs what the agent of a machine has to run, one after the other.
-
-    Attributes:
-        contexts: what is running, by the id that hook tools name.
-    """
+    """Runs what the agent of a machine has to run, one after the other."""
 
     def __init__(self, machine_id: str, shared: Shared) -> None:
         self._id = machine_id
@@ -63,13 +59,7 @@ class Runner:
         process.kill_leftover(self._record)
 
     def run_hook(self, unit: Unit, hook: Hook, boot: str) -> None:
-        """Run a hook and note what came of it, unless it has become needless.
-
-        Args:
-            unit: whose hook it is.
-            hook: the hook.
-            boot: the boot of the machine for which it was chosen.
-        """
+        """Run a hook that was chosen for a boot, and note what came of it, unless needless."""
         model = self._model
         with self._shared.slots:
             with model.lock:

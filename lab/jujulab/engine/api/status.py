@@ -16,10 +16,8 @@ _AGENT_LOST = "agent is not communicating with the server"
 def full_status(model: Model, patterns: list[str]) -> dict[str, Any]:
     """Return the status of the model; the lock is held.
 
-    Args:
-        model: The model.
-        patterns: Names of applications, units or machines to show, with all that belongs to
-            them; none shows everything.
+    The patterns are names of applications, units or machines to show, with all that belongs to
+    them; none shows everything.
     """
     units = [u for u in model.state.units.values() if _matches(model, u, patterns)]
     apps = {u.app for u in units} | {n for n in patterns if n in model.state.applications}

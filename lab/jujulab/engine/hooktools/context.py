@@ -61,11 +61,7 @@ class Context:
         ]
 
     def relation(self, reference: str | None) -> Relation:
-        """Return the relation that ``-r`` names, or the hook's own.
-
-        Raises:
-            ToolError: There is none.
-        """
+        """Return the relation that ``-r`` names, or the hook's own, or raise ToolError."""
         if not reference:
             if self.hook is None or self.hook.relation is None:
                 raise ToolError("no relation id specified")
@@ -209,21 +205,13 @@ class Context:
         }
 
     def action(self) -> Task:
-        """Return the running action.
-
-        Raises:
-            ToolError: This run is none.
-        """
+        """Return the running action, or raise ToolError."""
         if self.task is None or self.task.command:
             raise ToolError("not running an action")
         return self.task
 
     def network(self, binding: str) -> dict[str, Any]:
-        """Return what network-get tells of an endpoint or extra binding.
-
-        Raises:
-            ToolError: The charm has no such binding.
-        """
+        """Return what network-get tells of an endpoint or extra binding, or raise ToolError."""
         names = self.model.meta(self.unit.app).binding_names | {"juju-info", ""}
         if binding not in names:
             raise ToolError(f'no network config found for binding "{binding}"')

@@ -85,11 +85,7 @@ def _with_architecture(constraints: str) -> str:
 
 
 def checked_options(app: str, charm: StoredCharm, values: dict[str, Any]) -> dict[str, Any]:
-    """Return option values in their types.
-
-    Raises:
-        JujuError: An option is unknown or its value does not fit.
-    """
+    """Return option values in their types; JujuError where one is unknown or does not fit."""
     result = {}
     for name, value in values.items():
         if name not in charm.meta.options:

@@ -192,12 +192,7 @@ class Model:
         return str(interface.ip) if interface else ""
 
     def boot(self, machine_id: str, *, fresh: bool = False) -> str:
-        """Return the boot id of a machine; empty while it has no power.
-
-        Args:
-            machine_id: The machine.
-            fresh: Look now; otherwise an answer may be as old as half a second.
-        """
+        """Return a machine's boot id, empty without power; half a second old, unless `fresh`."""
         now = time.monotonic()
         seen, boot = self._boots.get(machine_id, (0.0, ""))
         if fresh or now - seen > _BOOT_AGE:

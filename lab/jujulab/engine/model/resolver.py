@@ -19,11 +19,8 @@ INSTALLING = "installing charm software"
 def next_hook(model: Model, unit: Unit, boot_id: str, now: float) -> Hook | None:
     """Return the hook that the unit runs next; None when it is idle or waits to retry one.
 
-    Args:
-        model: The model, its lock held.
-        unit: The unit.
-        boot_id: The boot of the unit's machine; a new one since the last hooks means a reboot.
-        now: The time in seconds since the epoch.
+    The model's lock is held. Another boot than at the last hooks means a reboot; `now` is the time
+    in seconds since the epoch.
     """
     if unit.failure is not None:
         return _retry(model, unit, now)
@@ -194,15 +191,9 @@ def is_valid(model: Model, unit: Unit, hook: Hook) -> bool:
 
 
 def record(model: Model, unit: Unit, hook: Hook, *, boot_id: str, digest: str, now: float) -> None:
-    """Note that a hook ran well.
+    """Note that a hook ran well, in which boot, and when; the model's lock is held.
 
-    Args:
-        model: The model, its lock held.
-        unit: The unit.
-        hook: The hook.
-        boot_id: The boot in which it ran.
-        digest: `Model.config_digest` from before it ran.
-        now: The time in seconds since the epoch.
+    The digest is the `Model.config_digest` from before it ran.
     """
     unit.failure = None
     if hook.relation is not None:

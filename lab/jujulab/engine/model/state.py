@@ -58,11 +58,7 @@ class Relation:
         return len(self.endpoints) == 1
 
     def endpoint(self, app: str) -> Endpoint:
-        """Return the endpoint of `app`.
-
-        Raises:
-            KeyError: The application takes no part.
-        """
+        """Return the endpoint of `app`, which takes part."""
         for endpoint in self.endpoints:
             if endpoint.app == app:
                 return endpoint

@@ -41,11 +41,7 @@ def dumps(state: State) -> str:
 
 
 def loads(text: str) -> State:
-    """Return the state that `dumps` wrote.
-
-    Raises:
-        ValueError: It is not one.
-    """
+    """Return the state that `dumps` wrote, or raise ValueError."""
     return _STATE.validate_json(text)
 
 

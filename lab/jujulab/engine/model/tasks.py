@@ -16,14 +16,7 @@ JUJU_EXEC = "juju-exec"
 def enqueue(
     model: Model, receivers: list[str], name: str, params: dict[str, Any], command: str = ""
 ) -> tuple[str, list[Task]]:
-    """Queue an action, or a command, on units or machines.
-
-    Args:
-        model: The model, its lock held.
-        receivers: Names of units or ids of machines.
-        name: The action's name; of a command, ``juju-exec``.
-        params: Parameters of the action, not checked yet.
-        command: The shell command, if it is one.
+    """Queue an action, or `juju-exec` with a command, on units or machines; the lock is held.
 
     Returns:
         The number of the operation, and its tasks.
@@ -56,13 +49,7 @@ def _check(model: Model, receiver: str, name: str, params: dict[str, Any]) -> di
 def execute(model: Model, machine_id: str, unit: str, command: str) -> tuple[int, str, str]:
     """Run a command in a unit's context, between its hooks, as juju-exec on the machine does.
 
-    Unlike `juju exec` that is no operation that anybody could look up.
-
-    Args:
-        model: The model, its lock not held.
-        machine_id: The machine that it is asked for on.
-        unit: Name of a unit there.
-        command: The shell command.
+    Unlike `juju exec` that is no operation that anybody could look up. The lock is not held.
 
     Returns:
         Exit code, standard output and standard error.

@@ -13,11 +13,7 @@ _PLACEMENT = re.compile(r"^(?:(?P<kind>lxd)(?::(?P<host>\d+))?|(?P<machine>\d+(?
 
 
 def add_machine(model: Model, parent: str = "", *, base: str = "", constraints: str = "") -> str:
-    """Add a machine, or an LXD container on `parent`; its agent provisions it.
-
-    Returns:
-        Its id.
-    """
+    """Add a machine, or a container on `parent`, which its agent provisions; return its id."""
     if parent:
         host = model.machine(parent)
         if host.life != ALIVE:
@@ -36,13 +32,10 @@ def add_machine(model: Model, parent: str = "", *, base: str = "", constraints: 
 def place(model: Model, directive: str, *, base: str = "") -> str:
     """Return the machine that a ``--to`` directive means, adding it where it has to be.
 
-    Args:
-        model: The model.
-        directive: ``3``, ``1/lxd/0``, ``lxd:1``, ``lxd``, or empty for a new machine.
-        base: Base of a new machine.
+    A directive is ``3``, ``1/lxd/0``, ``lxd:1``, ``lxd``, or empty for a new machine.
 
     Raises:
-        JujuError: The directive is none of these, or the machine does not exist.
+        JujuError: It is none of these, or the machine does not exist.
     """
     if not directive:
         return add_machine(model, base=base)

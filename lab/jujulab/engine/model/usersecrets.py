@@ -13,11 +13,7 @@ _KEY = re.compile(r"[a-z][a-z0-9-]+[a-z0-9]")
 
 
 def find(model: Model, reference: str) -> Secret:
-    """Return a secret by `secret:ID`, ID or name.
-
-    Raises:
-        NotFoundError: There is none.
-    """
+    """Return a secret by `secret:ID`, ID or name, or raise NotFoundError."""
     wanted = reference.removeprefix("secret:").rpartition("/")[2]
     for secret in model.state.secrets.values():
         if wanted in (secret.id, secret.name):
