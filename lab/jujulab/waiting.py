@@ -7,6 +7,9 @@ import fcntl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def poll(done: Callable[[], bool], timeout: float, interval: float = 0.5) -> bool:
@@ -17,6 +20,18 @@ def poll(done: Callable[[], bool], timeout: float, interval: float = 0.5) -> boo
             return False
         time.sleep(interval)
     return True
+
+
+def answered(ask: Callable[[], T], error: type[Exception], timeout: float, interval: float) -> T:
+    """Ask until there is an answer and no error; after `timeout` seconds, raise the last one."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return ask()
+        except error:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(interval)
 
 
 @contextlib.contextmanager

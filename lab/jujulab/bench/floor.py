@@ -25,7 +25,7 @@ from jujulab.files import LAB
 from jujulab.maas import server as maas
 from jujulab.machines.lab import Machine
 from jujulab.trials.deployment import PREFIX, SEGMENT, Deployment
-from jujulab.waiting import poll
+from jujulab.waiting import answered, poll
 
 _MAAS = LAB / "inside" / "maas_by_hand.py"
 
@@ -82,15 +82,10 @@ class Floor:
         if not service["forced_down"]:
             return
 
-        def believed() -> bool:
-            try:
-                self._force_down(service["id"], False)
-            except CloudError:
-                return False
-            return True
-
-        if not poll(believed, TIMEOUT, 1):
-            raise StepError(f"Nova does not believe nova-compute of {host} again")
+        try:
+            answered(lambda: self._force_down(service["id"], False), CloudError, TIMEOUT, 1)
+        except CloudError as error:
+            raise StepError(f"Nova does not believe nova-compute of {host} again") from error
 
     def cut(self, machine: Machine) -> None:
         """Cut a hypervisor's power, and begin to recover its instances by hand."""

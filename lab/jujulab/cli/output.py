@@ -49,11 +49,7 @@ def emit(value: Any, kind: str) -> None:
 def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Return rows, a heading first, in columns two blanks apart; some are aligned to the right."""
     lines = [[str(cell) for cell in row] for row in rows]
-    count = max((len(line) for line in lines), default=0)
-    widths = [
-        max((len(line[column]) for line in lines if column < len(line)), default=0)
-        for column in range(count)
-    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ""
     for line in lines:
         cells = [

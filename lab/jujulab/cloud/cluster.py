@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 
-from jujulab.cloud.console import Console
+from jujulab.cloud.console import Console, machines_of
 from jujulab.errors import LabError
 from jujulab.machines.lab import Lab, Machine
 
@@ -30,8 +30,8 @@ class Cluster:
     @cached_property
     def members(self) -> list[Machine]:
         """The machines of the masakari units."""
-        units = self._console.status()["applications"]["masakari"]["units"].values()
-        return [self._lab.machine(str(unit["machine"])) for unit in units]
+        machines = machines_of(self._console.status(), "masakari")
+        return [self._lab.machine(machine) for machine in machines.values()]
 
     def answering(self) -> Machine | None:
         """Return a member that no fault keeps from answering for the whole cluster."""
@@ -79,10 +79,10 @@ class Cluster:
     def leader(self) -> Machine:
         """Return the machine of the masakari unit that is Juju's leader."""
         units = self._console.status()["applications"]["masakari"]["units"].values()
-        leaders = [unit for unit in units if unit.get("leader")]
-        if not leaders:
-            raise LabError("masakari has no leader")
-        return self._lab.machine(str(leaders[0]["machine"]))
+        for unit in units:
+            if unit.get("leader"):
+                return self._lab.machine(str(unit["machine"]))
+        raise LabError("masakari has no leader")
 
     def _machine(self, element: ElementTree.Element | None, what: str) -> Machine:
         if element is None:

@@ -167,6 +167,12 @@ def unit_lines(status: dict[str, Any], *, any_status: bool = False) -> list[str]
     return lines
 
 
+def machines_of(status: dict[str, Any], application: str) -> dict[str, str]:
+    """Return unit -> Juju's identifier of its machine, of a principal application."""
+    units = status["applications"][application]["units"]
+    return {name: str(unit["machine"]) for name, unit in units.items()}
+
+
 def units(status: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Return the name and the entry of each unit in a status, subordinates among them."""
     for application in status["applications"].values():

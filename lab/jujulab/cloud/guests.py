@@ -10,7 +10,7 @@ from jujulab.cloud import disks, heartbeat
 from jujulab.cloud.connection import Cloud, CloudError
 from jujulab.cloud.console import StepError
 from jujulab.machines.lab import Lab
-from jujulab.waiting import poll
+from jujulab.waiting import answered, poll
 
 IMAGE = "heartbeat"
 FLAVOR = "heartbeat"
@@ -162,18 +162,9 @@ def _active(server: dict[str, Any]) -> bool:
     return (server["status"], server["OS-EXT-STS:task_state"]) == ("ACTIVE", None)
 
 
-def wait_for_api(cloud: Cloud, timeout: float = 60) -> None:
+def wait_for_api(cloud: Cloud) -> None:
     """Wait until Nova answers, or raise StepError."""
-    problem = ""
-
-    def answers() -> bool:
-        nonlocal problem
-        try:
-            cloud.servers()
-        except CloudError as error:
-            problem = str(error)
-            return False
-        return True
-
-    if not poll(answers, timeout):
-        raise StepError(f"Nova does not answer: {problem}")
+    try:
+        answered(cloud.servers, CloudError, 60, 0.5)
+    except CloudError as error:
+        raise StepError(f"Nova does not answer: {error}") from error

@@ -48,16 +48,21 @@ class Records:
     servers: Mapping[str, Server]
 
 
-def read(cloud: Cloud, prefix: str) -> Records:
-    """Ask for the lists, of servers with names that begin so."""
+def segment_hosts(cloud: Cloud) -> list[dict[str, Any]]:
+    """Return the hosts of all of Masakari's segments."""
     hosts: list[dict[str, Any]] = []
     for segment in cloud.get("instance-ha", "/segments")["segments"]:
         hosts += cloud.get("instance-ha", f"/segments/{segment['uuid']}/hosts")["hosts"]
+    return hosts
+
+
+def read(cloud: Cloud, prefix: str) -> Records:
+    """Ask for the lists, of servers with names that begin so."""
     # The first version that tells whether a server is locked.
     path = "/servers/detail?all_tenants=1"
     servers = cloud.get("compute", path, microversion="2.9")["servers"]
     return Records(
-        {h["name"]: SegmentHost(h["reserved"], h["on_maintenance"]) for h in hosts},
+        {h["name"]: SegmentHost(h["reserved"], h["on_maintenance"]) for h in segment_hosts(cloud)},
         {
             s["host"]: ComputeService(s["status"], s["state"], s["forced_down"])
             for s in cloud.compute_services()

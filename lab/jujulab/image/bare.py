@@ -25,7 +25,9 @@ _PASSED_ON = (
 _CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE")
 """How this machine reaches the archive and the index is no matter of a new one."""
 
-_ISOLATED = (
+# A command gets mount and PID namespaces of its own, and dies with who runs it: an interruption
+# leaves neither mounts nor processes behind, whatever they were doing.
+ISOLATED = (
     "setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "--pid",
     "--fork", "--kill-child", "--mount-proc",
 )  # fmt: skip
@@ -69,7 +71,7 @@ def bootstrap(suite: str, packages: Sequence[str], cache: Path) -> Path:
     shutil.rmtree(part, ignore_errors=True)
     downloads = cache / "fresh-downloads"
     downloads.mkdir(parents=True, exist_ok=True)
-    command = [*_ISOLATED, "debootstrap", "--variant=minbase", f"--cache-dir={downloads}"]
+    command = [*ISOLATED, "debootstrap", "--variant=minbase", f"--cache-dir={downloads}"]
     command += [f"--include={','.join(packages)}", suite, str(part)]
     done = subprocess.run(
         command, text=True, timeout=TIMEOUT, check=False,
@@ -78,10 +80,15 @@ def bootstrap(suite: str, packages: Sequence[str], cache: Path) -> Path:
     )  # fmt: skip
     if done.returncode:
         raise LabError(f"debootstrap of {suite} failed:\n{done.stdout[-2000:]}")
-    dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
     settings = part / "etc/apt/apt.conf.d/90host"
-    settings.write_text(recipe.host_apt_settings(dump.stdout), encoding="utf-8")
+    settings.write_text(apt_settings(), encoding="utf-8")
     return part.rename(root)
+
+
+def apt_settings() -> str:
+    """Return this machine's way to a mirror, as lines of an apt.conf file."""
+    dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
+    return recipe.host_apt_settings(dump.stdout)
 
 
 def make_layer(layer: Path) -> Path:
@@ -120,7 +127,7 @@ def run(
     roots = ":".join(map(str, lower))
     mounts = ["sh", "-ec", _CHROOT, "sh", roots, str(layer), certificates, str(uv_cache or "")]
     return subprocess.run(
-        [*_ISOLATED, *mounts, "sh", "-ec", script],
+        [*ISOLATED, *mounts, "sh", "-ec", script],
         env=variables, text=True, errors="replace", timeout=TIMEOUT, check=False,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip

@@ -16,15 +16,9 @@ from jujulab import host
 from jujulab.errors import LabError
 from jujulab.files import cache_dir
 from jujulab.image import recipe
+from jujulab.image.bare import ISOLATED
 from jujulab.progress import step
 from jujulab.waiting import locked
-
-# A command of the build gets mount and PID namespaces of its own, and dies with the build: an
-# interrupted build leaves neither mounts nor processes behind, whatever they were doing.
-_ISOLATED = (
-    "setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "--pid",
-    "--fork", "--kill-child", "--mount-proc",
-)  # fmt: skip
 
 _CHROOT = """\
 mount -t proc proc "$1/proc"
@@ -141,7 +135,7 @@ class Build:
             log.write(f"+ {shlex.join(argv)}\n")
             log.flush()
             result = subprocess.run(
-                [*_ISOLATED, *argv], env=_environment(), text=True, check=False,
+                [*ISOLATED, *argv], env=_environment(), text=True, check=False,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if capture else log, stderr=log,
             )  # fmt: skip
             output = result.stdout or ""

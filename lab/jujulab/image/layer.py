@@ -80,10 +80,9 @@ def _build(name: str, below: Path, layer: Path) -> None:
     folder = layer.with_name(f"build-{layer.name}")
     shutil.rmtree(folder, ignore_errors=True)
     files = bare.make_layer(folder)
-    dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
     environment = {
         "MIRROR": f"{recipe.MIRROR}\n",
-        "SETTINGS": recipe.host_apt_settings(dump.stdout),
+        "SETTINGS": bare.apt_settings(),
         "WANTED": " ".join(PACKAGES[name]),
     }
     try:

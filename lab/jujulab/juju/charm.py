@@ -34,7 +34,6 @@ class CharmEndpoint:
     interface: str
     scope: str = "global"
     limit: int = 0
-    optional: bool = False
 
     @property
     def implicit(self) -> bool:
@@ -64,7 +63,6 @@ class CharmMeta:
     """What a charm says of itself."""
 
     name: str
-    summary: str = ""
     subordinate: bool = False
     endpoints: dict[str, CharmEndpoint] = field(default_factory=dict)
     extra_bindings: tuple[str, ...] = ()
@@ -128,7 +126,6 @@ def _parse_meta(directory: Path, raw: dict[str, Any]) -> CharmMeta:
         raise ValueError("a subordinate charm requires a container-scoped requires relation")
     return CharmMeta(
         name=raw["name"],
-        summary=str(raw.get("summary", "")),
         subordinate=subordinate,
         endpoints=endpoints,
         extra_bindings=extra,
@@ -153,7 +150,6 @@ def _parse_endpoints(raw: dict[str, Any]) -> dict[str, CharmEndpoint]:
                 interface=body["interface"],
                 scope=body.get("scope", "global"),
                 limit=int(body.get("limit") or 0),
-                optional=bool(body.get("optional", False)),
             )
     endpoints.setdefault(_JUJU_INFO, CharmEndpoint(_JUJU_INFO, "provider", _JUJU_INFO))
     return endpoints
@@ -167,7 +163,6 @@ def _parse_action(name: str, body: dict[str, Any]) -> Action:
         raise ValueError(f"action {name!r}: unknown keys {', '.join(sorted(unknown))}")
     return Action(
         name=name,
-        description=str(body.get("description", "")),
         params=body.get("params") or {},
         required=tuple(body.get("required") or ()),
         additional=bool(body.get("additionalProperties", not JUJU4)),

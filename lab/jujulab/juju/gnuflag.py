@@ -44,15 +44,14 @@ class Flag:
 
     def convert(self, text: str) -> Any:
         """Return the value that `text` stands for, or raise UsageError."""
+        wrong = UsageError(f'invalid value "{text}" for option {dashed(self.name)}')
         if self.choices and text not in self.choices:
-            raise UsageError(f'invalid value "{text}" for option {dashed(self.name)}')
+            raise wrong
         if self.kind == "int":
             try:
                 return int(text)
             except ValueError:
-                raise UsageError(
-                    f'invalid value "{text}" for option {dashed(self.name)}'
-                ) from None
+                raise wrong from None
         if self.kind == "bool":
             if text not in _BOOLEANS:
                 raise UsageError(f'invalid boolean value "{text}" for {dashed(self.name)}')

@@ -107,7 +107,6 @@ class Action:
     """One action of a charm with the JSON Schema of its parameters."""
 
     name: str
-    description: str = ""
     params: dict[str, Any] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     additional: bool = True

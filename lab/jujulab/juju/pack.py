@@ -68,8 +68,8 @@ def pack(charm_dir: Path, out_dir: Path) -> Path:
         return _charmcrafts(Path(packs), charm_dir.name)
     project = _load_yaml(charm_dir / "charmcraft.yaml")
     dependencies = _dependencies(charm_dir)
-    local = {d: _local_package(d) for d in dependencies if _local_package(d).is_dir()}
-    digest = _digest([charm_dir, *local.values()])
+    local = [PACKAGES / name for name in dependencies if (PACKAGES / name).is_dir()]
+    digest = _digest([charm_dir, *local])
     target = out_dir / f"{project['name']}_lab_{digest}.charm"
     if target.exists():
         return target
@@ -82,7 +82,7 @@ def pack(charm_dir: Path, out_dir: Path) -> Path:
         for file in (charm_dir / "README.md", charm_dir / "icon.svg", LICENSE, DISPATCH):
             if file.exists():
                 shutil.copy2(file, tree)
-        _build_venv(tree / "venv", dependencies, list(local.values()), out_dir)
+        _build_venv(tree / "venv", dependencies, local, out_dir)
         packed = Path(temporary) / target.name
         try:
             archive.write(tree, packed)
@@ -127,10 +127,6 @@ def _dependencies(project_dir: Path) -> list[str]:
 def _named(requirement: Requirement) -> str:
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     return canonicalize_name(requirement.name) + extras
-
-
-def _local_package(name: str) -> Path:
-    return PACKAGES / name
 
 
 def _digest(roots: list[Path]) -> str:

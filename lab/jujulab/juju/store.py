@@ -90,7 +90,7 @@ class CharmStore:
             source, url = str(Path(reference).absolute()), f"local:{name}-{next_local}"
             return StoredCharm(key, source, url, "local", next_local, self.meta(key))
         name = charm_name(reference)
-        key = self._unpack(path, f"ch-{name}-{self._tree_digest(path)}")
+        key = self._unpack(path, f"ch-{name}-{standin_digest(path)}")
         return StoredCharm(key, name, name, "charmhub", revision or 1, self.meta(key))
 
     def _pack(self, source: Path) -> Path:
@@ -111,14 +111,7 @@ class CharmStore:
         if path.is_file():
             archive.extract(path, temporary)
         else:
-            shutil.copytree(path, temporary, symlinks=True, ignore=_ignored)
-            if path.parent == self._standins and (self._standins / _LIBRARY).is_dir():
-                shutil.copytree(
-                    self._standins / _LIBRARY,
-                    temporary / "lib",
-                    dirs_exist_ok=True,
-                    ignore=_ignored,
-                )
+            copy_charm(path, temporary)
         if not (temporary / "dispatch").exists():
             shutil.rmtree(temporary)
             raise JujuError(f"{path}: the charm has no dispatch")
@@ -129,18 +122,31 @@ class CharmStore:
         temporary.rename(target)
         return key
 
-    def _tree_digest(self, path: Path) -> str:
-        """Return a digest of a stand-in, so that an edited one counts as another charm."""
-        digest = hashlib.sha256()
-        for root in (path, self._standins / _LIBRARY):
-            for file in sorted(p for p in root.rglob("*") if p.is_file()):
-                if "__pycache__" not in file.parts:
-                    digest.update(str(file.relative_to(root)).encode())
-                    digest.update(file.read_bytes())
-        return digest.hexdigest()[:12]
-
 
 _ignored = shutil.ignore_patterns("__pycache__", "tests", ".tox", ".venv", "*.pyc")
+
+
+def copy_charm(source: Path, target: Path) -> None:
+    """Copy a charm's directory; a stand-in gets the library that lies beside it."""
+    shutil.copytree(source, target, symlinks=True, ignore=_ignored)
+    library = source.parent / _LIBRARY
+    if library.is_dir():
+        shutil.copytree(library, target / "lib", dirs_exist_ok=True, ignore=_ignored)
+
+
+def standin_digest(source: Path, *more: Path) -> str:
+    """Return a digest of a stand-in, so that an edited one counts as another charm.
+
+    Args:
+        source: its directory.
+        more: other files that count.
+    """
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in more))
+    for root in (source, source.parent / _LIBRARY):
+        for file in sorted(p for p in root.rglob("*") if p.is_file()):
+            if "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def replace_charm(source: Path, target: Path, old: Path | None) -> None:

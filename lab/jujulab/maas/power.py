@@ -63,26 +63,26 @@ class Settings:
     """
 
     boot_delay = _Seconds("boot-delay", BOOT_DELAY)
-    """From switching a node on to its boot."""
+    """Seconds from switching a node on to its boot."""
 
     power_delay = _Seconds("power-delay", 0.0)
-    """For which a request to switch off is accepted before the power really goes.
+    """Seconds for which a request to switch off is accepted before the power really goes.
 
     With 0 the answer comes when the node is dead. Real MAAS answers at once, and a slow
     management controller follows seconds later.
     """
 
     answer_delay = _Seconds("answer-delay", 0.0)
-    """That a management controller takes to say whether its node has power.
+    """Seconds that a management controller takes to say whether its node has power.
 
     Real MAAS takes as long to answer who asks it for that (`query_power_state`).
     """
 
     forgotten = _Nodes("maas-forgotten")
-    """Those that the API denies to know, as if they were named otherwise."""
+    """The nodes that the API denies to know, as if they were named otherwise."""
 
     mute = _Nodes("maas-mute")
-    """Those whose power controllers answer MAAS nothing any more."""
+    """The nodes whose power controllers answer MAAS nothing any more."""
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir

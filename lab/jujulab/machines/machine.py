@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,23 +153,13 @@ class Machine(Description):
         with self.lab.lock("lab"):
             self.lab.refresh_hosts()
 
-    def popen(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
-    ) -> subprocess.Popen[Any]:
+    def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         """Start a command in the machine; see `Container.popen`."""
-        return self.container.popen(argv, env=env, **options)
+        return self.container.popen(argv, **options)
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,
-        input: str | None = None,  # noqa: A002 - subprocess.run's name
-        timeout: float = 60,
-        check: bool = True,
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, argv: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in the machine and return what it printed; see `Container.run`."""
-        return self.container.run(argv, env=env, input=input, timeout=timeout, check=check)
+        return self.container.run(argv, **options)
 
     def _family(self) -> list[Machine]:
         """Return the machine and, for a node, the containers on it."""

@@ -7,7 +7,6 @@ on spaces; a channel for a charm from a file, with which the bundle could be dep
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -20,10 +19,8 @@ from jujulab.juju import archive
 from jujulab.juju.charm import STANDINS, charm_name, is_path
 from jujulab.juju.errors import JujuError
 from jujulab.juju.pack import LICENSE
+from jujulab.juju.store import copy_charm, standin_digest
 from jujulab.realjuju.site import Site
-
-_LIBRARY = "_standin"
-_IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", "charmcraft.yaml")
 
 ARCHITECTURE = "arch=amd64"
 """The constraint that Juju 4 gives each application with units of its own, and takes a bundle
@@ -35,26 +32,21 @@ Machines = dict[str, list[str]]
 """Application -> Juju's identifiers of the machines in its `to`."""
 
 
-def pack_standin(name: str, cache: Path, standins: Path = STANDINS) -> Path:
+def pack_standin(name: str, cache: Path) -> Path:
     """Pack the stand-in of a charm of Charmhub, unless that was done; JujuError for none."""
-    source = standins / name
+    source = STANDINS / name
     if not (source / "charmcraft.yaml").is_file():
-        raise JujuError(f'charm "{name}": the lab has no stand-in for it in {standins}')
-    digest = hashlib.sha256(Path(archive.__file__).read_bytes())
-    for root in (source, standins / _LIBRARY):
-        for path in sorted(p for p in root.rglob("*") if p.is_file()):
-            if "__pycache__" not in path.parts:
-                digest.update(f"{path.relative_to(standins)}\0".encode() + path.read_bytes())
-    target = cache / f"{name}_lab_{digest.hexdigest()[:12]}.charm"
+        raise JujuError(f'charm "{name}": the lab has no stand-in for it in {STANDINS}')
+    target = cache / f"{name}_lab_{standin_digest(source, Path(archive.__file__))}.charm"
     if target.exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".pack-") as scratch:
         tree = Path(scratch) / "charm"
-        shutil.copytree(source, tree, ignore=_IGNORED, symlinks=True)
-        shutil.copytree(standins / _LIBRARY, tree / "lib", ignore=_IGNORED, dirs_exist_ok=True)
+        copy_charm(source, tree)
         shutil.copy2(LICENSE, tree)
-        archive.write_metadata(yaml.safe_load((source / "charmcraft.yaml").read_text()), tree)
+        archive.write_metadata(yaml.safe_load((tree / "charmcraft.yaml").read_text()), tree)
+        (tree / "charmcraft.yaml").unlink()
         packed = Path(scratch) / target.name
         archive.write(tree, packed)
         packed.replace(target)

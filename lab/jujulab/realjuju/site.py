@@ -5,12 +5,12 @@ Everything is done once and can be interrupted: what is there already is kept.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shlex
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from jujulab.juju.errors import JujuError
 from jujulab.machines.addresses import DEFAULT_SPACE, SPACES
 from jujulab.machines.lab import JUJU_MACHINES, Lab, Machine
 from jujulab.realjuju.client import RealJuju
+from jujulab.waiting import answered
 
 NAME = "lab"
 """The name of the cloud, the controller and the model."""
@@ -219,7 +220,9 @@ class Site:
         there = {str(space["name"]) for space in spaces}
         for space, network in SPACES.items():
             if space not in there and not self._juju.model:
-                self._add_space(space, str(network))
+                # Until the first machine's agent has told of the subnet.
+                add = functools.partial(self._juju, "add-space", space, str(network))
+                answered(add, JujuError, SUBNETS_TIMEOUT, POLL)
             elif space not in there:
                 cure = f"`juju add-space {space} {network}` makes it"
                 raise JujuError(f"the model {self._juju.model} has no space {space}: {cure}")
@@ -227,18 +230,6 @@ class Site:
             # Else an endpoint that the bundle binds to none has no address: Juju's own default,
             # alpha, is left with the loopback network.
             self._juju("model-config", f"default-space={DEFAULT_SPACE}")
-
-    def _add_space(self, space: str, subnet: str) -> None:
-        deadline = time.monotonic() + SUBNETS_TIMEOUT
-        while True:
-            try:
-                self._juju("add-space", space, subnet)
-            except JujuError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(POLL)
-            else:
-                return
 
 
 def write_controller_charm(path: Path) -> None:

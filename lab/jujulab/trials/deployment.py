@@ -17,15 +17,16 @@ import yaml
 
 from jujulab.cloud.cluster import Cluster
 from jujulab.cloud.connection import Cloud, CloudError
-from jujulab.cloud.console import Console, StepError
+from jujulab.cloud.console import Console, StepError, machines_of
 from jujulab.cloud.database import DatabaseView
 from jujulab.cloud.guests import Guests, wait_for_api
 from jujulab.cloud.operator import credentials
+from jujulab.cloud.records import segment_hosts
 from jujulab.errors import LabError
 from jujulab.files import REPOSITORY
 from jujulab.juju import pack
 from jujulab.machines.lab import Lab, Machine
-from jujulab.waiting import poll
+from jujulab.waiting import answered, poll
 
 CHARMS = ("masakari", "masakari-monitors", "pacemaker-remote")
 SEGMENT = "rack1"
@@ -108,10 +109,9 @@ class Deployment:
 
     def _spread_consul(self) -> None:
         """Have a member on the hypervisors, too, that were added to those of the bundle."""
-        applications = self.console.status()["applications"]
-        computes = applications["nova-compute"]["units"].values()
-        hypervisors = {str(unit["machine"]) for unit in computes}
-        for name, application in applications.items():
+        status = self.console.status()
+        hypervisors = set(machines_of(status, "nova-compute").values())
+        for name, application in status["applications"].items():
             if application["charm-name"] == "consul":
                 units = (application.get("units") or {}).values()
                 for machine in sorted(hypervisors - {str(unit["machine"]) for unit in units}):
@@ -193,8 +193,8 @@ class Deployment:
 
     def hypervisors(self) -> list[Machine]:
         """Return the machines of nova-compute."""
-        units = self.console.status()["applications"]["nova-compute"]["units"].values()
-        return [self.lab.machine(str(unit["machine"])) for unit in units]
+        machines = machines_of(self.console.status(), "nova-compute")
+        return [self.lab.machine(machine) for machine in machines.values()]
 
     def power_on(self) -> None:
         """Power on the nodes that are off: units there stay lost, however one waits."""
@@ -250,27 +250,11 @@ class Deployment:
 
         Masakari may not answer for a moment after a fault.
         """
-        found: list[str] = []
-        trouble = ""
-
-        def ask() -> bool:
-            nonlocal trouble
-            try:
-                found[:] = self._ask_off_duty()
-            except CloudError as error:
-                trouble = str(error)
-                return False
-            return True
-
-        if not poll(ask, 60, 1):
-            raise StepError(f"Masakari does not say which hosts are on duty: {trouble}")
-        return found
-
-    def _ask_off_duty(self) -> list[str]:
-        segments = self.cloud.get("instance-ha", "/segments")["segments"]
-        hosts: list[dict[str, Any]] = []
-        for segment in segments:
-            hosts += self.cloud.get("instance-ha", f"/segments/{segment['uuid']}/hosts")["hosts"]
+        try:
+            hosts = answered(lambda: segment_hosts(self.cloud), CloudError, 60, 1)
+        except CloudError as error:
+            trouble = f"Masakari does not say which hosts are on duty: {error}"
+            raise StepError(trouble) from error
         return sorted(host["name"] for host in hosts if host["on_maintenance"])
 
     def database_view(self) -> DatabaseView:
@@ -279,12 +263,12 @@ class Deployment:
 
     def database(self) -> Machine:
         """Return the machine that holds the database; those of mysql's other units are idle."""
-        units = self.console.status()["applications"]["mysql"]["units"]
-        name = min(units)
+        machines = machines_of(self.console.status(), "mysql")
+        name = min(machines)
         arguments = ("show-unit", name, "--endpoint", "cluster", "--format", "json")
         (relation,) = json.loads(self.console.juju(*arguments, show=False))[name]["relation-info"]
         primary = relation["application-data"]["primary"]
-        return self.lab.machine(str(units[primary]["machine"]))
+        return self.lab.machine(machines[primary])
 
 
 def _overlays(files: Iterable[str]) -> list[str]:

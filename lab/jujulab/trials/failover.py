@@ -14,7 +14,7 @@ from jujulab.cloud.records import Records, SegmentHost
 from jujulab.errors import LabError
 from jujulab.trials.deployment import SEGMENT
 from jujulab.trials.trial import Trial
-from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError
+from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError, insist
 from jujulab.waiting import poll
 
 IN_DUTY = SegmentHost(reserved=False, on_maintenance=False)
@@ -97,9 +97,7 @@ class Failover(Trial):
         print(records.render(lists))
         return lists
 
-    def await_records(
-        self, reached: Callable[[Records], bool], timeout: float = RECOVERY_TIMEOUT
-    ) -> Records:
+    def await_records(self, reached: Callable[[Records], bool]) -> Records:
         """Wait until the lists are as they have to be; show them either way."""
 
         def look() -> bool:
@@ -108,13 +106,13 @@ class Failover(Trial):
             except CloudError:
                 return False  # asked again
 
-        done = poll(look, timeout)
+        done = poll(look, RECOVERY_TIMEOUT)
         lists = self.show()
-        if not done:
-            raise TrialError(f"not so within {timeout:g} s: {lists}; {self.notifications()}")
+        within = f"within {RECOVERY_TIMEOUT:g} s"
+        insist(done, f"not so {within}: {lists}; {self.notifications()}")
         return lists
 
-    def await_end(self, kind: str = HOST, timeout: float = RECOVERY_TIMEOUT) -> list[str]:
+    def await_end(self, kind: str = HOST) -> list[str]:
         """Wait until Masakari has dealt with all notifications of a kind since the fault.
 
         Returns:
@@ -125,8 +123,8 @@ class Failover(Trial):
             found = self.states(kind)
             return bool(found) and ENDED.issuperset(found)
 
-        if not poll(ended, timeout):
-            raise TrialError(f"Masakari is still at it after {timeout:g} s")
+        late = f"Masakari is still at it after {RECOVERY_TIMEOUT:g} s"
+        insist(poll(ended, RECOVERY_TIMEOUT), late)
         return self.states(kind)
 
     def states(self, kind: str) -> list[str]:
@@ -162,14 +160,14 @@ class Failover(Trial):
         path = f"/servers/{self.server(name)['id']}/action"
         self.cloud.post("compute", path, {action: argument})
 
-    def await_status_of(self, name: str, status: str, timeout: float = 120) -> None:
+    def await_status_of(self, name: str, status: str) -> None:
         """Wait until Nova says that a guest is in a state and nothing is done to it."""
 
         def reached() -> bool:
             server = self.server(name)
             return (server["status"], server["OS-EXT-STS:task_state"]) == (status, None)
 
-        if not poll(reached, timeout):
+        if not poll(reached, 120):
             raise TrialError(f"{name} is {self.server(name)['status']}, not {status}")
 
     def beats(self, name: str, within: float = 60) -> bool:
@@ -191,10 +189,10 @@ class Failover(Trial):
                 return False
         return True
 
-    def await_cluster(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+    def await_cluster(self, host: str) -> None:
         """Wait until Pacemaker has connected to a hypervisor again."""
-        if not poll(lambda: self.connected(host), timeout, 1):
-            raise TrialError(f"Pacemaker does not reach {host} after {timeout:g} s")
+        late = f"Pacemaker does not reach {host} after {RECOVERY_TIMEOUT:g} s"
+        insist(poll(lambda: self.connected(host), RECOVERY_TIMEOUT, 1), late)
 
     def connected(self, host: str) -> bool:
         """Whether Pacemaker is connected to a hypervisor."""
@@ -218,5 +216,4 @@ class Failover(Trial):
         problems = self._unsafe(lost, word=powered)
         if powered and (cut := self.switched_off()):
             problems.append(f"their power was cut: {cut}")
-        if problems:
-            raise TrialError("\n".join(problems))
+        insist(not problems, "\n".join(problems))

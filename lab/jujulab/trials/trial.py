@@ -28,17 +28,18 @@ class Trial(Watch):
     not come and does.
     """
 
-    def await_recovery(self, *lost: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+    def await_recovery(self, *lost: str) -> None:
         """Wait until all guests of the lost hypervisors are ACTIVE elsewhere and beat again."""
         names = self.victims(lost)
 
         def recovered() -> bool:
             return names <= self._seen("beats") and not self._astray(names, lost)
 
-        if not poll(recovered, timeout, 0.1):
+        if not poll(recovered, RECOVERY_TIMEOUT, 0.1):
             beating = sorted(names & self._seen("beats"))
             state = self._astray(names, lost)
-            raise TrialError(f"not recovered within {timeout:g} s: {state}; beating: {beating}")
+            within = f"within {RECOVERY_TIMEOUT:g} s"
+            raise TrialError(f"not recovered {within}: {state}; beating: {beating}")
         took = time.time() - self._since
         self.say(f"all {len(names)} guests of {', '.join(lost)} recovered after {took:.1f} s")
 
@@ -106,7 +107,7 @@ class Trial(Watch):
         """Return Nova's evacuations of the trial's guests since the fault."""
         return self._judges.evacuations(self._names, self._since)
 
-    def await_in_service(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+    def await_in_service(self, host: str) -> None:
         """Wait until a hypervisor's nova-compute has reported since the fault."""
         begun = datetime.fromtimestamp(time.time(), timezone.utc).replace(tzinfo=None)
 
@@ -118,9 +119,9 @@ class Trial(Watch):
                 for service in self.cloud.compute_services()
             )
 
-        insist(poll(reported, timeout, 1), f"nova-compute of {host} does not report")
+        insist(poll(reported, RECOVERY_TIMEOUT, 1), f"nova-compute of {host} does not report")
 
-    def await_restart(self, host: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+    def await_restart(self, host: str) -> None:
         """Wait until the guests of a hypervisor that was fenced beat again where they were."""
 
         def beat() -> bool:
@@ -130,7 +131,7 @@ class Trial(Watch):
                 for item in seen
             )
 
-        insist(poll(beat, timeout, 1), f"the guests of {host} do not run there")
+        insist(poll(beat, RECOVERY_TIMEOUT, 1), f"the guests of {host} do not run there")
 
     def verify(
         self,

@@ -124,10 +124,10 @@ class Watch:
                 observer.stop()
                 print("\n" + timeline.render(what, observer.events, since=self._since))
 
-    def await_event(self, kind: str, timeout: float = RECOVERY_TIMEOUT) -> None:
+    def await_event(self, kind: str) -> None:
         """Wait until something of this kind was seen (see `observe`)."""
-        seen = poll(lambda: bool(self._seen(kind)), timeout, 0.05)
-        insist(seen, f"no {kind} within {timeout:g} s")
+        seen = poll(lambda: bool(self._seen(kind)), RECOVERY_TIMEOUT, 0.05)
+        insist(seen, f"no {kind} within {RECOVERY_TIMEOUT:g} s")
 
     def _seen(self, kind: str) -> set[str]:
         """Return the subjects of the events of a kind so far."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from jujulab.engine.agent import process
 from jujulab.machines.backend import LocalLab, LocalMachine
+from jujulab.machines.processes import start_time
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_all_that_a_record_names_is_ended(tmp_path):
     )
     started = subprocess.Popen(["/bin/sh", "-c", forking], start_new_session=True)
     record = tmp_path / "record"
-    record.write_text(f"{started.pid} {process._start_time(started.pid)}")
+    record.write_text(f"{started.pid} {start_time(started.pid)}")
     try:
         time.sleep(0.2)
         process.kill_leftover(record)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jujulab.engine.model.store import write_private
 from jujulab.machines.backend import LabMachine
+from jujulab.machines.processes import start_time
 
 Sink = Callable[[str, str], None]
 
@@ -59,7 +60,7 @@ def run(
         stderr=subprocess.PIPE,
     )
     try:
-        write_private(record, f"{process.pid} {_start_time(process.pid)}")
+        write_private(record, f"{process.pid} {start_time(process.pid)}")
         _let_go(process)
         _follow(process, sink)
         return process.wait()
@@ -114,14 +115,6 @@ def _read(descriptor: int, name: str, pending: dict[str, bytes], sink: Sink) -> 
     return bool(data)
 
 
-def _start_time(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks; tells it from a later namesake."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
 def kill_leftover(record: Path) -> None:
     """Kill what a controller that died had been running, so that it can be run again."""
     try:
@@ -130,7 +123,7 @@ def kill_leftover(record: Path) -> None:
     except (OSError, ValueError):
         record.unlink(missing_ok=True)
         return
-    if started == _start_time(pid):
+    if started == start_time(pid):  # no later namesake
         for victim in _stopped(pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from jujulab.engine.agent import process
 from jujulab.engine.agent.slots import Slots
-from jujulab.engine.agent.taskrun import TaskRun
 from jujulab.engine.hooktools.context import Context
 from jujulab.engine.hooktools.toolserver import SOCKET
 from jujulab.engine.model import resolver
@@ -140,25 +139,42 @@ class Runner:
 
     def run_task(self, task: Task) -> None:
         """Run an action or a command that was started."""
+        model, output = self._model, {"stdout": "", "stderr": ""}
+
+        def sink(stream: str, text: str) -> None:
+            output[stream] += text
+
         with self._shared.slots:
-            run = TaskRun(self._model, task, self._charm_logger)
-            with self._model.lock:
-                context = run.begin()
-                self._model.commit()
-                boot = self._model.boot(self._id)
+            with model.lock:
+                context = self._begin(task)
+                model.commit()
+                boot = model.boot(self._id)
             self._shared.flush()  # so that whatever happens, it is not run again
             argv = ["/bin/bash", "-c", task.command] if task.command else None
-            name = f"actions/{task.name}"
             if context is None:
-                code = self._execute(
-                    argv or [], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, run.sink
-                )
+                code = self._execute(argv or [], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, sink)
             else:
-                code = self._dispatch(context, name, argv=argv, sink=run.sink)
-            with self._model.lock:
-                run.finish(code, died=code != 0 and self._died(boot, code))
-                self._model.last_run = time.time()
-                self._model.commit()
+                code = self._dispatch(context, f"actions/{task.name}", argv=argv, sink=sink)
+            with model.lock:
+                died = code != 0 and self._died(boot, code)
+                task.completed = model.last_run = time.time()
+                task.results |= {"return-code": code}
+                task.results |= {name: text for name, text in output.items() if text}
+                task.status, task.message = _outcome(task, context, code, died=died)
+                if context:
+                    if code == 0:
+                        context.commit()
+                    model.set_status(context.unit.agent, "idle")
+                model.commit()
+
+    def _begin(self, task: Task) -> Context | None:
+        """Return the context of a task's run; None for a command on a machine."""
+        unit = self._model.state.units.get(task.receiver)
+        if unit is None:
+            return None
+        what = "juju-exec" if task.command else f"action {task.name}"
+        self._model.set_status(unit.agent, "executing", f"running {what}")
+        return Context(self._model, unit, self._charm_logger(unit), task=task)
 
     def _dispatch(
         self,
@@ -216,3 +232,14 @@ class Runner:
         """Write to the machine's log."""
         entity = f"machine-{self._id.replace('/', '-')}"
         self._shared.logs.write(entity, level, "juju.agent", message)
+
+
+def _outcome(task: Task, context: Context | None, code: int, *, died: bool) -> tuple[str, str]:
+    """Return the status of a task that has ended, and its message."""
+    if died:
+        return "failed", "action terminated"
+    if context and context.failure is not None:
+        return "failed", context.failure
+    if code and not task.command:
+        return "failed", f"exit status {code}"
+    return "completed", task.message

@@ -14,7 +14,7 @@ from jujulab.engine.hooktools.context import Context, ToolError, iso_time
 from jujulab.engine.model import usersecrets
 from jujulab.engine.model.state import Relation
 from jujulab.juju.errors import NotFoundError
-from jujulab.juju.gnuflag import Flag, UsageError, parse
+from jujulab.juju.gnuflag import Flag, UsageError, dashed, parse
 from jujulab.juju.names import JUJU4
 
 Values = dict[str, Any]
@@ -77,11 +77,7 @@ def names() -> list[str]:
 
 def _help(name: str, flags: tuple[Flag, ...]) -> str:
     lines = [f"Usage: {name} [options] [arguments]", "", "Options:"]
-    for flag in flags:
-        lines.append(
-            "  "
-            + ", ".join(f"--{n}" if len(n) > 1 else f"-{n}" for n in (flag.short, flag.name) if n)
-        )
+    lines += [f"  {', '.join(dashed(n) for n in (f.short, f.name) if n)}" for f in flags]
     return "\n".join(lines) + "\n"
 
 
@@ -91,8 +87,6 @@ def _format(value: Any, kind: str) -> str:
     if kind == "smart":
         if value is None:
             return ""
-        if isinstance(value, bool):
-            return f"{value}\n"
         if isinstance(value, str | int | float):
             return f"{value}\n"
         if isinstance(value, list) and all(isinstance(item, str) for item in value):

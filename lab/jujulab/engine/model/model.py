@@ -30,10 +30,8 @@ from jujulab.machines.backend import LabBackend, LabMachine
 DEFAULT_CONFIG: dict[str, Any] = {
     "agent-version": VERSION,
     "automatically-retry-hooks": True,
-    "default-base": "",
     "default-space": "internal",
     "leadership-lease": "30s",
-    "logging-config": "<root>=INFO",
     "name": MODEL,
     "type": "lab",
     "update-status-hook-interval": "60s",

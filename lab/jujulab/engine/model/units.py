@@ -39,22 +39,21 @@ def place(model: Model, directive: str, *, base: str = "") -> str:
     """
     if not directive:
         return add_machine(model, base=base)
-    match = _PLACEMENT.match(directive)
-    if not match:
-        raise JujuError(f'invalid placement directive "{directive}"')
+    match = check_placement(model, directive)
     if match["machine"]:
-        return model.machine(match["machine"]).id
+        return str(match["machine"])
     host = match["host"] or add_machine(model, base=base)
     return add_machine(model, host, base=base)
 
 
-def check_placement(model: Model, directive: str) -> None:
+def check_placement(model: Model, directive: str) -> re.Match[str]:
     """Check a ``--to`` directive without adding anything; raises as `place` does."""
     match = _PLACEMENT.match(directive)
     if not match:
         raise JujuError(f'invalid placement directive "{directive}"')
     if match["machine"] or match["host"]:
         model.machine(match["machine"] or match["host"])
+    return match
 
 
 def add_unit(model: Model, app: str, machine: str) -> Unit:
