@@ -1,0 +1,132 @@
+"""The failure domains that the notifiers keep in the cluster's configuration."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from fencing_fakes import Cluster, Remote
+from masakari_fencing.notifier import domain_lists
+from masakari_fencing.notifier.domain_lists import DomainLists
+from masakari_fencing.openstack.failure_domains import Aggregate, parse_limits
+from masakari_fencing.openstack.masakari_api import Host
+from masakari_fencing.openstack.rest import ApiError
+from masakari_fencing.pacemaker import cibadmin, fencing_limit
+from masakari_fencing.pacemaker.fencing_limit import Domain
+
+ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
+
+
+def host(name: str, segment: str = "a") -> Host:
+    return Host("uuid", f"uuid-{segment}", name, on_maintenance=False, segment_name=segment)
+
+
+class Bench:
+    """A cluster of three hypervisors, whose configuration is changed as cibadmin would."""
+
+    def __init__(self, limits: str) -> None:
+        self.cluster = Cluster([Remote(name) for name in (ONE, TWO, THREE)])
+        self.pairs: dict[str, str] = {}
+        self.aggregates: list[Aggregate] = []
+        self.failure: Exception | None = None
+        self.rank: int | None = 0
+        self.now = 0.0
+        runner = self.cluster.runner
+        runner.on("cibadmin --query", lambda argv: self.text())
+        runner.on("cibadmin --modify --allow-create --scope crm_config", self._modify)
+        runner.on("cibadmin --delete --xpath", self._delete)
+        self.watcher = self.watch(limits)
+
+    def watch(self, limits: str) -> DomainLists:
+        return DomainLists(
+            self.cluster.runner,
+            lambda: cibadmin.configuration(self.cluster.runner),
+            lambda node: self.rank,
+            parse_limits(limits),
+            self._ask,
+            clock=lambda: self.now,
+        )
+
+    def _ask(self) -> list[Aggregate]:
+        if self.failure:
+            raise self.failure
+        return self.aggregates
+
+    def text(self) -> str:
+        config = ET.Element("crm_config")
+        block = ET.SubElement(config, "cluster_property_set", {"id": fencing_limit.DOMAINS})
+        for name, value in self.pairs.items():
+            ET.SubElement(block, "nvpair", {"id": name, "name": name, "value": value})
+        remotes = "".join(
+            f'<primitive id="{name}" class="ocf" provider="pacemaker" type="remote"/>'
+            for name in (ONE, TWO, THREE)
+        )
+        inside = ET.tostring(config, encoding="unicode")
+        return f"<configuration>{inside}<resources>{remotes}</resources></configuration>"
+
+    def _modify(self, argv: list[str]) -> str:
+        for pair in ET.fromstring(str(self.cluster.runner.inputs[-1])).iter("nvpair"):  # noqa: S314
+            self.pairs[pair.get("id", "")] = pair.get("value", "")
+        return ""
+
+    def _delete(self, argv: list[str]) -> str:
+        del self.pairs[argv[-1].split("'")[1]]
+        return ""
+
+    def known(self) -> list[Domain]:
+        return fencing_limit.domains(ET.fromstring(self.text()))  # noqa: S314
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench("segment=1, aggregate:rack=50%")
+
+
+def test_what_nova_and_masakari_say_is_written_once_and_changes_with_them(bench: Bench) -> None:
+    bench.aggregates = [Aggregate("r1", (ONE.upper(), TWO, "elsewhere"), {"rack": "1"})]
+    hosts = [host(ONE), host(TWO), host(THREE, "b")]
+    assert bench.watcher.update(hosts)
+    assert bench.known() == [
+        Domain("segment a", 1, frozenset({ONE, TWO})),
+        Domain("segment b", 1, frozenset({THREE})),
+        Domain("aggregate r1", 1, frozenset({ONE, TWO})),
+    ]
+    assert not bench.watcher.update(hosts), "nothing has changed"
+    assert bench.watcher.update([host(ONE)])
+    assert bench.known() == [
+        Domain("segment a", 1, frozenset({ONE})),
+        Domain("aggregate r1", 1, frozenset({ONE, TWO})),
+    ]
+
+
+def test_without_limits_nova_is_not_asked_and_what_was_is_taken_out(bench: Bench) -> None:
+    bench.watcher.update([host(ONE)])
+    assert bench.known()
+    bench.failure = ApiError("away")
+    assert bench.watch("").update([host(ONE)])
+    assert (bench.known(), bench.pairs) == ([], {})
+
+
+def test_while_nova_does_not_answer_the_last_word_stands(bench: Bench) -> None:
+    bench.watcher.update([host(ONE)])
+    bench.failure = ApiError("away")
+    with pytest.raises(ApiError):
+        bench.watcher.update([host(TWO)])
+    assert bench.known() == [Domain("segment a", 1, frozenset({ONE}))]
+
+
+def test_the_members_take_turns(bench: Bench) -> None:
+    bench.rank = 1
+    assert not bench.watcher.update([host(ONE)])
+    bench.now = domain_lists.RANK_DELAY
+    assert bench.watcher.update([host(ONE)])
+    bench.rank = None
+    assert not bench.watcher.update([])
+
+
+def test_a_fencing_is_not_interrupted(bench: Bench) -> None:
+    remote = bench.cluster.remotes[0]
+    remote.unclean, remote.events = True, [("reboot", "pending", None)]
+    assert not bench.watcher.update([host(ONE)])
+    remote.events = [("reboot", "success", 1.0)]
+    assert bench.watcher.update([host(ONE)])
