@@ -10,8 +10,7 @@ from instance_ha_common import urls
 
 from config import ENDPOINT_TYPES, Address, Config, Network
 from relations import peers
-
-PORT = 15868
+from workload.haproxy import PUBLIC_PORT
 
 NO_NETWORK = "no network config found for binding"
 """What Juju's network-get says, 3.6 and 4, where the machine is not in the endpoint's space."""
@@ -120,7 +119,7 @@ def hosts(
 def service_urls(scheme: str, endpoint_hosts: Mapping[str, str]) -> dict[str, str]:
     """URL of each endpoint type, in the form that existing clouds have registered."""
     return {
-        kind: urls.url(scheme, host, PORT, "/v1/%(tenant_id)s")
+        kind: urls.url(scheme, host, PUBLIC_PORT, "/v1/%(tenant_id)s")
         for kind, host in endpoint_hosts.items()
     }
 
