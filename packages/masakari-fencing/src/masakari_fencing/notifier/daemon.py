@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.notifier.auto_return import AutoReturn
 from masakari_fencing.notifier.delivery import Delivery
-from masakari_fencing.notifier.failure_domains import FailureDomains
+from masakari_fencing.notifier.domain_lists import DomainLists
 from masakari_fencing.notifier.ranking import Ranking
 from masakari_fencing.notifier.reporter import IDLE, Reporter
 from masakari_fencing.notifier.settings import (
@@ -140,7 +140,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     configuration = functools.partial(cibadmin.configuration, runner)
     unserved = UnservedHosts(runner, configuration, ranking)
     limits = settings.domain_limits
-    domains = FailureDomains(runner, configuration, Ranking(runner), limits, nova.aggregates)
+    domains = DomainLists(runner, configuration, Ranking(runner), limits, nova.aggregates)
     tell = (unserved.update, domains.update)
     out = OutOfServiceHosts(masakari, nova, settings.out_of_service, tell=tell)
     settled = functools.partial(
