@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from masakari_fencing.openstack.instances import STATE
 from masakari_fencing.records.recovery import Instance, Record
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer
 from masakari_fencing.workflow.instances import recovery, selection
@@ -54,11 +55,14 @@ def restart(
 
 
 def _others(this: Attempt, client: Any, record: Record) -> list[Instance]:
-    """Return those that ran when the host was fenced, and that no attempt has written down."""
+    """Return those that ran when the host was fenced, and that no attempt has written down.
+
+    One that was paused has lost what it was doing, and is stopped, as Nova does it.
+    """
     known = {item.uuid for item in record.instances or ()}
     found, _ = recovery.chosen(client, this.host, Reading(client))
     return [
-        selection.before(server, running=True)
+        selection.before(server, running=getattr(server, STATE, "") != "paused")
         for server in found
         if server.id not in known and selection.is_down(client, server, record.down)
     ]

@@ -54,6 +54,12 @@ def test_one_that_was_to_be_stopped_when_its_host_heard_nothing(user: str, end: 
     assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == end
 
 
+def test_nova_stops_a_paused_one_too_and_loses_that() -> None:
+    nova = FakeNova(Server("g1", vm="paused", task="powering-off"))
+    nova.actions["g1"] = [action("stop", 40)]
+    assert is_down(nova, nova.servers.get("g1"), FAILED)
+
+
 @pytest.mark.parametrize(
     ("done", "ran"),
     [

@@ -103,6 +103,23 @@ def test_what_did_not_run_is_not_started_only_unlocked(vm: str) -> None:
     assert world.nova.requests == ["unlock g1"]
 
 
+@pytest.mark.parametrize(
+    ("before", "vm", "task", "end"),
+    [
+        ("stopped", "stopped", "rebuilding", "stopped"),
+        ("error", "error", "rebuilding", "error"),
+        ("paused", "paused", "powering-off", "stopped"),
+    ],
+    ids=["a lost evacuation", "a lost evacuation of one in ERROR", "a lost stop, Nova's own"],
+)
+def test_what_did_not_run_is_not_left_with_a_task_that_nobody_carries_out(
+    before: str, vm: str, task: str, end: str
+) -> None:
+    world = World(Instance("g1", before), host=HOST, vm=vm, task=task, power=4)
+    assert world.run() == HOST
+    assert (world.guest.vm, world.guest.task) == (end, None)
+
+
 @pytest.mark.parametrize("since", [-60.0, 60.0])
 def test_what_its_owner_told_to_stop_is_stopped_and_not_left_in_error(since: float) -> None:
     """Nova evacuates none that has a task, so it was reset; whether the stop was heard or not."""

@@ -246,6 +246,13 @@ def test_one_that_is_in_service_is_never_fenced_for_that() -> None:
     assert look.verdict("came back before") is Verdict.FENCE, "Nova believes what it heard before"
 
 
+def test_whether_one_is_in_service_is_worth_another_attempt_where_it_is_not_yet_known() -> None:
+    look = late()
+    look.seen |= {"now": NOW + 75, "in_service": True, "compute_changed": NOW + 60}
+    judgement = look.judge()
+    assert (judgement.verdict, judgement.unknown) == (Verdict.WAIT, True)
+
+
 def test_instances_may_be_down_since_an_earlier_fence_that_no_recovery_followed() -> None:
     """Nobody could be told of either; Nova has stopped them after the first."""
     look = late()

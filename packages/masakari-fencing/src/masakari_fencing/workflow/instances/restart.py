@@ -6,6 +6,8 @@ itself has no user, and what a recovery does has its own.
 
 from __future__ import annotations
 
+from typing import Any
+
 from masakari_fencing.openstack import instances
 from masakari_fencing.openstack.instances import TASK
 from masakari_fencing.workflow.instances import selection
@@ -46,16 +48,16 @@ class Restart(Evacuation):
         if touch and not broken:
             return self._host
         goal = "stopped" if touch == "stop" else wanted(self._before)
-        if goal == "active":
-            self._restart()
-        elif goal == "stopped" and broken:
-            self._power(server, "stop", goal)
-        return self._host
-
-    def _restart(self) -> None:
         server = self._get()
         if server is None:
-            return
+            return ""
+        if goal == "active":
+            self._restart(server)
+        else:
+            self._keep_down(server, goal, broken=broken)
+        return self._host
+
+    def _restart(self, server: Any) -> None:
         state, task = getattr(server, instances.STATE, ""), getattr(server, TASK, None)
         if state == "stopped" and not task:
             self._power(server, "start", "active")
@@ -66,3 +68,12 @@ class Restart(Evacuation):
         # Nova takes it for running, and has not looked yet.
         self._order(self._start)
         self._await_power("start", "active")
+
+    def _keep_down(self, server: Any, goal: str, *, broken: bool) -> None:
+        task = getattr(server, TASK, None)
+        if task:
+            # What was asked for was lost, and as long as it has a task nobody can do anything.
+            self._order(lambda nova: nova.servers.reset_state(server.id, "error"))
+        if goal == "stopped" and (task or broken):
+            self._order(self._stop)
+            self._await_power("stop", goal)

@@ -107,7 +107,8 @@ def is_down(client: Any, server: Any, fenced: float) -> bool:
     """
     off, active = _seems_off(server), wanted(before(server, running=False)) == "active"
     task = getattr(server, TASK, None)
-    stopping = task == "powering-off" and getattr(server, STATE, "") in ("active", "resized")
+    states = ("active", "resized", "paused")
+    stopping = task == "powering-off" and getattr(server, STATE, "") in states
     if not (stopping or (task is None and (active or off))):
         return False
     actions = list(client.instance_action.list(server))

@@ -250,7 +250,7 @@ def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> 
         return Judgement(Verdict.BACK, text, moment=fenced, since=since)
     if seen.in_service and record.instances is not None:
         # This recovery had forced it down, so somebody has taken it back.
-        return replace(_DOUBTFUL, unknown=True)
+        return _DOUBTFUL
     if seen.in_service and fenced and _may_report(seen, fenced):
         return _DOUBTFUL
     if record.fruitless >= FRUITLESS:
@@ -272,7 +272,9 @@ def _may_report(seen: Observation, fence: float) -> bool:
     return (seen.compute_changed or 0.0) > fence + CLOCK_TOLERANCE
 
 
-_DOUBTFUL = Judgement(Verdict.WAIT, "its compute service may have reported since it was fenced")
+_DOUBTFUL = Judgement(
+    Verdict.WAIT, "its compute service may have reported since it was fenced", unknown=True
+)
 
 
 def _fenced_for(seen: Observation, report: Report, record: Record, policy: Policy) -> float | None:
