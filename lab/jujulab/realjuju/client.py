@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,8 +20,6 @@ SUPPORTED = ((3, 6), (4,))
 """Releases of Juju, by the beginnings of their version numbers."""
 
 TIMEOUT = 900.0
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def find(path: str | None = None) -> str:
@@ -47,14 +45,10 @@ class RealJuju:
         network: the file of the network namespace that it runs in; it has the lab's spaces.
         model: JUJU_MODEL. With it the client runs in the host's own network, where it has reached
             that model's controller before, and with the data that it had then.
-        run: runs a command, for tests.
     """
 
-    def __init__(
-        self, binary: str, home: Path, network: Path, model: str = "", run: Run = subprocess.run
-    ) -> None:
+    def __init__(self, binary: str, home: Path, network: Path, model: str = "") -> None:
         self.model = model
-        self._run = run
         self._binary = binary
         self._inside = [] if model else ["nsenter", f"--net={network}"]
         self._environment = dict(os.environ)
@@ -121,7 +115,7 @@ class RealJuju:
     def _output(self, command: list[str], *words: str, timeout: float = TIMEOUT) -> str:
         shown = f"juju {' '.join(words)}"
         try:
-            done = self._run(
+            done = subprocess.run(
                 [*command, *words], env=self._environment, capture_output=True, text=True,
                 timeout=timeout, check=False, stdin=subprocess.DEVNULL,
             )  # fmt: skip

@@ -22,6 +22,7 @@ from jujulab.engine.api.deploying import Deploying
 from jujulab.engine.api.reading import Reading
 from jujulab.engine.api.taskcalls import TaskCalls
 from jujulab.juju.errors import JujuError
+from jujulab.juju.listener import Listener
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Api(Reading, Deploying, Changing, TaskCalls):
     """All calls; an object serves one."""
 
 
-class Server(threading.Thread):
+class Server(Listener):
     """Accepts calls, each on a thread of its own.
 
     Args:
@@ -39,32 +40,14 @@ class Server(threading.Thread):
     """
 
     def __init__(self, path: Path, api: Callable[[Callable[[str], None]], Api]) -> None:
-        super().__init__(name="api", daemon=True)
-        self._path = path
+        super().__init__(path, "api")
         self._api = api
-        path.unlink(missing_ok=True)
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(path))
-        path.chmod(0o600)
-        self._socket.listen(64)
 
-    def stop(self) -> None:
-        """Accept no more."""
-        self._path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+    def serve(self, connection: socket.socket) -> None:
+        """Answer a call, on a thread of its own."""
+        threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
-    def run(self) -> None:
-        """Accept until stopped."""
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
+    def _answer(self, connection: socket.socket) -> None:
         def send(message: dict[str, Any]) -> None:
             connection.sendall(json.dumps(message).encode() + b"\n")
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from jujulab.engine.hooktools import tools as hooktools
 from jujulab.engine.hooktools.context import Context
 from jujulab.engine.model.tasks import JUJU_EXEC
+from jujulab.juju.listener import Listener
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ _TIMEOUT = 10.0
 _LIMIT = 16 * 2**20
 
 
-class ToolServer(threading.Thread):
+class ToolServer(Listener):
     """Serves one machine's hook tools, one request after the other.
 
     Args:
@@ -40,46 +39,24 @@ class ToolServer(threading.Thread):
         find: Callable[[str], Context | None],
         execute: Callable[[str, str], Answer],
     ) -> None:
-        super().__init__(name=f"tools-{juju_dir.parent.name}", daemon=True)
+        super().__init__(juju_dir / SOCKET, f"tools-{juju_dir.parent.name}")
         self._find = find
         self._execute = execute
-        path = juju_dir / SOCKET
-        path.unlink(missing_ok=True)
-        self._socket = socket.socket(socket.AF_UNIX)
-        # A socket's address is short; a directory's descriptor makes any path short.
-        directory = os.open(juju_dir, os.O_RDONLY | os.O_DIRECTORY)
+
+    def serve(self, connection: socket.socket) -> None:
+        """Answer a tool; who waits for hooks does not keep others waiting."""
+        connection.settimeout(_TIMEOUT)
         try:
-            self._socket.bind(f"/proc/self/fd/{directory}/{SOCKET}")
-        finally:
-            os.close(directory)
-        path.chmod(0o600)
-        self._socket.listen(16)
-
-    def stop(self) -> None:
-        """End the thread."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-    def run(self) -> None:
-        """Answer until stopped."""
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            connection.settimeout(_TIMEOUT)
-            try:
-                identifier, words, payload = self._receive(connection)
-            except (OSError, ValueError):
-                log.debug("hook tool went away", exc_info=True)
-                connection.close()
-                continue
-            if words[0] == JUJU_EXEC:  # waits for hooks, which want their tools meanwhile
-                answer = partial(self._execute, *words[1:])
-                threading.Thread(target=_reply, args=(connection, answer), daemon=True).start()
-            else:
-                _reply(connection, partial(self._answer, identifier, words, payload))
+            identifier, words, payload = self._receive(connection)
+        except (OSError, ValueError):
+            log.debug("hook tool went away", exc_info=True)
+            connection.close()
+            return
+        if words[0] == JUJU_EXEC:
+            answer = partial(self._execute, *words[1:])
+            threading.Thread(target=_reply, args=(connection, answer), daemon=True).start()
+        else:
+            _reply(connection, partial(self._answer, identifier, words, payload))
 
     def _receive(self, connection: socket.socket) -> tuple[str, list[str], str]:
         with connection.makefile("rb") as stream:
