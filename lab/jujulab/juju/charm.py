@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,6 @@ _ACTION_NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$")
 _ACTION_SCHEMA_KEYS = {"description", "params", "required", "additionalProperties", "parallel"}
 _JUJU_INFO = "juju-info"
 _NAME = r"(?:[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)"
-_METADATA = ("metadata.yaml", "config.yaml", "actions.yaml", "charmcraft.yaml")
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,11 @@ class CharmMeta:
         return {*self.endpoints, *self.extra_bindings} - {_JUJU_INFO}
 
 
-def load_meta(directory: Path) -> CharmMeta:
+def load_meta(directory: Path | zipfile.Path) -> CharmMeta:
     """Read a charm's metadata, options and actions.
 
     Args:
-        directory: An unpacked charm, or the source of one with everything in charmcraft.yaml.
+        directory: A charm, packed or not, or the source of one, all in charmcraft.yaml.
 
     Raises:
         JujuError: Something is missing or wrong; the text names the file and the rule.
@@ -89,7 +87,8 @@ def load_meta(directory: Path) -> CharmMeta:
         (n for n in ("metadata.yaml", "charmcraft.yaml") if (directory / n).exists()), ""
     )
     if not source:
-        raise JujuError(f"{directory}: neither metadata.yaml nor charmcraft.yaml: not a charm")
+        where = str(directory).rstrip("/")
+        raise JujuError(f"{where}: neither metadata.yaml nor charmcraft.yaml: not a charm")
     raw = _mapping(directory / source)
     try:
         return _parse_meta(directory, raw)
@@ -97,7 +96,7 @@ def load_meta(directory: Path) -> CharmMeta:
         raise JujuError(f"{directory / source}: {error}") from error
 
 
-def _mapping(path: Path) -> dict[str, Any]:
+def _mapping(path: Path | zipfile.Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
@@ -112,7 +111,7 @@ def _mapping(path: Path) -> dict[str, Any]:
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _parse_meta(directory: Path, raw: dict[str, Any]) -> CharmMeta:
+def _parse_meta(directory: Path | zipfile.Path, raw: dict[str, Any]) -> CharmMeta:
     config = raw.get("config") or _mapping(directory / "config.yaml")
     actions = raw.get("actions") or _mapping(directory / "actions.yaml")
     endpoints = _parse_endpoints(raw)
@@ -246,15 +245,7 @@ class LocalCharms:
 
 def _load_packed(path: Path) -> CharmMeta:
     """Read the metadata in a `.charm` file."""
-    with tempfile.TemporaryDirectory(prefix="charm-metadata-") as temporary:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                for name in _METADATA:
-                    if name in archive.namelist():
-                        (Path(temporary) / name).write_bytes(archive.read(name))
-        except (OSError, zipfile.BadZipFile) as error:
-            raise JujuError(f"{path}: is not a packed charm: {error}") from error
-        try:
-            return load_meta(Path(temporary))
-        except JujuError as error:
-            raise JujuError(str(error).replace(temporary, str(path))) from error
+    try:
+        return load_meta(zipfile.Path(path))
+    except (OSError, zipfile.BadZipFile) as error:
+        raise JujuError(f"{path}: is not a packed charm: {error}") from error
