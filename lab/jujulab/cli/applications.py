@@ -44,14 +44,14 @@ def _at_file(value: str) -> str:
         return value
     try:
         return Path(value[1:]).read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"cannot read option value: {error}") from error
 
 
 def _load_yaml(path: str) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CommandError(f"cannot read {path}: {error}") from error
     if not isinstance(loaded or {}, dict):
         raise CommandError(f"{path}: not a mapping")

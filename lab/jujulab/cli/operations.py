@@ -53,7 +53,7 @@ def _params_file(name: str) -> dict[str, Any]:
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
         params = yaml.safe_load(text) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CommandError(f"cannot read {name}: {error}") from error
     if not isinstance(params, dict):
         raise CommandError("params must contain a YAML map with string keys")

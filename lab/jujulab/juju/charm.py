@@ -101,7 +101,7 @@ def _mapping(path: Path | zipfile.Path) -> dict[str, Any]:
         return {}
     try:
         value = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise JujuError(f"{path}: {error}") from error
     if not isinstance(value or {}, dict):
         raise JujuError(f"{path}: not a mapping")

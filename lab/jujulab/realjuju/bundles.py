@@ -100,7 +100,7 @@ def translate(
 def _load(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise JujuError(f"{path}: {error}") from error
     if not isinstance(document, dict):
         raise JujuError(f"{path}: not a mapping")

@@ -266,6 +266,21 @@ def test_mistakes_are_refused_like_juju_does(lab_juju, capsys, words, code, text
     assert not lab_juju.peek().apps, "refused before anything changes"
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["config", "web", "message=@{}"], "cannot read option value: 'utf-8' codec"),
+        (["config", "web", "--file", "{}"], "cannot read {}: 'utf-8' codec"),
+        (["run", "web/0", "greet", "--params", "{}"], "cannot read {}: 'utf-8' codec"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused(lab_juju, capsys, tmp_path, words, text):
+    file = tmp_path / "binary"
+    file.write_bytes(b"name: \xff")
+    assert cli.main([word.format(file) for word in words]) == 1
+    assert capsys.readouterr().err.startswith(f"ERROR {text.format(file)}")
+
+
 def test_the_commands_exit_code_and_complaint_are_the_processs(juju):
     for words, code in ((["frobnicate"], 2), (["add-unit", "ghost"], 1)):
         result = juju.refused(*words)

@@ -58,6 +58,12 @@ def test_wrong_metadata_is_refused(tmp_path: Path, text: str, problem: str) -> N
         load_meta(write(tmp_path, text))
 
 
+def test_metadata_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "charmcraft.yaml").write_bytes(b"name: \xff")
+    with pytest.raises(JujuError, match=r"charmcraft\.yaml: 'utf-8' codec can't decode"):
+        load_meta(tmp_path)
+
+
 def store(tmp_path: Path) -> CharmStore:
     standins = tmp_path / "standins"
     write(standins, "").joinpath("charmcraft.yaml").unlink()
