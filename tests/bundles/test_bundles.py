@@ -100,6 +100,15 @@ def overlay_changes(running, charms):
     return compute_changes(bundle, running, MachineMap(existing=True))
 
 
+@pytest.mark.parametrize(
+    "overlays", list(combinations()), ids=lambda c: "+".join(p.stem for p in c)
+)
+def test_no_endpoint_is_left_to_the_models_default_space(overlays, charms):
+    """Juju's own, alpha, has no addresses in a cloud whose networks have named spaces."""
+    applications = load(BASE, overlays, charms=charms).applications
+    assert {n for n, a in applications.items() if not a.spec.bindings.get("")} == set()
+
+
 def test_the_base_fills_machines_0_to_3(running):
     assert {m for m in running.machines if "/" not in m} == {"0", "1", "2", "3"}
     assert {u.machine for u in running.applications["nova-compute"].units} == {"1", "2", "3"}
