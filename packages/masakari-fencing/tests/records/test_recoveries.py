@@ -93,6 +93,16 @@ def test_whoever_has_an_older_record_changes_nothing(store: Records) -> None:
     assert store.read(HOST) == theirs
 
 
+def test_what_recoveries_of_other_hosts_have_not_done_with_is_known(store: Records) -> None:
+    assert store.halfway(HOST) == {}
+    store.create(replace(RECORD, host="node2.maas", instances=(Instance("g1", "active"),)))
+    left = Instance("g2", "paused")
+    store.create(replace(RECORD, host="node3.maas", instances=(left, Instance("g3", "active"))))
+    assert set(store.halfway(HOST)) == {"g1", "g2", "g3"}
+    assert store.halfway("Node2.maas")["g2"] == left
+    assert set(store.halfway("node3.maas")) == {"g1"}
+
+
 def test_it_is_held_while_nobody_changes_it_and_there_is_quorum() -> None:
     cib = Cib()
     store = Records(cib)

@@ -91,6 +91,18 @@ class Records:
         mine = len(found) == 1 and parse(found[0]) == record
         return mine, next((moment for moment in fenced if moment is not None), None)
 
+    def halfway(self, host: str) -> dict[str, Instance]:
+        """Return the instances of other hosts that are not recovered, by identifier.
+
+        One of them may be on this host already.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        answer = self._query(f"//cluster_property_set[starts-with(@id, '{PREFIX}')]")
+        others = [] if answer is None else all_of(answer)
+        return {i.uuid: i for other in others if other.host != host.lower() for i in other.left}
+
     def storage_fence(self, node: str) -> StorageFence | None:
         """Return what is known about a node that is cut off from its storage.
 

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 from fencing_nova import FakeNova, Server
+from masakari_fencing.openstack.restart_order import Place
+from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances.evacuation import wanted
 from masakari_fencing.workflow.instances.selection import before_failure, is_down, powered_off
 
@@ -80,3 +82,15 @@ def test_one_that_waits_for_its_resize_to_be_confirmed_is_shown_as_off(
     server = nova.servers.get("g1")
     assert is_down(nova, server, FAILED) is ran
     assert before_failure(nova, server, FAILED).vm_state == ("active" if ran else "resized")
+
+
+@pytest.mark.parametrize(("locked", "state"), [(True, "paused"), (False, "active")])
+def test_what_another_hosts_recovery_had_brought_here_is_to_end_as_it_was_there(
+    locked: bool, state: str
+) -> None:
+    """Unlocked, that recovery is done with it, or somebody has seen to it since."""
+    nova = FakeNova(Server("g1", task="powering-off", locked=locked))
+    known = Instance("g1", "paused", outcome="not stopped after 180 s", priority=1)
+    found = before_failure(nova, nova.servers.get("g1"), FAILED, halfway=known)
+    assert (found.vm_state, found.locked, found.outcome) == (state, False, "")
+    assert found.priority == Place().priority

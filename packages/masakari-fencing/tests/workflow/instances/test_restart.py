@@ -80,6 +80,19 @@ def test_what_found_no_room_runs_again_however_nova_shows_it(
     assert (world.guest.vm, world.guest.locked) == ("active", False)
 
 
+def test_what_nova_is_about_to_stop_is_started_after_that() -> None:
+    world = World(host=HOST, vm="active", task="powering-off")
+    slept = world.sleep
+
+    def sleep(seconds: float) -> None:
+        slept(seconds)
+        world.guest.vm, world.guest.task, world.guest.power = "stopped", None, 4
+
+    world.sleep = sleep  # type: ignore[method-assign]
+    assert world.run() == HOST
+    assert world.nova.requests == ["start g1"]
+
+
 @pytest.mark.parametrize("action", ["stop", "reboot", "start", "rebuild"])
 def test_what_somebody_has_seen_to_since_is_his(action: str) -> None:
     world = World(vm="stopped", power=4)

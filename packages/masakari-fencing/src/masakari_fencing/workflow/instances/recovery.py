@@ -260,10 +260,11 @@ def _listed(
             found, left = chosen(client, this.host, reading)
             new = [server for server in found if server.id not in known]
             located = reading.places(new, CONF.fencing.restart_order_from)
-            listed = [
-                *known.values(),
-                *(selection.before_failure(client, s, since, located[s.id]) for s in new),
-            ]
+            locked = record is not None and any(getattr(s, "locked", False) for s in new)
+            halfway = this.store.halfway(this.host) if locked else {}
+            before = functools.partial(selection.before_failure, client)
+            fresh = (before(s, since, located[s.id], halfway.get(s.id)) for s in new)
+            listed = [*known.values(), *fresh]
             break
         except Exception as error:  # whatever a client library raises
             if time.monotonic() >= end:

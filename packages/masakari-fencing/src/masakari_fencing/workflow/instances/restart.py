@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from masakari_fencing.openstack import instances
-from masakari_fencing.openstack.instances import TASK
+from masakari_fencing.openstack.instances import POWERING, TASK
 from masakari_fencing.workflow.instances import selection
 from masakari_fencing.workflow.instances.evacuation import Evacuation, wanted
 from masakari_fencing.workflow.instances.requests import Failed
+
+AT_REST = 10.0
+"""Seconds in which Nova stops an instance that its host does not run, as it does with each when it
+is back. A stop that is on its way would end what is started meanwhile."""
 
 
 class Restart(Evacuation):
@@ -48,7 +52,7 @@ class Restart(Evacuation):
         if touch and not broken:
             return self._host
         goal = "stopped" if touch == "stop" else wanted(self._before)
-        server = self._get()
+        server = self._at_rest()
         if server is None:
             return ""
         if goal == "active":
@@ -56,6 +60,15 @@ class Restart(Evacuation):
         else:
             self._keep_down(server, goal, broken=broken)
         return self._host
+
+    def _at_rest(self) -> Any:
+        """Return the instance once Nova has done what it was told last, or has lost that."""
+        end = self._clock() + AT_REST
+        while True:
+            server = self._get()
+            if getattr(server, TASK, None) not in POWERING or self._clock() >= end:
+                return server
+            self._sleep(self._limits.interval)
 
     def _restart(self, server: Any) -> None:
         state, task = getattr(server, instances.STATE, ""), getattr(server, TASK, None)

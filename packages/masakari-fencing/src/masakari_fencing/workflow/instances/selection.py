@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from masakari_fencing.openstack import instances, times
@@ -76,7 +77,13 @@ def before(server: Any, *, running: bool, place: Place = ANYWHERE) -> Instance:
     )
 
 
-def before_failure(client: Any, server: Any, since: float, place: Place = ANYWHERE) -> Instance:
+def before_failure(
+    client: Any,
+    server: Any,
+    since: float,
+    place: Place = ANYWHERE,
+    halfway: Instance | None = None,
+) -> Instance:
     """Return an instance as it was before the failure.
 
     Nova stops an instance that does not run although it should. A host that boots after its
@@ -87,7 +94,11 @@ def before_failure(client: Any, server: Any, since: float, place: Place = ANYWHE
         server: one of its servers.
         since: when the host failed, in seconds since the epoch.
         place: its place in the order.
+        halfway: as another host's recovery knows it, which had brought it here.
     """
+    if halfway is not None and getattr(server, "locked", False):
+        # Else that recovery is long over, or somebody has seen to it since.
+        return replace(halfway, outcome="", priority=place.priority, group=place.group)
     late = time.time() - since >= BOOT
     off = _seems_off(server) or getattr(server, TASK, None) == "powering-off"
     ran = late and off and _ran(server, client.instance_action.list(server), since)
