@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from jujulab.errors import LabError
 from jujulab.files import LAB
@@ -28,17 +28,6 @@ _PATIENCE = 15.0
 """Seconds until an answer counts as none: each call of the reader has 3, and makes up to five."""
 
 
-class Disk(Protocol):
-    """Something that a guest writes to."""
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Return what is there now, less where it ends before.
-
-        Raises:
-            OSError: it is not there, or cannot be read now.
-        """
-
-
 @dataclass(frozen=True)
 class FileDisk:
     """A raw file on the storage that the hypervisors share."""
@@ -46,7 +35,7 @@ class FileDisk:
     path: Path
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return what is there now; see `Disk`."""
+        """Return what is there now, less where it ends before, or raise OSError."""
         with self.path.open("rb") as file:
             file.seek(offset)
             return file.read(size)
@@ -60,8 +49,12 @@ class ImageDisk:
     image: str
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return what is there now; see `Disk`."""
+        """Return what is there now, or raise OSError."""
         return self.reader.read(self.image, offset, size)
+
+
+Disk = FileDisk | ImageDisk
+"""Something that a guest writes to."""
 
 
 def find(lab: Lab, server: str) -> Disk:

@@ -1,73 +1,33 @@
 """What runs the machines: the lab's system containers, or plain directories on this host.
 
-The engine needs little of a machine, and that is all that `LabMachine` names. `LocalLab` is the
-second implementation: its machines are directories, and their processes run on this host. With it
-the whole engine runs in seconds and without privileges, charms and hook tools being real; it
-isolates nothing, so it is for charms that touch nothing but their own directory.
+The engine needs little of a machine. In a `LocalLab` machines are directories, and their processes
+run on this host. With it the whole engine runs in seconds and without privileges, charms and hook
+tools being real; it isolates nothing, so it is for charms that touch nothing but their own
+directory.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jujulab.machines.addresses import addresses
+
+if TYPE_CHECKING:
+    from jujulab.machines.lab import Lab
+    from jujulab.machines.machine import Machine
 
 INSIDE = "/var/lib/juju"
 
 
-class LabMachine(Protocol):
-    """A machine that agents run in; see `jujulab.machines.machine.Machine`."""
-
-    id: str
-    hostname: str
-    fqdn: str
-    juju_dir: Path
-
-    @property
-    def addresses(self) -> dict[str, ipaddress.IPv4Interface]:
-        """Addresses by space."""
-
-    @property
-    def state(self) -> str:
-        """``on`` or ``off``."""
-
-    @property
-    def boot_id(self) -> str | None:
-        """Another one after each start."""
-
-    def start(self, wait: float = 60) -> None:
-        """Boot and wait until processes can run."""
-
-    def wait_booted(self, timeout: float = 60) -> None:
-        """Wait until what was switched on has booted."""
-
-    def popen(
-        self, argv: list[str], *, env: dict[str, str] | None = None, **popen_kw: Any
-    ) -> subprocess.Popen[bytes]:
-        """Run a process inside."""
-
-    def destroy(self) -> None:
-        """Remove the machine."""
-
-
-class LabBackend(Protocol):
-    """Where machines come from; see `jujulab.machines.lab.Lab`."""
-
-    def up(self) -> None:
-        """Make ready for machines; idempotent."""
-
-    def create(self, machine_id: str) -> LabMachine:
-        """Create a machine without starting it."""
-
-    def machine(self, machine_id: str) -> LabMachine:
-        """Return a machine that was created, or raise KeyError."""
+LabMachine: TypeAlias = "Machine | LocalMachine"
+LabBackend: TypeAlias = "Lab | LocalLab"
+"""The engine uses what both have."""
 
 
 def open_lab(home: Path) -> LabBackend:

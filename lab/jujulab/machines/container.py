@@ -216,19 +216,12 @@ class Container:
         self._pid_file.unlink(missing_ok=True)
         self.cgroup.remove()
 
-    def freeze(self) -> None:
-        """Stop every process where it is."""
+    def set_frozen(self, frozen: bool) -> None:
+        """Stop every process where it is, or let them go on."""
         if self.cgroup.can_freeze:
-            self.cgroup.set_frozen(True)
+            self.cgroup.set_frozen(frozen)
         else:
-            processes.send_all(self.init, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let every process go on."""
-        if self.cgroup.can_freeze:
-            self.cgroup.set_frozen(False)
-        else:
-            processes.send_all(self.init, signal.SIGCONT)
+            processes.send_all(self.init, signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def popen(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any

@@ -103,15 +103,16 @@ class Machine(Description):
 
     def freeze(self) -> None:
         """Stop every process of the machine and its containers where it is."""
-        for machine in self._family():
-            if machine.state == "on":
-                machine.container.freeze()
+        self._set_frozen(True)
 
     def thaw(self) -> None:
         """Let every process of the machine and its containers go on."""
+        self._set_frozen(False)
+
+    def _set_frozen(self, frozen: bool) -> None:
         for machine in self._family():
             if machine.state == "on":
-                machine.container.thaw()
+                machine.container.set_frozen(frozen)
 
     def panic(self, crash_kernel: Sequence[str], boots: float) -> subprocess.Popen[bytes]:
         """Have the machine's kernel panic: all that it runs is gone at once, without a word.
@@ -133,7 +134,7 @@ class Machine(Description):
             init = self.container.init
             if init is None or not processes.end_all_but(init, self.container.cgroup.pids, 10):
                 raise ContainerError(f"{self.hostname} is not running, or does not die")
-            self.container.freeze()
+            self.container.set_frozen(True)
             argv = ["nsenter", f"--target={init}", *(f"--{kind}" for kind in NAMESPACES)]
             argv += ["--", "sh", "-c", 'sleep "$0"; exec "$@"', str(boots), *crash_kernel]
             # Not in the control group, which is frozen; in the PID namespace, which ends it.

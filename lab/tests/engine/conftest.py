@@ -39,8 +39,7 @@ class Bench:
         return self.model.charms.add(str(CHARMS / name), revision=None, next_local=0)
 
     def deploy(self, charm: str, app: str = "", *, units: int = 1) -> list[Unit]:
-        spec = applications.AppSpec(app or charm, self.charm(charm))
-        application = applications.add_application(self.model, spec)
+        application = applications.add_application(self.model, app or charm, self.charm(charm))
         return [] if application.subordinate else self.add_units(application.name, units)
 
     def add_units(self, app: str, count: int = 1) -> list[Unit]:

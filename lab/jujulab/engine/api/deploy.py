@@ -112,7 +112,7 @@ def execute(change: Change, model: Model, charms: dict[str, StoredCharm]) -> Non
         case AddApplication(name, charm):
             about = {**vars(change), "charm": charms[charm], "channel": change.channel or ""}
             del about["revision"], about["subordinate"]  # the charm says it
-            applications.add_application(model, applications.AppSpec(**about))
+            applications.add_application(model, **about)
         case RefreshApplication(name, charm, channel):
             applications.upgrade_charm(model, name, charms[charm])
             if channel:

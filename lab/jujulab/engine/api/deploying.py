@@ -25,7 +25,7 @@ class Deploying(Calls):
         to: list[str],
         **about: Any,
     ) -> None:
-        """Deploy one charm; `about` it is what `applications.AppSpec` takes besides."""
+        """Deploy one charm; `about` it is what `add_application` takes besides."""
         stored = deploy.store_charm(self.model, charm, revision)
         subordinate = stored.meta.subordinate
         if subordinate and (to or units not in (None, 0, 1)):
@@ -36,8 +36,8 @@ class Deploying(Calls):
         with self._changing() as model:
             for directive in to:
                 placing.check_placement(model, directive)
-            spec = applications.AppSpec(name or stored.meta.name, stored, **about)
-            app = applications.add_application(model, spec)
+            name = name or stored.meta.name
+            app = applications.add_application(model, name, stored, **about)
             source = "local charm" if stored.origin == "local" else "charm-hub charm"
             where = f" in channel {app.channel}" if app.channel else ""
             self.say(f'Located {source} "{stored.meta.name}", revision {stored.revision}')

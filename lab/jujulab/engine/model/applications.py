@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from jujulab.engine.model import relations
@@ -16,61 +16,56 @@ from jujulab.juju.store import StoredCharm
 _APP_NAME = re.compile(r"^[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*$")
 
 
-@dataclass
-class AppSpec:
-    """How an application is to be deployed.
-
-    Attributes:
-        options: Values by option name; text is converted to the option's type.
-        bindings: Spaces by endpoint or extra binding; the empty name is the default.
-    """
-
-    name: str
-    charm: StoredCharm
-    channel: str = ""
-    base: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
-    bindings: dict[str, str] = field(default_factory=dict)
-    constraints: str = ""
-    trust: bool = False
-
-
-def add_application(model: Model, spec: AppSpec) -> Application:
+def add_application(
+    model: Model,
+    name: str,
+    charm: StoredCharm,
+    *,
+    channel: str = "",
+    base: str = "",
+    options: Mapping[str, Any] | None = None,
+    bindings: Mapping[str, str] | None = None,
+    constraints: str = "",
+    trust: bool = False,
+) -> Application:
     """Add an application without units.
+
+    Options that are text are converted to their types. In `bindings`, endpoint or extra binding ->
+    space, the empty name is the default.
 
     Raises:
         JujuError: The name is bad or taken, or an option or binding does not fit the charm.
     """
-    meta = spec.charm.meta
-    if not _APP_NAME.match(spec.name):
-        raise JujuError(f'invalid application name "{spec.name}"')
-    if spec.name in model.state.applications:
-        raise JujuError(f'deploying application "{spec.name}": application already exists')
-    if meta.subordinate and spec.constraints:
+    meta, bindings = charm.meta, dict(bindings or {})
+    if not _APP_NAME.match(name):
+        raise JujuError(f'invalid application name "{name}"')
+    if name in model.state.applications:
+        raise JujuError(f'deploying application "{name}": application already exists')
+    if meta.subordinate and constraints:
         raise JujuError("subordinate application must be deployed without constraints")
-    for name in spec.bindings:
-        if name and name not in meta.binding_names:
+    for bound in bindings:
+        if bound and bound not in meta.binding_names:
             raise JujuError(
-                f'deploying application "{spec.name}": unknown endpoint "{name}" in bindings'
+                f'deploying application "{name}": unknown endpoint "{bound}" in bindings'
             )
     app = Application(
-        name=spec.name,
-        charm=spec.charm.key,
-        source=spec.charm.source,
-        charm_url=spec.charm.url,
-        charm_origin=spec.charm.origin,
-        revision=spec.charm.revision,
-        channel=spec.channel or ("stable" if spec.charm.origin == "charmhub" else ""),
-        base=spec.base or meta.base,
+        name=name,
+        charm=charm.key,
+        source=charm.source,
+        charm_url=charm.url,
+        charm_origin=charm.origin,
+        revision=charm.revision,
+        channel=channel or ("stable" if charm.origin == "charmhub" else ""),
+        base=base or meta.base,
         subordinate=meta.subordinate,
-        trust=spec.trust,
-        constraints=spec.constraints if meta.subordinate else _with_architecture(spec.constraints),
-        bindings=dict(spec.bindings),
+        trust=trust,
+        constraints=constraints if meta.subordinate else _with_architecture(constraints),
+        bindings=bindings,
         status=Status("unset", "", time.time()),
     )
-    app.options = checked_options(spec.name, spec.charm, spec.options)
-    model.state.applications[spec.name] = app
-    relations.add_peers(model, spec.name)
+    app.options = checked_options(name, charm, options or {})
+    model.state.applications[name] = app
+    relations.add_peers(model, name)
     return app
 
 
@@ -84,7 +79,7 @@ def _with_architecture(constraints: str) -> str:
     return " ".join(words if has else ["arch=amd64", *words])
 
 
-def checked_options(app: str, charm: StoredCharm, values: dict[str, Any]) -> dict[str, Any]:
+def checked_options(app: str, charm: StoredCharm, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return option values in their types; JujuError where one is unknown or does not fit."""
     result = {}
     for name, value in values.items():
