@@ -67,7 +67,12 @@ from masakari.db.sqlalchemy import api as database  # noqa: E402
 from masakari.db.sqlalchemy import models  # noqa: E402
 from masakari.engine import manager  # noqa: E402
 from masakari.notifications.objects import base as notifications  # noqa: E402
-from masakari_fencing import AUTO_RECOVERY_TASKS  # noqa: E402
+from masakari_fencing import (  # noqa: E402
+    AUTO_RECOVERY_TASKS,
+    INSTANCE_RECOVERY_TASKS,
+    PROCESS_RECOVERY_TASKS,
+    RESERVED_HOST_RECOVERY_TASKS,
+)
 from masakari_fencing.workflow import (  # noqa: E402
     attempt,
     driver,
@@ -211,7 +216,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     models.BASE.metadata.create_all(engine)
     for option, value in (
         ("host_auto_failure_recovery_tasks", AUTO_RECOVERY_TASKS),
-        ("host_rh_failure_recovery_tasks", AUTO_RECOVERY_TASKS),
+        ("host_rh_failure_recovery_tasks", RESERVED_HOST_RECOVERY_TASKS),
+        ("instance_failure_recovery_tasks", INSTANCE_RECOVERY_TASKS),
+        ("process_failure_recovery_tasks", PROCESS_RECOVERY_TASKS),
     ):
         CONF.set_override(option, FLOW(value), group="taskflow_driver_recovery_flows")
     for option, value in (

@@ -1,0 +1,35 @@
+"""An instance whose QEMU died, recovered by the real Masakari."""
+
+from __future__ import annotations
+
+import masakari.conf
+import pytest
+from conftest import World
+from fencing_nova import Server
+from masakari_fencing.workflow import instance_tasks
+
+CONF = masakari.conf.CONF
+
+DIED = {"event": "LIFECYCLE", "vir_domain_event": "STOPPED_FAILED", "instance_uuid": "pet"}
+
+
+@pytest.mark.parametrize("given_up", [0, 2])
+def test_one_whose_start_nova_gives_up_is_started_in_the_same_attempt(
+    world: World, monkeypatch: pytest.MonkeyPatch, given_up: int
+) -> None:
+    """Its hypervisor could not ask Keystone or Neutron for a moment."""
+    monkeypatch.setattr(instance_tasks, "START_AGAIN", 0.1)
+    CONF.set_override("process_all_instances", True, group="instance_failure")
+    world.add(Server("pet"))
+    pet, left = world.nova.instances["pet"], [None] * given_up
+
+    def give_up(name: str, uuid: str) -> None:
+        if name == "start" and left:
+            left.pop()
+            pet.vm, pet.power = "stopped", 4
+
+    world.nova.after = give_up
+    status = world.process(world.notify(kind="VM", **DIED))
+    CONF.clear_override("process_all_instances", group="instance_failure")
+    assert (status, pet.vm) == ("finished", "active")
+    assert world.nova.requests == ["stop pet", *["start pet"] * (given_up + 1)]
