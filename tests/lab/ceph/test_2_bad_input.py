@@ -101,7 +101,8 @@ def test_it_proves_nothing(
             trial.await_status("masakari", status)
             ceph.mute(plain)
             trial.faults.power_off(trial.machine(plain))
-            trial.await_nothing(UNPROVED)
+            trial.await_no_power_cut(UNPROVED)
+            assert trial.evacuations() == []
         trial.await_recovery(plain)
     trial.verify(plain, powerless=True)
 
