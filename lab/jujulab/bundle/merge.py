@@ -81,12 +81,10 @@ def resolve_files(document: Table, directory: Path) -> Table:
     Raises:
         BundleError: A file to include cannot be read.
     """
-    applications = document.entries.get("applications")
-    if not isinstance(applications, Table):
-        return document
-    resolved = {n: _application(node, directory) for n, node in applications.entries.items()}
-    entries = {**document.entries, "applications": Table(resolved, applications.origin)}
-    return Table(entries, document.origin)
+    applications = document.table("applications")
+    resolved = {name: _application(node, directory) for name, node in applications.items()}
+    table = Table(resolved, document.at("applications"))
+    return Table({**document.entries, "applications": table}, document.origin)
 
 
 def _application(node: Node, directory: Path) -> Node:
