@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from fencing_ceph import MONITOR, NODE, FakeCeph, nodes, storage
@@ -10,6 +11,7 @@ from fencing_cib import EMPTY, Cib
 from masakari_fencing.ceph.hypervisors import UnknownError
 from masakari_fencing.ceph.monitors import CephError, DeniedError
 from masakari_fencing.commands import Runner
+from masakari_fencing.fence_agent import agent
 from masakari_fencing.fence_agent.agent import Agent, AgentError
 from masakari_fencing.fence_agent.storage import cut_off
 from masakari_fencing.maas.client import MaasError
@@ -110,7 +112,7 @@ def test_a_part_of_the_cluster_without_quorum_proves_nothing() -> None:
 class Power:
     """MAAS with one machine, and the order in which things happen."""
 
-    def __init__(self, fails: bool = False) -> None:
+    def __init__(self, fails: object = False) -> None:
         self.fails = fails
         self.journal: list[str] = []
         self.cut = threading.Event()
@@ -141,6 +143,8 @@ class Power:
         self.journal.append("on")
 
     def power_off(self, machine: str, look: object) -> None:
+        if self.fails == "at once":
+            raise MaasError("the key is wrong")
         if self.fails:
             # In parallel, it is cut off long before the power controller has given up.
             self.journal.append(
@@ -159,6 +163,37 @@ def test_in_parallel_the_storage_does_not_wait_for_the_power() -> None:
     with pytest.raises(MaasError):
         power.agent("parallel").run("reboot")
     assert power.journal == [f"cut off {NODE}", "cut"]
+
+
+@pytest.mark.parametrize("fails", [False, "at once"])
+def test_it_is_cut_off_as_well_where_the_power_is_quicker(fails: object) -> None:
+    """Or the next start of its instances would wait for what Ceph takes for a living client."""
+    power = Power(fails=fails)
+
+    def slowly(runner: Runner, node: str) -> None:
+        time.sleep(0.3)
+        power.journal.append(f"cut off {node}")
+
+    power._cut_off = slowly  # type: ignore[method-assign]
+    if fails:
+        with pytest.raises(MaasError):
+            power.agent("parallel").run("reboot")
+        assert power.journal == [f"cut off {NODE}"]
+    else:
+        assert power.agent("parallel").run("reboot") == 0
+        assert power.journal == ["off", "on", f"cut off {NODE}"]
+
+
+def test_a_ceph_that_does_not_answer_holds_no_fence_up_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(agent, "CUT_AS_WELL", 0.1)
+    power, over = Power(), threading.Event()
+    power._cut_off = lambda runner, node: over.wait(30)  # type: ignore[method-assign, assignment]
+    begun = time.monotonic()
+    assert power.agent("parallel").run("off") == 0
+    assert time.monotonic() - begun < 20
+    over.set()
 
 
 def test_that_it_is_cut_off_is_no_fence_for_pacemaker() -> None:

@@ -37,6 +37,14 @@ POWER_TIMEOUT = 75.0
 """Seconds for the power to go off, by a controller that may be slow: then the fence has failed.
 Less than `cluster.topology.TIMEOUT`, after which Pacemaker ends the agent."""
 
+CUT_AS_WELL = 3.0
+"""Seconds for which a node whose power is off still waits to be cut off from its storage; that
+takes about one (docs/decisions/0005-storage-fence.md)."""
+
+CUT_ALONE = 20.0
+"""The same for one whose power could not be switched off. A MAAS that refuses does so at once, and
+nothing goes on once the agent has ended."""
+
 FRESH = 2.0
 """Seconds since the guard let it through after which it is asked again before the power is cut:
 MAAS may take most of a minute to be found, and to take a request."""
@@ -160,9 +168,7 @@ class Agent:
         if mode == "off" or not fences:
             return self._switch(action)
         if mode == "parallel":
-            # Not waited for: if the power is off first, that proves more.
-            threading.Thread(target=self._cut, daemon=True).start()
-            return self._switch(action)
+            return self._both(action)
         try:
             return self._switch(action)
         except (MaasError, tools.PacemakerError):
@@ -170,6 +176,22 @@ class Agent:
             self._pass(self._node())
             self._cut()
             raise
+
+    def _both(self, action: str) -> int:
+        """Switch the power while the node is cut off from its storage.
+
+        That the power is off proves more; but for half a minute Ceph takes a dead client for a
+        living one, unless that is cut off, and an instance that is up elsewhere waits for it.
+        """
+        cutting = threading.Thread(target=self._cut, daemon=True)
+        cutting.start()
+        try:
+            code = self._switch(action)
+        except (MaasError, tools.PacemakerError):
+            cutting.join(CUT_ALONE)
+            raise
+        cutting.join(CUT_AS_WELL)
+        return code
 
     def _await_kdump(self, action: str, seconds: int) -> int:
         """Wait for the node's own word, and look once more whether it may count as fenced."""
