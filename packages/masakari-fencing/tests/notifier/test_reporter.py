@@ -17,6 +17,7 @@ from masakari_fencing.notifier import daemon, settings
 from masakari_fencing.notifier.delivery import Delivery, Outcome
 from masakari_fencing.notifier.ranking import Ranking
 from masakari_fencing.notifier.settings import Settings
+from masakari_fencing.openstack import times
 from masakari_fencing.openstack.masakari_api import MasakariApi
 from masakari_fencing.openstack.rest import CATALOG, ApiError, make_session
 from masakari_fencing.pacemaker.tools import PacemakerError
@@ -267,6 +268,16 @@ def test_a_host_whose_recovery_was_refused_is_recovered_once_it_is_fenced(
     maintenance.masakari.add(HOST, maintenance.clock.now - 300, status, kind=kind)
     assert maintenance.check() == (2, 0)
     assert maintenance.masakari.notifications[1]["status"] == "running"
+
+
+def test_however_late_its_report_says_when_it_was_fenced(maintenance: Maintenance) -> None:
+    """Else a host that has come back meanwhile would be one that works."""
+    fenced = maintenance.clock.now
+    maintenance.masakari.add(HOST, fenced - 300, "failed")
+    maintenance.clock.now += 700
+    assert maintenance.check() == (2, 0)
+    text = maintenance.masakari.notifications[1]["generated_time"]
+    assert times.epoch(text) == int(fenced)
 
 
 def test_a_refused_recovery_of_long_ago_is_not_taken_up(maintenance: Maintenance) -> None:

@@ -158,7 +158,11 @@ class Delivery:
             self._api.end_maintenance(host)
         except Conflict:
             return Outcome.AGAIN
-        return self._notify_late(event)
+        try:
+            # When it failed says which fence it is for, whatever has happened since.
+            return self._notify(event, event.time)
+        except Conflict:
+            return self._notify_late(event)
 
 
 def _takes_out_of_service(item: Notification) -> bool:
