@@ -19,6 +19,9 @@ from jujulab.trials.trial import Trial
 UNPROVED = 45.0
 """Seconds; with Ceph in order the first instance is evacuated within 20 of them."""
 
+RATIOS = {"nearfull": "0.85", "backfillfull": "0.9", "full": "0.95"}
+"""Ceph's defaults."""
+
 Fault = Callable[[Trial, Ceph, str], AbstractContextManager[None]]
 
 
@@ -50,11 +53,14 @@ def key_without_the_capability(trial: Trial, ceph: Ceph, host: str) -> Iterator[
 def full(trial: Trial, ceph: Ceph, host: str) -> Iterator[None]:
     """No client may write any more, neither the old one nor the new."""
     del trial, host
-    ceph.command("osd", "set-full-ratio", "0.0001")
+    # An OSD takes the greatest of the three for the limit (`recalc_full_state` of osd/OSD.cc).
+    for name in RATIOS:
+        ceph.command("osd", f"set-{name}-ratio", "0.0001")
     try:
         yield
     finally:
-        ceph.command("osd", "set-full-ratio", "0.95")
+        for name, default in reversed(RATIOS.items()):
+            ceph.command("osd", f"set-{name}-ratio", default)
 
 
 @contextlib.contextmanager
