@@ -291,14 +291,19 @@ class Kernel:
         if task.seen is not None:
             task.reads(_SOURCES.get(service))
         moment = self.now + 0.001 + 0.004 * self.rng.random()
-        heapq.heappush(self._heap, [moment, next(self._count), task])
+        # What is sent has its effect, and has its answer, wherever its sender stands still.
+        heapq.heappush(self._heap, [moment, next(self._count), task, True])
         self._hub.switch()
         if self.closed:
             raise Stopped
         failure, after = self.faults.strike(process, service, name)
-        if failure is not None:
-            raise failure
-        result = effect()
+        try:
+            if failure is not None:
+                raise failure
+            result = effect()
+        finally:
+            if process.stalled > self.now and not self.closed:
+                self.sleep_exactly(task, 0.0)
         if after is not None:
             after()
         return result
@@ -327,7 +332,7 @@ class Kernel:
                 process = what.process
                 if not process.alive or what.dead:
                     continue
-                if process.stalled > self.now:
+                if process.stalled > self.now and len(entry) == 3:
                     entry[0] = process.stalled
                     heapq.heappush(heap, entry)
                     continue
