@@ -42,9 +42,9 @@ class Ceph:
         """Return what a hypervisor has recorded of itself in the cluster."""
         return self._crm_attribute(host, "--query", "--quiet").strip()
 
-    def set_attribute(self, host: str, text: str | None) -> None:
-        """Change that, or remove it."""
-        self._crm_attribute(host, *(["--delete"] if text is None else ["--update", text]))
+    def set_attribute(self, host: str, text: str) -> None:
+        """Record it in its place."""
+        self._crm_attribute(host, "--update", text)
 
     def _crm_attribute(self, host: str, *words: str) -> str:
         command = ["crm_attribute", "--type", "nodes", "--node", host, "--name", ATTRIBUTE]

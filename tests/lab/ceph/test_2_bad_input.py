@@ -7,13 +7,12 @@ power controller is not evacuated, until what was wrong is mended: Ceph alone ca
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
-from ceph_lab import ATTRIBUTE, Ceph
+from ceph_lab import Ceph
 from jujulab.trials.trial import Trial
 
 UNPROVED = 45.0
@@ -65,27 +64,28 @@ def full(trial: Trial, ceph: Ceph, host: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unknown_addresses(trial: Trial, ceph: Ceph, host: str) -> Iterator[None]:
-    """The hypervisor has never recorded where its clients come from."""
-    del trial
-    before = ceph.attribute(host)
-    ceph.set_attribute(host, None)
+    """Ceph's configuration is gone from the hypervisor, so that it does not know its monitors."""
+    machine, before = trial.machine(host), ceph.attribute(host)
+    configuration = machine.root / "etc/ceph/ceph.conf"
+    away = configuration.rename(configuration.with_suffix(".away"))
     try:
         yield
     finally:
+        away.rename(configuration)
+        # Its charm does so by itself where it has power.
         ceph.set_attribute(host, before)
 
 
 @contextlib.contextmanager
 def shared_address(trial: Trial, ceph: Ceph, host: str) -> Iterator[None]:
-    """Another hypervisor has recorded the same address."""
-    other = next(name for name in trial.hypervisors() if name != host)
-    before = ceph.attribute(other)
-    record = json.loads(before)
-    ceph.set_attribute(other, json.dumps({**record, "addresses": [ceph.address(host)]}))
+    """Another hypervisor has the same address."""
+    other = trial.machine(next(name for name in trial.hypervisors() if name != host))
+    address = [f"{ceph.address(host)}/32", "dev", "lo", "scope", "global"]
+    other.run(["ip", "address", "add", *address])
     try:
         yield
     finally:
-        ceph.set_attribute(other, before)
+        other.run(["ip", "address", "delete", *address])
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,3 @@ def test_it_proves_nothing(
             assert trial.evacuations() == []
         trial.await_recovery(plain)
     trial.verify(plain, powerless=True)
-
-
-def test_the_attribute_is_that_of_the_charm(ceph: Ceph, plain: str) -> None:
-    record = json.loads(ceph.attribute(plain))
-    assert ceph.address(plain) in record["sources"], ATTRIBUTE
