@@ -272,3 +272,18 @@ def test_the_options_of_masakari_conf_are_as_its_readme_says() -> None:
         package.INSTANCE_RECOVERY_TASKS,
         package.PROCESS_RECOVERY_TASKS,
     ]
+
+
+def test_the_ports_that_a_firewall_has_to_let_through_are_so() -> None:
+    said = re.findall(
+        r"\b(\d{4,5})\b", _text(REPOSITORY / "SECURITY.md").partition("**Ports**")[2]
+    )
+    ports = {
+        "charms/masakari/src/workload/haproxy.py": ["PUBLIC_PORT", "UNIT_PORT"],
+        "charms/pacemaker-remote/src/relations/hacluster.py": ["PORT"],
+        "packages/network-matrix/src/network_matrix/ports.py": ["TESTIMONY"],
+    }
+    for path, names in ports.items():
+        for name in names:
+            found = re.search(rf"^{name} = (\d+)$", _text(REPOSITORY / path), re.MULTILINE)
+            assert found and found[1] in said, name
