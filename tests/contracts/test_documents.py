@@ -264,6 +264,10 @@ def test_the_options_of_masakari_conf_are_as_its_readme_says() -> None:
     fencing = {n: v for n, v in said.items() if n in defaults and n != "refusals_directory"}
     assert {n: defaults[n].strip("'").lower() for n in fencing} == fencing
     assert len(fencing) > 10
+    written = _text(REPOSITORY / "charms/masakari/src/workload/masakari_conf.py")
+    default = block.partition("[DEFAULT]")[2].partition("[")[0]
+    set_here = re.findall(r"^(\w+) = ", default, re.MULTILINE)
+    assert {name for name in set_here if f'"{name}"' not in written} == set()
     package = importlib.import_module("masakari_fencing")
     tasks = [value for name, value in said.items() if name.endswith("_recovery_tasks")]
     assert tasks == [
