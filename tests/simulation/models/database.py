@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import masakari_fencing
+
 from simulation.core import kernel
 from simulation.models import tables
 
@@ -25,9 +27,8 @@ OPTIONS = {
     "duplicate_notification_detection_interval": 30,
     "wait_period_after_service_update": 0,
     "host_failure_recovery_threads": 3,
-    # Sooner than by Masakari's own 120 and 60, which the charm leaves as they are.
-    "process_unfinished_notifications_interval": 30,
-    "retry_notification_new_status_interval": 20,
+    "process_unfinished_notifications_interval": masakari_fencing.UNFINISHED_INTERVAL,
+    "retry_notification_new_status_interval": masakari_fencing.NEW_INTERVAL,
 }
 
 
@@ -51,7 +52,6 @@ def configure() -> None:
 def options() -> None:
     """Set the flows, and make the tables; each call of the database is one of the outside."""
     import masakari.conf
-    import masakari_fencing
     from masakari import db, exception, objects
     from masakari.db.sqlalchemy import models
 

@@ -150,6 +150,12 @@ _ENGINE: Sections = {
         "host_failure_recovery_threads": lambda s: s.config.host_recovery_threads,
         "notifications_expired_interval": lambda s: s.config.notification_expiration,
         "check_expired_notifications_interval": lambda s: s.config.check_expired_interval,
+        "process_unfinished_notifications_interval": lambda s: _ours(
+            s, masakari_fencing.UNFINISHED_INTERVAL
+        ),
+        "retry_notification_new_status_interval": lambda s: _ours(
+            s, masakari_fencing.NEW_INTERVAL
+        ),
     },
     "host_failure": {
         "evacuate_all_instances": lambda s: s.config.evacuate_all_instances,
@@ -260,5 +266,5 @@ def _rules(found: Iterable[object]) -> str | None:
     return ", ".join(map(str, found)) or None
 
 
-def _ours(settings: Settings, tasks: str) -> str | None:
-    return None if settings.config.stock_workflow else tasks
+def _ours(settings: Settings, value: str | int) -> str | int | None:
+    return None if settings.config.stock_workflow else value

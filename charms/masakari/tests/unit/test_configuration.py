@@ -48,6 +48,8 @@ def test_defaults(ctx: testing.Context, machine: Machine) -> None:
         assert tasks[option].startswith("pre:['ensure_host_fenced_task','force_compute_service_")
     assert tasks["instance_failure_recovery_tasks"].startswith("pre:['stop_instance_promptly_")
     assert conf["fencing"]["allow_unfenced_recovery"] == "False"
+    assert default["process_unfinished_notifications_interval"] == "30"
+    assert default["retry_notification_new_status_interval"] == "20"
 
 
 def test_project_is_keystones(ctx: testing.Context, machine: Machine) -> None:
@@ -213,6 +215,7 @@ def test_the_stock_workflow_has_none_of_our_tasks_for_hosts_and_guests(
     assert list(read(machine)["taskflow_driver_recovery_flows"]) == [
         "process_failure_recovery_tasks"
     ]
+    assert "process_unfinished_notifications_interval" not in read(machine)["DEFAULT"]
     drop_in = machine.read("/etc/systemd/system/masakari-engine.service.d/juju.conf")
     assert "AUTH_TYPE" not in drop_in and "DRIVER" not in drop_in
     notifier = "/etc/masakari/fencing-notifier.conf"

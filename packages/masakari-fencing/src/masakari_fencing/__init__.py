@@ -42,5 +42,14 @@ PROCESS_RECOVERY_TASKS = (
 Masakari's own fails where `wait_period_after_service_update` is 0; see `workflow.process_tasks`.
 """
 
+UNFINISHED_INTERVAL = 30
+"""Value of `[DEFAULT] process_unfinished_notifications_interval`, in seconds: how often an engine
+takes up what another has failed or not begun. Masakari's own is 120, for which instances stay
+down; the recovery lock keeps two engines from one host."""
+
+NEW_INTERVAL = 20
+"""Value of `[DEFAULT] retry_notification_new_status_interval`, in seconds: after so long the
+message of a notification that is still `new` counts as lost. Masakari's own is 60."""
+
 SHARED_LOGIN = "masakari_shared_password"
 """Value of `[keystone_authtoken] auth_type` for masakari-engine; see `workflow.shared_login`."""
