@@ -39,6 +39,19 @@ def test_the_host_is_found_whatever_its_case() -> None:
     assert bench.ensure(Report("NODE1.maas", NOW)).node == HOST
 
 
+def test_time_is_not_over_by_a_look_in_whose_middle_the_engine_stood_still() -> None:
+    """What it saw before is old."""
+    bench = Bench(**dead())
+
+    def stall() -> None:
+        bench.evidence.answers.clear()
+        bench.clock.now += 200
+        bench.clock.after(200, bench.gets_fenced)
+
+    bench.evidence.answers["switched_off"] = stall
+    assert "fenced at" in bench.how()
+
+
 @pytest.mark.parametrize("name", ["node1", "node11.maas", "node1.maa", "1.maas"])
 def test_a_similar_name_is_another_host(name: str) -> None:
     bench = Bench(**dead(fenced=NOW - 1))

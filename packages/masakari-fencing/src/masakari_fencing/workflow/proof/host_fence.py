@@ -168,6 +168,7 @@ class HostFence:
         begin = healthy_since = self._clock()
         end = begin + self._policy.fencing_timeout
         while True:
+            looked = self._clock()
             judgement, fenced = self._look(report)
             if judgement.verdict is Verdict.FENCE:
                 judgement = self._fence(report, judgement, end)
@@ -184,7 +185,8 @@ class HostFence:
                 self._withdraw(report.host, f"{judgement.reason} ({now - healthy_since:.0f} s)")
             # What was fenced on request is recorded, too, be it late.
             last = max(end, self._next_fence + RECORD_DELAY) if self._asked else end
-            if judgement.verdict is Verdict.REFUSE or now >= last:
+            # Parts of a look that has taken long are old: no time is over by one of before.
+            if judgement.verdict is Verdict.REFUSE or looked >= last:
                 return self._without_proof(report.host, judgement)
             self._tell(f"Waiting for host '{report.host}' to be fenced: {judgement.reason}")
             self._sleep(self._policy.poll_interval)
