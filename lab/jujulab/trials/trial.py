@@ -29,7 +29,10 @@ class Trial(Watch):
     """
 
     def await_recovery(self, *lost: str) -> None:
-        """Wait until all guests of the lost hypervisors are ACTIVE elsewhere and beat again."""
+        """Wait until all guests of the lost hypervisors are ACTIVE elsewhere and beat again.
+
+        Nor are they locked any more, which they are while they are recovered.
+        """
         names = self.victims(lost)
 
         def recovered() -> bool:
@@ -50,11 +53,11 @@ class Trial(Watch):
         except CloudError as error:
             return {"nova": str(error)}
         return {
-            name: f"{server['status']}, {task} on {host}"
+            name: f"{server['status']}, {task} on {host}{', locked' if server['locked'] else ''}"
             for name in sorted(names)
             for server in (found[name],)
             for host, task in ((_host(server), server["OS-EXT-STS:task_state"]),)
-            if server["status"] != "ACTIVE" or task or host in lost
+            if server["status"] != "ACTIVE" or task or host in lost or server["locked"]
         }
 
     def await_nothing(self, seconds: float = WITHOUT_CAUSE) -> None:
