@@ -239,25 +239,27 @@ class Bench:
                 machine.restore()
         dead = ", ".join([machine.hostname, *machine.children])
         limit = UPSTREAM_TIMEOUT if mode == UPSTREAM else RECOVERY_TIMEOUT
-        with self._controller(SCENARIOS[name].controller, machine) as powerless:
+        # The storage is what proves it dead first.
+        powerless = SCENARIOS[name].controller != "quick" and mode != POWER_ONLY
+        with self._controller(SCENARIOS[name].controller, machine):
             return self._experiment.measure(
                 host, machine.power_off, f"power cut: {dead}", limit, powerless=powerless
             )
 
     @contextmanager
-    def _controller(self, kind: str, machine: Machine) -> Iterator[bool]:
-        """Have a machine's power controller be slow or mute; yield whether nothing fences it.
+    def _controller(self, kind: str, machine: Machine) -> Iterator[None]:
+        """Have a machine's power controller be slow, or mute.
 
-        It is fenced once its controller answers again, before it is switched on.
+        It is fenced once its controller answers as others do, before it is switched on.
         """
         power = Settings(self._lab.run_dir)
         power.answer_delay = SLOW if kind == "slow" else 0.0
         power.mute = {machine.hostname} if kind == "mute" else set()
         try:
-            yield kind == "mute"
+            yield
         finally:
             power.answer_delay, power.mute = 0.0, ()
-            if kind == "mute":
+            if kind != "quick":
                 self._settling.await_clean(machine.fqdn)
 
 

@@ -13,7 +13,7 @@ import pytest
 from jujulab.bench import bench, settling
 from jujulab.bench.__main__ import report
 from jujulab.bench.bench import Bench
-from jujulab.bench.results import FLOOR, OURS, UPSTREAM, Results
+from jujulab.bench.results import FLOOR, OURS, POWER_ONLY, UPSTREAM, Results
 from jujulab.bench.settling import Settling
 from jujulab.bench.victims import Victims
 from jujulab.cloud.console import StepError
@@ -234,13 +234,17 @@ def test_the_report(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert "9.0 (9.0-9.0)" in capsys.readouterr().out
 
 
-def test_a_slow_power_controller_is_slow_until_the_run_is_over(world: World) -> None:
-    world.bench._run("slow", OURS)
-    assert world.controller == (bench.SLOW, set(), False)
-    assert Settings(world.bench._lab.run_dir).answer_delay == 0
-
-
-def test_one_that_dies_with_its_machine_is_fenced_before_that_is_on(world: World) -> None:
+@pytest.mark.parametrize(
+    ("name", "mode", "during"),
+    [
+        ("slow", OURS, (bench.SLOW, set(), True)),
+        ("slow", POWER_ONLY, (bench.SLOW, set(), False)),
+        ("unpowered", OURS, (0, {"node4"}, True)),
+    ],
+)
+def test_one_whose_controller_is_slow_or_mute_is_fenced_before_it_is_on(
+    world: World, name: str, mode: str, during: tuple[float, set[str], bool]
+) -> None:
     nodes = iter(["true", "false"])
 
     def look() -> Any:
@@ -252,10 +256,11 @@ def test_one_that_dies_with_its_machine_is_fenced_before_that_is_on(world: World
     world.bench._settling.settle()
     world.bench._cluster.look = look
     settling.SETTLED = 30
-    world.bench._run("unpowered", OURS)
-    assert world.controller == (0, {"node4"}, True)
+    world.bench._run(name, mode)
+    assert world.controller == during
     assert world.log[-2:] == ["unclean=true", "unclean=false"]
-    assert Settings(world.bench._lab.run_dir).mute == frozenset()
+    power = Settings(world.bench._lab.run_dir)
+    assert (power.answer_delay, power.mute) == (0, frozenset())
 
 
 def test_one_that_pacemaker_cannot_fence_ends_the_benchmark(world: World) -> None:
