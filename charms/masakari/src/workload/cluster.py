@@ -340,7 +340,7 @@ def _condemned(runner: Runner, hypervisor: str) -> str | None:
 def _cut_off(runner: Runner) -> list[str]:
     """Those that are cut off from their storage: what runs there can never go on."""
     fences = storage_fences.all_of(cibadmin.cib(runner)).values()
-    return [fence.node for fence in fences if fence.time]
+    return [fence.node for fence in fences if fence.holds]
 
 
 def described(problem: Problem) -> str:

@@ -79,7 +79,19 @@ def test_what_is_wrong_with_ceph_is_one_problem(
     (found,) = problems(cluster(), monitors.report(ceph.connect))
     assert text in found
     assert cure in found
-    assert monitors.report(FakeCeph().connect) == GOOD
+    assert monitors.report(FakeCeph().connect) == {**GOOD, "shut_out": []}
+
+
+def test_one_that_ceph_shuts_out_although_nobody_here_keeps_it_out() -> None:
+    ceph = FakeCeph()
+    ceph.blocked = {"10.77.4.12:0/0": 2_000_060.0, "10.77.4.13:0/4711": 2_000_060.0}
+    cib = cluster(**BOTH)
+    (found,) = problems(cib, monitors.report(ceph.connect))
+    assert found.startswith("node2.maas: Ceph shuts its clients at 10.77.4.12 out")
+    assert "ceph osd blocklist rm 10.77.4.12:0/0" in found
+    storage_fences.write(cib, StorageFence(NODE, 1.0, ("10.77.4.12",), time=2.0))
+    (found,) = problems(cib, monitors.report(ceph.connect))
+    assert "is cut off from Ceph" in found
 
 
 @pytest.mark.parametrize("said", ["", "Traceback", "[]", '{"monitors": 1}'])

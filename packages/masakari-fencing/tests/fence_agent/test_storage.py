@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from fencing_ceph import MONITOR, NODE, FakeCeph, nodes, storage
@@ -107,6 +108,19 @@ def test_a_part_of_the_cluster_without_quorum_proves_nothing() -> None:
     found = storage_fences.read(cib, NODE)
     assert found is not None
     assert not found.time
+
+
+def test_one_that_is_being_let_in_again_is_cut_off_anew() -> None:
+    cib, ceph = cluster(), FakeCeph(NOW)
+    before = cut(cib, ceph)
+    earlier = replace(before, begun=NOW - 60, time=NOW - 59, released=NOW - 1)
+    storage_fences.write(cib, earlier)
+    assert not storage_fences.counts(cib.root, NODE)
+    ceph.blocked.clear()
+    found = cut(cib, ceph)
+    assert (found.begun, found.time, found.released) == (NOW, NOW, 0.0)
+    assert storage_fences.read(cib, NODE) == found
+    assert "10.77.4.12:0/0" in ceph.blocked
 
 
 class Power:

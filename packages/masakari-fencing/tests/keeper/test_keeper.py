@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -213,3 +215,69 @@ def test_what_the_notifier_gets_is_written_as_the_alert_agent_does(bench: Bench)
     assert found["boot"] == alert.boot()
     assert found["action"] == "off"
     assert path.stem == found["id"]
+
+
+class Interrupted(FakeCeph):
+    """Something else happens just before a command, once.
+
+    Attributes:
+        before: what it is, and before which command: `ls`, `add` or `rm`.
+    """
+
+    before: tuple[str, Callable[[], object]] | None = None
+
+    def mon_command(self, cmd: str, inbuf: bytes, timeout: int = 0) -> tuple[int, bytes, str]:
+        asked = json.loads(cmd)
+        kind = asked.get("blocklistop") or asked["prefix"].rpartition(" ")[2]
+        if self.before is not None and self.before[0] == kind:
+            _, happens = self.before
+            self.before = None
+            happens()
+        return super().mon_command(cmd, inbuf, timeout)
+
+
+@pytest.mark.parametrize("moment", ["ls", "add"])
+def test_what_one_member_lets_in_another_does_not_shut_out(bench: Bench, moment: str) -> None:
+    """The other has looked a moment before the power was confirmed off, or a clock is behind."""
+    slow = Interrupted(NOW)
+    slow.blocked = bench.ceph.blocked
+    other = Keeper(bench.cib, slow.connect, bench.directory, bench.spool, clock=lambda: NOW)
+    if moment == "add":
+        del slow.blocked["10.77.4.12:0/0"]
+
+    def release() -> None:
+        bench.fenced(NOW + 5)
+        bench.keeper.look()
+
+    slow.before = (moment, release)
+    other.look()
+    assert not bench.kept
+    assert bench.ceph.blocked == {}, "entries of which nobody knows"
+
+
+def test_one_whose_release_was_broken_off_is_let_in(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, replace(FENCE, released=NOW - 1))
+    del bench.ceph.blocked["10.77.3.12:0/0"]
+    assert "has its storage back" in (bench.doubt() or "")
+    bench.keeper.look()
+    assert not bench.kept
+    assert bench.ceph.blocked == {}
+    assert Spool(bench.spool).events() == []
+
+
+def test_one_that_is_cut_off_anew_while_it_is_let_in_stays_out(bench: Bench) -> None:
+    slow = Interrupted(NOW)
+    slow.blocked = bench.ceph.blocked
+    keeper = Keeper(bench.cib, slow.connect, bench.directory, bench.spool, clock=lambda: NOW)
+    anew = replace(FENCE, begun=NOW + 6, time=NOW + 7)
+
+    def cut_off() -> None:
+        storage_fences.write(bench.cib, anew)
+        for address in anew.addresses:
+            slow.blocked[f"{address}:0/0"] = NOW + 10 * 365 * 86400
+
+    bench.fenced(NOW + 5)
+    slow.before = ("rm", cut_off)
+    keeper.look()
+    assert storage_fences.read(bench.cib, NODE) == anew
+    assert set(bench.ceph.blocked) == {f"{address}:0/0" for address in anew.addresses}

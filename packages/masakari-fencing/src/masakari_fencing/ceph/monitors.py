@@ -43,6 +43,9 @@ _NOBODY = "192.0.2.1:0/1"
 """No client ever has this address (RFC 5737): to take it off the blocklist changes nothing, and
 needs the same permission as to put one on it."""
 
+_ALL = ":0/0"
+"""Ends an entry that stands for all clients behind an address."""
+
 _EACCES = 13
 _FULL = ("OSD_FULL", "POOL_FULL")
 """Checks of Ceph's health that mean that nobody can write, neither the old nor the new."""
@@ -252,7 +255,10 @@ def use(action: Callable[[Monitors], Found], connect: Callable[[], Connection] =
 
 
 def report(connect: Callable[[], Connection] = connect) -> dict[str, Any]:
-    """Return whether Ceph could shut somebody out: its monitors' addresses, or why not.
+    """Return whether Ceph could shut somebody out, and whom it does.
+
+    That is: `monitors`, their addresses, and `shut_out`, addresses all of whose clients are; or
+    `error`, why it could not.
 
     Args:
         connect: makes the connection.
@@ -262,7 +268,8 @@ def report(connect: Callable[[], Connection] = connect) -> dict[str, Any]:
         if (text := ceph.obstacle()) is not None:
             return {"error": text}
         ceph.check_permission()
-        return {"monitors": ceph.addresses()}
+        whole = (name.removesuffix(_ALL) for name in ceph.blocked() if name.endswith(_ALL))
+        return {"monitors": ceph.addresses(), "shut_out": sorted(n.strip("[]") for n in whole)}
 
     try:
         return use(ask, connect)
@@ -277,7 +284,7 @@ def entry(address: str) -> str:
         ValueError: it is no IP address.
     """
     found = ipaddress.ip_address(address)
-    return f"[{found}]:0/0" if found.version == 6 else f"{found}:0/0"
+    return f"[{found}]{_ALL}" if found.version == 6 else f"{found}{_ALL}"
 
 
 def _epoch(text: str) -> float:

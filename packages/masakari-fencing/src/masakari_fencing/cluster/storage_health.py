@@ -25,6 +25,7 @@ KEY = "juju remove-relation, and juju integrate it with ceph-mon again"
 RECORD = "see that pacemaker-remote on it is ready, and that it reaches Ceph's monitors"
 POWER = "once it is off for certain, run confirm-host-dead; it has its storage back when it has"
 POWER += " been switched off by MAAS or started anew"
+REMOVE = "if nobody means that: ceph osd blocklist rm"
 LIFTED = "never take entries off the blocklist yourself; check its instances' disks"
 
 
@@ -48,12 +49,13 @@ def inspect(runner: Runner) -> list[Problem]:
     try:
         said = json.loads(answer.stdout)
         error, monitors = said.get("error", ""), list(said.get("monitors") or ())
+        shut_out = set(said.get("shut_out") or ())
     except (ValueError, AttributeError, TypeError):
         error, monitors = f"it cannot be asked (exit code {answer.returncode})", []
     if error:
         cure = KEY if "key" in error else MONITORS
         return [Problem("", f"Ceph: {error}", cure), *problems]
-    return [*problems, *_unknown(cib, monitors)]
+    return [*problems, *_unknown(cib, monitors), *_forgotten(cib, shut_out)]
 
 
 def _wanted(cib: ET.Element) -> bool:
@@ -72,9 +74,21 @@ def _unknown(cib: ET.Element, monitors: list[str]) -> Iterator[Problem]:
             yield Problem(node, f"it could not be cut off from Ceph: {error}", RECORD)
 
 
+def _forgotten(cib: ET.Element, shut_out: set[str]) -> Iterator[Problem]:
+    """Say who is on the blocklist although nobody here keeps it there."""
+    kept = storage_fences.all_of(cib)
+    for node, hypervisor in sorted(hypervisors.recorded(cib).items()):
+        found = sorted({*hypervisor.addresses, *hypervisor.sources} & shut_out)
+        if found and node not in kept:
+            entries = " and ".join(f"{address}:0/0" for address in found)
+            yield Problem(
+                node, f"Ceph shuts its clients at {', '.join(found)} out", f"{REMOVE} {entries}"
+            )
+
+
 def _cut_off(cib: ET.Element) -> Iterator[Problem]:
     for node, fence in sorted(storage_fences.all_of(cib).items()):
-        if fence.time:
+        if fence.holds:
             yield Problem(
                 node, "it is cut off from Ceph, and its power is not confirmed off", POWER
             )

@@ -56,12 +56,12 @@ def _cut_off(
         raise CephError(text)
     ceph.check_permission()
     fence = storage_fences.read(runner, node)
-    if fence is None or not fence.time:
+    if fence is None or not fence.time or fence.released:
         known = hypervisors.recorded(cibadmin.configuration(runner))
         found, addresses = hypervisors.clients(known, node, ceph.addresses())
         fence = StorageFence(
             node,
-            fence.begun if fence else clock(),
+            fence.begun if fence and not fence.released else clock(),
             # Those of an attempt that was broken off are to be let in again, too.
             tuple(sorted({*addresses, *(fence.addresses if fence else ())})),
             found.monitors,

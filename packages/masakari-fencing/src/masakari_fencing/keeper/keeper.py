@@ -9,6 +9,10 @@ On each member, as root, who alone has the key to Ceph:
 * They are let in again once nothing can be left of them: the power was confirmed off since, by a
   device, or the hypervisor has recorded another boot than before. An operator's word that it is
   dead does not count here: where that is wrong, this is what keeps the disks whole.
+
+The keepers of all members do this at the same time, and see the same a moment apart. So the one
+that begins to let clients in writes that down first, and the one that shuts them out looks
+afterwards whether somebody has: else an entry would stay of which nobody knows any more.
 """
 
 from __future__ import annotations
@@ -97,31 +101,58 @@ class Keeper:
         for fence in fences.values():
             if not (status.quorum and crm_node.has_quorum(self.runner)):
                 continue  # it may be over, for the others
-            if (reason := over(fence, cib, status, self.clock())) is not None:
+            reason = "" if fence.released else over(fence, cib, status, self.clock())
+            if reason is not None:
                 self._release(ceph, fence, reason)
                 continue
             missing = ceph.missing(fence.addresses, self.clock())
             if not fence.time:
                 continue  # the fence agent is at it
             storage_fences.attest(fence, missing, self.directory)
-            for address in missing:
-                LOG.error(
-                    "Ceph let the clients of %s at %s in again, although it was not started anew; "
-                    "they are shut out once more",
-                    fence.node,
-                    address,
-                )
-            if missing:
-                ceph.block(missing)
-                lifted = dataclasses.replace(fence, lifted=self.clock())
-                storage_fences.write(self.runner, lifted)
+            if missing and not self._shut_out(ceph, fence, missing):
+                continue
             self._hand_over(fence)
 
+    def _shut_out(self, ceph: Monitors, fence: StorageFence, missing: list[str]) -> bool:
+        """Shut clients out again that somebody let in; return whether they are to be out."""
+        if not self._holds(fence):
+            return False
+        ceph.block(missing)
+        if not self._holds(fence):
+            now = storage_fences.read(self.runner, fence.node)
+            for address in missing if now is None or now.released else ():
+                ceph.unblock(address)
+            return False
+        for address in missing:
+            LOG.error(
+                "Ceph let the clients of %s at %s in again, although it was not started anew; "
+                "they are shut out once more",
+                fence.node,
+                address,
+            )
+        storage_fences.write(self.runner, dataclasses.replace(fence, lifted=self.clock()))
+        return True
+
+    def _holds(self, fence: StorageFence) -> bool:
+        """Whether a record is still what the cluster has of its node."""
+        now = storage_fences.read(self.runner, fence.node)
+        return now is not None and now.begun == fence.begun and not now.released
+
     def _release(self, ceph: Monitors, fence: StorageFence, reason: str) -> None:
+        """Let clients in again; see the module for the order."""
+        if not fence.released:
+            if not self._holds(fence):
+                return  # another member is at it, or it is cut off anew
+            LOG.info("%s has its storage back: %s", fence.node, reason)
+            released = dataclasses.replace(fence, released=self.clock())
+            storage_fences.write(self.runner, released)
         for address in fence.addresses:
             ceph.unblock(address)
-        storage_fences.forget(self.runner, fence.node)
-        LOG.info("%s has its storage back: %s", fence.node, reason)
+        now = storage_fences.read(self.runner, fence.node)
+        if now is not None and now.begun != fence.begun:
+            ceph.block(now.addresses)  # it is cut off anew
+        elif now is not None:
+            storage_fences.forget(self.runner, fence.node)
 
     def _hand_over(self, fence: StorageFence) -> None:
         """Leave it to the notifier, once; that keeps it until Masakari has been told."""

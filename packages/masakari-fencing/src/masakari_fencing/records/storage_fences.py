@@ -44,6 +44,7 @@ class StorageFence:
         boot: stands for the hypervisor's last boot that is known.
         time: since when it counts, in seconds since the epoch; 0: not yet.
         lifted: when it was seen last that somebody had let its clients in again; 0: never.
+        released: when somebody began to let its clients in again, for good; 0: nobody has.
     """
 
     node: str
@@ -54,6 +55,12 @@ class StorageFence:
     boot: str = ""
     time: float = 0.0
     lifted: float = 0.0
+    released: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing may go on that runs there."""
+        return self.time > 0 and not self.released
 
 
 def all_of(configuration: ET.Element) -> dict[str, StorageFence]:
@@ -72,7 +79,7 @@ def all_of(configuration: ET.Element) -> dict[str, StorageFence]:
 def counts(configuration: ET.Element, node: str) -> bool:
     """Whether a node is cut off from its storage, so that nothing may go on that runs on it."""
     fence = all_of(configuration).get(node)
-    return fence is not None and fence.time > 0
+    return fence is not None and fence.holds
 
 
 def read(runner: Runner, node: str, *, timeout: float = 15) -> StorageFence | None:
@@ -150,6 +157,8 @@ def doubt(
     """
     if not fence.time:
         return "it is being cut off from its storage"
+    if fence.released:
+        return "it has its storage back"
     seen = files.load(directory / f"{fence.node}.json", _seen)
     if seen is not None and seen[0] == fence.begun:
         _, age, missing = seen
@@ -185,6 +194,7 @@ def _parse(node: str, text: str) -> StorageFence | None:
             boot=str(data["boot"]),
             time=float(data["time"]),
             lifted=float(data["lifted"]),
+            released=float(data.get("released", 0.0)),
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
