@@ -164,6 +164,8 @@ class Bench:
             self._console.juju("config", "masakari", "--reset", "fencing-limit-window")
 
     def _configure(self, mode: str, *, matrix: bool) -> None:
+        # The last run may have left a hypervisor off, whose units take no option.
+        self._settling.settle()
         own = mode if mode in (UPSTREAM, POWER_ONLY) else "default"
         with self._console.step(f"The configuration: {own}"):
             for application, options in settings().items():

@@ -144,6 +144,8 @@ class Recorder(Bench):
         self._lab: Any = SimpleNamespace(run_dir=run_dir, storage="")
         self.delay = Settings(run_dir)
         self._deployment: Any = SimpleNamespace(deploy_consul=lambda: self.log.append("consul"))
+        self.settled: list[int] = []
+        self._settling: Any = SimpleNamespace(settle=lambda: self.settled.append(len(self.log)))
         console = SimpleNamespace(
             juju=lambda *words: self.log.append(" ".join(words)),
             wait_active=lambda *_a, **_k: None,
@@ -230,6 +232,16 @@ def test_the_lab_is_left_as_it_was(results: Results) -> None:
         "model-config --reset update-status-hook-interval",
         "config masakari --reset fencing-limit-window",
     ]
+
+
+def test_a_configuration_waits_for_the_hypervisor_that_the_last_run_left_off(
+    results: Results,
+) -> None:
+    recorder = Recorder(results)
+    recorder.measure(["power"], [OURS, UPSTREAM], 4)
+    first = next(n for n, line in enumerate(recorder.log) if line.endswith("upstream"))
+    between = recorder.log.index("power ours") + 1
+    assert any(between <= moment < first for moment in recorder.settled)
 
 
 def test_a_run_that_counted_for_another_role_is_not_repeated(results: Results) -> None:
