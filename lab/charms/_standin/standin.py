@@ -394,5 +394,8 @@ def _check_running(names: Sequence[str]) -> None:
     states = done.stdout.split()
     down = [name for name, state in zip(names, states, strict=False) if state != "active"]
     if down:
+        # What a hook prints is in the unit's log: why they are down, when nobody is there to ask.
+        words = ["systemctl", "status", "--no-pager", "--full", "--lines=20", *down]
+        subprocess.run(words, check=False, timeout=60)
         text = "Services not running that should be: " + ", ".join(down)
         raise NotReady("blocked", text)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,9 @@ from jujulab.juju.names import REAL_JUJU
 from jujulab.progress import step
 
 JUJU = REPOSITORY / "lab" / "juju"
+
+_WORDS = 40
+"""Lines of a unit's log that say why it is not ready."""
 
 
 class StepError(Exception):
@@ -126,7 +130,8 @@ class Console:
                 if stalled:
                     line.detail = f"{stalled[-1]}; {line.detail}"
                 if time.monotonic() > deadline:
-                    details = "\n  ".join([*waiting, *stalled])
+                    said = [text for unit in waiting for text in last_words(unit.split(":")[0])]
+                    details = "\n  ".join([*waiting, *stalled, *said])
                     raise StepError(f"{what} was not {goal} within {timeout:g} s:\n  {details}")
                 time.sleep(2)  # each look is a process, beside hooks that want the processor
         for stall in stall_lines(begun):
@@ -145,6 +150,15 @@ def stall_lines(since: float) -> list[str]:
             if stall["since"] >= since
         ]
     return []
+
+
+def last_words(unit: str) -> list[str]:
+    """Return the end of a unit's log, under a line that names it; nothing of a real Juju's."""
+    log = Client().home / "logs" / f"unit-{unit.replace('/', '-')}.log"
+    if REAL_JUJU or not log.exists():
+        return []
+    with log.open(encoding="utf-8", errors="replace") as stream:
+        return [f"the end of {log}:", *(f"  {line.rstrip()}" for line in deque(stream, _WORDS))]
 
 
 def unit_lines(status: dict[str, Any], *, any_status: bool = False) -> list[str]:

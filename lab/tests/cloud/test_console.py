@@ -114,6 +114,22 @@ def test_a_deployment_that_stood_still_is_said_so(
     assert capsys.readouterr().out.count(STALLED) == 1
 
 
+def test_a_deployment_that_does_not_come_says_what_its_unit_said_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LAB_HOME", str(tmp_path))
+    monkeypatch.setattr(Client, "call", lambda _self, _method: [])
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs/unit-sub-0.log"
+    log.write_text("".join(f"line {number}\n" for number in range(100)))
+    with pytest.raises(StepError) as caught:
+        Model(status("blocked", "idle", "Services not running")).wait_active("it", timeout=-1)
+    lines = str(caught.value).splitlines()
+    assert lines[1].strip() == "sub/0: blocked (idle) Services not running"
+    assert lines[2].strip() == f"the end of {log}:"
+    assert [line.strip() for line in lines[3:]] == [f"line {number}" for number in range(60, 100)]
+
+
 @pytest.mark.parametrize(
     ("printed", "said", "text"),
     [

@@ -163,6 +163,12 @@ class TestMain:
         standin.main(lambda _: ["nova-conductor", "nova-api"], unit=unit(juju))
         assert juju.status() == ("blocked", "Services not running that should be: nova-api")
 
+    def test_the_log_says_why_a_service_is_down(self, juju: FakeJuju) -> None:
+        juju.set(down=["nova-api"])
+        standin.main(lambda _: ["nova-conductor", "nova-api"], unit=unit(juju))
+        asked = [call["argv"] for call in juju.calls("systemctl")][-1]
+        assert (asked[0], asked[-1]) == ("status", "nova-api")
+
     def test_stop_turns_the_services_off(self, juju: FakeJuju) -> None:
         standin.main(lambda _: ["glance-api"], unit=unit(juju))
         standin.main(lambda _: ["glance-api"], unit=unit(juju, "stop"))
