@@ -23,6 +23,7 @@ import yaml
 
 from jujulab.bench.disturbance import MOST, Disturbance
 from jujulab.bench.floor import Floor
+from jujulab.bench.losses import Losses
 from jujulab.bench.results import FLOOR, POWER_ONLY, UPSTREAM, Results, Run
 from jujulab.bench.scenarios import SCENARIOS
 from jujulab.bench.settling import SETTLED, Settling
@@ -243,9 +244,11 @@ class Bench:
         limit = UPSTREAM_TIMEOUT if mode == UPSTREAM else RECOVERY_TIMEOUT
         # The storage is what proves it dead first.
         powerless = SCENARIOS[name].controller != "quick" and mode != POWER_ONLY
+        losses = Losses(self._deployment, self._cluster).of(SCENARIOS[name].loses)
+        what = f"power cut: {dead}"
         with self._controller(SCENARIOS[name].controller, machine):
             return self._experiment.measure(
-                host, machine.power_off, f"power cut: {dead}", limit, powerless=powerless
+                host, machine.power_off, what, limit, powerless=powerless, meanwhile=losses
             )
 
     @contextmanager

@@ -21,6 +21,8 @@ class Scenario:
         matrix: Consul watches the networks, and only that of the storage is cut.
         floor: the scenario whose floor is this one's, too; empty: its own, if it has any.
         plain: the scenario that it is a worse case of, and is held against; empty: none.
+        loses: what all recoveries share and this one loses when the first instance is rebuilt:
+            ``engines``, ``broker``, ``database``; empty for nothing. See `losses`.
         controller: what its power controller does: it is ``quick``, ``slow``, or dies with its
             machine (``mute``). Other than quick ones are measured where the disks are on Ceph.
     """
@@ -33,6 +35,7 @@ class Scenario:
     floor: str = ""
     plain: str = ""
     controller: str = "quick"
+    loses: str = ""
 
     def applies(self, mode: str, storage: str) -> bool:
         """Whether it can be measured with a configuration, where the disks are on some storage."""
@@ -62,6 +65,13 @@ SCENARIOS = {
         floor="power",
         plain="power",
         controller="slow",
+    ),
+    "engines": Scenario(
+        "... every masakari-engine is killed in the middle", floor="power", loses="engines"
+    ),
+    "broker": Scenario("... the broker restarts in the middle", floor="power", loses="broker"),
+    "database": Scenario(
+        "... the database is away for 12 s in the middle", floor="power", loses="database"
     ),
     "storage": Scenario(
         "storage network cut, 3 guests",

@@ -70,6 +70,7 @@ class Experiment:
         timeout: float = RECOVERY_TIMEOUT,
         *,
         powerless: bool = False,
+        meanwhile: Callable[[], object] | None = None,
     ) -> Outcome:
         """Make a fault and follow the guests of a hypervisor until they beat elsewhere.
 
@@ -79,12 +80,22 @@ class Experiment:
             what: the same in words.
             timeout: seconds until the recovery counts as failed.
             powerless: nothing can switch the hypervisor off; see `Judges.unsafe`.
+            meanwhile: what else breaks, once the first of its guests is being evacuated.
         """
         found = self._guests.find(PREFIX)
         victims = [n for n, s in found.items() if s["OS-EXT-SRV-ATTR:host"] == host]
         with self._console.step(f"{what}, with {len(victims)} guests on {host}"):
             hosts = [hypervisor.fqdn for hypervisor in self._deployment.hypervisors()]
-            return self._follow(fault, what, victims, hosts, host, timeout, powerless)
+            return self._follow(
+                fault,
+                what,
+                victims,
+                hosts,
+                host,
+                timeout,
+                powerless=powerless,
+                meanwhile=meanwhile,
+            )
 
     def measure_guest(self, then: Callable[[str], object] = lambda server: None) -> Outcome:
         """Kill the QEMU of the guest tagged HA_Enabled, and follow it until it beats again.
@@ -113,7 +124,9 @@ class Experiment:
         hosts: Sequence[str],
         lost: str,
         timeout: float = RECOVERY_TIMEOUT,
+        *,
         powerless: bool = False,
+        meanwhile: Callable[[], object] | None = None,
     ) -> Outcome:
         """Make a fault, and follow some guests until they beat; `lost` is no place for them."""
         names = {s["id"]: name for name, s in self._guests.find(PREFIX).items()}
@@ -130,11 +143,16 @@ class Experiment:
         fault()
         observer.add("fault", "fault", lost, what, at=since)
 
+        def evacuating() -> bool:
+            return any(event.kind == "evacuating" for event in list(observer.events))
+
         def recovered() -> bool:
             beating = {e.subject for e in observer.events if e.kind == "beats"}
             return set(victims) <= beating and _run(observer.database, victims, not_on=lost)
 
         with live(observer, since=since, hosts=hosts, guests=victims, lost=lost):
+            if meanwhile and poll(evacuating, timeout, 0.05):
+                meanwhile()
             complete = poll(recovered, timeout, 0.1)
         observer.stop()
         recovery = timeline.summarise(observer.events, since=since, guests=victims, host=lost)

@@ -28,6 +28,9 @@ LOST = """<pacemaker-result><nodes>
 </nodes></pacemaker-result>"""
 
 
+BROKER = {"applications": {"rabbitmq-server": {"units": {"rabbitmq-server/0": {"machine": "5"}}}}}
+
+
 class World:
     """A lab with one plain hypervisor, whose cluster is whole after a cleanup."""
 
@@ -59,10 +62,16 @@ class World:
         self.bench: Any = Bench.__new__(Bench)
         self.bench._results = self.results
         self.bench._console = SimpleNamespace(
-            say=self.log.append, step=self.step, wait_idle=lambda what, timeout: None
+            say=self.log.append,
+            step=self.step,
+            wait_idle=lambda what, timeout: None,
+            status=lambda: BROKER,
         )
+
         self.bench._deployment = SimpleNamespace(
-            lab=SimpleNamespace(storage=""),
+            lab=SimpleNamespace(storage="", run_dir=tmp_path, machine=self.machine),
+            console=self.bench._console,
+            database=lambda: self.machine("0/lxd/3"),
             hypervisors=lambda: [self.host],
             power_on=self.power_on,
             restore=lambda: self.log.append("restore"),
@@ -80,6 +89,7 @@ class World:
             controller=lambda: self.member,
             address_holder=lambda: self.member,
             leader=lambda: self.member,
+            members=[self.machine("1/lxd/0"), self.machine("2/lxd/0")],
         )
         parts = self.bench._deployment, self.bench._cluster
         self.bench._settling = Settling(*parts, self.bench._console)
@@ -97,6 +107,13 @@ class World:
     def step(self, title: str) -> Iterator[None]:
         self.log.append(title)
         yield
+
+    def machine(self, number: str) -> Any:
+        def run(argv: list[str], **_options: Any) -> Any:
+            self.log.append(f"{number}: {' '.join(argv)}")
+            return SimpleNamespace(stdout="77\n", returncode=0)
+
+        return SimpleNamespace(id=number, hostname=number, run=run)
 
     def power_on(self) -> None:
         self.host.state = "on"
@@ -117,9 +134,18 @@ class World:
         return Outcome(Recovery({}, {"demo-1": 2.1}, {}, {}), [])
 
     def measure(
-        self, host: str, fault: Any, what: str, timeout: float = 240, *, powerless: bool = False
+        self,
+        host: str,
+        fault: Any,
+        what: str,
+        timeout: float = 240,
+        *,
+        powerless: bool = False,
+        meanwhile: Any = None,
     ) -> Outcome:
         self.log.append(f"{what}, at most {timeout:g} s")
+        if meanwhile:
+            meanwhile()
         power = Settings(self.bench._lab.run_dir)
         self.controller = (power.answer_delay, set(power.mute), powerless)
         phases: dict[str, float | None] = {"detected": 4.5, "fenced": 5.0}
@@ -155,6 +181,32 @@ def test_a_fault_is_not_so_soon_after_another_that_its_report_is_a_duplicate(
     assert bench.REST in world.slept
     world.bench._run("power", OURS)
     assert world.slept[-1] == pytest.approx(bench.APART, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        (
+            "engines",
+            [
+                "1/lxd/0: pgrep --full -- masakari-engine", "1/lxd/0: kill -9 -- 77",
+                "2/lxd/0: pgrep --full -- masakari-engine", "2/lxd/0: kill -9 -- 77",
+            ],
+        ),
+        ("broker", ["5: systemctl restart rabbitmq-server"]),
+        (
+            "database",
+            ["0/lxd/3: systemctl stop mariadb", "0/lxd/3: systemctl start mariadb"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_all_recoveries_share_is_lost_in_the_middle_of_one(
+    world: World, name: str, steps: list[str]
+) -> None:
+    world.bench._run(name, OURS)
+    cut = world.log.index("power cut: node4, at most 240 s")
+    assert world.log[cut + 1 :] == steps
+    assert world.results.runs[0].scenario == name
 
 
 def test_upstream_gets_more_time(world: World) -> None:
