@@ -10,7 +10,7 @@ from functools import partial
 
 from jujulab.engine.agent.runner import Runner, Shared
 from jujulab.engine.hooktools.toolserver import ToolServer, install_tools
-from jujulab.engine.model import removal, resolver
+from jujulab.engine.model import removal, resolver, shuffle
 from jujulab.engine.model.state import ALIVE, Unit
 from jujulab.engine.model.tasks import execute, start_task
 from jujulab.machines.backend import INSIDE, LabMachine, inside_dir
@@ -36,8 +36,8 @@ class MachineAgent(threading.Thread):
         self._runner = Runner(machine_id, shared)
         self._tools: ToolServer | None = None
         self._boot = ""
-        self._provision_after = 0.0
-        self._served = ""
+        self._provision_after = time.time() + shuffle.lateness(machine_id)
+        self._served, self._turns = "", 0
 
     # The loop.
 
@@ -89,7 +89,7 @@ class MachineAgent(threading.Thread):
         for unit in self._in_turn(self._model.units_on(self._id)):
             hook = resolver.next_hook(self._model, unit, boot, now)
             if hook:
-                self._served = unit.name
+                self._served, self._turns = unit.name, self._turns + 1
                 return lambda: self._runner.run_hook(unit, hook, boot), now  # noqa: B023 - used at once
             if unit.removed and not unit.subordinates:
                 removal.drop_unit(self._model, unit)
@@ -107,7 +107,8 @@ class MachineAgent(threading.Thread):
         """
         names = [unit.name for unit in units]
         start = names.index(self._served) + 1 if self._served in names else 0
-        return units[start:] + units[:start]
+        in_turn = units[start:] + units[:start]
+        return shuffle.shuffled(in_turn, lambda unit: (self._turns, unit.name))
 
     def _nothing(self) -> None:
         """Look again at once."""

@@ -3,13 +3,14 @@
 Nothing is queued. Each hook is derived from the state when its turn comes, so events that pile up
 fold into one, an agent that was away catches up, and Juju's order holds by construction: install,
 relation-created, leader-elected, config-changed, start, joined and changed; and in the end
-departed, broken, stop, remove.
+departed, broken, stop, remove. Which of a unit's relations comes first is `shuffle`'s.
 """
 
 from __future__ import annotations
 
 from jujulab.engine.model import relations, removal, usersecrets
 from jujulab.engine.model.model import Model
+from jujulab.engine.model.shuffle import shuffled
 from jujulab.engine.model.state import ALIVE, Hook, Relation, SeenRelation, Status, Unit
 from jujulab.juju.names import JUJU4, seconds
 
@@ -59,7 +60,7 @@ def _retry(model: Model, unit: Unit, now: float) -> Hook | None:
 
 
 def _created(model: Model, unit: Unit) -> Hook | None:
-    for relation in model.relations_of(unit.app):
+    for relation in _in_turn(model, unit):
         known = str(relation.id) in unit.relations
         if not known and relation.life == ALIVE and unit.name in relation.members:
             return _relation_hook(relation, unit, "created")
@@ -106,12 +107,17 @@ def _teardown(model: Model, unit: Unit) -> Hook | None:
 
 
 def _relation_hooks(model: Model, unit: Unit) -> Hook | None:
-    for relation in model.relations_of(unit.app):
+    for relation in _in_turn(model, unit):
         seen = unit.relations.get(str(relation.id))
         hook = _relation_step(model, relation, unit, seen) if seen else None
         if hook:
             return hook
     return None
+
+
+def _in_turn(model: Model, unit: Unit) -> list[Relation]:
+    """Return a unit's relations; drawn anew after each hook, where the order is drawn."""
+    return shuffled(model.relations_of(unit.app), lambda r: (unit.name, r.id, unit.relations))
 
 
 def _relation_step(
