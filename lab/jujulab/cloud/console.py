@@ -21,6 +21,13 @@ from jujulab.progress import step
 
 JUJU = REPOSITORY / "lab" / "juju"
 
+MANNERS = os.environ.get("LAB_HACLUSTER", "")
+"""The manners of the stand-in for hacluster, where others than its own are asked for."""
+
+SLOWER = 4.0 if MANNERS == "real" else 1.0
+"""How many times as long a change of the configuration may take: with the real charm's manners a
+leader's hook takes minutes, and the other units of its machine wait for it."""
+
 _WORDS = 40
 """Lines of a unit's log that say why it is not ready."""
 
@@ -32,7 +39,8 @@ class StepError(Exception):
 class Console:
     """Prints steps with the time since the start, or nothing where it is `quiet`.
 
-    A command that fails, or what does not come within its timeout in seconds, is a StepError.
+    A command that fails, or what does not come within its timeout in seconds, is a StepError; the
+    timeouts of units are those of the quick manners of hacluster, see `SLOWER`.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -118,6 +126,7 @@ class Console:
             total[0] = len(lines)
             return [line for line in lines if not line.endswith(" ok")]
 
+        timeout *= SLOWER
         total, deadline, begun = [0], time.monotonic() + timeout, time.time()
         if not left():
             return

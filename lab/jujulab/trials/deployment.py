@@ -7,7 +7,6 @@ interrupted and run again: what is there already is kept.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import yaml
 
 from jujulab.cloud.cluster import Cluster
 from jujulab.cloud.connection import Cloud, CloudError
-from jujulab.cloud.console import Console, StepError, machines_of
+from jujulab.cloud.console import MANNERS, Console, StepError, machines_of
 from jujulab.cloud.database import DatabaseView
 from jujulab.cloud.guests import Guests, wait_for_api
 from jujulab.cloud.operator import credentials
@@ -42,12 +41,8 @@ STORAGE_OVERLAYS = {"ceph": ["./lab/overlays/ceph.yaml"]}
 OVERLAY = "./overlays/masakari.yaml"
 CONSUL_OVERLAYS = ("./overlays/consul.yaml", "./lab/overlays/consul.yaml")
 
-MANNERS = os.environ.get("LAB_HACLUSTER", "")
-"""The manners of the stand-in for hacluster, where others than its own are asked for."""
-
-DEPLOYMENT = 2400.0 if MANNERS == "real" else 900.0
-"""Seconds after which a deployment is given up. It takes 60 to 130; a busy machine needs more, and
-so do the real charm's manners."""
+DEPLOYMENT = 900.0
+"""Seconds after which a deployment is given up. It takes 60 to 130; a busy machine needs more."""
 
 
 class Deployment:

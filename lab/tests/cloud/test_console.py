@@ -157,3 +157,14 @@ def test_giving_up_names_what_is_left_and_where_it_stood_still(
         StepError, match=f"(?s)it was not active within.*sub/0: waiting.*{STALLED}"
     ):
         Model(status("waiting", "idle")).wait_active("it", timeout=-1)
+
+
+def test_slow_manners_have_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(Client, "call", lambda _self, _method: [])
+    for slower, given in ((1.0, "10"), (4.0, "40")):
+        monkeypatch.setattr(console, "SLOWER", slower)
+        clock = iter(range(0, 1000, 7))
+        monkeypatch.setattr(console.time, "monotonic", lambda clock=clock: next(clock))
+        with pytest.raises(StepError, match=f"it was not active within {given} s"):
+            Model(status("waiting", "idle")).wait_active("it", timeout=10)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import jubilant
-from jujulab.cloud.console import StepError
+from jujulab.cloud.console import SLOWER, StepError
 from jujulab.files import REPOSITORY
 from jujulab.machines.lab import Machine
 from jujulab.trials.deployment import BASE, OVERLAY, Deployment
@@ -46,9 +46,10 @@ def wait_until(what: str, true: Callable[[], bool], timeout: float) -> float:
     """Poll until something is true; return the seconds that it took.
 
     Raises:
-        StepError: it is not within the timeout, in seconds.
+        StepError: it is not within the timeout, in seconds, or `SLOWER` times that.
     """
     begin = time.monotonic()
+    timeout *= SLOWER
     while not true():
         if time.monotonic() - begin > timeout:
             raise StepError(f"not within {timeout:g} s: {what}")
@@ -90,7 +91,7 @@ class Operator:
         self.juju.wait(
             lambda status: jubilant.all_active(status) and jubilant.all_agents_idle(status),
             error=jubilant.any_error,
-            timeout=timeout,
+            timeout=timeout * SLOWER,
         )
 
     def wait_gone(self, *applications: str, timeout: float = _SETTLED) -> None:
@@ -100,7 +101,7 @@ class Operator:
                 not set(applications) & set(status.apps) and jubilant.all_agents_idle(status)
             ),
             error=jubilant.any_error,
-            timeout=timeout,
+            timeout=timeout * SLOWER,
         )
 
     def leader(self, application: str) -> str:
