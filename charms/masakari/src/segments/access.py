@@ -97,6 +97,8 @@ def tell_cluster(host: Host, enabled: Mapping[str, bool]) -> None:
         enabled: whether the segment is enabled, by the name of each host of a segment.
     """
     try:
-        properties.tell_unserved(host.runner, cibadmin.cib(host.runner), enabled)
+        cib = cibadmin.cib(host.runner)
+        wanted = properties.unserved_by(cib, enabled)
+        properties.tell(host.runner, cib, properties.UNSERVED, wanted)
     except PacemakerError as error:
         logger.warning("the cluster learns of the segments later: %s", error)

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from fencing_fakes import Cluster, Remote
-from masakari_fencing.notifier import domain_lists
 from masakari_fencing.notifier.domain_lists import DomainLists
+from masakari_fencing.notifier.watchers.watcher import LIST_RANK_DELAY
 from masakari_fencing.openstack.failure_domains import Aggregate, parse_limits
 from masakari_fencing.openstack.masakari_api import Host
 from masakari_fencing.openstack.rest import ApiError
@@ -118,7 +118,7 @@ def test_while_nova_does_not_answer_the_last_word_stands(bench: Bench) -> None:
 def test_the_members_take_turns(bench: Bench) -> None:
     bench.rank = 1
     assert not bench.watcher.update([host(ONE)])
-    bench.now = domain_lists.RANK_DELAY
+    bench.now = LIST_RANK_DELAY
     assert bench.watcher.update([host(ONE)])
     bench.rank = None
     assert not bench.watcher.update([])

@@ -15,7 +15,7 @@ AGENT = "fence_masakari_guard"
 """The fence agent that keeps the limit, as fencing devices name it."""
 
 DOMAINS = "masakari-fencing-domains"
-"""Identifier of the set of the failure domains; see `properties.tell_domains`."""
+"""Identifier of the set of properties that name the failure domains."""
 
 
 @dataclass(frozen=True)

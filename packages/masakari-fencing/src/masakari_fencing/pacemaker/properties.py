@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import cibadmin, crm_mon, fencing_limit, tools
-from masakari_fencing.pacemaker.fencing_limit import DOMAINS, Domain
+from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
 
 ALLOW = "masakari-fencing-allow-until"
 """Cluster property: until this time, in seconds since the epoch, there is no limit."""
@@ -70,65 +69,51 @@ def reason(configuration: ET.Element, node: str) -> str | None:
 
 def unserved(configuration: ET.Element) -> dict[str, list[str]]:
     """Return the hypervisors that Masakari does not look after, by the name of the list."""
-    pairs = configuration.findall(f".//cluster_property_set[@id='{UNSERVED}']/nvpair")
-    found = {pair.get("name", ""): pair.get("value", "").split() for pair in pairs}
-    return {name: nodes for name, nodes in found.items() if name in _REASONS}
+    found = told(configuration, UNSERVED)
+    return {name: nodes.split() for name, nodes in found.items() if name in _REASONS}
 
 
-def tell_unserved(runner: Runner, configuration: ET.Element, enabled: Mapping[str, bool]) -> bool:
-    """Have the two lists say what the failover segments say.
+def told(configuration: ET.Element, own: str) -> dict[str, str]:
+    """Return the values of one set of properties, by name; see `tell`."""
+    pairs = configuration.iterfind(f".//cluster_property_set[@id='{own}']/nvpair")
+    return {pair.get("name", ""): pair.get("value", "") for pair in pairs}
 
-    Not while a hypervisor is being fenced, which the change would interrupt. One that these very
-    lists keep from being fenced does not count: a segment that was made a moment before the
-    disaster would be known when Pacemaker has given up.
+
+def tell(runner: Runner, configuration: ET.Element, own: str, wanted: Mapping[str, str]) -> bool:
+    """Have one set of properties be this, and nothing else.
+
+    Not while a hypervisor is being fenced, which the change would interrupt. One that the lists of
+    those that nobody looks after keep from being fenced does not count: a segment that was made a
+    moment before the disaster would be known when Pacemaker has given up.
 
     Args:
         runner: runs Pacemaker's commands.
         configuration: the cluster's, or all of its information base.
-        enabled: whether the segment is enabled, by the name of each host of a segment.
+        own: the identifier of the set.
+        wanted: the values, by name.
 
     Returns:
-        whether they were changed.
+        whether it was changed.
 
     Raises:
         PacemakerError: the cluster does not answer, or refused.
     """
-    wanted, said = unserved_by(configuration, enabled), unserved(configuration)
+    said = told(configuration, own)
     if wanted == said:
         return False
     status = crm_mon.status(runner)
-    kept = {node for nodes in said.values() for node in nodes}
+    kept = {node for nodes in unserved(configuration).values() for node in nodes}
     if any(status.being_fenced(node) and node.name not in kept for node in status.nodes):
         return False
-    _write(runner, UNSERVED, {name: " ".join(nodes) for name, nodes in wanted.items()})
-    return True
-
-
-def tell_domains(runner: Runner, configuration: ET.Element, wanted: Sequence[Domain]) -> bool:
-    """Have the cluster's failure domains be these; not while a hypervisor is being fenced.
-
-    Args:
-        runner: runs Pacemaker's commands.
-        configuration: the cluster's, or all of its information base.
-        wanted: all that have a limit.
-
-    Returns:
-        whether they were changed.
-
-    Raises:
-        PacemakerError: the cluster does not answer, or refused.
-    """
-    if fencing_limit.domains(configuration) == list(wanted):
-        return False
-    status = crm_mon.status(runner)
-    if any(status.being_fenced(node) for node in status.nodes):
-        return False
-    values = {f"{DOMAINS}-{n}": fencing_limit.value_of(one) for n, one in enumerate(wanted, 1)}
-    _write(runner, DOMAINS, values)
-    for pair in configuration.iterfind(f".//cluster_property_set[@id='{DOMAINS}']/nvpair"):
-        if (name := pair.get("id", "")) not in values:
-            argv = ["cibadmin", "--delete", "--xpath", f"//nvpair[@id='{name}']"]
-            tools.run(runner, argv, timeout=30)
+    config = ET.Element("crm_config")
+    properties = ET.SubElement(config, "cluster_property_set", {"id": own})
+    for name, value in wanted.items():
+        ET.SubElement(properties, "nvpair", {"id": name, "name": name, "value": value})
+    argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
+    tools.run(runner, argv, timeout=30, text=ET.tostring(config, encoding="unicode"))
+    for name in sorted(said.keys() - wanted.keys()):
+        argv = ["cibadmin", "--delete", "--xpath", f"//nvpair[@id='{name}']"]
+        tools.run(runner, argv, timeout=30)
     return True
 
 
@@ -138,23 +123,18 @@ def remotes(configuration: ET.Element) -> list[str]:
     return sorted(primitive.get("id", "") for primitive in configuration.iterfind(xpath))
 
 
-def _write(runner: Runner, own: str, values: Mapping[str, str]) -> None:
-    config = ET.Element("crm_config")
-    properties = ET.SubElement(config, "cluster_property_set", {"id": own})
-    for name, value in values.items():
-        ET.SubElement(properties, "nvpair", {"id": name, "name": name, "value": value})
-    argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
-    tools.run(runner, argv, timeout=30, text=ET.tostring(config, encoding="unicode"))
+def unserved_by(configuration: ET.Element, enabled: Mapping[str, bool]) -> dict[str, str]:
+    """Return what is to be told of the hypervisors that Masakari does not look after.
 
-
-def unserved_by(configuration: ET.Element, enabled: Mapping[str, bool]) -> dict[str, list[str]]:
-    """Return what `unserved` is to return; the arguments are those of `tell_unserved`."""
+    Args:
+        configuration: the cluster's, or all of its information base.
+        enabled: whether the segment is enabled, by the name of each host of a segment.
+    """
     by_name = {name.lower(): value for name, value in enabled.items()}
     nodes = remotes(configuration)
-    return {
-        IN_DISABLED_SEGMENT: [node for node in nodes if by_name.get(node.lower()) is False],
-        IN_NO_SEGMENT: [node for node in nodes if node.lower() not in by_name],
-    }
+    disabled = [node for node in nodes if by_name.get(node.lower()) is False]
+    homeless = [node for node in nodes if node.lower() not in by_name]
+    return {IN_DISABLED_SEGMENT: " ".join(disabled), IN_NO_SEGMENT: " ".join(homeless)}
 
 
 def until(cib: ET.Element, name: str) -> float:

@@ -8,7 +8,8 @@ import pytest
 from fencing_fakes import CONFIGURATION, Cluster, FakeMasakari, Remote
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
-from masakari_fencing.notifier.watchers import unserved_hosts
+from masakari_fencing.notifier.watchers.unserved_hosts import UnservedHosts
+from masakari_fencing.notifier.watchers.watcher import LIST_RANK_DELAY
 from masakari_fencing.openstack.masakari_api import Host, MasakariApi
 from masakari_fencing.openstack.rest import CATALOG
 from masakari_fencing.pacemaker import cibadmin, fenceable, properties
@@ -31,7 +32,7 @@ class Bench:
         runner.on("cibadmin --modify --allow-create --scope crm_config", self._modify)
         self.rank: int | None = 0
         self.now = 0.0
-        self.list = unserved_hosts.UnservedHosts(
+        self.list = UnservedHosts(
             runner,
             lambda: cibadmin.configuration(runner),
             lambda node: self.rank,
@@ -78,9 +79,9 @@ def test_without_a_list_all_are_looked_after(bench: Bench) -> None:
 def test_the_members_take_turns(bench: Bench) -> None:
     bench.rank = 1
     assert not bench.list.update([])
-    bench.now = unserved_hosts.RANK_DELAY - 1
+    bench.now = LIST_RANK_DELAY - 1
     assert not bench.list.update([])
-    bench.now = unserved_hosts.RANK_DELAY
+    bench.now = LIST_RANK_DELAY
     assert bench.list.update([])
 
 

@@ -1,16 +1,22 @@
-"""What watchers have in common: whose turn it is, and since when something is so."""
+"""What watchers have in common: whose turn it is, since when something is so, and what is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import crm_node
+from masakari_fencing.openstack.masakari_api import Host
+from masakari_fencing.pacemaker import crm_node, properties
 from masakari_fencing.pacemaker.crm_mon import Status
 
 RANK_DELAY = 6.0
 """Seconds that each further member leaves to those before it."""
+
+LIST_RANK_DELAY = 30.0
+"""The same, where a list in the cluster's configuration is brought up to date."""
 
 
 @dataclass
@@ -86,3 +92,55 @@ class Turns(Since):
         waited = self.seconds(key)
         rank = self._rank(key)
         return rank is not None and waited >= rank * self._delay
+
+
+class ClusterList:
+    """What the notifiers keep in the cluster's configuration, for the fence agent.
+
+    That cannot ask Masakari and Nova in the middle of a fencing. Every member has the list, it
+    outlives each of them, and all judge alike. While Masakari or Nova does not answer, the last
+    word stands.
+
+    Args:
+        runner: runs Pacemaker's commands.
+        configuration: returns the cluster's.
+        rank: this member's place among the members; the first acts at once.
+        clock: seconds, only ever compared with each other.
+    """
+
+    SET: str
+    """Identifier of its set of properties."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        configuration: Callable[[], ET.Element],
+        rank: Callable[[str], int | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._runner = runner
+        self._configuration = configuration
+        self._turns = Turns(clock, rank, LIST_RANK_DELAY)
+
+    def update(self, hosts: Iterable[Host]) -> bool:
+        """Have the list say what is so now; see `properties.tell`.
+
+        Args:
+            hosts: those of all segments.
+
+        Returns:
+            whether it was changed.
+
+        Raises:
+            ApiError: Nova does not answer.
+            PacemakerError: the cluster does not answer, or refused.
+        """
+        configuration = self._configuration()
+        wanted = self._wanted(configuration, hosts)
+        if not self._turns.due("", needed=wanted != properties.told(configuration, self.SET)):
+            return False
+        return properties.tell(self._runner, configuration, self.SET, wanted)
+
+    def _wanted(self, configuration: ET.Element, hosts: Iterable[Host]) -> dict[str, str]:
+        """Return the values of the properties, by name."""
+        raise NotImplementedError
