@@ -15,7 +15,7 @@ import ops
 from config import Config
 from instance_ha_common.juju import databag, status
 from instance_ha_common.juju.charm import run
-from instance_ha_common.juju.problems import Problem, blocked, waiting
+from instance_ha_common.juju.problems import Problem, Verdict, blocked, waiting
 from instance_ha_common.juju.subordinate import AWAITS_NOVA, Subordinate
 from instance_ha_common.machine import awaited
 from instance_ha_common.machine.awaited import AGAIN
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 ENDPOINT = "pacemaker-remote"
 _WAIT_FOR_LISTENER = 10.0
 """Seconds that a daemon that was just started may take to listen; it first makes DH parameters."""
+
+_KNOWN_KEY = " (the cluster's key is hacluster's default, which everybody knows: see the README)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,6 +198,13 @@ class PacemakerRemoteCharm(Subordinate):
         self._guard.remove()
 
     # Status
+
+    def judge(self) -> Verdict:
+        """What keeps the unit from being ready, and whether its key is no secret."""
+        verdict = super().judge()
+        if not self._read_state().keys.everybody_knows:
+            return verdict
+        return dataclasses.replace(verdict, note=_KNOWN_KEY)
 
     def problems(self) -> list[Problem]:
         """What keeps this hypervisor from being a node of the cluster."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import hashlib
 import ipaddress
 import json
 from collections.abc import Mapping
@@ -20,6 +21,10 @@ from instance_ha_common.machine import hostname
 
 PORT = 3121
 """TCP port of the daemon, which all cluster members connect to."""
+
+DEFAULT_KEY = "79271bd1cace632f998426d86453439325ed0139a85ab99ffc73dab4f7573fa8"
+"""SHA-256 of the key that charm-hacluster sends where neither `pacemaker_key` nor `corosync_key`
+is set: the default of the latter in its config.yaml, decoded."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +80,11 @@ class Keys:
     key: bytes | None = None
     disagree: bool = False
     invalid: tuple[str, ...] = ()
+
+    @property
+    def everybody_knows(self) -> bool:
+        """Whether it is charm-hacluster's default, which is published with that charm."""
+        return self.key is not None and hashlib.sha256(self.key).hexdigest() == DEFAULT_KEY
 
 
 def read_keys(bags: Mapping[str, Mapping[str, str]]) -> Keys:

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import hashlib
 import re
 
 import ops
@@ -25,6 +26,7 @@ from hypervisor import (
     state,
 )
 from ops import testing
+from relations import hacluster as wire
 from workload import unblock
 from workload.pacemaker_remote import KEY, SERVICE
 
@@ -177,6 +179,21 @@ def test_an_invalid_key_does_not_replace_a_good_one(ctx, host):
     assert host.path(KEY).read_bytes() == SECRET
     assert host.systemd.log == []
     assert out.unit_status == testing.WaitingStatus("Ignoring an invalid key from hacluster/0")
+
+
+def test_a_key_that_everybody_knows_is_named_whatever_else_is_wrong(ctx, host, monkeypatch):
+    """It was no secret, and nothing in the deployment said so."""
+    monkeypatch.setattr(wire, "DEFAULT_KEY", hashlib.sha256(SECRET).hexdigest())
+    known = " (the cluster's key is hacluster's default, which everybody knows: see the README)"
+    relation, out = joined(ctx, host)
+    assert out.unit_status == testing.ActiveStatus("Unit is ready" + known)
+    out = changed(ctx, relation, enable_stonith=True)
+    assert out.unit_status == testing.ActiveStatus("Unit is ready" + known)
+    host.systemd.stop(SERVICE)
+    out = ctx.run(ctx.on.update_status(), out)
+    assert out.unit_status == testing.BlockedStatus(
+        f"Services not running that should be: {SERVICE}{known}"
+    )
 
 
 def test_a_damaged_key_file_is_repaired_with_a_restart(ctx, host):
