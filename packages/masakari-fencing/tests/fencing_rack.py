@@ -19,7 +19,7 @@ class Rack:
         self.unrecorded: set[str] = set()
         self.silent: set[str] = set()
         self.returned = False
-        self.began = NOW
+        self.began = self.now = NOW
         self.tried: set[str] = set()
         self.objection: str | None = None
         self.extra = ""
@@ -79,7 +79,7 @@ class Rack:
                 reachable=self.reachable,
                 returned=lambda address, port: self.returned,
                 objection=self.object,
-                clock=lambda: NOW,
+                clock=lambda: self.now,
             )
         except limit.Spared as error:
             return f"spared: {error}"

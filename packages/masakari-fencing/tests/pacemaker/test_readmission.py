@@ -17,7 +17,6 @@ class Repair(Rack):
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = NOW
         self.held: list[float] = []
         self.slowness = 0.0
         runner = self.cluster.runner
@@ -84,6 +83,29 @@ def test_a_hold_belongs_to_a_host() -> None:
     rack.cluster.runner.on("crm_resource --resource node1", cleanup)
     assert rack.readmit(["node1"]) == []
     assert verdicts == ["spared: it is being readmitted", None]
+
+
+def test_the_last_of_many_that_answer_are_not_fenced_because_the_others_are_back() -> None:
+    """A switch died and is back; which of the hosts had been running is known of some first."""
+    rack = Repair()
+    rack.lose("node1", "node2", "node3", "node4")
+    rack.silent = {"node4"}
+    assert "4 of" in str(rack.check("node1"))
+    assert rack.readmit(["node2", "node3"]) == ["node2", "node3"]
+    assert rack.check("node1") == "spared: it is being readmitted"
+    assert rack.check("node4") is None, "it is dead"
+    # As soon as that is known of it, too, or else when the time is over.
+    assert rack.readmit(["node1"]) == ["node1"]
+    assert rack.holds == set()
+
+
+def test_who_is_not_taken_back_in_time_is_fenced() -> None:
+    rack = Repair()
+    rack.lose("node1", "node2", "node3")
+    rack.silent.clear()
+    assert rack.readmit(["node2", "node3"]) == ["node2", "node3"]
+    rack.now += readmission.HOLD_TIME + 1
+    assert rack.check("node1") is None
 
 
 def test_the_operator_readmits_what_comes_back_and_holds_the_rest() -> None:

@@ -18,7 +18,9 @@ from masakari_fencing.pacemaker.remote_nodes import (
 )
 
 HOLD_TIME = 60.0
-"""Seconds for which a readmission holds a fencing at most, after its last progress."""
+"""Seconds for which a readmission holds a fencing at most, after its last progress. Others that
+answer have as long to be taken back as well: their nova-compute, which says whether they have been
+running all the time, tries its broker again after up to 30 s."""
 
 
 def readmit(
@@ -33,11 +35,13 @@ def readmit(
     """Take back, unfenced, the hypervisors that answer again: only the network had died.
 
     Meanwhile the guard lets none of them be fenced: Pacemaker would go on fencing the first of
-    them as soon as the others no longer count as lost.
+    them as soon as the others no longer count as lost. Nor, for `HOLD_TIME`, any other that
+    answers: after a switch has died, one after the other is known to have been running, and the
+    last of them are few enough for the limit.
 
     Args:
         runner: runs Pacemaker's commands.
-        only: consider only these; None for all.
+        only: take back only these; None for all.
         but: not these, which have to be fenced even so.
         reachable: whether something accepts connections at an address and port.
         clock: seconds since the epoch.
@@ -51,12 +55,15 @@ def readmit(
     """
     cib = cibadmin.cib(runner)
     known = addresses(cib)
-    lost = {node.name for node in crm_mon.status(runner).remotes if node.unclean}
-    waiting = sorted((lost if only is None else lost & set(only)) - set(but))
-    found = answering(known, waiting, reachable)
+    lost = {node.name for node in crm_mon.status(runner).remotes if node.unclean} - set(but)
+    waiting = sorted(lost if only is None else lost & set(only))
+    if not waiting:
+        return []
+    there = answering(known, sorted(lost), reachable)
+    found = [name for name in there if name in waiting]
     if not found:
         return []
-    hold = _Hold(runner, clock, waiting)
+    hold = _Hold(runner, clock, waiting, [name for name in there if name not in waiting])
     try:
         for name in found:
             hold.renew()
@@ -93,11 +100,16 @@ class _Hold:
 
     The cluster connects to one after the other, so how long it takes depends on how many there
     are: what counts is that it goes on.
+
+    Attributes:
+        nodes: those that are taken back; they are let go in the end.
+        others: those that are left to others, which let them go, or to the time.
     """
 
     runner: Runner
     clock: Callable[[], float]
     nodes: Collection[str]
+    others: Collection[str]
     until: float = 0.0
 
     def renew(self) -> None:
@@ -107,7 +119,7 @@ class _Hold:
         self.until = self.clock() + HOLD_TIME
         config = ET.Element("crm_config")
         own = ET.SubElement(config, "cluster_property_set", {"id": f"{HOLD}set"})
-        for node in self.nodes:
+        for node in (*self.nodes, *self.others):
             name = f"{HOLD}{node}"
             pair = {"id": name, "name": name, "value": f"{self.until:.0f}"}
             ET.SubElement(own, "nvpair", pair)
