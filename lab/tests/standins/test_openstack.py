@@ -252,6 +252,17 @@ class TestNovaCompute:
         text = self.ready(juju, monkeypatch).file("etc/nova/nova.conf")
         assert "service_down_time" not in text and "report_interval" not in text
 
+    def test_it_is_started_again_however_it_ended(
+        self, juju: FakeJuju, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nova's own status is 0 when it could not begin; seen with 26.2.2 (Debian 12)."""
+        charm = self.ready(juju, monkeypatch)
+        folder = "etc/systemd/system/nova-compute.service.d"
+        options = config(charm.file(f"{folder}/lab-restarts.conf").replace("=", " = "))
+        assert options["Service"]["Restart"] == "always"
+        calls = argv(juju, "systemctl")
+        assert calls.index("daemon-reload") < calls.index("restart nova-compute")
+
     @pytest.mark.parametrize(
         ("wish", "works", "expected"),
         [("kvm", True, "kvm"), ("kvm", False, "qemu"), ("qemu", True, "qemu")],

@@ -17,6 +17,15 @@ DRIVER_SETTINGS = "etc/nova/nova-compute.conf"
 QEMU_SETTINGS = "etc/libvirt/qemu.conf"
 LIBVIRT_ARGUMENTS = "etc/default/libvirtd"
 
+RESTARTS = "etc/systemd/system/nova-compute.service.d/lab-restarts.conf"
+
+_RESTARTS = """\
+# nova-compute says that it is ready before it has begun, and ends with 0 where it then fails to:
+# one lost answer of nova-conductor's, and after a minute it is gone for good, as after a stop.
+[Service]
+Restart=always
+"""
+
 QEMU = """\
 # A container may not make the namespaces and control groups in which libvirt confines its guests,
 # and all hypervisors share one directory of disks, whose owner none of them may change.
@@ -58,6 +67,8 @@ def reconcile(unit: Unit) -> list[str]:
     if ceph.wanted(unit):
         needs["storage-backend"] = ("ceph", storage)
     require(unit, needs)
+    if workload.write(unit.root / RESTARTS, _RESTARTS):
+        workload.run("systemctl", "daemon-reload")
     text = workload.ini(settings(unit, name, transport_url, image_url, cloud))
     workload.write(unit.root / SETTINGS, text, group="nova", mode=0o640)
     workload.write(unit.root / DRIVER_SETTINGS, workload.ini(driver_settings(unit, virt_type)))
