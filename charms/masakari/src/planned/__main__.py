@@ -14,9 +14,9 @@ from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
 from masakari_fencing.pacemaker import cibadmin, remote_nodes, stonith_admin
 
+from planned.drill_actions import SECRETS
 from planned.drilling import Drilling
 from planned.drills import Drill, Drills
-from planned.rehearsal import SECRETS
 from planned.shared import SharedDrill, TakenOverError
 from relations.keystone import Identity
 from segments.cloud import Cloud

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 from planned.draining import Drain
-from planned.rehearsal import drill, show_drill
+from planned.drill_actions import drill, show_drill
 from planned.restoring import Restoring
 from preflight import actions as preflight
 from segments import access

@@ -20,8 +20,8 @@ from fakedrills import IMAGE, DrilledCloud
 from machine import CRM_MON, Machine
 from model import with_config
 from planned import __main__ as program
+from planned.drill_actions import SECRETS
 from planned.drills import DIRECTORY, KEPT, Drill, Drills, Kind
-from planned.rehearsal import SECRETS
 from planned.shared import PROPERTY, SharedDrill, TakenOverError
 
 ONE, TWO = "node1.maas", "node2.maas"
