@@ -3,51 +3,34 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from masakari_fencing.openstack.nova_api import Service
 from masakari_fencing.openstack.rest import Conflict
 from masakari_fencing.records.out_of_service import DRAINED
 
-from planned import moving
+from planned.moving import Mover
 from preflight import survey
 from preflight.findings import counted, enumerated, shortened
 from preflight.places import Ground
 from preflight.rehearsal import Move, Rules, play
 from segments import servers
-from segments.cloud import Cloud, SegmentHost
-from segments.lookup import ActionError, Lookup
+from segments.cloud import SegmentHost
+from segments.lookup import ActionError
 from segments.results import Results, describe_host
 from segments.servers import Server
 
 _POLL = 1.0  # seconds
 
 
-class Drain:
+class Drain(Mover):
     """Moves the instances of a host away while they run.
 
     Nova is told first to place no more there. Masakari is told last, when nothing runs there any
     more: until then a failure of the host is one, and has to be recovered. Each step looks at what
     is so already, so that it can be interrupted anywhere and begun again on any unit.
-
-    Args:
-        cloud: access to the APIs.
-        sleep: waits for so many seconds.
-        clock: seconds, only ever compared with each other.
     """
-
-    def __init__(
-        self,
-        cloud: Cloud,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._cloud = cloud
-        self._lookup = Lookup(cloud)
-        self._sleep = sleep
-        self._clock = clock
 
     def plan(self, name: str) -> Results:
         """What would be moved, and what would stay. Changes nothing.
@@ -127,12 +110,8 @@ class Drain:
             ActionError: some are left; the text names them and what to do.
             ApiError: Nova does not answer.
         """
-        moved = moving.move(
-            self._cloud,
-            lambda: [s for s in servers.on_host(self._cloud, name) if s.uuid not in stay],
-            end,
-            sleep=self._sleep,
-            clock=self._clock,
+        moved = self._move(
+            lambda: [s for s in servers.on_host(self._cloud, name) if s.uuid not in stay], end
         )
         if moved.interrupted:
             raise ActionError(

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from masakari_fencing.openstack.rest import ApiError
 
-from planned import moving
+from planned.moving import Mover
 from preflight import survey
 from preflight.findings import enumerated, shortened
 from preflight.places import Ground, Places
 from segments import servers
-from segments.cloud import Cloud
-from segments.lookup import ActionError, Lookup
+from segments.lookup import ActionError
 from segments.results import Results
 from segments.servers import Server
 
@@ -25,29 +23,13 @@ _DONE = ("done", "completed")
 _WENT_WELL = (*_DONE, "finished", "confirmed")
 
 
-class Restoring:
+class Restoring(Mover):
     """Moves back what was evacuated from a host, and is still where it was evacuated to.
 
     Nova's own record of its moves says which these are: where an instance was moved on since, or
     anything else was done about where it is, it stays. Each step looks at what is so already, so
     that it can be interrupted anywhere and begun again on any unit.
-
-    Args:
-        cloud: access to the APIs.
-        sleep: waits for so many seconds.
-        clock: seconds, only ever compared with each other.
     """
-
-    def __init__(
-        self,
-        cloud: Cloud,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._cloud = cloud
-        self._lookup = Lookup(cloud)
-        self._sleep = sleep
-        self._clock = clock
 
     def plan(self, name: str) -> Results:
         """What would be moved back, and what would stay. Changes nothing.
@@ -97,14 +79,7 @@ class Restoring:
             every = (one for host in hosts for one in servers.on_host(self._cloud, host))
             return [one for one in every if one.uuid in wanted]
 
-        moved = moving.move(
-            self._cloud,
-            elsewhere,
-            self._clock() + timeout,
-            to=name,
-            sleep=self._sleep,
-            clock=self._clock,
-        )
+        moved = self._move(elsewhere, self._clock() + timeout, to=name)
         if moved.interrupted:
             raise ActionError(
                 f"not yet moved back to {name}: {enumerated([*map(str, moved.left)])}; what is"
