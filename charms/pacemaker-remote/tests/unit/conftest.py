@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-
 import charm
 import pytest
 from hypervisor import ARCHIVE, NAME, Daemon, install, make_context
 from hypothesis import settings
-from instance_ha_common.testing import FakeHost, convert_metadata_once, fake_host
+from instance_ha_common.testing import FakeHost, convert_metadata_once, fake_host, keep_inside
 from ops import testing
 from workload.pacemaker_remote import PacemakerRemote
 
@@ -20,17 +17,7 @@ settings.load_profile("charm")
 
 @pytest.fixture(autouse=True)
 def no_processes(monkeypatch):
-    """Nothing in these tests may start a process or ask the network."""
-
-    def forbidden(*args, **kwargs):
-        raise AssertionError(f"a test started a process: {args}")
-
-    monkeypatch.setattr(subprocess, "run", forbidden)
-    monkeypatch.setattr(socket, "gethostname", lambda: "kernel-name")
-    monkeypatch.setattr(socket, "getfqdn", lambda *args: "guess.example")
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "canonical.example", None)]
-    )
+    keep_inside(monkeypatch)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 import pickle
+import socket
 import subprocess
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,19 @@ def convert_metadata_once() -> None:
 
     vars(yaml)["safe_dump"] = safe_dump
     setattr(ops.CharmMeta, "from_yaml", functools.cache(ops.CharmMeta.from_yaml))  # noqa: B010
+
+
+def keep_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a test start no process, and be told the same names whatever the network says."""
+
+    def forbidden(*args: object, **options: object) -> None:
+        raise AssertionError(f"a test started a process: {args}")
+
+    canonical = [(0, 0, 0, "canonical.example", None)]
+    monkeypatch.setattr(subprocess, "run", forbidden)
+    monkeypatch.setattr(socket, "gethostname", lambda: "kernel-name")
+    monkeypatch.setattr(socket, "getfqdn", lambda *args: "guess.example")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: canonical)
 
 
 def make_context(charm: type[ops.CharmBase], **options: Any) -> testing.Context[ops.CharmBase]:
