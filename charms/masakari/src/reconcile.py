@@ -287,7 +287,7 @@ class Workload:
         try:
             if state.leader:
                 _tell_disarmed(self.disarm, result)
-            result.problems += self._configure_cluster(state, machine)
+            result.problems += self._configure_cluster(state, machine, check)
             if not config.allow_recovery_without_fencing:
                 hosts = self.recoveries.hosts
                 found = self.cluster.problems(
@@ -308,10 +308,10 @@ class Workload:
         result.problems += [blocked(text, AGAIN) for text in self.preflight.blocks()]
         result.note = "; ".join(filter(None, (result.note, *self.preflight.notes())))
 
-    def _configure_cluster(self, state: State, machine: str) -> Iterator[Problem]:
+    def _configure_cluster(self, state: State, machine: str, check: bool) -> Iterator[Problem]:
         """Have the cluster configured as it must be, unless a hypervisor is just being fenced."""
         try:
-            self.cluster.record_machine(machine)
+            self.cluster.record_machine(machine, check=check)
             if state.config.kdump_fencing_timeout:
                 self.packages.install_kdump()
             if state.leader:

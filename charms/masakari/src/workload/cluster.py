@@ -112,17 +112,21 @@ class Cluster:
         """
         masakari_fencing.cluster.desired.remove(self._host.runner)
 
-    def record_machine(self, machine: str) -> None:
-        """Tell the cluster which Juju machine this member is on, once.
+    def record_machine(self, machine: str, *, check: bool = False) -> None:
+        """Tell the cluster which Juju machine this member is on.
+
+        What a member is told before the cluster is whole may be gone afterwards: of members that
+        come together, the configuration of one counts.
 
         Args:
             machine: Juju's id of this unit's machine, such as `1/lxd/0`.
+            check: look whether the cluster knows it still.
 
         Raises:
             Postponed: a hypervisor is being fenced.
             PacemakerError: the cluster does not answer.
         """
-        if not machine or self._host.read(_RECORD) == machine:
+        if not machine or (self._host.read(_RECORD) == machine and not check):
             return
         masakari_fencing.cluster.desired.record_machine(self._host.runner, self._member(), machine)
         self._host.write(_RECORD, machine)

@@ -60,8 +60,22 @@ def test_machine_is_recorded_once(ctx: testing.Context, machine: Machine) -> Non
     out = ctx.run(ctx.on.config_changed(), complete())
     assert any("1/lxd/0" in argv for argv in machine.has_run("crm_attribute"))
     machine.forget()
-    ctx.run(ctx.on.config_changed(), out)
+    ctx.run(ctx.on.relation_changed(model.only(out, "ha")), out)
     assert machine.has_run("crm_node") == []
+
+
+@pytest.mark.parametrize(("recorded", "again"), [("1/lxd/0\n", False), ((105, ""), True)])
+def test_a_cluster_that_has_forgotten_the_machine_is_told_again(
+    ctx: testing.Context, machine: Machine, recorded: str | tuple[int, str], again: bool
+) -> None:
+    """As each member runs alone at first, what the one said is gone once they are together."""
+    out = ctx.run(ctx.on.config_changed(), complete())
+    name = machine.host.runner.run(["crm_node", "--name"]).stdout.strip()
+    query = ["crm_attribute", "--node", name, "--name", "juju-machine", "--query"]
+    machine.host.runner.answer(query, recorded)
+    machine.forget()
+    ctx.run(ctx.on.update_status(), out)
+    assert any("--update" in argv for argv in machine.has_run("crm_attribute")) == again
 
 
 def test_another_cluster_is_told_of_the_machine_too(
