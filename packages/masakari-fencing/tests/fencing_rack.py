@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from fencing_fakes import Cluster, Remote
 from masakari_fencing.fence_agent import limit
+from masakari_fencing.fence_agent.comebacks import Comebacks
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 
 NOW = 2_000_000.0
+
+
+class Remembered(Comebacks):
+    """Comebacks without a folder."""
+
+    def __init__(self) -> None:
+        self.begun: dict[str, float] = {}
+
+    def since(self, node: str, now: float) -> float:
+        return self.begun.setdefault(node, now)
+
+    def forget(self, node: str) -> None:
+        self.begun.pop(node, None)
 
 
 class Rack:
@@ -19,6 +33,7 @@ class Rack:
         self.unrecorded: set[str] = set()
         self.silent: set[str] = set()
         self.returned = False
+        self.comebacks = Remembered()
         self.began = self.now = NOW
         self.tried: set[str] = set()
         self.objection: str | None = None
@@ -78,6 +93,7 @@ class Rack:
                 begun=self.began,
                 reachable=self.reachable,
                 returned=lambda address, port: self.returned,
+                comebacks=self.comebacks,
                 objection=self.object,
                 clock=lambda: self.now,
             )

@@ -87,6 +87,25 @@ class Event:
     completed: int
 
 
+class Remembered:
+    """Since when lost nodes answer, as the guard keeps it in files (`comebacks`)."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def since(self, node: str, now: float) -> float:
+        """Return since when a node answers that does now."""
+        from masakari_fencing.fence_agent.comebacks import LOOKS_APART
+
+        begun, last = self._seen.get(node, (now, now))
+        self._seen[node] = (begun if now - last <= LOOKS_APART else now, now)
+        return self._seen[node][0]
+
+    def forget(self, node: str) -> None:
+        """One does not answer."""
+        self._seen.pop(node, None)
+
+
 class Cluster:
     """The cluster, as its majority sees it."""
 
@@ -110,6 +129,7 @@ class Cluster:
         self.cib: Any = None
         self.fencer: Any = None
         """Runs commands for the fence agent."""
+        self.comebacks = Remembered()
 
     # -- membership -------------------------------------------------------------------------
     def changed(self) -> None:
@@ -379,6 +399,7 @@ class Cluster:
                 FencingLimit(max_hosts=0),
                 begun=fencing.begun,
                 returned=lambda *_: self._answers(remote),
+                comebacks=self.comebacks,
                 clock=lambda: self.kernel.now,
             )
         except limit.Spared as error:

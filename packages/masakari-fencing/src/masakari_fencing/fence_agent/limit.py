@@ -6,8 +6,8 @@ counts how many hypervisors are lost at this moment, and refuses above a limit. 
 have limits of their own; which they are the notifiers have written into the cluster.
 
 It does not wait for Pacemaker to notice all of them: it tries to reach the others by itself, so
-that the first request already sees the whole extent. Nothing is kept between two requests; each
-member comes to the same result.
+that the first request already sees the whole extent. Nothing is kept between two requests, but
+since when a lost one answers again (`comebacks`); each member comes to the same result.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
+from masakari_fencing.fence_agent.comebacks import Comebacks
 from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, fenceable, fencing_limit
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit, lost, recorded_fences
 from masakari_fencing.pacemaker.properties import ALLOW, HOLD, until
@@ -39,6 +40,11 @@ RETURNING = 20.0
 """Seconds since it was lost for which a hypervisor that answers is not fenced: the notifiers look
 meanwhile whether it has been running all the time, and take it back (`spared_hosts`)."""
 
+BACK = 60.0
+"""The same for one that was away for longer, since it answers: its nova-compute, which says how
+long it has been running, tries its broker again after up to 30 s."""
+
+_COMEBACKS = Comebacks()
 _prompt = functools.partial(answers, timeout=0.3)
 
 
@@ -54,6 +60,7 @@ def check(
     begun: float = math.inf,
     reachable: Reachable = answers,
     returned: Reachable = _prompt,
+    comebacks: Comebacks = _COMEBACKS,
     objection: Callable[[list[str], str], str | None] = witnesses.objection,
     clock: Callable[[], float] = time.time,
 ) -> str | None:
@@ -66,6 +73,7 @@ def check(
         begun: since when it is being fenced, in seconds since the epoch.
         reachable: whether a daemon answers at an address and port.
         returned: whether the hypervisor's does, which is mostly dead.
+        comebacks: remembers since when it does.
         objection: why the other hypervisors object, if they do.
         clock: seconds since the epoch.
 
@@ -94,7 +102,10 @@ def check(
     # What runs on one that is cut off from its storage can never go on: it has to be started anew.
     cut_off = storage_fences.counts(cib, target)
     if not cut_off:
-        _heed_return(status, cib, target, begun, returned, clock())
+        if _in_touch(status, cib, target, begun):
+            raise Spared("the cluster is in touch with it again")
+        there = not status.works(target) and returned(*known.get(target, (target, PORT)))
+        _heed_return(status, target, comebacks, clock(), there=there)
     disputable = limit.matrix and not cut_off and not status.works(target)
     if disputable and (text := objection(others_of(known, target), target)):
         return text
@@ -121,23 +132,21 @@ def check(
 
 
 def _heed_return(
-    status: crm_mon.Status,
-    cib: ET.Element,
-    target: str,
-    begun: float,
-    returned: Reachable,
-    now: float,
+    status: crm_mon.Status, target: str, comebacks: Comebacks, now: float, *, there: bool
 ) -> None:
-    """Refuse one that is back.
+    """Refuse one that has not been back for long.
 
     Raises:
-        Spared: it is.
+        Spared: it has not.
     """
-    if _in_touch(status, cib, target, begun):
-        raise Spared("the cluster is in touch with it again")
-    lately = not status.works(target) and now - (status.lost_at(target) or 0.0) < RETURNING
-    if lately and returned(*addresses(cib).get(target, (target, PORT))):
+    if not there:
+        comebacks.forget(target)
+        return
+    lost, back = status.lost_at(target) or 0.0, comebacks.since(target, now)
+    if now - lost < RETURNING:
         raise Spared("it was lost a moment ago, and answers again")
+    if not status.asked_for(target) and back - lost > RETURNING and now - back < BACK:
+        raise Spared("it answers again, after it was lost for long")
 
 
 def _in_touch(status: crm_mon.Status, cib: ET.Element, node: str, begun: float) -> bool:
