@@ -83,9 +83,14 @@ def test_the_reason_and_its_cure(
     assert f"see that {HOST} is off, and say so: confirm-host-dead host={HOST}" in found[1]
 
 
-def test_not_before_a_minute(lost: Lost) -> None:
+def test_the_operators_word_is_not_asked_for_before_a_minute(lost: Lost) -> None:
+    """The next attempt may succeed; but what is wrong is no secret until then."""
     lost.remote.events = [("reboot", "failed", NOW - 59)]
-    assert lost.explained() is None
+    found = lost.explained()
+    assert found is not None
+    reason, cure = found
+    assert reason == "fencing it failed: its power controller does not answer MAAS (power error)"
+    assert cure == "repair its power controller (BMC), or the network to it"
 
 
 def test_the_minute_begins_with_the_loss(lost: Lost) -> None:
@@ -100,6 +105,10 @@ def test_the_minute_begins_with_the_loss(lost: Lost) -> None:
 def test_failures_from_before_its_last_connection_do_not_count(lost: Lost) -> None:
     lost.remote.connected = NOW - 30
     lost.remote.start_failed = NOW - 75
+    found = lost.explained()
+    assert found is not None
+    assert found[0].startswith("fencing it failed: ")
+    lost.remote.connected = NOW - 1
     assert lost.explained() is None
 
 
@@ -114,6 +123,10 @@ def test_failures_of_an_earlier_loss_do_not_count(lost: Lost) -> None:
 
 def test_failures_before_a_success_do_not_count(lost: Lost) -> None:
     lost.remote.events.insert(1, ("reboot", "success", NOW - 10))
+    found = lost.explained()
+    assert found is not None
+    assert found[0].startswith("fencing it failed: ")  # two seconds ago
+    lost.remote.events = lost.remote.events[1:]
     assert lost.explained() is None
 
 

@@ -47,12 +47,11 @@ SPARED = "fix its network, and it is taken back automatically; if it is dead, ru
 SPARED += "if neither helps, " + CREDENTIALS
 
 WAITING = "is waiting to be fenced"
-FAILED = "fencing it failed"
 UNKNOWN = "in a failover segment, but not a node of the cluster: its failure would go unnoticed"
 JOIN = "deploy pacemaker-remote on it, or name it in the segment as `crm_mon -1` does"
 ENABLED = "enable its segment, or put it into one; to have it fenced all the same: "
 ENABLED += "stonith_admin --reboot {}, on a masakari unit"
-_UNFENCED = (WAITING, FAILED, unfenced.LOST)
+_UNFENCED = (WAITING, unfenced.FAILED, unfenced.LOST)
 
 
 @dataclass(frozen=True, order=True)
@@ -300,7 +299,7 @@ def _node_problems(
         and latest.status == "failed"
         and not _returned(runner, latest)
     ):
-        problems.append(Problem(node.name, FAILED, CREDENTIALS))
+        problems.append(Problem(node.name, unfenced.FAILED, CREDENTIALS))
     return problems
 
 

@@ -1,4 +1,4 @@
-"""Why a lost hypervisor has not been fenced for a minute or more, and what to do about it."""
+"""Why a lost hypervisor has not been fenced at the first attempt, and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ PATIENCE = 60.0
 """Seconds since the host was lost after which the operator's word is asked for. Until then a
 repeated attempt may succeed."""
 
+FAILED = "fencing it failed"
 LOST = "lost, and fencing it has failed since"
-"""The problem's text begins with this."""
+"""The problem's text begins with one of these."""
 
 CONFIRM = "{0}; or see that {1} is off, and say so: confirm-host-dead host={1}"
 """What ends it, without a power controller, too."""
@@ -49,11 +50,13 @@ def explain(
         PacemakerError: the cluster does not answer.
     """
     since = _failing_since(runner, status, node)
-    if device is None or since is None or now - since < PATIENCE:
+    if device is None or since is None:
         return None
     reason, cure = _cause(node, device, maas)
     if not reason:
         return None
+    if now - since < PATIENCE:
+        return f"{FAILED}: {reason}", cure
     moment = time.strftime("%H:%M:%SZ", time.gmtime(since))
     return f"{LOST} {moment}: {reason}", CONFIRM.format(cure, node)
 
