@@ -20,6 +20,10 @@ from simulation.world import Hypervisor, Unit, World
 ATTEMPTS = 10
 """`stonith-max-attempts`: after so many failures Pacemaker waits for something else to happen."""
 
+PATIENCE = 11.0
+"""Seconds after the last attempt in which the notifiers leave it at that (`unfenced_hosts`), and a
+look."""
+
 MONITOR = (1.0, 6.0)
 """Seconds in which a loss is noticed: `remote-monitor-interval` 1 s and timeouts of 5 s."""
 
@@ -383,6 +387,9 @@ class Cluster:
             mine = fencing.client.startswith("pacemaker-controld")
             if remote.unclean and mine and remote.attempts < ATTEMPTS:
                 self.kernel.after(2.0, lambda: self._again(remote))
+            else:
+                # From here on time alone makes the notifiers act, which look seldom at what is quiet.
+                self.kernel.after(PATIENCE, self.changed)
         self.changed()
         for done in fencing.done:
             done(works)

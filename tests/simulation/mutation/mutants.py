@@ -228,7 +228,7 @@ MUTANTS = (
         Edit(
             "fence_agent.limit", "_in_touch", "return status.works(node) and", "return False and"
         ),
-        Edit("fence_agent.limit", "_heed_return", "if lately and", "if False and"),
+        Edit("fence_agent.limit", "_heed_return", "if not there:", "if True:"),
     ),
     Mutant(
         "a fence still counts after which nova-compute reported, until it was silent again",
