@@ -388,7 +388,7 @@ class Cluster:
             if remote.unclean and mine and remote.attempts < ATTEMPTS:
                 self.kernel.after(2.0, lambda: self._again(remote))
             else:
-                # From here on time alone makes the notifiers act, which look seldom at what is quiet.
+                # Time alone makes the notifiers act now, which look seldom at what is quiet.
                 self.kernel.after(PATIENCE, self.changed)
         self.changed()
         for done in fencing.done:
