@@ -25,6 +25,7 @@ from masakari_fencing.ceph.hypervisors import UnknownError
 from masakari_fencing.ceph.monitors import CephError
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.fence_agent import kdump, limit, storage
+from masakari_fencing.fence_agent.turns import Turn
 from masakari_fencing.maas import access
 from masakari_fencing.maas.client import Maas, MaasError, Machine
 from masakari_fencing.pacemaker import cibadmin, fencing_limit, tools
@@ -133,6 +134,7 @@ class Agent:
         self._listen = listen
         self._begun = time.time()
         self._looked = 0.0
+        self._turn = Turn(runner)
 
     def run(self, action: str) -> int:
         """Carry an action out.
@@ -149,11 +151,14 @@ class Agent:
         if action in ("monitor", "validate-all"):
             self._guard()
             return 0
-        if action in ("off", "reboot"):
-            self._pass(self._node())
-        if seconds := self._number("kdump"):
-            return self._await_kdump(action, seconds)
-        return self._fence(action)
+        try:
+            if action in ("off", "reboot"):
+                self._pass(self._node())
+            if seconds := self._number("kdump"):
+                return self._await_kdump(action, seconds)
+            return self._fence(action)
+        finally:
+            self._turn.give_back()
 
     def _fence(self, action: str) -> int:
         """Switch the power, and cut the node off from its storage, as far as that is its work."""
@@ -246,7 +251,9 @@ class Agent:
     def _pass(self, node: str) -> None:
         """Let a fencing through, or not."""
         try:
-            reason = self._check(self._runner, node, self._guard(), begun=self._begun)
+            reason = self._check(
+                self._runner, node, self._guard(), begun=self._begun, turn=self._turn
+            )
         except limit.Spared as error:
             raise AgentError(f"not fencing {node}: {error}") from None
         if reason is not None:

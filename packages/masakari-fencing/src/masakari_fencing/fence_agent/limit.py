@@ -21,6 +21,7 @@ from collections.abc import Callable
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
 from masakari_fencing.fence_agent.comebacks import Comebacks
+from masakari_fencing.fence_agent.turns import TakenError, Turn
 from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, fenceable, fencing_limit
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit, lost, recorded_fences
 from masakari_fencing.pacemaker.properties import ALLOW, HOLD, until
@@ -58,6 +59,7 @@ def check(
     limit: FencingLimit,
     *,
     begun: float = math.inf,
+    turn: Turn | None = None,
     reachable: Reachable = answers,
     returned: Reachable = _prompt,
     comebacks: Comebacks = _COMEBACKS,
@@ -71,6 +73,7 @@ def check(
         target: the hypervisor.
         limit: how many may be lost.
         begun: since when it is being fenced, in seconds since the epoch.
+        turn: taken where two members might switch off each other's machine.
         reachable: whether a daemon answers at an address and port.
         returned: whether the hypervisor's does, which is mostly dead.
         comebacks: remembers since when it does.
@@ -97,6 +100,7 @@ def check(
     if until(cib, f"{HOLD}{target}") > clock():
         raise Spared("it is being readmitted")
     if until(cib, ALLOW) > clock():
+        _in_turn(turn, status, cib, target)
         return None
     known = addresses(cib)
     # What runs on one that is cut off from its storage can never go on: it has to be started anew.
@@ -128,7 +132,24 @@ def check(
         window=limit.window,
         now=clock(),
     )
-    return fencing_limit.exceeded(limit, total, gone, domains, target, recovered)
+    text = fencing_limit.exceeded(limit, total, gone, domains, target, recovered)
+    if text is None:
+        _in_turn(turn, status, cib, target)
+    return text
+
+
+def _in_turn(turn: Turn | None, status: crm_mon.Status, cib: ET.Element, target: str) -> None:
+    """Take the turn, if there is one, and it is needed.
+
+    Raises:
+        Spared: another has it.
+        PacemakerError: the cluster does not answer.
+    """
+    try:
+        if turn is not None:
+            turn.take(status, cib, target)
+    except TakenError:
+        raise Spared("another host that carries a member of the cluster is being fenced") from None
 
 
 def _heed_return(

@@ -32,9 +32,6 @@ PREFIX = "masakari-fencing-recovery-"
 VERSION = 1
 """Of the record's content; one of a later version is left alone."""
 
-EXISTS = 108
-"""Exit code of Pacemaker's tools for something that exists already (crm_exit_t, CRM_EX_EXISTS)."""
-
 
 class Superseded(Exception):  # noqa: N818 - a state, not an accident
     """Somebody else has changed the record: what was about to be done must not be done."""
@@ -125,7 +122,7 @@ class Records:
         # Whatever it says, it may have been done: an answer can be lost.
         if self.read(record.host) == record:
             return True
-        if answer.returncode != EXISTS:
+        if answer.returncode != tools.EXISTS:
             tools.output(argv, answer)
         return False
 

@@ -1,0 +1,172 @@
+"""Two members do not switch off each other's machine at the same time."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from fencing_fakes import Cluster, Remote
+from fencing_rack import NOW
+from masakari_fencing.fence_agent import limit
+from masakari_fencing.fence_agent.turns import LASTS, TURN, TakenError, Turn
+from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
+from masakari_fencing.pacemaker.fencing_limit import FencingLimit
+from masakari_fencing.pacemaker.tools import PacemakerError
+
+HOSTS = {"hv1": "1", "hv2": "2", "hv3": "3", "hv4": "4"}
+MEMBERS = {"juju-1-lxd-0": "1/lxd/0", "juju-2-lxd-0": "2/lxd/0", "juju-3-lxd-0": "3/lxd/0"}
+
+
+class Bench:
+    """Four hypervisors, of which three carry a member, and the cluster's configuration."""
+
+    def __init__(self, *lost: str) -> None:
+        self.cluster = Cluster([Remote(name, unclean=name in lost) for name in HOSTS])
+        self.end = ""
+        runner = self.cluster.runner
+        runner.on("cibadmin --query", lambda _: self.cib())
+        runner.on("cibadmin --create", self._create)
+        runner.on("cibadmin --delete --xpath", self._delete)
+
+    def cib(self) -> str:
+        nodes = "".join(
+            f'<node uname="{name}"><instance_attributes>'
+            f'<nvpair name="juju-machine" value="{machine}"/></instance_attributes></node>'
+            for name, machine in {**HOSTS, **MEMBERS}.items()
+        )
+        pair = f'<x><nvpair name="{TURN}" value="{self.end}"/></x>' if self.end else ""
+        states = "".join(
+            f'<node_state remote_node="true" uname="{name}" node_fenced="0"/>' for name in HOSTS
+        )
+        return (
+            f"<cib><configuration><crm_config>{pair}</crm_config><nodes>{nodes}</nodes>"
+            f"</configuration><status>{states}</status></cib>"
+        )
+
+    def _create(self, argv: list[str]) -> str | int:
+        if self.end:
+            return tools.EXISTS
+        own = ET.fromstring(str(self.cluster.runner.inputs[-1]))  # noqa: S314
+        assert own.get("id") == TURN
+        self.end = own[0].get("value", "")
+        return ""
+
+    def _delete(self, argv: list[str]) -> str:
+        if f"@value='{self.end}'" in argv[-1]:
+            self.end = ""
+        return ""
+
+    def turn(self, target: str, member: str = "juju-2-lxd-0", now: float = NOW) -> Turn:
+        """The turn of a fence that a member carries out; it is taken where it is needed."""
+        runner = self.cluster.runner
+        runner.on("crm_node --name", member)
+        turn = Turn(runner, clock=lambda: now)
+        turn.take(crm_mon.status(runner), cibadmin.cib(runner), target)
+        return turn
+
+
+def test_one_at_a_time_where_each_could_kill_the_other() -> None:
+    bench = Bench("hv2", "hv3")
+    first = bench.turn("hv3", "juju-2-lxd-0")
+    with pytest.raises(TakenError):
+        bench.turn("hv2", "juju-3-lxd-0")
+    first.give_back()
+    assert bench.end == ""
+    bench.turn("hv2", "juju-3-lxd-0")
+    assert bench.end
+
+
+def test_both_look_before_one_of_them_takes_it() -> None:
+    bench = Bench("hv2", "hv3")
+    seen = bench.cib()
+    bench.turn("hv3", "juju-2-lxd-0")
+    bench.cluster.runner.on("cibadmin --query", seen)
+    with pytest.raises(TakenError):
+        bench.turn("hv2", "juju-3-lxd-0")
+
+
+@pytest.mark.parametrize(
+    ("lost", "target", "member"),
+    [
+        (["hv3"], "hv3", "juju-2-lxd-0"),
+        (["hv2", "hv3"], "hv3", "juju-1-lxd-0"),
+        (["hv2", "hv4"], "hv4", "juju-2-lxd-0"),
+        (["hv2", "hv3"], "hv1", "juju-2-lxd-0"),
+    ],
+    ids=["only one", "its own host is well", "no member there", "not lost"],
+)
+def test_usually_nobody_needs_it(lost: list[str], target: str, member: str) -> None:
+    bench = Bench(*lost)
+    bench.turn(target, member).give_back()
+    assert not bench.cluster.runner.ran("cibadmin --create")
+    assert not bench.cluster.runner.ran("cibadmin --delete")
+
+
+def test_a_member_that_is_dead_kills_nobody() -> None:
+    bench = Bench("hv2", "hv3")
+    bench.cluster.gone = ("juju-3-lxd-0",)
+    bench.turn("hv3")
+    assert bench.end == ""
+
+
+def test_the_turn_of_one_that_died_ends_by_itself() -> None:
+    bench = Bench("hv2", "hv3")
+    bench.turn("hv3", "juju-2-lxd-0")
+    with pytest.raises(TakenError):
+        bench.turn("hv2", "juju-3-lxd-0", NOW + LASTS - 1)
+    late = bench.turn("hv2", "juju-3-lxd-0", NOW + LASTS + 1)
+    assert float(bench.end) > NOW + LASTS + 1
+    late.give_back()
+    assert bench.end == ""
+
+
+def test_nobody_gives_back_what_another_has_now() -> None:
+    bench = Bench("hv2", "hv3")
+    slow = bench.turn("hv3", "juju-2-lxd-0")
+    bench.turn("hv2", "juju-3-lxd-0", NOW + LASTS + 1)
+    slow.give_back()
+    assert bench.end
+
+
+def test_it_is_taken_once_by_one_that_looks_again() -> None:
+    bench = Bench("hv2", "hv3")
+    turn = bench.turn("hv3")
+    runner = bench.cluster.runner
+    turn.take(crm_mon.status(runner), cibadmin.cib(runner), "hv3")
+    assert len(runner.ran("cibadmin --create")) == 1
+
+
+def test_a_cluster_that_does_not_take_it_is_told_of() -> None:
+    bench = Bench("hv2", "hv3")
+    bench.cluster.runner.on("cibadmin --create", 102)
+    with pytest.raises(PacemakerError):
+        bench.turn("hv3")
+
+
+def test_a_cluster_that_does_not_answer_in_the_end_does_no_harm() -> None:
+    bench = Bench("hv2", "hv3")
+    turn = bench.turn("hv3")
+    bench.cluster.runner.on("cibadmin --delete", 102)
+    turn.give_back()
+
+
+@pytest.mark.parametrize("lifted", [False, True])
+def test_the_guard_spares_one_whose_turn_it_is_not(lifted: bool) -> None:
+    bench = Bench("hv2", "hv3")
+    bench.turn("hv3", "juju-2-lxd-0")
+    other = bench.cib()
+    if lifted:
+        allow = f'<nvpair name="{limit.ALLOW}" value="{NOW + 60}"/>'
+        other = other.replace("<x>", f"<x>{allow}")
+    bench.cluster.runner.on("cibadmin --query", other)
+    bench.cluster.runner.on("crm_node --name", "juju-3-lxd-0")
+    with pytest.raises(limit.Spared, match="that carries a member"):
+        limit.check(
+            bench.cluster.runner,
+            "hv2",
+            FencingLimit(max_hosts=2),
+            turn=Turn(bench.cluster.runner, clock=lambda: NOW),
+            reachable=lambda *_: True,
+            returned=lambda *_: False,
+            clock=lambda: NOW,
+        )
