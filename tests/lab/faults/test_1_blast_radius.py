@@ -70,8 +70,8 @@ def test_a_dead_switch_isolates_the_members_too(trial: Trial) -> None:
         assert not trial.switched_off()
         for host in hosts:
             trial.faults.restore(trial.machine(host))
-        # Together again, they have all lost every hypervisor, which is more than the limit; or some
-        # alone, where the others' failures have expired meanwhile. All of them answer again.
+        # Together again, they have lost every hypervisor, which is more than the limit; or only
+        # some, where the failures of others have expired meanwhile. All of them answer again.
         trial.await_no_power_cut(LONG)
         trial.demo.console.run_action("masakari/leader", "readmit-hosts")
         trial.settle()
