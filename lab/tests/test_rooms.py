@@ -8,7 +8,7 @@ import pytest
 
 LAB = Path(__file__).resolve().parents[1]
 ROOT = LAB / "jujulab"
-BASE = {"errors", "files", "host", "progress", "waiting"}
+BASE = {"errors", "files", "host", "progress", "tables", "waiting"}
 """Modules that lie below all rooms."""
 
 BELOW = {

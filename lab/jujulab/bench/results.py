@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jujulab.files import replace_text
+from jujulab.tables import framed
 
 OURS, UPSTREAM, FLOOR = "ours", "upstream", "floor"
 """With whose configuration, or by hand (see `floor`)."""
@@ -173,21 +174,9 @@ def table(
                 cells = ["-" if ratio is None else f"{ratio:.1f} times" for ratio in ratios]
                 blank = [""] * (len(COLUMNS) - len(ratios))
                 rows.append([title, what, "", *blank, *cells, ""])
-    return _markdown(rows)
+    return "\n".join(framed(rows))
 
 
 def _load(runs: Iterable[Run]) -> str:
     spread = Spread.of([run.load for run in runs])
     return "" if spread is None else str(spread)
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
-    lines = [
-        "| "
-        + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        + " |"
-        for row in rows
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)

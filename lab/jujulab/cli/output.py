@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jujulab.juju.gnuflag import Flag
+from jujulab.tables import aligned
 
 
 def format_flag(default: str, *choices: str) -> Flag:
@@ -48,14 +49,9 @@ def emit(value: Any, kind: str) -> None:
 
 def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Return rows, a heading first, in columns two blanks apart; some are aligned to the right."""
-    lines = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ""
-    for line in lines:
-        cells = [
-            cell.rjust(widths[column]) if column in right else cell.ljust(widths[column])
-            for column, cell in enumerate(line)
-        ]
-        cells[-1] = line[-1]
-        text += "  ".join(cells) + "\n"
-    return text
+    lines = [list(row) for row in rows]
+    cells = aligned(lines, right)
+    return "".join(
+        "  ".join([*padded[:-1], line[-1]]) + "\n"
+        for padded, line in zip(cells, lines, strict=True)
+    )

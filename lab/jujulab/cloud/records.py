@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jujulab.cloud.connection import Cloud
+from jujulab.tables import framed
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,6 @@ def segment_hosts(cloud: Cloud) -> list[dict[str, Any]]:
 
 def read(cloud: Cloud, prefix: str) -> Records:
     """Ask for the lists, of servers with names that begin so."""
-    # The first version that tells whether a server is locked.
-    path = "/servers/detail?all_tenants=1"
-    servers = cloud.get("compute", path, microversion="2.9")["servers"]
     return Records(
         {h["name"]: SegmentHost(h["reserved"], h["on_maintenance"]) for h in segment_hosts(cloud)},
         {
@@ -74,7 +72,7 @@ def read(cloud: Cloud, prefix: str) -> Records:
                 s["OS-EXT-STS:task_state"],
                 s["locked"],
             )
-            for s in servers
+            for s in cloud.servers()
             if s["name"].startswith(prefix)
         },
     )
@@ -82,29 +80,25 @@ def read(cloud: Cloud, prefix: str) -> Records:
 
 def render(records: Records) -> str:
     """Return the lists as the tables of the command-line clients."""
-    tables = [
-        _table(
-            ("name", "reserved", "on_maintenance"),
-            ((n, h.reserved, h.on_maintenance) for n, h in sorted(records.hosts.items())),
-        ),
-        _table(
-            ("Host", "Status", "State"),
-            ((n, s.status, s.state) for n, s in sorted(records.services.items())),
-        ),
-        _table(
-            ("Name", "Host", "Status"),
-            ((n, s.host, s.status) for n, s in sorted(records.servers.items())),
-        ),
-    ]
-    return "\n".join(tables)
+    hosts, services, servers = records.hosts, records.services, records.servers
+    return "\n".join(
+        (
+            _table(
+                ("name", "reserved", "on_maintenance"),
+                ((n, h.reserved, h.on_maintenance) for n, h in hosts.items()),
+            ),
+            _table(
+                ("Host", "Status", "State"),
+                ((n, s.status, s.state) for n, s in services.items()),
+            ),
+            _table(
+                ("Name", "Host", "Status"),
+                ((n, s.host, s.status) for n, s in servers.items()),
+            ),
+        )
+    )
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    lines = [head, *(tuple(str(cell) for cell in row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
-    text = [
-        "| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |"
-        for line in lines
-    ]
-    return "\n".join([rule, text[0], rule, *text[1:], rule])
+    lines = framed([head, *sorted(rows)], "+")
+    return "\n".join([lines[1], *lines, lines[1]])

@@ -24,6 +24,7 @@ from jujulab.maas.power import PowerController, Settings
 from jujulab.maas.server import credentials_file, url
 from jujulab.machines.addresses import DEFAULT_SPACE, SPACES
 from jujulab.machines.lab import Lab, Machine, require_root
+from jujulab.tables import aligned
 from jujulab.trials.faults import Faults
 
 DELAYS = {
@@ -140,9 +141,8 @@ def _machines(lab: Lab, arguments: argparse.Namespace) -> None:
             (row["id"], row["fqdn"], row["power"], row["addresses"][DEFAULT_SPACE],
              ", ".join(remarks))
         )  # fmt: skip
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    for line in lines:
-        print("  ".join(map(str.ljust, line, widths)).rstrip())
+    for cells in aligned(lines):
+        print("  ".join(cells).rstrip())
 
 
 def _describe(power: PowerController, machine: Machine) -> dict[str, Any]:

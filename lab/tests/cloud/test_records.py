@@ -15,12 +15,13 @@ class Cloud:
     def get(self, service: str, path: str, **options: Any) -> Any:
         if path == "/segments":
             return {"segments": [{"uuid": "s1"}]}
-        if path == "/segments/s1/hosts":
-            host = {"name": ONE, "reserved": False, "on_maintenance": True}
-            return {"hosts": [{"name": TWO, "reserved": True, "on_maintenance": False}, host]}
+        host = {"name": ONE, "reserved": False, "on_maintenance": True}
+        return {"hosts": [{"name": TWO, "reserved": True, "on_maintenance": False}, host]}
+
+    def servers(self) -> list[dict[str, Any]]:
         guest = {"status": "ACTIVE", "OS-EXT-SRV-ATTR:host": TWO, "OS-EXT-STS:task_state": None}
         names = ("trial-1", "other")
-        return {"servers": [{"name": name, "locked": True, **guest} for name in names]}
+        return [{"name": name, "locked": True, **guest} for name in names]
 
     def compute_services(self) -> list[dict[str, Any]]:
         up = {"host": TWO, "status": "enabled", "state": "up", "forced_down": False}
