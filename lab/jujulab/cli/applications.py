@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from jujulab.cli.command import CommandError, Invocation, command, key_values, say, split_list
+from jujulab.cli.command import CommandError, Invocation, command, say, split_list
 from jujulab.cli.output import emit, format_flag
-from jujulab.juju.gnuflag import Flag, UsageError
+from jujulab.juju.gnuflag import Flag, UsageError, key_values
 from jujulab.juju.names import JUJU4
 
 _FORCE = Flag("force", kind="bool")
@@ -269,16 +269,8 @@ def config(call: Invocation) -> None:
     emit(info["settings"][words[0]].get("value", ""), call.flags["format"] or "smart")
 
 
-@command(
-    "resolved",
-    "[<unit> ...]",
-    Flag("all", kind="bool"),
-    aliases=("resolve",),
-)
+@command("resolved", "<unit> ...", aliases=("resolve",))
 def resolved(call: Invocation) -> None:
     """Mark unit errors resolved and re-execute failed hooks."""
-    if bool(call.args) == call.flags["all"]:
-        raise UsageError(
-            "specify units, or --all" if not call.args else "specifying units with --all"
-        )
-    call.client.call("resolve", names=call.args, everything=call.flags["all"])
+    call.expect(1, None, "unit")
+    call.client.call("resolve", names=call.args)

@@ -43,19 +43,13 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Command:
-    """One command.
-
-    Attributes:
-        usage: Its arguments, for its help.
-        interspersed: Whether flags may follow arguments.
-    """
+    """One command; `usage` are its arguments, for its help."""
 
     name: str
     run: Callable[[Invocation], int | None]
     usage: str
     summary: str
     flags: tuple[Flag, ...]
-    interspersed: bool = True
 
 
 COMMANDS: dict[str, Command] = {}
@@ -68,7 +62,6 @@ def command(
     *flags: Flag,
     aliases: tuple[str, ...] = (),
     model: bool = True,
-    interspersed: bool = True,
 ) -> Callable[[Callable[[Invocation], int | None]], Callable[[Invocation], int | None]]:
     """Declare a function to be a command; its docstring is the command's summary.
 
@@ -78,7 +71,6 @@ def command(
         *flags: Its flags.
         aliases: Other names.
         model: Whether the command takes ``-m``.
-        interspersed: Whether flags may follow arguments.
     """
 
     def register(
@@ -86,7 +78,7 @@ def command(
     ) -> Callable[[Invocation], int | None]:
         every = (*flags, MODEL_FLAG) if model else flags
         summary = (function.__doc__ or "").strip().splitlines()[0]
-        COMMANDS[name] = Command(name, function, usage, summary, every, interspersed)
+        COMMANDS[name] = Command(name, function, usage, summary, every)
         for alias in aliases:
             ALIASES[alias] = name
         return function
@@ -109,14 +101,3 @@ def say(text: str) -> None:
 def split_list(values: list[str]) -> list[str]:
     """Return the parts of flags that take lists with commas and may be repeated."""
     return [part for value in values for part in value.split(",") if part]
-
-
-def key_values(words: list[str]) -> dict[str, str]:
-    """Return ``key=value`` arguments as a dict, or raise UsageError."""
-    pairs = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise UsageError(f'expected "key=value", got "{word}"')
-        pairs[key] = value
-    return pairs

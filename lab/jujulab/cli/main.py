@@ -41,10 +41,10 @@ def main(argv: Sequence[str]) -> int:
         text = f'juju: "{argv[0]}" is not a juju command, or the lab does not have it'
         return _complain(f'{text}. See "juju --help".', 2)
     command = COMMANDS[name]
-    if any(word in ("--help", "-h") for word in _before_dashes(argv[1:])) and command.interspersed:
+    if any(word in ("--help", "-h") for word in _before_dashes(argv[1:])):
         return _help([name])
     try:
-        flags, arguments = parse(command.flags, argv[1:], interspersed=command.interspersed)
+        flags, arguments = parse(command.flags, argv[1:])
         if flags.get("model") or os.environ.get("JUJU_MODEL"):
             check_model(flags.get("model") or os.environ["JUJU_MODEL"])
         return command.run(Invocation(flags, arguments)) or 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jujulab.cli.command import CommandError, Invocation, command, key_values, split_list
+from jujulab.cli.command import CommandError, Invocation, command, split_list
 from jujulab.cli.output import emit, format_flag, table
-from jujulab.juju.gnuflag import Flag, UsageError
+from jujulab.juju.gnuflag import Flag, UsageError, key_values
 from jujulab.juju.names import VERSION
 
 

@@ -77,12 +77,10 @@ def _set(params: dict[str, Any], path: list[str], value: Any) -> None:
 
 @command(
     "exec",
-    "[--unit <unit>[,...] | --machine <machine>[,...] | --application <app>[,...] | --all] "
-    "-- <command>",
+    "[--unit <unit>[,...] | --machine <machine>[,...] | --application <app>[,...]] -- <command>",
     Flag("unit", short="u", kind="list"),
     Flag("machine", kind="list"),
     Flag("application", short="a", kind="list"),
-    Flag("all", kind="bool"),
     _FORMAT,
     _WAIT,
     _BACKGROUND,
@@ -93,13 +91,9 @@ def exec_(call: Invocation) -> int:
         raise UsageError("no commands specified")
     apps = split_list(call.flags["application"])
     targets = split_list(call.flags["unit"] + call.flags["machine"])
-    if not (apps or targets or call.flags["all"]):
-        raise UsageError(
-            "You must specify a target with --all, --machine, --application or --unit"
-        )
-    if call.flags["all"] and (apps or targets):
-        raise UsageError("You cannot specify --all and individual machines, applications or units")
-    targets += call.client.call("receivers", apps=apps, everywhere=call.flags["all"])
+    if not (apps or targets):
+        raise UsageError("You must specify a target with --machine, --application or --unit")
+    targets += call.client.call("receivers", apps=apps)
     if not targets:
         raise CommandError("no targets found")
     line = call.args[0] if len(call.args) == 1 else shlex.join(call.args)

@@ -6,8 +6,8 @@ import base64
 import binascii
 from pathlib import Path
 
-from jujulab.cli.command import CommandError, Invocation, command, key_values, split_list
-from jujulab.juju.gnuflag import Flag
+from jujulab.cli.command import CommandError, Invocation, command, split_list
+from jujulab.juju.gnuflag import Flag, key_values
 
 
 def _content(words: list[str]) -> dict[str, str]:

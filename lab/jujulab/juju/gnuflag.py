@@ -64,12 +64,8 @@ def dashed(name: str) -> str:
     return f"-{name}" if len(name) == 1 else f"--{name}"
 
 
-def parse(
-    flags: Iterable[Flag], argv: Sequence[str], *, interspersed: bool = True
-) -> tuple[dict[str, Any], list[str]]:
+def parse(flags: Iterable[Flag], argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Split a command line, without the command's name, into the flags' values and the arguments.
-
-    Flags may follow arguments where they are `interspersed`.
 
     Raises:
         UsageError: A flag is unknown, or lacks its value, or has one that does not fit.
@@ -84,8 +80,6 @@ def parse(
             return values, arguments + rest
         if not word.startswith("-") or word == "-":
             arguments.append(word)
-            if not interspersed:
-                return values, arguments + rest
             continue
         flag, text = _match(known, word)
         if text is None:
@@ -117,3 +111,14 @@ def _store(values: dict[str, Any], flag: Flag, text: str) -> None:
         values[flag.name] = [*values[flag.name], flag.convert(text)]
     else:
         values[flag.name] = flag.convert(text)
+
+
+def key_values(words: Iterable[str]) -> dict[str, str]:
+    """Return ``key=value`` arguments as a dict, or raise UsageError."""
+    pairs = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f'expected "key=value", got "{word}"')
+        pairs[key] = value
+    return pairs

@@ -46,14 +46,6 @@ def test_a_value_may_stick_to_a_letter() -> None:
     assert parse(FLAGS, ["-n3"])[0]["num-units"] == 3
 
 
-def test_without_mixing_the_first_argument_ends_the_flags() -> None:
-    assert parse(FLAGS, ["--app", "host", "ls", "-l"], interspersed=False)[1] == [
-        "host",
-        "ls",
-        "-l",
-    ]
-
-
 @pytest.mark.parametrize(
     ("words", "text"),
     [

@@ -74,11 +74,9 @@ class Changing(Calls):
                 model.state.config.pop(name, None)
             model.state.config.update(typed)
 
-    def resolve(self, *, names: list[str], everything: bool) -> None:
+    def resolve(self, *, names: list[str]) -> None:
         """Retry failed hooks at once."""
         with self._changing() as model:
-            if everything:
-                names = sorted_names(u.name for u in model.state.units.values() if u.failure)
             for name in names:
                 unit = model.unit(name)
                 if unit.failure is None:

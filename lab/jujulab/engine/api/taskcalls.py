@@ -8,7 +8,6 @@ from jujulab.engine.api import entities
 from jujulab.engine.api.calls import Calls
 from jujulab.engine.model import tasks
 from jujulab.juju.errors import NotFoundError
-from jujulab.juju.names import sorted_names
 
 
 class TaskCalls(Calls):
@@ -36,14 +35,12 @@ class TaskCalls(Calls):
         self.flush()
         return result
 
-    def receivers(self, *, apps: list[str], everywhere: bool) -> list[str]:
-        """Return the units of applications, or all machines."""
+    def receivers(self, *, apps: list[str]) -> list[str]:
+        """Return the units of applications."""
         model = self.model
         with model.lock:
             for name in apps:
                 model.application(name)
-            if everywhere:
-                return sorted_names(model.state.machines)
             return [unit.name for name in apps for unit in model.units_of(name)]
 
     def wait_task(self, *, task: str, seen: int, timeout: float) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from jujulab.engine.hooktools.context import Context, ToolError, iso_time
 from jujulab.engine.model import usersecrets
 from jujulab.engine.model.state import Relation
 from jujulab.juju.errors import NotFoundError
-from jujulab.juju.gnuflag import Flag, UsageError, dashed, parse
+from jujulab.juju.gnuflag import Flag, UsageError, key_values, parse
 from jujulab.juju.names import JUJU4
 
 Values = dict[str, Any]
@@ -51,15 +51,11 @@ def run(context: Context, words: list[str], payload: str) -> tuple[int, str, str
         Exit code, standard output and standard error.
     """
     name, *argv = words
-    if JUJU4 and name in _GONE_IN_4:
-        return 127, "", f"{name}: command not found\n"
     if JUJU4 and name != "juju-log" and context.loses_its_agent:
         return 1, "", "ERROR connection is shutdown before send\n"
     if name in UNSUPPORTED:
         return 1, "", f"ERROR {name}: {UNSUPPORTED[name]}\n"
     function, flags = _TOOLS[name]
-    if "--help" in argv[:1] or "-h" in argv[:1]:
-        return 0, _help(name, flags), ""
     try:
         values, arguments = parse(flags, argv)
         result = function(context, values, arguments, payload)
@@ -73,12 +69,6 @@ def run(context: Context, words: list[str], payload: str) -> tuple[int, str, str
 def names() -> list[str]:
     """Return the names of all tools, with those that only say that they are not there."""
     return sorted({*_TOOLS, *UNSUPPORTED})
-
-
-def _help(name: str, flags: tuple[Flag, ...]) -> str:
-    lines = [f"Usage: {name} [options] [arguments]", "", "Options:"]
-    lines += [f"  {', '.join(dashed(n) for n in (f.short, f.name) if n)}" for f in flags]
-    return "\n".join(lines) + "\n"
 
 
 def _format(value: Any, kind: str) -> str:
@@ -133,26 +123,6 @@ def _config_get(context: Context, values: Values, arguments: list[str], payload:
 @_tool("is-leader", _FORMAT)
 def _is_leader(context: Context, values: Values, arguments: list[str], payload: str) -> bool:
     return context.is_leader
-
-
-@_tool("leader-get", _FORMAT)
-def _leader_get(context: Context, values: Values, arguments: list[str], payload: str) -> Any:
-    settings = context.model.application(context.unit.app).leader_settings
-    return settings.get(arguments[0]) if arguments and arguments[0] != "-" else settings
-
-
-@_tool("leader-set", Flag("file", default=""))
-def _leader_set(context: Context, values: Values, arguments: list[str], payload: str) -> None:
-    if not context.is_leader:
-        raise ToolError("cannot write leadership settings: cannot write settings: not the leader")
-    app = context.model.application(context.unit.app)
-    changes = _changes(values, arguments, payload)
-    settings = {**app.leader_settings, **changes}
-    settings = {key: value for key, value in settings.items() if value}
-    if settings != app.leader_settings:
-        # At once, not with the end of the hook as a databag.
-        app.leader_settings = settings
-        app.leader_settings_version += 1
 
 
 @_tool("relation-ids", _FORMAT)
@@ -219,13 +189,7 @@ def _relation_set(context: Context, values: Values, arguments: list[str], payloa
 
 def _changes(values: Values, arguments: list[str], payload: str) -> dict[str, str]:
     """Read the settings of a command line and of the file that it names."""
-    changes = _settings(payload) if values["file"] else {}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not equals or not key:
-            raise UsageError(f'expected "key=value", got "{argument}"')
-        changes[key] = value
-    return changes
+    return (_settings(payload) if values["file"] else {}) | key_values(arguments)
 
 
 def _settings(text: str) -> dict[str, str]:
@@ -452,7 +416,6 @@ def _secret_get(context: Context, values: Values, arguments: list[str], payload:
     return content.get(arguments[1]) if arguments[1:] else content
 
 
-_GONE_IN_4 = ("leader-get", "leader-set")
 _NO_SECRETS = "charms make no secrets of their own here; the model's user does"
 _NO_STORAGE = "this controller has no storage"
 _NO_STATE = "this controller keeps no charm state"
@@ -463,6 +426,7 @@ UNSUPPORTED = {
     },
     **dict.fromkeys(("storage-add", "storage-get", "storage-list"), _NO_STORAGE),
     **{f"state-{verb}": _NO_STATE for verb in ("get", "set", "delete")},
+    **dict.fromkeys(("leader-get", "leader-set"), "use the databags of a peer relation"),
     "credential-get": "cannot access cloud credentials",
     "juju-reboot": "machines are rebooted from outside: see `lab power cycle`",
     "unit-get": "use network-get",

@@ -72,8 +72,8 @@ def _leadership(model: Model, unit: Unit) -> Hook | None:
     leads = app.leader == unit.name
     if not leads:
         unit.leader_seen = False
-        if not JUJU4 and unit.leader_settings_seen != app.leader_settings_version:
-            return Hook("leader-settings-changed", version=app.leader_settings_version)
+        if not JUJU4 and not unit.leader_settings_seen:
+            return Hook("leader-settings-changed")
     return Hook("leader-elected") if leads and not unit.leader_seen else None
 
 
@@ -222,7 +222,7 @@ def _record_mark(unit: Unit, hook: Hook, digest: str, now: float) -> None:
     elif hook.kind == "secret-changed":
         unit.secrets_told[hook.secret] = hook.version
     elif hook.kind == "leader-settings-changed":
-        unit.leader_settings_seen = hook.version
+        unit.leader_settings_seen = True
     elif hook.kind == "upgrade-charm":
         unit.config_seen = ""
     elif hook.kind == "config-changed":

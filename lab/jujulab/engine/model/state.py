@@ -161,7 +161,7 @@ class Unit:
     charm_seen: str = ""
     config_seen: str = ""
     leader_seen: bool = False
-    leader_settings_seen: int = 0
+    leader_settings_seen: bool = False
     boot_seen: str = ""
     updated_at: float = 0.0
     relations: dict[str, SeenRelation] = field(default_factory=dict)
@@ -217,8 +217,6 @@ class Application:
     status: Status = field(default_factory=Status)
     leader: str = ""
     leader_expires: float = 0.0
-    leader_settings: dict[str, str] = field(default_factory=dict)
-    leader_settings_version: int = 1
     next_unit: int = 0
 
 
