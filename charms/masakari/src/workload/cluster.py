@@ -150,10 +150,7 @@ class Cluster:
             PacemakerError: the cluster does not answer.
         """
         command = ["crm_resource", "--refresh", "--resource", resource, "--node", self._member()]
-        try:
-            self._host.runner.run(command, timeout=30)
-        except CommandError as error:
-            raise PacemakerError(str(error)) from error
+        _run(self._host.runner, command, timeout=30)
 
     def _member(self) -> str:
         """The name of this member.
@@ -161,10 +158,7 @@ class Cluster:
         Raises:
             PacemakerError: no cluster runs here.
         """
-        try:
-            return self._host.runner.run(["crm_node", "--name"], timeout=15).stdout.strip()
-        except CommandError as error:
-            raise PacemakerError(str(error)) from error
+        return _run(self._host.runner, ["crm_node", "--name"], timeout=15).strip()
 
     def problems(
         self, hosts: Sequence[str], *, leader: bool, fresh: bool, units: int = 0
@@ -328,6 +322,14 @@ class Cluster:
         """
         runner = self._host.runner
         return readmission.readmit(runner, but=_cut_off(runner), clock=self._clock)
+
+
+def _run(runner: Runner, command: list[str], *, timeout: float) -> str:
+    """Run a command of Pacemaker's; return what it prints, or raise PacemakerError."""
+    try:
+        return runner.run(command, timeout=timeout).stdout
+    except CommandError as error:
+        raise PacemakerError(str(error)) from error
 
 
 def _condemned(runner: Runner, hypervisor: str) -> str | None:
