@@ -247,6 +247,17 @@ def test_a_unit_that_leaves_takes_itself_out_first(make: Make, tools: Tools) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    "hook", ["remove", "ha-relation-broken", "hanode-relation-created", "leader-elected"]
+)
+def test_hooks_without_a_program_do_nothing(make: Make, tools: Tools, hook: str) -> None:
+    """In `remove`, without its packages, it looked for Pacemaker for two minutes."""
+    charm = make(hook)
+    charm.run()
+    charm.tell()
+    assert (tools.calls, charm.unit.statuses) == ([], [])
+
+
 def test_status_right_after_install_and_with_too_few_peers(make: Make, tools: Tools) -> None:
     charm = make("install")
     charm.unit.relations.clear()

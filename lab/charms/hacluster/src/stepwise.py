@@ -32,6 +32,15 @@ from plan import connection, devices, scores
 
 DOWN = "Pacemaker is down"
 
+PROGRAMS = (
+    "install", "upgrade-charm", "config-changed", "start", "stop", "update-status",
+    "ha-relation-joined", "ha-relation-changed",
+    "hanode-relation-joined", "hanode-relation-changed", "hanode-relation-departed",
+    "peer-availability-relation-joined", "peer-availability-relation-changed",
+    "pacemaker-remote-relation-joined", "pacemaker-remote-relation-changed",
+)  # fmt: skip
+"""The hooks that the real charm has a program for. In others, such as remove, it does nothing."""
+
 COSTS = {"default": 0.33, **dict.fromkeys(("status", "on", "off", "reset"), 1.0)}
 """Seconds of processor that each call of the real STONITH plugin takes before it does anything: it
 loads aiohttp and libmaas, and most of it to connect to MAAS."""
@@ -51,6 +60,11 @@ class Stepwise(Hacluster):
         crm.delete_node(socket.gethostname())
         Member(unit.root).purge()
 
+    def run(self) -> None:
+        """Do what the hook is for, if it is for anything."""
+        if self.unit.hook in PROGRAMS:
+            super().run()
+
     def install(self) -> None:
         """Install the packages, which start a cluster of this unit alone."""
         mark = self.unit.root / "var/lib/juju-standin/real-manners"
@@ -68,7 +82,8 @@ class Stepwise(Hacluster):
 
     def tell(self) -> None:
         """Set the unit's status, which stays until the next hook."""
-        self.unit.status(*self.assess())
+        if self.unit.hook in PROGRAMS:
+            self.unit.status(*self.assess())
 
     def wait_for_pacemaker(self) -> None:
         """Wait until Pacemaker is up on this machine.
