@@ -78,7 +78,7 @@ class Deployment:
                 overlays = [LAB_OVERLAY, *STORAGE_OVERLAYS.get(self.lab.storage, ())]
                 self.console.juju("deploy", BASE, *_overlays(overlays))
             else:
-                self.power_on()
+                self._undo_faults()
             self.console.wait_active("the cloud", timeout=DEPLOYMENT)
 
     def deploy_overlay(self) -> None:
@@ -198,14 +198,18 @@ class Deployment:
                 self.console.say(f"{machine.hostname} is off: power on")
                 machine.power_on()
 
+    def _undo_faults(self) -> None:
+        """Thaw the hypervisors, connect them again, and power on what is off."""
+        for machine in self.hypervisors():
+            machine.thaw()
+            machine.restore()
+        self.power_on()
+
     def restore(self, timeout: float = 240) -> None:
         """Undo every fault, and bring every hypervisor back to duty."""
         with self.console.step("Every hypervisor back to duty"):
             machines = self.hypervisors()
-            for machine in machines:
-                machine.thaw()
-                machine.restore()
-            self.power_on()
+            self._undo_faults()
             hosts = [machine.fqdn for machine in machines]
             # A member that is not back yet would be missing when the next one is lost.
             members = Cluster(self.lab, self.console).members
