@@ -59,8 +59,8 @@ libjuju: venv ## python-libjuju's parsers read the bundles with every combinatio
 bench-hooks: venv ## seconds of a hook that changes nothing, next to ops alone
 	$(BIN)/python tests/benchmarks/hooks.py
 
-scale: venv ## processor time of each part with 4 to 3,000 hypervisors in the cluster (root)
-	$(BIN)/python tests/benchmarks/scale.py
+scale: venv ## processor time of each part with 4 to 3,000 hypervisors; REMOTES="16 64": in a real cluster of so many (root)
+	$(BIN)/python $(if $(REMOTES),-m jujulab.scale $(REMOTES),tests/benchmarks/scale.py)
 
 lab: venv ## the lab end to end
 	$(BIN)/tox run -e smoke,lab

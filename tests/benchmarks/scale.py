@@ -7,8 +7,8 @@ and its processor time, that of Pacemaker's commands included, is measured. The 
 how it grows: the exponent of a power law through the two largest sizes. 1 is as the number of
 hypervisors, 2 as its square; what Pacemaker's own command takes is in the first lines.
 
-No cluster runs there: what Pacemaker itself can carry, and how soon something is fenced, it does
-not say.
+No cluster runs there: what Pacemaker's daemons take, and how soon something is fenced, is what
+`make scale REMOTES=64` measures (`jujulab.scale`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import math
 import os
 import shutil
 import sys
@@ -26,6 +25,7 @@ from pathlib import Path
 from jujulab.errors import LabError
 from jujulab.files import REPOSITORY
 from jujulab.machines.lab import Lab, Machine
+from jujulab.scale import readings
 
 SIZES = (4, 64, 300, 1000, 3000)
 INSTALLATION = 300
@@ -56,22 +56,6 @@ def measure(machine: Machine, sizes: list[int]) -> list[dict[str, float]]:
     return found
 
 
-def table(sizes: list[int], found: list[dict[str, float]]) -> str:
-    """Return the results as text: seconds of processor time, and how they grow."""
-    lines = [f"{'seconds of processor time':44}" + "".join(f"{n:>9}" for n in sizes) + "   grows"]
-    for name in found[0]:
-        values = [row[name] for row in found]
-        text = "".join(f"{value:>9.3f}" for value in values)
-        lines.append(f"{name:44}{text}{_growth(sizes, values):>8}")
-    return "\n".join(lines)
-
-
-def _growth(sizes: list[int], values: list[float]) -> str:
-    if len(sizes) < 2 or min(values[-2:]) <= 0.002:  # too little to tell
-        return "-"
-    return f"{math.log(values[-1] / values[-2]) / math.log(sizes[-1] / sizes[-2]):.1f}"
-
-
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(prog="scale", description=(__doc__ or "").splitlines()[0])
@@ -87,7 +71,7 @@ def main() -> None:
                 machine = lab.create("0")
                 machine.start()
                 machine.wait_booted()
-                print(table(sizes, measure(machine, sizes)))
+                print(readings.table("seconds of processor time", sizes, measure(machine, sizes)))
             finally:
                 lab.clean()
     except LabError as error:

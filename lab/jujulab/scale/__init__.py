@@ -1,0 +1,1 @@
+"""A real cluster of three members and as many hypervisors as the machine carries, measured."""
