@@ -75,6 +75,8 @@ def test_the_leaders_machine_is_lost(operator: Operator, on_duty: Deployment) ->
 
 def test_a_unit_is_added_and_removed(operator: Operator, on_duty: Deployment) -> None:
     before = units(operator)
+    # As the README says: else the new member may begin with a part of the others, and stay apart.
+    operator.juju.config("hacluster", {"cluster_count": 4})
     operator.juju.add_unit("masakari", to="lxd:0")
     wait_until("there is one more", lambda: len(units(operator)) == 4, 60)
     operator.settle(TAKES)
@@ -83,6 +85,7 @@ def test_a_unit_is_added_and_removed(operator: Operator, on_duty: Deployment) ->
     hostname, address = machine.hostname, str(machine.addresses["internal"].ip)
     wait_until("it is a member", lambda: members(operator).get(hostname) == "online", TAKES)
     assert operator.answers(address)
+    operator.juju.config("hacluster", {"cluster_count": 3})
     operator.juju.remove_unit(added)
     wait_until("it is gone", lambda: added not in units(operator), TAKES)
     # charm-hacluster leaves its vote: with one machine less, the cluster would have no quorum.
