@@ -20,6 +20,7 @@ CACHE = REPOSITORY / ".cache"
 MEMORY = 1 << 30
 """Bytes that must be free in memory before the tests' files are put there."""
 TIMEOUT = 600
+"""Seconds that one project's tests may take. What other work leaves of the machine may not do."""
 COVERAGE = "--coverage"
 CHARM_COVERAGE = 95
 """Percent of the branches of a charm that its unit tests must reach."""
@@ -55,17 +56,23 @@ def run(
     """Run one project's tests; return its name, exit status, output and seconds."""
     started = time.monotonic()
     CACHE.mkdir(exist_ok=True)
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, *extra],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-        cwd=REPOSITORY,
-        env=_environment(name, scratch),
-    )
-    return name, result.returncode, result.stdout, time.monotonic() - started
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, *extra],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+            cwd=REPOSITORY,
+            env=_environment(name, scratch),
+        )
+        status, output = result.returncode, result.stdout
+    except subprocess.TimeoutExpired as error:
+        said = error.stdout or b""
+        text = said if isinstance(said, str) else said.decode("utf-8", "replace")
+        status, output = 1, f"{text}\nnot over after {TIMEOUT} s, and ended: is the machine busy?"
+    return name, status, output, time.monotonic() - started
 
 
 def _environment(name: str, scratch: str) -> dict[str, str]:
