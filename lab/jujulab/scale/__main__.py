@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -70,27 +71,39 @@ def measure(sizes: Sequence[int], window: float, logs: Path | None = None) -> st
     seen: list[int] = []
     found: list[dict[str, Mapping[str, float]]] = []
     notes: list[str] = []
-    for size in sizes:
-        for attempt in range(ATTEMPTS):
-            figures, trouble, paused = _one(size, window, logs)
-            say(f"{size} hypervisors: load {os.getloadavg()[0]:.1f}. {trouble or 'measured'}")
-            if not paused:
+    with contextlib.suppress(KeyboardInterrupt):
+        for size in sizes:
+            figures, trouble, note = _undisturbed(size, window, logs)
+            if figures:
+                seen.append(size)
+                found.append(figures)
+            notes += [note] if note else []
+            if trouble:
+                notes.append(f"{size} hypervisors do not hold here: {trouble}")
                 break
-            text = f"{size} hypervisors: disturbed, for {paused:.1f} s Corosync got no processor"
-            say(f"{text}{': once more' if attempt + 1 < ATTEMPTS else ''}")
-        else:
-            notes.append(text)
-        if figures:
-            seen.append(size)
-            found.append(figures)
-        if trouble:
-            notes.append(f"{size} hypervisors do not hold here: {trouble}")
-            break
     tables = (
         readings.table(title, seen, [one.get(title, {}) for one in found], least)
         for title, least in TITLES.items()
     )
     return "\n\n".join([*(tables if seen else ()), *notes])
+
+
+def _undisturbed(
+    size: int, window: float, logs: Path | None
+) -> tuple[dict[str, Mapping[str, float]], str, str]:
+    """Measure one size, up to three times.
+
+    Returns:
+        the figures, as far as it came; why no further; and what is to be said of them.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        figures, trouble, paused = _one(size, window, logs)
+        say(f"{size} hypervisors: {trouble or 'measured'} (load {os.getloadavg()[0]:.1f})")
+        if not paused:
+            return figures, trouble, ""
+        note = f"{size} hypervisors: disturbed, for {paused:.1f} s Corosync got no processor"
+        say(note + (": once more" if attempt < ATTEMPTS else ""))
+    return figures, trouble, note
 
 
 def _one(

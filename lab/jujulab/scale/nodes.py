@@ -72,9 +72,20 @@ def isolated(arguments: Sequence[str]) -> int:
 
     Returns:
         its exit code.
+
+    Raises:
+        KeyboardInterrupt: after it has ended, which at the terminal is interrupted as well.
     """
     command = [sys.executable, "-m", "jujulab.scale", "--inside", *arguments]
-    return subprocess.run([*ISOLATED, "--net", "--ipc", *command], check=False).returncode
+    with subprocess.Popen([*ISOLATED, "--net", "--ipc", *command]) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # It shows what it has measured until now.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            process.kill()
+            raise
 
 
 def prepare(image: Path) -> None:

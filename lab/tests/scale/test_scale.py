@@ -102,6 +102,16 @@ def test_what_is_disturbed_each_time_is_said_to_be(monkeypatch):
     assert text.endswith("4 hypervisors: disturbed, for 5.0 s Corosync got no processor")
 
 
+def test_an_interruption_shows_what_was_measured(monkeypatch):
+    def one(size, window, logs):
+        if size > 4:
+            raise KeyboardInterrupt
+        return {title: {"a": 1.0} for title in scale.TITLES}, "", 0.0
+
+    monkeypatch.setattr(scale, "_one", one)
+    assert "        4   grows" in scale.measure([4, 16], 60)
+
+
 def test_corosync_says_for_how_long_it_was_not_scheduled():
     log = "x was not scheduled (@17) for {} ms (threshold is 2920.0000 ms). Consider\n"
     assert readings.paused(log.format("3060.3") + log.format("6919.2") + "y\n") == 6.9192
