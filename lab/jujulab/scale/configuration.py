@@ -46,6 +46,9 @@ def corosync(addresses: Sequence[str]) -> str:
 def resources(members: Sequence[str], remotes: Mapping[str, str]) -> str:
     """Return what hacluster writes for its hypervisors, with another agent for the power.
 
+    The monitors of the devices begin at once, which the charm sees to elsewhere: whether it is in
+    time or half a minute late would be all that is seen of how soon a cluster is connected.
+
     Args:
         members: their names, in the order of their numbers.
         remotes: the hypervisors' addresses by their names.
@@ -69,7 +72,7 @@ def resources(members: Sequence[str], remotes: Mapping[str, str]) -> str:
         f'<primitive id="{name}" class="stonith" type="{agent}"><instance_attributes '
         f'id="{name}-ia"><nvpair id="{name}-h" name="{option}" value="{" ".join(listed)}"/>'
         f'{extra}</instance_attributes><operations><op id="{name}-m" name="monitor" '
-        'interval="25" start-delay="25" timeout="25"/></operations></primitive>'
+        'interval="25" timeout="25"/></operations></primitive>'
         for name, agent, option, listed, extra in (
             ("st-power", "fence_scale", "pcmk_host_list", names, ""),
             ("st-null", "null", "hostlist", members, ""),
