@@ -234,7 +234,7 @@ class Cluster:
         now = readings.transferred(net.read_text())
         for kind, several in (("member", self.members), ("hypervisor", self.remotes.values())):
             ports = [node.port for node in several if node.port in now]
-            rate = sum(now[p] - moved.get(p, 0) for p in ports) / max(len(ports), 1) / passed
+            rate = readings.moved(moved, now, ports) / max(len(ports), 1) / passed
             result[f"kB/s of a {kind}"] = rate / 1000
         ours = sum(rates.values()) + 1000 * (sum(os.times()[:4]) - own) / passed
         result["what others used"] = max(0.0, 1000 * total / passed - ours)

@@ -63,6 +63,12 @@ def transferred(text: str) -> dict[str, int]:
     return found
 
 
+def moved(before: Mapping[str, int], after: Mapping[str, int], names: Sequence[str]) -> int:
+    """Return the bytes between two counts of some interfaces; one made anew counts from 0."""
+    pairs = ((before.get(name, 0), after.get(name, 0)) for name in names)
+    return sum(new - old if new >= old else new for old, new in pairs)
+
+
 def busy(stat: str) -> float:
     """Return the seconds of all processors that were not idle, by /proc/stat."""
     fields = [int(field) for field in stat.split("\n", 1)[0].split()[1:9]]

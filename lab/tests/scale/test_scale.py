@@ -142,6 +142,11 @@ def test_bytes_are_those_of_both_directions():
     assert readings.transferred(text) == {"eth0": 15}
 
 
+def test_an_interface_that_was_made_anew_counts_from_nothing():
+    before, after = {"a": 900, "b": 10, "c": 5}, {"a": 30, "b": 15, "c": 99}
+    assert readings.moved(before, after, ["a", "b"]) == 35
+
+
 def test_idle_and_waiting_processors_are_not_busy():
     assert readings.busy("cpu  1 2 3 1000 1000 4 5 0 9 9\ncpu0 1\n") == 15 / readings.TICK
 
