@@ -217,6 +217,26 @@ def test_it_is_not_asked_for_while_the_host_answers(fresh: bool) -> None:
     assert not [r for r in world.nova.requests if r.startswith("evacuate")]
 
 
+def test_one_that_was_in_error_and_is_only_stopped_yet_stays_locked() -> None:
+    """Nova goes away after it was stopped elsewhere; its next attempt ends what this one began."""
+    world = World(vm="error")
+
+    def fail(name: str, uuid: str) -> None:
+        if name == "reset_state" and world.guest.host != HOST:
+            world.time += 20
+            raise HttpError(503, "away")
+
+    world.nova.fail = fail
+    with pytest.raises(Failed):
+        world.run()
+    assert world.guest.vm == "stopped"
+    world.nova.fail = lambda name, uuid: None
+    world.evacuation().release()
+    assert world.guest.locked
+    world.run(fresh=False)
+    assert (world.guest.vm, world.guest.locked) == ("error", False)
+
+
 def test_where_it_is_refused_its_owner_can_use_it() -> None:
     world = World()
     world.nova.full = {"*"}

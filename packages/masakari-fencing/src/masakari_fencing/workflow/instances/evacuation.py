@@ -142,7 +142,7 @@ class Evacuation(InstanceRequests):
         server = self._get()
         if server is None:
             return
-        if self._left_at() if self._is_here(server) else not self._is_settled(server):
+        if self._left_at() if self._is_here(server) else not self._is_as_before(server):
             return
         broken = getattr(server, instances.STATE, "") == "error"
         idle = self._is_here(server) and not _task(server)
@@ -247,7 +247,7 @@ class Evacuation(InstanceRequests):
         goal = wanted(self._before)
         if not self._is_settled(server):
             self._power(server, *(("start", goal) if goal == "active" else ("stop", "stopped")))
-        if goal == "error" and getattr(server, instances.STATE, "") != "error":
+        if goal == "error" and not self._is_as_before(server):
             self._request(lambda nova: nova.servers.reset_state(server.id, "error"))
         self._unlock(server)
 
@@ -256,6 +256,11 @@ class Evacuation(InstanceRequests):
         state, goal = getattr(server, instances.STATE, ""), wanted(self._before)
         done = state == goal or (goal == "error" and state == "stopped")
         return done and _task(server) not in POWERING
+
+    def _is_as_before(self, server: Any) -> bool:
+        """Whether it is in the state as well: one that was in ERROR is stopped first."""
+        broken = getattr(server, instances.STATE, "") == "error"
+        return self._is_settled(server) and (broken or wanted(self._before) != "error")
 
     def _power(self, server: Any, verb: str, goal: str) -> None:
         state, task = getattr(server, instances.STATE, ""), _task(server)
