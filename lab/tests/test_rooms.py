@@ -27,6 +27,7 @@ BELOW = {
     "cloud": {"juju", "machines"},
     "trials": {"juju", "machines", "maas", "cloud"},
     "bench": {"juju", "machines", "maas", "cloud", "trials"},
+    "scale": {"machines", "image"},
     "labcli": {"juju", "machines", "image", "maas", "cloud", "trials"},
 }
 """Room -> the rooms that it may import. Of the processes, none is in another's."""
