@@ -90,7 +90,10 @@ class Network:
             if space not in present:
                 lines.append(f"link add {space} type bridge stp_state 0 forward_delay 0")
             address = f"{gateway(space)}/{network.prefixlen}"
-            lines += [f"addr replace {address} dev {space}", f"link set {space} up"]
+            # Without one of its own a bridge has the hardware address of one of its ports, and
+            # another when that machine's power is cut: for half a minute nobody reached MAAS.
+            own = mac(gateway(space))
+            lines += [f"addr replace {address} dev {space}", f"link set {space} address {own} up"]
         self._batch(self.name, lines)
 
     def down(self) -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 from jujulab.machines.addresses import SPACES, addresses
-from jujulab.machines.network import Network, NetworkError, group, port
+from jujulab.machines.network import Network, NetworkError, group, mac, port
 
 
 class Iproute:
@@ -59,7 +59,8 @@ def test_up_makes_a_bridge_with_an_address_per_space(network, iproute):
     for space, subnet in SPACES.items():
         assert f"link add {space} type bridge stp_state 0 forward_delay 0" in lines
         assert f"addr replace {subnet.network_address + 1}/24 dev {space}" in lines
-        assert f"link set {space} up" in lines
+        own = mac(subnet.network_address + 1)
+        assert f"link set {space} address {own} up" in lines, "it stays when a port goes"
 
 
 def test_up_again_adds_only_the_missing_bridge(network, iproute):
