@@ -7,6 +7,7 @@ import time
 
 from jujulab.cloud.ceph import Ceph
 from jujulab.cloud.cluster import Cluster
+from jujulab.cloud.connection import CloudError
 from jujulab.cloud.console import Console, StepError
 from jujulab.errors import LabError
 from jujulab.machines.lab import Machine
@@ -32,6 +33,9 @@ class Settling:
             StepError: it does not come back in time.
         """
         with self._console.step("Everything back, and at rest"):
+            # A recovery that has not ended has a host fenced once more that comes back meanwhile.
+            if not poll(self._ended, SETTLED, interval=1):
+                raise StepError("a recovery does not end")
             self._deployment.power_on()  # as if the firmware of each had finished
             hosts = {machine.fqdn: machine for machine in self._deployment.hypervisors()}
             if not poll(lambda: self._connected(hosts), SETTLED, interval=1):
@@ -45,6 +49,14 @@ class Settling:
         self._console.wait_idle("the lab", timeout=SETTLED)
         if not poll(self.is_idle, SETTLED, interval=1):
             raise StepError("Pacemaker's controller does not come to rest")
+
+    def _ended(self) -> bool:
+        """Whether Masakari has ended every recovery."""
+        try:
+            found = self._deployment.cloud.notifications()
+        except CloudError:
+            return False
+        return not any(notice["status"] in ("new", "running") for notice in found)
 
     def await_clean(self, host: str) -> None:
         """Wait until Pacemaker has fenced a hypervisor that it could not fence.

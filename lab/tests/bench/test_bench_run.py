@@ -45,6 +45,7 @@ class World:
         )
         self.log: list[str] = []
         self.problems = ["a problem"]
+        self.statuses = ["finished"]
         self.unsettled = "node4.maas is not online"
         self.state = "S_IDLE"
         self.member: Any = SimpleNamespace(id="1/lxd/0", hostname="m1", run=self.run_on_member)
@@ -71,6 +72,7 @@ class World:
         self.bench._deployment = SimpleNamespace(
             lab=SimpleNamespace(storage="", run_dir=tmp_path, machine=self.machine),
             console=self.bench._console,
+            cloud=SimpleNamespace(notifications=self.notifications),
             database=lambda: self.machine("0/lxd/3"),
             hypervisors=lambda: [self.host],
             power_on=self.power_on,
@@ -107,6 +109,11 @@ class World:
     def step(self, title: str) -> Iterator[None]:
         self.log.append(title)
         yield
+
+    def notifications(self) -> list[dict[str, str]]:
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        self.log += [status] if status != "finished" else []
+        return [{"status": status}]
 
     def machine(self, number: str) -> Any:
         def run(argv: list[str], **_options: Any) -> Any:
@@ -227,6 +234,16 @@ def test_only_a_power_cut_counts_for_the_roles_of_the_machine(world: World) -> N
 def test_a_killed_guest_is_measured(world: World) -> None:
     world.bench._run("qemu", OURS)
     assert world.results.runs[0].seconds == {"active": 2.1}
+
+
+def test_a_host_is_switched_on_once_its_recovery_has_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "SETTLED", 5.0)
+    monkeypatch.setattr("jujulab.waiting.time.sleep", world.slept.append)
+    world.statuses = ["running", "new", "finished"]
+    world.bench._run("power", OURS)
+    assert world.log[1:5] == ["Everything back, and at rest", "running", "new", "power on"]
 
 
 def test_a_cluster_that_is_busy_is_not_measured(world: World) -> None:
