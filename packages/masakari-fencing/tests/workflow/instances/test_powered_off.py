@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from fencing_nova import FakeNova, Server
+from fencing_nova import OWN, FakeNova, Server
 from masakari_fencing.openstack.restart_order import Place
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances.evacuation import wanted
@@ -54,6 +54,15 @@ def test_one_that_was_to_be_stopped_when_its_host_heard_nothing(user: str, end: 
     nova.actions["g1"] = [action("stop", 40, user)]
     assert is_down(nova, nova.servers.get("g1"), FAILED) is (end == "active")
     assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == end
+
+
+def test_one_whose_process_had_died_and_that_was_about_to_be_started_again() -> None:
+    """Its own recovery stops it before it starts it, and its host was lost in between."""
+    nova = FakeNova(Server("g1", task="powering-off"))
+    nova.actions["g1"] = [action("create", 0, "me"), action("stop", 5, OWN)]
+    assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == "active"
+    nova.actions["g1"].append(action("stop", 8, "me"))
+    assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == "stopped"
 
 
 def test_nova_stops_a_paused_one_too_and_loses_that() -> None:

@@ -100,9 +100,24 @@ def before_failure(
         # Else that recovery is long over, or somebody has seen to it since.
         return replace(halfway, outcome="", priority=place.priority, group=place.group)
     late = time.time() - since >= BOOT
-    off = _seems_off(server) or getattr(server, TASK, None) == "powering-off"
-    ran = late and off and _ran(server, client.instance_action.list(server), since)
+    stopping = getattr(server, TASK, None) == "powering-off"
+    off = stopping or _seems_off(server)
+    actions = client.instance_action.list(server) if stopping or (late and off) else ()
+    ran = late and off and _ran(server, actions, since)
+    ran = ran or (stopping and _restarts(client, actions))
     return before(server, running=ran, place=place)
+
+
+def _restarts(client: Any, actions: Iterable[Any]) -> bool:
+    """Whether the stop that an instance waits for is a recovery's: it is started after that.
+
+    So one is recovered whose own process had died (`instance_tasks`); its host was lost meanwhile.
+    What a host's recovery stops it does elsewhere, and knows it by its lock.
+    """
+    dated = [(_begun(action), action) for action in actions]
+    _, last = max(dated, key=lambda item: item[0], default=(0.0, None))
+    own = client.client.session.get_user_id()
+    return last is not None and last.action == "stop" and last.user_id == own
 
 
 def is_down(client: Any, server: Any, fenced: float) -> bool:
