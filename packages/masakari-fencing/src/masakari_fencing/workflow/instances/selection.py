@@ -114,8 +114,7 @@ def _restarts(client: Any, actions: Iterable[Any]) -> bool:
     So one is recovered whose own process had died (`instance_tasks`); its host was lost meanwhile.
     What a host's recovery stops it does elsewhere, and knows it by its lock.
     """
-    dated = [(_begun(action), action) for action in actions]
-    _, last = max(dated, key=lambda item: item[0], default=(0.0, None))
+    last = max(actions, key=_begun, default=None)
     own = client.client.session.get_user_id()
     return last is not None and last.action == "stop" and last.user_id == own
 
@@ -177,9 +176,10 @@ def powered_off(actions: Iterable[Any], since: float) -> bool:
         actions: novaclient's actions of the instance.
         since: seconds since the epoch; it may have been shut down from inside before.
     """
-    dated = [(_begun(action), action) for action in actions]
-    begun, last = max(dated, key=lambda item: item[0], default=(0.0, None))
-    return last is not None and last.action == "stop" and not last.user_id and begun >= since
+    last = max(actions, key=_begun, default=None)
+    if last is None or last.action != "stop" or last.user_id:
+        return False
+    return _begun(last) >= since
 
 
 def last_touch(actions: Iterable[Any], since: float, own: str | None) -> str:
