@@ -54,10 +54,7 @@ SCENARIOS = {
     "many": Scenario("power cut, 20 guests", guests=20, modes=(OURS, FLOOR)),
     "qemu": Scenario("a guest's QEMU killed", modes=(OURS, FLOOR, UPSTREAM)),
     "unpowered": Scenario(
-        "power and its controller lost, 3 guests",
-        floor="power",
-        plain="power",
-        controller="mute",
+        "power and its controller lost, 3 guests", floor="power", plain="power", controller="mute"
     ),
     "slow": Scenario(
         "power cut, its controller needs 10 s to say so, 3 guests",

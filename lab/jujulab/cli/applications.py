@@ -187,13 +187,7 @@ def remove_unit(call: Invocation) -> None:
     call.client.call("remove_unit", names=call.args, count=count, force=call.flags["force"])
 
 
-@command(
-    "remove-application",
-    "<application> [...]",
-    _DESTROY_STORAGE,
-    _FORCE,
-    _NO_PROMPT,
-)
+@command("remove-application", "<application> [...]", _DESTROY_STORAGE, _FORCE, _NO_PROMPT)
 def remove_application(call: Invocation) -> None:
     """Remove applications from the model."""
     call.expect(1, None, "application")

@@ -57,11 +57,7 @@ ALIASES: dict[str, str] = {}
 
 
 def command(
-    name: str,
-    usage: str = "",
-    *flags: Flag,
-    aliases: tuple[str, ...] = (),
-    model: bool = True,
+    name: str, usage: str = "", *flags: Flag, aliases: tuple[str, ...] = (), model: bool = True
 ) -> Callable[[Callable[[Invocation], int | None]], Callable[[Invocation], int | None]]:
     """Declare a function to be a command; its docstring is the command's summary.
 

@@ -67,10 +67,7 @@ def read(cloud: Cloud, prefix: str) -> Records:
         },
         {
             s["name"]: Server(
-                s["status"],
-                s["OS-EXT-SRV-ATTR:host"],
-                s["OS-EXT-STS:task_state"],
-                s["locked"],
+                s["status"], s["OS-EXT-SRV-ATTR:host"], s["OS-EXT-STS:task_state"], s["locked"]
             )
             for s in cloud.servers()
             if s["name"].startswith(prefix)
@@ -88,12 +85,10 @@ def render(records: Records) -> str:
                 ((n, h.reserved, h.on_maintenance) for n, h in hosts.items()),
             ),
             _table(
-                ("Host", "Status", "State"),
-                ((n, s.status, s.state) for n, s in services.items()),
+                ("Host", "Status", "State"), ((n, s.status, s.state) for n, s in services.items())
             ),
             _table(
-                ("Name", "Host", "Status"),
-                ((n, s.host, s.status) for n, s in servers.items()),
+                ("Name", "Host", "Status"), ((n, s.host, s.status) for n, s in servers.items())
             ),
         )
     )

@@ -9,14 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jujulab.juju import archive
-from jujulab.juju.charm import (
-    STANDINS,
-    CharmMeta,
-    LocalCharms,
-    charm_name,
-    is_path,
-    load_meta,
-)
+from jujulab.juju.charm import STANDINS, CharmMeta, LocalCharms, charm_name, is_path, load_meta
 from jujulab.juju.errors import JujuError
 
 _LIBRARY = "_standin"

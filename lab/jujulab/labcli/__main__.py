@@ -27,11 +27,7 @@ from jujulab.machines.lab import Lab, Machine, require_root
 from jujulab.tables import aligned
 from jujulab.trials.faults import Faults
 
-DELAYS = {
-    "boot-delay": "boot_delay",
-    "power-delay": "power_delay",
-    "answer-delay": "answer_delay",
-}
+DELAYS = {"boot-delay": "boot_delay", "power-delay": "power_delay", "answer-delay": "answer_delay"}
 """Settings of the power controller in seconds, and their names in `Settings`."""
 
 Command = Callable[[Lab, argparse.Namespace], int | None]

@@ -150,8 +150,7 @@ class Lab(Site):
             above = [layer.ensure(self.storage, self.cache)] if self.storage else []
             try:
                 machine.write(
-                    image=":".join(map(str, [*above, root])),
-                    host_part=identity.host_part(taken),
+                    image=":".join(map(str, [*above, root])), host_part=identity.host_part(taken)
                 )
             except ValueError as error:
                 raise LabError(str(error)) from error

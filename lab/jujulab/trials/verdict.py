@@ -123,9 +123,7 @@ def ran_twice(lives: dict[str, list[Boot]]) -> list[str]:
 
 
 def too_early(
-    evacuations: Iterable[Evacuation],
-    fences: Fences,
-    enough: Iterable[tuple[str, float]] = (),
+    evacuations: Iterable[Evacuation], fences: Fences, enough: Iterable[tuple[str, float]] = ()
 ) -> list[str]:
     """Every evacuation must come after a fence of its source that everybody has on record.
 

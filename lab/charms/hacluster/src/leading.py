@@ -65,10 +65,7 @@ class Leading(Peers):
         }
         if "st-maas" not in cib.resources:
             properties["stonith-enabled"] = "false"
-        defaults = {
-            "resource-stickiness": 100,
-            "failure-timeout": self.config["failure_timeout"],
-        }
+        defaults = {"resource-stickiness": 100, "failure-timeout": self.config["failure_timeout"]}
         cluster.set_options(cib, properties, defaults)
         if "dc-deadtime" in cib.options:  # It was for the start only.
             argv = ("crm_attribute", "--type", "crm_config", "--name", "dc-deadtime", "--delete")

@@ -25,12 +25,7 @@ _ONCE_RECORDED = 'read -r go && exec "$@" </dev/null'
 
 
 def run(
-    machine: LabMachine,
-    argv: list[str],
-    environment: dict[str, str],
-    *,
-    record: Path,
-    sink: Sink,
+    machine: LabMachine, argv: list[str], environment: dict[str, str], *, record: Path, sink: Sink
 ) -> int:
     """Run a process in a machine until it ends.
 

@@ -68,13 +68,7 @@ class Deploying(Calls):
         self.say("Deploy of bundle completed.")
 
     def refresh(
-        self,
-        *,
-        app: str,
-        path: str,
-        channel: str,
-        revision: int | None,
-        options: dict[str, Any],
+        self, *, app: str, path: str, channel: str, revision: int | None, options: dict[str, Any]
     ) -> None:
         """Upgrade an application's charm, from `path` or from where it came."""
         with self.model.lock:

@@ -143,11 +143,7 @@ def _relations(model: Model, app: Application) -> dict[str, list[dict[str, str]]
     for relation in model.relations_of(app.name):
         own, other = relation.endpoint(app.name), relation.other(app.name)
         found.setdefault(own.name, []).append(
-            {
-                "related-application": other.app,
-                "interface": own.interface,
-                "scope": relation.scope,
-            }
+            {"related-application": other.app, "interface": own.interface, "scope": relation.scope}
         )
     return dict(sorted(found.items()))
 

@@ -14,12 +14,7 @@ class TaskCalls(Calls):
     """Each public method is one call."""
 
     def enqueue(
-        self,
-        *,
-        receivers: list[str],
-        action: str,
-        params: dict[str, Any],
-        command: str,
+        self, *, receivers: list[str], action: str, params: dict[str, Any], command: str
     ) -> dict[str, Any]:
         """Queue an action or a command; returns the operation's id, and its tasks' receivers."""
         model = self.model

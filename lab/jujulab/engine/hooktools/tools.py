@@ -227,11 +227,7 @@ def _relation_model_get(
     return {"uuid": context.model.state.uuid}
 
 
-@_tool(
-    "network-get",
-    _FORMAT,
-    _RELATION,
-)
+@_tool("network-get", _FORMAT, _RELATION)
 def _network_get(context: Context, values: Values, arguments: list[str], payload: str) -> Any:
     if not arguments:
         raise UsageError("no arguments specified")
