@@ -9,6 +9,7 @@ import yaml
 
 from jujulab.cli.command import CommandError, Invocation, command, say, split_list
 from jujulab.cli.output import emit, format_flag
+from jujulab.juju.charm import is_path
 from jujulab.juju.gnuflag import Flag, UsageError, key_values
 from jujulab.juju.names import JUJU4
 
@@ -17,6 +18,7 @@ _NO_PROMPT = Flag("no-prompt", kind="bool")
 _DESTROY_STORAGE = Flag("destroy-storage", kind="bool")
 _TO = Flag("to", kind="list")
 _CONFIG = Flag("config", kind="list")
+_ENDPOINTS = "<application>[:<endpoint>] <application>[:<endpoint>]"
 
 
 def _is_bundle(path: Path) -> bool:
@@ -87,20 +89,20 @@ def deploy(call: Invocation) -> None:
     """Deploy a charm or a bundle."""
     call.expect(1, 2, "charm or bundle")
     reference = call.args[0]
-    path = Path(reference)
-    if reference.startswith((".", "/", "~")) and not path.expanduser().exists():
+    path = Path(reference).expanduser()
+    if is_path(reference) and not path.exists():
         if path.suffix != ".charm":
             raise CommandError(f'no charm or bundle was found at "{reference}"')
-    elif path.suffix in (".yaml", ".yml") or _is_bundle(path.expanduser()):
-        _deploy_bundle(call, path.expanduser())
+    elif _is_bundle(path):
+        _deploy_bundle(call, path)
         return
-    if JUJU4 and path.expanduser().is_dir():
+    if JUJU4 and path.is_dir():
         raise CommandError(f'deploying "{reference}": a local charm has to be a .charm archive')
     _unsupported(call, "charm", ("overlay", "map-machines", "dry-run"))
     name = call.args[1] if len(call.args) > 1 else ""
     call.client.call(
         "deploy_charm",
-        charm=str(path.expanduser().absolute()) if reference[0] in "./~" else reference,
+        charm=str(path.absolute()) if is_path(reference) else reference,
         name=name,
         **{flag: call.flags[flag] for flag in ("channel", "revision", "base", "trust")},
         options=_options(call.flags["config"], name),
@@ -147,7 +149,7 @@ def refresh(call: Invocation) -> None:
     if call.flags["path"] and call.flags["switch"]:
         raise UsageError("--path and --switch are mutually exclusive")
     path = call.flags["path"] or call.flags["switch"]
-    if path.startswith((".", "/", "~")):
+    if is_path(path):
         path = str(Path(path).expanduser().absolute())
     call.client.call(
         "refresh",
@@ -208,7 +210,7 @@ def _confirm(call: Invocation, what: str) -> None:
         raise CommandError(f"{what}: aborted")
 
 
-@command("integrate", "<application>[:<endpoint>] <application>[:<endpoint>]", aliases=("relate",))
+@command("integrate", _ENDPOINTS, aliases=("relate",))
 def integrate(call: Invocation) -> None:
     """Integrate two applications."""
     if len(call.args) != 2:
@@ -216,14 +218,13 @@ def integrate(call: Invocation) -> None:
     call.client.call("integrate", first=call.args[0], second=call.args[1])
 
 
-@command("remove-relation", "<application>[:<endpoint>] <application>[:<endpoint>]", _FORCE)
+@command("remove-relation", _ENDPOINTS, _FORCE)
 def remove_relation(call: Invocation) -> None:
     """Remove an existing relation between two applications."""
     if len(call.args) != 2:
         raise UsageError("a relation must involve two applications")
-    call.client.call(
-        "remove_relation", first=call.args[0], second=call.args[1], force=call.flags["force"]
-    )
+    first, second = call.args
+    call.client.call("remove_relation", first=first, second=second, force=call.flags["force"])
 
 
 @command(

@@ -41,12 +41,15 @@ class Invocation:
             raise UsageError(f"unrecognized args: [{extra}]")
 
 
+Function = Callable[[Invocation], int | None]
+
+
 @dataclass(frozen=True)
 class Command:
     """One command; `usage` are its arguments, for its help."""
 
     name: str
-    run: Callable[[Invocation], int | None]
+    run: Function
     usage: str
     summary: str
     flags: tuple[Flag, ...]
@@ -58,25 +61,17 @@ ALIASES: dict[str, str] = {}
 
 def command(
     name: str, usage: str = "", *flags: Flag, aliases: tuple[str, ...] = (), model: bool = True
-) -> Callable[[Callable[[Invocation], int | None]], Callable[[Invocation], int | None]]:
+) -> Callable[[Function], Function]:
     """Declare a function to be a command; its docstring is the command's summary.
 
-    Args:
-        name: Its name.
-        usage: The arguments, as the help shows them.
-        *flags: Its flags.
-        aliases: Other names.
-        model: Whether the command takes ``-m``.
+    The usage is the arguments as the help shows them; `model` is whether it takes ``-m``.
     """
 
-    def register(
-        function: Callable[[Invocation], int | None],
-    ) -> Callable[[Invocation], int | None]:
+    def register(function: Function) -> Function:
         every = (*flags, MODEL_FLAG) if model else flags
         summary = (function.__doc__ or "").strip().splitlines()[0]
         COMMANDS[name] = Command(name, function, usage, summary, every)
-        for alias in aliases:
-            ALIASES[alias] = name
+        ALIASES.update(dict.fromkeys(aliases, name))
         return function
 
     return register

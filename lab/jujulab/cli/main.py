@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         text = f'juju: "{argv[0]}" is not a juju command, or the lab does not have it'
         return _complain(f'{text}. See "juju --help".', 2)
     command = COMMANDS[name]
-    if any(word in ("--help", "-h") for word in _before_dashes(argv[1:])):
+    if {"--help", "-h"} & set(itertools.takewhile(lambda word: word != "--", argv)):
         return _help([name])
     try:
         flags, arguments = parse(command.flags, argv[1:])
@@ -57,10 +58,6 @@ def main(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
-
-
-def _before_dashes(words: Sequence[str]) -> Sequence[str]:
-    return words[: words.index("--")] if "--" in words else words
 
 
 def _complain(text: str, code: int) -> int:

@@ -7,14 +7,10 @@ from jujulab.cli.output import emit, format_flag, table
 from jujulab.juju.gnuflag import Flag, UsageError, key_values
 from jujulab.juju.names import VERSION
 
+_ALL = Flag("all", kind="bool")
 
-@command(
-    "version",
-    "",
-    format_flag("smart", "json", "smart", "yaml"),
-    Flag("all", kind="bool"),
-    model=False,
-)
+
+@command("version", "", format_flag("smart", "json", "smart", "yaml"), _ALL, model=False)
 def version(call: Invocation) -> None:
     """Print the Juju CLI client version."""
     call.expect(0, 0, "argument")
@@ -46,14 +42,10 @@ def model_config(call: Invocation) -> None:
         emit(config[call.args[0]]["Value"], kind)
     elif call.flags["format"] == "tabular":
         rows = [["Attribute", "From", "Value"]]
-        rows += [
-            [
-                k,
-                v["Source"],
-                str(v["Value"]).lower() if isinstance(v["Value"], bool) else str(v["Value"]),
-            ]
-            for k, v in config.items()
-        ]
+        for name, entry in config.items():
+            value = str(entry["Value"])
+            shown = value.lower() if isinstance(entry["Value"], bool) else value
+            rows.append([name, entry["Source"], shown])
         print(table(rows), end="")
     else:
         emit(config, call.flags["format"])

@@ -160,7 +160,8 @@ def _show(call: Invocation, results: dict[str, Any]) -> None:
         emit(results, call.flags["format"])
         return
     if len(results) != 1:
-        emit(results, "yaml") if results else None
+        if results:
+            emit(results, "yaml")
         return
     info = next(iter(results.values()))
     values = dict(info.get("results", {}))
@@ -180,7 +181,8 @@ def _outcome(results: dict[str, Any], late: list[str]) -> int:
     An action that says itself that it failed, by `action-fail`, ends well for the client: only
     its status tells (`waitForTasks` of Juju 3.6.28 and 4.0.15, cmd/juju/action/common.go).
     """
-    codes = {info["id"]: _code(info) for info in results.values() if _code(info) > 0}
+    codes = {t["id"]: int(t.get("results", {}).get("return-code", 0)) for t in results.values()}
+    codes = {task: code for task, code in codes.items() if code > 0}
     if codes:
         plural = ("", "s")[len(codes) > 1]
         lines = "\n".join(f' - id "{n}" with return code {code}' for n, code in codes.items())
@@ -191,11 +193,6 @@ def _outcome(results: dict[str, Any], late: list[str]) -> int:
     if late:
         say(f"ERROR timed out waiting for results from: {', '.join(late)}")
     return 1 if codes or late else 0
-
-
-def _code(info: dict[str, Any]) -> int:
-    """Return the exit code of a task's process; 0 for none."""
-    return int(info.get("results", {}).get("return-code", 0))
 
 
 @command("show-task", "<task>", format_flag("yaml", "json", "yaml"), _WAIT)

@@ -24,18 +24,10 @@ def status(call: Invocation) -> None:
 
 def tabular(status: dict[str, Any]) -> str:
     """Return what ``--format json`` prints as Juju's default table."""
-    model = status["model"]
-    header = [
-        ["Model", "Controller", "Cloud/Region", "Version", "Timestamp"],
-        [
-            model["name"],
-            model["controller"],
-            model["cloud"],
-            model["version"],
-            status["controller"]["timestamp"],
-        ],
-    ]
-    sections = [table(header)]
+    model, time = status["model"], status["controller"]["timestamp"]
+    head = ["Model", "Controller", "Cloud/Region", "Version", "Timestamp"]
+    about = [model[key] for key in ("name", "controller", "cloud", "version")]
+    sections = [table([head, [*about, time]])]
     if status["applications"]:
         sections.append(table(_application_rows(status["applications"]), right=(3, 6)))
     units = _unit_rows(status["applications"])
@@ -73,11 +65,8 @@ def _application_rows(applications: dict[str, Any]) -> list[list[str]]:
 
 def _scale(name: str, applications: dict[str, Any]) -> str:
     """Return how many units are there; with how many should be, where these differ."""
-    units = [
-        unit
-        for unit_name, unit in all_units(applications).items()
-        if unit_name.partition("/")[0] == name
-    ]
+    every = all_units(applications).items()
+    units = [unit for unit_name, unit in every if unit_name.partition("/")[0] == name]
     present = sum(u["juju-status"].get("current") in ("idle", "executing") for u in units)
     return str(present) if present == len(units) else f"{present}/{len(units)}"
 

@@ -95,7 +95,7 @@ class MachineAgent(threading.Thread):
                 removal.drop_unit(self._model, unit)
                 self._runner.forget_unit(unit)
                 self._model.commit()
-                return self._nothing, now
+                return lambda: None, now  # look again at once
             due = min(due, resolver.next_due(self._model, unit))
         return None, due
 
@@ -109,9 +109,6 @@ class MachineAgent(threading.Thread):
         start = names.index(self._served) + 1 if self._served in names else 0
         in_turn = units[start:] + units[:start]
         return shuffle.shuffled(in_turn, lambda unit: (self._turns, unit.name))
-
-    def _nothing(self) -> None:
-        """Look again at once."""
 
     # The machine.
 
@@ -146,10 +143,7 @@ class MachineAgent(threading.Thread):
 
     def _start_machine(self) -> LabMachine:
         """Create the machine where it does not exist yet, and start it."""
-        try:
-            machine = self._model.lab_machine(self._id)
-        except KeyError:
-            machine = self._model.lab.create(self._id)
+        machine = self._model.find_lab_machine(self._id) or self._model.lab.create(self._id)
         if machine.state != "on":
             machine.start()
         return machine
@@ -176,11 +170,7 @@ class MachineAgent(threading.Thread):
         self._boot = boot
 
     def _destroy(self) -> None:
-        try:
-            machine = self._model.lab_machine(self._id)
-        except KeyError:
-            machine = None
-        if machine is not None:
+        if machine := self._model.find_lab_machine(self._id):
             machine.destroy()
         with self._model.lock:
             self._model.forget_lab_machine(self._id)

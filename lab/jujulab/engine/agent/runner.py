@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from jujulab.engine.agent import process
@@ -65,7 +66,9 @@ class Runner:
                 if not self._still_wanted(unit, hook):
                     return
                 digest = model.config_digest(unit)
-                self._prepare_status(unit, hook)
+                model.set_status(unit.agent, "executing", f"running {hook.name} hook")
+                if hook.kind == "install" and unit.workload.current in ("waiting", "unknown"):
+                    model.set_status(unit.workload, "maintenance", resolver.INSTALLING)
                 context = Context(model, unit, self._charm_logger(unit), hook=hook)
                 charm = model.application(unit.app).charm
             try:
@@ -87,11 +90,6 @@ class Runner:
             return False
         return True
 
-    def _prepare_status(self, unit: Unit, hook: Hook) -> None:
-        self._model.set_status(unit.agent, "executing", f"running {hook.name} hook")
-        if hook.kind == "install" and unit.workload.current in ("waiting", "unknown"):
-            self._model.set_status(unit.workload, "maintenance", resolver.INSTALLING)
-
     def _place_charm(self, unit: Unit, hook: Hook, charm: str) -> None:
         """Put the charm's files in place before install, and replace them for an upgrade."""
         if hook.kind not in ("install", "upgrade-charm") or unit.charm_seen == charm:
@@ -111,9 +109,9 @@ class Runner:
         if hook.kind != "update-status":
             self._model.last_run = now
         how = "via hook dispatching script: dispatch"
+        log = partial(self._shared.logs.write, unit.tag, module="juju.worker.uniter.operation")
         if code == 0:
-            text = f'ran "{hook.name}" hook ({how})'
-            self._shared.logs.write(unit.tag, "INFO", "juju.worker.uniter.operation", text)
+            log("INFO", message=f'ran "{hook.name}" hook ({how})')
             context.commit()
             resolver.record(self._model, unit, hook, boot_id=boot, digest=digest, now=now)
             return
@@ -123,8 +121,7 @@ class Runner:
             return
         delay = min(RETRY_FIRST * 2**tries, RETRY_MAX)
         unit.failure = HookFailure(hook, tries + 1, retry_at=now + delay)
-        text = f'hook "{hook.name}" ({how}) failed: exit status {code}'
-        self._shared.logs.write(unit.tag, "ERROR", "juju.worker.uniter.operation", text)
+        log("ERROR", message=f'hook "{hook.name}" ({how}) failed: exit status {code}')
 
     def _died(self, boot: str, code: int) -> bool:
         """Whether a process ended because its machine did; the machine's note may come later."""
@@ -188,34 +185,25 @@ class Runner:
         inside = inside_dir(self._model.lab_machine(self._id))
         with self._model.lock:
             environment = context.environment(inside, f"{inside}/{SOCKET}")
-        command = argv or ["./dispatch"]
-        program = ["/bin/sh", "-c", 'cd "$CHARM_DIR" && exec "$@"', "sh", *command]
+        program = ["/bin/sh", "-c", 'cd "$CHARM_DIR" && exec "$@"', "sh"]
+        sink = sink or self._output_logger(context.unit, name)
         self.contexts[context.id] = context
         try:
-            return self._execute(
-                program, environment, sink or self._output_logger(context.unit, name)
-            )
+            return self._execute([*program, *(argv or ["./dispatch"])], environment, sink)
         finally:
             self.contexts.pop(context.id, None)
 
     def _execute(self, argv: list[str], environment: dict[str, str], sink: process.Sink) -> int:
         try:
-            return process.run(
-                self._model.lab_machine(self._id),
-                argv,
-                environment,
-                record=self._record,
-                sink=sink,
-            )
+            machine = self._model.lab_machine(self._id)
+            return process.run(machine, argv, environment, record=self._record, sink=sink)
         except (OSError, RuntimeError) as error:
             sink("stderr", f"cannot run {argv[0]} on machine {self._id}: {error}\n")
             return -signal.SIGKILL
 
     def _charm_logger(self, unit: Unit) -> Callable[[str, str], None]:
-        def write(level: str, message: str) -> None:
-            self._shared.logs.write(unit.tag, level, f"unit.{unit.name}.juju-log", message)
-
-        return write
+        module = f"unit.{unit.name}.juju-log"
+        return lambda level, text: self._shared.logs.write(unit.tag, level, module, text)
 
     def _output_logger(self, unit: Unit, name: str) -> process.Sink:
         def write(stream: str, text: str) -> None:

@@ -1,14 +1,15 @@
-"""The calls that change and remove what is deployed, and the user's secrets."""
+"""The calls that change and remove what is deployed, make secrets, and run actions."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from jujulab.engine.api import entities
 from jujulab.engine.api.calls import Calls
-from jujulab.engine.model import applications, relations, removal, usersecrets
+from jujulab.engine.model import removal, tasks, usersecrets
 from jujulab.engine.model.model import DEFAULT_CONFIG
 from jujulab.engine.model.state import Unit
-from jujulab.juju.errors import JujuError
+from jujulab.juju.errors import JujuError, NotFoundError
 from jujulab.juju.names import seconds, sorted_names
 
 _READ_ONLY = {"agent-version", "name", "type", "uuid"}
@@ -50,21 +51,6 @@ class Changing(Calls):
                     self.say(f"- will remove unit {unit.name}")
                 removal.destroy_application(model, name, force=force)
 
-    def integrate(self, *, first: str, second: str) -> None:
-        """Relate two applications."""
-        with self._changing() as model:
-            relations.add(model, first, second)
-
-    def remove_relation(self, *, first: str, second: str, force: bool) -> None:
-        """Remove a relation."""
-        with self._changing() as model:
-            removal.remove_relation(model, first, second, force=force)
-
-    def set_config(self, *, app: str, values: dict[str, Any], reset: list[str]) -> None:
-        """Set and reset an application's options."""
-        with self._changing() as model:
-            applications.set_options(model, app, values, reset)
-
     def set_model_config(self, *, values: dict[str, str], reset: list[str]) -> None:
         """Set and reset keys of the model's configuration."""
         with self._changing() as model:
@@ -88,15 +74,32 @@ class Changing(Calls):
         with self._changing() as model:
             return f"secret:{usersecrets.add(model, name, content).id}"
 
-    def update_secret(self, *, secret: str, content: dict[str, str]) -> None:
-        """Give a secret a new revision."""
-        with self._changing() as model:
-            usersecrets.update(model, secret, content)
+    def enqueue(
+        self, *, receivers: list[str], action: str, params: dict[str, Any], command: str
+    ) -> dict[str, Any]:
+        """Queue an action or a command; returns the operation's id, and its tasks' receivers."""
+        model = self.model
+        with model.lock:
+            names = [
+                model.machine(name).id
+                if command and name in model.state.machines
+                else model.unit(name).name
+                for name in receivers
+            ]
+            operation, started = tasks.enqueue(model, names, action, params, command)
+            result = {"operation": operation, "tasks": {t.id: t.receiver for t in started}}
+        self.flush()
+        return result
 
-    def grant_secret(self, *, secret: str, apps: list[str]) -> None:
-        """Let applications read a secret."""
-        with self._changing() as model:
-            usersecrets.grant(model, secret, apps)
+    def wait_task(self, *, task: str, seen: int, timeout: float) -> dict[str, Any]:
+        """Return a task when it is done, has more than `seen` log lines, or after `timeout` s."""
+        model = self.model
+        with model.lock:
+            found = model.state.tasks.get(task)
+            if found is None:
+                raise NotFoundError(f'task "{task}" not found')
+            model.changed.wait_for(lambda: found.done or len(found.log) > seen, timeout)
+            return entities.task_info(model, found)
 
     def destroy_model(self) -> None:
         """Remove everything in the model at once: machines are destroyed, no hooks run."""

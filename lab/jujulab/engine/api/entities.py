@@ -6,15 +6,18 @@ import time
 from typing import Any
 
 from jujulab.engine.model import relations
-from jujulab.engine.model.model import Model
+from jujulab.engine.model.model import DEFAULT_CONFIG, Model
 from jujulab.engine.model.state import Relation, Task, Unit
 
 
-def unit_info(model: Model, name: str) -> dict[str, Any]:
-    """Return one unit as `show-unit` prints it, its relations' databags included."""
-    unit = model.unit(name)
+def units_info(model: Model, names: list[str]) -> dict[str, Any]:
+    """Return units as `show-unit` prints them, their relations' databags included."""
+    return {name: _unit_info(model, model.unit(name)) for name in names}
+
+
+def _unit_info(model: Model, unit: Unit) -> dict[str, Any]:
     app = model.application(unit.app)
-    info: dict[str, Any] = {
+    return {
         "workload-version": unit.version,
         "machine": unit.machine,
         "opened-ports": unit.ports,
@@ -28,7 +31,6 @@ def unit_info(model: Model, name: str) -> dict[str, Any]:
             if unit.name in relation.members
         ],
     }
-    return info
 
 
 def _relation_info(model: Model, relation: Relation, unit: Unit) -> dict[str, Any]:
@@ -46,29 +48,50 @@ def _relation_info(model: Model, relation: Relation, unit: Unit) -> dict[str, An
     }
 
 
-def config_info(model: Model, name: str) -> dict[str, Any]:
+def receivers(model: Model, apps: list[str]) -> list[str]:
+    """Return the units of applications."""
+    return [unit.name for app in apps for unit in model.units_of(model.application(app).name)]
+
+
+def stalls(model: Model) -> list[dict[str, Any]]:
+    """Return when nothing ran although units were not ready, oldest first."""
+    return [dict(vars(stall)) for stall in model.state.stalls]
+
+
+def model_config(model: Model) -> dict[str, Any]:
+    """Return the model's configuration with each value's source."""
+    return {
+        name: {
+            "Value": model.config_value(name),
+            "Source": "model" if name in model.state.config else "default",
+        }
+        for name in sorted(DEFAULT_CONFIG)
+    }
+
+
+def config_info(model: Model, app: str) -> dict[str, Any]:
     """Return an application's options as `config` prints them."""
-    app, meta = model.application(name), model.meta(name)
+    application, meta = model.application(app), model.meta(app)
     settings: dict[str, Any] = {}
     for key, option in sorted(meta.options.items()):
         entry: dict[str, Any] = {"description": option.description, "type": option.kind}
         if option.default is not None:
             entry["default"] = option.default
-        value = app.options.get(key, option.default)
+        value = application.options.get(key, option.default)
         if value is not None:
             entry["value"] = value
-        own = key in app.options and app.options[key] != option.default
+        own = application.options.get(key, option.default) != option.default
         entry["source"] = "user" if own else "default" if value is not None else "unset"
         settings[key] = entry
     trust = {
         "default": False,
         "description": "Does this application have access to trusted credentials",
-        "source": "user" if app.trust else "default",
+        "source": "user" if application.trust else "default",
         "type": "bool",
-        "value": app.trust,
+        "value": application.trust,
     }
     return {
-        "application": name,
+        "application": app,
         "application-config": {"trust": trust},
         "charm": meta.name,
         "settings": settings,

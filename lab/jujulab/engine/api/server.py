@@ -17,17 +17,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from jujulab.engine.api.calls import carry_out
 from jujulab.engine.api.changing import Changing
 from jujulab.engine.api.deploying import Deploying
-from jujulab.engine.api.reading import Reading
-from jujulab.engine.api.taskcalls import TaskCalls
 from jujulab.juju.errors import JujuError
 from jujulab.juju.listener import Listener
 
 log = logging.getLogger(__name__)
 
 
-class Api(Reading, Deploying, Changing, TaskCalls):
+class Api(Deploying, Changing):
     """All calls; an object serves one."""
 
 
@@ -58,11 +57,8 @@ class Server(Listener):
                 if not line:
                     return
                 request = json.loads(line)
-                name = str(request["method"])
-                if not (name[:1].isalpha() and hasattr(Api, name)):
-                    raise JujuError(f"no such call: {name}")
                 api = self._api(lambda text: send({"progress": text}))
-                send({"result": getattr(api, name)(**request["params"])})
+                send({"result": carry_out(api, str(request["method"]), request["params"])})
             except OSError:
                 raise
             except JujuError as error:

@@ -92,11 +92,7 @@ def application_status(model: Model, app: Application) -> Status:
     statuses = [workload_status(model, unit) for unit in model.units_of(app.name)]
     if not statuses:
         return Status("unknown", "", app.status.since)
-    return min(statuses, key=lambda s: _rank(s.current))
-
-
-def _rank(current: str) -> int:
-    return _SEVERITY.index(current) if current in _SEVERITY else len(_SEVERITY)
+    return min(statuses, key=lambda status: [*_SEVERITY, status.current].index(status.current))
 
 
 def _base(base: str) -> dict[str, str]:
@@ -149,9 +145,8 @@ def _relations(model: Model, app: Application) -> dict[str, list[dict[str, str]]
 
 
 def _principals(model: Model, app: Application) -> list[str]:
-    others = {
-        r.other(app.name).app for r in model.relations_of(app.name) if r.scope == "container"
-    }
+    relations = (r for r in model.relations_of(app.name) if r.scope == "container")
+    others = {relation.other(app.name).app for relation in relations}
     return sorted(o for o in others if not model.application(o).subordinate)
 
 

@@ -97,13 +97,7 @@ class Context:
     def bag(self, relation: Relation, owner: str) -> dict[str, str]:
         """Return a databag as this run sees it, its own writes included."""
         stored = relation.unit_data if "/" in owner else relation.app_data
-        bag = dict(stored.get(owner, {}))
-        for key, value in self.bags.get((relation.id, owner), {}).items():
-            if value:
-                bag[key] = value
-            else:
-                bag.pop(key, None)
-        return bag
+        return relations.changed(stored.get(owner, {}), self.bags.get((relation.id, owner), {}))
 
     def members(self, relation: Relation) -> list[str]:
         """Return the remote units of a relation, as far as hooks have told of them.
@@ -143,7 +137,7 @@ class Context:
             socket: Path of the tools' socket in the machine.
         """
         charm_dir = f"{inside}/agents/{self.unit.tag}/charm"
-        environment = {
+        return {
             "PATH": f"{inside}/tools:{TOOL_PATH}",
             "LANG": "C.UTF-8",
             "HOME": "/root",
@@ -162,10 +156,9 @@ class Context:
             "JUJU_PRINCIPAL_UNIT": self.unit.principal,
             "JUJU_UNIT_NAME": self.unit.name,
             "JUJU_VERSION": VERSION,
+            **self._hook_environment(),
+            **self._task_environment(),
         }
-        environment.update(self._hook_environment())
-        environment.update(self._task_environment())
-        return environment
 
     def _hook_environment(self) -> dict[str, str]:
         if self.hook is None:
@@ -179,10 +172,8 @@ class Context:
                 "JUJU_REMOTE_UNIT": self.hook.remote_unit,
             }
         if self.hook.secret:
-            environment |= {
-                "JUJU_SECRET_ID": f"secret:{self.hook.secret}",
-                "JUJU_SECRET_LABEL": "",
-            }
+            secret = f"secret:{self.hook.secret}"
+            environment |= {"JUJU_SECRET_ID": secret, "JUJU_SECRET_LABEL": ""}
         if self.hook.departing_unit:
             environment["JUJU_DEPARTING_UNIT"] = self.hook.departing_unit
         return environment
@@ -212,17 +203,10 @@ class Context:
             interface = self.model.interface(self.unit, binding)
         except JujuError as error:
             raise ToolError(str(error)) from error
-        address = str(interface.ip)
+        address, name = str(interface.ip), self.model.space(self.unit.app, binding)
+        bound = {"hostname": "", "value": address, "cidr": str(interface.network)}
         return {
-            "bind-addresses": [
-                {
-                    "mac-address": "",
-                    "interface-name": self.model.space(self.unit.app, binding),
-                    "addresses": [
-                        {"hostname": "", "value": address, "cidr": str(interface.network)}
-                    ],
-                }
-            ],
+            "bind-addresses": [{"mac-address": "", "interface-name": name, "addresses": [bound]}],
             "egress-subnets": [f"{address}/32"],
             "ingress-addresses": [address],
         }

@@ -360,11 +360,8 @@ def _action_log(context: Context, values: Values, arguments: list[str], payload:
 def _action_fail(context: Context, values: Values, arguments: list[str], payload: str) -> None:
     context.action()
     _no_more(arguments[1:])
-    context.failure = (
-        arguments[0]
-        if arguments
-        else "action failed without reason given, check action for errors"
-    )
+    reasonless = "action failed without reason given, check action for errors"
+    context.failure = arguments[0] if arguments else reasonless
 
 
 @_tool("goal-state", _FORMAT)
@@ -412,20 +409,17 @@ def _secret_get(context: Context, values: Values, arguments: list[str], payload:
     return content.get(arguments[1]) if arguments[1:] else content
 
 
-_NO_SECRETS = "charms make no secrets of their own here; the model's user does"
-_NO_STORAGE = "this controller has no storage"
-_NO_STATE = "this controller keeps no charm state"
-UNSUPPORTED = {
-    **{
-        f"secret-{verb}": _NO_SECRETS
-        for verb in ("add", "grant", "ids", "info-get", "remove", "revoke", "set")
-    },
-    **dict.fromkeys(("storage-add", "storage-get", "storage-list"), _NO_STORAGE),
-    **{f"state-{verb}": _NO_STATE for verb in ("get", "set", "delete")},
-    **dict.fromkeys(("leader-get", "leader-set"), "use the databags of a peer relation"),
+_REASONS = {
+    "secret-add secret-grant secret-ids secret-info-get secret-remove secret-revoke secret-set": (
+        "charms make no secrets of their own here; the model's user does"
+    ),
+    "storage-add storage-get storage-list": "this controller has no storage",
+    "state-get state-set state-delete": "this controller keeps no charm state",
+    "leader-get leader-set": "use the databags of a peer relation",
     "credential-get": "cannot access cloud credentials",
     "juju-reboot": "machines are rebooted from outside: see `lab power cycle`",
     "unit-get": "use network-get",
     "resource-get": "charms of this controller have no resources",
 }
+UNSUPPORTED = {name: reason for names, reason in _REASONS.items() for name in names.split()}
 """Tools that exist only to say why they do nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import json
@@ -154,6 +155,12 @@ class Model:
             self._lab_machines[machine_id] = self.lab.machine(machine_id)
         return self._lab_machines[machine_id]
 
+    def find_lab_machine(self, machine_id: str) -> LabMachine | None:
+        """Return what runs a machine; None until it is provisioned."""
+        with contextlib.suppress(KeyError):
+            return self.lab_machine(machine_id)
+        return None
+
     def forget_lab_machine(self, machine_id: str) -> None:
         """Drop what `lab_machine` remembers."""
         self._lab_machines.pop(machine_id, None)
@@ -182,11 +189,8 @@ class Model:
 
     def default_address(self, machine_id: str) -> str:
         """Return a machine's address in the model's default space; empty if there is none yet."""
-        try:
-            addresses = self.lab_machine(machine_id).addresses
-        except KeyError:
-            return ""
-        interface = addresses.get(self.config_value("default-space"))
+        machine = self.find_lab_machine(machine_id)
+        interface = machine and machine.addresses.get(self.config_value("default-space"))
         return str(interface.ip) if interface else ""
 
     def boot(self, machine_id: str, *, fresh: bool = False) -> str:
@@ -194,11 +198,8 @@ class Model:
         now = time.monotonic()
         seen, boot = self._boots.get(machine_id, (0.0, ""))
         if fresh or now - seen > _BOOT_AGE:
-            try:
-                machine = self.lab_machine(machine_id)
-                boot = (machine.boot_id or "") if machine.state == "on" else ""
-            except KeyError:
-                boot = ""
+            machine = self.find_lab_machine(machine_id)
+            boot = (machine and machine.state == "on" and machine.boot_id) or ""
             self._boots[machine_id] = (now, boot)
         return boot
 

@@ -156,14 +156,14 @@ def write(relation: Relation, owner: str, changes: dict[str, str]) -> bool:
     is_unit = "/" in owner
     bags = relation.unit_data if is_unit else relation.app_data
     versions = relation.unit_versions if is_unit else relation.app_versions
-    bag = bags.setdefault(owner, {})
-    before = dict(bag)
-    for key, value in changes.items():
-        if value:
-            bag[key] = value
-        else:
-            bag.pop(key, None)
-    if bag == before:
+    before = bags.get(owner, {})
+    bags[owner] = changed(before, changes)
+    if bags[owner] == before:
         return False
     versions[owner] = versions.get(owner, 0) + 1
     return True
+
+
+def changed(bag: dict[str, str], changes: dict[str, str]) -> dict[str, str]:
+    """Return what a databag is with changes; an empty value deletes its key."""
+    return {key: value for key, value in (bag | changes).items() if value}

@@ -59,24 +59,19 @@ def collect_application(model: Model, name: str) -> None:
     app = model.state.applications.get(name)
     if app is None or app.life == ALIVE or model.units_of(name):
         return
-    held = [r for r in model.relations_of(name) if not r.is_peer]
-    if held:
-        return
-    for relation in model.relations_of(name):
-        del model.state.relations[str(relation.id)]
-    del model.state.applications[name]
+    left = model.relations_of(name)
+    if all(relation.is_peer for relation in left):
+        for relation in left:
+            del model.state.relations[str(relation.id)]
+        del model.state.applications[name]
 
 
 def _collect_machine(model: Model, machine_id: str) -> None:
     """Let go of a machine that has nothing on it any more, as Juju gives it back to the cloud."""
     machine = model.state.machines.get(machine_id)
-    if machine is None or model.units_on(machine_id) or _containers(model, machine_id):
-        return
-    machine.life = DYING
-
-
-def _containers(model: Model, machine_id: str) -> list[str]:
-    return [m.id for m in model.state.machines.values() if m.parent == machine_id]
+    held = any(m.parent == machine_id for m in model.state.machines.values())
+    if machine and not held and not model.units_on(machine_id):
+        machine.life = DYING
 
 
 def remove_relation(model: Model, first: str, second: str, *, force: bool = False) -> None:

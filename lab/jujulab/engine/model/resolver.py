@@ -8,6 +8,8 @@ departed, broken, stop, remove. Which of a unit's relations comes first is `shuf
 
 from __future__ import annotations
 
+from typing import Any
+
 from jujulab.engine.model import relations, removal, usersecrets
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.shuffle import shuffled
@@ -91,8 +93,7 @@ def _secret(model: Model, unit: Unit) -> Hook | None:
 
 
 def _update_status(model: Model, unit: Unit, now: float) -> Hook | None:
-    due = unit.updated_at + seconds(model.config_value("update-status-hook-interval"))
-    return Hook("update-status") if now >= due else None
+    return Hook("update-status") if now >= next_due(model, unit) else None
 
 
 def _teardown(model: Model, unit: Unit) -> Hook | None:
@@ -130,10 +131,8 @@ def _relation_step(
         return _changed(relation, unit, pending)
     for name in seen.members:
         if name not in remote:
-            departing = name if _stays(model, unit) else unit.name
-            return _relation_hook(
-                relation, unit, "departed", remote_unit=name, departing_unit=departing
-            )
+            who = name if _stays(model, unit) else unit.name
+            return _relation_hook(relation, unit, "departed", remote_unit=name, departing_unit=who)
     if relation.life != ALIVE or unit.life != ALIVE:
         return _relation_hook(relation, unit, "broken")
     for name in remote:
@@ -167,24 +166,9 @@ def _changed(relation: Relation, unit: Unit, remote_unit: str) -> Hook:
     return _relation_hook(relation, unit, "changed", remote_unit=remote_unit, version=version)
 
 
-def _relation_hook(
-    relation: Relation,
-    unit: Unit,
-    kind: str,
-    *,
-    remote_unit: str = "",
-    departing_unit: str = "",
-    version: int = 0,
-) -> Hook:
-    return Hook(
-        kind=kind,
-        relation=relation.id,
-        endpoint=relation.endpoint(unit.app).name,
-        remote_app=relation.other(unit.app).app,
-        remote_unit=remote_unit,
-        departing_unit=departing_unit,
-        version=version,
-    )
+def _relation_hook(relation: Relation, unit: Unit, kind: str, **about: Any) -> Hook:
+    endpoint, remote = relation.endpoint(unit.app).name, relation.other(unit.app).app
+    return Hook(kind, relation.id, endpoint, remote, **about)
 
 
 def is_valid(model: Model, unit: Unit, hook: Hook) -> bool:

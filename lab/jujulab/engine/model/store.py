@@ -29,8 +29,8 @@ def write_private(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".new")
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+    exclusively = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(os.open(temporary, exclusively, 0o600), "w", encoding="utf-8") as stream:
         stream.write(text)
     temporary.replace(path)
 
@@ -52,11 +52,9 @@ def read(path: Path) -> State:
         ValueError: The file is damaged; the text names it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        return loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return State()
-    try:
-        return loads(text)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

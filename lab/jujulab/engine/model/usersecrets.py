@@ -35,20 +35,20 @@ def add(model: Model, name: str, content: dict[str, str]) -> Secret:
     return secret
 
 
-def update(model: Model, reference: str, content: dict[str, str]) -> None:
+def update(model: Model, secret: str, content: dict[str, str]) -> None:
     """Give a secret a new revision; units that read it are told by `secret-changed`."""
     _check(content)
-    secret = find(model, reference)
-    if content != secret.contents[-1]:
-        secret.contents.append(content)
+    found = find(model, secret)
+    if content != found.contents[-1]:
+        found.contents.append(content)
 
 
-def grant(model: Model, reference: str, apps: list[str]) -> None:
+def grant(model: Model, secret: str, apps: list[str]) -> None:
     """Let applications read a secret; Juju tells them nothing of it."""
-    secret = find(model, reference)
+    found = find(model, secret)
     for app in apps:
-        if model.application(app).name not in secret.granted:
-            secret.granted.append(app)
+        if model.application(app).name not in found.granted:
+            found.granted.append(app)
 
 
 def changed(model: Model, unit: Unit) -> Secret | None:
