@@ -75,16 +75,6 @@ class SetConstraints:
 
 
 @dataclass(frozen=True)
-class Expose:
-    """Expose an application."""
-
-    application: str
-
-    def __str__(self) -> str:
-        return f"expose all endpoints of {self.application}"
-
-
-@dataclass(frozen=True)
 class AddMachine:
     """Add a machine, or a container on a machine.
 
@@ -131,13 +121,5 @@ class AddUnit:
         return f"add unit {self.unit} to machine {self.machine}"
 
 
-Change = (
-    AddApplication
-    | RefreshApplication
-    | SetOptions
-    | SetConstraints
-    | Expose
-    | AddMachine
-    | AddRelation
-    | AddUnit
-)
+Settings = RefreshApplication | SetOptions | SetConstraints
+Change = AddApplication | Settings | AddMachine | AddRelation | AddUnit

@@ -88,7 +88,6 @@ class ApplicationView:
     units: tuple[UnitView, ...] = ()
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     constraints: str = ""
-    exposed: bool = False
     next_unit: int | None = None
 
 

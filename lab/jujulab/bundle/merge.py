@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from dataclasses import replace
 from pathlib import Path
 
-from .errors import BundleError
 from .nodes import Items, Node, Scalar, Table, is_null
 
-_TEXT_MAPS = frozenset({"annotations", "bindings"})
-_MAPS = _TEXT_MAPS | {"options"}
-_INCLUDES = ("include-file://", "include-base64://")
+_MAPS = frozenset({"bindings", "options"})
 
 
 def merge(base: Table, overlay: Table) -> Table:
@@ -58,7 +54,7 @@ def _map(field: str, base: Node | None, overlay: Node) -> Node:
         return Table({}, overlay.origin)
     merged = dict(base.entries) if isinstance(base, Table) else {}
     for key, value in overlay.entries.items():
-        if is_null(value) and field not in _TEXT_MAPS:
+        if is_null(value) and field == "options":
             merged.pop(key, None)
         else:
             merged[key] = value
@@ -73,14 +69,7 @@ def _mentions(relation: Node, removed: set[str]) -> bool:
 
 
 def resolve_files(document: Table, directory: Path) -> Table:
-    """Resolve what a document says relative to its own file.
-
-    Relative paths of charms become absolute; options that say `include-file://PATH` or
-    `include-base64://PATH` get the content of the file.
-
-    Raises:
-        BundleError: A file to include cannot be read.
-    """
+    """Make the paths of charms absolute that a document gives relative to its own file."""
     applications = document.table("applications")
     resolved = {name: _application(node, directory) for name, node in applications.items()}
     table = Table(resolved, document.at("applications"))
@@ -90,30 +79,8 @@ def resolve_files(document: Table, directory: Path) -> Table:
 def _application(node: Node, directory: Path) -> Node:
     if not isinstance(node, Table):
         return node
-    entries = dict(node.entries)
-    charm, options = entries.get("charm"), entries.get("options")
-    if isinstance(charm, Scalar) and charm.text.startswith("."):
-        path = os.path.normpath(directory.absolute() / charm.text)
-        entries["charm"] = replace(charm, value=path, text=path)
-    if isinstance(options, Table):
-        values = {name: _include(value, directory) for name, value in options.entries.items()}
-        entries["options"] = Table(values, options.origin)
-    return Table(entries, node.origin)
-
-
-def _include(node: Node, directory: Path) -> Node:
-    text = node.text if isinstance(node, Scalar) else ""
-    directive = next((d for d in _INCLUDES if text.startswith(d)), None)
-    if directive is None or not isinstance(node, Scalar):
+    charm = node.entries.get("charm")
+    if not (isinstance(charm, Scalar) and charm.text.startswith(".")):
         return node
-    path = directory / Path(text.removeprefix(directive)).expanduser()
-    try:
-        content = path.read_bytes()
-        encoded = base64.b64encode(content) if directive == _INCLUDES[1] else content
-        included = encoded.decode("utf-8")
-    except OSError as error:
-        raise BundleError.of(f"cannot include {path}: {error.strerror}", node.origin) from error
-    except UnicodeDecodeError as error:
-        rule = f"cannot include {path}: it is not UTF-8 text; use include-base64://"
-        raise BundleError.of(rule, node.origin) from error
-    return replace(node, value=included, text=included)
+    path = os.path.normpath(directory.absolute() / charm.text)
+    return Table({**node.entries, "charm": replace(charm, value=path, text=path)}, node.origin)

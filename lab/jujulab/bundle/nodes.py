@@ -117,11 +117,10 @@ def read_documents(path: Path) -> list[Table]:
     documents = [_Reader(path).read(root) for root in roots if root is not None]
     tables = []
     for document in documents:
-        if is_null(document):
-            continue
-        if not isinstance(document, Table):
+        if isinstance(document, Table):
+            tables.append(document)
+        elif not is_null(document):
             raise BundleError.of("must be a mapping", document.origin)
-        tables.append(document)
     return tables
 
 
@@ -187,17 +186,14 @@ class _Reader:
                     merged = {**source, **merged}
                 continue
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _TAG + "null":
-                raise BundleError.of(
-                    "has a key that is not text", Origin(self._path, origin.key, line)
-                )
+                place = Origin(self._path, origin.key, line)
+                raise BundleError.of("has a key that is not text", place)
             name = key_node.value
             path = f"{origin.key}.{name}" if origin.key else name
             if name in own:
-                first = own[name].origin.line
-                raise BundleError.of(
-                    f"is defined twice in one mapping; the first is in line {first}",
-                    Origin(self._path, path, line),
-                )
+                first = f"the first is in line {own[name].origin.line}"
+                rule = f"is defined twice in one mapping; {first}"
+                raise BundleError.of(rule, Origin(self._path, path, line))
             own[name] = self.read(value_node, path, line)
         return {**merged, **own}
 

@@ -13,7 +13,6 @@ from .changes import (
     AddRelation,
     AddUnit,
     Change,
-    Expose,
     RefreshApplication,
     SetConstraints,
     SetOptions,
@@ -27,7 +26,7 @@ from .names import NEW, MachineMap, Placement, parse_constraints
 def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -> list[Change]:
     """Return the changes that make a model what a verified bundle says, in their order.
 
-    What the model has beyond the bundle stays: nothing is ever removed, unexposed or unrelated.
+    What the model has beyond the bundle stays: nothing is ever removed or unrelated.
 
     Raises:
         BundleError: The bundle does not fit the model.
@@ -182,8 +181,6 @@ def _application(application: Application, view: ApplicationView | None) -> Iter
         )
     else:
         yield from _differences(application, view)
-    if spec.expose and not (view and view.exposed):
-        yield Expose(name)
 
 
 def _differences(application: Application, view: ApplicationView) -> Iterator[Change]:

@@ -66,8 +66,6 @@ Value = Annotated[Any, _one("must be a single value", lambda node: node.value)]
 Truth = Annotated[bool, _one("must be true or false", lambda node: bool(node.value), bool)]
 Count = Annotated[int, _one("must be a whole number", lambda node: node.value or 0, int)]
 Revision = Annotated[int | None, _one("must be a whole number", lambda node: node.value, int)]
-Annotations = Annotated[dict[str, Text], _map("annotations")]
-"""They are for Juju's dashboard. The lab has none, and forgets them."""
 
 
 class _Keys(BaseModel):
@@ -96,7 +94,6 @@ class MachineSpec(_Keys):
 
     what = "a machine"
     constraints: Text = ""
-    annotations: Annotations = {}
     base: Text = ""
 
 
@@ -110,9 +107,7 @@ class ApplicationSpec(_Keys):
     base: Text = ""
     num_units: Count = 0
     to: Annotated[list[Text], _list("placements")] = []
-    expose: Truth = False
     options: Annotated[dict[str, Value], _map("options")] = {}
-    annotations: Annotations = {}
     constraints: Text = ""
     bindings: Annotated[dict[str, Text], _map("endpoints and spaces")] = {}
     trust: Truth = False
@@ -140,7 +135,18 @@ _REFUSED = {
     "saas": "the lab does not support relations to other models (saas)",
 } | {
     key: f"the lab does not support {key}"
-    for key in ("storage", "devices", "resources", "offers", "exposed-endpoints", "plan")
+    for key in (
+        [
+            "annotations",
+            "devices",
+            "expose",
+            "exposed-endpoints",
+            "offers",
+            "plan",
+            "resources",
+            "storage",
+        ]
+    )
 }
 """Keys that Juju knows, and what is said of them."""
 

@@ -35,9 +35,8 @@ def verify(spec: BundleSpec, charms: LocalCharms) -> Bundle:
     """
     problems: list[Problem] = []
     if not spec.applications:
-        problems.append(
-            Problem("at least one application must be specified", spec.at("applications"))
-        )
+        rule = "at least one application must be specified"
+        problems.append(Problem(rule, spec.at("applications")))
     default = _base(spec, "default-base", spec.default_base, problems)
     machines = {
         name: _machine(name, machine, default, problems) for name, machine in spec.machines.items()
@@ -90,16 +89,11 @@ def _machine(name: str, spec: MachineSpec, default: str, problems: list[Problem]
 def _find_charm(
     spec: ApplicationSpec, charms: LocalCharms, problems: list[Problem]
 ) -> CharmMeta | None:
-    if not spec.charm:
-        problems.append(
-            Problem(
-                "the application has no charm; an overlay can only change applications of the "
-                "bundle, under their names",
-                spec.at(),
-            )
-        )
-        return None
-    return _read(spec.charm, charms.find, spec.at("charm"), problems)
+    if spec.charm:
+        return _read(spec.charm, charms.find, spec.at("charm"), problems)
+    rule = "the application has no charm; an overlay can only change applications of the bundle"
+    problems.append(Problem(f"{rule}, under their names", spec.at()))
+    return None
 
 
 def _placements(
@@ -125,10 +119,8 @@ def _unused_machines(spec: BundleSpec) -> Iterator[Problem]:
     used = {text.rpartition(":")[2] for app in spec.applications.values() for text in app.to}
     for name, machine in spec.machines.items():
         if name not in used:
-            yield Problem(
-                f"machine {name} is not referred to by a placement (to) of any application",
-                machine.at(),
-            )
+            rule = f"machine {name} is not referred to by a placement (to) of any application"
+            yield Problem(rule, machine.at())
 
 
 _NUMBER_TEXT = re.compile(r"[+-]?[0-9]+")
@@ -168,10 +160,8 @@ def _unit_problems(spec: ApplicationSpec, meta: CharmMeta) -> Iterator[Problem]:
         return
     charm = f'"{meta.name}" is a subordinate charm'
     if spec.num_units > 0:
-        yield Problem(
-            f"{charm}: it gets a unit beside each unit it is related to, and has no num_units",
-            spec.at("num_units"),
-        )
+        rule = "it gets a unit beside each unit it is related to, and has no num_units"
+        yield Problem(f"{charm}: {rule}", spec.at("num_units"))
     if spec.to:
         yield Problem(f"{charm}: its units follow their principals, without to", spec.at("to"))
     if spec.constraints:
@@ -185,11 +175,9 @@ def _options(
     problems = []
     for name, value in spec.options.items():
         option = meta.options.get(name)
-        if option is None:
-            rule = f'charm "{meta.name}" has no option "{name}"'
-            problems.append(Problem(rule, spec.at("options", name)))
-            continue
         try:
+            if option is None:
+                raise JujuError(f'charm "{meta.name}" has no option "{name}"')
             _check_strictly(name, option.kind, value)
             options[name] = option.coerce(name, value)
         except JujuError as error:
@@ -203,6 +191,8 @@ def _check_strictly(name: str, kind: str, value: OptionValue | None) -> None:
         raise JujuError(f'option "{name}" expected float, got {value!r}; write it as 3.0')
     if kind == "int" and isinstance(value, str) and not _NUMBER_TEXT.fullmatch(value):
         raise JujuError(f'option "{name}" expected int, got "{value}"')
+    if isinstance(value, str) and value.startswith(("include-file://", "include-base64://")):
+        raise JujuError("the lab does not include files in options")
 
 
 def _binding_problems(spec: ApplicationSpec, meta: CharmMeta) -> Iterator[Problem]:
@@ -211,9 +201,8 @@ def _binding_problems(spec: ApplicationSpec, meta: CharmMeta) -> Iterator[Proble
     for endpoint, space in spec.bindings.items():
         origin = spec.at("bindings", endpoint)
         if endpoint not in known:
-            yield Problem(
-                f'charm "{meta.name}" has no endpoint or extra-binding "{endpoint}"', origin
-            )
+            rule = f'charm "{meta.name}" has no endpoint or extra-binding "{endpoint}"'
+            yield Problem(rule, origin)
         if space and not is_space(space):
             yield Problem(f'"{space}" is not the name of a space', origin)
 

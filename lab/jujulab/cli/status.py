@@ -56,7 +56,7 @@ def _application_rows(applications: dict[str, Any]) -> list[list[str]]:
                 app["charm-name"],
                 app.get("charm-channel", ""),
                 str(app["charm-rev"]),
-                "yes" if app["exposed"] else "no",
+                "no",
                 info.get("message", ""),
             ]
         )

@@ -11,7 +11,6 @@ from jujulab.bundle.changes import (
     AddRelation,
     AddUnit,
     Change,
-    Expose,
     RefreshApplication,
     SetConstraints,
     SetOptions,
@@ -178,8 +177,6 @@ def _set(view: ApplicationView, change: Change) -> ApplicationView:
             return replace(view, options={k: v for k, v in options.items() if v is not None})
         case SetConstraints():
             return replace(view, constraints=change.constraints)
-        case Expose():
-            return replace(view, exposed=True)
     raise AssertionError(f"unknown change {change}")
 
 

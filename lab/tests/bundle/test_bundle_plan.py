@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from jujulab.bundle import plan
-from jujulab.bundle.changes import AddApplication, Expose
+from jujulab.bundle.changes import AddApplication
 from jujulab.bundle.data import ApplicationView, MachineView, ModelView, UnitView
 from jujulab.bundle.errors import BundleError
 from jujulab.bundle.names import MachineMap
@@ -176,15 +176,6 @@ def test_a_local_charm_without_the_architecture_is_found_again_by_3_alone(
         assert [str(change) for change in model.changes(LOCAL)] == [
             'set constraints for web to ""'
         ]
-
-
-def test_an_application_is_exposed_and_never_hidden_again(model, workshop):
-    model.deploy("applications: {web: {charm: web}}")
-    exposed = "applications: {web: {charm: web, expose: true}}"
-    assert changes_of(model, workshop, exposed) == [Expose("web")]
-    model.deploy(exposed)
-    assert changes_of(model, workshop, exposed) == []
-    assert model.changes("applications: {web: {charm: web}}") == []
 
 
 def test_another_charm_replaces_the_charm(model):

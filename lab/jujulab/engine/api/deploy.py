@@ -11,7 +11,6 @@ from jujulab.bundle.changes import (
     AddRelation,
     AddUnit,
     Change,
-    Expose,
     RefreshApplication,
     SetConstraints,
     SetOptions,
@@ -53,7 +52,6 @@ def view(model: Model) -> ModelView:
             ),
             options=app.options,
             constraints=app.constraints,
-            exposed=app.is_exposed,
             next_unit=app.next_unit,
         )
         for app in state.applications.values()
@@ -62,9 +60,9 @@ def view(model: Model) -> ModelView:
         applications=applications,
         machines={m.id: MachineView(m.next_container) for m in state.machines.values()},
         relations=frozenset(
-            (str(r.endpoints[0]), str(r.endpoints[1]))
-            for r in state.relations.values()
-            if not r.is_peer
+            (str(ends[0]), str(ends[1]))
+            for ends in (relation.endpoints for relation in state.relations.values())
+            if len(ends) == 2
         ),
         spaces=frozenset(SPACES),
         next_machine=state.next_machine,
@@ -121,8 +119,6 @@ def execute(change: Change, model: Model, charms: dict[str, StoredCharm]) -> Non
             applications.set_options(model, name, dict(options), [])
         case SetConstraints(name, constraints):
             model.application(name).constraints = constraints
-        case Expose(name):
-            model.application(name).is_exposed = True
         case AddMachine(planned, parent, base, constraints):
             added = units.add_machine(model, parent or "", base=base, constraints=constraints)
             _as_planned("machine", planned, added)

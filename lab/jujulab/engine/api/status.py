@@ -113,7 +113,7 @@ def _application(model: Model, app: Application, shown: set[str]) -> dict[str, A
             "charm-name": meta.name,
             "charm-rev": app.revision,
             "charm-channel": app.channel,
-            "exposed": app.is_exposed,
+            "exposed": False,
             "life": _life(app),
             "application-status": _info(application_status(model, app)),
             "relations": _relations(model, app),

@@ -208,7 +208,6 @@ class Application:
     channel: str = ""
     base: str = ""
     subordinate: bool = False
-    is_exposed: bool = False
     trust: bool = False
     constraints: str = ""
     life: str = ALIVE
