@@ -42,8 +42,7 @@ class Line:
 
     def now(self) -> str:
         """Return the line as it is now."""
-        detail = f": {self.detail}" if self.detail else ""
-        return f"{self._text} ... {self.seconds:.0f} s{self._last}{detail}"
+        return self.end(f": {self.detail}" if self.detail else "")
 
     def end(self, outcome: str) -> str:
         """Return the line as it stays."""
@@ -69,8 +68,7 @@ def step(
         The line, whose detail may be set.
     """
     out = stream or sys.stderr
-    durations = _Durations()
-    line = Line(text, durations.last(name or text))
+    line = Line(text, _durations().get(name or text))
     done = Event()
     terminal = out.isatty()
 
@@ -93,7 +91,7 @@ def step(
     try:
         yield line
         outcome = ""
-        durations.keep(name or text, line.seconds)
+        _keep(name or text, line.seconds)
     finally:
         done.set()
         ticker.join()
@@ -102,24 +100,18 @@ def step(
             out.write("\n")
 
 
-class _Durations:
-    """How long each thing took when it last went well; lost without harm."""
+def _durations() -> dict[str, float]:
+    """Return how long each thing took when it last went well; lost without harm."""
+    with contextlib.suppress(OSError, ValueError):
+        content = json.loads((cache_dir() / "durations.json").read_text())
+        if isinstance(content, dict):
+            return {k: v for k, v in content.items() if isinstance(v, (int, float))}
+    return {}
 
-    def __init__(self) -> None:
-        self._file = cache_dir() / "durations.json"
 
-    def _read(self) -> dict[str, float]:
-        with contextlib.suppress(OSError, ValueError):
-            content = json.loads(self._file.read_text())
-            if isinstance(content, dict):
-                return {k: v for k, v in content.items() if isinstance(v, (int, float))}
-        return {}
-
-    def last(self, name: str) -> float | None:
-        return self._read().get(name)
-
-    def keep(self, name: str, seconds: float) -> None:
-        with contextlib.suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            known = self._read() | {name: round(seconds, 1)}
-            replace_text(self._file, json.dumps(known, indent=1, sort_keys=True))
+def _keep(name: str, seconds: float) -> None:
+    with contextlib.suppress(OSError):
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        known = _durations() | {name: round(seconds, 1)}
+        text = json.dumps(known, indent=1, sort_keys=True)
+        replace_text(cache_dir() / "durations.json", text)

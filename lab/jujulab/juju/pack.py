@@ -230,17 +230,3 @@ def _locked(names: set[str]) -> list[str]:
     if missing:
         raise PackError(f"not in {LOCK.name}: {', '.join(missing)}; add them and run `make lock`")
     return [by_name[name] for name in sorted(names)]
-
-
-def main() -> None:
-    """Pack charms: `python -m jujulab.juju.pack OUT_DIR CHARM_DIR...`."""
-    out_dir, *charms = (Path(argument) for argument in sys.argv[1:])
-    for charm in charms:
-        print(pack(charm, out_dir))
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except PackError as error:
-        sys.exit(f"ERROR {error}")

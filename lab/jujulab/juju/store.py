@@ -57,10 +57,7 @@ class CharmStore:
 
     def peek(self, reference: str) -> CharmMeta:
         """Return the metadata of a charm that need not be in the store yet, or raise JujuError."""
-        return self._charms().find(reference)
-
-    def _charms(self) -> LocalCharms:
-        return LocalCharms(self._standins)
+        return LocalCharms(self._standins).find(reference)
 
     def add(self, reference: str, *, revision: int | None, next_local: int) -> StoredCharm:
         """Bring a charm into the store.
@@ -73,7 +70,7 @@ class CharmStore:
         Raises:
             JujuError: There is no such charm, or it is not one.
         """
-        path = self._charms().locate(reference)
+        path = LocalCharms(self._standins).locate(reference)
         if is_path(reference):
             name = self.peek(reference).name
             key = f"local-{name}-{next_local}"

@@ -37,19 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
     arguments = parser().parse_args(argv)
     command: Command = arguments.command
+    told = (LabError, StepError, JujuError, ValueError, TimeoutError, subprocess.TimeoutExpired)
     try:
         require_root()
         return command(Lab(), arguments) or 0
     except KeyError as error:
         print(f"lab: {error.args[0]}", file=sys.stderr)
-    except (
-        LabError,
-        StepError,
-        JujuError,
-        ValueError,
-        TimeoutError,
-        subprocess.TimeoutExpired,
-    ) as error:
+    except told as error:
         print(f"lab: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("lab: interrupted", file=sys.stderr)
@@ -82,30 +76,27 @@ def parser() -> argparse.ArgumentParser:
     for name, summary in (
         ("cut", "Unplug a machine's network cables."),
         ("restore", "Plug a machine's network cables in again."),
-    ):
-        spaces = add_node(name, _fault, summary)
-        spaces.set_defaults(fault=name)
-        spaces.add_argument(
-            "space", nargs="*", metavar="SPACE", help=f"{', '.join(SPACES)} (default: all)"
-        )
-    for name, summary in (
         ("freeze", "Hang a machine: stop every process where it is."),
         ("thaw", "Let a hung machine go on."),
     ):
-        add_node(name, _fault, summary).set_defaults(fault=name, space=())
+        fault = add_node(name, _fault, summary)
+        fault.set_defaults(fault=name, space=())
+        if name in ("cut", "restore"):
+            names = f"{', '.join(SPACES)} (default: all)"
+            fault.add_argument("space", nargs="*", metavar="SPACE", help=names)
     kill = add_node("kill", _kill, "Kill processes on a machine.")
     kill.add_argument("pattern", metavar="PATTERN", help="what their command lines contain")
     kill.add_argument("--signal", default="KILL", help="the signal's name (default: KILL)")
     execute = add_node("exec", _exec, "Run a command on a machine.")
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    for name, command, summary in (
-        ("shell", _shell, "Open a shell (bash) with the lab's commands and credentials."),
-        ("openstack", _openstack, "Run the openstack client as the cloud's administrator."),
+    for name, become, summary in (
+        ("shell", operator.shell, "Open a shell (bash) with the lab's commands and credentials."),
+        ("openstack", operator.openstack, "Run the openstack client as the administrator."),
     ):
         # Everything behind the name is the other program's, its options too.
         other = commands.add_parser(name, help=summary, add_help=False, prefix_chars="\0")
         other.add_argument("argv", nargs="*")
-        other.set_defaults(command=command)
+        other.set_defaults(command=_become, become=become)
     maas = add("maas", _maas, "Show or change the power controller's behaviour.")
     maas.add_argument("setting", nargs="?", choices=("outage", *DELAYS))
     maas.add_argument("value", nargs="?", help="on or off for outage, else seconds")
@@ -133,10 +124,8 @@ def _machines(lab: Lab, arguments: argparse.Namespace) -> None:
             remarks.append(f"cut: {' '.join(row['cut'])}")
         if row["state"] != row["power"]:
             remarks.append("in firmware")
-        lines.append(
-            (row["id"], row["fqdn"], row["power"], row["addresses"][DEFAULT_SPACE],
-             ", ".join(remarks))
-        )  # fmt: skip
+        told, address = ", ".join(remarks), row["addresses"][DEFAULT_SPACE]
+        lines.append((row["id"], row["fqdn"], row["power"], address, told))
     for cells in aligned(lines):
         print("  ".join(cells).rstrip())
 
@@ -184,12 +173,8 @@ def _exec(lab: Lab, arguments: argparse.Namespace) -> int:
     return machine.popen(argv, start_new_session=False).wait()
 
 
-def _shell(lab: Lab, arguments: argparse.Namespace) -> None:
-    operator.shell(lab, arguments.argv)
-
-
-def _openstack(lab: Lab, arguments: argparse.Namespace) -> None:
-    operator.openstack(lab, arguments.argv)
+def _become(lab: Lab, arguments: argparse.Namespace) -> None:
+    arguments.become(lab, arguments.argv)
 
 
 def _maas(lab: Lab, arguments: argparse.Namespace) -> None:

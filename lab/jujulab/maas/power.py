@@ -161,10 +161,8 @@ class PowerController:
         with self._lock:
             known = node.hostname in self._going_off
             self._going_off.add(node.hostname)
-        if known:
-            self.journal.write("power_off", node.hostname, "accepted already")
-        else:
-            self.journal.write("power_off", node.hostname, "accepted")
+        self.journal.write("power_off", node.hostname, "accepted already" if known else "accepted")
+        if not known:
             _later(delay, self._power_off, node)
 
     def power_on(self, node: Machine) -> None:

@@ -15,11 +15,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -94,11 +92,8 @@ class Api:
 
     def _list(self, hostnames: list[str] | None) -> list[dict[str, Any]]:
         # MAAS knows a machine by its short name only; a fully qualified one matches nothing.
-        return [
-            self._describe(node)
-            for node in self._nodes()
-            if hostnames is None or node.hostname in hostnames
-        ]
+        nodes = self._nodes()
+        return [self._describe(n) for n in nodes if hostnames is None or n.hostname in hostnames]
 
     def _machine(self, method: str, system_id: str, operation: str) -> Any:
         node = next((n for n in self._nodes() if _system_id(n) == system_id), None)
@@ -111,15 +106,13 @@ class Api:
         if (method, operation) == ("GET", "query_power_state"):
             time.sleep(self._power.settings.answer_delay)
             return {"state": self._power.state(node)}
-        actions: dict[tuple[str, str], Callable[[Machine], None]] = {
-            ("POST", "power_off"): self._power.power_off,
-            ("POST", "power_on"): self._power.power_on,
-        }
-        if (method, operation) not in actions:
-            raise ApiError(
-                HTTPStatus.BAD_REQUEST, f"Unrecognised signature: method={method} op={operation}"
-            )
-        actions[method, operation](node)
+        if method != "POST" or operation not in ("power_off", "power_on"):
+            text = f"Unrecognised signature: method={method} op={operation}"
+            raise ApiError(HTTPStatus.BAD_REQUEST, text)
+        if operation == "power_off":
+            self._power.power_off(node)
+        else:
+            self._power.power_on(node)
         return self._describe(node)
 
     def _describe(self, node: Machine) -> dict[str, Any]:
@@ -162,12 +155,8 @@ def handler(api: Api) -> type[BaseHTTPRequestHandler]:
             try:
                 if not parts.path.startswith(API):
                     raise ApiError(HTTPStatus.NOT_FOUND, f"Unknown path: {parts.path}")
-                answer = api.answer(
-                    method,
-                    parts.path[len(API) :],
-                    parse_qs(parts.query),
-                    self.headers.get("Authorization"),
-                )
+                path, query = parts.path.removeprefix(API), parse_qs(parts.query)
+                answer = api.answer(method, path, query, self.headers.get("Authorization"))
                 body = json.dumps(answer)
             except ApiError as error:
                 status, body = error.status, str(error)
@@ -218,20 +207,14 @@ def listen_in(namespace: Path, port: int) -> socket.socket:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    parser = argparse.ArgumentParser(
-        prog="jujulab.maas.server", description=__doc__.splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="jujulab.maas.server")
     parser.add_argument("--home", type=Path, required=True, help="the lab's directory")
     parser.add_argument("--cache", type=Path, required=True, help="the image cache")
     arguments = parser.parse_args()
     lab = Lab(arguments.home, arguments.cache)
     power = PowerController(lab)
     api = Api(power, ApiKey.at(credentials_file(lab)))
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        sys.exit(0)
-
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Server(lab.network.path(), handler(api)) as server:
         power.resume()
         lab.maas.announce()

@@ -8,6 +8,7 @@ directory.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from jujulab.machines.machine import Machine
 
 INSIDE = "/var/lib/juju"
-
 
 LabMachine: TypeAlias = "Machine | LocalMachine"
 LabBackend: TypeAlias = "Lab | LocalLab"
@@ -60,10 +60,9 @@ class LocalMachine:
     @property
     def boot_id(self) -> str | None:
         """Another one after each start; None without power."""
-        try:
+        with contextlib.suppress(FileNotFoundError):
             return self._boot.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
+        return None
 
     @property
     def state(self) -> str:
@@ -83,10 +82,8 @@ class LocalMachine:
         self._boot.unlink(missing_ok=True)
         for name in self._directory.glob("pid-*"):
             name.unlink()
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(int(name.name.removeprefix("pid-")), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
 
     def popen(
         self, argv: list[str], *, env: dict[str, str] | None = None, **popen_kw: Any

@@ -10,7 +10,6 @@ import contextlib
 import os
 import shlex
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 _COMMANDS = "commands"
@@ -64,11 +63,8 @@ class Cgroup:
 
     def join_script(self, *, leaf: bool) -> str:
         """Return shell commands by which a shell moves into the group, or its child: a leaf."""
-        lines = []
-        for group in self._groups.values():
-            procs = (group / _COMMANDS if leaf else group) / "cgroup.procs"
-            lines.append(f"echo 0 >{shlex.quote(str(procs))};")
-        return " ".join(lines)
+        groups = (group / _COMMANDS if leaf else group for group in self._groups.values())
+        return " ".join(f"echo 0 >{shlex.quote(str(g / 'cgroup.procs'))};" for g in groups)
 
     def pids(self) -> set[int]:
         """Return the host's process identifiers of all that is in the group."""
@@ -115,11 +111,6 @@ class Cgroup:
     def remove(self) -> None:
         """Remove the group and its children; they must be empty, others stay."""
         for group in self._groups.values():
-            for folder in self._deepest_first(group):
+            for folder, _, _ in os.walk(group, topdown=False):
                 with contextlib.suppress(OSError):
-                    folder.rmdir()
-
-    @staticmethod
-    def _deepest_first(group: Path) -> Iterator[Path]:
-        for folder, _, _ in os.walk(group, topdown=False):
-            yield Path(folder)
+                    Path(folder).rmdir()

@@ -87,10 +87,9 @@ class Container:
 
     def was_supervised_by(self, pid: int) -> bool:
         """Whether this process, which has ended, is the last supervisor that was started."""
-        try:
+        with contextlib.suppress(OSError, ValueError):
             return int(self._pid_file.read_text()) == pid
-        except (OSError, ValueError):
-            return False
+        return False
 
     @property
     def running(self) -> bool:
@@ -126,7 +125,9 @@ class Container:
         Raises:
             ContainerError: systemd-nspawn did not start.
         """
-        _remove_leftovers(_LEFTOVER / self.name)
+        leftover = _LEFTOVER / self.name
+        if leftover.is_mount():
+            subprocess.run(["umount", str(leftover)], check=True)
         self.cgroup.create()
         argv = _nspawn(self.name, self.root, hostname, network, binds)
         script = _script(self.cgroup, self._pid_file, on_end)
@@ -296,8 +297,3 @@ def _script(cgroup: Cgroup, pid_file: Path, on_end: Sequence[str]) -> str:
         f'sh -ec {shlex.quote(supervise)} sh "$@" & wait $! && status=$? || status=$?;'
         f" case $status in {POWEROFF}|{REBOOT}) exec {shlex.join(on_end)} $! $status;; esac"
     )
-
-
-def _remove_leftovers(mount: Path) -> None:
-    if mount.is_mount():
-        subprocess.run(["umount", str(mount)], check=True)

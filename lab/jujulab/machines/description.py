@@ -91,9 +91,6 @@ class Description:
         self._cuts = lab.run_dir / f"{self.slug}.cuts"
         self._firmware = lab.run_dir / f"{self.slug}.firmware"
 
-    def __repr__(self) -> str:
-        return f"<Machine {self.id} {self.hostname}>"
-
     @property
     def exists(self) -> bool:
         """Whether the machine has been created and not destroyed."""
@@ -101,8 +98,7 @@ class Description:
 
     @cached_property
     def _definition(self) -> dict[str, Any]:
-        definition: dict[str, Any] = json.loads((self.dir / "machine.json").read_text())
-        return definition
+        return dict(json.loads((self.dir / "machine.json").read_text()))
 
     @property
     def host_part(self) -> int:
@@ -182,12 +178,8 @@ class Description:
         """
         self._root.create()
         self.juju_dir.mkdir(exist_ok=True)
-        definition = {
-            "id": self.id,
-            "image": image,
-            "host_part": host_part,
-            "machine_id": uuid.uuid4().hex,
-        }
+        definition = {"id": self.id, "image": image, "host_part": host_part}
+        definition["machine_id"] = uuid.uuid4().hex
         replace_text(self.dir / "machine.json", json.dumps(definition, indent=1))
 
     def unmount(self) -> None:

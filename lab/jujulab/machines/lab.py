@@ -53,15 +53,12 @@ class Lab(Site):
     def __init__(self, home: Path | None = None, cache: Path | None = None) -> None:
         super().__init__(home.absolute() if home else lab_home())
         self.cache = cache or cache_dir()
+        self._storage = self.home / "storage"
 
     @property
     def storage(self) -> str:
         """What its machines have packages for beside the image's: `ceph`, or nothing."""
         return self._storage.read_text() if self._storage.exists() else ""
-
-    @property
-    def _storage(self) -> Path:
-        return self.home / "storage"
 
     @cached_property
     def maas(self) -> MaasProcess:

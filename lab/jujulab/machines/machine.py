@@ -101,18 +101,15 @@ class Machine(Description):
         """Plug network cables in again; see `cut`."""
         self._set_cuts(check_spaces(spaces), connected=True)
 
-    def freeze(self) -> None:
-        """Stop every process of the machine and its containers where it is."""
-        self._set_frozen(True)
-
-    def thaw(self) -> None:
-        """Let every process of the machine and its containers go on."""
-        self._set_frozen(False)
-
-    def _set_frozen(self, frozen: bool) -> None:
+    def freeze(self, frozen: bool = True) -> None:
+        """Stop every process of the machine and its containers where it is, or let it go on."""
         for machine in self._family():
             if machine.state == "on":
                 machine.container.set_frozen(frozen)
+
+    def thaw(self) -> None:
+        """Let every process of the machine and its containers go on."""
+        self.freeze(False)
 
     def panic(self, crash_kernel: Sequence[str], boots: float) -> subprocess.Popen[bytes]:
         """Have the machine's kernel panic: all that it runs is gone at once, without a word.
@@ -206,17 +203,14 @@ class Machine(Description):
             self._root.mount(self._definition["image"])
             self._root.write_identity(self.hostname, self._definition["machine_id"])
             self.write_hosts([m.hosts_entry for m in self.lab.machines()])
+            python = ["env", f"PYTHONPATH={LAB}", sys.executable, "-m", "jujulab.machines.ended"]
             self.container.launch(
                 hostname=self.hostname,
                 network=self.lab.network.path(self.slug),
                 binds=self._binds(),
                 console=self.dir / "console.log",
-                on_end=self._on_end(),
+                on_end=[*python, str(self.lab.home), self.id],
             )
-
-    def _on_end(self) -> list[str]:
-        python = ["env", f"PYTHONPATH={LAB}", sys.executable, "-m", "jujulab.machines.ended"]
-        return [*python, str(self.lab.home), self.id]
 
     def _binds(self) -> dict[Path, str]:
         binds = {self.juju_dir: "/var/lib/juju"}
