@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from jujulab.cloud.cluster import Cluster
 from jujulab.cloud.connection import CloudError
@@ -81,7 +82,6 @@ class Floor:
         [service] = [s for s in self._cloud.compute_services() if s["host"] == host]
         if not service["forced_down"]:
             return
-
         try:
             answered(lambda: self._force_down(service["id"], False), CloudError, TIMEOUT, 1)
         except CloudError as error:
@@ -90,12 +90,9 @@ class Floor:
     def cut(self, machine: Machine) -> None:
         """Cut a hypervisor's power, and begin to recover its instances by hand."""
         host = machine.fqdn
-        hand = self._deployment.lab.machine(FROM).popen(
-            ["python3", "-c", _MAAS.read_text()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        argv = ["python3", "-c", _MAAS.read_text()]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        hand = self._deployment.lab.machine(FROM).popen(argv, text=True, **pipes)
         key = maas.credentials_file(self._deployment.lab).read_text().strip()
         given = {"url": maas.url(), "key": key, "hostname": machine.hostname}
         _say(hand, json.dumps(given), "ready")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from jujulab.cloud.cluster import Cluster
-from jujulab.cloud.console import machines_of
+from jujulab.cloud.console import first_machine
+from jujulab.machines.lab import Machine
 from jujulab.trials.deployment import Deployment
 from jujulab.trials.faults import Faults
 
@@ -33,19 +35,17 @@ class Losses:
             return self._kill_engines
         faults = self._faults
         if name == "broker":
-            units = machines_of(self._deployment.console.status(), "rabbitmq-server")
-            machine = self._deployment.lab.machine(units[min(units)])
+            name = first_machine(self._deployment.console.status(), "rabbitmq-server")
+            machine = self._deployment.lab.machine(name)
             return lambda: faults.service(machine, "restart", "rabbitmq-server")
         if name == "database":
-            machine = self._deployment.database()
-
-            def away() -> None:
-                faults.service(machine, "stop", "mariadb")
-                time.sleep(AWAY)
-                faults.service(machine, "start", "mariadb")
-
-            return away
+            return partial(self._lose, self._deployment.database(), "mariadb")
         return None
+
+    def _lose(self, machine: Machine, service: str) -> None:
+        self._faults.service(machine, "stop", service)
+        time.sleep(AWAY)
+        self._faults.service(machine, "start", service)
 
     def _kill_engines(self) -> None:
         """Kill all of them, whichever works on the recovery."""

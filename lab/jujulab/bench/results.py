@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from jujulab.files import replace_text
 from jujulab.tables import framed
@@ -95,7 +94,7 @@ class Results:
             OSError: the file cannot be written.
         """
         self.runs.append(run)
-        content: dict[str, Any] = {"runs": [asdict(run) for run in self.runs]}
+        content = {"runs": [asdict(run) for run in self.runs]}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         replace_text(self._path, json.dumps(content, indent=1) + "\n")
 
@@ -104,11 +103,8 @@ class Results:
 
         Scenarios of a role are called like it: a machine that carried two counts for both.
         """
-        return [
-            run
-            for run in self.runs
-            if run.mode == mode and (run.scenario == scenario or scenario in run.roles)
-        ]
+        runs = [run for run in self.runs if run.mode == mode]
+        return [run for run in runs if scenario in (run.scenario, *run.roles)]
 
     def spread(self, scenario: str, mode: str, column: str) -> Spread | None:
         """Return the spread of one phase; None where it was never seen.

@@ -40,9 +40,8 @@ class Settling:
             hosts = {machine.fqdn: machine for machine in self._deployment.hypervisors()}
             if not poll(lambda: self._connected(hosts), SETTLED, interval=1):
                 raise StepError(f"the cluster is not whole again: {self._cluster.unsettled()}")
-        if self._deployment.lab.storage == "ceph" and not Ceph(self._deployment.lab).await_empty(
-            SETTLED
-        ):
+        lab = self._deployment.lab
+        if lab.storage == "ceph" and not Ceph(lab).await_empty(SETTLED):
             raise StepError("Ceph still shuts a hypervisor out that is back")
         self._deployment.restore()
         # Not for statuses: that of a host that has just come back is renewed once in `HOOKS`.

@@ -41,13 +41,10 @@ class Victims:
     @contextmanager
     def _moved(self, node: str, member: Machine) -> Iterator[None]:
         """Have a member hold the connection to its own machine, as happens after a failover."""
-        resource = ["crm_resource", "--resource", node]
+        resource, idle = ["crm_resource", "--resource", node], self._settling.is_idle
         self._settling.member().run([*resource, "--move", "--node", member.hostname], timeout=30)
         try:
-            if not poll(
-                lambda: self._cluster.watcher(node).id == member.id and self._settling.is_idle(),
-                60,
-            ):
+            if not poll(lambda: self._cluster.watcher(node).id == member.id and idle(), 60):
                 raise StepError(f"the connection to {node} does not move to {member.hostname}")
             yield
         finally:

@@ -34,12 +34,9 @@ class Cloud:
 
     def __init__(self, machine: Machine, auth: Mapping[str, str]) -> None:
         self._process = machine.popen(
-            ["python3", "-c", _BRIDGE.read_text()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+            ["python3", "-c", _BRIDGE.read_text()], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
         self._numbers = itertools.count()
         self._waiting: dict[int, SimpleQueue[dict[str, Any]]] = {}
         self._lock = threading.Lock()
@@ -97,12 +94,10 @@ class Cloud:
             CloudError: no answer in time, or an HTTP status of 400 and more.
         """
         number = next(self._numbers)
-        request: dict[str, Any] = {"id": number, "method": method}
-        request |= {"service": service, "path": path}
+        request = {"id": number, "method": method, "service": service, "path": path}
         optional = {"body": body, "microversion": microversion, "data": data}
         request |= {name: value for name, value in optional.items() if value is not None}
-        queue: SimpleQueue[dict[str, Any]] = SimpleQueue()
-        self._waiting[number] = queue
+        queue = self._waiting[number] = SimpleQueue()
         self._send(request)
         try:
             answer = queue.get(timeout=timeout)

@@ -83,15 +83,9 @@ class Console:
     def _run(self, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(
-                [str(JUJU), *arguments],
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-                check=False,
-                cwd=REPOSITORY,
-                stdin=subprocess.DEVNULL,
-                env=os.environ.copy(),
-            )
+                [str(JUJU), *arguments], cwd=REPOSITORY, text=True, timeout=timeout, check=False,
+                stdin=subprocess.DEVNULL, capture_output=True,
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise StepError(f"`juju {arguments[0]}` took more than {timeout:g} s") from None
 
@@ -118,24 +112,24 @@ class Console:
 
     def wait_idle(self, what: str, timeout: float) -> None:
         """Wait until no unit has a hook to run, whatever its status, which may be an old one."""
-        self._wait(what, "idle", timeout, any_status=True)
+        self._wait(what, "idle", timeout)
 
-    def _wait(self, what: str, goal: str, timeout: float, *, any_status: bool = False) -> None:
-        def left() -> list[str]:
-            lines = unit_lines(self.status(), any_status=any_status)
-            total[0] = len(lines)
-            return [line for line in lines if not line.endswith(" ok")]
+    def _wait(self, what: str, goal: str, timeout: float) -> None:
+        def left() -> tuple[list[str], int]:
+            lines = unit_lines(self.status(), any_status=goal == "idle")
+            return [line for line in lines if not line.endswith(" ok")], len(lines)
 
         timeout *= SLOWER
-        total, deadline, begun = [0], time.monotonic() + timeout, time.time()
-        if not left():
+        deadline, begun = time.monotonic() + timeout, time.time()
+        waiting, total = left()
+        if not waiting:
             return
         text = f"[{self.elapsed:6.1f} s]   {what}: until every unit is {goal}"
         with step(text, stream=sys.stdout, name=f"{what}: {goal}") as line:
-            while waiting := left():
+            while waiting:
                 stalled = stall_lines(begun)
                 busy = [unit for unit in waiting if "(running " in unit]
-                line.detail = f"{len(waiting)} of {total[0]} units left, {[*busy, *waiting][0]}"
+                line.detail = f"{len(waiting)} of {total} units left, {[*busy, *waiting][0]}"
                 if stalled:
                     line.detail = f"{stalled[-1]}; {line.detail}"
                 if time.monotonic() > deadline:
@@ -143,6 +137,7 @@ class Console:
                     details = "\n  ".join([*waiting, *stalled, *said])
                     raise StepError(f"{what} was not {goal} within {timeout:g} s:\n  {details}")
                 time.sleep(2)  # each look is a process, beside hooks that want the processor
+                waiting, total = left()
         for stall in stall_lines(begun):
             self.say(stall)
 
@@ -194,6 +189,11 @@ def machines_of(status: dict[str, Any], application: str) -> dict[str, str]:
     """Return unit -> Juju's identifier of its machine, of a principal application."""
     units = status["applications"][application]["units"]
     return {name: str(unit["machine"]) for name, unit in units.items()}
+
+
+def first_machine(status: dict[str, Any], application: str) -> str:
+    """Return Juju's identifier of the machine of an application's first unit."""
+    return min(machines_of(status, application).items())[1]
 
 
 def units(status: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -124,10 +124,8 @@ class DatabaseView:
             if self._client is None:
                 self._client = self.machine.popen(
                     _CLIENT,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                )
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
             try:
                 return self._exchange(self._client, f"{query};\nSELECT '{_END}';\n")
             except (OSError, DatabaseError) as error:

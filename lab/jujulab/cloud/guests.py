@@ -81,8 +81,7 @@ class Guests:
             ha_enabled: those that get the property HA_Enabled=True.
             timeout: seconds for all of them together.
         """
-        wanted = list(names)
-        deadline = time.monotonic() + timeout
+        wanted, deadline = list(names), time.monotonic() + timeout
         self.ask(wanted, host, ha_enabled=ha_enabled, timeout=timeout)
         self.wait(wanted, host, deadline - time.monotonic())
 
@@ -123,7 +122,7 @@ class Guests:
                 raise StepError(f"{broken[0]['name']} could not be booted on {host}: {fault}")
             # On a busy machine one beats seconds before Nova says so, and lets nobody change it.
             active = len(servers) == len(wanted) and all(_active(s) for s in servers)
-            if active and all(self._beats(s["id"]) for s in servers):
+            if active and all(heartbeat.Pulse(self.disk(s["id"])).poll() for s in servers):
                 return
             time.sleep(0.5)
         raise StepError(f"{', '.join(wanted)}: not ACTIVE and beating after {timeout:g} s")
@@ -133,15 +132,11 @@ class Guests:
         while True:
             try:
                 self._cloud.post("compute", "/servers", {"server": server}, microversion="2.74")
+                return
             except CloudError as error:
                 if "could not be found" not in str(error) or time.monotonic() > deadline:
                     raise
-                time.sleep(1)
-            else:
-                return
-
-    def _beats(self, server: str) -> bool:
-        return heartbeat.Pulse(self.disk(server)).poll()
+            time.sleep(1)
 
     def disk(self, server: str) -> disks.Disk:
         """Return a guest's disk, by the server's UUID."""

@@ -7,6 +7,7 @@ did, and when, is read without asking Nova, libvirt or Pacemaker.
 
 from __future__ import annotations
 
+import itertools
 import struct
 import subprocess
 import tempfile
@@ -97,11 +98,11 @@ def read(disk: Disk) -> list[Boot]:
             for offset in range(0, LANE_SECTORS * SECTOR, SECTOR)
             if (beat := _beat(content[start + offset : start + offset + _BEAT.size]))
         ]
-        newest = max((beat.boot for beat in beats), default=None)
-        beats = [beat for beat in beats if beat.boot == newest]
-        if beats and newest is not None:
-            beats.sort(key=attrgetter("sequence"))
-            boots.append(Boot(newest, beats[0], beats[-1]))
+        if beats:
+            newest = max(beat.boot for beat in beats)
+            life = [beat for beat in beats if beat.boot == newest]
+            life.sort(key=attrgetter("sequence"))
+            boots.append(Boot(newest, life[0], life[-1]))
     if not boots:
         raise NoHeartbeatError(f"{disk} has no heartbeat: the guest never started")
     return sorted(boots, key=attrgetter("number"))
@@ -125,14 +126,12 @@ def overlaps(boots: Iterable[Boot]) -> list[tuple[Boot, Boot]]:
     The guests' clocks are their hosts' (one machine's) real-time clock, in whole seconds. A pair
     counts when the older life still wrote in a later second than the younger one's first record.
     """
-    found: list[tuple[Boot, Boot]] = []
     lives = sorted(boots, key=attrgetter("number"))
-    for index, older in enumerate(lives):
-        for younger in lives[index + 1 :]:
-            late = (older.last.second_of_day - younger.first.second_of_day) % _DAY
-            if 0 < late < _DAY // 2:
-                found.append((older, younger))
-    return found
+    return [
+        (older, younger)
+        for older, younger in itertools.combinations(lives, 2)
+        if 0 < (older.last.second_of_day - younger.first.second_of_day) % _DAY < _DAY // 2
+    ]
 
 
 @dataclass

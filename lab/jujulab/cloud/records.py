@@ -77,21 +77,15 @@ def read(cloud: Cloud, prefix: str) -> Records:
 
 def render(records: Records) -> str:
     """Return the lists as the tables of the command-line clients."""
-    hosts, services, servers = records.hosts, records.services, records.servers
-    return "\n".join(
-        (
-            _table(
-                ("name", "reserved", "on_maintenance"),
-                ((n, h.reserved, h.on_maintenance) for n, h in hosts.items()),
-            ),
-            _table(
-                ("Host", "Status", "State"), ((n, s.status, s.state) for n, s in services.items())
-            ),
-            _table(
-                ("Name", "Host", "Status"), ((n, s.host, s.status) for n, s in servers.items())
-            ),
-        )
+    hosts = [(name, h.reserved, h.on_maintenance) for name, h in records.hosts.items()]
+    services = [(name, s.status, s.state) for name, s in records.services.items()]
+    servers = [(name, s.host, s.status) for name, s in records.servers.items()]
+    tables = (
+        _table(("name", "reserved", "on_maintenance"), hosts),
+        _table(("Host", "Status", "State"), services),
+        _table(("Name", "Host", "Status"), servers),
     )
+    return "\n".join(tables)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:

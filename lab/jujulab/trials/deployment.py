@@ -122,11 +122,9 @@ class Deployment:
         """Write what Appendix L leaves to the site: MAAS, the VIPs, the charms packed here."""
         directory = self.lab.home / "demo"
         directory.mkdir(mode=0o700, exist_ok=True)
+        packs = self.lab.cache / "charms"
         applications: dict[str, dict[str, Any]] = {
-            name: {
-                "charm": str(pack.pack(REPOSITORY / "charms" / name, self.lab.cache / "charms"))
-            }
-            for name in CHARMS
+            name: {"charm": str(pack.pack(REPOSITORY / "charms" / name, packs))} for name in CHARMS
         }
         # With the architecture, so that the same can be deployed again: Juju 4 has added it.
         applications["masakari"] |= {"options": {"vip": VIPS}, "constraints": "arch=amd64"}
@@ -252,8 +250,7 @@ class Deployment:
         try:
             hosts = answered(lambda: segment_hosts(self.cloud), CloudError, 60, 1)
         except CloudError as error:
-            trouble = f"Masakari does not say which hosts are on duty: {error}"
-            raise StepError(trouble) from error
+            raise StepError(f"Masakari does not say which hosts are on duty: {error}") from error
         return sorted(host["name"] for host in hosts if host["on_maintenance"])
 
     def database_view(self) -> DatabaseView:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jujulab.cloud.cluster import Cluster
 from jujulab.cloud.console import StepError
@@ -86,16 +87,8 @@ class Experiment:
         victims = [n for n, s in found.items() if s["OS-EXT-SRV-ATTR:host"] == host]
         with self._console.step(f"{what}, with {len(victims)} guests on {host}"):
             hosts = [hypervisor.fqdn for hypervisor in self._deployment.hypervisors()]
-            return self._follow(
-                fault,
-                what,
-                victims,
-                hosts,
-                host,
-                timeout,
-                powerless=powerless,
-                meanwhile=meanwhile,
-            )
+            more: dict[str, Any] = {"powerless": powerless, "meanwhile": meanwhile}
+            return self._follow(fault, what, victims, hosts, host, timeout, **more)
 
     def measure_guest(self, then: Callable[[str], object] = lambda server: None) -> Outcome:
         """Kill the QEMU of the guest tagged HA_Enabled, and follow it until it beats again.

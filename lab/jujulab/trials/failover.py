@@ -142,14 +142,9 @@ class Failover(Trial):
             found = self.cloud.notifications()
         except CloudError:
             return []
-        return sorted(
-            (
-                entry
-                for entry in found
-                if entry["created_at"] >= since and entry["payload"].get("event") != "STARTED"
-            ),
-            key=lambda entry: str(entry["created_at"]),
-        )
+        recent = [entry for entry in found if entry["created_at"] >= since]
+        failures = [entry for entry in recent if entry["payload"].get("event") != "STARTED"]
+        return sorted(failures, key=lambda entry: str(entry["created_at"]))
 
     def server(self, name: str) -> dict[str, Any]:
         """Return a guest as Nova shows it."""
@@ -178,16 +173,12 @@ class Failover(Trial):
 
     def silent(self, *names: str, seconds: float = 5) -> bool:
         """Whether none of some guests writes to its disk for so many seconds."""
-        pulses = [self._pulses[name] for name in names]
-        for pulse in pulses:
-            pulse.poll()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            time.sleep(0.5)
-            beaten = [pulse.poll() for pulse in pulses]
-            if any(beaten):
-                return False
-        return True
+
+        def beaten() -> bool:
+            return True in [self._pulses[name].poll() for name in names]  # each is asked
+
+        beaten()
+        return not poll(beaten, seconds)
 
     def await_cluster(self, host: str) -> None:
         """Wait until Pacemaker has connected to a hypervisor again."""
@@ -200,11 +191,8 @@ class Failover(Trial):
             resource = self.cluster.look().find(f".//resource[@id='{host}']")
         except LabError:
             return False
-        return (
-            resource is not None
-            and resource.get("role") == "Started"
-            and resource.get("failed") != "true"
-        )
+        state = {} if resource is None else resource.attrib
+        return state.get("role") == "Started" and state.get("failed") != "true"
 
     def judge(self, *lost: str, powered: bool = False) -> None:
         """Judge from outside: no guest twice, no evacuation before its fence, no other fence.

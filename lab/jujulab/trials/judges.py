@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from jujulab.cloud import disks
 from jujulab.cloud.cluster import Cluster
@@ -14,19 +15,17 @@ from jujulab.trials.deployment import Deployment
 from jujulab.trials.verdict import Evacuation
 
 
+@dataclass
 class Judges:
     """Nova, MAAS, Pacemaker, Ceph's monitor and the guests' own disks.
 
     Guests matter whose names begin with the prefix.
     """
 
-    def __init__(
-        self, deployment: Deployment, cluster: Cluster, guests: Guests, prefix: str
-    ) -> None:
-        self._deployment = deployment
-        self._cluster = cluster
-        self._guests = guests
-        self._prefix = prefix
+    _deployment: Deployment
+    _cluster: Cluster
+    _guests: Guests
+    _prefix: str
 
     def power_cuts(self, since: float) -> list[tuple[str, float]]:
         """Return the hypervisors that MAAS switched off, and when; times in epoch seconds."""

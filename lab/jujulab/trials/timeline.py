@@ -114,11 +114,8 @@ def render(title: str, events: Iterable[Event], *, since: float) -> str:
 
 def render_phases(recovery: Recovery) -> str:
     """Return the phases in one line, seconds since the fault."""
-    parts = [
-        f"{phase} {seconds:.1f}"
-        for phase, seconds in recovery.phases.items()
-        if seconds is not None
-    ]
+    phases = recovery.phases.items()
+    parts = [f"{phase} {seconds:.1f}" for phase, seconds in phases if seconds is not None]
     if recovery.all_active is not None:
         parts.append(f"all ACTIVE {recovery.all_active:.1f}")
     if recovery.outage:

@@ -14,7 +14,7 @@ from jujulab.trials import timeline
 from jujulab.trials.deployment import Deployment
 from jujulab.trials.faults import Faults
 from jujulab.trials.judges import Judges
-from jujulab.trials.observe import Event, Observer
+from jujulab.trials.observe import Observer
 from jujulab.waiting import poll
 
 PREFIX = "trial-"
@@ -102,18 +102,13 @@ class Watch:
     @contextlib.contextmanager
     def watched(self, what: str) -> Iterator[None]:
         """Watch while something happens, and show the timeline; the first fault is now."""
-        journal = self.lab.run_dir / "maas.jsonl"
-
-        def show(event: Event) -> None:
-            self.say(event.text)
-
         with self.demo.console.step(what):
             observer = Observer(
                 self.demo.database_view(),
                 self.cluster.answering,
-                journal,
+                self.lab.run_dir / "maas.jsonl",
                 dict(self._pulses),
-                show,
+                lambda event: self.say(event.text),
             )
             observer.start()
             self._observer, self._since = observer, time.time()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from jujulab.cloud.connection import CloudError
-from jujulab.cloud.console import StepError
+from jujulab.cloud.console import StepError, first_machine
 from jujulab.errors import LabError
 from jujulab.machines.lab import Machine
 from jujulab.trials.failover import Failover
@@ -137,8 +137,7 @@ class Situation:
 
     def machine_of(self, application: str) -> Machine:
         """Return the machine of an application's first unit."""
-        units = self.trial.demo.console.status()["applications"][application]["units"]
-        return self.trial.lab.machine(str(units[min(units)]["machine"]))
+        return self.trial.lab.machine(first_machine(self.trial.demo.console.status(), application))
 
 
 def _kill(trial: Trial, machine: Machine, pattern: str, number: int = signal.SIGKILL) -> None:
