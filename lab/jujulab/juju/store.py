@@ -117,11 +117,13 @@ _ignored = shutil.ignore_patterns("__pycache__", "tests", ".tox", ".venv", "*.py
 
 
 def copy_charm(source: Path, target: Path) -> None:
-    """Copy a charm's directory; a stand-in gets the library that lies beside it."""
+    """Copy a charm's directory; a stand-in gets the library that lies beside it, and its start."""
     shutil.copytree(source, target, symlinks=True, ignore=_ignored)
-    library = source.parent / _LIBRARY
+    library, start = source.parent / _LIBRARY, target / "lib" / "dispatch"
     if library.is_dir():
         shutil.copytree(library, target / "lib", dirs_exist_ok=True, ignore=_ignored)
+    if start.exists() and not (target / "dispatch").exists():
+        start.rename(target / "dispatch")
 
 
 def standin_digest(source: Path, *more: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake_juju import CHARMS, Charm, FakeJuju
+from jujulab.juju.store import copy_charm
 
 IDENTITY = {
     "service_host": "10.77.1.105", "service_port": "5000", "service_protocol": "http",
@@ -44,10 +45,13 @@ def argv(juju: FakeJuju, tool: str) -> list[str]:
 
 
 @pytest.mark.parametrize("folder", sorted(CHARMS.glob("[a-z]*")), ids=lambda path: path.name)
-def test_each_stand_in_is_named_like_its_charm_and_can_be_run(folder: Path) -> None:
+def test_each_stand_in_is_named_like_its_charm_and_can_be_run(
+    folder: Path, tmp_path: Path
+) -> None:
     text = (folder / "charmcraft.yaml").read_text()
     assert re.search(rf"^name: {folder.name}$", text, re.MULTILINE)
-    assert stat.S_IMODE((folder / "dispatch").stat().st_mode) & 0o111 == 0o111
+    copy_charm(folder, tmp_path / "charm")
+    assert stat.S_IMODE((tmp_path / "charm" / "dispatch").stat().st_mode) & 0o111 == 0o111
 
 
 def allowed(app: str, **prefixes: str) -> dict[str, str]:
