@@ -88,11 +88,7 @@ class Results:
                 raise ResultsError(f"{path} holds no results: {error}") from error
 
     def add(self, run: Run) -> None:
-        """Keep a run.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+        """Keep a run, or raise OSError."""
         self.runs.append(run)
         content = {"runs": [asdict(run) for run in self.runs]}
         self._path.parent.mkdir(parents=True, exist_ok=True)

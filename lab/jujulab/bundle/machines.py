@@ -20,43 +20,33 @@ class Sequences:
     """The next numbers of machines, containers and units; none is used twice."""
 
     def __init__(self, model: ModelView) -> None:
-        numbers = [int(top_machine(machine)) for machine in model.machines]
-        self._machine = _next(model.next_machine, numbers)
         self._model = model
-        self._containers: dict[str, int] = {}
-        self._units: dict[str, int] = {}
+        self._next: dict[str, int] = {}
+
+    def _take(self, prefix: str, known: int | None, used: Iterable[int]) -> str:
+        """Return a prefix with its next number: the one that is known, or the highest plus one."""
+        first = known if known is not None else max(used, default=-1) + 1
+        number = self._next.get(prefix, first)
+        self._next[prefix] = number + 1
+        return f"{prefix}{number}"
 
     def machine(self) -> str:
         """Return the id of the next machine."""
-        self._machine += 1
-        return str(self._machine - 1)
+        used = (int(top_machine(machine)) for machine in self._model.machines)
+        return self._take("", self._model.next_machine, used)
 
     def container(self, parent: str) -> str:
         """Return the id of the next container on a machine."""
-        if parent not in self._containers:
-            prefix = f"{parent}/lxd/"
-            used = [
-                int(machine.removeprefix(prefix))
-                for machine in self._model.machines
-                if machine.startswith(prefix) and is_machine(machine.removeprefix(prefix))
-            ]
-            view = self._model.machines.get(parent)
-            self._containers[parent] = _next(view.next_container if view else None, used)
-        self._containers[parent] += 1
-        return f"{parent}/lxd/{self._containers[parent] - 1}"
+        prefix, view = f"{parent}/lxd/", self._model.machines.get(parent)
+        there = (m.removeprefix(prefix) for m in self._model.machines if m.startswith(prefix))
+        used = (int(number) for number in there if is_machine(number))
+        return self._take(prefix, view.next_container if view else None, used)
 
     def unit(self, application: str) -> str:
         """Return the name of the next unit of an application."""
-        if application not in self._units:
-            view = self._model.applications.get(application)
-            used = [unit_number(unit.name) for unit in view.units] if view else []
-            self._units[application] = _next(view.next_unit if view else None, used)
-        self._units[application] += 1
-        return f"{application}/{self._units[application] - 1}"
-
-
-def _next(known: int | None, used: Iterable[int]) -> int:
-    return known if known is not None else max(used, default=-1) + 1
+        view = self._model.applications.get(application)
+        used = (unit_number(unit.name) for unit in view.units) if view else ()
+        return self._take(f"{application}/", view.next_unit if view else None, used)
 
 
 def unit_number(name: str) -> int:

@@ -9,11 +9,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from jujulab.juju.charm import CHARM_NAME
+
 from .errors import BundleError, Origin
 
 NEW = "new"
 _NUMBER = r"(?:0|[1-9][0-9]*)"
-APPLICATION = r"(?:[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)"
 ENDPOINT = r"(?:[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*)"
 
 _BASE = re.compile(
@@ -23,7 +24,7 @@ _CHANNEL = re.compile(
     r"(?:[A-Za-z0-9._-]+/)?(?:stable|candidate|beta|edge)(?:/[A-Za-z0-9._-]+)?|[A-Za-z0-9._-]+"
 )
 _PLACEMENT = re.compile(rf"(?:([a-z]+):)?({NEW}|{_NUMBER})")
-_BESIDE = re.compile(rf"(?:[a-z]+:)?{APPLICATION}(?:/{_NUMBER})?")
+_BESIDE = re.compile(rf"(?:[a-z]+:)?{CHARM_NAME}(?:/{_NUMBER})?")
 
 _COUNT = "[0-9]+"
 _SIZE = r"[0-9]+(?:\.[0-9]+)?[MGTPEZY]?(?:i?B)?"
@@ -49,7 +50,7 @@ _CONSTRAINTS = {
 
 def is_application(name: str) -> bool:
     """Whether an application can have this name: `nova-compute`, but not `nova-compute-2`."""
-    return re.fullmatch(APPLICATION, name) is not None
+    return re.fullmatch(CHARM_NAME, name) is not None
 
 
 def is_machine(name: str) -> bool:

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from jujulab.juju.charm import Candidate, CharmEndpoint, fitting
+from jujulab.juju.charm import CHARM_NAME, Candidate, CharmEndpoint, fitting
 
 from .data import Application, Relation
 from .errors import BundleError, Origin, Problem
-from .names import APPLICATION, ENDPOINT, is_application
+from .names import ENDPOINT
 from .schema import BundleSpec
 
-_ENDPOINT = re.compile(rf"({APPLICATION})(?::({ENDPOINT}))?")
+_ENDPOINT = re.compile(rf"({CHARM_NAME})(?::({ENDPOINT}))?")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _parse(written: _Written, spec: BundleSpec) -> tuple[_End, _End]:
     rules, ends = [], []
     for text in written.endpoints:
         match = _ENDPOINT.fullmatch(text)
-        if match is None or not is_application(match[1]):
+        if match is None:
             rules.append(f'"{text}" is not an endpoint; write application:endpoint')
             continue
         ends.append(_End(match[1], match[2] or ""))

@@ -11,11 +11,7 @@ from jujulab.waiting import poll
 
 
 class Ceph:
-    """Asks the monitor, and tells it.
-
-    Args:
-        lab: a lab whose storage is Ceph.
-    """
+    """Asks the monitor of a lab whose storage is Ceph, and tells it."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab

@@ -14,9 +14,6 @@ from jujulab.files import LAB
 from jujulab.juju.errors import JujuError
 from jujulab.machines.lab import Lab
 
-COMMANDS = LAB
-"""The directory of `juju`, `lab` and `openstack`."""
-
 NO_CLOUD = "no cloud runs in this lab; `make demo` brings one up"
 
 
@@ -86,9 +83,9 @@ def shell(lab: Lab, arguments: Sequence[str]) -> NoReturn:
     Raises:
         LabError: there is no cloud.
     """
-    path = f"{COMMANDS}:{os.environ['PATH']}"
-    variables = _environment(lab) | {"PATH": path, "LAB_COMMANDS": str(COMMANDS)}
-    rc = str(COMMANDS / "shell.rc")
+    path = f"{LAB}:{os.environ['PATH']}"
+    variables = _environment(lab) | {"PATH": path, "LAB_COMMANDS": str(LAB)}
+    rc = str(LAB / "shell.rc")
     os.execvpe("bash", ["bash", "--rcfile", rc, *arguments], variables)  # noqa: S606
 
 

@@ -34,11 +34,7 @@ _TICK = 1.0
 
 
 class Controller:
-    """Everything that runs for the model.
-
-    Args:
-        home: The lab's directory; state, charms and logs are below it.
-    """
+    """Everything that runs for the model; state, charms and logs are in the lab's directory."""
 
     def __init__(self, home: Path) -> None:
         self._home = home

@@ -20,7 +20,8 @@ _ROLES = {"provides": "provider", "requires": "requirer", "peers": "peer"}
 _ACTION_NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$")
 _ACTION_SCHEMA_KEYS = {"description", "params", "required", "additionalProperties", "parallel"}
 _JUJU_INFO = "juju-info"
-_NAME = r"(?:[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)"
+CHARM_NAME = r"(?:[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)"
+"""What charms and applications are called: `nova-compute`, but not `nova-compute-2`."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,7 @@ class CharmMeta:
 
 
 def load_meta(directory: Path | zipfile.Path) -> CharmMeta:
-    """Read a charm's metadata, options and actions.
-
-    Args:
-        directory: A charm, packed or not, or the source of one, all in charmcraft.yaml.
+    """Read the metadata, options and actions of a charm, packed or not, or of its source.
 
     Raises:
         JujuError: Something is missing or wrong; the text names the file and the rule.
@@ -198,9 +196,9 @@ def charm_name(reference: str) -> str:
     if colon and schema != "ch":
         raise JujuError(f'"{reference}" is neither the name of a Charmhub charm nor a path')
     name = name.rpartition("/")[2]
-    if re.fullmatch(rf"{_NAME}-[0-9]+", name):
+    if re.fullmatch(rf"{CHARM_NAME}-[0-9]+", name):
         raise JujuError(f'"{reference}" has a revision in its name; use the key revision')
-    if not re.fullmatch(_NAME, name):
+    if not re.fullmatch(CHARM_NAME, name):
         raise JujuError(f'"{reference}" is not the name of a charm')
     return name
 
@@ -209,9 +207,6 @@ class LocalCharms:
     """Charms on this machine: paths, and directories that are named as the Charmhub charms.
 
     A `.charm` file that is not packed yet has the metadata of the sources in its directory.
-
-    Args:
-        standins: Directory of directories, each named as a Charmhub charm.
     """
 
     def __init__(self, standins: Path = STANDINS) -> None:

@@ -40,13 +40,9 @@ class _Connection:
             raise
         self._socket.settimeout(None)
 
-    def close(self) -> None:
-        """Hang up."""
-        self._stream.close()
-        self._socket.close()
-
     def exchange(self, request: dict[str, Any], progress: Callable[[str], None]) -> Any:
         """Send a request and return its result."""
+        gone = "the controller went away in the middle of a call"
         try:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
             for line in self._stream:
@@ -58,21 +54,15 @@ class _Connection:
                 else:
                     return answer["result"]
         except OSError as error:
-            raise JujuError(
-                f"the controller went away in the middle of a call: {error}"
-            ) from error
+            raise JujuError(f"{gone}: {error}") from error
         finally:
-            self.close()
-        raise JujuError("the controller went away in the middle of a call")
+            self._stream.close()
+            self._socket.close()
+        raise JujuError(gone)
 
 
 class Client:
-    """Calls to the controller of one lab.
-
-    Args:
-        home: The lab's directory.
-        progress: Gets what the controller says while a call goes on.
-    """
+    """Calls to the controller of one lab; `progress` gets what it says while a call goes on."""
 
     def __init__(
         self, home: Path | None = None, progress: Callable[[str], None] = lambda text: None

@@ -23,13 +23,9 @@ class Logs:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def write(self, entity: str, level: str, module: str, message: str) -> None:
-        """Add a message, each of its lines a record.
+        """Add a message, each of its lines a record; levels that Juju has not count as INFO.
 
-        Args:
-            entity: Who says it: ``unit-keystone-0``, ``machine-0``.
-            level: A level of Juju's; others count as INFO.
-            module: Where it comes from: ``unit.keystone/0.juju-log``.
-            message: What is said.
+        Entities are ``unit-keystone-0`` or ``machine-0``, modules ``unit.keystone/0.juju-log``.
         """
         level = {"WARN": "WARNING"}.get(level, level)
         level = level if level in _LEVELS else "INFO"

@@ -35,12 +35,7 @@ class StoredCharm:
 
 
 class CharmStore:
-    """The charms that the model has deployed, unpacked, one directory for each revision.
-
-    Args:
-        home: The directory of the store.
-        standins: Where the charms of the public store have their stand-ins.
-    """
+    """The charms that the model has deployed, unpacked, one directory for each revision."""
 
     def __init__(self, home: Path, standins: Path = STANDINS) -> None:
         self._home = home
@@ -127,12 +122,7 @@ def copy_charm(source: Path, target: Path) -> None:
 
 
 def standin_digest(source: Path, *more: Path) -> str:
-    """Return a digest of a stand-in, so that an edited one counts as another charm.
-
-    Args:
-        source: its directory.
-        more: other files that count.
-    """
+    """Return a digest of a stand-in, and more files, so that an edited one counts as another."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in more))
     for root in (source, source.parent / _LIBRARY):
         for file in sorted(p for p in root.rglob("*") if p.is_file()):

@@ -56,11 +56,7 @@ class _Nodes:
 
 
 class Settings:
-    """What can be changed while the lab runs; each is a file, so that a change counts at once.
-
-    Args:
-        run_dir: the lab's directory of run-time files.
-    """
+    """What can be changed while the lab runs; each is a file, so that a change counts at once."""
 
     boot_delay = _Seconds("boot-delay", BOOT_DELAY)
     """Seconds from switching a node on to its boot."""

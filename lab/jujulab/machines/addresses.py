@@ -83,10 +83,7 @@ class MachineId:
     def host_part(self, taken: Collection[int]) -> int:
         """Choose the last octet of the machine's addresses.
 
-        A node's follows from its number, a container's is the lowest free one.
-
-        Args:
-            taken: the octets of the machines that exist.
+        A node's follows from its number, a container's is the lowest that is not taken.
 
         Raises:
             ValueError: no octet is left.

@@ -18,10 +18,7 @@ groups with controllers may hold no process itself."""
 
 
 def hierarchies(mounts: str) -> dict[str, Path]:
-    """Find the mounted hierarchies that matter here.
-
-    Args:
-        mounts: the text of /proc/mounts.
+    """Find the hierarchies that matter here in the text of /proc/mounts.
 
     Returns:
         Mount points by kind: ``unified`` (v2), ``freezer`` (v1), ``systemd`` (v1, named).
@@ -41,12 +38,7 @@ def hierarchies(mounts: str) -> dict[str, Path]:
 
 
 class Cgroup:
-    """The control group of one machine.
-
-    Args:
-        name: its path in every hierarchy, such as ``juju-lab/0``.
-        mounts: the mount points of the hierarchies, as `hierarchies` returns them.
-    """
+    """The control group of one machine, by its path in each of `hierarchies`: ``juju-lab/0``."""
 
     def __init__(self, name: str, mounts: dict[str, Path]) -> None:
         self._groups = {kind: mount / name for kind, mount in mounts.items()}

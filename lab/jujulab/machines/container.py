@@ -231,12 +231,7 @@ class Container:
 
         The command leads a new session on the host, unless the options say otherwise: end it and
         its children with ``os.killpg(process.pid, signal.SIGKILL)``. It dies with the container
-        in any case.
-
-        Args:
-            argv: the command.
-            env: added to a clean environment.
-            options: further arguments of `subprocess.Popen`.
+        in any case. `env` is added to a clean environment.
 
         Raises:
             ContainerError: the container is not running.

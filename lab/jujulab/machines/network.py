@@ -56,13 +56,7 @@ def mac(address: IPv4Address) -> str:
 
 
 class Network:
-    """The bridges of one lab and the cables to its machines.
-
-    Args:
-        name: the bridges' namespace; the machines' namespaces are named after it.
-        runner: runs commands, for tests.
-        folder: where the namespaces' files are, for tests.
-    """
+    """The bridges of one lab, in the namespace of that name, and the cables to its machines."""
 
     def __init__(self, name: str, runner: Runner = run_command, folder: Path = NAMESPACES) -> None:
         self.name = name

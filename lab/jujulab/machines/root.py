@@ -51,11 +51,7 @@ def render_hosts(current: str, entries: Iterable[HostsEntry]) -> str:
 
 
 class Root:
-    """The root directory of one machine.
-
-    Args:
-        folder: the machine's directory, which holds the layer and the mount point.
-    """
+    """The root directory of one machine; its folder holds the layer and the mount point."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "root"
@@ -75,8 +71,7 @@ class Root:
     def mount(self, image: str) -> None:
         """Mount the machine's layer over the image, unless it is mounted.
 
-        Args:
-            image: its path; those of layers over it come before, with colons between them.
+        The paths of layers over the image come before its own, with colons between them.
 
         Raises:
             LabError: the kernel refuses.

@@ -9,6 +9,7 @@ import pytest
 from jujulab.cloud import operator
 from jujulab.cloud.console import StepError
 from jujulab.errors import LabError
+from jujulab.files import LAB
 from jujulab.labcli import __main__ as labcli
 from jujulab.machines.network import Network
 
@@ -80,11 +81,8 @@ def test_the_labs_commands_come_first_in_the_shell(entered):
     labcli.main(["shell", "-c", "command -v juju lab openstack; echo $OS_USERNAME"])
     _, argv, variables = entered[0]
     found = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=20)
-    here = operator.COMMANDS
-    assert found.stdout.split() == [
-        *(str(here / n) for n in ("juju", "lab", "openstack")),
-        "admin",
-    ]
+    commands = [str(LAB / name) for name in ("juju", "lab", "openstack")]
+    assert found.stdout.split() == [*commands, "admin"]
 
 
 @pytest.mark.parametrize("command", ["openstack", "shell"])

@@ -27,19 +27,13 @@ _ONCE_RECORDED = 'read -r go && exec "$@" </dev/null'
 def run(
     machine: LabMachine, argv: list[str], environment: dict[str, str], *, record: Path, sink: Sink
 ) -> int:
-    """Run a process in a machine until it ends.
+    """Run a process in a machine until it ends; these are all of its variables.
 
     A process that it leaves in the background may keep its output open; that is not waited for.
+    The sink gets ``stdout`` or ``stderr`` and a piece of text, whole lines where possible.
 
-    Nothing of the program runs before ``record`` names it: a controller that dies in between
-    leaves a shell that finds its input closed and ends.
-
-    Args:
-        machine: Where it runs.
-        argv: The program and its arguments.
-        environment: Its whole environment.
-        record: File that names the process while it runs, for `kill_leftover`.
-        sink: Gets ``stdout`` or ``stderr`` and a piece of text, whole lines where possible.
+    Nothing of the program runs before ``record`` names it, for `kill_leftover`: a controller that
+    dies in between leaves a shell that finds its input closed and ends.
 
     Returns:
         The exit code, negative for a signal.

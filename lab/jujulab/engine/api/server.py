@@ -31,12 +31,7 @@ class Api(Deploying, Changing):
 
 
 class Server(Listener):
-    """Accepts calls, each on a thread of its own.
-
-    Args:
-        path: The socket's.
-        api: Returns what serves a call that is told what goes on by this function.
-    """
+    """Accepts calls, each on a thread of its own; `api` returns what serves one."""
 
     def __init__(self, path: Path, api: Callable[[Callable[[str], None]], Api]) -> None:
         super().__init__(path, "api")

@@ -10,10 +10,9 @@ from typing import Any
 from jujulab.engine.model import relations
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import Application, Status
+from jujulab.juju.charm import CHARM_NAME
 from jujulab.juju.errors import JujuError
 from jujulab.juju.store import StoredCharm
-
-_APP_NAME = re.compile(r"^[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*$")
 
 
 def add_application(
@@ -37,17 +36,15 @@ def add_application(
         JujuError: The name is bad or taken, or an option or binding does not fit the charm.
     """
     meta, bindings = charm.meta, dict(bindings or {})
-    if not _APP_NAME.match(name):
+    if not re.fullmatch(CHARM_NAME, name):
         raise JujuError(f'invalid application name "{name}"')
     if name in model.state.applications:
         raise JujuError(f'deploying application "{name}": application already exists')
     if meta.subordinate and constraints:
         raise JujuError("subordinate application must be deployed without constraints")
-    for bound in bindings:
-        if bound and bound not in meta.binding_names:
-            raise JujuError(
-                f'deploying application "{name}": unknown endpoint "{bound}" in bindings'
-            )
+    if unknown := sorted(bindings.keys() - {"", *meta.binding_names}):
+        what = f'unknown endpoint "{unknown[0]}" in bindings'
+        raise JujuError(f'deploying application "{name}": {what}')
     app = Application(
         name=name,
         charm=charm.key,

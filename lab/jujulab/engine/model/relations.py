@@ -51,34 +51,28 @@ def add(model: Model, first: str, second: str) -> Relation:
     """
     left, right = infer(model, first, second)
     names = [f"{app}:{endpoint.name}" for app, endpoint in (left, right)]
+    failure = f'cannot add relation "{" ".join(names)}"'
     if find(model, *names):
-        raise JujuError(f'cannot add relation "{names[0]} {names[1]}": relation already exists')
+        raise JujuError(f"{failure}: relation already exists")
     scope = "container" if "container" in (left[1].scope, right[1].scope) else "global"
     if scope == "container":
-        _check_container(model, left, right)
-    for app, endpoint in (left, right):
+        _check_container(model, failure, left[0], right[0])
+    for (app, endpoint), name in zip((left, right), names, strict=True):
         used = [r for r in model.relations_of(app) if r.endpoint(app).name == endpoint.name]
         if endpoint.limit and len(used) >= endpoint.limit:
-            raise JujuError(
-                f'cannot add relation "{names[0]} {names[1]}": establishing a new relation for '
-                f"{app}:{endpoint.name} would exceed its maximum relation limit of "
-                f"{endpoint.limit}"
-            )
+            limit = f"its maximum relation limit of {endpoint.limit}"
+            why = f"establishing a new relation for {name} would exceed {limit}"
+            raise JujuError(f"{failure}: {why}")
     return _create(model, [left, right], scope)
 
 
-def _check_container(model: Model, left: Candidate, right: Candidate) -> None:
-    apps = [model.application(left[0]), model.application(right[0])]
-    name = f'"{left[0]}:{left[1].name} {right[0]}:{right[1].name}"'
+def _check_container(model: Model, failure: str, *names: str) -> None:
+    apps = [model.application(name) for name in names]
     if not any(app.subordinate for app in apps):
-        raise JujuError(
-            f"cannot add relation {name}: container scoped relation requires at least one "
-            "subordinate application"
-        )
-    if apps[0].base and apps[1].base and apps[0].base != apps[1].base:
-        raise JujuError(
-            f"cannot add relation {name}: principal and subordinate applications' bases must match"
-        )
+        why = "container scoped relation requires at least one subordinate application"
+        raise JujuError(f"{failure}: {why}")
+    if len({app.base for app in apps if app.base}) > 1:
+        raise JujuError(f"{failure}: principal and subordinate applications' bases must match")
 
 
 def add_peers(model: Model, app: str) -> None:

@@ -29,9 +29,7 @@ T = TypeVar("T")
 def shuffled(items: Iterable[T], key: Callable[[T], object]) -> list[T]:
     """Return the items in the order that is drawn; as they come without a seed.
 
-    Args:
-        items: what to choose among.
-        key: names an item and the situation that the choice is made in.
+    The key names an item and the situation that the choice is made in.
     """
     return sorted(items, key=lambda item: _draw(key(item))) if SEED else list(items)
 

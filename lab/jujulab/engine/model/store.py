@@ -60,12 +60,7 @@ def read(path: Path) -> State:
 
 
 class Writer(threading.Thread):
-    """Writes snapshots of the state whenever it has changed.
-
-    Args:
-        path: The state file.
-        snapshot: Returns the state as text; takes the model's lock itself.
-    """
+    """Writes snapshots of the state, which take the model's lock, whenever it has changed."""
 
     def __init__(self, path: Path, snapshot: Callable[[], str]) -> None:
         super().__init__(name="state-writer", daemon=True)
