@@ -1,7 +1,5 @@
 """The root of the errors that the lab's machine layer raises on purpose, and what to do."""
 
-from __future__ import annotations
-
 import re
 
 

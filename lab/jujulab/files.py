@@ -1,7 +1,5 @@
 """Where the lab keeps what outlives it, and files that several processes use at once."""
 
-from __future__ import annotations
-
 import os
 import threading
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the lab needs of the machine that it runs on, and how it gets it."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

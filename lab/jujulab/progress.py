@@ -1,7 +1,5 @@
 """One line about what takes longer than a few seconds: what is done, what is left, how long."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Waiting: until something is so, and until nobody else has a lock."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import time

@@ -5,8 +5,6 @@ with nobody's code between them (see `floor`). It can be interrupted and goes on
 run is kept as soon as it is over.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

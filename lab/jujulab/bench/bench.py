@@ -8,8 +8,6 @@ who does it. Ours and the floor take turns. It can be interrupted and goes on wh
 run is kept as soon as it is over. One that was disturbed is not kept, and done again.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import time

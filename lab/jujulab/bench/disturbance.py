@@ -4,8 +4,6 @@ What the kernel counts for all of the machine (`/proc/stat`, proc(5)), less what
 lab's own control group (`cpu.stat`, cgroup-v2's `usage_usec`).
 """
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

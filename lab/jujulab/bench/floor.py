@@ -8,8 +8,6 @@ operator would ask by hand, without the time that the hand takes; this project s
 its segment disabled, so it fences and recovers nothing.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import threading

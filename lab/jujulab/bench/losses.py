@@ -1,7 +1,5 @@
 """What a recovery needs, and loses while the instances are being rebuilt."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """The faults that the benchmark measures, and with which configurations."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from jujulab.bench.results import FLOOR, OURS, POWER_ONLY, UPSTREAM

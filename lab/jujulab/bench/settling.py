@@ -1,7 +1,5 @@
 """A lab that is whole, and at rest, before something is measured in it."""
 
-from __future__ import annotations
-
 import subprocess
 import time
 

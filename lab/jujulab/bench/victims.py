@@ -1,7 +1,5 @@
 """Which hypervisor is lost, by what else its machine carries."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

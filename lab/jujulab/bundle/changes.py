@@ -3,8 +3,6 @@
 Identifiers of new machines and units are final: the planner assigns the numbers that Juju would.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

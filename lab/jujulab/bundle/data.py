@@ -1,7 +1,5 @@
 """A verified bundle, and what the planner needs to know of a running model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

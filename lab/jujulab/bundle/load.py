@@ -1,7 +1,5 @@
 """Reading a bundle with its overlays."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Machines of the bundle and machines of the model: which is which, and what gets which number."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from jujulab.juju.names import sorted_names

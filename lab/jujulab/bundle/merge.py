@@ -1,7 +1,5 @@
 """Merging of overlays into a bundle, field by field as Juju does it."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What deploying a bundle changes in a model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from jujulab.juju.charm import charm_name, is_path

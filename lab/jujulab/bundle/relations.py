@@ -1,7 +1,5 @@
 """Verification of relations: both ends exist, fit together, and are named once."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """What a bundle document may say: its keys and the types of their values, as pydantic models."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar

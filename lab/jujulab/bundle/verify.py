@@ -1,7 +1,5 @@
 """Verification of a merged bundle: everything that needs no model."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Deploying, changing and removing applications, units and relations."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

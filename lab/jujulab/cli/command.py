@@ -1,7 +1,5 @@
 """Commands: how they are declared, and what they are run with."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Finds the command and runs it."""
 
-from __future__ import annotations
-
 import importlib
 import itertools
 import os

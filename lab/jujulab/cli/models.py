@@ -1,7 +1,5 @@
 """The model's configuration, and the version."""
 
-from __future__ import annotations
-
 from jujulab.cli.command import CommandError, Invocation, command, split_list
 from jujulab.cli.output import emit, format_flag, table
 from jujulab.juju.gnuflag import Flag, UsageError, key_values

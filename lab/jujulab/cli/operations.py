@@ -1,7 +1,5 @@
 """Actions and commands on units and machines."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 import time

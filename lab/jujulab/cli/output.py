@@ -1,7 +1,5 @@
 """What commands print: JSON, YAML and tables in Juju's layouts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The user's secrets: made, changed, granted. What is in them is printed nowhere."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`juju status` with its table, and `juju show-unit`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from jujulab.cli.command import Invocation, command

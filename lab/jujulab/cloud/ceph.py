@@ -1,7 +1,5 @@
 """The lab's Ceph, as its administrator sees it."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 

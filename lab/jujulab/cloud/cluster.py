@@ -1,7 +1,5 @@
 """The Pacemaker cluster of the masakari units, asked on whichever member can answer."""
 
-from __future__ import annotations
-
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator

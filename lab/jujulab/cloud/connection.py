@@ -1,7 +1,5 @@
 """The cloud that runs in the lab, as its administrator sees it from the host."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import subprocess

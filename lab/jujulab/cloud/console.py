@@ -1,7 +1,5 @@
 """What the lab's longer programs print, and the Juju commands that they run and show."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The demo's and the tests' guests: heartbeat guests in the cloud, and their disks."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable
 from typing import Any

@@ -5,8 +5,6 @@ Its disk is on the storage that the hypervisors share (see `disks`), so that wha
 did, and when, is read without asking Nova, libvirt or Pacemaker.
 """
 
-from __future__ import annotations
-
 import itertools
 import struct
 import subprocess

@@ -1,7 +1,5 @@
 """The administrator's way into the lab's cloud: credentials, the `openstack` client, a shell."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Takes up the room on a hypervisor, so that no more guests fit on it."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

@@ -3,8 +3,6 @@
 The three lists are those that Canonical's Sunbeam shows for Instance Recovery, with its columns.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

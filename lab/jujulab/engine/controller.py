@@ -5,8 +5,6 @@
 The command line starts it on demand. A lock file keeps a second one from starting.
 """
 
-from __future__ import annotations
-
 import fcntl
 import logging
 import os

@@ -4,8 +4,6 @@ Juju runs a hook when something changed. A unit that waits for what sends no eve
 own software, a cluster) is left waiting until the next update-status, five minutes on a real Juju.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from jujulab.engine.model.model import Model

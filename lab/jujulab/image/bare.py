@@ -4,8 +4,6 @@ For what has to be seen on a machine that has none of this one's programs, setti
 A command runs in a layer above it, and nothing that it mounts or starts outlives it.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The base image of the lab's machines: built once, cached, found by its recipe's hash."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import hashlib

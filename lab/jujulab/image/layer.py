@@ -3,8 +3,6 @@
 A machine's root lies above both, as `Image.root` says to the overlay.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import subprocess

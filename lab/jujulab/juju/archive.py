@@ -1,7 +1,5 @@
 """Packed charms, `.charm` files: written and read by the rules of Juju 3.6 and 4."""
 
-from __future__ import annotations
-
 import os
 import posixpath
 import shutil

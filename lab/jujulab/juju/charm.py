@@ -1,7 +1,5 @@
 """Charms: their names, their metadata, and where it is found."""
 
-from __future__ import annotations
-
 import re
 import zipfile
 from dataclasses import dataclass, field

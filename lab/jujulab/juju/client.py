@@ -1,7 +1,5 @@
 """The way to the controller: starts it where it does not run, and makes calls."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

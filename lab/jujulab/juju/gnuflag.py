@@ -4,8 +4,6 @@ Flags and arguments may be mixed, ``--flag value`` and ``--flag=value`` mean the
 takes a value only after ``=``, and one dash goes with one letter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any

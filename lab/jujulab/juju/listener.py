@@ -1,7 +1,5 @@
 """A socket of this machine, and the thread that accepts on it."""
 
-from __future__ import annotations
-
 import os
 import socket
 import threading

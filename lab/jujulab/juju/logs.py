@@ -4,8 +4,6 @@ All are below `$LAB_HOME/logs`. Charms decide what they log; nothing else of a h
 but what it prints.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Names and notations that the controller and the command line share."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable

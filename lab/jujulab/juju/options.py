@@ -1,7 +1,5 @@
 """Typed values: charm options (config) and action parameters, with Juju's rules of conversion."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Any

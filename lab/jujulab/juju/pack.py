@@ -5,8 +5,6 @@ same names, and a virtual environment with exactly the releases, and hashes, of 
 `make packing` compares it with what charmcraft packs.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

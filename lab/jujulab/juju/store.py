@@ -1,7 +1,5 @@
 """The store of the charms that the model has deployed."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import shutil

@@ -3,8 +3,6 @@
 What Juju does is ``lab/juju``'s; here is what a data centre's technician does.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

@@ -5,8 +5,6 @@ and so on. The server's process is
 ``python -m jujulab.maas.server --home DIR``.
 """
 
-from __future__ import annotations
-
 import argparse
 import ctypes
 import json

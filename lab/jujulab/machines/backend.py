@@ -6,8 +6,6 @@ tools being real; it isolates nothing, so it is for charms that touch nothing bu
 directory.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

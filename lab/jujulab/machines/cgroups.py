@@ -4,8 +4,6 @@ Hosts differ: the unified hierarchy (cgroup v2), the separate ones (v1), or both
 a group in each hierarchy that systemd inside of it uses or that can freeze.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shlex

@@ -5,8 +5,6 @@ supervisor (the systemd-nspawn process), which is believed only while the proces
 really supervises this container's directory.
 """
 
-from __future__ import annotations
-
 import contextlib
 import shlex
 import signal

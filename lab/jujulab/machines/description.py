@@ -1,7 +1,5 @@
 """What a machine is: its names, its addresses, its files, and what its state can be read from."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

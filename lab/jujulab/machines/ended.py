@@ -5,8 +5,6 @@ SUPERVISOR STATUS``. A reboot of a real machine loses its network configuration,
 takes the containers on it along; so does this one.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from pathlib import Path

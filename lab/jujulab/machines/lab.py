@@ -4,8 +4,6 @@ All state is in files below the lab's home directory, so that any number of proc
 the lab at once: `Lab` and `Machine` objects hold no more than paths.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import json

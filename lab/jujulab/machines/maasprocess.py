@@ -1,7 +1,5 @@
 """The process of the MAAS look-alike, as the lab starts and stops it."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

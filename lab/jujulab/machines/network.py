@@ -4,8 +4,6 @@ Every machine has a namespace of its own with one interface per space, the inner
 cable whose outer end, ``<machine>.<first letters of the space>``, is a port of the bridge.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Processes of containers, as the host sees them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select

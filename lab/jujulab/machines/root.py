@@ -1,7 +1,5 @@
 """A machine's root directory: a layer of its own over the image, and what the lab writes in it."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """The demo: a running cloud, the overlay on top of it, a hypervisor lost, the guests back."""
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys

@@ -4,8 +4,6 @@ Every Juju command that it runs is shown, and can be typed by hand with `lab/juj
 interrupted and run again: what is there already is kept.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One fault of a deployment, followed until its instances run again."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Sequence

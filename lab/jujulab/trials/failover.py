@@ -1,7 +1,5 @@
 """A trial of a failover segment: how its hosts are arranged, and what the lists say afterwards."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection
 from typing import Any

@@ -1,7 +1,5 @@
 """Faults on purpose, each with a line in a journal so that what follows can be timed."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Asks those who keep records, and judges what happened to a deployment; see `verdict`."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A recovery while it happens: which host, which phase, which guest where."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """A recovery at a glance: phases from events, and a timeline for people."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

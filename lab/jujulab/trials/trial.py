@@ -3,8 +3,6 @@
 See `verdict` for what is judged.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Collection, Iterator
 from datetime import datetime, timezone

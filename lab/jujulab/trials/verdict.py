@@ -6,8 +6,6 @@ monitor, and the heartbeat of the guests on their own disks. What is older than 
 seconds, is left out of them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping

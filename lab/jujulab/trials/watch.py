@@ -1,7 +1,5 @@
 """What every trial does: boots guests, watches what happens to them, and undoes what it did."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping

@@ -1,7 +1,5 @@
 """The agents of one machine and its units: one thread, so that hooks take turns as in Juju."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

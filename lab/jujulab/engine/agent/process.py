@@ -1,7 +1,5 @@
 """Runs a charm's process in a machine and follows its output until it ends."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import selectors

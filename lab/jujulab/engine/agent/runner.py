@@ -1,7 +1,5 @@
 """Runs the hooks, actions and commands of one machine's units, and notes what came of them."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import threading

@@ -1,7 +1,5 @@
 """How many charm processes run at once in the lab, and whose turn it is."""
 
-from __future__ import annotations
-
 import collections
 import threading
 

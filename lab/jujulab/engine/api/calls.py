@@ -1,7 +1,5 @@
 """What all of the controller's calls share, and those that are one function of the model."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The calls that change and remove what is deployed, make secrets, and run actions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from jujulab.engine.api import entities

@@ -1,7 +1,5 @@
 """Deploying: one charm, or the changes that a bundle asks for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The calls that bring in charms."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

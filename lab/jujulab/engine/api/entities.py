@@ -1,7 +1,5 @@
 """Single things of the model, as `show-unit`, `config` and `show-task` see them."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

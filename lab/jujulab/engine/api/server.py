@@ -6,8 +6,6 @@ A line with ``ready`` greets the caller: who does not get it knows that nothing 
 with ``progress`` may come before the answer.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import socket

@@ -1,7 +1,5 @@
 """`juju status`, as the structure that its JSON and YAML show."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

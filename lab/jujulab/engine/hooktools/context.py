@@ -1,7 +1,5 @@
 """What one run of a hook, an action or a command may see, and what it has written so far."""
 
-from __future__ import annotations
-
 import secrets
 import time
 from collections.abc import Callable

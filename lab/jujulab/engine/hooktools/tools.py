@@ -1,7 +1,5 @@
 """The hook tools, as functions of a context and their command line."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """Answers hook tools, and juju-exec: one socket in each machine's shared directory."""
 
-from __future__ import annotations
-
 import logging
 import socket
 import threading

@@ -1,7 +1,5 @@
 """Applications: how they come, and how their options and charms change."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Mapping

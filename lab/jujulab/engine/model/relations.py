@@ -1,7 +1,5 @@
 """Relations: which endpoints fit, who is in scope, and the databags."""
 
-from __future__ import annotations
-
 from jujulab.engine.model import units
 from jujulab.engine.model.model import Model
 from jujulab.engine.model.state import ALIVE, Endpoint, Relation, Unit

@@ -1,7 +1,5 @@
 """How relations, units, applications and machines go."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 

@@ -6,8 +6,6 @@ relation-created, leader-elected, config-changed, start, joined and changed; and
 departed, broken, stop, remove. Which of a unit's relations comes first is `shuffle`'s.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from jujulab.engine.model import relations, removal, usersecrets

@@ -10,8 +10,6 @@ text), in the environment of whoever starts the controller, the order is drawn: 
 the same seed in the same situation.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Callable, Iterable

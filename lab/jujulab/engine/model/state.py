@@ -4,8 +4,6 @@ Times are seconds since the epoch. Identifiers are Juju's: machine ``1/lxd/0``, 
 ``keystone/0``, relation ids are integers, task ids are strings.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -5,8 +5,6 @@ snapshot holds a hook's writes and the mark that it ran, or neither, and then th
 What a command line user was told is on disk: `flush` waits for it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

@@ -1,7 +1,5 @@
 """Operations: actions on units and commands on units or machines."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from typing import Any

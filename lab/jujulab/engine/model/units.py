@@ -1,7 +1,5 @@
 """Machines and units: how they come."""
 
-from __future__ import annotations
-
 import re
 import time
 

@@ -1,7 +1,5 @@
 """Secrets that the model's user has made, and granted to applications."""
 
-from __future__ import annotations
-
 import re
 import secrets
 
