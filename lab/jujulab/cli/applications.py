@@ -16,6 +16,7 @@ _NO_PROMPT = Flag("no-prompt", kind="bool")
 _DESTROY_STORAGE = Flag("destroy-storage", kind="bool")
 _TO = Flag("to", kind="list")
 _CONFIG = Flag("config", kind="list")
+_RESET = Flag("reset", kind="list")
 _ENDPOINTS = "<application>[:<endpoint>] <application>[:<endpoint>]"
 
 
@@ -208,7 +209,7 @@ def _confirm(call: Invocation, what: str) -> None:
         raise CommandError(f"{what}: aborted")
 
 
-@command("integrate", _ENDPOINTS, aliases=("relate",))
+@command("integrate", _ENDPOINTS)
 def integrate(call: Invocation) -> None:
     """Integrate two applications."""
     if len(call.args) != 2:
@@ -225,27 +226,21 @@ def remove_relation(call: Invocation) -> None:
     call.client.call("remove_relation", first=first, second=second, force=call.flags["force"])
 
 
-@command(
-    "config",
-    "<application> [--reset <key>[,...]] [<key>[=<value>] ...]",
-    Flag("file", default=""),
-    Flag("reset", kind="list"),
-    format_flag("", "json", "yaml", "smart"),
-)
+_CONFIG_USAGE = "<application> [--reset <key>[,...]] [<key>[=<value>] ...]"
+
+
+@command("config", _CONFIG_USAGE, _RESET, format_flag("", "json", "yaml", "smart"))
 def config(call: Invocation) -> None:
     """Get, set, or reset configuration for a deployed application."""
     call.expect(1, None, "application name")
     app, words = call.args[0], call.args[1:]
     reset = split_list(call.flags["reset"])
     assignments = [word for word in words if "=" in word]
-    if assignments or reset or call.flags["file"]:
+    if assignments or reset:
         if len(assignments) != len(words):
             raise UsageError("cannot set and retrieve values simultaneously")
-        values: dict[str, Any] = {k: _at_file(v) for k, v in key_values(assignments).items()}
-        if call.flags["file"]:
-            values = _options([call.flags["file"]], app) | values
-        twice = sorted(set(values) & set(reset))
-        if twice:
+        values = {name: _at_file(value) for name, value in key_values(assignments).items()}
+        if twice := sorted(set(values) & set(reset)):
             raise UsageError(f'key "{twice[0]}" cannot be both set and reset')
         call.client.call("set_config", app=app, values=values, reset=reset)
         return
@@ -256,9 +251,8 @@ def config(call: Invocation) -> None:
     if len(words) > 1:
         raise UsageError("can only retrieve a single value, or all values")
     if words[0] not in info["settings"]:
-        raise CommandError(
-            f'key "{words[0]}" not found in "{app}" application config or charm settings.'
-        )
+        where = f'"{app}" application config or charm settings.'
+        raise CommandError(f'key "{words[0]}" not found in {where}')
     emit(info["settings"][words[0]].get("value", ""), call.flags["format"] or "smart")
 
 

@@ -12,7 +12,7 @@ from jujulab.juju.gnuflag import UsageError, dashed, parse
 
 _MODULES = {
     "applications": (
-        "add-unit config deploy integrate refresh relate remove-application remove-relation "
+        "add-unit config deploy integrate refresh remove-application remove-relation "
         "remove-unit resolve resolved"
     ),
     "models": "model-config version",

@@ -270,7 +270,7 @@ def test_mistakes_are_refused_like_juju_does(lab_juju, capsys, words, code, text
     ("words", "text"),
     [
         (["config", "web", "message=@{}"], "cannot read option value: 'utf-8' codec"),
-        (["config", "web", "--file", "{}"], "cannot read {}: 'utf-8' codec"),
+        (["refresh", "web", "--config", "{}"], "cannot read {}: 'utf-8' codec"),
         (["run", "web/0", "greet", "--params", "{}"], "cannot read {}: 'utf-8' codec"),
     ],
 )
