@@ -90,7 +90,11 @@ def application_status(model: Model, app: Application) -> Status:
     statuses = [workload_status(model, unit) for unit in model.units_of(app.name)]
     if not statuses:
         return Status("unknown", "", app.status.since)
-    return min(statuses, key=lambda status: [*_SEVERITY, status.current].index(status.current))
+    return min(statuses, key=lambda s: _rank(s.current))
+
+
+def _rank(current: str) -> int:
+    return _SEVERITY.index(current) if current in _SEVERITY else len(_SEVERITY)
 
 
 def _base(base: str) -> dict[str, str]:
