@@ -1,32 +1,31 @@
-#!/usr/bin/python3 -IS
-"""Every hook tool and command of the benchmark, by the name that it is called by.
+"""What the hook tools and commands of the benchmark answer.
 
-`BENCH_STATE` names a file with what Juju and the machine answer; what is called goes to a log
-beside it.
+`tool.sh` runs it with the file for the answer, the name of the tool and its arguments, where that
+answer is not known yet. `BENCH_STATE` names a file with what Juju and the machine say.
 """
 
-import posix
+import json
+import os
 import sys
+from pathlib import Path
 
 
-def main() -> int:
-    """Answer, from memory where possible: Juju's own tools start in ten milliseconds."""
-    file = posix.environ[b"BENCH_STATE"].decode()
-    name, arguments = sys.argv[0].rpartition("/")[2], sys.argv[1:]
-    call = "\0".join([name, *arguments])
-    with open(f"{file}.log", "a") as log:  # noqa: PTH123 - pathlib is slow to import
-        log.write(call.replace("\n", " ") + "\n")
-    known = f"{file}.known/{call.replace('/', ':')[:200]}"
-    try:
-        with open(known.replace("\0", " ")) as memory:  # noqa: PTH123
-            code, _, text = memory.read().partition("\n")
-    except OSError:
-        code, text = think(name, arguments, file)
-        if not changing(name, arguments):
-            with open(known.replace("\0", " "), "w") as memory:  # noqa: PTH123
-                memory.write(f"{code}\n{text}")
-    sys.stdout.write(text)
-    return int(code)
+def main(known: str, name: str, *arguments: str) -> int:
+    """Answer, and remember it, unless it changes the state: then all answers are out of date."""
+    file = Path(os.environ["BENCH_STATE"])
+    state = json.loads(file.read_text())
+    answer = juju(name, list(arguments), state)
+    code, text = (
+        machine(name, list(arguments), state) if answer is None else (0, json.dumps(answer))
+    )
+    if changing(name, list(arguments)):
+        file.write_text(json.dumps(state))
+        for old in Path(known).parent.iterdir():
+            old.unlink()
+    else:
+        Path(known).write_text(f"{code}\n{text}")
+    sys.stdout.write("" if name in ("relation-set", "open-port", "close-port") else text)
+    return code
 
 
 def changing(name: str, arguments: list[str]) -> bool:
@@ -34,22 +33,6 @@ def changing(name: str, arguments: list[str]) -> bool:
     if name == "systemctl":
         return not any(word == "show" or word.startswith("is-") for word in arguments)
     return name in ("relation-set", "open-port", "close-port")
-
-
-def think(name: str, arguments: list[str], file: str) -> tuple[int, str]:
-    """Return exit code and output; what changes the state makes all answers out of date."""
-    import json
-
-    with open(file) as stream:  # noqa: PTH123
-        state = json.load(stream)
-    answer = juju(name, arguments, state)
-    code, text = machine(name, arguments, state) if answer is None else (0, json.dumps(answer))
-    if changing(name, arguments):
-        with open(file, "w") as stream:  # noqa: PTH123
-            json.dump(state, stream)
-        for old in posix.listdir(f"{file}.known"):
-            posix.remove(f"{file}.known/{old}")
-    return code, text if name not in ("relation-set", "open-port", "close-port") else ""
 
 
 def juju(name: str, arguments: list[str], state: dict) -> object:
@@ -83,8 +66,6 @@ def relation(name: str, words: list[str], state: dict) -> object:
     who = who.partition("/")[0] if "--app" in words else who
     if name == "relation-get":
         return bags.get(who, {})
-    import json
-
     bag = {**bags.get(who, {}), **json.load(sys.stdin)}
     bags[who] = {key: value for key, value in bag.items() if value != ""}
     return True
@@ -124,4 +105,4 @@ def systemctl(verb: str, service: str, stopped: list[str]) -> tuple[int, str]:
     return 0, ""
 
 
-sys.exit(main())
+sys.exit(main(*sys.argv[1:]))
