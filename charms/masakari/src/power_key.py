@@ -15,7 +15,6 @@ from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.host import Host
 from masakari_fencing.maas import access
 from masakari_fencing.maas.access import Access
-from masakari_fencing.maas.client import Maas, MaasError
 from masakari_fencing.pacemaker import cibadmin
 from masakari_fencing.pacemaker.tools import PacemakerError
 
@@ -34,6 +33,9 @@ def of_secret(secret: ops.Secret) -> Access:
     Raises:
         ValueError: it cannot be used; the text has the cure, and nothing of the key.
     """
+    # Not at the top of the module: few have the option, and HTTP and TLS take long to load.
+    from masakari_fencing.maas.client import Maas, MaasError
+
     content = key_secret.content_of(secret, OPTION)
     missing = [name for name in (URL, KEY) if not content.get(name, "").strip()]
     if missing:

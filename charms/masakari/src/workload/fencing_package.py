@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -53,7 +54,8 @@ class Installation:
         Returns:
             What stands for what is installed; see `services.digest`.
         """
-        contents = dict(self._contents(self._source or packed.directory("masakari_fencing")))
+        source = self._source or packed.directory("masakari_fencing")
+        contents = dict(sorted(self._contents(source)))
         for path, data in contents.items():
             changed = self._host.write(path, data, mode=0o755 if path in _PROGRAMS else 0o644)
             if changed and path in UNITS:
@@ -62,7 +64,8 @@ class Installation:
         for directory in (REFUSALS, TALLY):
             self._directory(directory, 0o755, _USER, _USER)
         self._directory(_GUARD_STATE, 0o755, "root", "root")
-        return services.digest(sorted(contents.items()))
+        digests = {path: hashlib.sha256(data).hexdigest() for path, data in contents.items()}
+        return services.digest(digests)
 
     @property
     def joined(self) -> bool:
@@ -117,10 +120,10 @@ class Installation:
         self._leave_group()
 
     def _contents(self, package: Path) -> Iterator[tuple[str, bytes]]:
-        for path in sorted(package.rglob("*")):
-            relative = path.relative_to(package)
-            if path.is_file() and "__pycache__" not in relative.parts:
-                yield f"{HOME}/{package.name}/{relative}", path.read_bytes()
+        for folder, names in _folders(str(package)):
+            inside = folder.removeprefix(str(package))
+            for name in names:
+                yield f"{HOME}/{package.name}{inside}/{name}", Path(folder, name).read_bytes()
         for path in sorted(package.parent.glob(f"{package.name}-*.dist-info/*")):
             if path.name in ("METADATA", "entry_points.txt"):
                 yield f"{HOME}/{path.parent.name}/{path.name}", path.read_bytes()
@@ -130,14 +133,14 @@ class Installation:
 
     def _remove_others(self, keep: dict[str, bytes]) -> None:
         """Remove modules of older versions, which could otherwise still be imported."""
-        kept = {self._host.path(path) for path in keep}
-        home = self._host.path(HOME)
-        for path in sorted(home.rglob("*"), reverse=True):
-            if path.is_dir():
-                if not any(path.iterdir()):
-                    path.rmdir()
-            elif path not in kept and "__pycache__" not in path.parts:
-                path.unlink()
+        home = str(self._host.path(HOME))
+        kept = {home + path.removeprefix(HOME) for path in keep}
+        for folder, names in _folders(home):
+            for name in names:
+                if (path := f"{folder}/{name}") not in kept:
+                    Path(path).unlink()
+            if folder != home and not any(Path(folder).iterdir()):
+                Path(folder).rmdir()
 
     def _directory(self, path: str, mode: int, user: str, group: str) -> None:
         directory = self._host.path(path)
@@ -157,6 +160,15 @@ class Installation:
             if name == group:
                 return rest.rpartition(":")[2].split(",")
         return None
+
+
+def _folders(top: str) -> Iterator[tuple[str, list[str]]]:
+    """Each folder of a package with its files, those inside before it; without byte code.
+
+    Not by `Path.rglob`, which takes several times as long: each hook looks at all of them.
+    """
+    for folder, _, names in os.walk(top, topdown=False):
+        yield folder, [] if folder.endswith("/__pycache__") else names
 
 
 _PROGRAMS = (ALERT_AGENT, GUARD_AGENT)
