@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import charm
-from instance_ha_common.juju.charm import run
+from instance_ha_common.juju.charm import hook
 from instance_ha_common.machine.commands import Runner
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.packages import Apt
@@ -35,10 +35,10 @@ def main() -> None:
         import reconcile
 
         charm.make_workload = lambda: reconcile.Workload(host, probe=lambda port: True)
-        run(charm.MasakariCharm)
+        hook(charm.MasakariCharm)
     elif sys.argv[1] == "masakari-monitors":
         charm.MasakariMonitorsCharm.make_host = staticmethod(lambda: host)
-        run(charm.MasakariMonitorsCharm)
+        hook(charm.MasakariMonitorsCharm)
     else:
         from workload.pacemaker_remote import PacemakerRemote
 
@@ -47,7 +47,7 @@ def main() -> None:
         remote.make_remote = staticmethod(
             lambda host: PacemakerRemote(host, accepts=lambda address, port, wait=0.0: True)
         )
-        run(remote)
+        hook(remote)
 
 
 main()

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from charm_sources import OWN, REPOSITORY, source
+
+HEAVY = {
+    "http.client",
+    "jinja2",
+    "keystoneauth1",
+    "opentelemetry.context",
+    "ops_tracing.api",
+    "ssl",
+}
+"""What takes as long to load as all of a charm: whoever needs it loads it then."""
 
 MODULES, CLASS, TESTS = 12, 250, 500
 """Files of a folder of source, lines of a class and of a file of tests: at most."""
@@ -124,3 +137,17 @@ def test_the_map_for_contributors_names_files_that_are_there() -> None:
                 missing.append(name)
     assert missing == []
     assert len(rows.splitlines()) > 20
+
+
+@pytest.mark.parametrize("charm", OWN)
+def test_a_hook_that_changes_nothing_loads_nothing_heavy(charm: str) -> None:
+    sources = [source(charm), *sorted((REPOSITORY / "packages").glob("*/src"))]
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, charm; print({HEAVY} & {{*sys.modules}})"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sources))},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "set()"

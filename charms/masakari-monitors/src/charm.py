@@ -6,13 +6,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
-import instance_ha_common.unpebbled  # before ops, which loads by these two
+import instance_ha_common.unpebbled  # before ops, which loads by these three
+import instance_ha_common.unswept
 import instance_ha_common.untraced  # noqa: F401
 import networks
 import ops
 from config import Config
 from instance_ha_common.juju import databag, status
-from instance_ha_common.juju.charm import run
+from instance_ha_common.juju.charm import hook
 from instance_ha_common.juju.pausable import Pausable
 from instance_ha_common.juju.problems import Problem, blocked, waiting
 from instance_ha_common.juju.responders import Responders
@@ -228,4 +229,4 @@ class MasakariMonitorsCharm(Subordinate, Pausable):
 
 
 if __name__ == "__main__":
-    run(MasakariMonitorsCharm)
+    hook(MasakariMonitorsCharm)

@@ -8,11 +8,12 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import instance_ha_common.unpebbled  # before ops, which loads by these two
+import instance_ha_common.unpebbled  # before ops, which loads by these three
+import instance_ha_common.unswept
 import instance_ha_common.untraced  # noqa: F401
 import ops
 from instance_ha_common.juju import databag, status
-from instance_ha_common.juju.charm import run
+from instance_ha_common.juju.charm import hook
 from instance_ha_common.juju.pausable import Pausable
 from instance_ha_common.juju.problems import Problem, Verdict, blocked
 from instance_ha_common.machine.awaited import AGAIN
@@ -329,4 +330,4 @@ if __name__ == "__main__":  # pragma: no cover
     # for one systemctl, whole HTTP conversations.
     for library in ("charmlibs", "keystoneauth", "urllib3"):
         logging.getLogger(library).setLevel(logging.INFO)
-    run(MasakariCharm)
+    hook(MasakariCharm)

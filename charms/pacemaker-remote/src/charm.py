@@ -9,12 +9,13 @@ import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import instance_ha_common.unpebbled  # before ops, which loads by these two
+import instance_ha_common.unpebbled  # before ops, which loads by these three
+import instance_ha_common.unswept
 import instance_ha_common.untraced  # noqa: F401
 import ops
 from config import Config
 from instance_ha_common.juju import databag, status
-from instance_ha_common.juju.charm import run
+from instance_ha_common.juju.charm import hook
 from instance_ha_common.juju.problems import Problem, Verdict, blocked, waiting
 from instance_ha_common.juju.subordinate import AWAITS_NOVA, Subordinate
 from instance_ha_common.machine import awaited
@@ -292,4 +293,4 @@ def _is_container() -> bool:
 
 
 if __name__ == "__main__":
-    run(PacemakerRemoteCharm)
+    hook(PacemakerRemoteCharm)

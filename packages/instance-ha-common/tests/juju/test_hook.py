@@ -11,12 +11,15 @@ SOURCES = Path(__file__).parents[2] / "src"
 TRACED = "hooks/charm-tracing-relation-changed"
 CHARM = """\
 import instance_ha_common.unpebbled
+import instance_ha_common.unswept
 import instance_ha_common.untraced
+import atexit
 import dataclasses
+import gc
 import logging
 import sys
 from pathlib import Path
-from instance_ha_common.juju.charm import Charm, run
+from instance_ha_common.juju.charm import Charm, hook
 from instance_ha_common.juju.problems import Verdict
 from instance_ha_common.machine.host import Host
 
@@ -25,13 +28,18 @@ class Toy(Charm):
         super().__init__(framework, dataclasses.replace(Host.local(), root=Path.cwd()))
 
     def reconcile(self, event):
+        assert gc.isenabled()
         logging.getLogger("toy").info("reconciled")
+        if Path("broken").exists():
+            raise ValueError("broken")
 
     def judge(self):
         return Verdict()
 
-run(Toy)
-print(*sorted({"http.client", "ssl", "websocket"} & set(sys.modules)))
+assert not gc.isenabled()
+HEAVY = {"http.client", "ssl", "websocket", "opentelemetry.context"}
+atexit.register(lambda: print(*sorted(HEAVY & set(sys.modules)), "ended"))
+hook(Toy)
 """
 TOOLS = ("juju-log", "is-leader", "status-set", "relation-ids", "relation-list", "relation-get")
 TOOL = """\
@@ -57,7 +65,7 @@ def hook(tmp_path):
     )
     (tmp_path / "charm.py").write_text(CHARM)
 
-    def run(dispatched: str, **variables: str) -> tuple[str, list[str]]:
+    def run(dispatched: str, code: int = 0, **variables: str) -> tuple[str, list[str]]:
         calls = tmp_path / "calls"
         calls.write_text("")
         environment = {
@@ -75,7 +83,7 @@ def hook(tmp_path):
         done = subprocess.run(
             argv, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == code, done.stderr
         return done.stdout.strip(), calls.read_text().splitlines()
 
     return run
@@ -84,12 +92,19 @@ def hook(tmp_path):
 def test_a_hook_loads_no_client_of_pebble_and_logs_only_what_is_its_own(hook):
     for _ in range(2):  # the first one makes ops' storage, which ops tells, too
         loaded, calls = hook("hooks/update-status")
-    assert loaded == ""
+    assert loaded == "ended", "what is to be done at the end of a process, is done"
     assert calls == [
         "juju-log --log-level INFO -- reconciled",
         "is-leader --format=json",
         "status-set --application=False active -- Unit is ready",
     ]
+
+
+def test_a_hook_that_fails_tells_so(hook, tmp_path):
+    (tmp_path / "broken").touch()
+    said, calls = hook("hooks/update-status", code=1)
+    assert said == "ended"
+    assert any("ValueError: broken" in call for call in calls)
 
 
 def test_where_traces_are_collected_ops_logs_everything(hook):
@@ -114,3 +129,21 @@ def test_pebble_is_there_for_who_uses_it():
     )
     expected = ["Unloaded", "False", "True", "False", "ServiceInfo"]
     assert done.stdout.split() == expected, done.stderr
+
+
+def test_what_traces_are_told_to_is_there_for_who_uses_it():
+    program = "; ".join(
+        (
+            "import instance_ha_common.unpebbled, instance_ha_common.untraced, ops, sys",
+            "import opentelemetry.trace as before",
+            "print(type(before).__name__, 'opentelemetry.context' in sys.modules)",
+            "print(before.StatusCode.OK.name)",
+            "import opentelemetry.trace as now",
+            "print(type(now).__name__, now.StatusCode is before.StatusCode)",
+        )
+    )
+    environment = {"PYTHONPATH": str(SOURCES)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["Unloaded", "False", "OK", "module", "True"], done.stderr

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 import ops
 from ops.log import JujuLogHandler
 
-from instance_ha_common import ubuntu, untraced
+from instance_ha_common import ubuntu, unswept, untraced
 from instance_ha_common.juju import databag
 from instance_ha_common.juju.problems import Severity, Verdict, waiting
 from instance_ha_common.juju.status import READY
@@ -208,6 +210,21 @@ def run(charm: type[Charm], main: Callable[[type[Charm]], None] = ops.main) -> N
         if not Charm.going:
             raise
         print(f"going away: {error}", file=sys.stderr)
+
+
+def hook(charm: type[Charm]) -> None:  # pragma: no cover - in tests a process of its own
+    """Run a charm in its hook, and end the process.
+
+    Python takes apart all that it has loaded before it ends, which takes a tenth of the time of a
+    hook and is of use to nobody. What is to be done at the end, is done.
+    """
+    unswept.sweep()
+    run(charm)
+    if threading.active_count() == 1:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _tend_logging() -> None:
