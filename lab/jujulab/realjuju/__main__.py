@@ -1,7 +1,5 @@
 """`lab/juju` with LAB_ENGINE=juju: the same words, by the client on the PATH."""
 
-from __future__ import annotations
-
 import functools
 import json
 import os

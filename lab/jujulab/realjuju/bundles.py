@@ -5,8 +5,6 @@ the lab's are no LXD's. What a cloud of machines without a provider cannot have 
 on spaces; a channel for a charm from a file, with which the bundle could be deployed only once.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """The `juju` client that is on the PATH, run where it reaches the lab's machines."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -3,8 +3,6 @@
 Everything is done once and can be interrupted: what is there already is kept.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import os

@@ -1,7 +1,5 @@
 """Measure a real cluster of three members with so many hypervisors: `make scale REMOTES=64`."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os

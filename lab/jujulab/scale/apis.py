@@ -3,8 +3,6 @@
 Everything is up and nothing is ever recovered: what is measured is who is told, and when.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import threading

@@ -1,7 +1,5 @@
 """The cluster's configuration: Corosync's, and what hacluster writes for hypervisors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 _COROSYNC = """\

@@ -4,8 +4,6 @@ All of them live in namespaces of the program that made them (`isolated`): netwo
 processes have no name on the host, and end with that program however it ends.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What the kernel says of the nodes' processes and interfaces, and the table made of it."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import math
