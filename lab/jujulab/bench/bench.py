@@ -12,7 +12,7 @@ import itertools
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,8 @@ class Bench:
             time.sleep(max(REST, last + APART - time.time()))
             # Only among power cuts does a machine with a role count for that role, too.
             roles = [] if scenario.matrix else self._victims.roles(machine)
-            with self._awake(mode, host):
+            asleep = self._floor.asleep(host) if mode == FLOOR else nullcontext()
+            with asleep:
                 load, started = os.getloadavg()[0], time.time()
                 disturbance = Disturbance(self._lab.cgroup_mounts.get("unified"), self._lab.name)
                 outcome = self._fault(name, mode, host, machine)
@@ -219,9 +220,6 @@ class Bench:
             # MAAS had switched it off, which Pacemaker was not told.
             problems = [problem for problem in problems if "fenced" not in problem]
         return Run(name, mode, started, load, seconds, problems, roles), others
-
-    def _awake(self, mode: str, host: str) -> AbstractContextManager[object]:
-        return self._floor.asleep(host) if mode == FLOOR else nullcontext()
 
     def _fault(self, name: str, mode: str, host: str, machine: Machine) -> Outcome:
         if mode == FLOOR and name == "qemu":

@@ -15,9 +15,8 @@ _MODULES = {
         "add-unit config deploy integrate refresh remove-application remove-relation "
         "remove-unit resolve resolved"
     ),
-    "models": "model-config version",
+    "models": "add-secret grant-secret model-config update-secret version",
     "operations": "exec run show-task",
-    "secrets": "add-secret grant-secret update-secret",
     "status": "show-unit status",
 }
 """Where each command is. Only the one that is run is loaded: most calls are `status`."""
