@@ -302,6 +302,29 @@ class Unit:
         part.replace(path)
 
 
+def shared(unit: Unit, key: str, make: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """What all units share through the relation `cluster`, laid down by the first leader.
+
+    Args:
+        unit: this unit.
+        key: what is in it once it is laid down.
+        make: makes it.
+
+    Raises:
+        NotReady: it is not known yet.
+    """
+    peers = unit.related("cluster")
+    if not peers:
+        raise NotReady("maintenance", "Waiting for the peer relation")
+    bag = peers[0].app_data | peers[0].published_app
+    if key not in bag:
+        if not unit.leader:
+            raise NotReady("waiting", "Waiting for the leader")
+        bag = make()
+        peers[0].publish_app(bag)
+    return bag
+
+
 def require(unit: Unit, needs: Mapping[str, tuple[str, object]]) -> None:
     """Stop here unless everything that the workload needs has arrived.
 

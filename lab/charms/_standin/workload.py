@@ -55,6 +55,13 @@ def run(
     return done.stdout
 
 
+def new_uuid() -> str:
+    """Return an identifier that nothing else has."""
+    import uuid
+
+    return str(uuid.uuid4())
+
+
 def ini(sections: Ini) -> str:
     """Format the sections of a configuration file; options without a value are left out."""
     lines = ["# Written by the charm; changes are overwritten."]

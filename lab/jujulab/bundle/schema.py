@@ -157,13 +157,9 @@ def check_document(document: Table, *, overlay: bool) -> list[Problem]:
     except ValidationError as error:
         problems += _problems(error, document)
     if overlay and "default-base" in document.entries:
-        problems.append(
-            Problem(
-                "Juju ignores it in an overlay; set the base of each application, or default-base "
-                "in the bundle",
-                document.at("default-base"),
-            )
-        )
+        cure = "set the base of each application, or default-base in the bundle"
+        rule = f"Juju ignores it in an overlay; {cure}"
+        problems.append(Problem(rule, document.at("default-base")))
     return problems
 
 
@@ -171,11 +167,8 @@ def _problems(error: ValidationError, document: Table) -> Iterator[Problem]:
     for found in error.errors():
         place = found["loc"]
         if found["type"] == "extra_forbidden":
-            models: dict[Any, type[_Keys]] = {
-                "applications": ApplicationSpec,
-                "machines": MachineSpec,
-            }
-            model = models[place[0]] if len(place) > 1 else BundleSpec
+            inner = ApplicationSpec if place[0] == "applications" else MachineSpec
+            model = inner if len(place) > 1 else BundleSpec
             yield Problem(_unknown(str(place[-1]), model), document.at(*place))
         else:
             yield Problem(str(found["ctx"]["error"]), document.at(*place))

@@ -23,7 +23,7 @@ def reconcile(unit: Unit) -> list[str]:
     if unit.config["monitor-count"] > 1 or not unit.leader:
         raise NotReady("blocked", "The lab's ceph-mon is one unit: set monitor-count=1")
     name, address = socket.gethostname(), unit.address("public")
-    fsid = unit.keep("fsid", _new_fsid)
+    fsid = unit.keep("fsid", workload.new_uuid)
     workload.write(unit.root / CONFIGURATION, configuration(fsid, address))
     monitor, manager = f"ceph-mon@{name}", f"ceph-mgr@{name}"
     unit.keep("monitor", lambda: make_monitor(unit, name, fsid, address))
@@ -36,12 +36,6 @@ def reconcile(unit: Unit) -> list[str]:
         raise NotReady("waiting", f"Monitor bootstrapped but waiting for {missing} OSDs")
     serve_clients(unit, address)
     return [monitor, manager]
-
-
-def _new_fsid() -> str:
-    import uuid
-
-    return str(uuid.uuid4())
 
 
 def configuration(fsid: str, address: str) -> str:

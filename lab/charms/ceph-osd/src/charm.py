@@ -68,7 +68,7 @@ def configuration(unit: Unit, monitor: dict[str, str]) -> str:
 def make_osd(unit: Unit) -> str:
     """Have the monitors know an OSD, and make its store; return its number."""
     unit.status("maintenance", "Making the OSD's store")
-    identifier = str(unit.keep("osd identifier", _new_identifier))
+    identifier = str(unit.keep("osd identifier", workload.new_uuid))
     secret = str(unit.keep("osd key", lambda: workload.run("ceph-authtool", "--gen-print-key")))
     bootstrap = ("--name", "client.bootstrap-osd", "--keyring", str(unit.root / BOOTSTRAP))
     given = json.dumps({"cephx_secret": secret.strip()})
@@ -84,12 +84,6 @@ def make_osd(unit: Unit) -> str:
         "--setuser", "ceph", "--setgroup", "ceph",
     )  # fmt: skip
     return number
-
-
-def _new_identifier() -> str:
-    import uuid
-
-    return str(uuid.uuid4())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import re
 
 import workload
 from mysql_protocol import ACCOUNT, REQUEST, requests
-from standin import NotReady, Relation, Unit, main
+from standin import Relation, Unit, main, shared
 
 SETTINGS = "etc/mysql/mariadb.conf.d/99-charm.cnf"
 
@@ -36,16 +36,7 @@ def primary(unit: Unit) -> str:
     Raises:
         NotReady: it is not known yet.
     """
-    peers = unit.related("cluster")
-    if not peers:
-        raise NotReady("maintenance", "Waiting for the peer relation")
-    bag = peers[0].app_data | peers[0].published_app
-    if "primary" not in bag:
-        if not unit.leader:
-            raise NotReady("waiting", "Waiting for the leader")
-        peers[0].publish_app({"primary": unit.name})
-        return unit.name
-    return bag["primary"]
+    return shared(unit, "primary", lambda: {"primary": unit.name})["primary"]
 
 
 def settings(unit: Unit) -> str:

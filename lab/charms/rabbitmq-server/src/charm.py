@@ -13,7 +13,7 @@ import socket
 from dataclasses import dataclass, field
 
 import workload
-from standin import ActionFailed, NotReady, Relation, Unit, main
+from standin import ActionFailed, Relation, Unit, main, shared
 
 SERVICE = "rabbitmq-server"
 ENVIRONMENT = "etc/rabbitmq/rabbitmq-env.conf"
@@ -49,17 +49,8 @@ def cluster_bag(unit: Unit) -> dict[str, str]:
     Raises:
         NotReady: it is not known yet.
     """
-    peers = unit.related("cluster")
-    if not peers:
-        raise NotReady("maintenance", "Waiting for the peer relation")
-    bag = peers[0].app_data | peers[0].published_app
-    if "node" not in bag:
-        if not unit.leader:
-            raise NotReady("waiting", "Waiting for the leader")
-        node = f"rabbit@{socket.gethostname()}"
-        bag = {"node": node, "cookie": unit.secret("erlang cookie")}
-        peers[0].publish_app(bag)
-    return bag
+    node = f"rabbit@{socket.gethostname()}"
+    return shared(unit, "node", lambda: {"node": node, "cookie": unit.secret("erlang cookie")})
 
 
 def join(unit: Unit, node: str) -> None:
