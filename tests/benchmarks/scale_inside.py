@@ -182,7 +182,9 @@ def main(size: int) -> None:
             lambda: properties.unserved_by(configuration, enabled)
         ),
         "fence agent: the fencing limit": seconds(
-            lambda: limit.check(runner, LOST, wanted.limit, reachable=lambda a, p: True)
+            lambda: limit.check(
+                runner, LOST, wanted.limit, probes=limit.Probes(reachable=lambda a, p: True)
+            )
         ),
         "exporter: one scrape": seconds(
             lambda: list(exporter.metrics(exporter.Looks(runner).latest(), NOW))

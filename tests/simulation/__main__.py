@@ -17,6 +17,7 @@ def main() -> int:
     """Read the command line, and do it."""
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=0, help="how many of the mixed scenario")
+    parser.add_argument("--scenario", help="only this: mixed or hyperconverged")
     parser.add_argument("--first", type=int, default=1, help="the first of them")
     parser.add_argument("--directed", type=int, default=0, metavar="N", help="N seeds of each")
     parser.add_argument("--explore", type=int, default=0, metavar="N", help="N faults of each")

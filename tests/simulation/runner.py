@@ -68,14 +68,14 @@ def prepare(check_database: bool = False) -> None:
 def one(job: Job, *, tracing: bool = False, logging: bool = False) -> tuple[Result, list[str]]:
     """Carry a job out in this process."""
     from simulation.core.faults import Strike
-    from simulation.scenarios import mixed
+    from simulation.scenarios import mixed, names
     from simulation.scenarios.situations import SITUATIONS
     from simulation.simulation import Simulation
 
     begin = time.process_time()
     _collect()
-    if job.situation == "mixed":
-        situation = mixed.situation(job.seed)
+    if job.situation in (names.MIXED, names.CONVERGED):
+        situation = mixed.situation(job.situation, job.seed)
     else:
         situation = SITUATIONS[job.situation]
     strikes = [Strike(*job.strike)] if job.strike else []
@@ -262,7 +262,8 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.only in (None, name):
                 jobs += [Job(name, seed) for seed in range(1, arguments.directed + 1)]
         last = arguments.first + arguments.seeds
-        jobs += [Job("mixed", seed) for seed in range(arguments.first, last)]
+        seeds = range(arguments.first, last)
+        jobs += [Job(arguments.scenario or names.scenario(seed), seed) for seed in seeds]
         for result in workers.run(jobs):
             report.add(result)
         if arguments.regressions:

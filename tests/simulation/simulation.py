@@ -44,6 +44,7 @@ class Situation:
         method: the segment's recovery method.
         begin: called once everything runs; lets things happen.
         must_recover: what was recovered counts alone, not what a status says.
+        carriers: how many of the hypervisors' machines carry a unit each.
         options: values of `[fencing]` for the run.
         limits: of failure domains, `segment=1` or none.
     """
@@ -60,6 +61,7 @@ class Situation:
     suffix: str = ""
     host_suffix: str = ""
     must_recover: bool = False
+    carriers: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     limits: str = ""
 
@@ -87,7 +89,7 @@ class Simulation:
         self.kernel = Kernel(seed, tracing=tracing)
         self.rng = self.kernel.rng
         self.world = World(self.kernel)
-        self.faults = Faults(self.world, strikes or [])
+        self.faults = self.world.faults = Faults(self.world, strikes or [])
         self.kernel.faults = self.faults
         if logging:
             self.faults.log = []
@@ -130,6 +132,7 @@ class Simulation:
         for number in range(1, situation.units + 1):
             name = f"unit{number}"
             unit = world.units[name] = Unit(name)
+            unit.host = f"node{number}" if number <= situation.carriers else ""
             self.cluster.members[name] = Member(name, unit)
         self.cluster.dc = "unit1"
         total = situation.hosts + situation.reserved

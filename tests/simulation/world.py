@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +12,18 @@ from simulation.core.kernel import Kernel, Process
 WINDOW, LONG = 120.0, 600.0
 """Seconds for which a fenced host counts in its failure domain; the same while it is recovered."""
 
+BACK = 60.0
+"""Seconds in which one that answers again, unfenced, is looked at before that (`limit.BACK`)."""
+
 KNOWN = 60.0
 """Seconds after which everybody must know what an operator has changed."""
+
+
+JUST = 30.0
+"""Seconds for which nobody who has a host fenced need know that a member is gone."""
+
+CONTAINER = 5.0
+"""Seconds from a machine's boot to that of a unit in a container on it."""
 
 
 class Violation(Exception):  # noqa: N818 - what the simulation looks for
@@ -84,6 +95,7 @@ class Hypervisor:
         remote_delay: seconds from its boot to pacemaker_remote's start.
         booted: when it has last booted.
         spared: it must not be fenced by anybody.
+        kept: it is off for its recovery, which has it switched on again.
         serves_since: when nova-compute was started last.
     """
 
@@ -110,6 +122,7 @@ class Hypervisor:
     remote_delay: float = 0.0
     booted: float = 0.0
     spared: bool = False
+    kept: bool = False
     serves_since: float = 0.0
 
 
@@ -120,6 +133,7 @@ class Unit:
         skew: seconds by which its clock is off.
         files: its small files: path to content and time.
         host: the hypervisor whose machine carries it, or empty.
+        alive: its machine runs.
     """
 
     def __init__(self, name: str) -> None:
@@ -133,6 +147,8 @@ class Unit:
         self.api: Process | None = None
         self.isolated = False
         self.isolated_since = 0.0
+        self.host = ""
+        self.alive = True
 
 
 class World:
@@ -158,6 +174,7 @@ class World:
         self.cluster: Any = None
         self.nova: Any = None
         self.masakari: Any = None
+        self.faults: Any = None
 
     def note_fault(self, text: str) -> None:
         """Something goes wrong, or changes from outside: what is owed, is owed from now on."""
@@ -205,13 +222,15 @@ class World:
         host.boots += 1
         self.kernel.trace(host.name, "power off")
         self.cluster.look_at(host.name)
+        for unit in self._carried(host):
+            self.faults.lose_unit(unit)
         self.kernel.changed()
 
     def power_on(self, host: Hypervisor) -> None:
         """Give a machine power; it boots."""
         if host.power:
             return
-        host.power = True
+        host.power, host.kept = True, False
         host.boots += 1
         self.kernel.trace(host.name, "power on")
         if host.boot_time is not None:
@@ -226,6 +245,8 @@ class World:
         self.kernel.trace(host.name, "has booted")
         self.last_fault = max(self.last_fault, self.kernel.now)
         self.cluster.look_at(host.name)
+        for unit in self._carried(host):
+            self.kernel.after(CONTAINER, functools.partial(self.faults.boot_unit, unit))
         low, high = host.compute_delay
         delay = low + (high - low) * self.rng.random()
         self.kernel.after(delay, lambda: self._compute_up(host, boot))
@@ -234,6 +255,19 @@ class World:
         else:
             self._remote_up(host, boot)
         self.kernel.changed()
+
+    def _lost_just_now(self) -> bool:
+        """Whether a member is gone since a moment ago that no host has taken along on purpose."""
+        kept = {host.name for host in self.hosts.values() if host.kept}
+        return any(
+            not member.up
+            and self.kernel.now - member.since < JUST
+            and member.unit.host not in kept
+            for member in self.cluster.members.values()
+        )
+
+    def _carried(self, host: Hypervisor) -> list[Unit]:
+        return [unit for unit in self.units.values() if unit.host == host.name]
 
     def _remote_up(self, host: Hypervisor, boot: int) -> None:
         if host.boots == boot and host.up:
@@ -250,15 +284,29 @@ class World:
         self.nova.compute_started(host)
         self.kernel.changed()
 
-    def fence(self, host: Hypervisor, action: str, by: str) -> None:
-        """The power controller has cut the power, and gives it again for `reboot`."""
+    def fence(
+        self, host: Hypervisor, action: str, by: str, asks: Callable[[], bool] = lambda: True
+    ) -> None:
+        """The power controller has cut the power, and gives it again for `reboot`.
+
+        Args:
+            host: whose.
+            action: `off` or `reboot`.
+            by: who wanted it.
+            asks: whether anybody is there to ask for it again.
+        """
         if not by.startswith("operator"):
             self._judge_fence(host, by)
             self._judge_domain(host)
+        quorate = bool(self.cluster.majority())
         self.power_off(host)
+        # Nobody but a recovery keeps a host off.
+        host.kept = action == "off" and by.startswith("stonith_admin")
+        if host.kept and quorate and not self.cluster.majority() and not self._lost_just_now():
+            self.violate("kept off, and with it the quorum", f"{host.name} by {by}")
         host.fenced, host.out = self.kernel.now, True
         if action == "reboot":
-            self.kernel.after(2.0, lambda: self.power_on(host))
+            self.kernel.after(2.0, lambda: self.power_on(host) if asks() else None)
 
     # -- what is judged ---------------------------------------------------------------------
     def healthy(self, host: Hypervisor) -> bool:
@@ -296,8 +344,14 @@ class World:
     def _serves(self, host: Hypervisor) -> bool:
         """Whether Nova has placed guests on a host for a while, whoever let it."""
         service = self.nova.services[host.nova_name]
-        long = self.kernel.now - max(host.serves_since, service.since) > KNOWN
+        known = KNOWN if host.fenced else KNOWN + BACK
+        long = self.kernel.now - max(host.serves_since, service.since) > known
         return bool(service.enabled and not service.forced_down and long)
+
+    def leave_to_operator(self) -> None:
+        """What was lost by now nobody knows any more but the operator, who sees to it."""
+        for guest in self.guests.values():
+            guest.disturbed = guest.disturbed or not self.is_well(guest)
 
     def running_on(self, uuid: str) -> list[str]:
         """Return the hosts on which a guest's process runs."""

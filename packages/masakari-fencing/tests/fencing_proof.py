@@ -84,7 +84,7 @@ class Bench:
         self.clock = Clock()
         self.progress: list[str] = []
         self.evidence = Evidence()
-        self.held: list[int] = []
+        self.held: list[tuple[bool, int]] = []
         self.doubt: Callable[[StorageFence], str | None] = lambda _: None
 
     def ensure(self, report: Report | None = None) -> Proof:
@@ -93,7 +93,7 @@ class Bench:
             self.policy,
             self.evidence,
             self.record,
-            hold=lambda: self.held.append(self.fenced_by_us),
+            hold=lambda held: self.held.append((held, self.fenced_by_us)),
             progress=self.progress.append,
             sleep=self.clock.sleep,
             clock=self.clock,

@@ -91,11 +91,13 @@ class Rack:
                 target,
                 guard,
                 begun=self.began,
-                reachable=self.reachable,
-                returned=lambda address, port: self.returned,
-                comebacks=self.comebacks,
-                objection=self.object,
-                clock=lambda: self.now,
+                probes=limit.Probes(
+                    self.reachable,
+                    returned=lambda address, port: self.returned,
+                    comebacks=self.comebacks,
+                    objection=self.object,
+                    clock=lambda: self.now,
+                ),
             )
         except limit.Spared as error:
             return f"spared: {error}"

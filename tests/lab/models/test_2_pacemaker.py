@@ -451,6 +451,21 @@ def test_a_member_that_is_cut_off(both: Both) -> None:
     both.alike(rule)
 
 
+def test_a_member_that_is_cut_off_switches_a_node_on(both: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        seen: list[Any] = [code(side, "stonith_admin", "--fence", side.node, "--timeout=60")]
+        side.wait(lambda: view(side).record == "fenced", 30)
+        side.isolate(2, True)
+        side.wait(lambda: not status(side, 2).quorum, 60)
+        argv = ("stonith_admin", "--unfence", side.node, "--timeout=60")
+        seen.append(code(side, *argv, number=2))
+        side.isolate(2, False)
+        seen.append(side.wait(lambda: status(side, 2).quorum, 120))
+        return [*seen, side.wait(lambda: connected(side), BACK)]
+
+    both.alike(rule)
+
+
 def test_what_is_lost_when_all_members_restart(both: Both) -> None:
     """The status section: whether the node was connected or fenced, and what failed."""
 

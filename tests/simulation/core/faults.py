@@ -165,8 +165,9 @@ class Faults:
             self.world.later(seconds, lambda: self._restart(unit, start))
 
     def _restart(self, unit: Any, start: Callable[[Any], None]) -> None:
-        self.world.note_fault(f"{start.__name__} on {unit.name}")
-        start(unit)
+        if unit.alive:
+            self.world.note_fault(f"{start.__name__} on {unit.name}")
+            start(unit)
 
     def stall(self, process: Process, seconds: float) -> None:
         """Let a process not run for some time."""
@@ -177,12 +178,22 @@ class Faults:
     def kill_unit(self, unit: Any, seconds: float) -> None:
         """A unit's machine dies, and boots again."""
         self.world.note_fault(f"unit {unit.name} dies for {seconds:.0f} s")
+        self.lose_unit(unit)
+        self.world.later(seconds, lambda: self.boot_unit(unit))
+
+    def lose_unit(self, unit: Any) -> None:
+        """A unit's machine dies."""
+        unit.alive = False
         for process in unit.processes:
             process.kill()
         self.world.cluster.stop_member(unit)
-        self.world.later(seconds, lambda: self._boot(unit))
 
-    def _boot(self, unit: Any) -> None:
+    def boot_unit(self, unit: Any) -> None:
+        """A unit's machine boots, if it has died, and the one that carries it, if any, runs."""
+        host = self.world.hosts.get(unit.host)
+        if unit.alive or (host is not None and not host.up):
+            return
+        unit.alive = True
         self.world.note_fault(f"unit {unit.name} boots")
         unit.boots += 1
         unit.files = {k: v for k, v in unit.files.items() if not k.startswith("/run/")}
@@ -197,11 +208,11 @@ class Faults:
         self.world.note_fault(f"unit {unit.name} stands still for {seconds:.0f} s")
         for process in unit.processes:
             process.stalled = max(process.stalled, self.world.kernel.now + seconds)
-        self.world.cluster.stop_member(unit)
+        self.world.cluster.stop_member(unit, stands=True)
 
         def resume() -> None:
             self.world.note_fault(f"unit {unit.name} goes on")
-            self.world.cluster.start_member(unit)
+            self._start_member(unit)
 
         self.world.later(seconds, resume)
 
@@ -212,9 +223,13 @@ class Faults:
 
         def start() -> None:
             self.world.note_fault(f"Pacemaker of {unit.name} is back")
-            self.world.cluster.start_member(unit)
+            self._start_member(unit)
 
         self.world.later(seconds, start)
+
+    def _start_member(self, unit: Any) -> None:
+        if unit.alive:
+            self.world.cluster.start_member(unit)
 
     def isolate(self, unit: Any, seconds: float) -> None:
         """A unit cannot reach the other members."""

@@ -27,17 +27,31 @@ look."""
 MONITOR = (1.0, 6.0)
 """Seconds in which a loss is noticed: `remote-monitor-interval` 1 s and timeouts of 5 s."""
 
+AGENT_START = 0.4
+"""Seconds from a fencing's begin to the guard's first look, which is before the power is cut."""
+
+POWER = (0.2, 2.0)
+"""Seconds from a power controller's being asked to the power's being off."""
+
+LIMIT = 108.0
+"""Seconds after which the fencer gives up a fence of which it hears nothing: 1.2 times what the
+device may take (`request_peer_fencing` of 2.1.5, daemons/fenced/fenced_remote.c)."""
+
 START_TIMEOUT = 5.0
 """Seconds of one attempt to connect."""
 
 
 @dataclass
 class Member:
-    """A full member of the cluster; `up`: its Pacemaker runs, or not, `since` then."""
+    """A full member of the cluster; `up`: its Pacemaker runs, or not, `since` then.
+
+    One that `stands` still has forgotten nothing.
+    """
 
     name: str
     unit: Unit
     up: bool = True
+    stands: bool = False
     since: float = 0.0
 
 
@@ -69,12 +83,18 @@ class Remote:
 
 @dataclass
 class Fencing:
-    """A fencing that is under way; whoever asks for the same joins it."""
+    """A fencing that is under way; whoever asks for the same joins it.
+
+    `by`: the member that carries it out, whose `turn` it may be; empty where no member can be
+    switched off by it.
+    """
 
     action: str
     client: str
     origin: str
     begun: float
+    by: str = ""
+    turn: Any = None
     done: list[Callable[[bool], None]] = field(default_factory=list)
     joined: list[tuple[str, str]] = field(default_factory=list)
 
@@ -91,23 +111,24 @@ class Event:
     completed: int
 
 
-class Remembered:
-    """Since when lost nodes answer, as the guard keeps it in files (`comebacks`)."""
+def in_memory() -> Any:
+    """Return `Comebacks` that needs no file: the rule is the guard's own."""
+    from masakari_fencing.fence_agent.comebacks import Comebacks
 
-    def __init__(self) -> None:
-        self._seen: dict[str, tuple[float, float]] = {}
+    class InMemory(Comebacks):
+        def __init__(self) -> None:
+            self._seen: dict[str, tuple[float, float]] = {}
 
-    def since(self, node: str, now: float) -> float:
-        """Return since when a node answers that does now."""
-        from masakari_fencing.fence_agent.comebacks import LOOKS_APART
+        def forget(self, node: str) -> None:
+            self._seen.pop(node, None)
 
-        begun, last = self._seen.get(node, (now, now))
-        self._seen[node] = (begun if now - last <= LOOKS_APART else now, now)
-        return self._seen[node][0]
+        def _read(self, node: str) -> tuple[float, float] | None:
+            return self._seen.get(node)
 
-    def forget(self, node: str) -> None:
-        """One does not answer."""
-        self._seen.pop(node, None)
+        def _write(self, node: str, begun: float, last: float) -> None:
+            self._seen[node] = (begun, last)
+
+    return InMemory()
 
 
 class Cluster:
@@ -132,8 +153,9 @@ class Cluster:
         self.dc = ""
         self.cib: Any = None
         self.fencer: Any = None
-        """Runs commands for the fence agent."""
-        self.comebacks = Remembered()
+        """Makes what runs commands for the fence agent on a member."""
+        self.comebacks: Any = None
+        """Since when lost nodes answer, as far as the fence agent was asked."""
 
     # -- membership -------------------------------------------------------------------------
     def changed(self) -> None:
@@ -156,8 +178,9 @@ class Cluster:
             for remote in self.remotes.values():
                 if remote.role == "Started" and remote.member not in able:
                     self._move(remote)
-                elif remote.unclean and remote.fencing is None:
-                    self.schedule_fencing(remote)
+        for remote in self.remotes.values():
+            if remote.unclean:
+                self.schedule_fencing(remote)
 
     def majority(self) -> list[Member]:
         """Return the members of the part that has quorum."""
@@ -171,10 +194,11 @@ class Cluster:
         # Lab: test_a_member_that_is_cut_off
         return any(member.unit is unit for member in self.majority())
 
-    def stop_member(self, unit: Unit, *, boot: bool = False) -> None:
-        """End a member's Pacemaker."""
+    def stop_member(self, unit: Unit, *, stands: bool = False) -> None:
+        """End a member's Pacemaker, or have it stand still."""
         # Lab: test_a_member_whose_pacemaker_is_stopped
         member = self.members[unit.name]
+        member.stands = stands
         if member.up:
             member.up, member.since = False, self.kernel.now
             self.kernel.after(1 + 3 * self.rng.random(), self.elect)
@@ -184,7 +208,10 @@ class Cluster:
         """Start it again."""
         # Lab: test_a_member_whose_pacemaker_is_stopped
         member = self.members[unit.name]
-        member.up, member.since = True, self.kernel.now
+        if not any(one.up or one.stands for one in self.members.values()):
+            self.restart()
+            self.world.leave_to_operator()
+        member.up, member.stands, member.since = True, False, self.kernel.now
         self.kernel.after(1.0, self.elect)
         self.changed()
 
@@ -224,7 +251,11 @@ class Cluster:
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         # Lab: test_a_node_that_is_taken_out_of_its_hands_is_not_fenced
         # A monitor that fails is a reason to fence (2.1.5, unpack.c: `unpack_rsc_op_failure`).
-        if remote.role != "Started" or self._answers(remote) or not self.majority():
+        if remote.role != "Started" or self._answers(remote):
+            return
+        if not self.majority():
+            # Nothing follows from it before there is a quorum.
+            self.kernel.after(1.0, lambda: self._lost(remote))
             return
         if remote.fencing is not None and remote.fencing.client.startswith("stonith_admin"):
             self.kernel.after(1.0, lambda: self._lost(remote))
@@ -268,7 +299,7 @@ class Cluster:
             return
         members = self.majority()
         if not members:
-            self.plan_reconnect(remote, 10.0)
+            self.kernel.after(10.0, lambda: self._connect(remote, number, lost))
             return
         remote.member = self.rng.choice(members).name
         if self._answers(remote):
@@ -333,7 +364,7 @@ class Cluster:
     def schedule_fencing(self, remote: Remote) -> None:
         """The controller has decided to fence."""
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
-        if remote.fencing is None and self.dc:
+        if remote.fencing is None and self.dc and self.majority():
             self.fence(remote, self.action, "pacemaker-controld.455", self.dc, lambda done: None)
 
     def fence(
@@ -350,23 +381,70 @@ class Cluster:
             remote.fencing.done.append(done)
             remote.fencing.joined.append((client, origin))
             return
-        fencing = Fencing(action, client, origin, self.kernel.now, [done])
+        fencing = Fencing(action, client, origin, self.kernel.now, done=[done])
         remote.fencing = fencing
         self.kernel.trace("cluster", f"fencing of {remote.name} for {client}@{origin} begins")
         self.changed()
         low, high = self.fence_delay
         delay = low + (high - low) * self.rng.random()
+        able = [m for m in self.majority() if m.unit.host != remote.name]
+        if able and any(member.unit.host for member in self.members.values()):
+            self._hand_over(remote, fencing, self.rng.choice(able).name)
         self.kernel.after(delay, lambda: self._fenced(remote, fencing))
+
+    def _hand_over(self, remote: Remote, fencing: Fencing, member: str) -> None:
+        """Have a member carry it out which may die of another fence meanwhile."""
+        # Source only: daemons/fenced/fenced_remote.c: request_peer_fencing
+        from masakari_fencing.fence_agent.turns import Turn
+
+        def begin() -> None:
+            if self._there(fencing) and self._spared(remote, fencing):
+                self._ended(remote, fencing, works=False)
+
+        fencing.by = member
+        fencing.turn = Turn(self.fencer(member), clock=lambda: self.kernel.now)
+        self.kernel.after(AGENT_START, begin)
+
+    def _there(self, fencing: Fencing) -> bool:
+        # Source only: daemons/fenced/fenced_remote.c: request_peer_fencing
+        return not fencing.by or self.members[fencing.by].up
 
     def _fenced(self, remote: Remote, fencing: Fencing) -> None:
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         # Lab: test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand
+        if remote.fencing is not fencing:
+            return
+        if not self._there(fencing):
+            # Nobody has a word of it.
+            self.kernel.after(LIMIT, lambda: self._ended(remote, fencing, works=False))
+            return
         works = (
             self.power_controller
             and remote.name in self.lists
             and not self._spared(remote, fencing)
         )
+        if works and fencing.by:
+            low, high = POWER
+            wait = low + (high - low) * self.rng.random()
+            self.kernel.after(wait, lambda: self._cut(remote, fencing))
+        else:
+            self._ended(remote, fencing, works=works)
+
+    def _cut(self, remote: Remote, fencing: Fencing) -> None:
+        """The power goes, whether or not the member that wanted it is still there."""
+        # Source only: daemons/fenced/fenced_remote.c: request_peer_fencing
+        if self._there(fencing):
+            self._ended(remote, fencing, works=True)
+            return
+        self.world.fence(remote.host, fencing.action, fencing.client, lambda: False)
+        self.kernel.after(LIMIT, lambda: self._ended(remote, fencing, works=False))
+
+    def _ended(self, remote: Remote, fencing: Fencing, *, works: bool) -> None:
+        # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
+        # Lab: test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand
         remote.fencing = None
+        if fencing.turn is not None and self._there(fencing):
+            fencing.turn.give_back()
         status = "success" if works else "failed"
         moment = int(self.kernel.now)
         # Each that asked has an entry.
@@ -375,7 +453,8 @@ class Cluster:
             self.history.insert(0, event)
         self.kernel.trace("cluster", f"fencing of {remote.name}: {status}")
         if works:
-            self.world.fence(remote.host, fencing.action, f"{fencing.client}@{fencing.origin}")
+            by = f"{fencing.client}@{fencing.origin}"
+            self.world.fence(remote.host, fencing.action, by, lambda: self._there(fencing))
             # `send_stonith_update` (2.1.5, controld_fencing.c).
             remote.fenced, remote.known = moment, True
             remote.unclean, remote.role, remote.failed = False, "Stopped", True
@@ -399,15 +478,20 @@ class Cluster:
         from masakari_fencing.fence_agent import limit
         from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 
+        self.comebacks = self.comebacks or in_memory()
+
         try:
             refusal = limit.check(
-                self.fencer,
+                self.fencer(fencing.by),
                 remote.name,
                 FencingLimit(max_hosts=0),
                 begun=fencing.begun,
-                returned=lambda *_: self._answers(remote),
-                comebacks=self.comebacks,
-                clock=lambda: self.kernel.now,
+                turn=fencing.turn,
+                probes=limit.Probes(
+                    returned=lambda *_: self._answers(remote),
+                    comebacks=self.comebacks,
+                    clock=lambda: self.kernel.now,
+                ),
             )
         except limit.Spared as error:
             refusal = str(error)
@@ -443,7 +527,7 @@ class Cluster:
         # Source only: daemons/controld/controld_fencing.c: handle_fence_notification
         # It asks nobody for quorum: a fence that began with it may end without.
         for member in self.members.values():
-            if not member.up or member.unit.isolated:
+            if not member.up or (member.unit.isolated and member.name != fencing.by):
                 continue
             environ = {
                 "CRM_alert_kind": "fencing",
@@ -474,15 +558,18 @@ class Cluster:
         nodes = self.cib.find("configuration/nodes")
         node = etree.SubElement(nodes, "node", id=remote.name, uname=remote.name, type="remote")
         block = etree.SubElement(node, "instance_attributes", id=f"nodes-{remote.name}")
-        machine = remote.name[-1]
-        etree.SubElement(
-            block, "nvpair", id=f"m-{remote.name}", name="juju-machine", value=machine
-        )
+        pair = {"id": f"m-{remote.name}", "name": "juju-machine"}
+        etree.SubElement(block, "nvpair", pair, value=machine_of(remote.name))
         self.configured()
 
     def operator_process(self) -> Process:
         """Return a process in whose name operators act."""
         return Process(self.kernel, "operator")
+
+
+def machine_of(host: str) -> str:
+    """Return the Juju machine that is a hypervisor."""
+    return host[-1]
 
 
 def zulu(moment: float) -> str:

@@ -7,6 +7,7 @@ does with it follows `cib_process_xpath` (lib/cib/cib_ops.c) and `add_cib_object
 from __future__ import annotations
 
 import copy
+import functools
 import subprocess
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +26,7 @@ from simulation.models.cib_xml import (
     resource,
     text_of,
 )
-from simulation.models.cluster import Cluster, Event, Remote, zulu
+from simulation.models.cluster import Cluster, Event, Remote, machine_of, zulu
 from simulation.models.command_line import read
 from simulation.world import KNOWN, Unit
 
@@ -55,7 +56,7 @@ class Commands:
         self._status = -1
         self._requests = 0
         cluster.cib = etree.fromstring(EMPTY)
-        cluster.fencer = _Fencer(self)
+        cluster.fencer = functools.partial(_Fencer, self)
 
     def configure(self) -> None:
         """Write what hacluster and this project's charms configure."""
@@ -64,7 +65,9 @@ class Commands:
         for number, name in enumerate(self.cluster.members, start=1):
             node = etree.SubElement(nodes, "node", id=str(1000 + number), uname=name)
             block = etree.SubElement(node, "instance_attributes", id=f"nodes-{name}")
-            pair = {"id": f"m-{name}", "name": "juju-machine", "value": str(10 + number)}
+            home = self.cluster.members[name].unit.host
+            machine = f"{machine_of(home)}/lxd/0" if home else str(10 + number)
+            pair = {"id": f"m-{name}", "name": "juju-machine", "value": machine}
             etree.SubElement(block, "nvpair", pair)
         for remote in self.cluster.remotes.values():
             self.add_remote(remote)
@@ -446,6 +449,7 @@ class Commands:
     def _unfence(self, remote: Remote, client: str, unit: Unit) -> tuple[int, str]:
         """The action `on`, with none of a fencing's consequences (`handle_fence_notification`)."""
         # Lab: test_a_node_that_is_switched_off_and_on
+        # Lab: test_a_member_that_is_cut_off_switches_a_node_on
         task = kernel.current()
         if task is not None and kernel.ACTIVE is not None:
             kernel.ACTIVE.sleep_exactly(task, 1.0)
@@ -460,15 +464,36 @@ class Commands:
 
 
 class _Fencer:
-    """Runs commands where a fencing is carried out that began with quorum."""
+    """Runs commands where a fencing is carried out that began with quorum.
 
-    def __init__(self, commands: Commands) -> None:
+    Args:
+        commands: of all members.
+        member: who carries it out; empty where that makes no difference.
+    """
+
+    def __init__(self, commands: Commands, member: str) -> None:
         self._commands = commands
+        self._member = member
 
-    def run(self, argv: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        answers = {"crm_mon": self._status, "crm_node": lambda: "1\n"}
-        text = answers.get(argv[0], self._commands._whole)()
-        return subprocess.CompletedProcess(argv, 0, text, "")
+    def run(
+        self,
+        argv: list[str],
+        *,
+        input: str = "",  # noqa: A002
+        **_: Any,
+    ) -> subprocess.CompletedProcess[str]:
+        code, text = 0, ""
+        if argv[0] == "crm_mon":
+            text = self._status()
+        elif argv[0] == "crm_node":
+            text = f"{self._member}\n" if "--name" in argv else "1\n"
+        elif "--query" in argv:
+            text = self._commands._whole()
+        else:
+            _, _, options = read(tuple(argv))
+            code = self._commands._change({**options, "xml-text": input})
+            self._commands.cluster.configured()
+        return subprocess.CompletedProcess(argv, code, text, "")
 
     def _status(self) -> str:
         text = self._commands.status_text(None)

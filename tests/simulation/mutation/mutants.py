@@ -478,4 +478,19 @@ MUTANTS = (
             "if True:",
         ),
     ),
+    Mutant(
+        "two members switch off each other's machine",
+        "carriers of members",
+        Edit("fence_agent.turns", "Turn._needed", "return bool(", "return False and bool("),
+    ),
+    Mutant(
+        "a host is switched off whose member is needed for the quorum",
+        "carrier boots early",
+        Edit("workflow.proof.quorum", "bears", "if members and", "if False and"),
+    ),
+    Mutant(
+        "a host stays off whose member is needed for the quorum",
+        "carrier held",
+        Edit("notifier.watchers.held_hosts", "HeldHosts._needed", "< ALONE", "< 1e9"),
+    ),
 )

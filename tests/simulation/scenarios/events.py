@@ -13,6 +13,9 @@ from simulation.world import Guest, Hypervisor
 STOPPED = {"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}
 ONLINE = {"event": "STOPPED", "cluster_status": "ONLINE", "host_status": "NORMAL"}
 
+RESTART = 8
+"""How often an operator is told that nova-compute has to be restarted before they do it."""
+
 NOTICED = 5.0
 """Seconds from a host's boot until it is connected to: the notifiers look every 3 s."""
 
@@ -150,15 +153,28 @@ def take_back(sim: Simulation, name: str = "node1", patience: float = 1200.0) ->
     sim.world.pending += 1
 
     def work() -> None:
-        end = sim.kernel.now + patience
+        end, refused = sim.kernel.now + patience, 0
         while sim.kernel.now < end:
             there = sim.world.healthy(host) and sim.cluster.remotes[name].role == "Started"
             if there and _taken_back(sim, host, unit):
                 break
+            refused = refused + 1 if there and not _let_go(sim, host) else 0
+            if refused == RESTART:
+                # As `return-host` says.
+                sim.world.note_fault(f"nova-compute is restarted on {name}")
+                sim.world.start_compute(host)
             sim.kernel.sleep(15.0)
         sim.world.pending -= 1
 
     sim.kernel.spawn(process, work)
+
+
+def _let_go(sim: Simulation, host: Hypervisor) -> bool:
+    """Whether Nova would have a host be used again."""
+    return not any(
+        one.source_compute == host.nova_name and one.status == "done"
+        for one in sim.nova.migrations
+    )
 
 
 def _taken_back(sim: Simulation, host: Hypervisor, unit: Any) -> bool:

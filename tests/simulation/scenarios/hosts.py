@@ -133,6 +133,51 @@ def member_goes_too(sim: Simulation) -> None:
     events.die(sim)
 
 
+def carriers_lost(sim: Simulation) -> None:
+    """Two hypervisors that carry a unit each are lost at once; the units are not.
+
+    The third unit's Pacemaker is away.
+    """
+    sim.faults.pacemaker_away(sim.world.units["unit3"], 5 + 60 * sim.rng.random())
+    for name in ("node1", "node2"):
+        events.cut_off(sim, name)
+
+
+def carrier_boots(sim: Simulation) -> None:
+    """One boots before anything came of its recovery; its unit is needed for the quorum then."""
+    _lose_requests(sim, 60 + 60 * sim.rng.random())
+    sim.cluster.reconnect_interval = 5.0
+    sim.world.hosts["node1"].boot_time = 10.0
+    events.die(sim)
+    unit, seconds = sim.world.units["unit2"], 100 + 200 * sim.rng.random()
+    events.later(sim, 40 + 60 * sim.rng.random(), lambda s: s.faults.kill_unit(unit, seconds))
+
+
+def _lose_requests(sim: Simulation, seconds: float) -> None:
+    """Nova's broker loses what is asked of it."""
+    events.later(sim, 2.0, lambda s: setattr(s.nova, "broker_away", True))
+    events.later(sim, seconds, lambda s: setattr(s.nova, "broker_away", False))
+
+
+def carrier_held(sim: Simulation) -> None:
+    """One is kept off for its recovery as another dies, and each carries a unit."""
+    if sim.rng.random() < 0.5:
+        sim.world.hosts["node2"].boot_time = None
+    host = sim.world.hosts["node1"]
+    host.boot_time = 10.0
+    sim.cluster.reconnect_interval = 5.0
+    events.die(sim)
+    _lose_requests(sim, 60 + 120 * sim.rng.random())
+
+    def wait(s: Simulation) -> None:
+        if host.booted and not host.power:
+            events.later(s, 15 * s.rng.random(), events.die, "node2")
+        else:
+            events.later(s, 0.2, wait)
+
+    wait(sim)
+
+
 def taken_back_early(sim: Simulation) -> None:
     """An operator wants the host back in the middle of its recovery."""
     sim.world.hosts["node1"].boot_time = 10.0
@@ -189,8 +234,7 @@ def gone_again(sim: Simulation) -> None:
     events.die(sim)
     events.later(sim, 20.0, lambda s: setattr(s.cluster, "power_controller", False))
     events.later(sim, 160.0, lambda s: setattr(s.cluster, "power_controller", True))
-    events.later(sim, 2.0, lambda s: setattr(s.nova, "broker_away", True))
-    events.later(sim, 70.0, lambda s: setattr(s.nova, "broker_away", False))
+    _lose_requests(sim, 70.0)
     again = sim.rng.choice([events.die, events.cut_off])
 
     def wait(s: Simulation) -> None:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from simulation.core.faults import KINDS, Strike
-from simulation.scenarios import events
+from simulation.scenarios import events, names
 from simulation.simulation import Simulation, Situation
 
 STATES = ("active",) * 6 + (
@@ -19,16 +19,22 @@ METHODS = ("auto", "auto", "auto", "reserved_host", "auto_priority", "rh_priorit
 DURATIONS = (2.0, 2.0, 8.0, 8.0, 20.0, 20.0, 60.0, 60.0, 130.0, 130.0, 400.0, 1000.0)
 """Seconds; the long ones are rarer, since they are long."""
 
+UNATTENDED, LOOK = 600.0, 60.0
+"""Seconds for which nobody sees to a cluster without quorum, and between two looks."""
+
 CALLS = ("", "", "nova", "db", "pacemaker", "api", "broker")
 
 
-def situation(seed: int) -> Situation:
-    """Return what a seed of the mixed scenario is about."""
+def situation(name: str, seed: int) -> Situation:
+    """Return what a seed of a mixed scenario is about."""
     choose = random.Random(f"mixed {seed}")  # noqa: S311
     guests = tuple(choose.choice(STATES) for _ in range(choose.randint(1, 4)))
     method = choose.choice(METHODS)
     reserved = choose.randint(1, 2) if method != "auto" else 0
-    return Situation("mixed", _begin, guests=guests, method=method, reserved=reserved)
+    carriers = choose.randint(1, 3) if name == names.CONVERGED else 0
+    return Situation(
+        name, _begin, guests=guests, method=method, reserved=reserved, carriers=carriers
+    )
 
 
 def _begin(sim: Simulation) -> None:
@@ -45,6 +51,24 @@ def _begin(sim: Simulation) -> None:
         events.later(sim, 20 + 200 * rng.random(), events.take_back)
     if rng.random() < 0.25:
         events.later(sim, 30 + 300 * rng.random(), rng.choice([events.die, events.die_other]))
+    if sim.situation.carriers:
+        _look_after_quorum(sim)
+
+
+def _look_after_quorum(sim: Simulation, since: float | None = None) -> None:
+    """Where the members went along with the hypervisors, an operator switches these on.
+
+    What was lost without quorum nobody has noticed; its operator sees to it.
+    """
+    now = sim.kernel.now
+    since = None if sim.cluster.majority() else since or now
+    if since is not None and now - since > UNATTENDED:
+        for host in sim.world.hosts.values():
+            if not host.power and any(u.host == host.name for u in sim.world.units.values()):
+                sim.world.note_fault(f"{host.name} is switched on by its operator")
+                sim.world.power_on(host)
+                sim.world.leave_to_operator()
+    sim.kernel.after(LOOK, lambda: _look_after_quorum(sim, since))
 
 
 def _dies(sim: Simulation) -> None:

@@ -1,4 +1,4 @@
-"""The names of the directed situations, for processes that simulate nothing themselves."""
+"""The names of the situations, for processes that simulate nothing themselves."""
 
 from __future__ import annotations
 
@@ -54,6 +54,9 @@ DIRECTED = (
     "cluster restarts",
     "power controller away",
     "member goes too",
+    "carriers of members",
+    "carrier boots early",
+    "carrier held",
     "taken back early",
     "dies as it is started",
     "dies once it is started",
@@ -75,3 +78,11 @@ DIRECTED = (
 
 FAILS = ("early boot, guests resumed", "other name in the cluster")
 """Those that the protocol does not stand: the charm refuses such a cloud, or such a host."""
+
+MIXED, CONVERGED = "mixed", "hyperconverged"
+"""The scenario, and the same with units on the machines of hypervisors, with which they die."""
+
+
+def scenario(seed: int) -> str:
+    """Return which of them a seed is of, where nobody says: every third has such units."""
+    return CONVERGED if seed % 3 == 0 else MIXED

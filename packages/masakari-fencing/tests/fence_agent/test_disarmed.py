@@ -43,8 +43,9 @@ class Bench:
                     self.cib,
                     HOST,
                     FencingLimit(max_hosts=0),
-                    reachable=lambda address, port: False,
-                    clock=lambda: self.now,
+                    probes=limit.Probes(
+                        reachable=lambda address, port: False, clock=lambda: self.now
+                    ),
                 )
                 is None
             )

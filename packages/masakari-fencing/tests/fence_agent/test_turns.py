@@ -14,7 +14,12 @@ from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 HOSTS = {"hv1": "1", "hv2": "2", "hv3": "3", "hv4": "4"}
-MEMBERS = {"juju-1-lxd-0": "1/lxd/0", "juju-2-lxd-0": "2/lxd/0", "juju-3-lxd-0": "3/lxd/0"}
+MEMBERS = {
+    "juju-0-lxd-0": "0/lxd/0",
+    "juju-1-lxd-0": "1/lxd/0",
+    "juju-2-lxd-0": "2/lxd/0",
+    "juju-3-lxd-0": "3/lxd/0",
+}
 
 
 class Bench:
@@ -76,6 +81,14 @@ def test_one_at_a_time_where_each_could_kill_the_other() -> None:
     assert bench.end
 
 
+def test_the_first_is_fenced_already_as_the_second_is_lost() -> None:
+    bench = Bench("hv3")
+    bench.turn("hv3", "juju-2-lxd-0")
+    bench.cluster.remotes[1].unclean = True
+    with pytest.raises(TakenError):
+        bench.turn("hv2", "juju-3-lxd-0")
+
+
 def test_both_look_before_one_of_them_takes_it() -> None:
     bench = Bench("hv2", "hv3")
     seen = bench.cib()
@@ -88,12 +101,11 @@ def test_both_look_before_one_of_them_takes_it() -> None:
 @pytest.mark.parametrize(
     ("lost", "target", "member"),
     [
-        (["hv3"], "hv3", "juju-2-lxd-0"),
-        (["hv2", "hv3"], "hv3", "juju-1-lxd-0"),
         (["hv2", "hv4"], "hv4", "juju-2-lxd-0"),
-        (["hv2", "hv3"], "hv1", "juju-2-lxd-0"),
+        (["hv2", "hv3"], "hv3", "juju-0-lxd-0"),
+        (["hv2", "hv3"], "hv2", "juju-2-lxd-0"),
     ],
-    ids=["only one", "its own host is well", "no member there", "not lost"],
+    ids=["no member there", "its own machine is no hypervisor", "its own"],
 )
 def test_usually_nobody_needs_it(lost: list[str], target: str, member: str) -> None:
     bench = Bench(*lost)
@@ -166,7 +178,7 @@ def test_the_guard_spares_one_whose_turn_it_is_not(lifted: bool) -> None:
             "hv2",
             FencingLimit(max_hosts=2),
             turn=Turn(bench.cluster.runner, clock=lambda: NOW),
-            reachable=lambda *_: True,
-            returned=lambda *_: False,
-            clock=lambda: NOW,
+            probes=limit.Probes(
+                reachable=lambda *_: True, returned=lambda *_: False, clock=lambda: NOW
+            ),
         )

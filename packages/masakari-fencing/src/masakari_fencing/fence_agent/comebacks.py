@@ -37,13 +37,11 @@ class Comebacks:
             node: its name in the cluster.
             now: seconds since the epoch.
         """
-        path = self._path(node)
-        begun, last = files.load(path, _parse) or (now, now)
+        begun, last = self._read(node) or (now, now)
         if now - last > LOOKS_APART:
             begun = now
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            files.save(path, [begun, now], mode=0o600)
+            self._write(node, begun, now)
         except OSError:
             return 0.0
         return begun
@@ -51,6 +49,13 @@ class Comebacks:
     def forget(self, node: str) -> None:
         """One does not answer."""
         self._path(node).unlink(missing_ok=True)
+
+    def _read(self, node: str) -> tuple[float, float] | None:
+        return files.load(self._path(node), _parse)
+
+    def _write(self, node: str, begun: float, last: float) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files.save(self._path(node), [begun, last], mode=0o600)
 
     def _path(self, node: str) -> Path:
         return self.folder / f"answers-{node.replace('/', '_')}.json"

@@ -17,6 +17,7 @@ import math
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
@@ -45,12 +46,33 @@ BACK = 60.0
 """The same for one that was away for longer, since it answers: its nova-compute, which says how
 long it has been running, tries its broker again after up to 30 s."""
 
-_COMEBACKS = Comebacks()
 _prompt = functools.partial(answers, timeout=0.3)
 
 
 class Spared(Exception):  # noqa: N818 - nothing is wrong
     """This hypervisor must not be fenced now; that says nothing about others."""
+
+
+@dataclass(frozen=True)
+class Probes:
+    """What the guard finds out by itself, without the cluster.
+
+    Attributes:
+        reachable: whether a daemon answers at an address and port.
+        returned: whether the hypervisor's does, which is mostly dead.
+        comebacks: remembers since when it does.
+        objection: why the other hypervisors object, if they do.
+        clock: seconds since the epoch.
+    """
+
+    reachable: Reachable = answers
+    returned: Reachable = _prompt
+    comebacks: Comebacks = field(default_factory=Comebacks)
+    objection: Callable[[list[str], str], str | None] = witnesses.objection
+    clock: Callable[[], float] = time.time
+
+
+_PROBES = Probes()
 
 
 def check(
@@ -60,11 +82,7 @@ def check(
     *,
     begun: float = math.inf,
     turn: Turn | None = None,
-    reachable: Reachable = answers,
-    returned: Reachable = _prompt,
-    comebacks: Comebacks = _COMEBACKS,
-    objection: Callable[[list[str], str], str | None] = witnesses.objection,
-    clock: Callable[[], float] = time.time,
+    probes: Probes = _PROBES,
 ) -> str | None:
     """Decide whether a hypervisor may be fenced now.
 
@@ -74,11 +92,7 @@ def check(
         limit: how many may be lost.
         begun: since when it is being fenced, in seconds since the epoch.
         turn: taken where two members might switch off each other's machine.
-        reachable: whether a daemon answers at an address and port.
-        returned: whether the hypervisor's does, which is mostly dead.
-        comebacks: remembers since when it does.
-        objection: why the other hypervisors object, if they do.
-        clock: seconds since the epoch.
+        probes: what it finds out by itself.
 
     Returns:
         None when it may, else why the guard stops fencing here.
@@ -93,13 +107,13 @@ def check(
         raise Spared("this part of the cluster has no quorum")
     total = len(status.remotes)
     most = limit.most(total)
-    cib = cibadmin.cib(runner)
-    _heed_operator(runner, status, cib, target, clock())
+    cib, now = cibadmin.cib(runner), probes.clock()
+    _heed_operator(runner, status, cib, target, now)
     if not status.asked_for(target) and (text := fenceable.obstacle(cib, target)):
         raise Spared(text)
-    if until(cib, f"{HOLD}{target}") > clock():
+    if until(cib, f"{HOLD}{target}") > now:
         raise Spared("it is being readmitted")
-    if until(cib, ALLOW) > clock():
+    if until(cib, ALLOW) > now:
         _in_turn(turn, status, cib, target)
         return None
     known = addresses(cib)
@@ -108,20 +122,20 @@ def check(
     if not cut_off:
         if _in_touch(status, cib, target, begun):
             raise Spared("the cluster is in touch with it again")
-        there = not status.works(target) and returned(*known.get(target, (target, PORT)))
-        _heed_return(status, target, comebacks, clock(), there=there)
+        there = not status.works(target) and probes.returned(*known.get(target, (target, PORT)))
+        _heed_return(status, target, probes.comebacks, now, there=there)
     disputable = limit.matrix and not cut_off and not status.works(target)
-    if disputable and (text := objection(others_of(known, target), target)):
+    if disputable and (text := probes.objection(others_of(known, target), target)):
         return text
 
-    domains, recovered = fencing_limit.domains(cib), going_on(recoveries.all_of(cib), clock())
+    domains, recovered = fencing_limit.domains(cib), going_on(recoveries.all_of(cib), now)
     narrow = [d.nodes for d in domains if target in d.nodes and d.most < len(d.nodes)]
     counted = frozenset[str]().union(*narrow)
 
     def unreachable(names: list[str]) -> list[str]:
         # Nobody is asked whom no limit counts.
         asked = [name for name in names if most < total or name in counted]
-        there = answering(known, asked, reachable)
+        there = answering(known, asked, probes.reachable)
         return [name for name in asked if name not in there]
 
     gone = lost(
@@ -130,7 +144,7 @@ def check(
         unreachable,
         target=target,
         window=limit.window,
-        now=clock(),
+        now=now,
     )
     text = fencing_limit.exceeded(limit, total, gone, domains, target, recovered)
     if text is None:

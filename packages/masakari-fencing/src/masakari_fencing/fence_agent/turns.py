@@ -2,8 +2,8 @@
 
 Members of the cluster may live on the hypervisors' machines. Where two of these are lost at once,
 and their members are not, Pacemaker has the one member fence the other's hypervisor: both go off,
-nobody is left to switch them on, and the cluster is without quorum. So a member whose own
-hypervisor is lost takes its turn before it fences another that carries one: a property of the
+nobody is left to switch them on, and the cluster is without quorum. So a member that lives on a
+hypervisor takes its turn before it fences another that carries a living one: a property of the
 cluster, which only one can create.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import crm_mon, crm_node, machines, tools
-from masakari_fencing.pacemaker.properties import until
+from masakari_fencing.pacemaker.properties import until, value
 
 TURN = "masakari-fencing-turn"
 """Cluster property: until this time, in seconds since the epoch, somebody has it."""
@@ -60,17 +60,17 @@ class Turn:
         if (end := until(cib, TURN)) > self.clock():
             raise TakenError
         if end:
-            self._delete(_value_of(cib))
-        value = f"{self.clock() + LASTS:.6f}"
+            self._delete(value(cib, TURN))
+        mine = f"{self.clock() + LASTS:.6f}"
         pair = ET.Element("cluster_property_set", {"id": TURN})
-        ET.SubElement(pair, "nvpair", {"id": f"{TURN}-end", "name": TURN, "value": value})
+        ET.SubElement(pair, "nvpair", {"id": f"{TURN}-end", "name": TURN, "value": mine})
         argv = ["cibadmin", "--create", "--scope", "crm_config", "--xml-pipe"]
         text = ET.tostring(pair, encoding="unicode")
         answer = self.runner.run(argv, input=text, timeout=15, check=False)
         if answer.returncode == tools.EXISTS:
             raise TakenError
         tools.output(argv, answer)
-        self._value = value
+        self._value = mine
 
     def give_back(self) -> None:
         """Leave it to the next; a cluster that does not answer does so when its time is over."""
@@ -80,24 +80,17 @@ class Turn:
         self._value = ""
 
     def _needed(self, status: crm_mon.Status, cib: ET.Element, target: str) -> bool:
+        """Whether a member on the target's machine may be about to fence this one's.
+
+        Be it that this one's is not lost yet: it may be before the power is off.
+        """
         known = machines.recorded(cib)
-        members = {node.name for node in status.nodes if node.kind == "member" and node.online}
-        carriers = {machine for name, machine in known.items() if name in members}
-        lost = {
-            node.name
-            for node in status.remotes
-            if node.unclean and known.get(node.name) in carriers
-        }
-        if target not in lost or len(lost) == 1:
-            return False
+        carried = machines.members_with(status, cib, target)
+        online = {node.name for node in status.nodes if node.kind == "member" and node.online}
         home = known.get(crm_node.local_name(self.runner))
-        return any(known[name] == home for name in lost - {target})
+        homes = {known.get(node.name) for node in status.remotes if node.name != target}
+        return bool(carried & online) and home is not None and home in homes
 
-    def _delete(self, value: str) -> None:
-        path = f"//cluster_property_set[@id='{TURN}'][nvpair[@value='{value}']]"
+    def _delete(self, mine: str) -> None:
+        path = f"//cluster_property_set[@id='{TURN}'][nvpair[@value='{mine}']]"
         tools.run(self.runner, ["cibadmin", "--delete", "--xpath", path], timeout=15)
-
-
-def _value_of(cib: ET.Element) -> str:
-    pair = cib.find(f"configuration/crm_config//nvpair[@name='{TURN}']")
-    return "" if pair is None else pair.get("value", "")

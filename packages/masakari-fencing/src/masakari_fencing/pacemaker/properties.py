@@ -139,7 +139,12 @@ def unserved_by(configuration: ET.Element, enabled: Mapping[str, bool]) -> dict[
 
 def until(cib: ET.Element, name: str) -> float:
     """Return the time of a property, in seconds since the epoch; 0 without one."""
-    pair = cib.find(f"configuration/crm_config//nvpair[@name='{name}']")
     with contextlib.suppress(ValueError):
-        return float("0" if pair is None else pair.get("value", "0"))
+        return float(value(cib, name) or "0")
     return 0.0
+
+
+def value(cib: ET.Element, name: str) -> str:
+    """Return what a property says; empty without one."""
+    pair = cib.find(f"configuration/crm_config//nvpair[@name='{name}']")
+    return "" if pair is None else pair.get("value", "")

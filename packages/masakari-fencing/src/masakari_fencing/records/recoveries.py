@@ -72,7 +72,7 @@ class Records:
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        node = record.proof.node if record.proof and record.proof.node else record.host
+        node = record.node
         tools.check_name(node)
         quorum = "/cib[@have-quorum='1']"
         # One command for all three: an instance waits for it.

@@ -140,6 +140,11 @@ class Record:
     down: float = 0.0
 
     @property
+    def node(self) -> str:
+        """The host's name in the cluster, as far as it is known."""
+        return (self.proof.node if self.proof else "") or self.host
+
+    @property
     def lets_go(self) -> bool:
         """The host was switched off for it, and need not stay off any longer."""
         if not self.held or self.end is None:

@@ -108,9 +108,9 @@ class EnsureHostFencedTask(_HostTask):
         self.tell(progress.proven(host_name, proof.how), 1.0)
 
     def _prove(self, this: Attempt, record: Record) -> tuple[Record, Proof]:
-        def hold() -> None:
+        def hold(held: bool) -> None:
             nonlocal record
-            record = record if record.held else this.update(record, held=True)
+            record = this.update(record, held=held) if record.held != held else record
 
         report = this.report()
         limit = ReportLimit(CONF.fencing.report_limit_hosts, CONF.fencing.report_limit_window)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from fencing_cib import Cib
 from fencing_fakes import Cluster, Remote
-from masakari_fencing.notifier.watchers.held_hosts import PAUSE, HeldHosts
+from lxml import etree
+from masakari_fencing.notifier.watchers.held_hosts import ALONE, PAUSE, HeldHosts
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import (
@@ -22,6 +23,7 @@ from masakari_fencing.records.recovery import (
 )
 
 NODES = ("node1.maas", "Node2.maas")
+MACHINES = {"node1.maas": "1", "juju-1-lxd-0": "1/lxd/0", "Node2.maas": "2"}
 
 
 class Bench:
@@ -101,5 +103,53 @@ def test_only_the_controller_does_it(bench: Bench) -> None:
     bench.cluster.dc = "juju-2-lxd-0"
     assert bench.held.check() == []
     bench.cluster.dc, bench.cluster.quorum = "juju-1-lxd-0", False
+    assert bench.held.check() == []
+    assert bench.switched_on() == []
+
+
+def without_quorum(bench: Bench) -> None:
+    """One of the two hosts that are off carries a member of the cluster."""
+    for node in NODES:
+        bench.add(node, None)
+    nodes = bench.cib.root.find("configuration/nodes")
+    for name, machine in MACHINES.items():
+        pair = f'<nvpair id="m" name="juju-machine" value="{machine}"/>'
+        text = f"<instance_attributes>{pair}</instance_attributes>"
+        nodes.append(etree.fromstring(f'<node uname="{name}">{text}</node>'))
+    bench.cluster.quorum, bench.cluster.dc = False, "juju-3-lxd-0"
+    assert bench.held.check() == [], "the cluster may be about to have it again"
+
+
+def test_without_quorum_one_that_carries_a_member_is_switched_on_by_whoever_is_left(
+    bench: Bench,
+) -> None:
+    without_quorum(bench)
+    bench.now += ALONE
+    assert bench.held.check() == ["node1.maas"]
+    assert bench.held.check() == [], "once"
+    assert bench.switched_on() == ["node1.maas"]
+    record = bench.store.read("node1.maas")
+    assert record is not None
+    assert record.held, "who is without quorum changes nothing"
+
+
+def test_without_quorum_it_is_tried_until_it_is_done(bench: Bench) -> None:
+    without_quorum(bench)
+    bench.now += ALONE
+    bench.broken = {"node1.maas"}
+    with pytest.raises(PacemakerError):
+        bench.held.check()
+    bench.now += PAUSE
+    bench.broken = set()
+    assert bench.held.check() == ["node1.maas"]
+
+
+def test_the_time_without_quorum_begins_anew(bench: Bench) -> None:
+    without_quorum(bench)
+    bench.now += ALONE - 1
+    bench.cluster.quorum = True
+    assert bench.held.check() == []
+    bench.cluster.quorum = False
+    bench.now += 2
     assert bench.held.check() == []
     assert bench.switched_on() == []

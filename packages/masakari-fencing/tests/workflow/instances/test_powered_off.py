@@ -56,6 +56,16 @@ def test_one_that_was_to_be_stopped_when_its_host_heard_nothing(user: str, end: 
     assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == end
 
 
+def test_one_that_nova_stopped_when_its_host_was_back_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A virtual machine boots in ten seconds."""
+    monkeypatch.setattr("time.time", lambda: FAILED + 12)
+    nova = FakeNova(Server("g1", vm="stopped"))
+    nova.actions["g1"] = [action("stop", 21), action("create", 0, "me")]
+    assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == "active"
+
+
 def test_one_whose_process_had_died_and_that_was_about_to_be_started_again() -> None:
     """Its own recovery stops it before it starts it, and its host was lost in between."""
     nova = FakeNova(Server("g1", task="powering-off"))

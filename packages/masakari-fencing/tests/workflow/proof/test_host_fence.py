@@ -205,7 +205,7 @@ def test_a_host_that_is_back_is_switched_off_which_is_written_down_before() -> N
     fence(bench)
     bench.ensure()
     assert bench.fenced_by_us == 1
-    assert bench.held == [0], "or nobody would know that it has to be switched on"
+    assert bench.held == [(True, 0)], "or nobody would know that it has to be switched on"
 
 
 def test_where_the_cluster_itself_switches_off_nobody_switches_it_on() -> None:

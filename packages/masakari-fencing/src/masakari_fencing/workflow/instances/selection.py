@@ -5,7 +5,6 @@ What the operator excludes by rules (`recover-only`, `recover-never`) is `openst
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,9 +18,6 @@ from masakari_fencing.workflow.instances.evacuation import SHUTDOWN, wanted
 
 ANYWHERE = Place()
 """The place of an instance of which nothing is said."""
-
-BOOT = 15.0
-"""Seconds since its failure in which no host can have booted and looked after its instances."""
 
 
 def to_recover(
@@ -99,12 +95,10 @@ def before_failure(
     if halfway is not None and getattr(server, "locked", False):
         # Else that recovery is long over, or somebody has seen to it since.
         return replace(halfway, outcome="", priority=place.priority, group=place.group)
-    late = time.time() - since >= BOOT
     stopping = getattr(server, TASK, None) == "powering-off"
     off = stopping or _seems_off(server)
-    actions = client.instance_action.list(server) if stopping or (late and off) else ()
-    ran = late and off and _ran(server, actions, since)
-    ran = ran or (stopping and _restarts(client, actions))
+    actions = client.instance_action.list(server) if off else ()
+    ran = off and (_ran(server, actions, since) or (stopping and _restarts(client, actions)))
     return before(server, running=ran, place=place)
 
 

@@ -13,6 +13,7 @@ from masakari_fencing.openstack.compute_service import ServiceState
 from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
 from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recovery import Proof, Record
+from masakari_fencing.workflow.proof import quorum
 from masakari_fencing.workflow.proof.decision import (
     STARTING,
     Judgement,
@@ -37,6 +38,10 @@ itself notices a loss several times sooner."""
 
 FENCE_RETRY = 5.0
 """Seconds between two attempts to have a host fenced."""
+
+STOOD = 10.0
+"""Seconds beyond its pause between two looks after which an engine's machine has stood still: that
+time is none in which the host was waited for."""
 
 RECORD_DELAY = 10.0
 """Seconds in which the cluster records a fence that it has confirmed: milliseconds, mostly."""
@@ -116,7 +121,7 @@ class HostFence:
         policy: the operator's choices.
         evidence: what others than the cluster know about the host.
         record: its recovery, as it was taken.
-        hold: writes down that the host will be switched off until its recovery has ended.
+        hold: writes down whether the host will be switched off until its recovery has ended.
         progress: told every new state in words.
         sleep: waits for so many seconds.
         clock: seconds since the epoch.
@@ -130,7 +135,7 @@ class HostFence:
         evidence: Evidence,
         record: Record,
         *,
-        hold: Callable[[], None],
+        hold: Callable[[bool], None],
         progress: Callable[[str], None],
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
@@ -151,7 +156,7 @@ class HostFence:
         self._node = ""
         self._settled: float | None = None
         self._next_fence = 0.0
-        self._failure = ""
+        self._failure = _UNRECORDED
         self._asked = ""
 
     def ensure(self, report: Report) -> Proof:
@@ -165,10 +170,14 @@ class HostFence:
             Withdrawn: the host works, or was recovered, and need not be.
             CameBack: it works again, and its instances were not recovered.
         """
-        begin = healthy_since = self._clock()
-        end = begin + self._policy.fencing_timeout
+        before = healthy_since = self._clock()
+        end = before + self._policy.fencing_timeout
         while True:
             looked = self._clock()
+            if looked - before > self._policy.poll_interval + STOOD:
+                # What became of the host meanwhile is to be seen first.
+                end += looked - before
+                healthy_since += looked - before
             judgement, fenced = self._look(report)
             if judgement.verdict is Verdict.FENCE:
                 judgement = self._fence(report, judgement, end)
@@ -189,6 +198,7 @@ class HostFence:
             if judgement.verdict is Verdict.REFUSE or looked >= last:
                 return self._without_proof(report.host, judgement)
             self._tell(f"Waiting for host '{report.host}' to be fenced: {judgement.reason}")
+            before = self._clock()
             self._sleep(self._policy.poll_interval)
 
     def _proof(self, fenced: float, judgement: Judgement) -> Proof:
@@ -289,26 +299,47 @@ class HostFence:
     def _fence(self, report: Report, judgement: Judgement, end: float) -> Judgement:
         now, host, why = self._clock(), self._node, judgement.reason
         if now < self._next_fence or (self._asked and now >= end):
-            return Judgement(Verdict.WAIT, self._failure)
+            return self._failure
         if judgement.reported:
             judgement = self._doubted(report, judgement)
         if judgement.verdict is not Verdict.FENCE:
             return judgement if judgement.verdict is not Verdict.FENCED else _AGAIN
-        self._tell(f"Having Pacemaker fence host '{host}': {why}")
-        LOG.warning("Having Pacemaker fence host %s: %s", host, why)
         try:
-            if stonith_admin.default_action(self._runner) != "off":
-                self._hold()
+            self._hold_off(host)
+            self._tell(f"Having Pacemaker fence host '{host}': {why}")
+            LOG.warning("Having Pacemaker fence host %s: %s", host, why)
             # Not a reboot: the host would be back before its instances are recovered.
             stonith_admin.fence(self._runner, host, action="off", timeout=max(1.0, end - now))
         except (tools.PacemakerError, ValueError) as error:
             self._next_fence = self._clock() + FENCE_RETRY
-            self._failure = f"{why}, but it could not be fenced: {error}"
-            return Judgement(Verdict.WAIT, self._failure)
+            text = f"{why}, but it could not be fenced: {error}"
+            # One that came back nobody else will have fenced.
+            self._failure = Judgement(Verdict.WAIT, text, unknown=not judgement.reported)
+            return self._failure
         self._asked = f"fenced on request: {why}"
         self._next_fence = self._clock() + FENCE_RETRY
-        self._failure = "it is fenced, and the cluster has not recorded it yet"
-        return Judgement(Verdict.WAIT, self._failure)
+        self._failure = _UNRECORDED
+        return self._failure
+
+    def _hold_off(self, host: str) -> None:
+        """Write down that a host is to be kept off, where there is a quorum without its machine.
+
+        Another engine may want the same at this moment of a host that carries the next member:
+        each says so before it looks, and takes it back where the quorum does not bear both.
+
+        Raises:
+            PacemakerError: nobody could go on with the recovery then; or the cluster does not
+                answer.
+        """
+        quorum.bears(self._runner, host, self._record.host)
+        if stonith_admin.default_action(self._runner) == "off":
+            return
+        self._hold(True)
+        try:
+            quorum.bears(self._runner, host, self._record.host)
+        except tools.PacemakerError:
+            self._hold(False)
+            raise
 
     def _doubted(self, report: Report, judgement: Judgement) -> Judgement:
         """Return what is so where nothing but a report calls for a fence."""
@@ -333,4 +364,5 @@ class HostFence:
             self._progress(text)
 
 
+_UNRECORDED = Judgement(Verdict.WAIT, "it is fenced, and the cluster has not recorded it yet")
 _AGAIN = Judgement(Verdict.WAIT, "it was fenced just now")
