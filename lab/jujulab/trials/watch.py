@@ -84,9 +84,14 @@ class Watch:
         """
         self.guests.prepare()
         self.guests.delete(PREFIX)
-        for host in dict.fromkeys(homes.values()):
-            names = [name for name, home in homes.items() if home == host]
-            self.guests.boot(names, host, ha_enabled=ha_enabled)
+        # Nova boots them beside each other.
+        there: dict[str, list[str]] = {}
+        for name, host in homes.items():
+            there.setdefault(host, []).append(name)
+        for host, names in there.items():
+            self.guests.ask(names, host, ha_enabled=ha_enabled)
+        for host, names in there.items():
+            self.guests.wait(names, host)
         self._homes = {}
         self.follow(homes)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import kinds
 from campaign import GUEST, HARMLESS, TWO, Companion, Round
+from jujulab.cloud.console import StepError
 from jujulab.trials import verdict
 from jujulab.trials.failover import Failover
 from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError
@@ -85,7 +86,11 @@ class RoundTrial(Failover):
         others = [host for host in self.hypervisors() if host not in hosts]
         homes |= {f"{PREFIX}other": host for host in others[-1:]}
         self.expected = dict.fromkeys(homes, Expected())
-        self.boot(homes, ha_enabled=tagged)
+        try:
+            self.boot(homes, ha_enabled=tagged)
+        except StepError:
+            # An answer that the round before has lost may cost Nova one of them.
+            self.boot(homes, ha_enabled=tagged)
         for name in last:
             self.expected[name] = expected = chance.choice(MIXED)
             if expected.state == OFF:
