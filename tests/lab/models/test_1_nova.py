@@ -15,7 +15,7 @@ from jujulab.trials.deployment import Deployment
 from nova_lab import LabSide
 from nova_model import ModelSide
 from sides import ELSEWHERE, FIRST, HOME, Look, Rule, Side
-from simulation import nova
+from simulation.models import nova
 
 pytestmark = pytest.mark.lab
 

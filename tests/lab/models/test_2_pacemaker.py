@@ -15,7 +15,7 @@ from jujulab.waiting import poll
 from masakari_fencing import alert
 from masakari_fencing.pacemaker import cibadmin, crm_node, tools
 from members import ClusterSide, code, history, run, status, view
-from simulation import cluster, crm
+from simulation.models import cluster, crm
 
 pytestmark = pytest.mark.lab
 
