@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from jujulab.cloud.console import first_machine
 from jujulab.machines.lab import Machine
 from jujulab.trials.trial import Trial
 from jujulab.waiting import poll
@@ -60,6 +62,33 @@ def test_power_cut(trial: Trial, plain: str, role: str) -> None:
         trial.faults.power_off(machine)
         trial.await_recovery(host)
     trial.verify(host)
+
+
+def test_one_that_is_kept_off_is_switched_on_where_its_member_is_needed(trial: Trial) -> None:
+    """Another that carries a member dies meanwhile, and there is no quorum."""
+    first, second = (str(member.parent) for member in trial.cluster.members[:2])
+    machines = [trial.lab.machine(first), trial.lab.machine(second)]
+    held, dead = (machine.fqdn for machine in machines)
+    trial.populate(held)
+    scheduler = trial.lab.machine(
+        first_machine(trial.demo.console.status(), "nova-cloud-controller")
+    )
+    begun = time.time()
+
+    def fences() -> int:
+        return [node for node, _ in trial.cluster.fences(begun)].count(held)
+
+    trial.repair(trial.faults.service, scheduler, "start", "nova-scheduler")
+    with trial.watched(f"{held} boots before its guests are evacuated, then {dead} dies"):
+        trial.faults.service(scheduler, "stop", "nova-scheduler")
+        trial.faults.power_off(machines[0])
+        assert poll(lambda: fences() > 1, 400, 1), f"{held} is not fenced again"
+        assert machines[0].state == "off"
+        trial.faults.power_off(machines[1])
+        trial.faults.service(scheduler, "start", "nova-scheduler")
+        assert poll(lambda: machines[0].state == "on", 240, 1), f"{held} stays off"
+        trial.await_recovery(held)
+    trial.verify(held, dead)
 
 
 @contextlib.contextmanager
