@@ -136,7 +136,8 @@ def _engine(version: str) -> Iterator[LabJuju]:
         juju.home = home
         yield juju
         Client(home).stop_controller()
-    shutil.rmtree(home)
+    # Agents that end with it may be removing files of theirs at this moment.
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -89,6 +89,9 @@ class MachineAgent(threading.Thread):
             if hook:
                 self._served, self._turns = unit.name, self._turns + 1
                 return lambda: self._runner.run_hook(unit, hook, boot), now  # noqa: B023 - used at once
+            if unit.agent.current == "executing":
+                self._model.set_status(unit.agent, "idle")
+                self._model.commit()
             if unit.removed and not unit.subordinates:
                 removal.drop_unit(self._model, unit)
                 self._runner.forget_unit(unit)

@@ -77,7 +77,9 @@ class Runner:
                 code = 1
             with model.lock:
                 self._finish_hook(context, hook, code, boot, digest)
-                model.set_status(unit.agent, "idle")
+                # Juju's agent is idle once nothing is due, not between two hooks.
+                if resolver.next_hook(model, unit, boot, time.time()) is None:
+                    model.set_status(unit.agent, "idle")
                 model.commit()
 
     def _still_wanted(self, unit: Unit, hook: Hook) -> bool:
