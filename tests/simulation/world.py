@@ -259,12 +259,12 @@ class World:
     def _lost_just_now(self) -> bool:
         """Whether a member is gone since a moment ago that no host has taken along on purpose."""
         kept = {host.name for host in self.hosts.values() if host.kept}
-        return any(
-            not member.up
-            and self.kernel.now - member.since < JUST
-            and member.unit.host not in kept
+        gone = [
+            member.unit.isolated_since if member.unit.isolated else member.since
             for member in self.cluster.members.values()
-        )
+            if (member.unit.isolated or not member.up) and member.unit.host not in kept
+        ]
+        return any(self.kernel.now - since < JUST for since in gone)
 
     def _carried(self, host: Hypervisor) -> list[Unit]:
         return [unit for unit in self.units.values() if unit.host == host.name]

@@ -66,6 +66,9 @@ def _look_after_quorum(sim: Simulation, since: float | None = None) -> None:
         for host in sim.world.hosts.values():
             if not host.power and any(u.host == host.name for u in sim.world.units.values()):
                 sim.world.note_fault(f"{host.name} is switched on by its operator")
+                if not sim.cluster.remotes[host.name].fenced:
+                    # Whoever has fenced it, nobody in the cluster has a word of that.
+                    host.fenced = 0.0
                 sim.world.power_on(host)
                 sim.world.leave_to_operator()
     sim.kernel.after(LOOK, lambda: _look_after_quorum(sim, since))

@@ -246,6 +246,8 @@ def test_one_that_the_cluster_is_in_touch_with_is_fenced_only_for_who_asks() -> 
     assert rack.check() is None
     remote.connected = NOW + 2
     assert "spared" in str(rack.check()), "it was lost when it was asked for"
+    remote.connected = NOW - 0.5
+    assert "spared" in str(rack.check()), "or was it? Pacemaker tells whole seconds"
 
 
 def asked_for(rack: Rack) -> Remote:

@@ -10,7 +10,7 @@ import pytest
 from fencing_fakes import CONFIGURATION, FakeRunner
 from masakari_fencing.notifier import daemon
 from masakari_fencing.pacemaker import cibadmin
-from masakari_fencing.pacemaker.shared_looks import FRESH, SHARE, SharedLooks
+from masakari_fencing.pacemaker.shared_looks import FRESH, OLDEST, SHARE, SharedLooks
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 LOOK = ["crm_mon", "--output-as=xml"]
@@ -133,3 +133,16 @@ def test_a_round_of_the_notifier_asks_once(cluster: Slow, shared: SharedLooks) -
     for look in daemon.cluster_checks(shared):
         daemon.attend(look, {})
     assert len([argv for argv in cluster.ran("cibadmin") if "configuration" in argv]) == 1
+
+
+@pytest.mark.parametrize("seconds", [OLDEST - 1, OLDEST, 60.0])
+def test_what_took_long_does_not_serve_for_long(
+    cluster: Slow, shared: SharedLooks, seconds: float
+) -> None:
+    """The machine stood still in the middle of it."""
+    cluster.takes = seconds
+    shared.run(LOOK)
+    cluster.takes = 0.0
+    cluster.now += 1.0
+    shared.run(LOOK)
+    assert len(cluster.ran("crm_mon")) == 2

@@ -191,7 +191,8 @@ def _in_touch(status: crm_mon.Status, cib: ET.Element, node: str, begun: float) 
     """
     operations = cib.iterfind(f"status//lrm_resource[@id='{node}']/lrm_rsc_op")
     connected = cibadmin.connected_at(operations) or 0.0
-    return status.works(node) and (not status.asked_for(node) or connected > begun)
+    # Its time is cut off to whole seconds.
+    return status.works(node) and (not status.asked_for(node) or connected > begun - 1)
 
 
 def _heed_operator(

@@ -22,6 +22,10 @@ SHARE = 4
 """Times as long as the cluster takes to answer, its answer serves, unless a command comes between:
 so looking takes little of one processor, however many hypervisors there are."""
 
+OLDEST = 6.0
+"""Seconds since it was asked for after which no answer serves: one that took longer, as where the
+machine stood still, is of the past already."""
+
 _LOOKS = {"crm_mon", "cibadmin --query"}
 _HARMLESS = {"crm_node", "stonith_admin --list"}
 """Other questions: they are asked each time, and change nothing that was answered."""
@@ -79,5 +83,6 @@ class SharedLooks:
             answer = self._runner.run(argv, input=input, timeout=timeout, check=check)
             if answer.returncode == 0:
                 ended = self._clock()
-                look.answer, look.until = answer, ended + max(FRESH, SHARE * (ended - begun))
+                serves = max(FRESH, SHARE * (ended - begun))
+                look.answer, look.until = answer, min(ended + serves, begun + OLDEST)
             return answer

@@ -123,6 +123,18 @@ def test_one_that_is_spared_is_looked_at_again_later() -> None:
     assert watch.requests == 1
 
 
+def test_one_that_is_connected_to_again_meanwhile_is_not_fenced() -> None:
+    """What was seen was so a moment ago, or a minute, where the machine stood still."""
+    watch = Watch(lost())
+    before = watch.cluster.crm_mon()
+    looks = iter([before])
+    watch.cluster.runner.on("crm_mon", lambda argv: next(looks, watch.cluster.crm_mon()))
+    watch.cluster.remotes = [Remote()]
+    watch.now += 1
+    assert watch.retry.check() == []
+    assert not watch.cluster.runner.ran("stonith_admin --reboot")
+
+
 def test_a_fencing_whose_end_is_never_told_is_no_excuse() -> None:
     requester = "pacemaker-controld.1304@juju-2-lxd-0"
     watch = Watch(forgotten(events=[("reboot", "pending", None)], requester=requester))

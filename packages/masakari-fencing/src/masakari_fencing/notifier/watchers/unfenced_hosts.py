@@ -180,10 +180,14 @@ class UnfencedHosts(Watcher):
 
     def _fence(self, node: str) -> None:
         try:
+            action = stonith_admin.default_action(self.runner)
+            # That was no look, so this one is of now.
+            if crm_mon.status(self.runner).works(node):
+                self._lost.forget(node)
+                return
             if self.spares(node):
                 self._failed[node] = self.clock()
                 return
-            action = stonith_admin.default_action(self.runner)
             stonith_admin.fence(self.runner, node, action=action, timeout=TIMEOUT)
         except tools.PacemakerError as error:
             if node not in self._failed:
