@@ -481,7 +481,7 @@ MUTANTS = (
     Mutant(
         "two members switch off each other's machine",
         "carriers of members",
-        Edit("fence_agent.turns", "Turn._needed", "return bool(", "return False and bool("),
+        Edit("fence_agent.turns", "Turn._needed", "if not carried & online:", "if True:"),
     ),
     Mutant(
         "a host is switched off whose member is needed for the quorum",
@@ -491,6 +491,6 @@ MUTANTS = (
     Mutant(
         "a host stays off whose member is needed for the quorum",
         "carrier held",
-        Edit("notifier.watchers.held_hosts", "HeldHosts._needed", "< ALONE", "< 1e9"),
+        Edit("notifier.watchers.held_hosts", "HeldHosts._needed", "not ALONE <=", "not 1e9 <="),
     ),
 )

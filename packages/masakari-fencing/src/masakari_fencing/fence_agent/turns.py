@@ -4,7 +4,8 @@ Members of the cluster may live on the hypervisors' machines. Where two of these
 and their members are not, Pacemaker has the one member fence the other's hypervisor: both go off,
 nobody is left to switch them on, and the cluster is without quorum. So a member that lives on a
 hypervisor takes its turn before it fences another that carries a living one: a property of the
-cluster, which only one can create.
+cluster, which only one can create. Before a device that is not MAAS, the guard is an agent of its
+own, whose turn ends before that device cuts the power.
 """
 
 from __future__ import annotations
@@ -84,12 +85,14 @@ class Turn:
 
         Be it that this one's is not lost yet: it may be before the power is off.
         """
-        known = machines.recorded(cib)
         carried = machines.members_with(status, cib, target)
         online = {node.name for node in status.nodes if node.kind == "member" and node.online}
+        if not carried & online:
+            return False
+        known = machines.recorded(cib)
         home = known.get(crm_node.local_name(self.runner))
         homes = {known.get(node.name) for node in status.remotes if node.name != target}
-        return bool(carried & online) and home is not None and home in homes
+        return home is not None and home in homes
 
     def _delete(self, mine: str) -> None:
         path = f"//cluster_property_set[@id='{TURN}'][nvpair[@value='{mine}']]"

@@ -110,7 +110,10 @@ class EnsureHostFencedTask(_HostTask):
     def _prove(self, this: Attempt, record: Record) -> tuple[Record, Proof]:
         def hold(held: bool) -> None:
             nonlocal record
-            record = this.update(record, held=held) if record.held != held else record
+            if record.held != held:
+                # What failed while the host was on is no reason to keep it off for less.
+                attempts = 0 if held else record.attempts
+                record = this.update(record, held=held, attempts=attempts)
 
         report = this.report()
         limit = ReportLimit(CONF.fencing.report_limit_hosts, CONF.fencing.report_limit_window)

@@ -8,8 +8,10 @@ import pytest
 from fencing_cib import Cib
 from fencing_fakes import Cluster, Remote
 from lxml import etree
-from masakari_fencing.notifier.watchers.held_hosts import ALONE, PAUSE, HeldHosts
+from masakari_fencing.notifier.watchers.held_hosts import ALONE, OUTDATED, PAUSE, HeldHosts
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records import disarmed
+from masakari_fencing.records.disarmed import CLOUD, Disarmed
 from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import (
     FAILED,
@@ -153,3 +155,35 @@ def test_the_time_without_quorum_begins_anew(bench: Bench) -> None:
     bench.now += 2
     assert bench.held.check() == []
     assert bench.switched_on() == []
+
+
+def test_what_was_so_in_an_earlier_loss_of_the_quorum_is_forgotten(bench: Bench) -> None:
+    """Its end is told by the others' records, too, which may all be gone by the next look."""
+    without_quorum(bench)
+    bench.now += ALONE
+    assert bench.held.check() == ["node1.maas"]
+    sets = bench.cib.root.findall("configuration/crm_config/cluster_property_set")
+    for found in sets:
+        found.getparent().remove(found)
+    bench.cluster.quorum = True
+    assert bench.held.check() == []
+    bench.now += 86400
+    for found in sets:
+        bench.cib.root.find("configuration/crm_config").append(found)
+    bench.cluster.quorum = False
+    assert bench.held.check() == [], "the time begins anew"
+    bench.now += ALONE
+    assert bench.held.check() == ["node1.maas"], "and it may be needed again"
+
+
+def test_after_long_nobody_acts_on_what_is_of_another_time(bench: Bench) -> None:
+    without_quorum(bench)
+    bench.now += OUTDATED
+    assert bench.held.check() == []
+
+
+def test_one_that_its_operator_works_on_stays_off(bench: Bench) -> None:
+    without_quorum(bench)
+    disarmed.disarm(bench.cib, Disarmed(CLOUD, "", (), 0.0, 4e9, "work"))
+    bench.now += ALONE
+    assert bench.held.check() == []

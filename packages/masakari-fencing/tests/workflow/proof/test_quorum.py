@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from fencing_cib import Cib
 from fencing_proof import HOST, LISTED, NOW, Bench, dead, returned
@@ -96,3 +98,12 @@ def test_time_in_which_the_engine_stood_still_is_none_that_was_waited() -> None:
     bench.clock.after(30, lambda: setattr(bench.clock, "now", NOW + 430))
     bench.clock.after(440, bench.gets_fenced)
     assert "fenced at" in bench.how()
+
+
+def test_one_that_was_to_be_kept_off_and_is_on_is_in_no_other_s_way() -> None:
+    """Whoever had no quorum has switched both on; each waits for the other, and holds nothing."""
+    bench = carrying()
+    bench.record = dataclasses.replace(bench.record, held=True)
+    bench.others = lambda: True
+    assert "there is no quorum" in bench.refusal()
+    assert bench.held[0] == (False, 0)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from masakari_fencing.notifier.watchers.watcher import Since, Watcher
 from masakari_fencing.pacemaker import cibadmin, crm_mon, machines, stonith_admin
 from masakari_fencing.pacemaker.tools import PacemakerError
-from masakari_fencing.records import recoveries
+from masakari_fencing.records import disarmed, recoveries
 from masakari_fencing.records.recoveries import Records, Superseded
 from masakari_fencing.records.recovery import Record
 
@@ -36,6 +36,9 @@ ALONE = 120.0
 """Seconds without quorum after which one that carries a member is needed. A member that is merely
 cut off from the others sees the same; for most recoveries this is long enough."""
 
+OUTDATED = 1800.0
+"""Seconds without quorum after which what a member knows of recoveries is of another time."""
+
 
 @dataclass
 class HeldHosts(Watcher):
@@ -43,9 +46,11 @@ class HeldHosts(Watcher):
 
     Attributes:
         clock: seconds, only ever compared with each other.
+        now: seconds since the epoch.
     """
 
     clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
     _pause_until: float = 0.0
     _alone: Since = field(init=False)
     _called: set[str] = field(default_factory=set, init=False)
@@ -62,19 +67,20 @@ class HeldHosts(Watcher):
         Raises:
             PacemakerError: the cluster does not answer, or one could not be switched on.
         """
-        if self.clock() < self._pause_until:
-            return []
         configuration = cibadmin.configuration(self.runner)
         held = [record for record in recoveries.all_of(configuration) if record.held]
-        if not held:
-            return []
-        status = crm_mon.status(self.runner)
-        if status.quorum:
+        status = crm_mon.status(self.runner) if held else None
+        if status is None or status.quorum:
             self._alone.forget("quorum")
             self._called.clear()
+        if status is None:
+            return []
+        if status.quorum:
             found = [one for one in held if one.lets_go] if self.controls(status) else []
         else:
             found = self._needed(held, status, configuration)
+        if self.clock() < self._pause_until:
+            return []
         failures: list[PacemakerError] = []
         on = []
         for record in found:
@@ -101,11 +107,12 @@ class HeldHosts(Watcher):
         self, held: list[Record], status: crm_mon.Status, configuration: ET.Element
     ) -> list[Record]:
         """Return those that carry a member, once the cluster has long been without quorum."""
-        if self._alone.seconds("quorum") < ALONE:
+        if not ALONE <= self._alone.seconds("quorum") < OUTDATED:
             return []
         return [
             record
             for record in held
             if record.host not in self._called
             and machines.members_with(status, configuration, record.node)
+            and disarmed.in_force(configuration, record.host, self.now()) is None
         ]

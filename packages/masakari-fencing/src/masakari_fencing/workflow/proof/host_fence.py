@@ -305,7 +305,7 @@ class HostFence:
         if judgement.verdict is not Verdict.FENCE:
             return judgement if judgement.verdict is not Verdict.FENCED else _AGAIN
         try:
-            self._hold_off(host)
+            quorum.keep_off(self._runner, host, self._record, self._hold)
             self._tell(f"Having Pacemaker fence host '{host}': {why}")
             LOG.warning("Having Pacemaker fence host %s: %s", host, why)
             # Not a reboot: the host would be back before its instances are recovered.
@@ -320,26 +320,6 @@ class HostFence:
         self._next_fence = self._clock() + FENCE_RETRY
         self._failure = _UNRECORDED
         return self._failure
-
-    def _hold_off(self, host: str) -> None:
-        """Write down that a host is to be kept off, where there is a quorum without its machine.
-
-        Another engine may want the same at this moment of a host that carries the next member:
-        each says so before it looks, and takes it back where the quorum does not bear both.
-
-        Raises:
-            PacemakerError: nobody could go on with the recovery then; or the cluster does not
-                answer.
-        """
-        quorum.bears(self._runner, host, self._record.host)
-        if stonith_admin.default_action(self._runner) == "off":
-            return
-        self._hold(True)
-        try:
-            quorum.bears(self._runner, host, self._record.host)
-        except tools.PacemakerError:
-            self._hold(False)
-            raise
 
     def _doubted(self, report: Report, judgement: Judgement) -> Judgement:
         """Return what is so where nothing but a report calls for a fence."""
