@@ -457,9 +457,9 @@ class Cluster:
             self.world.fence(remote.host, fencing.action, by, lambda: self._there(fencing))
             # `send_stonith_update` (2.1.5, controld_fencing.c).
             remote.fenced, remote.known = moment, True
-            remote.unclean, remote.role, remote.failed = False, "Stopped", True
+            self._wait_out(remote)
+            remote.unclean, remote.role = False, "Stopped"
             remote.attempts = 0
-            self.plan_reconnect(remote)
             self._alert(remote.name, fencing)
         else:
             remote.attempts += 1
@@ -504,14 +504,27 @@ class Cluster:
         if remote.unclean and remote.fencing is None:
             self.schedule_fencing(remote)
 
+    def _wait_out(self, remote: Remote) -> None:
+        """A fenced node is connected to once its failure is older than `reconnect_interval`.
+
+        That is the failure's timeout (2.1.5, complex.c: `common_unpack`), and it ends with the
+        fence where it is over by then.
+        """
+        # Lab: test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand
+        rest = self.reconnect_interval
+        if remote.failed and remote.failures:
+            rest += max(moment for _, _, moment in remote.failures) - self.kernel.now
+        remote.failed = rest > 0
+        self.plan_reconnect(remote, max(rest, 1.0))
+
     def confirm(self, name: str) -> None:
         """`stonith_admin --confirm`: the operator's word."""
         # Lab: test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand
         remote = self.remotes[name]
         moment = int(self.kernel.now)
         self.history.insert(0, Event(name, "off", "stonith_admin.1", self.dc, "success", moment))
+        self._wait_out(remote)
         remote.fenced, remote.unclean, remote.role = moment, False, "Stopped"
-        self.plan_reconnect(remote)
         self._alert(name, Fencing("off", "stonith_admin.1", self.dc, self.kernel.now))
         self.changed()
 
