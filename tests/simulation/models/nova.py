@@ -264,7 +264,8 @@ class Nova:
             self._failed(guest, migration)
             guest.task_state, guest.power_state = "rebuilding", NOSTATE
             return
-        guest.task_state = SPAWNING
+        # Lab: test_what_the_database_is_not_told_of_a_rebuild
+        guest.task_state, guest.power_state = SPAWNING, NOSTATE
         self.kernel.changed("guests")
         self.kernel.after(rest * 0.8, lambda: self._started(guest, migration, boot, rest * 0.2))
 
@@ -296,6 +297,7 @@ class Nova:
             return
         if guest.task_state != SPAWNING:
             # instance.save(expected_task_state=[REBUILD_SPAWNING]) fails; the process stays.
+            guest.power_state = RUNNING
             self._failed(guest, migration)
             return
         guest.host = host.nova_name

@@ -153,7 +153,10 @@ class Migrations:
             return [
                 _copy(m)
                 for m in self._nova.migrations
-                if host in (None, m.source_compute, m.dest_compute)
+                # `instance_destroy` deletes them, too.
+                # Lab: test_what_is_deleted_while_its_process_starts
+                if m.instance_uuid in self._nova.world.guests
+                and host in (None, m.source_compute, m.dest_compute)
                 and uuid in (None, m.instance_uuid)
             ]
 
