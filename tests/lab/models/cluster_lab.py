@@ -32,6 +32,8 @@ REMOTE = (
     "</instance_attributes><operations><op id='o-{0}' name='start' interval='0' timeout='10'/>"
     "<op id='p-{0}' name='monitor' interval='1s' timeout='5s'/></operations></primitive>"
 )
+PLACE = "<rsc_location id='l-{0}-{1}' rsc='{0}' node='{1}' score='200'/>"
+"""hacluster's, for each member: in its cluster nothing runs where no rule lets it."""
 
 
 class LabRunner:
@@ -126,10 +128,14 @@ class LabCluster:
         argv = ["cibadmin", "--create", "--scope", "resources", "--xml-pipe"]
         self.runner().run(argv, input=REMOTE.format(name))
         self.repairs.callback(self.remove_node, name)
+        argv = ["cibadmin", "--create", "--scope", "constraints", "--xml-pipe"]
+        for member in self.members:
+            self.runner().run(argv, input=PLACE.format(name, member))
 
     def remove_node(self, name: str) -> None:
-        argv = ["cibadmin", "--delete", "--xpath", f"//primitive[@id='{name}']"]
-        self.runner().run(argv, check=False)
+        paths = [f"//rsc_location[@id='l-{name}-{member}']" for member in self.members]
+        for path in (*paths, f"//primitive[@id='{name}']"):
+            self.runner().run(["cibadmin", "--delete", "--xpath", path], check=False)
         self.runner().run(["crm_node", "--force", "--remove", name], check=False)
 
     def wait(self, reached: Callable[[], bool], seconds: float) -> bool:
