@@ -433,21 +433,16 @@ class Nova:
         """`init_host`, and the first run of the periodic tasks."""
         # Lab: test_what_was_evacuated_is_cleaned_up_when_nova_compute_starts
         # Lab: test_a_rebuild_that_was_lost_stays
-        name = host.nova_name
+        name, boot = host.nova_name, host.boots
+        evacuated = set()
         for migration in self.migrations:
-            # `_destroy_evacuated_instances`
+            # `_destroy_evacuated_instances`, which asks not whether anybody works on them.
             if migration.source_compute == name and migration.status in (
                 "accepted", "pre-migrating", "done",
             ):  # fmt: skip
+                evacuated.add(migration.instance_uuid)
                 host.qemu.discard(migration.instance_uuid)
-                if migration.status == "done":
-                    migration.status = "completed"
-        boot = host.boots
-        evacuated = {
-            m.instance_uuid
-            for m in self.migrations
-            if m.source_compute == name and m.status in ("accepted", "pre-migrating")
-        }
+                migration.status, migration.updated = "completed", self.kernel.now
         for guest in list(self.world.guests.values()):
             here = guest.host == name and guest.uuid not in evacuated
             if here and guest.vm_state != "error":
@@ -460,7 +455,12 @@ class Nova:
         # Lab: test_what_was_being_stopped_is_stopped_when_nova_compute_starts
         # Lab: test_what_is_being_started_is_started_when_nova_compute_starts
         # Lab: test_what_ran_is_started_where_that_is_configured
+        # Lab: test_a_rebuild_that_was_lost_is_an_error_once_its_host_starts_again
         task = guest.task_state or ""
+        if task.startswith("rebuild") and guest.vm_state in ("active", "stopped"):
+            # "Instance failed to rebuild correctly, setting to ERROR state".
+            guest.vm_state, guest.task_state = "error", None
+            return
         if task.startswith("image_"):
             # "transitional state at start-up clearing task state".
             guest.task_state = None
