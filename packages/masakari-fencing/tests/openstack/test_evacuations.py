@@ -139,6 +139,15 @@ def test_one_that_is_starting_is_waited_for_as_long_as_neutron_may_take() -> Non
         ([], ""),
         ([record("pre-migrating", 5000)], "node2.maas"),
         ([record("failed", 5000)], ""),
+        ([record("completed", 5000)], "node2.maas"),
+        ([record("completed", 5000, dest_compute=None)], ""),
+        (
+            [
+                record("completed", 5000),
+                record("completed", 900, source_compute="node2.maas", dest_compute=HOST),
+            ],
+            "",
+        ),
         ([record("accepted", 5000, dest_compute=None)], ""),
         ([record("accepted", 5000)], ""),
         ([record("pre-migrating", 5000, instance_uuid="other")], ""),
@@ -160,3 +169,12 @@ def test_where_nothing_goes_on_no_service_is_asked_for() -> None:
     nova = Nova(record("completed", 0))
     assert nova.under_way() == []
     assert nova.asked == []
+
+
+def test_what_its_old_host_calls_completed_may_go_on_while_it_is_being_rebuilt() -> None:
+    """A nova-compute that starts says so of every evacuation."""
+    nova = Nova(record("completed", 30))
+    assert nova.under_way("guest", evacuations.SPAWNING)
+    assert not nova.under_way("guest"), "it has ended, or was never begun"
+    nova = Nova(record("completed", evacuations.SPAWN_LIMIT + 10))
+    assert not nova.under_way("guest", evacuations.SPAWNING)

@@ -48,7 +48,12 @@ it looks once a second whether it is there, and goes on to the next one."""
 ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
 """States of Nova's record of an evacuation in which nothing happens any more."""
 
-_NOT_THERE = ENDED | {"accepted"}
+CLEANED_UP = "completed"
+"""What the old host's nova-compute calls each evacuation as it starts, one that goes on or was
+broken off, too (`_destroy_evacuated_instances` of nova.compute.manager): no word of the new host's, for
+as long as Nova has the instance on the old one."""
+
+_NOT_THERE = ENDED - {CLEANED_UP} | {"accepted"}
 """Those in which it runs nowhere that Nova does not know of. A new host that takes a request up
 says so before it starts anything (`_claim_existing_migration`, nova.compute.resource_tracker)."""
 
@@ -61,6 +66,7 @@ def under_way(
     limit: float,
     dead: Collection[str] = (),
     accepted: float = ACCEPTED_LIMIT,
+    rebuilding: bool = False,
 ) -> list[str]:
     """Return the instances of a host that somebody is evacuating, and where to.
 
@@ -71,12 +77,15 @@ def under_way(
         limit: seconds after which a rebuild that has not ended is taken for dead.
         dead: hosts on which no rebuild goes on, whatever the record says.
         accepted: seconds after which a request that nobody has taken is taken for lost.
+        rebuilding: Nova has the instances on the host, and calls them being rebuilt.
     """
     found = []
     for migration in migrations:
         if migration.source_compute == host and migration.migration_type == "evacuation":
             target = getattr(migration, "dest_compute", None)
             patience = _patience(migration.status, limit, accepted)
+            if rebuilding and migration.status == CLEANED_UP:
+                patience = limit
             begun = times.epoch(migration.updated_at) or times.epoch(migration.created_at)
             if target not in dead and (begun is None or now - begun < patience):
                 found.append(f"{migration.instance_uuid} to {target or 'a host yet to be found'}")
@@ -108,14 +117,24 @@ def under_way_now(
     migrations = [
         item for item in nova.migrations.list(host=host) if not only or item.instance_uuid == only
     ]
-    rebuild = min(limit, _LIMITS.get(task, limit))
-    if not under_way(migrations, host, now=now, limit=rebuild, accepted=limit):
+    rebuild, rebuilding = min(limit, _LIMITS.get(task, limit)), task.startswith("rebuild")
+    if not under_way(
+        migrations, host, now=now, limit=rebuild, accepted=limit, rebuilding=rebuilding
+    ):
         return []
     dead = _fenced(nova)
     accepted = min(ACCEPTED_LIMIT, limit)
     if not any(service.state == "up" for service in nova.services.list(binary=CONDUCTOR)):
         accepted = limit
-    return under_way(migrations, host, now=now, limit=rebuild, dead=dead, accepted=accepted)
+    return under_way(
+        migrations,
+        host,
+        now=now,
+        limit=rebuild,
+        dead=dead,
+        accepted=accepted,
+        rebuilding=rebuilding,
+    )
 
 
 def left_at(nova: Any, host: str, instance: str, *, migrating: bool = False) -> str:
@@ -133,17 +152,25 @@ def left_at(nova: Any, host: str, instance: str, *, migrating: bool = False) -> 
         migrating: it was being migrated when its host failed.
     """
     kinds = ("evacuation", "live-migration") if migrating else ("evacuation",)
+    own = [item for item in nova.migrations.list(host=host) if item.instance_uuid == instance]
+    came = max(
+        (_asked(one) for one in own if getattr(one, "dest_compute", "") == host), default=0.0
+    )
     found = [
         item
-        for item in nova.migrations.list(host=host)
-        if (item.instance_uuid, item.source_compute) == (instance, host)
-        and item.migration_type in kinds
+        for item in own
+        # From before it came to this host again, all is over.
+        if item.source_compute == host and item.migration_type in kinds and _asked(item) >= came
     ]
-    last = max(found, key=lambda item: times.epoch(item.created_at) or 0.0, default=None)
+    last = max(found, key=_asked, default=None)
     target = str(getattr(last, "dest_compute", None) or "")
     # One that was asked for later, and of another host, was asked for with good reason.
     open_there = any(m.dest_compute == target and m.status not in _NOT_THERE for m in found)
     return target if target and open_there and target not in _fenced(nova) else ""
+
+
+def _asked(migration: Any) -> float:
+    return times.epoch(migration.created_at) or 0.0
 
 
 def _fenced(nova: Any) -> set[str]:

@@ -142,7 +142,7 @@ class Evacuation(InstanceRequests):
         server = self._get()
         if server is None:
             return
-        if self._left_at() if self._is_here(server) else not self._is_as_before(server):
+        if self._left_at(server) if self._is_here(server) else not self._is_as_before(server):
             return
         broken = getattr(server, instances.STATE, "") == "error"
         idle = self._is_here(server) and not _task(server)
@@ -165,7 +165,7 @@ class Evacuation(InstanceRequests):
             server = self._get()
             if server is None or not self._is_here(server):
                 return server
-        left_at = "" if _task(server) in evacuations.GATED else self._left_at()
+        left_at = self._left_at(server)
         try:
             return self._evacuate(server, left_at or self._target)
         except Failed as error:
@@ -174,7 +174,9 @@ class Evacuation(InstanceRequests):
             text = f"{error}; it may run on {left_at}, where its live migration broke off"
             raise Failed(f"{text}: stop it there before it is started or unlocked") from error
 
-    def _left_at(self) -> str:
+    def _left_at(self, server: Any) -> str:
+        if _task(server) in evacuations.GATED:
+            return ""  # It has not been started.
         migrating = self._before.task_state == MIGRATING
         return str(
             self._request(

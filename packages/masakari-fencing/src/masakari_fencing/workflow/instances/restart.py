@@ -41,7 +41,7 @@ class Restart(Evacuation):
             return self.run(fresh=False)
         if self._goes_on(server):
             raise Failed("its evacuation goes on")
-        if left_at := self._left_at():
+        if left_at := self._left_at(server):
             text = f"it may run on {left_at}, where its evacuation or migration broke off"
             raise Failed(f"{text}: stop it there before it is started or unlocked")
         actions = self._request(lambda nova: nova.instance_action.list(self._uuid))
