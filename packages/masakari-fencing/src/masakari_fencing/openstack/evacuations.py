@@ -49,8 +49,8 @@ ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
 """States of Nova's record of an evacuation in which nothing happens any more."""
 
 CLEANED_UP = "completed"
-"""What the old host's nova-compute calls each evacuation as it starts, one that goes on or was
-broken off, too (`_destroy_evacuated_instances` of nova.compute.manager): no word of the new host's, for
+"""What the old host's nova-compute calls each evacuation as it starts, whether it goes on or was
+broken off (`_destroy_evacuated_instances` of nova.compute.manager): no word of the new host's,
 as long as Nova has the instance on the old one."""
 
 _NOT_THERE = ENDED - {CLEANED_UP} | {"accepted"}
