@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from jujulab.errors import LabError
@@ -34,9 +35,15 @@ LIMITS = {
 SYSCTL = Path("/proc/sys")
 
 
-def install_packages() -> None:
-    """Install with apt-get what the lab needs on the host and does not find, or raise LabError."""
-    missing = {name for command, name in PACKAGES.items() if not shutil.which(command)}
+def install_packages(also: Mapping[str, str] | None = None) -> None:
+    """Install with apt-get what the lab needs on the host and does not find, or raise LabError.
+
+    Args:
+        also: further commands, and the packages with them.
+    """
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    wanted = {**PACKAGES, **(also or {})}
+    missing = {name for command, name in wanted.items() if not shutil.which(command, path=path)}
     if not ARCHIVE_KEYS.exists():
         missing.add("debian-archive-keyring")
     if not missing:

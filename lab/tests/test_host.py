@@ -1,3 +1,6 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from jujulab import host
 from jujulab.errors import LabError, cure
@@ -39,3 +42,19 @@ def test_what_a_user_can_cure_is_said(text, words):
 
 def test_what_nobody_knows_a_cure_for_stays_as_it_is():
     assert cure("keystone/0 was not active within 900 s") == ""
+
+
+def test_what_a_command_needs_beside_the_lab_is_installed_too(monkeypatch):
+    ran = []
+
+    def run(argv, **options):
+        ran.append(argv)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(host.shutil, "which", lambda command, path: command != "unheard-of")
+    monkeypatch.setattr(host, "ARCHIVE_KEYS", Path(__file__))
+    monkeypatch.setattr(host.subprocess, "run", run)
+    host.install_packages()
+    assert ran == [], "nothing is missing"
+    host.install_packages({"unheard-of": "its-package", "python3": "python3"})
+    assert [argv[-1] for argv in ran] == ["update", "its-package"]

@@ -105,7 +105,7 @@ def main(argv: list[str]) -> int:
         print("fresh: a bare machine can be made by root alone: run it as root", file=sys.stderr)
         return 1
     try:
-        host.install_packages()
+        host.install_packages(bare.PACKAGES)
         cache = image.cache_dir()
         cache.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(max_workers=2) as pool:

@@ -83,7 +83,7 @@ def machine() -> list[Path]:
     cache = cache_dir()
     cache.mkdir(parents=True, exist_ok=True)
     host.check_space(cache, SPACE)
-    host.install_packages()
+    host.install_packages(bare.PACKAGES)
     root = bare.bootstrap(SUITE, _BARE, cache)
     kept = cache / f"packing-{_digest()}"
     if kept.is_dir():

@@ -51,6 +51,10 @@ exec chroot "$root" "$@"
 """
 
 
+PACKAGES = {"debootstrap": "debootstrap"}
+"""Commands that `bootstrap` runs on the host, and their packages; see `host.install_packages`."""
+
+
 def bootstrap(suite: str, packages: Sequence[str], cache: Path) -> Path:
     """Return the root of a bare machine, made by debootstrap if it is not there yet.
 
