@@ -482,7 +482,7 @@ class _Fencer:
         self,
         argv: list[str],
         *,
-        input: str = "",  # noqa: A002
+        input: str = "",  # noqa: A002 - subprocess.run's name
         **_: Any,
     ) -> subprocess.CompletedProcess[str]:
         code, text = 0, ""

@@ -8,6 +8,7 @@ that its record has changed, and leaves it running, on a host of which it knows 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -117,24 +118,21 @@ def under_way_now(
     migrations = [
         item for item in nova.migrations.list(host=host) if not only or item.instance_uuid == only
     ]
-    rebuild, rebuilding = min(limit, _LIMITS.get(task, limit)), task.startswith("rebuild")
-    if not under_way(
-        migrations, host, now=now, limit=rebuild, accepted=limit, rebuilding=rebuilding
-    ):
+    found = functools.partial(
+        under_way,
+        migrations,
+        host,
+        now=now,
+        limit=min(limit, _LIMITS.get(task, limit)),
+        rebuilding=task.startswith("rebuild"),
+    )
+    if not found(accepted=limit):
         return []
     dead = _fenced(nova)
     accepted = min(ACCEPTED_LIMIT, limit)
     if not any(service.state == "up" for service in nova.services.list(binary=CONDUCTOR)):
         accepted = limit
-    return under_way(
-        migrations,
-        host,
-        now=now,
-        limit=rebuild,
-        dead=dead,
-        accepted=accepted,
-        rebuilding=rebuilding,
-    )
+    return found(dead=dead, accepted=accepted)
 
 
 def left_at(nova: Any, host: str, instance: str, *, migrating: bool = False) -> str:

@@ -213,7 +213,7 @@ def going_on(records: Iterable[Record], now: float) -> set[str]:
         now: seconds since the epoch.
     """
     return {
-        (record.proof.node or record.host).lower()
+        record.node.lower()
         for record in records
         if record.end is None
         and record.engine

@@ -204,7 +204,5 @@ class UnfencedHosts(Watcher):
 
 def _lost_its_member(status: crm_mon.Status, cib: ET.Element, name: str) -> bool:
     """Whether the machine of a hypervisor carries members, all of which are gone."""
-    carriers = machines.recorded(cib)
-    members = [node for node in status.nodes if node.kind == "member"]
-    there = [m for m in members if name in carriers and carriers.get(m.name) == carriers[name]]
-    return bool(there) and not any(member.online for member in there)
+    there = machines.members_with(status, cib, name)
+    return bool(there) and not any(node.online for node in status.nodes if node.name in there)
