@@ -186,7 +186,7 @@ class Simulation:
         runs = vm_state not in ("stopped", "suspended", "error")
         name = self.world.hosts[host].nova_name
         guest = Guest(uuid, name, vm_state, task or None, locked=locked, was_locked=locked)
-        guest.home = host
+        guest.home, guest.clock = host, lambda: self.kernel.now
         guest.power_state = 1 if runs else SHUTDOWN
         if task == "powering-off":
             guest.before = ("stopped", False)

@@ -38,6 +38,10 @@ class Violation(Exception):  # noqa: N818 - what the simulation looks for
         super().__init__(f"{kind}: {text}")
 
 
+RECORDED = frozenset({"host", "vm_state", "task_state", "power_state", "locked"})
+"""What of a guest is in Nova's record of it."""
+
+
 @dataclass
 class Guest:
     """A guest, as Nova records it.
@@ -49,6 +53,8 @@ class Guest:
         left_alone: a rule says that it is not recovered.
         turn: how many groups of its host are recovered before it.
         disturbed: an operator or its owner has meddled; nothing is expected any more.
+        updated: when Nova's record of it was changed last, in seconds since the epoch.
+        clock: says what time it is, in the same.
     """
 
     uuid: str
@@ -69,6 +75,13 @@ class Guest:
     fault: dict[str, str] = field(default_factory=dict)
     actions: list[Any] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
+    updated: float = 0.0
+    clock: Callable[[], float] = float
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in RECORDED:
+            super().__setattr__("updated", self.clock())
 
 
 @dataclass

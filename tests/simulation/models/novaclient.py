@@ -45,6 +45,7 @@ class Servers:
             metadata=dict(guest.metadata),
             fault=dict(guest.fault),
             status=guest.vm_state.upper(),
+            updated=iso(guest.updated)[:19] + "Z",
         )
         values = {
             "OS-EXT-STS:vm_state": guest.vm_state,

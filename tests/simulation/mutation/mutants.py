@@ -400,7 +400,7 @@ MUTANTS = (
         "guest's start is lost",
         Edit(
             "workflow.instance_tasks",
-            "PromptStopInstanceTask._state",
+            "PromptStopInstanceTask._look",
             "in instances.POWERING",
             "in ()",
         ),

@@ -39,6 +39,7 @@ class Nova:
     def __init__(self, looks: int) -> None:
         self.looks = looks
         self.task: str | None = None
+        self.updated = ""
         self.calls: list[str] = []
 
     def stop_server(self, context: Any, uuid: str) -> None:
@@ -48,7 +49,7 @@ class Nova:
         self.calls.append("look")
         state = "stopped" if self.calls.count("look") >= self.looks else "active"
         shown = {"OS-EXT-STS:vm_state": state, "OS-EXT-STS:task_state": self.task}
-        return SimpleNamespace(**shown)
+        return SimpleNamespace(updated=self.updated, **shown)
 
     def reset_instance_state(self, context: Any, uuid: str, state: str) -> None:
         self.calls.append(f"reset to {state}")
@@ -128,6 +129,27 @@ def test_one_that_another_engine_has_started_meanwhile_is_not_stopped(
     with pytest.raises(Skip):
         instances.PromptStopInstanceTask("context", nova).execute("uuid")
     assert "stop" not in nova.calls
+
+
+def test_what_another_engine_has_just_begun_anew_is_not_lost(
+    instances: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova, now, resets = Nova(looks=10**6), [0.0], []
+    nova.task = "powering-off"
+
+    def reset(context: Any, uuid: str, state: str) -> None:
+        resets.append(now[0])
+        nova.task = None
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        nova.updated = "2026-11-18T11:08:10Z" if now[0] > 80 else "2026-11-18T11:06:40Z"
+
+    nova.reset_instance_state = reset  # type: ignore[method-assign]
+    monkeypatch.setattr(instances, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    instances.PromptStopInstanceTask("context", nova).execute("uuid")
+    assert len(resets) == 1
+    assert resets[0] >= 80 + 90, "the other engine's request is as old as that then"
 
 
 class Starting:

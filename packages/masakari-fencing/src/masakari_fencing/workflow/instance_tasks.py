@@ -17,6 +17,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from masakari import exception
@@ -40,7 +41,20 @@ START_AGAIN = 2.0
 SLOW_INTERVAL = 0.5
 """Seconds between two looks at an instance that is not started promptly."""
 
-_BUSY = "being stopped or started"
+
+@dataclass(frozen=True)
+class _Seen:
+    """An instance at one moment.
+
+    Attributes:
+        state: what it is meant to do.
+        busy: it is being stopped or started.
+        updated: when Nova has changed its record last, in whole seconds.
+    """
+
+    state: str
+    busy: bool
+    updated: str
 
 
 class PromptPower:
@@ -130,22 +144,28 @@ class PromptStopInstanceTask(instance_failure.StopInstanceTask):
             masakari.exception.MasakariException: it is not stopped, or is none to be recovered.
         """
         # Not all at once: Masakari has several engines carry out one notification at times.
-        end = time.monotonic() + instances.POWER_RETRY * random.uniform(1.0, 1.4)  # noqa: S311
-        first = state = self._state(instance_uuid)
-        while state == _BUSY and time.monotonic() < end:
+        patience = instances.POWER_RETRY * random.uniform(1.0, 1.4)  # noqa: S311
+        first = found = self._look(instance_uuid)
+        end = time.monotonic() + patience
+        while found.busy and time.monotonic() < end:
             time.sleep(INTERVAL * 10)
-            state = self._state(instance_uuid)
-        if state == _BUSY:
+            before, found = found, self._look(instance_uuid)
+            if found != before:
+                # Nothing was lost: Nova goes on with it, or another engine has just begun anew.
+                end = time.monotonic() + patience
+        if found.busy:
             self.novaclient.reset_instance_state(self.context, instance_uuid, "active")
-        elif first == _BUSY and state == "active":
+        elif first.busy and found.state == "active":
             raise exception.SkipInstanceRecoveryException
         super().execute(instance_uuid)
 
-    def _state(self, uuid: str) -> str:
+    def _look(self, uuid: str) -> _Seen:
         server = self.novaclient.get_server(self.context, uuid)
-        if getattr(server, instances.TASK, None) in instances.POWERING:
-            return _BUSY
-        return str(getattr(server, instances.STATE, ""))
+        return _Seen(
+            str(getattr(server, instances.STATE, "")),
+            getattr(server, instances.TASK, None) in instances.POWERING,
+            str(getattr(server, "updated", "")),
+        )
 
 
 class PersistentStartInstanceTask(instance_failure.StartInstanceTask):
