@@ -163,19 +163,27 @@ class Attempt:
         found = objects.Notification.get_by_uuid(self.context, self.notification)
         return Report(self.host, times.aware(found.generated_time).timestamp())
 
-    def failed_at(self) -> float:
+    def failed_at(self, record: Record | None) -> float:
         """Return when the host failed, in seconds since the epoch, as far as anybody knows.
 
-        It may have been lost for long before it was fenced, which is what was reported.
+        It may have been lost for long before it was fenced, which is what was reported. It may
+        also have been fenced, and back, and fenced again, before anybody could be told of that:
+        what it did not start in between is down since the first time.
+
+        Args:
+            record: its recovery.
         """
         generated, runner = self.report().generated, Subprocess()
         with contextlib.suppress(PacemakerError, ValueError):
             status = crm_mon.status(runner, timeout=CONF.fencing.command_timeout)
             for node in status.named(self.host):
+                fences = record.unused(status.fenced_at(node.name)) if record else []
+                since = [f for f in fences if f > generated - CONF.fencing.fence_max_age]
                 lost = status.lost_at(node.name)
                 # An older failure is of an earlier loss: they stay until they are cleaned up.
                 if lost and lost > (cibadmin.connected_since(runner, node.name) or 0.0):
-                    return min(generated, lost)
+                    since.append(lost)
+                return min([generated, *since])
         return generated
 
     def refuse(self, reason: str) -> None:

@@ -247,7 +247,7 @@ def _listed(
     host since, as the last step of a migration.
     """
     known = {item.uuid: item for item in (record.instances if record else None) or ()}
-    since = this.failed_at()
+    since = this.failed_at(record)
     if record is None or record.instances is None:
         tell(progress.lost(this.host, since), 0.1)
         if record is not None:
