@@ -16,6 +16,9 @@ from masakari_fencing.openstack.scope import TRUE
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances.evacuation import SHUTDOWN, wanted
 
+SKEW = 60.0
+"""Seconds by which the clocks of Nova's database and of the cluster may be off."""
+
 ANYWHERE = Place()
 """The place of an instance of which nothing is said."""
 
@@ -97,6 +100,8 @@ def before_failure(
         return replace(halfway, outcome="", priority=place.priority, group=place.group)
     stopping = getattr(server, TASK, None) == "powering-off"
     off = stopping or _seems_off(server)
+    if off and not stopping and _untouched(server, since):
+        off = False
     actions = client.instance_action.list(server) if off else ()
     ran = off and (_ran(server, actions, since) or (stopping and _restarts(client, actions)))
     return before(server, running=ran, place=place)
@@ -137,6 +142,16 @@ def is_down(client: Any, server: Any, fenced: float) -> bool:
     if off:
         return _ran(server, actions, fenced)
     return not any(_begun(action) >= fenced for action in actions)
+
+
+def _untouched(server: Any, since: float) -> bool:
+    """Whether Nova has changed nothing of a stopped one since its host failed: it was off before.
+
+    So Nova need not be asked once more for each of those that have been off for long.
+    """
+    changed = times.epoch(getattr(server, "updated", None))
+    stopped = getattr(server, STATE, "") == "stopped"
+    return stopped and changed is not None and changed < since - SKEW
 
 
 def _seems_off(server: Any) -> bool:
