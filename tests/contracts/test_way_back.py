@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENT = REPOSITORY / "docs/from-reactive-charms.md"
 PACKAGE = REPOSITORY / "packages/masakari-fencing/src"
+TESTS = PACKAGE.with_name("tests")
 
-CIB = """<cib><configuration><crm_config>
+CIB = """<cib have-quorum="1"><configuration><crm_config>
+<cluster_property_set id="cib-bootstrap-options"><nvpair id="options-dc-version"
+  name="dc-version" value="2.1.5-a3f44794f94"/></cluster_property_set>
 <cluster_property_set id="masakari-fencing-options"><nvpair id="masakari-fencing-load"
   name="load-threshold" value="1000%"/></cluster_property_set></crm_config><nodes/>
 <resources><primitive id="node1" class="ocf" provider="pacemaker" type="remote"><operations>
@@ -20,11 +24,26 @@ CIB = """<cib><configuration><crm_config>
 </resources><constraints/></configuration><status/></cib>"""
 
 
+TOOL = """#!{python}
+import sys
+from pathlib import Path
+
+sys.path.append({tests!r})
+from fencing_cib import Cib
+
+file = Path({file!r})
+cib = Cib(file.read_text())
+answer = cib.answer(sys.argv, sys.stdin.read() if "--xml-pipe" in sys.argv else None)
+file.write_text(cib.text)
+sys.exit(answer if isinstance(answer, int) else print(answer))
+"""
+
+
 def test_what_is_ours_leaves_the_cluster(tmp_path: Path) -> None:
     (command,) = re.findall(r"^    (PYTHONPATH=.*)$", DOCUMENT.read_text(), re.MULTILINE)
-    tool, log = tmp_path / "cibadmin", tmp_path / "log"
-    (tmp_path / "cib.xml").write_text(CIB)
-    tool.write_text(f'#!/bin/sh\necho "$@" >> {log}\ncat >> {log}\ncat {tmp_path}/cib.xml\n')
+    tool, cib = tmp_path / "cibadmin", tmp_path / "cib.xml"
+    cib.write_text(CIB)
+    tool.write_text(TOOL.format(python=sys.executable, tests=str(TESTS), file=str(cib)))
     tool.chmod(0o755)
     done = subprocess.run(
         ["sh", "-c", command.replace("/usr/share/masakari-fencing", str(PACKAGE))],
@@ -36,6 +55,7 @@ def test_what_is_ours_leaves_the_cluster(tmp_path: Path) -> None:
     )
     assert "removed masakari-fencing-guard-st-maas" in done.stdout
     assert "removed masakari-fencing-options" in done.stdout
-    asked = log.read_text()
-    assert 'interval="30s"' in asked, "hacluster's own timing"
-    assert "--delete --xpath //primitive[@id='masakari-fencing-guard-st-maas']" in asked
+    left = cib.read_text()
+    assert 'interval="30s"' in left, "hacluster's own timing"
+    assert "masakari-fencing" not in left
+    assert "dc-version" in left

@@ -13,7 +13,7 @@ from conftest import CONF, HOST, World, use_threads
 from fencing_nova import HttpError, Server
 from masakari_fencing.records.recoveries import Records, mark_returned
 from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, REFUSED
-from masakari_fencing.workflow import ending, recovery_lock
+from masakari_fencing.workflow import attempt, ending, recovery_lock
 
 
 def test_the_instances_of_a_fenced_host_come_up_elsewhere(world: World) -> None:
@@ -146,6 +146,7 @@ def test_what_found_no_room_is_started_on_its_own_host_when_that_is_returned(
     world.add(Server("g1"), Server("g2"), Server("g3"))
     heard = world.service(HOST).updated_at
     moment = world.power_cut(int(world.nova.clock()) - 120)
+    world.remote.events = [("off", "success", moment)]
     world.service(HOST).updated_at = stamp(moment - 5)
     notification = world.notify(moment)
     world.nova.full = {"*"}
@@ -242,6 +243,25 @@ def test_an_end_that_the_cluster_does_not_take_is_written_when_it_does(
     assert world.process(notification) == "error"
     assert world.record().end.outcome == FAILED and left == [0]
     assert world.process(notification) == "finished"
+
+
+def test_a_failure_of_what_nobody_could_begin_is_tried_again(world: World) -> None:
+    """The cluster did not answer until it had failed; only what has a record is begun again."""
+    world.add(Server("g1"))
+    world.power_cut()
+    notification = world.notify()
+    this = attempt.Attempt(world.context, HOST, notification.notification_uuid)
+    ending.conclude(this, REFUSED, "not fenced")
+    assert world.record() is None, "nothing was tried"
+    ending.conclude(this, FAILED, "no room")
+    record = world.record()
+    assert (record.end.outcome, record.end.reason, record.attempts) == (FAILED, "no room", 1)
+    assert (record.notification, record.engine) == (notification.notification_uuid, world.engine)
+    assert "no room" in world.refused()
+    assert world.process(notification) == "finished"
+    assert world.record().end.outcome == RECOVERED
+    ending.conclude(attempt.Attempt(world.context, HOST, "another"), FAILED, "too late")
+    assert world.record().end.outcome == RECOVERED
 
 
 @pytest.mark.parametrize("again", [False, True])

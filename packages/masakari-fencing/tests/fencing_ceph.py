@@ -116,7 +116,8 @@ def cut_off(node: str, time: float = 1_999_999.0) -> str:
     cib = Cib()
     fence = StorageFence(node, 1_999_998.0, ("10.77.4.12",), (MONITOR,), time=time)
     storage_fences.write(cib, fence)
-    return etree.tostring(cib.root.xpath("//cluster_property_set")[0], encoding="unicode")
+    [found] = cib.root.xpath(f"//*[@id='{storage_fences.PREFIX}{node}']")
+    return etree.tostring(found, encoding="unicode")
 
 
 def nodes(**recorded: str) -> str:

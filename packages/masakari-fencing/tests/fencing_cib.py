@@ -1,7 +1,7 @@
 """A cluster information base that answers cibadmin's requests as Pacemaker's own does.
 
-XPath is libxml2's here and there. `test_recovery_record` puts the same requests to the real
-cibadmin, on a file, where it is installed.
+XPath is libxml2's here and there. `test_recoveries` and `test_cibadmin` put the same requests to
+the real cibadmin, on a file, where it is installed.
 """
 
 from __future__ import annotations
@@ -9,13 +9,22 @@ from __future__ import annotations
 import itertools
 import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from lxml import etree
+from masakari_fencing.commands import Subprocess
+
+ELECTED = (
+    '<cluster_property_set id="cib-bootstrap-options"><nvpair id="options-dc-version" '
+    'name="dc-version" value="2.1.5-a3f44794f94"/></cluster_property_set>'
+)
+"""What each controller adds to `crm_config`."""
 
 EMPTY = (
     '<cib crm_feature_set="3.10.0" validate-with="pacemaker-3.8" epoch="1" num_updates="0" '
-    'admin_epoch="0" have-quorum="1" dc-uuid="1"><configuration><crm_config/><nodes/>'
-    "<resources/><constraints/></configuration><status/></cib>"
+    f'admin_epoch="0" have-quorum="1" dc-uuid="1"><configuration><crm_config>{ELECTED}'
+    "</crm_config><nodes/><resources/><constraints/></configuration><status/></cib>"
 )
 
 
@@ -30,11 +39,15 @@ class Cib:
     """
 
     def __init__(self, text: str = EMPTY) -> None:
-        self.root = etree.fromstring(text)
+        self.load(text)
         self.fail: Callable[[list[str]], int] = lambda argv: 0
         self.lose: Callable[[list[str]], bool] = lambda argv: False
         self.others: Callable[[list[str]], str | int] = lambda argv: 127
         self.calls: list[list[str]] = []
+
+    def load(self, text: str) -> None:
+        """Be another one from now on."""
+        self.root = etree.fromstring(text)
 
     def run(
         self,
@@ -49,14 +62,42 @@ class Cib:
         code = self.fail(command)
         answer: str | int = code
         if not code:
-            answer = (
-                self._cibadmin(command, input) if argv[0] == "cibadmin" else self.others(command)
-            )
+            ours = argv[0] == "cibadmin"
+            answer = self.answer(command, input) if ours else self.others(command)
             if self.lose(command):
                 answer = 124
         if isinstance(answer, int):
             return subprocess.CompletedProcess(command, answer, "", f"failed: {answer}")
         return subprocess.CompletedProcess(command, 0, answer, "")
+
+    def answer(self, argv: list[str], text: str | None) -> str | int:
+        """Return what cibadmin prints, or its exit code; for what runs commands itself."""
+        given = dict(itertools.pairwise(argv))
+        if "--query" in argv:
+            return self._query(given, argv)
+        if "--delete" in argv:
+            for element in self.root.xpath(given["--xpath"])[:1]:
+                element.getparent().remove(element)
+            return ""
+        new = etree.fromstring(str(text))
+        assert "--modify" in argv, argv
+        found = self.root.xpath(given["--xpath"])
+        if len(found) != 1 or found[0].tag != new.tag:
+            return 105
+        _merge(found[0], new)
+        return ""
+
+    def serve(self, runner: Any) -> None:
+        """Have a `FakeRunner` answer cibadmin so."""
+        runner.on("cibadmin", lambda argv: self.answer(argv, runner.inputs[-1]))
+
+    @property
+    def text(self) -> str:
+        return _text(self.root)
+
+    def add(self, text: str, section: str = "configuration/crm_config") -> None:
+        """Have one more element in a section, without a command."""
+        self.root.find(section).append(etree.fromstring(text))
 
     def quorum(self, value: bool) -> None:
         self.root.set("have-quorum", "1" if value else "0")
@@ -75,35 +116,9 @@ class Cib:
             node_fenced=f"{moment:.0f}",
         )
 
-    def _cibadmin(self, argv: list[str], text: str | None) -> str | int:
-        given = dict(itertools.pairwise(argv))
-        if "--query" in argv:
-            return self._query(given, argv)
-        if "--delete" in argv:
-            gone = self.root.xpath(given["--xpath"])
-            for element in gone:
-                element.getparent().remove(element)
-            return "" if gone else 105
-        new = etree.fromstring(text if text is not None else given["--xml-text"])
-        if "--create" in argv:
-            if self.root.xpath(f"//{new.tag}[@id='{new.get('id')}']"):
-                return 108
-            self.root.find(f"configuration/{given['--scope']}").append(new)
-            return ""
-        assert "--modify" in argv, argv
-        if "--allow-create" in argv:
-            scope = f"configuration/{given['--scope']}" if "--scope" in argv else new.tag
-            _merge(self.root.find(scope), new)
-            return ""
-        found = self.root.xpath(given["--xpath"])
-        if len(found) != 1:
-            return 105
-        _merge(found[0], new)
-        return ""
-
     def _query(self, given: dict[str, str], argv: list[str]) -> str | int:
         if "--scope" in argv:
-            return _text(self.root.find(given["--scope"]))
+            return _text(next(self.root.iter(given["--scope"])))
         if "--xpath" not in argv:
             return _text(self.root)
         found = self.root.xpath(given["--xpath"])
@@ -111,6 +126,24 @@ class Cib:
             return 105
         texts = [_text(element) for element in found]
         return texts[0] if len(texts) == 1 else f"<xpath-query>{''.join(texts)}</xpath-query>"
+
+
+class RealCib(Subprocess):
+    """The real cibadmin, on a file in the place of a cluster; `CIB_file` has to name it."""
+
+    def __init__(self, path: Path) -> None:
+        path.write_text(EMPTY)
+        self.path = path
+
+    def quorum(self, value: bool) -> None:
+        text = f'<cib have-quorum="{int(value)}"/>'
+        self.run(["cibadmin", "--modify", "--xpath", "/cib", "--xml-text", text])
+
+    @property
+    def text(self) -> str:
+        """The configuration alone: cibadmin counts the changes, even those that change nothing."""
+        root = etree.parse(self.path, etree.XMLParser(remove_blank_text=True))
+        return _text(root.find("configuration"))
 
 
 def _merge(into: etree._Element, new: etree._Element) -> None:

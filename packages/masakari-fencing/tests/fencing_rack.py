@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from fencing_cib import ELECTED, Cib
 from fencing_fakes import Cluster, Remote
 from masakari_fencing.fence_agent import limit
 from masakari_fencing.fence_agent.comebacks import Comebacks
+from masakari_fencing.pacemaker import properties
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 
 NOW = 2_000_000.0
+OWN = f"{properties.HOLD}set"
+"""What holds the properties."""
 
 
 class Remembered(Comebacks):
@@ -39,11 +43,18 @@ class Rack:
         self.objection: str | None = None
         self.extra = ""
         self.asked: list[tuple[str, list[str]]] = []
-        self.cluster.runner.on("cibadmin --query", lambda argv: self.cib())
+        self.cluster.runner.on("cibadmin", self._cibadmin)
+
+    def _cibadmin(self, argv: list[str]) -> str | int:
+        cib = Cib(self.cib())
+        answer = cib.answer(argv, self.cluster.runner.inputs[-1])
+        pairs = cib.root.xpath(f"//*[@id='{OWN}']/nvpair")
+        self.properties = {pair.get("name"): float(pair.get("value")) for pair in pairs}
+        return answer
 
     def cib(self) -> str:
-        properties = "".join(
-            f'<nvpair name="{k}" value="{v}"/>' for k, v in self.properties.items()
+        pairs = "".join(
+            f'<nvpair id="{k}" name="{k}" value="{v}"/>' for k, v in self.properties.items()
         )
         primitives = "".join(
             f'<primitive id="{remote.name}" class="ocf" provider="pacemaker" type="remote">'
@@ -66,7 +77,9 @@ class Rack:
             if remote.name not in self.unrecorded
         )
         return (
-            f"<cib><configuration><crm_config><x>{properties}</x>{self.extra}</crm_config>"
+            f'<cib have-quorum="1"><configuration><crm_config>{ELECTED}'
+            f'<cluster_property_set id="{OWN}">{pairs}</cluster_property_set>'
+            f"{self.extra}</crm_config>"
             f"<nodes>{nodes}</nodes><resources>{primitives}</resources></configuration>"
             f"<status>{states}</status></cib>"
         )

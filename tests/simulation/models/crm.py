@@ -217,17 +217,28 @@ class Commands:
         # Lab: test_a_member_that_is_cut_off
         if "query" in options:
             return self._query(options, unit)
-        if unit.isolated:
-            # Nobody asks for quorum (based_common.c: `cib_op_can_run`): its own copy changes.
-            code = self._change(options, self._isolated(unit)[1])
-            self.cluster.configured()
-            return code, "" if code == 0 else f"cibadmin: Call failed: {code}"
+        if not self.cluster.has_quorum(unit):
+            return self._change_alone(options, self._tree(unit))
         judged = self._judged(options.get("xml-text", ""))
         code = self._change(options)
         if code == 0 and judged:
             self.cluster.world.violate("taken from a living engine", judged)
         if code == 0:
             self.cluster.configured()
+        return code, "" if code == 0 else f"cibadmin: Call failed: {code}"
+
+    def _change_alone(self, options: dict[str, str], own: Any) -> tuple[int, str]:
+        """Change the copy of a member without quorum, which nobody of ours may want.
+
+        Pacemaker asks nobody for quorum (based_common.c: `cib_op_can_run`), and the copy with more
+        changes becomes everybody's (join_dc.c: `do_dc_join_filter_offer`).
+        """
+        # Lab: test_a_member_that_is_cut_off
+        before = text_of(own.find("configuration"))
+        code = self._change(options, own)
+        self.cluster.configured()
+        if text_of(own.find("configuration")) != before:
+            self.cluster.world.violate("changed without quorum", str(options.get("xpath", "")))
         return code, "" if code == 0 else f"cibadmin: Call failed: {code}"
 
     def _judged(self, text: str) -> str:

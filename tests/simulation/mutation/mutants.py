@@ -251,6 +251,11 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a recovery that could not be begun without quorum is forgotten",
+        "no quorum",
+        Edit("workflow.ending", "_end", "this.claim() if outcome == FAILED", "this.current() if 1"),
+    ),
+    Mutant(
         "what Nova has stopped between the loss and the fence counts as stopped by its owner",
         "started anew",
         Edit("workflow.attempt", "Attempt.failed_at", "since.append(lost)", "pass"),

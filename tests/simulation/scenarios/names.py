@@ -29,6 +29,7 @@ DIRECTED = (
     "Nova away meanwhile",
     "Nova away for nothing",
     "dies without a record",
+    "no quorum",
     "disabled, dies",
     "fails again and again",
     "back before its recovery",

@@ -214,6 +214,25 @@ def without_record(sim: Simulation) -> None:
     events.die(sim)
 
 
+def without_quorum(sim: Simulation) -> None:
+    """There is no quorum for longer than an engine waits to begin, or to end, a recovery.
+
+    And Masakari tries it but once more.
+    """
+    name = "notification_update"
+    sim.faults.strikes.append(Strike("error", "engine", 1, 0.0, "db", name))
+    events.die(sim)
+
+    def gone(s: Simulation) -> None:
+        if s.world.hosts["node1"].fenced:
+            s.faults.pacemaker_away(s.world.units["unit1"], 950 + 100 * s.rng.random())
+            s.faults.pause_unit(s.world.units["unit2"], 1100.0)
+        else:
+            events.later(s, 0.05, gone)
+
+    gone(sim)
+
+
 def proxy(sim: Simulation) -> None:
     """A proxy answers for Masakari's API, with a page of its own, while a host dies."""
     sim.faults.proxy = True
@@ -364,6 +383,7 @@ SITUATIONS = {
         _situation("Nova away meanwhile", nova_away_meanwhile),
         _situation("Nova away for nothing", nova_away_for_nothing, must_recover=True),
         _situation("dies without a record", without_record),
+        _situation("no quorum", without_quorum, must_recover=True),
         _situation("disabled, dies", hosts.disabled_dies),
         _situation("fails again and again", hosts.fails_again, must_recover=True),
         _situation("back before its recovery", hosts.back_before),

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import tools
+from masakari_fencing.pacemaker import cibadmin, tools
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 from planned.drills import Drill, parse
@@ -105,8 +105,7 @@ class SharedDrill:
         config = ET.Element("crm_config")
         own = ET.SubElement(config, "cluster_property_set", {"id": f"{PROPERTY}-set"})
         ET.SubElement(own, "nvpair", {"id": PROPERTY, "name": PROPERTY, "value": text})
-        argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
-        tools.run(self._runner, argv, timeout=30, text=ET.tostring(config, encoding="unicode"))
+        cibadmin.put(self._runner, config)
 
     def keep(self, drill: Drill) -> None:
         """Write down what is known, or that it is over.
@@ -128,5 +127,4 @@ class SharedDrill:
         return do()
 
     def _forget(self) -> None:
-        argv = ["cibadmin", "--delete", "--xpath", f"//nvpair[@id='{PROPERTY}']"]
-        tools.run(self._runner, argv, timeout=30)
+        cibadmin.delete(self._runner, f"//nvpair[@id='{PROPERTY}']")

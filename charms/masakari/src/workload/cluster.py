@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import masakari_fencing.cluster.desired
 from instance_ha_common.machine import awaited
-from instance_ha_common.machine.commands import CommandError, Runner
+from instance_ha_common.machine.commands import Runner
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
 from masakari_fencing import witnesses
 from masakari_fencing.cluster.connections import Tuning
 from masakari_fencing.cluster.desired import Desired
-from masakari_fencing.pacemaker import cibadmin, crm_mon, properties, readmission, remote_nodes
+from masakari_fencing.pacemaker import (
+    cibadmin,
+    crm_mon,
+    crm_node,
+    properties,
+    readmission,
+    remote_nodes,
+    tools,
+)
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import storage_fences
@@ -150,7 +158,7 @@ class Cluster:
             PacemakerError: the cluster does not answer.
         """
         command = ["crm_resource", "--refresh", "--resource", resource, "--node", self._member()]
-        _run(self._host.runner, command, timeout=30)
+        tools.run(self._host.runner, command, timeout=30)
 
     def _member(self) -> str:
         """The name of this member.
@@ -158,7 +166,7 @@ class Cluster:
         Raises:
             PacemakerError: no cluster runs here.
         """
-        return _run(self._host.runner, ["crm_node", "--name"], timeout=15).strip()
+        return crm_node.local_name(self._host.runner)
 
     def problems(
         self, hosts: Sequence[str], *, leader: bool, fresh: bool, units: int = 0
@@ -322,14 +330,6 @@ class Cluster:
         """
         runner = self._host.runner
         return readmission.readmit(runner, but=_cut_off(runner), clock=self._clock)
-
-
-def _run(runner: Runner, command: list[str], *, timeout: float) -> str:
-    """Run a command of Pacemaker's; return what it prints, or raise PacemakerError."""
-    try:
-        return runner.run(command, timeout=timeout).stdout
-    except CommandError as error:
-        raise PacemakerError(str(error)) from error
 
 
 def _condemned(runner: Runner, hypervisor: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fencing_cib import ELECTED
+
 from machine import Machine
 
 REMOTE = """
@@ -15,8 +17,8 @@ REMOTE = """
   <resource id="hv1.maas" resource_agent="ocf:pacemaker:remote" role="Started" managed="true"/>
 </resources><status code="0"/></pacemaker-result>
 """
-CIB = """
-<cib><configuration><crm_config/><nodes/><constraints/>
+CIB = f"""
+<cib have-quorum="1"><configuration><crm_config>{ELECTED}</crm_config><nodes/><constraints/>
 <resources><primitive id="hv1.maas" class="ocf" provider="pacemaker" type="remote">
   <instance_attributes id="hv1-ia">
     <nvpair id="hv1-r" name="reconnect_interval" value="60"/>
@@ -33,7 +35,8 @@ def with_remote(machine: Machine, *, stonith: bool = True, quorum: bool = True) 
     text = REMOTE.format(stonith=str(stonith).lower(), quorum=str(quorum).lower())
     machine.host.runner.answer(["crm_mon"], text)
     machine.host.runner.answer(["crm_attribute", "--type=crm_config"], "reboot\n")
-    machine.host.runner.answer(["cibadmin", "--query"], CIB)
+    machine.cib.load(CIB)
+    machine.cib.quorum(quorum)
 
 
 def written(machine: Machine) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
+from fencing_cib import ELECTED, Cib
 from instance_ha_common.testing import FakeHost, FakeService, fake_host
 
 import reconcile
@@ -22,8 +23,9 @@ CRM_MON = """
 </summary><nodes><node name="node1" type="member" online="true"/></nodes>
 <status code="0"/></pacemaker-result>
 """
-CIB = """
-<cib><configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>
+CIB = f"""
+<cib have-quorum="1"><configuration><crm_config>{ELECTED}</crm_config><nodes/><resources/>
+<constraints/></configuration><status/></cib>
 """
 
 
@@ -32,6 +34,7 @@ class Machine:
     """Everything around the workload that a test may want to look at or to change."""
 
     host: FakeHost
+    cib: Cib = dataclasses.field(default_factory=lambda: Cib(CIB))
     listening: set[int] = dataclasses.field(default_factory=set)
     now: float = 1_000_000.0
     slept: float = 0.0
@@ -51,6 +54,11 @@ class Machine:
 
     def _clock(self) -> float:
         return self.now
+
+    def cibadmin(self, argv: list[str]) -> str | tuple[int, str]:
+        """Answer as the cluster's configuration is, and change it."""
+        answer = self.cib.answer(argv, self.host.runner.inputs[-1])
+        return (answer, f"failed: {answer}") if isinstance(answer, int) else answer
 
     def has_run(self, *prefix: str) -> list[list[str]]:
         """Commands that begin so."""
@@ -86,8 +94,7 @@ def make(root: Path, *, groups: str = GROUPS, installed: bool = True) -> Machine
         host.path(path).write_text(text)
     host.apt.on_install = lambda names: _unpack(host, names)
     host.runner.answer(["crm_mon"], CRM_MON)
-    host.runner.answer(["cibadmin", "--query"], CIB)
-    host.runner.answer(["cibadmin", "--query", "--xpath"], (105, "No such device or address"))
+    host.runner.answer(["cibadmin"], machine.cibadmin)
     host.runner.answer(["crm_node", "--name"], "node1\n")
     host.runner.answer(["ip", "-json", "address"], "[]")
     if installed:

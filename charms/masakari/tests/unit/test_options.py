@@ -90,8 +90,7 @@ def effect(
         for package in ("software-properties-common", "fence-agents"):
             machine.host.apt.archive[package] = "1"
         fakecluster.with_remote(machine)
-        cib = fakecluster.CIB.replace("</resources>", DEVICE)
-        machine.host.runner.answer(["cibadmin", "--query"], cib)
+        machine.cib.load(fakecluster.CIB.replace("</resources>", DEVICE))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(charm, "make_workload", machine.workload)
             state = model.complete(config=dict(options), secrets=[SECRET])

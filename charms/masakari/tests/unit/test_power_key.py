@@ -34,7 +34,7 @@ def named(machine: Machine, guard: str = "") -> None:
     """Have the cluster know a hypervisor that MAAS fences, with a guard or without."""
     with_remote(machine)
     text = CIB.replace("</resources>", f"{MAAS}{guard}</resources>")
-    machine.host.runner.answer(["cibadmin", "--query"], text)
+    machine.cib.load(text)
 
 
 def keyed(

@@ -51,7 +51,7 @@ def test_a_fencing_is_not_interrupted(ctx: testing.Context, machine: Machine) ->
     )
     machine.host.runner.answer(["crm_mon"], lost)
     state = '<status><node_state uname="hv1.maas" remote_node="true" node_fenced="0"/></status>'
-    machine.host.runner.answer(["cibadmin", "--query"], CIB.replace("<status/>", state))
+    machine.cib.load(CIB.replace("<status/>", state))
     machine.host.runner.answer(
         ["stonith_admin"],
         NO_DEVICE,

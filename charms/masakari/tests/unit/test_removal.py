@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops import testing
 
 import model
-from machine import Machine
+from machine import CIB, Machine
 from model import complete
 from workload import fencing_package
 
@@ -28,7 +28,8 @@ class TestRemoval:
     ) -> None:
         out = ctx.run(ctx.on.config_changed(), complete())
         machine.forget()
-        machine.host.runner.answer(["cibadmin", "--query"], CIB_WITH_ALERT)
+        alerts = '<alerts><alert id="masakari-fencing-alert" path="/x"/></alerts>'
+        machine.cib.load(CIB.replace("</configuration>", f"{alerts}</configuration>"))
         ctx.run(
             ctx.on.stop(),
             testing.State(
@@ -38,7 +39,7 @@ class TestRemoval:
                 planned_units=0,
             ),
         )
-        assert any("--delete" in argv for argv in machine.has_run("cibadmin"))
+        assert machine.cib.root.find(".//alert") is None
 
     def test_cluster_that_is_gone_is_no_hook_error(
         self, ctx: testing.Context, machine: Machine
@@ -75,9 +76,3 @@ class TestRemoval:
         assert not machine.host.path("/etc/haproxy/haproxy.cfg").exists()
         for directory in ("/usr/share/masakari-fencing", "/var/lib/masakari-fencing"):
             assert not machine.host.path(directory).exists()
-
-
-CIB_WITH_ALERT = """
-<cib><configuration><nodes/><resources/><constraints/>
-<alerts><alert id="masakari-fencing-alert" path="/x"/></alerts></configuration></cib>
-"""

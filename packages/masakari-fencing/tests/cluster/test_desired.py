@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
+import fencing_cib
 import pytest
+from fencing_cib import ELECTED
 from fencing_fakes import Cluster, Remote
+from lxml import etree
 from masakari_fencing.cluster import desired, topology
 from masakari_fencing.cluster.desired import Desired, Postponed, Tuning
 from masakari_fencing.fence_agent import agent
 from masakari_fencing.pacemaker import properties
+from masakari_fencing.pacemaker.cibadmin import QUORUM
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 # As hacluster leaves it: three members, each on the machine of one hypervisor.
-CIB = """<cib><configuration><crm_config/>
+CIB = f"""<cib have-quorum="1"><configuration><crm_config>{ELECTED}</crm_config>
 <nodes>
   <node id="1000" uname="juju-0"><instance_attributes id="nodes-1000">
     <nvpair id="nodes-1000-m" name="juju-machine" value="1/lxd/0"/></instance_attributes></node>
@@ -53,32 +55,14 @@ CIB = """<cib><configuration><crm_config/>
 ALERT = "/usr/share/masakari-fencing/masakari_fencing/alert.py"
 
 
-class Cib:
-    """A configuration that cibadmin changes: merges by id, deletes by XPath."""
+class Cib(fencing_cib.Cib):
+    """The configuration of a cluster of two hypervisors."""
 
     def __init__(self, text: str = CIB) -> None:
-        self.root = ET.fromstring(text)  # noqa: S314
+        super().__init__(text)
         self.nodes = Cluster([Remote("node1.maas"), Remote("node9.maas")])
         self.runner = self.nodes.runner
-        self.runner.on("cibadmin --query", lambda _: ET.tostring(self.root, encoding="unicode"))
-        self.runner.on("cibadmin --modify --allow-create --xml-pipe", self._modify)
-        self.runner.on("cibadmin --delete --xpath", self._delete)
-
-    def _modify(self, argv: list[str]) -> str:
-        change = ET.fromstring(self.runner.inputs[-1] or "")  # noqa: S314
-        configuration = self.root.find("configuration")
-        assert configuration is not None
-        _merge(configuration, change)
-        return ""
-
-    def _delete(self, argv: list[str]) -> str:
-        match = re.fullmatch(r"//([\w-]+)\[@(id|name)='([^']+)'\]", argv[3])
-        assert match is not None
-        for parent in self.root.iter():
-            for child in list(parent):
-                if child.tag == match.group(1) and child.get(match.group(2)) == match.group(3):
-                    parent.remove(child)
-        return ""
+        self.serve(self.runner)
 
     def writes(self) -> int:
         return len(self.runner.ran("cibadmin --modify")) + len(self.runner.ran("cibadmin --del"))
@@ -103,17 +87,6 @@ class Cib:
     def ours(self) -> list[str]:
         ids = [element.get("id", "") for element in self.root.iter()]
         return [name for name in ids if name.startswith("masakari-fencing-")]
-
-
-def _merge(current: ET.Element, change: ET.Element) -> None:
-    current.attrib.update(change.attrib)
-    for child in change:
-        match = next(
-            (c for c in current if c.tag == child.tag and c.get("id") == child.get("id")), None
-        )
-        if match is None:
-            match = ET.SubElement(current, child.tag)
-        _merge(match, child)
 
 
 @pytest.fixture
@@ -204,9 +177,9 @@ def test_without_tuning_hacluster_values_return(cib: Cib) -> None:
 
 
 def test_what_hacluster_left_to_pacemaker_stays_so(cib: Cib) -> None:
-    before = ET.tostring(cib.root)
+    before = cib.text
     assert desired.apply(cib.runner, Desired(separate_machines=False)) == []
-    assert ET.tostring(cib.root) == before
+    assert cib.text == before
 
 
 def test_removal_leaves_hacluster_values(cib: Cib) -> None:
@@ -223,13 +196,15 @@ def test_removal_leaves_hacluster_values(cib: Cib) -> None:
 def test_removal_takes_the_properties_of_the_guard_along(cib: Cib) -> None:
     options = cib.root.find(".//crm_config")
     assert options is not None
+    before = list(options)
     for name in (properties.ALLOW, properties.HOLD, "stonith-enabled"):
         pair = {"id": f"cib-bootstrap-options-{name}", "name": name, "value": "1"}
-        ET.SubElement(options, "nvpair", pair)
+        etree.SubElement(options, "nvpair", pair)
     turn = {"id": "masakari-fencing-recovery-node1.maas"}
-    ET.SubElement(options, "cluster_property_set", turn)
+    etree.SubElement(options, "cluster_property_set", turn)
     desired.remove(cib.runner)
-    assert [pair.get("name") for pair in options] == ["stonith-enabled"]
+    assert list(options)[: len(before)] == before
+    assert [pair.get("name") for pair in options[len(before) :]] == ["stonith-enabled"]
 
 
 @pytest.mark.parametrize("field", ["monitor_interval", "monitor_timeout", "start_timeout"])
@@ -358,13 +333,14 @@ def test_the_guard_goes_without_a_trace(guarded: Cib) -> None:
     desired.remove(guarded.runner)
     assert levels(guarded) == {}
     assert guarded.ours() == []
-    order = [call[3].split("[")[0] for call in guarded.runner.ran("cibadmin --delete")]
+    paths = [call[3].removeprefix(QUORUM) for call in guarded.runner.ran("cibadmin --delete")]
+    order = [path.split("[")[0] for path in paths]
     assert order.index("//primitive") > order.index("//fencing-level")
     assert order[-1] == "//primitive", "nothing refers to what is gone"
     assert guarded.root.find(".//primitive[@id='st-maas']") is not None
 
 
-SYMMETRIC = '<crm_config><nvpair id="s" name="symmetric-cluster" value="{}"/></crm_config>'
+SYMMETRIC = '<nvpair id="s" name="symmetric-cluster" value="{}"/></crm_config>'
 ALLOWED = '<rsc_location id="op" rsc="grp_masakari_vips" node="node1.maas" score="0"/>'
 
 
@@ -378,7 +354,7 @@ def looked_for(cib: Cib) -> set[tuple[str, str]]:
 
 def test_what_cannot_run_on_a_hypervisor_is_not_looked_for_there() -> None:
     """A look at a hypervisor that is lost at that moment keeps Pacemaker from fencing it."""
-    cib = Cib(CIB.replace("<crm_config/>", SYMMETRIC.format("false")))
+    cib = Cib(CIB.replace("</crm_config>", SYMMETRIC.format("false")))
     assert desired.apply(cib.runner, Desired())
     both = {("grp_masakari_vips", "node1.maas"), ("grp_masakari_vips", "node9.maas")}
     assert looked_for(cib) == both
@@ -395,7 +371,7 @@ def test_what_cannot_run_on_a_hypervisor_is_not_looked_for_there() -> None:
 def test_what_may_run_on_a_hypervisor_is_looked_for(
     symmetric: str, constraint: str, expected: int
 ) -> None:
-    text = CIB.replace("<crm_config/>", SYMMETRIC.format(symmetric))
+    text = CIB.replace("</crm_config>", SYMMETRIC.format(symmetric))
     cib = Cib(text.replace("</constraints>", f"{constraint}</constraints>"))
     desired.apply(cib.runner, Desired())
     assert len(looked_for(cib)) == expected
@@ -441,7 +417,7 @@ def unclean(cib: Cib, *, seen: bool = True) -> None:
     remote.unclean, remote.online = True, False
     if seen:
         state = {"uname": remote.name, "remote_node": "true", "node_fenced": "0"}
-        ET.SubElement(cib.root.findall("status")[0], "node_state", state)
+        etree.SubElement(cib.root.find("status"), "node_state", state)
 
 
 def fenced_now(cib: Cib) -> None:
@@ -489,7 +465,7 @@ def test_without_the_programs_on_every_member_nothing_refers_to_them(guarded: Ci
 
 def test_a_member_that_does_not_have_them_yet_takes_them_from_no_other(guarded: Cib) -> None:
     desired.apply(guarded.runner, Desired(alert_path=ALERT, limit=FencingLimit()))
-    before = ET.tostring(guarded.root)
+    before = guarded.text
     wanted = Desired(alert_path=ALERT, limit=FencingLimit(max_hosts=5), programs=False)
     assert desired.apply(guarded.runner, wanted) == []
-    assert ET.tostring(guarded.root) == before
+    assert guarded.text == before

@@ -106,11 +106,7 @@ def test_what_the_clusters_configuration_says(tmp_path: Path) -> None:
 def test_a_limit_that_is_lifted(tmp_path: Path) -> None:
     cib = Cib()
     pair = f'<nvpair id="x" name="{properties.ALLOW}" value="{NOW + 9:.0f}"/>'
-    own = f'<cluster_property_set id="x-set">{pair}</cluster_property_set>'
-    cib.run(
-        ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"],
-        input=f"<crm_config>{own}</crm_config>",
-    )
+    cib.add(f'<cluster_property_set id="x-set">{pair}</cluster_property_set>')
     assert shown(runner(cib=cib), tmp_path)[("masakari_fencing_limit_lifted",)] == 1
 
 

@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from fencing_cib import Cib
 from fencing_rack import NOW, Rack
+from lxml import etree
 from masakari_fencing.pacemaker import properties
 from masakari_fencing.records import recoveries
 from masakari_fencing.records.recovery import FAILED, LONG, End, Proof, Record
@@ -23,9 +25,16 @@ def domain(rack: Rack, *nodes: str, most: int = 1, name: str = "zone a") -> None
     )
 
 
+def written(record: Record) -> str:
+    cib = Cib()
+    recoveries.Records(cib).create(record)
+    [found] = cib.root.xpath(f"//*[@id='{recoveries.PREFIX}{record.host}']")
+    return etree.tostring(found, encoding="unicode")
+
+
 def recovering(rack: Rack, node: str, **values: Any) -> None:
     record = Record(node, "uuid", "engine", proof=Proof(NOW - 500, "fenced", node), **values)
-    rack.extra += recoveries._xml(record)
+    rack.extra += written(record)
 
 
 def test_one_more_of_a_domain_than_its_limit_stops_fencing_there() -> None:
@@ -100,7 +109,7 @@ def test_what_does_not_count_as_being_recovered(record: Record) -> None:
     rack = Rack()
     domain(rack, "node1", "node2", "node3")
     rack.lose("node1")
-    rack.extra += recoveries._xml(record)
+    rack.extra += written(record)
     assert rack.check("node1", max_hosts=EVERYBODY) is None
 
 

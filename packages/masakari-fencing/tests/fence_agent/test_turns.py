@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-
 import pytest
+from fencing_cib import Cib
 from fencing_fakes import Cluster, Remote
 from fencing_rack import NOW
 from masakari_fencing.fence_agent import limit
 from masakari_fencing.fence_agent.turns import LASTS, TURN, TakenError, Turn
-from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
+from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
 
@@ -27,39 +26,30 @@ class Bench:
 
     def __init__(self, *lost: str) -> None:
         self.cluster = Cluster([Remote(name, unclean=name in lost) for name in HOSTS])
-        self.end = ""
-        runner = self.cluster.runner
-        runner.on("cibadmin --query", lambda _: self.cib())
-        runner.on("cibadmin --create", self._create)
-        runner.on("cibadmin --delete --xpath", self._delete)
+        self.cib = Cib()
+        for name, machine in {**HOSTS, **MEMBERS}.items():
+            self.cib.add(
+                f'<node uname="{name}"><instance_attributes>'
+                f'<nvpair name="juju-machine" value="{machine}"/></instance_attributes></node>',
+                "configuration/nodes",
+            )
+        for name in HOSTS:
+            self.cib.fenced(name, 0)
+        self.cib.serve(self.cluster.runner)
 
-    def cib(self) -> str:
-        nodes = "".join(
-            f'<node uname="{name}"><instance_attributes>'
-            f'<nvpair name="juju-machine" value="{machine}"/></instance_attributes></node>'
-            for name, machine in {**HOSTS, **MEMBERS}.items()
-        )
-        pair = f'<x><nvpair name="{TURN}" value="{self.end}"/></x>' if self.end else ""
-        states = "".join(
-            f'<node_state remote_node="true" uname="{name}" node_fenced="0"/>' for name in HOSTS
-        )
-        return (
-            f"<cib><configuration><crm_config>{pair}</crm_config><nodes>{nodes}</nodes>"
-            f"</configuration><status>{states}</status></cib>"
-        )
+    @property
+    def end(self) -> str:
+        found = self.cib.root.xpath(f"//cluster_property_set[@id='{TURN}']/nvpair")
+        return found[0].get("value") if found else ""
 
-    def _create(self, argv: list[str]) -> str | int:
-        if self.end:
-            return tools.EXISTS
-        own = ET.fromstring(str(self.cluster.runner.inputs[-1]))  # noqa: S314
-        assert own.get("id") == TURN
-        self.end = own[0].get("value", "")
-        return ""
+    def changes(self) -> int:
+        """How often something was changed, or was to be."""
+        return len([c for c in self.cluster.runner.ran("cibadmin") if "--query" not in c])
 
-    def _delete(self, argv: list[str]) -> str:
-        if f"@value='{self.end}'" in argv[-1]:
-            self.end = ""
-        return ""
+    def refuse(self) -> None:
+        """Have the cluster say what it knows, and change nothing."""
+        runner, known = self.cluster.runner, self.cib
+        runner.on("cibadmin", lambda argv: known.answer(argv, None) if "--query" in argv else 102)
 
     def turn(self, target: str, member: str = "juju-2-lxd-0", now: float = NOW) -> Turn:
         """The turn of a fence that a member carries out; it is taken where it is needed."""
@@ -91,9 +81,11 @@ def test_the_first_is_fenced_already_as_the_second_is_lost() -> None:
 
 def test_both_look_before_one_of_them_takes_it() -> None:
     bench = Bench("hv2", "hv3")
-    seen = bench.cib()
+    seen = bench.cib.text
     bench.turn("hv3", "juju-2-lxd-0")
-    bench.cluster.runner.on("cibadmin --query", seen)
+    runner = bench.cluster.runner
+    whole = ["cibadmin", "--query"]
+    runner.on(" ".join(whole), lambda argv: seen if argv == whole else bench.cib.answer(argv, ""))
     with pytest.raises(TakenError):
         bench.turn("hv2", "juju-3-lxd-0")
 
@@ -110,8 +102,7 @@ def test_both_look_before_one_of_them_takes_it() -> None:
 def test_usually_nobody_needs_it(lost: list[str], target: str, member: str) -> None:
     bench = Bench(*lost)
     bench.turn(target, member).give_back()
-    assert not bench.cluster.runner.ran("cibadmin --create")
-    assert not bench.cluster.runner.ran("cibadmin --delete")
+    assert bench.changes() == 0
 
 
 def test_a_member_that_is_dead_kills_nobody() -> None:
@@ -145,12 +136,12 @@ def test_it_is_taken_once_by_one_that_looks_again() -> None:
     turn = bench.turn("hv3")
     runner = bench.cluster.runner
     turn.take(crm_mon.status(runner), cibadmin.cib(runner), "hv3")
-    assert len(runner.ran("cibadmin --create")) == 1
+    assert bench.changes() == 1
 
 
 def test_a_cluster_that_does_not_take_it_is_told_of() -> None:
     bench = Bench("hv2", "hv3")
-    bench.cluster.runner.on("cibadmin --create", 102)
+    bench.refuse()
     with pytest.raises(PacemakerError):
         bench.turn("hv3")
 
@@ -158,7 +149,7 @@ def test_a_cluster_that_does_not_take_it_is_told_of() -> None:
 def test_a_cluster_that_does_not_answer_in_the_end_does_no_harm() -> None:
     bench = Bench("hv2", "hv3")
     turn = bench.turn("hv3")
-    bench.cluster.runner.on("cibadmin --delete", 102)
+    bench.refuse()
     turn.give_back()
 
 
@@ -166,11 +157,9 @@ def test_a_cluster_that_does_not_answer_in_the_end_does_no_harm() -> None:
 def test_the_guard_spares_one_whose_turn_it_is_not(lifted: bool) -> None:
     bench = Bench("hv2", "hv3")
     bench.turn("hv3", "juju-2-lxd-0")
-    other = bench.cib()
     if lifted:
         allow = f'<nvpair name="{limit.ALLOW}" value="{NOW + 60}"/>'
-        other = other.replace("<x>", f"<x>{allow}")
-    bench.cluster.runner.on("cibadmin --query", other)
+        bench.cib.add(f"<cluster_property_set>{allow}</cluster_property_set>")
     bench.cluster.runner.on("crm_node --name", "juju-3-lxd-0")
     with pytest.raises(limit.Spared, match="that carries a member"):
         limit.check(

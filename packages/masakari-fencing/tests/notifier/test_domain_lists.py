@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-
 import pytest
+from fencing_cib import Cib
 from fencing_fakes import Cluster, Remote
 from masakari_fencing.notifier.domain_lists import DomainLists
 from masakari_fencing.notifier.watchers.watcher import LIST_RANK_DELAY
 from masakari_fencing.openstack.failure_domains import Aggregate, parse_limits
 from masakari_fencing.openstack.masakari_api import Host
 from masakari_fencing.openstack.rest import ApiError
-from masakari_fencing.pacemaker import cibadmin, fencing_limit
+from masakari_fencing.pacemaker import cibadmin, fencing_limit, properties
 from masakari_fencing.pacemaker.fencing_limit import Domain
 
 ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
@@ -26,15 +25,15 @@ class Bench:
 
     def __init__(self, limits: str) -> None:
         self.cluster = Cluster([Remote(name) for name in (ONE, TWO, THREE)])
-        self.pairs: dict[str, str] = {}
         self.aggregates: list[Aggregate] = []
         self.failure: Exception | None = None
         self.rank: int | None = 0
         self.now = 0.0
-        runner = self.cluster.runner
-        runner.on("cibadmin --query", lambda argv: self.text())
-        runner.on("cibadmin --modify --allow-create --scope crm_config", self._modify)
-        runner.on("cibadmin --delete --xpath", self._delete)
+        self.cib = Cib()
+        for name in (ONE, TWO, THREE):
+            remote = f'<primitive id="{name}" class="ocf" provider="pacemaker" type="remote"/>'
+            self.cib.add(remote, "configuration/resources")
+        self.cib.serve(self.cluster.runner)
         self.watcher = self.watch(limits)
 
     def watch(self, limits: str) -> DomainLists:
@@ -52,29 +51,12 @@ class Bench:
             raise self.failure
         return self.aggregates
 
-    def text(self) -> str:
-        config = ET.Element("crm_config")
-        block = ET.SubElement(config, "cluster_property_set", {"id": fencing_limit.DOMAINS})
-        for name, value in self.pairs.items():
-            ET.SubElement(block, "nvpair", {"id": name, "name": name, "value": value})
-        remotes = "".join(
-            f'<primitive id="{name}" class="ocf" provider="pacemaker" type="remote"/>'
-            for name in (ONE, TWO, THREE)
-        )
-        inside = ET.tostring(config, encoding="unicode")
-        return f"<configuration>{inside}<resources>{remotes}</resources></configuration>"
-
-    def _modify(self, argv: list[str]) -> str:
-        for pair in ET.fromstring(str(self.cluster.runner.inputs[-1])).iter("nvpair"):  # noqa: S314
-            self.pairs[pair.get("id", "")] = pair.get("value", "")
-        return ""
-
-    def _delete(self, argv: list[str]) -> str:
-        del self.pairs[argv[-1].split("'")[1]]
-        return ""
-
     def known(self) -> list[Domain]:
-        return fencing_limit.domains(ET.fromstring(self.text()))  # noqa: S314
+        return fencing_limit.domains(cibadmin.configuration(self.cluster.runner))
+
+    def pairs(self) -> dict[str, str]:
+        found = cibadmin.configuration(self.cluster.runner)
+        return properties.told(found, fencing_limit.DOMAINS)
 
 
 @pytest.fixture
@@ -104,7 +86,7 @@ def test_without_limits_nova_is_not_asked_and_what_was_is_taken_out(bench: Bench
     assert bench.known()
     bench.failure = ApiError("away")
     assert bench.watch("").update([host(ONE)])
-    assert (bench.known(), bench.pairs) == ([], {})
+    assert (bench.known(), bench.pairs()) == ([], {})
 
 
 def test_while_nova_does_not_answer_the_last_word_stands(bench: Bench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import xml.etree.ElementTree as ET
 
 import pytest
 from fencing_rack import NOW, Rack
@@ -22,18 +21,11 @@ class Repair(Rack):
         runner = self.cluster.runner
         runner.on("crm_resource --resource", self._cleanup)
         runner.on("cibadmin --modify", self._hold)
-        runner.on("cibadmin --delete --xpath", self._release)
 
-    def _hold(self, argv: list[str]) -> str:
-        config = ET.fromstring(str(self.cluster.runner.inputs[-1]))  # noqa: S314
-        pairs = list(config.iterfind("cluster_property_set/nvpair"))
-        self.held.append(float(pairs[0].get("value", "")))
-        self.properties |= {str(pair.get("name")): self.held[-1] for pair in pairs}
-        return ""
-
-    def _release(self, argv: list[str]) -> str:
-        del self.properties[argv[-1].split("'")[1]]
-        return ""
+    def _hold(self, argv: list[str]) -> str | int:
+        answer = self._cibadmin(argv)
+        self.held.append(*set(self.properties.values()))
+        return answer
 
     @property
     def holds(self) -> set[str]:

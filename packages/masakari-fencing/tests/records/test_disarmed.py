@@ -66,7 +66,7 @@ def test_a_later_word_replaces_an_earlier_one_for_the_same_part_alone(cib: Cib) 
 def test_what_cannot_be_read_counts_until_arm(cib: Cib, text: str) -> None:
     """Somebody wanted that nothing is fenced."""
     disarmed.disarm(cib, WHOLE)
-    (pair,) = cib.root.xpath("//nvpair")
+    (pair,) = cib.root.xpath(f"//nvpair[@name='{disarmed.DISARMED}{CLOUD}']")
     pair.set("value", text)
     said = disarmed.read(cib)
     assert "unreadable; run arm" in str(disarmed.withheld(said, "node1.maas", NOW + 10**8))
@@ -120,7 +120,7 @@ def test_a_report_is_withheld_and_nothing_newer(cib: Cib) -> None:
 
 def test_an_unreadable_entry_is_one(cib: Cib) -> None:
     disarmed.leave(cib, disarmed.read(cib), Left("node1.maas", NOW))
-    (pair,) = cib.root.xpath("//nvpair")
+    (pair,) = cib.root.xpath(f"//nvpair[@name='{disarmed.LEFT}node1.maas']")
     pair.set("value", "{}")
     assert disarmed.left(disarmed.read(cib)) == [Left("node1.maas", 0.0)]
 

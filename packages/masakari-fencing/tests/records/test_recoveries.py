@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from fencing_cib import EMPTY, Cib
-from masakari_fencing.commands import Subprocess
+from fencing_cib import Cib, RealCib
 from masakari_fencing.pacemaker import cibadmin, tools
 from masakari_fencing.records.recoveries import Records, Superseded, all_of, unreadable
 from masakari_fencing.records.recovery import FAILED, End, Instance, Proof, Record
@@ -38,24 +35,9 @@ FULL = Record(
 )
 
 
-class RealCibadmin(Subprocess):
-    """The real program, on a file in the place of a cluster."""
-
-    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        path = directory / "cib.xml"
-        path.write_text(EMPTY)
-        monkeypatch.setenv("CIB_file", str(path))
-
-
-@pytest.fixture(params=["model", "cibadmin"])
-def store(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Records:
-    if request.param == "model":
-        return Records(Cib())
-    if not shutil.which("cibadmin"):
-        pytest.skip("no cibadmin here (Debian's package pacemaker-cli-utils)")
-    return Records(RealCibadmin(tmp_path, monkeypatch))
+@pytest.fixture
+def store(each_cib: Cib | RealCib) -> Records:
+    return Records(each_cib)
 
 
 def test_a_record_is_read_as_it_was_written(store: Records) -> None:
@@ -113,10 +95,36 @@ def test_it_is_held_while_nobody_changes_it_and_there_is_quorum() -> None:
     cib.fenced(HOST, 0)
     assert store.held(RECORD) == (True, None), "it has connected to it again"
     cib.quorum(False)
-    assert store.held(RECORD) == (False, None)
+    with pytest.raises(cibadmin.NoQuorum):
+        store.held(RECORD)
     cib.quorum(True)
     store.write(RECORD, FULL)
     assert store.held(RECORD)[0] is False
+
+
+REQUESTS: dict[str, Callable[[Records], object]] = {
+    "read": lambda store: store.read(HOST),
+    "read what is not there": lambda store: store.read("node2.maas"),
+    "create": lambda store: store.create(replace(RECORD, host="node2.maas")),
+    "create once more": lambda store: store.create(RECORD),
+    "write": lambda store: store.write(RECORD, FULL),
+    "write what is not there": lambda store: store.write(replace(RECORD, token=7), FULL),
+    "held": lambda store: store.held(RECORD),
+    "halfway": lambda store: store.halfway(HOST),
+}
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_without_quorum_nothing_is_known_and_nothing_changed(
+    each_cib: Cib | RealCib, request_: str
+) -> None:
+    """What is there may be old, and the others may have more by now."""
+    Records(each_cib).create(RECORD)
+    each_cib.quorum(False)
+    before = each_cib.text
+    with pytest.raises(cibadmin.NoQuorum):
+        REQUESTS[request_](Records(each_cib))
+    assert each_cib.text == before
 
 
 def test_the_nodes_own_spelling_of_its_name_counts() -> None:
@@ -166,7 +174,8 @@ OLD = (
 
 
 def test_what_an_older_release_wrote_is_an_open_record_that_can_be_taken() -> None:
-    cib = Cib(EMPTY.replace("<crm_config/>", f"<crm_config>{OLD}</crm_config>"))
+    cib = Cib()
+    cib.add(OLD)
     found = Records(cib).read(HOST)
     assert found == replace(RECORD, token=0)
     taken = Records(cib).write(found, FULL)

@@ -36,7 +36,7 @@ def test_a_record_is_read_as_it_was_written_and_changed() -> None:
 def test_what_nobody_can_read_proves_nothing() -> None:
     cib = Cib()
     storage_fences.write(cib, FENCE)
-    pair = cib.root.xpath("//nvpair")[0]
+    [pair] = cib.root.xpath(f"//nvpair[@id='{storage_fences.PREFIX}{NODE}-record']")
     for text in ("", "[]", '{"time": 1}', json.dumps({**dataclasses.asdict(FENCE), "begun": "x"})):
         pair.set("value", text)
         assert storage_fences.read(cib, NODE) is None

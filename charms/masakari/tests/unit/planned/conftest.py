@@ -9,35 +9,6 @@ import pytest
 import fakecloud
 from fakedrills import DrilledCloud
 from fakerooms import Clock, RoomyCloud
-from machine import Machine
-from planned.shared import PROPERTY
-
-NONE = (105, "No such device or address")
-
-COPY = f"//nvpair[@id='{PROPERTY}']"
-
-
-@pytest.fixture(autouse=True)
-def copy(machine: Machine) -> list[str]:
-    """The cluster's copy of a drill: its entry as XML, while there is one."""
-    held: list[str] = []
-    runner = machine.host.runner
-
-    def write(argv: list[str]) -> str:
-        text = runner.inputs[-1] or ""
-        if PROPERTY in text:
-            held[:] = [text]
-        return ""
-
-    def drop(argv: list[str]) -> str:
-        held.clear()
-        return ""
-
-    runner.answer(["cibadmin", "--query", "--xpath", COPY], lambda argv: held[0] if held else NONE)
-    runner.answer(["cibadmin", "--modify", "--allow-create"], write)
-    runner.answer(["cibadmin", "--delete", "--xpath", COPY], drop)
-    return held
-
 
 Made = TypeVar("Made", bound=RoomyCloud)
 

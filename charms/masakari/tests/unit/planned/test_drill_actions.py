@@ -17,12 +17,15 @@ from ops import testing
 import fakecloud
 from action_calls import fail, run
 from fakedrills import IMAGE, DrilledCloud
-from machine import CRM_MON, Machine
+from machine import CIB, CRM_MON, Machine
 from model import with_config
 from planned import __main__ as program
 from planned.drill_actions import SECRETS
 from planned.drills import DIRECTORY, KEPT, Drill, Drills, Kind
 from planned.shared import PROPERTY, SharedDrill, TakenOverError
+
+COPY = f"//nvpair[@id='{PROPERTY}']"
+"""The cluster's copy of a drill."""
 
 ONE, TWO = "node1.maas", "node2.maas"
 SERVICE = "/run/systemd/transient/masakari-0-drill.service"
@@ -176,8 +179,7 @@ def test_what_goes_with_the_machine(
         "</instance_attributes></node>"
         for name, where in {**members, ONE: host}.items()
     )
-    cib = f"<cib><configuration><nodes>{nodes}</nodes><resources/></configuration></cib>"
-    machine.host.runner.answer(["cibadmin", "--query"], cib)
+    machine.cib.load(CIB.replace("<nodes/>", f"<nodes>{nodes}</nodes>"))
     online = "".join(f'<node name="{name}" type="member" online="true"/>' for name in members)
     found = CRM_MON.replace('<node name="node1" type="member" online="true"/>', online)
     machine.host.runner.answer(["crm_mon"], found)
@@ -305,17 +307,20 @@ def test_who_has_lost_it_to_another_unit_says_so(
     assert begin(ctx, state)["outcome"] == "begun", "another one"
 
 
-def test_a_cluster_that_is_busy_is_waited_for(machine: Machine, copy: list[str]) -> None:
+def test_a_cluster_that_is_busy_is_waited_for(machine: Machine) -> None:
     drill = Drill("20260101-000000", ONE, "path")
     slept: list[float] = []
     shared = SharedDrill(machine.host.runner, "masakari/0", slept.append)
     shared.take(drill)
     query = ["cibadmin", "--query", "--xpath"]
     machine.host.runner.answer(
-        query, lambda argv: copy[0] if len(slept) > 3 else (102, "Transport endpoint is not conn")
+        query,
+        lambda argv: (
+            machine.cibadmin(argv) if len(slept) > 3 else (102, "Transport endpoint is not conn")
+        ),
     )
     shared.keep(dataclasses.replace(drill, phase="done"))
-    assert len(slept) == 4 and copy == []
+    assert len(slept) == 4 and machine.cib.root.xpath(COPY) == []
     machine.host.runner.answer(query, (102, "Transport endpoint is not connected"))
     with pytest.raises(PacemakerError):
         shared.keep(drill)
@@ -340,7 +345,6 @@ def test_the_process(
     cloud: DrilledCloud,
     monkeypatch: pytest.MonkeyPatch,
     state: testing.State,
-    copy: list[str],
 ) -> None:
     """Through the real files: what it needs is read once, and then gone."""
     identity = dataclasses.asdict(cloud.identity())
@@ -356,7 +360,7 @@ def test_the_process(
     assert machine.host.read(SECRETS) is None
     done = drills.find("20260101-000000")
     assert done is not None and done.report["outcome"] == "passed", done
-    assert copy == [], "the cluster knows of none any more"
+    assert machine.cib.root.xpath(COPY) == [], "the cluster knows of none any more"
     assert cloud.services[ONE]["status"] == "enabled"
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 import ops
 import pytest
 from masakari_fencing.records import disarmed
 from masakari_fencing.records.disarmed import Left
+from masakari_fencing.records.recoveries import Records
+from masakari_fencing.records.recovery import REFUSED, End, Record
 from ops import testing
 
 from action_calls import fail, run
@@ -21,69 +21,28 @@ HOST = "hv1.maas"
 
 
 class Properties:
-    """The cluster's properties, as cibadmin changes and shows them."""
+    """What the cluster's properties say."""
 
     def __init__(self, machine: Machine) -> None:
-        self.values: dict[str, str] = {}
-        runner = machine.host.runner
-        self._runner = runner
-        runner.answer(["cibadmin", "--modify"], self._modify)
-        runner.answer(["cibadmin", "--delete"], self._delete)
-        runner.answer(["cibadmin", "--query", "--xpath"], self._query)
+        self._cib = machine.cib
 
-    def _modify(self, argv: list[str]) -> str:
-        root = ET.fromstring(self._runner.inputs[-1] or "<x/>")  # noqa: S314 - ours
-        for pair in root.iter("nvpair"):
-            self.values[pair.get("name", "")] = pair.get("value", "")
-        return ""
-
-    def _delete(self, argv: list[str]) -> str:
-        self.values.pop(argv[3].split("'")[1], None)
-        return ""
-
-    def _query(self, argv: list[str]) -> object:
-        if "cluster_property_set" not in argv[3] or not self.values:
-            return (105, "No such device or address")
-        if "recovery" in argv[3]:
-            return self._record()
-        root = ET.Element("xpath-query")
-        for name, value in self.values.items():
-            ET.SubElement(root, "nvpair", {"name": name, "value": value})
-        return ET.tostring(root, encoding="unicode")
-
-    def _record(self) -> object:
-        own = {n: v for n, v in self.values.items() if n.startswith("masakari-fencing-recovery")}
-        if not own:
-            return (105, "No such device or address")
-        name = f"masakari-fencing-recovery-{HOST}"
-        root = ET.Element("cluster_property_set", {"id": name})
-        for key, value in own.items():
-            suffix = key.removeprefix(name).lstrip("-") or "by"
-            ET.SubElement(root, "nvpair", {"id": f"{name}-{suffix}", "value": value})
-        return ET.tostring(root, encoding="unicode")
-
-    def leave(self, host: str = HOST, lost: float = 999_000.0, **more: object) -> None:
-        text = json.dumps({"lost": lost, "back": 0.0, "reported": False, **more})
-        self.values[f"masakari-fencing-left-{host}"] = text
+    def leave(self, host: str = HOST, lost: float = 999_000.0, back: float = 0.0) -> None:
+        disarmed.leave(self._cib, disarmed.read(self._cib), Left(host, lost, back))
 
     def refuse(self, end: float) -> None:
         """Have a recovery of the host that was refused at a time."""
-        name = f"masakari-fencing-recovery-{HOST}"
-        data = {"version": 1, "end": {"outcome": "refused", "reason": "disarmed", "time": end}}
-        self.values |= {name: "n1", f"{name}-engine": "unit-0.b.1.1", f"{name}-token": "4"}
-        self.values[f"{name}-record"] = json.dumps(data)
+        record = Record(HOST, "n1", "unit-0.b.1.1", end=End(REFUSED, "disarmed", end))
+        Records(self._cib).create(record)
 
     @property
-    def record(self) -> dict[str, object]:
-        name = f"masakari-fencing-recovery-{HOST}-record"
-        return dict(json.loads(self.values[name])) if name in self.values else {}
+    def record(self) -> Record:
+        found = Records(self._cib).read(HOST)
+        assert found is not None
+        return found
 
     @property
     def left(self) -> list[Left]:
-        root = ET.Element("x")
-        for name, value in self.values.items():
-            ET.SubElement(root, "nvpair", {"name": name, "value": value})
-        return disarmed.left(root)
+        return disarmed.left(disarmed.read(self._cib))
 
 
 @pytest.fixture
@@ -156,12 +115,14 @@ def test_a_segment(
 def test_bad_input(
     ctx: testing.Context,
     state: testing.State,
+    machine: Machine,
     properties: Properties,
     params: dict[str, str],
     text: str,
 ) -> None:
+    before = machine.cib.text
     assert text in fail(ctx, state, "disarm", **params)
-    assert properties.values == {}
+    assert machine.cib.text == before
 
 
 def test_a_segment_without_hosts(
@@ -176,8 +137,9 @@ def test_without_quorum(
     ctx: testing.Context, state: testing.State, machine: Machine, properties: Properties
 ) -> None:
     with_remote(machine, quorum=False)
-    Properties(machine)
+    before = machine.cib.text
     text = fail(ctx, state, "disarm", duration="1h", reason="x")
+    assert machine.cib.text == before
     assert text == "Pacemaker does not answer: this unit's part of the cluster has no quorum"
 
 
@@ -207,7 +169,7 @@ def test_what_failed_meanwhile_is_listed_and_recovered_only_on_request(
     properties.refuse(999_010.0)
     assert run(ctx, state, "recover-host", host=HOST.upper())["outcome"] == "requested"
     assert properties.left == []
-    assert "end" not in properties.record, "its recovery is begun again"
+    assert properties.record.end is None, "its recovery is begun again"
     assert "left alone" not in message(ctx, state)
     text = fail(ctx, state, "recover-host", host=HOST)
     assert text.endswith("did not fail while disarmed; hosts that did: none")
@@ -252,7 +214,7 @@ def test_one_that_works_again_needs_no_recovery(
     properties.refuse(900_000.0)
     result = run(ctx, state, "recover-host", host=HOST)
     assert result["outcome"] == "works"
-    assert "end" in properties.record, "that one was about an earlier failure"
+    assert properties.record.end is not None, "that one was about an earlier failure"
     assert "while disarmed" not in message(ctx, state)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import tools
+from masakari_fencing.pacemaker import cibadmin
 
 PREFIX = "masakari-fencing-"
 """Identifiers of what is ours begin with this."""
@@ -61,14 +61,13 @@ class Plan:
         """Make the changes, and return them in words.
 
         Raises:
+            NoQuorum: nothing was changed.
             PacemakerError: the cluster did not answer or refused.
         """
         if len(self.configuration):
-            argv = ["cibadmin", "--modify", "--allow-create", "--xml-pipe"]
-            text = ET.tostring(self.configuration, encoding="unicode")
-            tools.run(runner, argv, timeout=30, text=text)
+            cibadmin.put(runner, self.configuration)
         for xpath in self.deletions:
-            tools.run(runner, ["cibadmin", "--delete", "--xpath", xpath], timeout=30)
+            cibadmin.delete(runner, xpath)
         return self.changes
 
 

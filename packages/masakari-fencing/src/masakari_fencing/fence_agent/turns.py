@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import crm_mon, crm_node, machines, tools
+from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, machines, tools
 from masakari_fencing.pacemaker.properties import until, value
 
 TURN = "masakari-fencing-turn"
@@ -65,12 +65,8 @@ class Turn:
         mine = f"{self.clock() + LASTS:.6f}"
         pair = ET.Element("cluster_property_set", {"id": TURN})
         ET.SubElement(pair, "nvpair", {"id": f"{TURN}-end", "name": TURN, "value": mine})
-        argv = ["cibadmin", "--create", "--scope", "crm_config", "--xml-pipe"]
-        text = ET.tostring(pair, encoding="unicode")
-        answer = self.runner.run(argv, input=text, timeout=15, check=False)
-        if answer.returncode == tools.EXISTS:
+        if not cibadmin.create(self.runner, pair):
             raise TakenError
-        tools.output(argv, answer)
         self._value = mine
 
     def give_back(self) -> None:
@@ -96,4 +92,4 @@ class Turn:
 
     def _delete(self, mine: str) -> None:
         path = f"//cluster_property_set[@id='{TURN}'][nvpair[@value='{mine}']]"
-        tools.run(self.runner, ["cibadmin", "--delete", "--xpath", path], timeout=15)
+        cibadmin.delete(self.runner, path, timeout=15)

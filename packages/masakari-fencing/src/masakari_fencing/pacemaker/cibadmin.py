@@ -1,4 +1,4 @@
-"""What the cluster's information base records."""
+"""What the cluster's information base records, and changes of its configuration."""
 
 from __future__ import annotations
 
@@ -15,6 +15,19 @@ from masakari_fencing.pacemaker.tools import (
     parse,
     run,
 )
+
+QUORUM = "/cib[@have-quorum='1']"
+"""XPath of the information base where this part of the cluster has quorum. Pacemaker itself asks
+for none: a member that was cut off changes its own copy, and says that it is done
+(`cib_op_can_run` of 2.1.5). Once it is back, the copy that has seen more changes becomes
+everybody's, so a change without quorum can undo what the others have done meanwhile."""
+
+_THERE = f"{QUORUM}//nvpair[@name='dc-version']"
+"""Something that is in each configuration once a controller was elected."""
+
+
+class NoQuorum(PacemakerError):  # noqa: N818 - says what is so
+    """This member's part of the cluster has no quorum: what it knows is old, and changes none."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,105 @@ def configuration(runner: Runner, *, timeout: float = 30) -> ET.Element:
     """
     argv = ["cibadmin", "--query", "--scope", "configuration"]
     return _whole(run(runner, argv, timeout=timeout), "configuration")
+
+
+def find(runner: Runner, *paths: str, timeout: float = 15) -> ET.Element | None:
+    """Ask for what this member knows together with those that it needs for a quorum.
+
+    Args:
+        runner: runs the command.
+        paths: XPath of elements of the information base, from its root on (`//...`).
+        timeout: seconds.
+
+    Returns:
+        an element with what was found somewhere in it; None where there is nothing.
+
+    Raises:
+        NoQuorum: there is none.
+        PacemakerError: the cluster does not answer.
+    """
+    # In one command, so that both are of the same moment.
+    xpath = " | ".join([*(f"{QUORUM}{path}" for path in paths), _THERE])
+    argv = ["cibadmin", "--query", "--xpath", xpath]
+    answer = runner.run(argv, timeout=timeout, check=False)
+    if answer.returncode == NO_SUCH:
+        raise NoQuorum("this unit's part of the cluster has no quorum; bring other members back")
+    found = parse(output(argv, answer))
+    return None if found.get("name") == "dc-version" else found
+
+
+def check_quorum(runner: Runner) -> None:
+    """Return where this member's part of the cluster has quorum.
+
+    Raises:
+        NoQuorum: it has none.
+        PacemakerError: the cluster does not answer.
+    """
+    find(runner)
+
+
+def put(runner: Runner, section: ET.Element, *, timeout: float = 30) -> None:
+    """Have the configuration say what is given; what else it says stays.
+
+    Args:
+        runner: runs the command.
+        section: `configuration`, or one of the sections in it.
+        timeout: seconds.
+
+    Raises:
+        NoQuorum: nothing was changed.
+        PacemakerError: the cluster does not answer, or refuses.
+    """
+    path = "" if section.tag == "configuration" else f"/{section.tag}"
+    if not modify(runner, f"/configuration{path}", section, timeout=timeout):
+        raise PacemakerError(f"the cluster's configuration has no {section.tag}")
+
+
+def create(runner: Runner, element: ET.Element, *, timeout: float = 15) -> bool:
+    """Add an element to the cluster's options; return whether there was none of its identifier.
+
+    Raises:
+        NoQuorum: nothing was changed.
+        PacemakerError: the cluster does not answer, or refuses.
+    """
+    missing = f"[not({element.tag}[@id='{element.get('id')}'])]"
+    # Not --create, which takes no XPath: it adds to the root, which the schema refuses.
+    section = ET.Element("crm_config")
+    section.append(element)
+    return modify(runner, f"/configuration/crm_config{missing}", section, timeout=timeout)
+
+
+def modify(runner: Runner, path: str, element: ET.Element, *, timeout: float = 15) -> bool:
+    """Change an element where it is as a path (`//...`) says; return whether it is so.
+
+    Raises:
+        NoQuorum: nothing was changed.
+        PacemakerError: the cluster does not answer, or refuses.
+    """
+    # Not --replace, after which the members elect a controller anew.
+    argv = ["cibadmin", "--modify", "--xpath", f"{QUORUM}{path}", "--xml-pipe"]
+    return _change(runner, argv, element, timeout)
+
+
+def delete(runner: Runner, path: str, *, timeout: float = 30) -> None:
+    """Delete what is at a path (`//...`), if it is there.
+
+    Raises:
+        NoQuorum: nothing was changed.
+        PacemakerError: the cluster does not answer, or refuses.
+    """
+    check_quorum(runner)
+    run(runner, ["cibadmin", "--delete", "--xpath", f"{QUORUM}{path}"], timeout=timeout)
+
+
+def _change(runner: Runner, argv: list[str], element: ET.Element, timeout: float) -> bool:
+    text = ET.tostring(element, encoding="unicode")
+    answer = runner.run(argv, input=text, timeout=timeout, check=False)
+    if answer.returncode == NO_SUCH:
+        check_quorum(runner)
+        return False
+    output(argv, answer)
+    return True
 
 
 def _whole(text: str, tag: str) -> ET.Element:

@@ -39,6 +39,7 @@ def allow(runner: Runner, seconds: float, *, clock: Callable[[], float] = time.t
         PacemakerError: the cluster does not answer.
     """
     end = clock() + seconds
+    cibadmin.check_quorum(runner)
     argv = ["crm_attribute", "--type=crm_config", f"--name={ALLOW}", f"--update={end:.0f}"]
     tools.run(runner, argv, timeout=15)
     return end
@@ -109,11 +110,9 @@ def tell(runner: Runner, configuration: ET.Element, own: str, wanted: Mapping[st
     properties = ET.SubElement(config, "cluster_property_set", {"id": own})
     for name, value in wanted.items():
         ET.SubElement(properties, "nvpair", {"id": name, "name": name, "value": value})
-    argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
-    tools.run(runner, argv, timeout=30, text=ET.tostring(config, encoding="unicode"))
+    cibadmin.put(runner, config)
     for name in sorted(said.keys() - wanted.keys()):
-        argv = ["cibadmin", "--delete", "--xpath", f"//nvpair[@id='{name}']"]
-        tools.run(runner, argv, timeout=30)
+        cibadmin.delete(runner, f"//nvpair[@id='{name}']")
     return True
 
 

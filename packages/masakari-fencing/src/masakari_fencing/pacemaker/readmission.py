@@ -123,9 +123,7 @@ class _Hold:
             name = f"{HOLD}{node}"
             pair = {"id": name, "name": name, "value": f"{self.until:.0f}"}
             ET.SubElement(own, "nvpair", pair)
-        argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
-        text = ET.tostring(config, encoding="unicode")
-        tools.run(self.runner, argv, timeout=30, text=text)
+        cibadmin.put(self.runner, config)
 
     @property
     def ending(self) -> bool:
@@ -135,5 +133,4 @@ class _Hold:
     def end(self) -> None:
         """Let Pacemaker fence them again."""
         for node in self.nodes:
-            argv = ["cibadmin", "--delete", "--xpath", f"//nvpair[@id='{HOLD}{node}']"]
-            tools.run(self.runner, argv, timeout=30)
+            cibadmin.delete(self.runner, f"//nvpair[@id='{HOLD}{node}']")

@@ -20,9 +20,6 @@ NODE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
 NO_SUCH = 105
 """Exit code of Pacemaker's tools for something that does not exist."""
 
-EXISTS = 108
-"""Exit code of Pacemaker's tools for something that exists already (crm_exit_t, CRM_EX_EXISTS)."""
-
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d+)? ?(Z|[+-]\d\d:?\d\d(?::\d\d)?)?")
 
 

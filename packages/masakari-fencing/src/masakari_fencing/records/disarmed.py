@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import tools
+from masakari_fencing.pacemaker import cibadmin, tools
 
 DISARMED = "masakari-fencing-disarmed-"
 """Cluster property, with the segment's identifier or `CLOUD` behind it: JSON of a `Disarmed`."""
@@ -273,10 +273,8 @@ def _write(runner: Runner, own: str, name: str, content: dict[str, object]) -> N
     text = json.dumps(content, separators=(",", ":"))
     pair = {"id": name, "name": name, "value": text}
     ET.SubElement(ET.SubElement(config, "cluster_property_set", {"id": own}), "nvpair", pair)
-    argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
-    tools.run(runner, argv, timeout=30, text=ET.tostring(config, encoding="unicode"))
+    cibadmin.put(runner, config)
 
 
 def _delete(runner: Runner, name: str) -> None:
-    argv = ["cibadmin", "--delete", "--xpath", f"//nvpair[@id='{name}']"]
-    tools.run(runner, argv, timeout=30)
+    cibadmin.delete(runner, f"//nvpair[@id='{name}']")

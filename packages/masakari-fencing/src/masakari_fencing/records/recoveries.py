@@ -2,7 +2,8 @@
 
 Everything that is known about the recovery of a host is here: who carries it out, what proves the
 host dead, in which state its instances were before, and how it ended. The configuration is the
-same on all members, its changes are atomic, and only a part of the cluster with quorum makes any.
+same on all members, and its changes are atomic; none is made, and nothing is read, in a part of
+the cluster without quorum.
 
 Each change names the token of the record that it replaces, and makes a new one, which is higher
 by one. So a change that was prepared for an older record changes nothing: of two engines that
@@ -57,11 +58,11 @@ class Records:
             ValueError: `host` cannot be the name of a host.
         """
         name = _name(host)
-        answer = self._query(f"//cluster_property_set[@id='{name}']")
+        answer = self._find(f"//cluster_property_set[@id='{name}']")
         return None if answer is None else parse(_only(answer, name))
 
     def held(self, record: Record) -> tuple[bool, float | None]:
-        """Whether a record is still as it was, in a part of the cluster that has quorum.
+        """Whether a record is still as it was.
 
         Args:
             record: as it was written last.
@@ -74,13 +75,9 @@ class Records:
         """
         node = record.node
         tools.check_name(node)
-        quorum = "/cib[@have-quorum='1']"
         # One command for all three: an instance waits for it.
-        paths = (
-            f"{quorum}//cluster_property_set[@id='{_name(record.host)}']",
-            f"{quorum}//node_state[@uname='{node}']",
-        )
-        answer = self._query(" | ".join(paths))
+        own = f"//cluster_property_set[@id='{_name(record.host)}']"
+        answer = self._find(own, f"//node_state[@uname='{node}']")
         if answer is None:
             return False, None
         found = list(answer.iter("cluster_property_set"))
@@ -96,7 +93,7 @@ class Records:
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        answer = self._query(f"//cluster_property_set[starts-with(@id, '{PREFIX}')]")
+        answer = self._find(f"//cluster_property_set[starts-with(@id, '{PREFIX}')]")
         others = [] if answer is None else all_of(answer)
         return {i.uuid: i for other in others if other.host != host.lower() for i in other.left}
 
@@ -115,15 +112,19 @@ class Records:
             PacemakerError: the cluster does not answer.
             ValueError: one of its texts cannot be in the configuration.
         """
-        argv = ["cibadmin", "--create", "--scope", "crm_config", "--xml-pipe"]
-        answer = self._runner.run(argv, input=_xml(record), timeout=self._timeout, check=False)
-        if answer.returncode == 0:
-            return True
+        failure: tools.PacemakerError | None = None
+        try:
+            if cibadmin.create(self._runner, _xml(record), timeout=self._timeout):
+                return True
+        except cibadmin.NoQuorum:
+            raise
+        except tools.PacemakerError as error:
+            failure = error
         # Whatever it says, it may have been done: an answer can be lost.
         if self.read(record.host) == record:
             return True
-        if answer.returncode != tools.EXISTS:
-            tools.output(argv, answer)
+        if failure is not None:
+            raise failure
         return False
 
     def write(self, old: Record, new: Record) -> Record:
@@ -151,25 +152,23 @@ class Records:
             f"[@value='{old.notification}']]"
         )
         path = f"//cluster_property_set[@id='{name}']{match}"
-        # Not --replace, after which the members elect a controller anew.
-        argv = ["cibadmin", "--modify", "--xpath", path, "--xml-pipe"]
-        answer = self._runner.run(argv, input=_xml(new), timeout=self._timeout, check=False)
-        if answer.returncode == 0:
-            return new
+        failure: tools.PacemakerError | None = None
+        try:
+            if cibadmin.modify(self._runner, path, _xml(new), timeout=self._timeout):
+                return new
+        except cibadmin.NoQuorum:
+            raise
+        except tools.PacemakerError as error:
+            failure = error
         found = self.read(old.host)
         if found == new:
             return new
-        if found != old or answer.returncode == tools.NO_SUCH:
-            raise Superseded(f"the recovery of {old.host} has been taken over")
-        tools.output(argv, answer)
-        return new  # pragma: no cover - output raises
+        if failure is not None and found == old:
+            raise failure
+        raise Superseded(f"the recovery of {old.host} has been taken over")
 
-    def _query(self, path: str) -> ET.Element | None:
-        argv = ["cibadmin", "--query", "--xpath", path]
-        answer = self._runner.run(argv, timeout=self._timeout, check=False)
-        if answer.returncode == tools.NO_SUCH:
-            return None
-        return tools.parse(tools.output(argv, answer))
+    def _find(self, *paths: str) -> ET.Element | None:
+        return cibadmin.find(self._runner, *paths, timeout=self._timeout)
 
 
 def mark_returned(runner: Runner, host: str, returned: bool) -> None:
@@ -259,7 +258,7 @@ def _instance(values: list[Any]) -> Instance:
     return found
 
 
-def _xml(record: Record) -> str:
+def _xml(record: Record) -> ET.Element:
     for text in (record.host, record.notification, *filter(None, [record.engine])):
         tools.check_name(text)
     name = _name(record.host)
@@ -282,7 +281,7 @@ def _xml(record: Record) -> str:
         ("record", f"{name}-record", text),
     ):
         ET.SubElement(element, "nvpair", id=f"{name}-{suffix}", name=title, value=value)
-    return ET.tostring(element, encoding="unicode")
+    return element
 
 
 def _values(item: Instance) -> list[Any]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from masakari_fencing import alert, files
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import tools
+from masakari_fencing.pacemaker import cibadmin, tools
 
 PREFIX = "masakari-fencing-storage-"
 """Identifiers of the records begin with this, and end with the node."""
@@ -111,8 +111,7 @@ def write(runner: Runner, fence: StorageFence) -> None:
     element = ET.SubElement(config, "cluster_property_set", id=name)
     text = json.dumps(content, separators=(",", ":"), sort_keys=True)
     ET.SubElement(element, "nvpair", id=f"{name}-record", name=name, value=text)
-    argv = ["cibadmin", "--modify", "--allow-create", "--scope", "crm_config", "--xml-pipe"]
-    tools.run(runner, argv, timeout=15, text=ET.tostring(config, encoding="unicode"))
+    cibadmin.put(runner, config, timeout=15)
 
 
 def forget(runner: Runner, node: str) -> None:
@@ -122,8 +121,7 @@ def forget(runner: Runner, node: str) -> None:
         PacemakerError: the cluster does not answer.
         ValueError: `node` cannot be the name of a node.
     """
-    argv = ["cibadmin", "--delete", "--xpath", f"//cluster_property_set[@id='{_name(node)}']"]
-    tools.run(runner, argv, timeout=15)
+    cibadmin.delete(runner, f"//cluster_property_set[@id='{_name(node)}']", timeout=15)
 
 
 def attest(fence: StorageFence, missing: list[str], directory: Path = DIRECTORY) -> None:

@@ -23,7 +23,7 @@ from masakari_fencing.pacemaker import cibadmin, crm_mon, remote_nodes
 from masakari_fencing.pacemaker.remote_nodes import PORT
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import refusals, tally
-from masakari_fencing.records.recoveries import Records
+from masakari_fencing.records.recoveries import Records, Superseded
 from masakari_fencing.records.recovery import Record
 from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow import options
@@ -44,6 +44,14 @@ SILENCE = 0.5
 
 class NoAnswer(Exception):  # noqa: N818 - a missing answer
     """Nova does not say what is so."""
+
+
+def without_cluster(error: PacemakerError) -> bool:
+    """Whether the operator wants a recovery to go on although the cluster did not answer so.
+
+    A member without quorum answers: another part of the cluster may have the same recovery.
+    """
+    return CONF.fencing.allow_unfenced_recovery and not isinstance(error, cibadmin.NoQuorum)
 
 
 class Attempt:
@@ -68,6 +76,21 @@ class Attempt:
         self._address: tuple[str, int] | None = None
         self.current = self._ownership.current
 
+    def claim(self) -> Record:
+        """Return the record, or take it where nobody could as the cluster did not answer.
+
+        Raises:
+            Superseded: somebody else has.
+            PacemakerError: the cluster does not answer.
+        """
+        try:
+            return self.current()
+        except Superseded:
+            record = self._ownership.claim(self.report().generated)
+            if record is None:
+                raise
+            return record
+
     def record(self) -> Record | None:
         """Return the record as it is; None without a cluster, where the operator allows that.
 
@@ -77,8 +100,8 @@ class Attempt:
         """
         try:
             return self.current()
-        except PacemakerError:
-            if not CONF.fencing.allow_unfenced_recovery:
+        except PacemakerError as error:
+            if not without_cluster(error):
                 raise
             return None
 
@@ -92,8 +115,8 @@ class Attempt:
         """
         try:
             self._ownership.check(record or self.current())
-        except PacemakerError:
-            if not CONF.fencing.allow_unfenced_recovery:
+        except PacemakerError as error:
+            if not without_cluster(error):
                 raise
 
     def check_silent(self, record: Record | None) -> None:

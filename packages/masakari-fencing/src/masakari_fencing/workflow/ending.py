@@ -66,7 +66,8 @@ def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
 
 
 def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> Record | None:
-    record = this.current()
+    # What nobody has begun, nobody would try again.
+    record = this.claim() if outcome == FAILED else this.current()
     if record.end is not None:
         return None
     if outcome != FAILED:

@@ -32,7 +32,7 @@ from masakari_fencing.records.recovery import (
     described,
 )
 from masakari_fencing.workflow import options, returning
-from masakari_fencing.workflow.attempt import Attempt, NoAnswer
+from masakari_fencing.workflow.attempt import Attempt, NoAnswer, without_cluster
 from masakari_fencing.workflow.ending import conclude
 from masakari_fencing.workflow.instances import recovery
 from masakari_fencing.workflow.proof.evidence import CloudEvidence
@@ -103,7 +103,7 @@ class EnsureHostFencedTask(_HostTask):
         try:
             this.update(record, proof=proof, fruitless=record.fruitless + again)
         except (Superseded, PacemakerError) as error:
-            if not (CONF.fencing.allow_unfenced_recovery and isinstance(error, PacemakerError)):
+            if not (isinstance(error, PacemakerError) and without_cluster(error)):
                 self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
         self.tell(progress.proven(host_name, proof.how), 1.0)
 
@@ -169,7 +169,7 @@ class EnsureHostFencedTask(_HostTask):
         except Ended as ended:
             self._stand_down(this, f"Host '{host}' was recovered already: {ended}")
         except (Busy, PacemakerError, ValueError) as error:
-            if CONF.fencing.allow_unfenced_recovery and isinstance(error, PacemakerError):
+            if isinstance(error, PacemakerError) and without_cluster(error):
                 LOG.warning("Recovering host %s without a cluster: %s", host, error)
                 return None
             message = f"Another recovery of host '{host}' cannot be excluded: {error}"

@@ -9,6 +9,7 @@ the notifiers (see `dead_engines`) tells the others by striking the engine out.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -160,6 +161,25 @@ class RecoveryLock:
             )
         return None, self._store.write(found, new)
 
+    def claim(self, reported: float) -> Record | None:
+        """Take the recovery, where nobody has begun one since the failure was reported.
+
+        Args:
+            reported: when the failure was noticed, in seconds since the epoch.
+
+        Returns:
+            the record; None where somebody has begun one, or ended one.
+
+        Raises:
+            PacemakerError: the cluster does not answer.
+        """
+        found = self._store.read(self._host)
+        if found is not None and (found.end is None or found.end.time >= reported):
+            return None
+        with contextlib.suppress(Superseded, Ended):
+            return self._try()[1]
+        return None
+
     def _free(self, found: Record) -> bool:
         """Whether nobody works on it: not even this process, which takes one after the other."""
         if found.engine in ("", self._engine):
@@ -193,7 +213,7 @@ class RecoveryLock:
         """Return where the recovery is still this claim's, and the host as dead as it was.
 
         Raises:
-            Superseded: somebody else has taken the recovery, or this member has no quorum.
+            Superseded: somebody else has taken the recovery.
             ProofLost: the cluster has connected to the host since it was fenced.
             PacemakerError: the cluster does not answer.
         """
@@ -207,8 +227,7 @@ class RecoveryLock:
                     raise
             self._sleep(INTERVAL)
         if not mine:
-            text = f"the recovery of {self._host} has been taken over, or there is no quorum"
-            raise Superseded(text)
+            raise Superseded(f"the recovery of {self._host} has been taken over")
         proof = record.proof
         if proof is not None and proof.storage:
             # Where the power is off, too, nothing else matters.

@@ -215,7 +215,6 @@ def test_the_engine_of_an_older_release_is_struck_out_too(bench: Bench) -> None:
         f'<nvpair id="{name}-engine" name="{name}-engine" value="{HERE}.b.1.2"/>'
         "</cluster_property_set>"
     )
-    argv = ["cibadmin", "--create", "--scope", "crm_config", "--xml-text", text]
-    assert bench.cib.run(argv).returncode == 0
+    bench.cib.add(text)
     assert bench.dead.check() == [HOST]
     assert bench.store.read(HOST) == Record(HOST, "n1", "", token=1)

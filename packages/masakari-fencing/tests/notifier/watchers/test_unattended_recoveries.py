@@ -403,8 +403,7 @@ def test_a_record_of_an_older_release_ends_with_its_notification(bench: Bench) -
         f'<cluster_property_set id="{OLD}"><nvpair id="{OLD}-by" name="{OLD}" value="n1"/>'
         f'<nvpair id="{OLD}-engine" name="{OLD}-engine" value=""/></cluster_property_set>'
     )
-    argv = ["cibadmin", "--create", "--scope", "crm_config", "--xml-text", text]
-    assert bench.cib.run(argv).returncode == 0
+    bench.cib.add(text)
     assert looks(bench) == []
 
 

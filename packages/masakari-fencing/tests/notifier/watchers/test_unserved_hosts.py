@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-
 import pytest
-from fencing_fakes import CONFIGURATION, Cluster, FakeMasakari, Remote
+from fencing_cib import Cib
+from fencing_fakes import Cluster, FakeMasakari, Remote
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
 from masakari_fencing.notifier.watchers.unserved_hosts import UnservedHosts
@@ -27,9 +26,11 @@ class Bench:
     def __init__(self) -> None:
         self.cluster = Cluster([Remote(name) for name in (ONE, TWO, THREE)])
         runner = self.cluster.runner
-        self.config = "<crm_config/>"
-        runner.on(CONFIGURATION, lambda argv: self.text())
-        runner.on("cibadmin --modify --allow-create --scope crm_config", self._modify)
+        self.cib = Cib()
+        for name in (ONE, TWO, THREE):
+            remote = f'<primitive id="{name}" class="ocf" provider="pacemaker" type="remote"/>'
+            self.cib.add(remote, "configuration/resources")
+        self.cib.serve(runner)
         self.rank: int | None = 0
         self.now = 0.0
         self.list = UnservedHosts(
@@ -39,19 +40,8 @@ class Bench:
             clock=lambda: self.now,
         )
 
-    def text(self) -> str:
-        primitives = "".join(
-            f'<primitive id="{name}" class="ocf" provider="pacemaker" type="remote"/>'
-            for name in (ONE, TWO, THREE)
-        )
-        return f"<configuration>{self.config}<resources>{primitives}</resources></configuration>"
-
-    def _modify(self, argv: list[str]) -> str:
-        self.config = str(self.cluster.runner.inputs[-1])
-        return ""
-
     def reasons(self) -> list[str | None]:
-        configuration = ET.fromstring(self.text())  # noqa: S314
+        configuration = cibadmin.configuration(self.cluster.runner)
         return [properties.reason(configuration, name) for name in (ONE, TWO, THREE)]
 
 
@@ -110,12 +100,10 @@ def test_a_segment_that_is_made_a_moment_before_the_disaster_counts(bench: Bench
 def test_it_is_fenced_by_nobody(bench: Bench) -> None:
     bench.list.update([host(TWO, enabled=False)])
     record = '<instance_attributes><nvpair name="juju-machine" value="1"/></instance_attributes>'
-    nodes = f'<node uname="{ONE}">{record}</node><node uname="{TWO}">{record}</node>'
-    states = "".join(
-        f'<node_state uname="{name}" remote_node="true" node_fenced="0"/>' for name in (ONE, TWO)
-    )
-    text = bench.text().replace("<resources>", f"<nodes>{nodes}</nodes><resources>")
-    cib = ET.fromstring(f"<cib>{text}<status>{states}</status></cib>")  # noqa: S314
+    for name in (ONE, TWO):
+        bench.cib.add(f'<node uname="{name}">{record}</node>', "configuration/nodes")
+        bench.cib.fenced(name, 0)
+    cib = cibadmin.cib(bench.cluster.runner)
     assert fenceable.obstacle(cib, ONE) == "it is in no failover segment"
     assert fenceable.obstacle(cib, TWO) == "its failover segment is disabled"
 
