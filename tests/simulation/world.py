@@ -339,7 +339,7 @@ class World:
             self.violate("fenced, lost for a moment", text)
         elif host.repair:
             self.violate("fenced, in its operator's hands", text)
-        elif self.healthy(host) and (not host.out or (asked and self._serves(host))):
+        elif self.healthy(host) and (not host.out or (asked and self._works(host))):
             # What Pacemaker has lost for a moment it fences by itself.
             self.violate("fenced in service", text)
 
@@ -353,6 +353,13 @@ class World:
             busy = under_way and attempt in self.masakari.notifications()
             if since < WINDOW or (busy and since < LONG):
                 self.violate("fenced beyond a domain's limit", f"{host.name} after {name}")
+
+    def _works(self, host: Hypervisor) -> bool:
+        """Whether nobody needs a fence of one that serves, such as Pacemaker.
+
+        That connects to what it has lost no sooner; where it has given up, somebody asks for it.
+        """
+        return self._serves(host) and not self.cluster.remotes[host.name].unclean
 
     def _serves(self, host: Hypervisor) -> bool:
         """Whether Nova has placed guests on a host for a while, whoever let it."""

@@ -24,7 +24,13 @@ MUTANTS = (
     Mutant(
         "an owner does not look whether it still is one",
         "frozen engine",
-        Edit("workflow.recovery_lock", "RecoveryLock.check", "if not mine:", "if False:"),
+        # Nor whether the host is: whoever took it over has had that fenced once more.
+        Edit(
+            "workflow.recovery_lock",
+            "RecoveryLock.check",
+            "mine, fenced = self._store.held(record)",
+            "return",
+        ),
     ),
     Mutant(
         "an owner does not look whether the host is still dead",
@@ -239,6 +245,8 @@ MUTANTS = (
             "last=None if up or forced else changed",
             "last=None",
         ),
+        # By now that also keeps one that is late from counting.
+        Edit("workflow.proof.decision", "_is_late", "seen.now - fenced <= RETURN_TIME", "True"),
     ),
     Mutant(
         "a host that was started anew counts as one that was lost for a moment",
@@ -251,9 +259,16 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a fence counts however late its recovery is taken up",
+        "boots and dies without quorum",
+        Edit("workflow.proof.decision", "_is_late", "seen.now - fenced <= RETURN_TIME", "True"),
+    ),
+    Mutant(
         "a recovery that could not be begun without quorum is forgotten",
         "no quorum",
-        Edit("workflow.ending", "_end", "this.claim() if outcome == FAILED", "this.current() if 1"),
+        Edit(
+            "workflow.ending", "_end", "this.claim() if outcome == FAILED", "this.current() if 1"
+        ),
     ),
     Mutant(
         "what Nova has stopped between the loss and the fence counts as stopped by its owner",

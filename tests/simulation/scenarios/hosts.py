@@ -297,3 +297,27 @@ def returns_unseen(sim: Simulation, remote_delay: float = 60.0) -> None:
 def dies_twice(sim: Simulation) -> None:
     """The same, and Pacemaker sees it: it is fenced twice before anybody is told."""
     returns_unseen(sim, 0.0)
+
+
+def boots_without_quorum(sim: Simulation) -> None:
+    """The host boots and loses its power once more while the cluster has no quorum."""
+    host = sim.world.hosts["node1"]
+    host.boot_time = 10 + 10 * sim.rng.random()
+    owner, other = sim.world.units["unit3"], sim.world.units["unit2"]
+    events.die(sim)
+
+    def begun(s: Simulation) -> None:
+        if any(status == "running" for _, status, _ in s.masakari.notifications()):
+            s.faults.pause_unit(owner, 400.0)
+            s.faults.kill_unit(other, 60 + 60 * s.rng.random())
+            wait(s)
+        else:
+            events.later(s, 0.2, begun)
+
+    def wait(s: Simulation) -> None:
+        if host.compute:
+            events.later(s, 2 + 10 * s.rng.random(), events.die)
+        else:
+            events.later(s, 0.2, wait)
+
+    begun(sim)

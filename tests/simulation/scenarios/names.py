@@ -68,6 +68,7 @@ DIRECTED = (
     "no room, and returned",
     "returns unseen",
     "dies twice",
+    "boots and dies without quorum",
     "groups",
     "groups, some fail",
     "groups, engine dies",

@@ -422,6 +422,7 @@ SITUATIONS = {
         _situation("no room, and returned", orders.full, guests=_SIX),
         _situation("returns unseen", hosts.returns_unseen),
         _situation("dies twice", hosts.dies_twice),
+        _situation("boots and dies without quorum", hosts.boots_without_quorum),
         _situation("groups", orders.in_groups, guests=_MIXTURE, must_recover=True),
         _situation("groups, some fail", orders.with_failures, guests=_SIX, must_recover=True),
         _situation("groups, engine dies", orders.engine_dies, guests=_SIX, must_recover=True),

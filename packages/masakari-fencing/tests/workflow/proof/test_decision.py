@@ -60,6 +60,11 @@ def fenced(seconds: float, **changes: object) -> dict[str, object]:
     return {"events": [("reboot", "success", NOW - seconds)], **changes}
 
 
+def kept_off(seconds: float) -> dict[str, object]:
+    """A fence so long ago that switched the host off, and nobody has switched it on since."""
+    return {"fenced": NOW - seconds, "events": [("off", "success", NOW - seconds)]}
+
+
 def test_a_fenced_host_is_dead() -> None:
     assert dead(fenced=NOW - 1).verdict("fenced at 1970-01-24 03:33:19Z") is Verdict.FENCED
 
@@ -125,22 +130,53 @@ def test_a_fence_from_long_before_the_report_does_not_count() -> None:
 
 
 def test_the_age_of_a_fence_is_that_at_the_report_not_at_the_retry() -> None:
-    look = dead(fenced=NOW - 5000)
+    look = dead(**kept_off(5000))
     look.report = Report(HOST, NOW - 4990)
     assert look.verdict("fenced at", fence_max_age=600) is Verdict.FENCED
 
 
 def test_a_recovery_that_goes_on_does_not_forget_what_its_fence_was_for() -> None:
     """Another notification has taken it up since, which reports the host once more."""
-    look = dead(fenced=NOW - 601)
+    look = dead(**kept_off(601))
     look.record = replace(FRESH, proof=Proof(NOW - 601, "fenced", HOST))
     assert look.verdict("fenced at") is Verdict.FENCED
     look.record = replace(FRESH, proof=Proof(NOW - 900, "fenced", HOST))
     assert look.verdict("older than") is Verdict.WAIT, "of another fence"
 
 
+@pytest.mark.parametrize(
+    "events",
+    [
+        [("reboot", "success", NOW - 60)],
+        [("on", "success", NOW - 20), ("off", "success", NOW - 60)],
+        [("off", "success", NOW - 600)],
+        [("off", "failed", NOW - 60)],
+        [("off", "success", None)],
+        [],
+    ],
+)
+def test_one_that_may_have_booted_unseen_is_fenced_again_and_stays_off(events: list) -> None:
+    """Nobody connects to it while there is no quorum; if it is lost again then, nobody knows."""
+    look = dead(fenced=NOW - 60, events=events)
+    assert look.verdict("may be back") is Verdict.FENCE
+    assert look.verdict("fenced at", fence_reported_failed="never") is Verdict.FENCED
+    look.seen["now"] = NOW - 46
+    assert look.verdict("fenced at") is Verdict.FENCED, "no host boots as quickly"
+
+
+def test_where_nobody_says_when_one_was_fenced_its_record_says_whether_it_stays_off() -> None:
+    look = dead(fenced=NOW - 60, events=[("off", "success", None)])
+    look.record = replace(FRESH, held=True)
+    assert look.verdict("fenced at") is Verdict.FENCED
+
+
+def test_the_word_of_an_operator_needs_no_other_fence() -> None:
+    look = dead(**fenced(60, fenced=NOW - 60, delegate=crm_mon.A_HUMAN))
+    assert look.verdict("confirmed dead by an operator") is Verdict.FENCED
+
+
 def test_a_fence_counts_once() -> None:
-    look = dead(fenced=NOW - 60)
+    look = dead(**kept_off(60))
     look.record = replace(FRESH, used=NOW - 60, recovered=NOW - 20)
     assert look.verdict("recovered after this fence") is Verdict.DONE
     look.record = replace(FRESH, used=NOW - 600, recovered=NOW - 500)
@@ -149,14 +185,14 @@ def test_a_fence_counts_once() -> None:
 
 @pytest.mark.parametrize("proof", [None, Proof(0, "allowed without", HOST)])
 def test_a_recovery_without_a_fence_has_used_none_up(proof: Proof | None) -> None:
-    look = dead(fenced=NOW - 60)
+    look = dead(**kept_off(60))
     look.record = replace(FRESH, proof=proof, used=0.0, recovered=NOW - 500)
     assert look.verdict("fenced at") is Verdict.FENCED
 
 
 def test_a_host_that_was_back_and_is_silent_again_is_fenced_again() -> None:
     """Pacemaker had not connected to it: it may be cut off, and run what was started there."""
-    look = dead(fenced=NOW - 400, failed=False)
+    look = dead(**kept_off(400), failed=False)
     look.seen["compute_last"] = NOW - 300
     assert look.verdict("in service again since it was fenced") is Verdict.FENCE
     assert look.verdict("'never'", fence_reported_failed="never") is Verdict.REFUSE
@@ -168,7 +204,7 @@ def test_a_host_that_was_back_and_is_silent_again_is_fenced_again() -> None:
 
 
 def test_a_host_whose_compute_service_reported_after_the_fence_is_back() -> None:
-    look = dead(fenced=NOW - 60, failed=False)
+    look = dead(**kept_off(60), failed=False)
     look.seen["compute_seen"] = NOW - 20
     assert look.verdict("it came back") is Verdict.FENCE
     assert look.verdict("never", fence_reported_failed="never") is Verdict.REFUSE

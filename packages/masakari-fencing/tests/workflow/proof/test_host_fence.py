@@ -148,7 +148,8 @@ def test_what_an_operator_changes_of_a_compute_service_is_no_report(
 
 
 def test_one_that_an_operator_has_disabled_and_that_is_dead_is_not_fenced_again() -> None:
-    bench = Bench(**dead(fenced=NOW - 40))
+    off = {"fenced": NOW - 40, "events": [("off", "success", NOW - 40)]}
+    bench = Bench(**dead(**off))
     bench.evidence.answers |= {"compute_seen": NOW - 20, "settings": "disabled"}
     bench.clock.after(20, lambda: bench.evidence.answers.update(compute_seen=None))
     assert "fenced at" in bench.how()
@@ -157,7 +158,7 @@ def test_one_that_an_operator_has_disabled_and_that_is_dead_is_not_fenced_again(
 
 
 def test_a_compute_service_that_reported_before_the_fence_is_no_sign_of_life() -> None:
-    bench = Bench(**dead(fenced=NOW - 60))
+    bench = Bench(**dead(fenced=NOW - 60, events=[("off", "success", NOW - 60)]))
     bench.evidence.answers["compute_seen"] = NOW - 61
     assert "fenced at" in bench.how()
     assert bench.evidence.asked.count("compute") == 1
@@ -415,8 +416,21 @@ def test_one_whose_pacemaker_remote_does_not_run_is_tried_again() -> None:
 def test_quorum_that_returns_in_time_is_good() -> None:
     bench = Bench(**dead(fenced=NOW - 1))
     bench.cluster.quorum = False
-    bench.clock.after(20, lambda: setattr(bench.cluster, "quorum", True))
+    bench.clock.after(10, lambda: setattr(bench.cluster, "quorum", True))
     assert "fenced at" in bench.how()
+    assert bench.fenced_by_us == 0
+
+
+def test_but_one_that_may_have_booted_meanwhile_is_fenced_again() -> None:
+    bench = Bench(**dead(fenced=NOW - 1))
+    bench.cluster.quorum = False
+    bench.clock.after(20, lambda: setattr(bench.cluster, "quorum", True))
+    bench.cluster.fence = lambda node: bench.gets_fenced() or 0
+    proof = bench.ensure()
+    assert "fenced on request" in proof.how
+    assert proof.fenced > NOW + 19
+    assert bench.fenced_by_us == 1
+    assert bench.held[0] == (True, 0), "it is written down before it is switched off"
 
 
 @pytest.mark.parametrize("answer", [102, "", "<pacemaker-result/>", "<nodes>", "no xml"])

@@ -17,10 +17,19 @@ import time
 from dataclasses import dataclass, replace
 
 from masakari_fencing.pacemaker import crm_mon
-from masakari_fencing.records.recovery import FRUITLESS, Record, described, same_fence
+from masakari_fencing.records.recovery import (
+    FRUITLESS,
+    Record,
+    described,
+    lacks_room,
+    same_fence,
+)
 
 CLOCK_TOLERANCE = 10.0
 """Seconds that the clocks of two machines, or a late message, may be off."""
+
+RETURN_TIME = 15.0
+"""Seconds after a fence before which no host can have booted again."""
 
 STARTING = 60.0
 """Seconds since a host's return in which its nova-compute may have yet to report: as long as Nova
@@ -178,8 +187,11 @@ def _judge_fenced(
     if age > policy.fence_max_age and not resumed:
         text = f"its last fence is {age:.0f} s older than the reported failure"
         return _believe(seen, report, policy, text)
-    how = "confirmed dead by an operator" if _by_word(seen) else "fenced"
-    return Judgement(Verdict.FENCED, f"{how} at {day_time(fenced)}")
+    if _by_word(seen):
+        return Judgement(Verdict.FENCED, f"confirmed dead by an operator at {day_time(fenced)}")
+    if _is_late(seen, fenced, record, policy):
+        return _again(policy, f"it was restarted at {day_time(fenced)}, and may be back")
+    return Judgement(Verdict.FENCED, f"fenced at {day_time(fenced)}")
 
 
 def _judge_unfenced(
@@ -313,6 +325,28 @@ def _by_word(seen: Observation) -> bool:
         and same_fence(event.completed or 0.0, seen.fenced or 0.0)
         for event in seen.status.fencing_of(seen.node.name)
     )
+
+
+def _is_late(seen: Observation, fenced: float, record: Record, policy: Policy) -> bool:
+    """Whether a host may have been back since its fence, and lost again.
+
+    While the cluster had no quorum, nobody has connected to it. Not where it makes no sense to
+    have it fenced for that, or the operator does not want it.
+    """
+    if seen.now - fenced <= RETURN_TIME or policy.fence_reported_failed == "never":
+        return False
+    if record.fruitless >= FRUITLESS or lacks_room(record.left):
+        return False
+    return not _stays_off(seen, fenced, record)
+
+
+def _stays_off(seen: Observation, fenced: float, record: Record) -> bool:
+    """Whether the recorded fence has switched the host off, and nobody switched it on again."""
+    events = [e for e in seen.status.fencing_of(seen.node.name) if e.status == "success"]
+    last = max(events, key=lambda event: event.completed or 0.0, default=None)
+    if last is None or last.completed is None:  # a release that does not tell when
+        return record.held
+    return last.action == "off" and same_fence(last.completed, fenced)
 
 
 def _again(policy: Policy, text: str) -> Judgement:

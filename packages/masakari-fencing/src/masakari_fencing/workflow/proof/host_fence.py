@@ -15,6 +15,7 @@ from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recovery import Proof, Record
 from masakari_fencing.workflow.proof import quorum
 from masakari_fencing.workflow.proof.decision import (
+    RETURN_TIME,
     STARTING,
     Judgement,
     Observation,
@@ -28,9 +29,6 @@ from masakari_fencing.workflow.proof.decision import (
 )
 
 LOG = logging.getLogger(__name__)
-
-RETURN_TIME = 15.0
-"""Seconds after a fence before which no host can have booted again."""
 
 HEALTHY_TIME = 30.0
 """Seconds after which a host that has been healthy all the while need not be recovered: Pacemaker
@@ -260,7 +258,7 @@ class HostFence:
             seen = self._with_compute(seen)
         judgement = judge(seen, report, self._record, self._policy)
         if (
-            judgement.verdict in (Verdict.FENCED, Verdict.DONE)
+            judgement.verdict in (Verdict.FENCED, Verdict.DONE, Verdict.FENCE)
             and record.fenced is not None
             and seen.now - record.fenced > RETURN_TIME
         ):
