@@ -16,6 +16,7 @@ from simulation.models.nova_records import (
     NO_VALID_HOST,
     NOSTATE,
     PAUSED,
+    REAP,
     REPORT_INTERVAL,
     RPC_TIMEOUT,
     RUNNING,
@@ -275,8 +276,7 @@ class Nova:
         if host.boots != boot or not host.compute:
             migration.live = False
             return
-        if guest.uuid in self.world.guests:
-            self.world.run_guest(host, guest.uuid)
+        self.world.run_guest(host, guest.uuid)
         self.kernel.after(rest, lambda: self._rebuilt(guest, migration, boot))
 
     def _rebuilt(self, guest: Guest, migration: Migration, boot: int) -> None:
@@ -287,7 +287,10 @@ class Nova:
             migration.live = False
             return
         if guest.uuid not in self.world.guests:
-            self.world.stop_guest(host, guest.uuid)
+            # "Instance was deleted while rebuilding": the process stays until it is looked for.
+            self.kernel.after(
+                REAP * self.kernel.rng.random(), lambda: self._reap(guest, host, boot)
+            )
             self._set(migration, "failed")
             return
         if self.database_away:
@@ -308,6 +311,12 @@ class Nova:
             host.qemu.discard(guest.uuid)
         self._set(migration, "done")
         self.kernel.trace("nova", f"{guest.uuid[:8]} is rebuilt on {host.name}")
+
+    def _reap(self, guest: Guest, host: Hypervisor, boot: int) -> None:
+        """`_cleanup_running_deleted_instances`."""
+        # Lab: test_what_is_deleted_while_its_process_starts
+        if host.boots == boot and host.compute:
+            self.world.stop_guest(host, guest.uuid)
 
     def _failed(self, guest: Guest, migration: Migration) -> None:
         """`_error_out_instance_on_exception`."""

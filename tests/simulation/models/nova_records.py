@@ -17,6 +17,10 @@ RPC_TIMEOUT = 60.0
 """`rpc_response_timeout`: what a call of a dead nova-compute takes."""
 
 
+REAP = 1800.0
+"""`running_deleted_instance_poll_interval`: how often it looks for what was deleted, and runs."""
+
+
 NOSTATE, RUNNING, PAUSED, SHUTDOWN = 0, 1, 3, 4
 
 
