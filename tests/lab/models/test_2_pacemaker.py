@@ -2,95 +2,20 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cluster_lab import LabCluster
-from cluster_model import ModelCluster
-from jujulab.trials.deployment import SEGMENT, Deployment, have_fourth
-from jujulab.trials.trial import Trial
+from clusters import BACK, CALM, Both, connected
 from jujulab.waiting import poll
 from masakari_fencing import alert
-from masakari_fencing.pacemaker import cibadmin, crm_node, tools
+from masakari_fencing.pacemaker import cibadmin, tools
 from members import ClusterSide, code, history, run, status, view
-from simulation.models import cib_xml, cluster, crm
+from simulation.models import cluster, crm
 
 pytestmark = pytest.mark.lab
 
-Rule = Callable[[ClusterSide], Any]
-
-WINDOW = 30
-"""Seconds for which a fenced hypervisor counts towards the fencing limit."""
-
 FENCED = 120
 """Seconds in which a lost node is fenced, on a machine that does much else."""
-
-BACK = 240
-"""Seconds in which a node that has power is connected to again."""
-
-CALM = 15
-"""Seconds in which a fencing would have begun."""
-
-
-class Both:
-    """The lab and the model, which go through the same."""
-
-    def __init__(self, lab: LabCluster, model: ModelCluster) -> None:
-        self.lab = lab
-        self.model = model
-
-    def alike(self, rule: Rule) -> Any:
-        """Have both do something, and return what both saw."""
-        real = self.lab.do(rule)
-        modelled = self.model.do(rule)
-        print(f"\nPacemaker: {real}\nmodel:     {modelled}")
-        assert modelled == real
-        return real
-
-
-@pytest.fixture(scope="module")
-def module(demo: Deployment) -> Iterator[Both]:
-    """The deployment with a hypervisor whose machine has no member, and no guests."""
-    have_fourth(demo)
-    options = (f"fencing-limit-window={WINDOW}", "remote-reconnect-interval=20")
-    demo.console.juju("config", "masakari", *options)
-    nodes = sorted(machine.fqdn for machine in demo.hypervisors())
-    found = demo.cloud.get("instance-ha", "/segments")["segments"][0]["uuid"]
-    hosts = demo.cloud.get("instance-ha", f"/segments/{found}/hosts")["hosts"]
-    if nodes[-1] not in {host["name"] for host in hosts}:
-        arguments = (f"segment={SEGMENT}", f"hosts={nodes[-1]}")
-        demo.console.run_action("masakari/leader", "add-hosts", *arguments)
-    lab = LabCluster(Trial(demo), nodes[-1])
-    lab.trial.settle()
-    lab.dump_alerts()
-    with lab.repairs:
-        yield Both(lab, ModelCluster(lab.members, nodes))
-
-
-@pytest.fixture
-def both(module: Both, demo: Deployment) -> Both:
-    """Both are whole, and nothing was fenced lately."""
-    demo.restore()
-    module.lab.trial.settle()
-    module.lab.trial.await_calm(WINDOW)
-
-    def whole(side: ClusterSide) -> Any:
-        side.wait(lambda: connected(side) and view(side).record == "not fenced", BACK)
-        # What had failed is forgotten when somebody readmits a node or cleans up.
-        code(side, "crm_resource", "--resource", side.node, "--cleanup")
-        side.wait(lambda: view(side).failures == () and connected(side), BACK)
-        return view(side)
-
-    module.alike(whole)
-    return module
-
-
-def connected(side: ClusterSide) -> bool:
-    """Whether the node is connected and nothing is wrong with it."""
-    shown = view(side)
-    return shown.role == "Started" and shown.online and not shown.unclean and not shown.failed
 
 
 def failures_of_a_member(side: ClusterSide) -> int:
@@ -104,110 +29,7 @@ def failures_of_a_member(side: ClusterSide) -> int:
     return max(map(members.count, members), default=0)
 
 
-# -- commands -----------------------------------------------------------------------------------
-SET = (
-    "<cluster_property_set id='model-test'>"
-    "<nvpair id='model-a' name='model-a' value='{}'/></cluster_property_set>"
-)
-PATH = "//cluster_property_set[@id='model-test']"
-OTHER = f"{PATH}[nvpair[@id='model-a'][@value='9']]"
-HERE = f"{PATH}[nvpair[@id='model-a'][@value='1']]"
-SCOPE = ("--scope", "crm_config", "--xml-pipe")
-WHOLE = "<crm_config>" + SET + "</crm_config>"
-
-CREATE = (("--create", *SCOPE), SET.format(1))
-CHANGES = {
-    "create": [CREATE],
-    "create twice": [CREATE, (("--create", *SCOPE), SET.format(2))],
-    "swap": [CREATE, (("--modify", "--xpath", HERE, "--xml-pipe"), SET.format(2))],
-    "swap, too late": [CREATE, (("--modify", "--xpath", OTHER, "--xml-pipe"), SET.format(2))],
-    "swap nothing": [(("--modify", "--xpath", HERE, "--xml-pipe"), SET.format(2))],
-    "modify": [CREATE, (("--modify", *SCOPE), SET.format(2))],
-    "modify nothing": [(("--modify", *SCOPE), SET.format(2))],
-    "modify or create": [(("--modify", "--allow-create", *SCOPE), SET.format(2))],
-    "modify the section": [
-        CREATE,
-        (("--modify", "--allow-create", *SCOPE), WHOLE.format(3)),
-    ],
-    "delete": [CREATE, (("--delete", "--xpath", f"{PATH}/nvpair"), None)],
-    "delete nothing": [(("--delete", "--xpath", OTHER), None)],
-    "delete in the section": [CREATE, (("--delete", *SCOPE), SET.format(1))],
-    "replace": [CREATE, (("--replace", *SCOPE), SET.format(4))],
-    "replace at a path": [CREATE, (("--replace", "--xpath", HERE, "--xml-pipe"), SET.format(5))],
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_changes_of_the_configuration(module: Both, name: str) -> None:
-    def rule(side: ClusterSide) -> list[Any]:
-        code(side, "cibadmin", "--delete", "--xpath", PATH)
-        codes = [code(side, "cibadmin", *argv, text=text) for argv, text in CHANGES[name]]
-        answer = run(side, ["cibadmin", "--query", "--xpath", PATH])
-        shown = ET.canonicalize(answer.stdout, strip_text=True) if answer.stdout else ""
-        code(side, "cibadmin", "--delete", "--xpath", PATH)
-        return [codes, answer.returncode, shown]
-
-    codes, _, _ = module.alike(rule)
-    if name == "create twice":
-        assert codes == [0, cib_xml.EXISTS]
-
-
-@pytest.mark.parametrize(
-    "argv",
-    [
-        ("cibadmin", "--query", "--xpath", "//nothing"),
-        ("cibadmin", "--query", "--xpath", "//node_state[@uname='nobody']"),
-        ("crm_attribute", "--type=crm_config", "--name=model-none", "--query", "--quiet"),
-        ("crm_resource", "--resource", "nobody", "--cleanup"),
-        ("stonith_admin", "--list", "nobody", "--timeout=20"),
-    ],
-)
-def test_what_does_not_exist(module: Both, argv: tuple[str, ...]) -> None:
-    module.alike(lambda side: code(side, *argv))
-
-
-def test_a_property(module: Both) -> None:
-    def rule(side: ClusterSide) -> list[Any]:
-        name = ("--type=crm_config", "--name=model-property")
-        done = [code(side, "crm_attribute", *name, "--update=7")]
-        answer = run(side, ["crm_attribute", *name, "--query", "--quiet"])
-        path = "//nvpair[@name='model-property']"
-        return [*done, answer.stdout, code(side, "cibadmin", "--delete", "--xpath", path)]
-
-    module.alike(rule)
-
-
-def test_several_matches_are_in_one_element(module: Both) -> None:
-    def rule(side: ClusterSide) -> list[Any]:
-        path = "//primitive[@provider='pacemaker'][@type='remote']"
-        answer = run(side, ["cibadmin", "--query", "--xpath", path])
-        root = tools.parse(answer.stdout)
-        return [root.tag, sorted(child.get("id", "") for child in root)]
-
-    module.alike(rule)
-
-
-def test_a_section_is_shown_with_its_own_element(module: Both) -> None:
-    def rule(side: ClusterSide) -> list[Any]:
-        return [cibadmin.configuration(side.runner()).tag, cibadmin.cib(side.runner()).tag]
-
-    module.alike(rule)
-
-
-def test_a_member_knows_its_name_and_its_quorum(module: Both) -> None:
-    def rule(side: ClusterSide) -> list[Any]:
-        return [
-            (crm_node.local_name(side.runner(n)), crm_node.has_quorum(side.runner(n)))
-            for n in range(3)
-        ]
-
-    module.alike(rule)
-
-
-def test_the_devices_that_can_fence_a_node(module: Both) -> None:
-    module.alike(lambda side: code(side, "stonith_admin", "--list", side.node, "--timeout=20"))
-
-
+# -- what it shows ------------------------------------------------------------------------------
 def test_what_the_cluster_shows_of_itself(module: Both) -> None:
     def rule(side: ClusterSide) -> list[Any]:
         shown = status(side)
@@ -429,28 +251,6 @@ def test_another_member_takes_over(both: Both) -> None:
         seen += [status(side, 1).quorum, len(after) - len(before)]
         side.start_members([0])
         return [*seen, side.wait(lambda: status(side, 0).quorum, 60)]
-
-    both.alike(rule)
-
-
-def test_a_member_that_is_cut_off(both: Both) -> None:
-    """It has no quorum, shows the others as offline, and changes nothing."""
-
-    def rule(side: ClusterSide) -> list[Any]:
-        side.isolate(2, True)
-        seen: list[Any] = [side.wait(lambda: not status(side, 2).quorum, 60)]
-        side.wait(lambda: not status(side, 2).named(side.members[0])[0].online, 60)
-        shown = status(side, 2)
-        seen.append([shown.named(name)[0].online for name in side.members])
-        seen.append(crm_node.has_quorum(side.runner(2)))
-        argv = ("cibadmin", "--create", *SCOPE)
-        seen.append(code(side, *argv, text=SET.format(1), number=2))
-        path = "/cib[@have-quorum='1']"
-        seen.append(code(side, "cibadmin", "--query", "--xpath", path, number=2))
-        seen.append(code(side, "cibadmin", "--query", "--xpath", path, number=0))
-        seen += [status(side, 0).quorum, view(side, number=0)]
-        side.isolate(2, False)
-        return [*seen, side.wait(lambda: status(side, 2).quorum, 120)]
 
     both.alike(rule)
 

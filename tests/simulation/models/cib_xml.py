@@ -16,15 +16,15 @@ EMPTY = (
     "<cib have-quorum='1'><configuration><crm_config>"
     "<cluster_property_set id='cib-bootstrap-options'>"
     "<nvpair id='o-1' name='stonith-enabled' value='true'/>"
-    "<nvpair id='o-2' name='dc-version' value='2.1.5-a3f44794f94'/></cluster_property_set>"
-    "</crm_config><nodes/><resources/><constraints/><fencing-topology/></configuration><status/></cib>"
+    "<nvpair id='o-2' name='dc-version' value='2.1.5-a3f44794f94'/>"
+    "</cluster_property_set></crm_config>"
+    "<nodes/><resources/><constraints/><fencing-topology/></configuration><status/></cib>"
 )
 
 
 def change_in(section: Any, options: dict[str, str], given: Any) -> int:
     # Lab: test_changes_of_the_configuration
-    if given.tag == section.tag and "modify" in options:
-        _merge(section, given)
+    if "modify" in options and _update(section, given):
         return 0
     there = section.find(f"{given.tag}[@id='{given.get('id')}']")
     if "create" in options:
@@ -38,10 +38,8 @@ def change_in(section: Any, options: dict[str, str], given: Any) -> int:
         if "allow-create" not in options:
             return NO_SUCH
         section.append(given)
-    elif "replace" in options:
-        section.replace(there, given)
     else:
-        _merge(there, given)
+        section.replace(there, given)
     return 0
 
 
@@ -56,15 +54,22 @@ def change_at(matches: list[Any], options: dict[str, str], given: Any) -> int:
         match.getparent().remove(match)
     elif "replace" in options:
         match.getparent().replace(match, given)
-    elif "modify" in options:
-        if match.tag != given.tag:
-            return NO_SUCH
-        _merge(match, given)
+    elif "modify" in options and not any(_update(one, given) for one in matches):
+        return NO_SUCH
     return 0
 
 
+def _update(there: Any, given: Any) -> bool:
+    """Do as `update_xml_child`: change the first that is the one that is given, or is below it."""
+    # Lab: test_changes_of_the_configuration
+    if there.tag == given.tag and there.get("id") == given.get("id"):
+        _merge(there, given)
+        return True
+    return any(_update(child, given) for child in there)
+
+
 def _merge(there: Any, given: Any) -> None:
-    """Do as `update_xml_child`: attributes are set, children matched by tag and id."""
+    """Do as `pcmk__xml_update`: attributes are set, children matched by tag and id."""
     # Lab: test_changes_of_the_configuration
     for name, value in given.attrib.items():
         there.set(name, value)
