@@ -29,7 +29,8 @@ ALERT = (
 REMOTE = (
     "<primitive id='{0}' class='ocf' provider='pacemaker' type='remote'>"
     "<instance_attributes id='ia-{0}'><nvpair id='s-{0}' name='server' value='10.77.2.199'/>"
-    "</instance_attributes><operations><op id='o-{0}' name='start' interval='0' timeout='10'/>"
+    "<nvpair id='r-{0}' name='reconnect_interval' value='20'/>"
+    "</instance_attributes><operations><op id='o-{0}' name='start' interval='0' timeout='4s'/>"
     "<op id='p-{0}' name='monitor' interval='1s' timeout='5s'/></operations></primitive>"
 )
 PLACE = "<rsc_location id='l-{0}-{1}' rsc='{0}' node='{1}' score='200'/>"

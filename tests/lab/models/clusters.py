@@ -71,6 +71,8 @@ def both(module: Both, demo: Deployment) -> Both:
         # What had failed is forgotten when somebody readmits a node or cleans up.
         code(side, "crm_resource", "--resource", side.node, "--cleanup")
         side.wait(lambda: view(side).failures == () and connected(side), BACK)
+        # The guard takes one that was connected to a moment ago for one that is not lost.
+        side.sleep(CALM)
         return view(side)
 
     module.alike(whole)

@@ -19,7 +19,8 @@ class View(NamedTuple):
     """A remote node as a member shows it.
 
     Attributes:
-        record: of its fence in the status section: none, or fenced or not.
+        record: of its fence in the status section: none, fenced or not, or unknown where only
+            the node's state is there.
         failures: operations that failed, without the node's name.
     """
 
@@ -123,9 +124,13 @@ def view(side: ClusterSide, node: str = "", number: int = 0) -> View:
         known = "fenced" if record.fenced is not None else "not fenced"
     except PacemakerError:
         known = "none"
-    argv = ["cibadmin", "--query", "--xpath", f"//node_state[@uname='{name}']"]
-    if known != "fenced" and run(side, argv, number=number).returncode:
-        known = "none"
+    if known == "not fenced":
+        for missing, path in (("none", ""), ("unknown", "[@node_fenced]")):
+            xpath = f"//node_state[@uname='{name}']{path}"
+            argv = ["cibadmin", "--query", "--xpath", xpath]
+            if run(side, argv, number=number).returncode:
+                known = missing
+                break
     prefix = f"{name}_"
     return View(
         found.online,

@@ -40,6 +40,9 @@ device may take (`request_peer_fencing` of 2.1.5, daemons/fenced/fenced_remote.c
 START_TIMEOUT = 5.0
 """Seconds of one attempt to connect."""
 
+STOPS = 1.5
+"""Seconds after a fence within which the connection is stopped, by the next transition."""
+
 
 @dataclass
 class Member:
@@ -59,8 +62,10 @@ class Member:
 class Remote:
     """The connection to a remote node and the cluster's record of it.
 
-    `known`: the status section has its state, which comes with the first connection or fence, and
-    goes when all members are restarted (`remote_node_up` of pacemaker-controld 2.1.5).
+    `known`: the status section has its state and whether it was fenced, which comes with the first
+    connection or fence, and goes when all members are restarted (`remote_node_up` of
+    pacemaker-controld 2.1.5). `noted`: it has its state alone, which comes with a connection that
+    is stopped, be it one that failed (`remote_node_down`).
     """
 
     name: str
@@ -79,6 +84,7 @@ class Remote:
     reconnects: int = 0
     new: bool = False
     known: bool = True
+    noted: bool = False
 
 
 @dataclass
@@ -220,7 +226,7 @@ class Cluster:
         # Lab: test_what_is_lost_when_all_members_restart
         for remote in self.remotes.values():
             remote.fenced, remote.unclean, remote.failed = 0, False, False
-            remote.started, remote.known = 0, False
+            remote.started, remote.known, remote.noted = 0, False, False
             remote.failures.clear()
             remote.role = "Stopped"
             self.plan_reconnect(remote, 5.0 + 5 * self.rng.random())
@@ -251,7 +257,8 @@ class Cluster:
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         # Lab: test_a_node_that_is_taken_out_of_its_hands_is_not_fenced
         # A monitor that fails is a reason to fence (2.1.5, unpack.c: `unpack_rsc_op_failure`).
-        if remote.role != "Started" or self._answers(remote):
+        if remote.role != "Started" or self._answers(remote) or remote.fenced:
+            # One that was fenced just now is stopped by that, and not fenced again.
             return
         if not self.majority():
             # Nothing follows from it before there is a quorum.
@@ -282,7 +289,7 @@ class Cluster:
         remote.role, remote.member = "Stopped", ""
         remote.reconnects += 1
         number = remote.reconnects
-        self.kernel.after(1 + self.rng.random(), lambda: self._connect(remote, number, True))
+        self.kernel.after(1 + self.rng.random(), lambda: self._connect(remote, number))
 
     def plan_reconnect(self, remote: Remote, seconds: float | None = None) -> None:
         """Try to connect after `reconnect_interval`."""
@@ -290,24 +297,43 @@ class Cluster:
         remote.reconnects += 1
         number = remote.reconnects
         wait = self.reconnect_interval if seconds is None else seconds
-        self.kernel.after(wait, lambda: self._connect(remote, number, False))
+        self.kernel.after(wait, lambda: self._connect(remote, number))
 
-    def _connect(self, remote: Remote, number: int, lost: bool) -> None:
+    def _connect(self, remote: Remote, number: int) -> None:
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         # Lab: test_what_is_lost_when_all_members_restart
         if number != remote.reconnects or remote.role == "Started" or not remote.managed:
             return
-        members = self.majority()
-        if not members:
-            self.kernel.after(10.0, lambda: self._connect(remote, number, lost))
+        fencing = remote.fencing
+        if fencing is not None and fencing.client.startswith("pacemaker-controld"):
+            # The transition is not over.
+            self.kernel.after(1.0, lambda: self._connect(remote, number))
             return
-        remote.member = self.rng.choice(members).name
+        if not self.majority():
+            self.kernel.after(10.0, lambda: self._connect(remote, number))
+            return
+        members = self._allowed(remote)
+        if not members:
+            self.plan_reconnect(remote, 1.0)
+            return
+        remote.member = self.rng.choice(members)
         if self._answers(remote):
             self._connected(remote)
             return
-        remote.role = "Starting"
+        remote.role, remote.failed = "Starting", False
         self.changed()
-        self.kernel.after(START_TIMEOUT, lambda: self._not_connected(remote, number, lost))
+        self.kernel.after(START_TIMEOUT, lambda: self._not_connected(remote, number))
+
+    def _allowed(self, remote: Remote) -> list[str]:
+        """Return the members that may try to connect: one that failed waits until that expires.
+
+        By `start-failure-is-fatal`, and a failure's timeout of `reconnect_interval` (2.1.5,
+        complex.c: `common_unpack`).
+        """
+        # Lab: test_a_node_that_was_never_connected
+        latest = self.kernel.now - self.reconnect_interval
+        failed = {m for key, m, at in remote.failures if key.endswith("start_0") and at > latest}
+        return [member.name for member in self.majority() if member.name not in failed]
 
     def _connected(self, remote: Remote) -> None:
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
@@ -323,7 +349,7 @@ class Cluster:
         self.kernel.trace("cluster", f"connected to {remote.name}")
         self.changed()
 
-    def _not_connected(self, remote: Remote, number: int, lost: bool) -> None:
+    def _not_connected(self, remote: Remote, number: int) -> None:
         # Lab: test_a_node_that_was_never_connected
         # Lab: test_what_is_lost_when_all_members_restart
         if number != remote.reconnects or remote.role != "Starting":
@@ -331,13 +357,20 @@ class Cluster:
         if self._answers(remote):
             self._connected(remote)
             return
-        remote.role, remote.failed = "Stopped", True
+        remote.role, remote.noted = "Stopped", True
         self._failed_operation(remote, "start_0")
-        if lost and not remote.fenced and self.stonith:
-            remote.unclean = True
-            self.schedule_fencing(remote)
+        remote.failed = bool(self._allowed(remote))
+        if remote.failed:
+            # The next member tries at once.
+            self.plan_reconnect(remote, 0.1 + 0.6 * self.rng.random())
         else:
-            self.plan_reconnect(remote)
+            first = min(at for key, _, at in remote.failures if key.endswith("start_0"))
+            rest = first + self.reconnect_interval - self.kernel.now
+            self.plan_reconnect(remote, max(rest, 1.0))
+            if not remote.fenced and self.stonith:
+                # "the connection is unrecoverable" (pcmk_sched_probes.c: `pcmk__schedule_probes`),
+                # be it one that never was. It is not shown as unclean, and it is tried once.
+                self.schedule_fencing(remote)
         self.changed()
 
     def cleanup(self, name: str) -> None:
@@ -455,11 +488,7 @@ class Cluster:
         if works:
             by = f"{fencing.client}@{fencing.origin}"
             self.world.fence(remote.host, fencing.action, by, lambda: self._there(fencing))
-            # `send_stonith_update` (2.1.5, controld_fencing.c).
-            remote.fenced, remote.known = moment, True
-            self._wait_out(remote)
-            remote.unclean, remote.role = False, "Stopped"
-            remote.attempts = 0
+            self._record(remote, moment)
             self._alert(remote.name, fencing)
         else:
             remote.attempts += 1
@@ -472,6 +501,29 @@ class Cluster:
         self.changed()
         for done in fencing.done:
             done(works)
+
+    def _record(self, remote: Remote, moment: int) -> None:
+        """Record a fence; what was connected is stopped later, as if its monitor had failed.
+
+        By `send_stonith_update` and `remote_ra_fail` (2.1.5, controld_fencing.c).
+        """
+        # Lab: test_a_fence_that_two_ask_for_is_one
+        # Lab: test_a_node_that_is_switched_off_and_on
+        remote.fenced, remote.known, remote.unclean, remote.attempts = moment, True, False, 0
+        if remote.role == "Started":
+            self.kernel.after(STOPS * self.rng.random(), lambda: self._stop(remote, moment))
+            return
+        remote.role = "Stopped"
+        self._wait_out(remote)
+
+    def _stop(self, remote: Remote, fenced: int) -> None:
+        # Lab: test_a_fence_that_two_ask_for_is_one
+        # Lab: test_a_node_that_is_switched_off_and_on
+        if remote.role == "Started" and remote.fenced == fenced:
+            self._failed_operation(remote, "monitor_1000")
+            remote.role = "Stopped"
+            self._wait_out(remote)
+            self.changed()
 
     def _spared(self, remote: Remote, fencing: Fencing) -> bool:
         """Whether the guard in front of the power refuses this one; it is the real one."""
@@ -523,8 +575,7 @@ class Cluster:
         remote = self.remotes[name]
         moment = int(self.kernel.now)
         self.history.insert(0, Event(name, "off", "stonith_admin.1", self.dc, "success", moment))
-        self._wait_out(remote)
-        remote.fenced, remote.unclean, remote.role = moment, False, "Stopped"
+        self._record(remote, moment)
         self._alert(name, Fencing("off", "stonith_admin.1", self.dc, self.kernel.now))
         self.changed()
 

@@ -352,11 +352,12 @@ class Commands:
         for child in list(section):
             section.remove(child)
         for remote in self.cluster.remotes.values():
-            if remote.known:
+            if remote.known or remote.noted:
                 state = etree.SubElement(section, "node_state", remote_node="true", id=remote.name)
                 state.set("uname", remote.name)
                 state.set("in_ccm", flag(remote.role == "Started"))
-                state.set("node_fenced", str(remote.fenced))
+                if remote.known:
+                    state.set("node_fenced", str(remote.fenced))
             if remote.started:
                 resource = etree.SubElement(section, "lrm_resource", id=remote.name)
                 etree.SubElement(
