@@ -52,6 +52,8 @@ CHANGES = {
     "delete in the section": [CREATE, (("--delete", *SCOPE), SET.format(1))],
     "replace": [CREATE, (("--replace", *SCOPE), SET.format(4))],
     "replace at a path": [CREATE, (("--replace", "--xpath", HERE, "--xml-pipe"), SET.format(5))],
+    "create at a path": [(at(MISSING, "--create"), SET.format(1))],
+    "create at a path, twice": [CREATE, (at(CONFIG, "--create"), SET.format(2))],
     "put what is missing": [(at(MISSING), WHOLE.format(1))],
     "put what is missing, twice": [(at(MISSING), WHOLE.format(n)) for n in (1, 2)],
     "put the section": [(at(CONFIG), WHOLE.format(1))],

@@ -46,7 +46,8 @@ def change_in(section: Any, options: dict[str, str], given: Any) -> int:
 def change_at(matches: list[Any], options: dict[str, str], given: Any) -> int:
     # Lab: test_changes_of_the_configuration
     if "create" in options:
-        return INVALID  # It takes no XPath: it adds to the root, which the schema refuses.
+        # The path is taken for a section's name, and the schema knows none (`cib_process_create`).
+        return INVALID
     if not matches:
         return 0 if "delete" in options else NO_SUCH
     match = matches[0]
