@@ -32,6 +32,9 @@ from simulation.world import KNOWN, Unit
 
 DISCONNECTED, USAGE = 102, 64
 
+NOTICED = 7.0
+"""Seconds after which a member that was cut off knows: corosync's token and consensus timeouts."""
+
 
 class CommandFailed(Exception):  # noqa: N818 - a fault that is injected
     """A command ends with this exit code instead of being carried out."""
@@ -141,7 +144,7 @@ class Commands:
         # Lab: test_what_the_cluster_shows_of_itself
         _reads("status")
         if unit.isolated:
-            return 0, self._isolated(unit)[0]
+            return 0, self._isolated(unit)[2 if self._unaware(unit) else 0]
         key = ("mon",)
         found = self._shown.get(key)
         if found is None or found[0] != self.cluster.version:
@@ -149,16 +152,29 @@ class Commands:
             self._shown[key] = found
         return 0, found[1]
 
-    def _isolated(self, unit: Unit) -> tuple[str, Any]:
-        """What a member shows that was cut off: the past, and that it has no quorum."""
+    def _unaware(self, unit: Unit) -> bool:
+        """Whether a member was cut off, and does not know that yet."""
+        # Lab: test_a_member_that_is_cut_off
+        return unit.isolated and self.cluster.kernel.now - unit.isolated_since < NOTICED
+
+    def _isolated(self, unit: Unit) -> tuple[str, Any, str]:
+        """What a member shows that was cut off: the past, and, once it knows, no quorum.
+
+        The last one is what crm_mon shows until then.
+        """
         # Lab: test_a_member_that_is_cut_off
         key = ("isolated", unit.name)
         if key not in self._shown:
             self._renew_status()
             past = copy.deepcopy(self.cluster.cib)
-            past.set("have-quorum", "0")
-            self._shown[key] = (self.status_text(unit), past)
-        return self._shown[key]
+            unit.isolated = False
+            before = self.status_text(None)
+            unit.isolated = True
+            self._shown[key] = (self.status_text(unit), past, before)
+            self.cluster.kernel.after(NOTICED, self.cluster.changed)
+        text, past, before = self._shown[key]
+        past.set("have-quorum", "1" if self._unaware(unit) else "0")
+        return text, past, before
 
     def cut_off(self, unit: Unit) -> None:
         """Keep what a member shows from now on that was cut off."""
@@ -217,6 +233,8 @@ class Commands:
         # Lab: test_a_member_that_is_cut_off
         if "query" in options:
             return self._query(options, unit)
+        if self._unaware(unit):
+            return self._change_late(options, unit)
         if not self.cluster.has_quorum(unit):
             return self._change_alone(options, self._tree(unit))
         judged = self._judged(options.get("xml-text", ""))
@@ -225,6 +243,25 @@ class Commands:
             self.cluster.world.violate("taken from a living engine", judged)
         if code == 0:
             self.cluster.configured()
+        return code, "" if code == 0 else f"cibadmin: Call failed: {code}"
+
+    def _change_late(self, options: dict[str, str], unit: Unit) -> tuple[int, str]:
+        """Change what a member has that was cut off a moment ago: it waits until that is known.
+
+        Then it is the first that is done, before the new controller of this part has written that
+        there is no quorum (`crm_update_quorum`).
+        """
+        # Lab: test_a_member_that_is_cut_off
+        task, running, since = kernel.current(), kernel.ACTIVE, unit.isolated_since
+        if task is None or running is None:
+            return 1, "nobody"
+        running.sleep_exactly(task, since + NOTICED - running.now)
+        if not unit.isolated or unit.isolated_since != since:
+            return self._cibadmin(options, unit, 0.0)
+        own = self._tree(unit)
+        own.set("have-quorum", "1")
+        code = self._change(options, own)
+        self.cluster.configured()
         return code, "" if code == 0 else f"cibadmin: Call failed: {code}"
 
     def _change_alone(self, options: dict[str, str], own: Any) -> tuple[int, str]:
@@ -291,7 +328,7 @@ class Commands:
     def _query(self, options: dict[str, str], unit: Unit) -> tuple[int, str]:
         # Lab: test_what_does_not_exist
         xpath, scope = options.get("xpath"), options.get("scope")
-        key = ("cib", xpath, scope, unit.name if unit.isolated else "")
+        key = ("cib", xpath, scope, unit.name if unit.isolated else "", self._unaware(unit))
         whole = scope != "configuration"
         edition = (self.cluster.edition, self.cluster.version if whole else 0)
         _reads("configuration", "status" if whole else None)
@@ -370,7 +407,7 @@ class Commands:
     def _crm_node(self, options: dict[str, str], unit: Unit, timeout: float) -> tuple[int, str]:
         # Lab: test_a_member_knows_its_name_and_its_quorum
         if "quorum" in options:
-            return 0, "1\n" if self.cluster.has_quorum(unit) else "0\n"
+            return 0, "1\n" if self.cluster.has_quorum(unit) or self._unaware(unit) else "0\n"
         return 0, f"{unit.name}\n"
 
     def _crm_attribute(
