@@ -230,7 +230,7 @@ MUTANTS = (
     ),
     Mutant(
         "a host that is connected again is fenced for what was decided before",
-        "lost for a moment",
+        "back as it is fenced",
         Edit(
             "fence_agent.limit", "_in_touch", "return status.works(node) and", "return False and"
         ),

@@ -73,6 +73,25 @@ def lost_for_a_moment(sim: Simulation) -> None:
     events.later(sim, seconds + 80 * sim.rng.random(), works)
 
 
+def back_as_it_is_fenced(sim: Simulation) -> None:
+    """A host that Pacemaker has given up on is reached again while somebody's fence goes on."""
+    seconds = 60 + 60 * sim.rng.random()
+    events.blip(sim, "node1", seconds)
+    sim.cluster.power_controller, sim.cluster.fence_delay = False, (0.5, 1.0)
+
+    def works(s: Simulation) -> None:
+        s.world.note_fault("the power controller is back, and slow")
+        s.cluster.power_controller, s.cluster.fence_delay = True, (8.0, 20.0)
+
+    events.later(sim, seconds - 12 * sim.rng.random(), works)
+
+
+def unknown_name(sim: Simulation) -> None:
+    """A host dies that the cluster knows by another name: nothing is done, as its status says."""
+    sim.expect_nothing("node1")
+    events.die(sim)
+
+
 def started_anew(sim: Simulation) -> None:
     """A host boots by itself while the power controller is away: its guests are lost."""
     host = sim.world.hosts["node1"]

@@ -36,6 +36,7 @@ DIRECTED = (
     "reporter dies",
     "taken back in Nova",
     "lost for a moment",
+    "back as it is fenced",
     "deleted meanwhile",
     "dies at a migration's end",
     "started anew",
