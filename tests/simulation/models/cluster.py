@@ -305,8 +305,9 @@ class Cluster:
         if number != remote.reconnects or remote.role == "Started" or not remote.managed:
             return
         fencing = remote.fencing
-        if fencing is not None and fencing.client.startswith("pacemaker-controld"):
-            # The transition is not over.
+        own = fencing is not None and fencing.client.startswith("pacemaker-controld")
+        if fencing is not None and own and fencing.origin == self.dc:
+            # Its transition is not over; a new controller knows of none.
             self.kernel.after(1.0, lambda: self._connect(remote, number))
             return
         if not self.majority():
