@@ -36,6 +36,7 @@ class Bench:
         for name in HOSTS:
             self.cib.fenced(name, 0)
         self.cib.serve(self.cluster.runner)
+        self.quorum = "1"
 
     @property
     def end(self) -> str:
@@ -55,9 +56,18 @@ class Bench:
         """The turn of a fence that a member carries out; it is taken where it is needed."""
         runner = self.cluster.runner
         runner.on("crm_node --name", member)
+        runner.on("crm_node --quorum", self.quorum)
         turn = Turn(runner, clock=lambda: now)
         turn.take(crm_mon.status(runner), cibadmin.cib(runner), target)
         return turn
+
+
+def test_one_that_was_cut_off_just_now_has_no_turn() -> None:
+    """For seconds its own copy of the configuration says that there is a quorum, and takes it."""
+    bench = Bench("hv1")
+    bench.quorum = "0"
+    with pytest.raises(cibadmin.NoQuorum, match="lost its quorum"):
+        bench.turn("hv1")
 
 
 def test_one_at_a_time_where_each_could_kill_the_other() -> None:

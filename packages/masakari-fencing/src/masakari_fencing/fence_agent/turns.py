@@ -54,6 +54,7 @@ class Turn:
 
         Raises:
             TakenError: another has it.
+            NoQuorum: this member was cut off from the others meanwhile.
             PacemakerError: the cluster does not answer.
         """
         if self._value or not self._needed(status, cib, target):
@@ -68,6 +69,9 @@ class Turn:
         if not cibadmin.create(self.runner, pair):
             raise TakenError
         self._value = mine
+        if not crm_node.has_quorum(self.runner):
+            # Cut off just now: its own copy took it, and says only seconds later what is so.
+            raise cibadmin.NoQuorum("this part of the cluster has lost its quorum")
 
     def give_back(self) -> None:
         """Leave it to the next; a cluster that does not answer does so when its time is over."""

@@ -20,7 +20,11 @@ QUORUM = "/cib[@have-quorum='1']"
 """XPath of the information base where this part of the cluster has quorum. Pacemaker itself asks
 for none: a member that was cut off changes its own copy, and says that it is done
 (`cib_op_can_run` of 2.1.5). Once it is back, the copy that has seen more changes becomes
-everybody's, so a change without quorum can undo what the others have done meanwhile."""
+everybody's, so a change without quorum can undo what the others have done meanwhile.
+
+A member that was cut off just now takes a change for about 7 s more: its copy says that there is
+no quorum once its part has a controller (`crm_update_quorum`). `crm_node.has_quorum` knows at
+once."""
 
 _THERE = f"{QUORUM}//nvpair[@name='dc-version']"
 """Something that is in each configuration once a controller was elected."""
