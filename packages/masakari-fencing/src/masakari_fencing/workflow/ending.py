@@ -43,12 +43,15 @@ def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
         changes: what else is to be changed in the record.
     """
     end = time.monotonic() + CONF.fencing.recovery_timeout
+    told = ""
     while True:
         try:
             ended = _end(this, outcome, reason, changes)
             break
         except PacemakerError as error:
-            LOG.warning("The recovery of host %s has no end yet: %s", this.host, error)
+            if str(error) != told:
+                told = str(error)
+                LOG.warning("The recovery of host %s has no end yet: %s", this.host, error)
             # Nobody takes it over while the engine lives that its record names.
             if CONF.fencing.allow_unfenced_recovery or time.monotonic() >= end:
                 return

@@ -204,7 +204,9 @@ class Evacuation(InstanceRequests):
             now = self._get()
             if now is not None and (_task(now) != task or not self._is_here(now)):
                 raise Failed(f"Nova has gone on with it: {_task(now) or 'it has ended'}")
-            self._order(lambda nova: nova.servers.reset_state(server.id, "error"))
+            self._order(
+                lambda nova: nova.servers.reset_state(server.id, "error"), late=self._take_back
+            )
         elif state == "stopped" and wanted(self._before) == "active":
             # Nova has stopped it since its host failed, as it did not run there.
             self._order(lambda nova: nova.servers.reset_state(server.id, "active"))
@@ -219,6 +221,20 @@ class Evacuation(InstanceRequests):
 
         self._order(ask, self._silent)
         return self._arrival()
+
+    def _take_back(self) -> None:
+        """Take back that Nova was told to call it an error, where it is up elsewhere by now.
+
+        Nova does that whatever has become of the instance. Who has gone on with its recovery has
+        ended it, and does not look again.
+        """
+        server = self._get()
+        if server is None or self._is_here(server) or _task(server):
+            return
+        if getattr(server, instances.STATE, "") == "error" and wanted(self._before) != "error":
+            self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
+            if wanted(self._before) != "active":
+                self._request(self._stop)
 
     def _arrival(self) -> Any:
         begun = same = self._clock()
@@ -288,13 +304,6 @@ class Evacuation(InstanceRequests):
                 self._order(lambda nova: nova.servers.reset_state(self._uuid, "active"))
                 self._order(getattr(self, f"_{verb}"))
             self._sleep(self._limits.interval)
-
-    def _stop(self, nova: Any) -> None:
-        nova.servers.stop(self._uuid)
-
-    def _start(self, nova: Any) -> None:
-        """Nova starts none that it was told to call active, but reboots it."""
-        nova.servers.reboot(self._uuid, reboot_type="HARD")
 
     def _unlock(self, server: Any) -> None:
         if not self._before.locked and getattr(server, "locked", False):

@@ -85,6 +85,7 @@ class InstanceRequests:
         self._limits = limits
         self._sleep = sleep
         self._clock = clock
+        self._looked_at = 0.0
 
     def _get(self) -> Any:
         """Return the instance, None where it is gone, or is about to go.
@@ -98,7 +99,13 @@ class InstanceRequests:
             return None
         return None if instances.is_going(server) else server
 
-    def _order(self, send: Callable[[Any], Any], also: Callable[[], None] = lambda: None) -> Any:
+    def _order(
+        self,
+        send: Callable[[Any], Any],
+        also: Callable[[], None] = lambda: None,
+        *,
+        late: Callable[[], None] = lambda: None,
+    ) -> Any:
         """Send a request that nobody but whose recovery it is may make, and never late.
 
         A machine that stood still in between has been given up, and another goes on in its place.
@@ -106,12 +113,16 @@ class InstanceRequests:
         Args:
             send: sends it.
             also: raises where this one must not be sent.
+            late: called where the machine stood still just as it was sent.
 
         Raises:
             Failed: Nova refuses, or does not answer in time.
             Exception: whatever `check` and `also` raise.
         """
-        return self._request(lambda nova: send(self._looked(nova, also)))
+        answer = self._request(lambda nova: send(self._looked(nova, also)))
+        if uptime() - self._looked_at > FRESH:
+            late()
+        return answer
 
     def _looked(self, nova: Any, also: Callable[[], None]) -> Any:
         nova.servers.get(self._uuid)  # Or its token would be fetched after the look.
@@ -123,7 +134,15 @@ class InstanceRequests:
             raise _MustNot(error) from error
         if uptime() - begun > FRESH:
             raise TimeoutError(f"the cluster took longer than {FRESH:g} s to answer")
+        self._looked_at = begun
         return nova
+
+    def _stop(self, nova: Any) -> None:
+        nova.servers.stop(self._uuid)
+
+    def _start(self, nova: Any) -> None:
+        """Nova starts none that it was told to call active, but reboots it."""
+        nova.servers.reboot(self._uuid, reboot_type="HARD")
 
     def _request(self, send: Callable[[Any], Any], *, gone: bool = False) -> Any:
         """Send a request again and again until Nova answers it.
