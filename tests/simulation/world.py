@@ -373,6 +373,11 @@ class World:
         for guest in self.guests.values():
             guest.disturbed = guest.disturbed or not self.is_well(guest)
 
+    def known_to_nobody(self, host: Hypervisor) -> None:
+        """A member that is cut off has fenced a host: the others may find it whole again."""
+        for guest in self.guests.values():
+            guest.disturbed = guest.disturbed or guest.host == host.nova_name
+
     def running_on(self, uuid: str) -> list[str]:
         """Return the hosts on which a guest's process runs."""
         return [host.nova_name for host in self.hosts.values() if uuid in host.qemu]

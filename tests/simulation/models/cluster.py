@@ -253,19 +253,20 @@ class Cluster:
             low, high = MONITOR
             self.kernel.after(low + (high - low) * self.rng.random(), lambda: self._lost(remote))
 
-    def _lost(self, remote: Remote) -> None:
+    def _lost(self, remote: Remote, known: bool = False) -> None:
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         # Lab: test_a_node_that_is_taken_out_of_its_hands_is_not_fenced
         # A monitor that fails is a reason to fence (2.1.5, unpack.c: `unpack_rsc_op_failure`).
-        if remote.role != "Started" or self._answers(remote) or remote.fenced:
+        if remote.role != "Started" or (self._answers(remote) and not known) or remote.fenced:
             # One that was fenced just now is stopped by that, and not fenced again.
             return
         if not self.majority():
-            # Nothing follows from it before there is a quorum.
-            self.kernel.after(1.0, lambda: self._lost(remote))
+            # Nothing follows from it before there is a quorum; who noticed it will know it then.
+            known = known or self._is_there(remote.member)
+            self.kernel.after(1.0, lambda: self._lost(remote, known))
             return
         if remote.fencing is not None and remote.fencing.client.startswith("stonith_admin"):
-            self.kernel.after(1.0, lambda: self._lost(remote))
+            self.kernel.after(1.0, lambda: self._lost(remote, known))
             return
         remote.role, remote.failed = "Stopped", True
         self._failed_operation(remote, "monitor_1000")
@@ -274,6 +275,11 @@ class Cluster:
             remote.unclean = True
             self.schedule_fencing(remote)
         self.changed()
+
+    def _is_there(self, name: str) -> bool:
+        """Whether a member's Pacemaker runs, and the others would hear of it."""
+        member = self.members.get(name)
+        return member is not None and member.up and not member.unit.isolated
 
     def _failed_operation(self, remote: Remote, operation: str) -> None:
         """A member's executor keeps the last failure of a resource (`RESOURCE_last_failure_0`)."""
@@ -580,8 +586,11 @@ class Cluster:
         self._alert(name, Fencing("off", "stonith_admin.1", self.dc, self.kernel.now))
         self.changed()
 
-    def _alert(self, name: str, fencing: Fencing) -> None:
-        """Each member runs the alert agent; one whose Pacemaker is away never hears of it."""
+    def _alert(self, name: str, fencing: Fencing, alone: str = "") -> None:
+        """Each member runs the alert agent; one whose Pacemaker is away never hears of it.
+
+        `alone`: the member is cut off that has fenced it, so nobody else hears of it.
+        """
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         reference = f"{self.kernel.ids.getrandbits(48):012x}"
         now = self.kernel.now
@@ -592,7 +601,9 @@ class Cluster:
         # Source only: daemons/controld/controld_fencing.c: handle_fence_notification
         # It asks nobody for quorum: a fence that began with it may end without.
         for member in self.members.values():
-            if not member.up or (member.unit.isolated and member.name != fencing.by):
+            if not member.up or (member.unit.isolated and member.name not in (fencing.by, alone)):
+                continue
+            if alone and member.name != alone:
                 continue
             environ = {
                 "CRM_alert_kind": "fencing",

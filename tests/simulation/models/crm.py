@@ -26,7 +26,7 @@ from simulation.models.cib_xml import (
     resource,
     text_of,
 )
-from simulation.models.cluster import Cluster, Event, Remote, machine_of, zulu
+from simulation.models.cluster import Cluster, Event, Fencing, Remote, machine_of, zulu
 from simulation.models.command_line import read
 from simulation.world import KNOWN, Unit
 
@@ -496,6 +496,9 @@ class Commands:
         if not self.cluster.power_controller or remote.name not in self.cluster.lists:
             return 1, "stonith_admin: Couldn't fence: No data available"
         self.cluster.world.fence(remote.host, action, client)
+        self.cluster.world.known_to_nobody(remote.host)
+        fencing = Fencing(action, client.partition("@")[0], unit.name, running.now)
+        self.cluster._alert(remote.name, fencing, alone=unit.name)
         return 0, ""
 
     def _unfence(self, remote: Remote, client: str, unit: Unit) -> tuple[int, str]:

@@ -112,6 +112,18 @@ def test_what_pacemaker_forgot_is_fenced() -> None:
     assert watch.retry.check() == ["node1.maas"]
 
 
+def test_what_was_fenced_is_not_fenced_at_each_look_where_nobody_records_it() -> None:
+    """A member that was cut off just now records nothing for seconds."""
+    watch = Watch(forgotten())
+    watch.machines["node1.maas"] = "2"
+    watch.cluster.gone = (OTHER,)
+    assert watch.retry.check() == ["node1.maas"]
+    watch.now += INTERVAL - 1
+    assert watch.retry.check() == []
+    watch.now += 1
+    assert watch.retry.check() == ["node1.maas"]
+
+
 def test_one_that_is_spared_is_looked_at_again_later() -> None:
     watch = Watch(lost())
     watch.spares = True

@@ -81,6 +81,7 @@ class UnfencedHosts(Watcher):
     start: Callable[[Callable[[], None]], None] = aside
     _idle_until: float = 0.0
     _failed: dict[str, float] = field(default_factory=dict)
+    _fenced: dict[str, float] = field(default_factory=dict)
     _lost: Since = field(init=False)
     _live: dict[str, float] = field(default_factory=dict)
     _running: set[str] = field(default_factory=set)
@@ -166,7 +167,9 @@ class UnfencedHosts(Watcher):
     def _begin(self, node: str) -> None:
         """Have one fenced, unless that was tried just now or must not be."""
         last = self._failed.get(node)
-        if (last is not None and self.clock() - last < INTERVAL) or len(self._running) >= AT_ONCE:
+        # What was fenced may not be on record, as where this member was cut off just now.
+        asked = max(last or 0.0, self._fenced.get(node, 0.0))
+        if self.clock() - asked < INTERVAL or len(self._running) >= AT_ONCE:
             return
         cib = cibadmin.cib(self.runner)
         reason = disarmed.withheld(cib, node, self.clock()) or fenceable.obstacle(cib, node)
@@ -195,6 +198,7 @@ class UnfencedHosts(Watcher):
             self._failed[node] = self.clock()
         else:
             self._failed.pop(node, None)
+            self._fenced[node] = self.clock()
             self._lost.forget(node)
             self._done.append(node)
             LOG.info("%s is fenced; Pacemaker had lost it and left it at that", node)
