@@ -278,6 +278,7 @@ class Cluster:
 
     def _is_there(self, name: str) -> bool:
         """Whether a member's Pacemaker runs, and the others would hear of it."""
+        # Source only: lib/pengine/unpack.c: unpack_rsc_op_failure
         member = self.members.get(name)
         return member is not None and member.up and not member.unit.isolated
 
