@@ -111,11 +111,19 @@ class Returning:
     def _end_maintenance(self, host: SegmentHost, *, reserved: bool, timeout: float) -> None:
         """Clear the maintenance flag as soon as Masakari lets it be cleared.
 
-        It changes no host of a segment in which a notification of any host is worked on.
+        It changes no host of a segment in which a notification of any host is worked on, such as
+        one of this host, which may fail meanwhile.
         """
-        change = functools.partial(
-            self._cloud.update_host, host, on_maintenance=False, reserved=reserved
-        )
+
+        def change() -> None:
+            service = self._lookup.services().get(host.name)
+            if service is None or service.forced_down:
+                raise ActionError(
+                    f"{host.name} has failed again, and was recovered; run this action again once"
+                    " it is back"
+                )
+            self._cloud.update_host(host, on_maintenance=False, reserved=reserved)
+
         if refusal := self._refusal(change, Conflict, timeout):
             raise ActionError(
                 f"{host.name} works again, but its maintenance cannot end yet: {refusal}. Run"

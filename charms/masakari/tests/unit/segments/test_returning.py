@@ -80,6 +80,21 @@ class TestReturnHost:
             failed.return_host(ONE, reserved=False, timeout=10)
         assert cloud.services[ONE]["status"] == "disabled"
 
+    def test_one_that_fails_meanwhile_stays_in_maintenance(
+        self, failed: Segments, cloud: FakeCloud
+    ) -> None:
+        """Masakari takes no change while it recovers the host, which Nova holds for down then."""
+        cloud.busy |= set(cloud.segments)
+
+        def sleep(seconds: float) -> None:
+            cloud.services[ONE].update(status="disabled", forced_down=True)
+            cloud.busy.clear()
+
+        taken = Segments(connect(cloud), sleep)
+        with pytest.raises(ActionError, match=f"{ONE} has failed again, and was recovered"):
+            taken.return_host(ONE, reserved=False, timeout=60)
+        assert [h for h in cloud.hosts.values() if h["on_maintenance"]]
+
     def test_no_failed_recovery_is_begun_again_while_it_is_taken_back(
         self, failed: Segments, cloud: FakeCloud
     ) -> None:
