@@ -264,6 +264,13 @@ MUTANTS = (
         Edit("workflow.proof.decision", "_is_late", "seen.now - fenced <= RETURN_TIME", "True"),
     ),
     Mutant(
+        "an end that the cluster does not take at once is given up",
+        "no quorum at the end",
+        Edit(
+            "workflow.ending", "conclude", "if CONF.fencing.allow_unfenced_recovery:", "if True:"
+        ),
+    ),
+    Mutant(
         "a recovery that could not be begun without quorum is forgotten",
         "no quorum",
         Edit(

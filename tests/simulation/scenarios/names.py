@@ -30,6 +30,7 @@ DIRECTED = (
     "Nova away for nothing",
     "dies without a record",
     "no quorum",
+    "no quorum at the end",
     "disabled, dies",
     "fails again and again",
     "back before its recovery",

@@ -233,6 +233,21 @@ def without_quorum(sim: Simulation) -> None:
     gone(sim)
 
 
+def ends_without_quorum(sim: Simulation) -> None:
+    """There is no quorum for a quarter of an hour and longer as a recovery is to end."""
+    sim.nova.rebuild_time = (5.0, 10.0)
+    events.die(sim)
+
+    def gone(s: Simulation) -> None:
+        if s.nova.migrations:
+            for name in s.rng.sample(["unit1", "unit2", "unit3"], 2):
+                s.faults.pacemaker_away(s.world.units[name], 1000 + 100 * s.rng.random())
+        else:
+            events.later(s, 0.2, gone)
+
+    gone(sim)
+
+
 def proxy(sim: Simulation) -> None:
     """A proxy answers for Masakari's API, with a page of its own, while a host dies."""
     sim.faults.proxy = True
@@ -384,6 +399,7 @@ SITUATIONS = {
         _situation("Nova away for nothing", nova_away_for_nothing, must_recover=True),
         _situation("dies without a record", without_record),
         _situation("no quorum", without_quorum, must_recover=True),
+        _situation("no quorum at the end", ends_without_quorum, guests=_SIX, must_recover=True),
         _situation("disabled, dies", hosts.disabled_dies),
         _situation("fails again and again", hosts.fails_again, must_recover=True),
         _situation("back before its recovery", hosts.back_before),
