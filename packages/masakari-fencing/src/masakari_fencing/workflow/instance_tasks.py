@@ -147,12 +147,13 @@ class PromptStopInstanceTask(instance_failure.StopInstanceTask):
         patience = instances.POWER_RETRY * random.uniform(1.0, 1.4)  # noqa: S311
         first = found = self._look(instance_uuid)
         end = time.monotonic() + patience
+        last = end + instances.POWER_RETRY
         while found.busy and time.monotonic() < end:
             time.sleep(INTERVAL * 10)
             before, found = found, self._look(instance_uuid)
             if found != before:
                 # Nothing was lost: Nova goes on with it, or another engine has just begun anew.
-                end = time.monotonic() + patience
+                end = min(time.monotonic() + patience, last)
         if found.busy:
             self.novaclient.reset_instance_state(self.context, instance_uuid, "active")
         elif first.busy and found.state == "active":
