@@ -145,6 +145,7 @@ class Unit:
     Attributes:
         skew: seconds by which its clock is off.
         files: its small files: path to content and time.
+        ring: the membership's before it was cut off.
         host: the hypervisor whose machine carries it, or empty.
         alive: its machine runs.
     """
@@ -160,6 +161,7 @@ class Unit:
         self.api: Process | None = None
         self.isolated = False
         self.isolated_since = 0.0
+        self.ring = 0
         self.host = ""
         self.alive = True
 

@@ -175,9 +175,9 @@ class Cluster:
 
     @staticmethod
     def _event(remote: Remote, action: str, status: str, completed: float | None) -> str:
-        when = ""
+        when = f'delegate="{remote.delegate}"'
         if completed is not None:
-            when = f'delegate="{remote.delegate}" completed="{_moment(completed)}"'
+            when += f' completed="{_moment(completed)}"'
         elif status == "pending":
             client, _, origin = remote.requester.partition("@")
             when = f'client="{client}" origin="{origin}"'

@@ -86,6 +86,7 @@ class Bench:
         self.evidence = Evidence()
         self.held: list[tuple[bool, int]] = []
         self.doubt: Callable[[StorageFence], str | None] = lambda _: None
+        self.quorate: float | None = None
 
     def ensure(self, report: Report | None = None) -> Proof:
         gate = HostFence(
@@ -98,6 +99,7 @@ class Bench:
             sleep=self.clock.sleep,
             clock=self.clock,
             doubt=self.doubt,
+            quorate=lambda: self.quorate,
         )
         return gate.ensure(report or Report(HOST, NOW))
 

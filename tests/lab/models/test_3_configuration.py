@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
-from clusters import Both
+from clusters import CALM, Both
+from masakari_fencing.notifier.membership import quorate_ring
 from masakari_fencing.pacemaker import cibadmin, crm_node, tools
 from members import ClusterSide, code, run, status, view
 from simulation.models import cib_xml
@@ -163,6 +164,31 @@ def test_the_devices_that_can_fence_a_node(module: Both) -> None:
 
 
 # -- without quorum -----------------------------------------------------------------------------
+def test_each_membership_has_a_ring_of_its_own(both: Both) -> None:
+    """As long as the ring is the same, nobody has come or gone, or stood still for long."""
+
+    def rule(side: ClusterSide) -> list[Any]:
+        def rings() -> list[str]:
+            return [quorate_ring(side.runner(number)) for number in range(3)]
+
+        def one() -> bool:
+            return len(set(rings())) == 1 and bool(rings()[0])
+
+        seen: list[Any] = [side.wait(one, 60)]
+        first = rings()[0]
+        side.sleep(CALM)
+        seen.append(rings() == [first] * 3)
+        side.isolate(2, True)
+        seen.append(side.wait(lambda: not rings()[2], 60))
+        apart = rings()
+        seen += [apart[0] == apart[1], apart[0] != first, bool(apart[0])]
+        side.isolate(2, False)
+        seen.append(side.wait(one, 120))
+        return [*seen, rings()[0] in (first, apart[0])]
+
+    both.alike(rule)
+
+
 def test_a_member_that_is_cut_off(both: Both) -> None:
     """It has no quorum, shows the others as offline, and changes nothing."""
 

@@ -149,6 +149,8 @@ class Cluster:
         self.history: list[Event] = []
         self.version = 0
         self.edition = 0
+        self.ring = 1
+        """Of the membership, which is another one for each."""
         self.reconnect_interval = 60.0
         self.controller_away_until = 0.0
         self.fence_delay = (1.0, 4.0)
@@ -206,6 +208,7 @@ class Cluster:
         member = self.members[unit.name]
         member.stands = stands
         if member.up:
+            self.ring += 1
             member.up, member.since = False, self.kernel.now
             self.kernel.after(1 + 3 * self.rng.random(), self.elect)
             self.changed()
@@ -217,6 +220,7 @@ class Cluster:
         if not any(one.up or one.stands for one in self.members.values()):
             self.restart()
             self.world.leave_to_operator()
+        self.ring += 1
         member.up, member.stands, member.since = True, False, self.kernel.now
         self.kernel.after(1.0, self.elect)
         self.changed()
@@ -236,7 +240,8 @@ class Cluster:
     def isolate(self, unit: Unit, isolated: bool) -> None:
         """Cut a member off, or let it back in."""
         # Lab: test_a_member_that_is_cut_off
-        unit.isolated, unit.isolated_since = isolated, self.kernel.now
+        unit.isolated, unit.isolated_since, unit.ring = isolated, self.kernel.now, self.ring
+        self.ring += 1
         self.kernel.after(1 + 2 * self.rng.random(), self.elect)
         self.changed()
 

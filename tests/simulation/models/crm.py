@@ -131,7 +131,7 @@ class Commands:
         if not self.cluster.members[unit.name].up:
             _reads("status")
             return DISCONNECTED, f"{name}: Connection to cluster failed"
-        program = getattr(self, f"_{name}", None)
+        program = getattr(self, "_" + name.replace("-", "_"), None)
         if program is None:
             raise NotImplementedError(f"the model has no {words}")
         if text and "xml-pipe" in options:
@@ -409,6 +409,17 @@ class Commands:
         if "quorum" in options:
             return 0, "1\n" if self.cluster.has_quorum(unit) or self._unaware(unit) else "0\n"
         return 0, f"{unit.name}\n"
+
+    def _corosync_quorumtool(
+        self, options: dict[str, str], unit: Unit, timeout: float
+    ) -> tuple[int, str]:
+        # Lab: test_each_membership_has_a_ring_of_its_own
+        _reads("status")
+        quorum = self.cluster.has_quorum(unit) or self._unaware(unit)
+        ring = self.cluster.ring
+        if unit.isolated:
+            ring = unit.ring if self._unaware(unit) else -unit.ring
+        return 0, f"Ring ID: 1.{ring:x}\nQuorate: {'Yes' if quorum else 'No'}\n"
 
     def _crm_attribute(
         self, options: dict[str, str], unit: Unit, timeout: float

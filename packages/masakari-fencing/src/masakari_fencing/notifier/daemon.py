@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from masakari_fencing.commands import Runner, Subprocess
+from masakari_fencing.notifier import membership
 from masakari_fencing.notifier.auto_return import AutoReturn
 from masakari_fencing.notifier.delivery import Delivery
 from masakari_fencing.notifier.domain_lists import DomainLists
+from masakari_fencing.notifier.membership import Membership
 from masakari_fencing.notifier.ranking import Ranking
 from masakari_fencing.notifier.reporter import IDLE, Reporter
 from masakari_fencing.notifier.settings import (
@@ -158,6 +160,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         # The cluster's on their own, so that waiting for an API never delays them, nor these a
         # report.
         ((UnfencedHosts(runner, spared.spares).check,), RETRY_INTERVAL),
+        ((Membership(Subprocess()).check,), membership.INTERVAL),
         (cluster_checks(runner), INTERVAL),
         # It waits for connections that may never come about.
         ((spared.check, HeldHosts(runner).check), INTERVAL),

@@ -89,7 +89,7 @@ class EnsureHostFencedTask(_HostTask):
         record = self._take(this)
         if record is None:
             return
-        record, proof = self._prove(this, record)
+        record, proof, late = self._prove(this, record)
         if record.down:
             # By the segment's method, which this attempt need not have.
             with contextlib.suppress(Superseded, PacemakerError):
@@ -98,8 +98,9 @@ class EnsureHostFencedTask(_HostTask):
                 f"Host '{host_name}' has failed again before its instances were started there"
             )
         before = record.proof
-        # That the power followed is no other fence.
+        # That the power followed is no other fence; nor was one back that is only switched off.
         again = before is not None and not before.storage and before.fenced != proof.fenced
+        again = again and not late
         try:
             this.update(record, proof=proof, fruitless=record.fruitless + again)
         except (Superseded, PacemakerError) as error:
@@ -107,7 +108,7 @@ class EnsureHostFencedTask(_HostTask):
                 self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
         self.tell(progress.proven(host_name, proof.how), 1.0)
 
-    def _prove(self, this: Attempt, record: Record) -> tuple[Record, Proof]:
+    def _prove(self, this: Attempt, record: Record) -> tuple[Record, Proof, bool]:
         def hold(held: bool) -> None:
             nonlocal record
             if record.held != held:
@@ -139,7 +140,7 @@ class EnsureHostFencedTask(_HostTask):
             self._stand_down(this, f"Nothing to recover: {withdrawal}")
         except CameBack as back:
             self._restart(this, record, back)
-        return record, proof
+        return record, proof, fence.late
 
     def _restart(self, this: Attempt, record: Record, back: CameBack) -> NoReturn:
         """Start the instances where they are, instead of cutting off a host that works."""

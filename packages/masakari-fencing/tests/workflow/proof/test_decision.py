@@ -158,20 +158,36 @@ def test_a_recovery_that_goes_on_does_not_forget_what_its_fence_was_for() -> Non
 def test_one_that_may_have_booted_unseen_is_fenced_again_and_stays_off(events: list) -> None:
     """Nobody connects to it while there is no quorum; if it is lost again then, nobody knows."""
     look = dead(fenced=NOW - 60, events=events)
-    assert look.verdict("may be back") is Verdict.FENCE
+    for since in (None, NOW - 59):
+        look.seen["quorate"] = since
+        assert look.verdict("may have been back") is Verdict.FENCE
+        assert look.judge().late, "where it cannot be fenced, what is on record counts"
     assert look.verdict("fenced at", fence_reported_failed="never") is Verdict.FENCED
-    look.seen["now"] = NOW - 46
+    look.seen["quorate"] = NOW - 60
+    assert look.verdict("fenced at") is Verdict.FENCED, "somebody would have connected to it"
+    look.seen |= {"now": NOW - 46, "quorate": None}
     assert look.verdict("fenced at") is Verdict.FENCED, "no host boots as quickly"
 
 
+def test_nor_where_that_makes_no_sense() -> None:
+    look = dead(fenced=NOW - 60)
+    full = (replace(LISTED[0], outcome="no room: No valid host"),)
+    for look.record in (replace(FRESH, fruitless=FRUITLESS), replace(FRESH, instances=full)):
+        assert look.verdict("fenced at") is Verdict.FENCED
+
+
 def test_where_nobody_says_when_one_was_fenced_its_record_says_whether_it_stays_off() -> None:
-    look = dead(fenced=NOW - 60, events=[("off", "success", None)])
+    look = dead(fenced=NOW - 60, events=[("off", "success", None), ("reboot", "success", None)])
+    assert look.verdict("may have been back") is Verdict.FENCE
     look.record = replace(FRESH, held=True)
     assert look.verdict("fenced at") is Verdict.FENCED
+    look.remote.events.reverse()
+    assert look.verdict("may have been back") is Verdict.FENCE, "the latest comes first"
 
 
-def test_the_word_of_an_operator_needs_no_other_fence() -> None:
-    look = dead(**fenced(60, fenced=NOW - 60, delegate=crm_mon.A_HUMAN))
+@pytest.mark.parametrize("moment", [NOW - 60, None])
+def test_the_word_of_an_operator_needs_no_other_fence(moment: float | None) -> None:
+    look = dead(fenced=NOW - 60, delegate=crm_mon.A_HUMAN, events=[("off", "success", moment)])
     assert look.verdict("confirmed dead by an operator") is Verdict.FENCED
 
 

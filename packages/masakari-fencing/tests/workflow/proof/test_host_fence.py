@@ -421,18 +421,6 @@ def test_quorum_that_returns_in_time_is_good() -> None:
     assert bench.fenced_by_us == 0
 
 
-def test_but_one_that_may_have_booted_meanwhile_is_fenced_again() -> None:
-    bench = Bench(**dead(fenced=NOW - 1))
-    bench.cluster.quorum = False
-    bench.clock.after(20, lambda: setattr(bench.cluster, "quorum", True))
-    bench.cluster.fence = lambda node: bench.gets_fenced() or 0
-    proof = bench.ensure()
-    assert "fenced on request" in proof.how
-    assert proof.fenced > NOW + 19
-    assert bench.fenced_by_us == 1
-    assert bench.held[0] == (True, 0), "it is written down before it is switched off"
-
-
 @pytest.mark.parametrize("answer", [102, "", "<pacemaker-result/>", "<nodes>", "no xml"])
 def test_a_cluster_that_does_not_answer_proves_nothing(answer: str | int) -> None:
     bench = Bench(**dead(fenced=NOW - 1))

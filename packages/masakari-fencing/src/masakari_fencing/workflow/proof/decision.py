@@ -61,6 +61,7 @@ class Judgement:
         reported: only the report says so, which may be one of many about what is no failure.
         unknown: not everything could be looked up.
         storage: it is cut off from its storage, which proves it dead for what is kept there only.
+        late: its fence is on record, and counts where it cannot be fenced again.
     """
 
     verdict: Verdict
@@ -72,6 +73,7 @@ class Judgement:
     reported: bool = False
     unknown: bool = False
     storage: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ class Observation:
         in_service: whether Nova places instances there; only looked up where it matters.
         cut_off: since when it is known to be cut off from its storage; only looked up where it is
             lost, and not fenced.
+        quorate: since when this member has had quorum without a break; None: nobody says.
     """
 
     status: crm_mon.Status
@@ -129,6 +132,7 @@ class Observation:
     compute_last: float | None = None
     in_service: bool = False
     cut_off: float | None = None
+    quorate: float | None = None
 
 
 def judge(seen: Observation, report: Report, record: Record, policy: Policy) -> Judgement:
@@ -190,7 +194,8 @@ def _judge_fenced(
     if _by_word(seen):
         return Judgement(Verdict.FENCED, f"confirmed dead by an operator at {day_time(fenced)}")
     if _is_late(seen, fenced, record, policy):
-        return _again(policy, f"it was restarted at {day_time(fenced)}, and may be back")
+        text = f"it was restarted at {day_time(fenced)}, and may have been back without quorum"
+        return Judgement(Verdict.FENCE, text, late=True)
     return Judgement(Verdict.FENCED, f"fenced at {day_time(fenced)}")
 
 
@@ -320,10 +325,12 @@ def fences(seen: Observation) -> list[float]:
 
 def _by_word(seen: Observation) -> bool:
     """Whether the recorded fence is the word of an operator, who needs to wait for no device."""
+    events = seen.status.fencing_of(seen.node.name)
+    timeless = [e for e in events if e.confirmed and e.completed is None][:1]
     return any(
         event.delegate == crm_mon.A_HUMAN
-        and same_fence(event.completed or 0.0, seen.fenced or 0.0)
-        for event in seen.status.fencing_of(seen.node.name)
+        and (event in timeless or same_fence(event.completed or 0.0, seen.fenced or 0.0))
+        for event in events
     )
 
 
@@ -335,6 +342,8 @@ def _is_late(seen: Observation, fenced: float, record: Record, policy: Policy) -
     """
     if seen.now - fenced <= RETURN_TIME or policy.fence_reported_failed == "never":
         return False
+    if seen.quorate is not None and seen.quorate <= fenced:
+        return False
     if record.fruitless >= FRUITLESS or lacks_room(record.left):
         return False
     return not _stays_off(seen, fenced, record)
@@ -344,9 +353,11 @@ def _stays_off(seen: Observation, fenced: float, record: Record) -> bool:
     """Whether the recorded fence has switched the host off, and nobody switched it on again."""
     events = [e for e in seen.status.fencing_of(seen.node.name) if e.status == "success"]
     last = max(events, key=lambda event: event.completed or 0.0, default=None)
-    if last is None or last.completed is None:  # a release that does not tell when
+    if last is None or last.action != "off":
+        return False
+    if last.completed is None:  # a release that does not tell when, the latest first
         return record.held
-    return last.action == "off" and same_fence(last.completed, fenced)
+    return same_fence(last.completed, fenced)
 
 
 def _again(policy: Policy, text: str) -> Judgement:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
+from masakari_fencing import quorum_since
 from masakari_fencing.commands import Runner
 from masakari_fencing.openstack.compute_service import ServiceState
 from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
 from masakari_fencing.records import storage_fences
+from masakari_fencing.records.recoveries import Superseded
 from masakari_fencing.records.recovery import Proof, Record
 from masakari_fencing.workflow.proof import quorum
 from masakari_fencing.workflow.proof.decision import (
@@ -40,6 +43,9 @@ FENCE_RETRY = 5.0
 STOOD = 10.0
 """Seconds beyond its pause between two looks after which an engine's machine has stood still: that
 time is none in which the host was waited for."""
+
+LATE_TIMEOUT = 30.0
+"""Seconds for a second fence, of a host whose first one is on record."""
 
 RECORD_DELAY = 10.0
 """Seconds in which the cluster records a fence that it has confirmed: milliseconds, mostly."""
@@ -124,6 +130,10 @@ class HostFence:
         sleep: waits for so many seconds.
         clock: seconds since the epoch.
         doubt: why a storage fence proves nothing now; see `storage_fences.doubt`.
+        quorate: since when this member has had quorum; see `quorum_since`.
+
+    Attributes:
+        late: it was fenced again because it may have been back, and not because it was.
     """
 
     def __init__(
@@ -138,8 +148,11 @@ class HostFence:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
         doubt: Callable[[storage_fences.StorageFence], str | None] = storage_fences.doubt,
+        quorate: Callable[[], float | None] = quorum_since.read,
     ) -> None:
+        self.late = False
         self._doubt = doubt
+        self._quorate = quorate
         self._runner = runner
         self._policy = policy
         self._evidence = evidence
@@ -262,7 +275,7 @@ class HostFence:
             and record.fenced is not None
             and seen.now - record.fenced > RETURN_TIME
         ):
-            seen = self._with_compute(seen)
+            seen = replace(self._with_compute(seen), quorate=self._quorate())
             judgement = judge(seen, report, self._record, self._policy)
         return judgement, record.fenced
 
@@ -307,8 +320,14 @@ class HostFence:
             self._tell(f"Having Pacemaker fence host '{host}': {why}")
             LOG.warning("Having Pacemaker fence host %s: %s", host, why)
             # Not a reboot: the host would be back before its instances are recovered.
-            stonith_admin.fence(self._runner, host, action="off", timeout=max(1.0, end - now))
+            timeout = max(1.0, end - now)
+            if judgement.late:
+                timeout = min(timeout, LATE_TIMEOUT)
+            stonith_admin.fence(self._runner, host, action="off", timeout=timeout)
+            self.late = judgement.late
         except (tools.PacemakerError, ValueError) as error:
+            if judgement.late:
+                return self._as_recorded(judgement, error)
             self._next_fence = self._clock() + FENCE_RETRY
             text = f"{why}, but it could not be fenced: {error}"
             # One that came back nobody else will have fenced.
@@ -318,6 +337,13 @@ class HostFence:
         self._next_fence = self._clock() + FENCE_RETRY
         self._failure = _UNRECORDED
         return self._failure
+
+    def _as_recorded(self, judgement: Judgement, error: Exception) -> Judgement:
+        """Go on with the fence on record: a second one is more than most have."""
+        LOG.warning("%s %s; that is not ruled out: %s", self._node, judgement.reason, error)
+        with suppress(tools.PacemakerError, Superseded):
+            self._hold(self._record.held)
+        return Judgement(Verdict.FENCED, f"{judgement.reason}; it cannot be fenced again")
 
     def _doubted(self, report: Report, judgement: Judgement) -> Judgement:
         """Return what is so where nothing but a report calls for a fence."""
