@@ -12,7 +12,6 @@ since when a lost one answers again (`comebacks`); each member comes to the same
 
 from __future__ import annotations
 
-import functools
 import math
 import time
 import xml.etree.ElementTree as ET
@@ -32,6 +31,7 @@ from masakari_fencing.pacemaker.remote_nodes import (
     addresses,
     answering,
     answers,
+    answers_soon,
     others_of,
 )
 from masakari_fencing.records import disarmed, recoveries, storage_fences
@@ -45,8 +45,6 @@ meanwhile whether it has been running all the time, and take it back (`spared_ho
 BACK = 60.0
 """The same for one that was away for longer, since it answers: its nova-compute, which says how
 long it has been running, tries its broker again after up to 30 s."""
-
-_prompt = functools.partial(answers, timeout=0.3)
 
 
 class Spared(Exception):  # noqa: N818 - nothing is wrong
@@ -66,7 +64,7 @@ class Probes:
     """
 
     reachable: Reachable = answers
-    returned: Reachable = _prompt
+    returned: Reachable = answers_soon
     comebacks: Comebacks = field(default_factory=Comebacks)
     objection: Callable[[list[str], str], str | None] = witnesses.objection
     clock: Callable[[], float] = time.time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection, Mapping
 
@@ -18,6 +19,13 @@ PORT = 3121
 MARK = "instance-ha-guard"
 """Meta attribute of a connection whose daemon was stopped in an orderly way."""
 
+STARTS = 3.0
+"""Seconds in which a daemon that was killed is there again, on a busy machine, too: systemd waits
+for 0.1 s by default (`RestartSec`)."""
+
+PAUSE = 0.1
+"""Seconds between two looks whether it is."""
+
 Reachable = Callable[[str, int], bool]
 """Whether a daemon answers at an address and port."""
 
@@ -30,6 +38,22 @@ def answers(address: str, port: int, timeout: float = 1.0) -> bool:
     That a connection is accepted is no sign of life: the kernel does that, for a daemon that
     stands still, too. pacemaker_remote ends one that does not begin with a handshake.
     """
+    return _reacts(address, port, timeout) is True
+
+
+def answers_soon(address: str, port: int, timeout: float = 0.3) -> bool:
+    """Whether one does, or will in a moment: it was killed, and its machine starts it again.
+
+    A machine that is off refuses nothing: it is not waited for.
+    """
+    end = time.monotonic() + STARTS
+    while (found := _reacts(address, port, timeout)) is None and time.monotonic() < end:
+        time.sleep(PAUSE)
+    return found is True
+
+
+def _reacts(address: str, port: int, timeout: float) -> bool | None:
+    """Whether a daemon reacts; None where its machine says that there is none."""
     try:
         with socket.create_connection((address, port), timeout=timeout) as connection:
             connection.sendall(_NONSENSE)
@@ -37,6 +61,8 @@ def answers(address: str, port: int, timeout: float = 1.0) -> bool:
             return True
     except ConnectionResetError:
         return True
+    except ConnectionRefusedError:
+        return None
     except (OSError, ValueError):
         return False
 
