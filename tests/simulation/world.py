@@ -22,6 +22,8 @@ KNOWN = 60.0
 JUST = 30.0
 """Seconds for which nobody who has a host fenced need know that a member is gone."""
 
+INFINITE = float("inf")
+
 CONTAINER = 5.0
 """Seconds from a machine's boot to that of a unit in a container on it."""
 
@@ -300,7 +302,13 @@ class World:
         self.kernel.changed()
 
     def fence(
-        self, host: Hypervisor, action: str, by: str, asks: Callable[[], bool] = lambda: True
+        self,
+        host: Hypervisor,
+        action: str,
+        by: str,
+        asks: Callable[[], bool] = lambda: True,
+        *,
+        begun: float = INFINITE,
     ) -> None:
         """The power controller has cut the power, and gives it again for `reboot`.
 
@@ -309,8 +317,9 @@ class World:
             action: `off` or `reboot`.
             by: who wanted it.
             asks: whether anybody is there to ask for it again.
+            begun: when it was asked for; nobody stops it for an operator who takes the host back.
         """
-        if not by.startswith("operator"):
+        if not by.startswith("operator") and host.service <= begun:
             self._judge_fence(host, by)
             self._judge_domain(host)
         quorate = bool(self.cluster.majority())

@@ -6,6 +6,7 @@ or in the source of that release.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -500,7 +501,8 @@ class Cluster:
         self.kernel.trace("cluster", f"fencing of {remote.name}: {status}")
         if works:
             by = f"{fencing.client}@{fencing.origin}"
-            self.world.fence(remote.host, fencing.action, by, lambda: self._there(fencing))
+            there = functools.partial(self._there, fencing)
+            self.world.fence(remote.host, fencing.action, by, there, begun=fencing.begun)
             self._record(remote, moment)
             self._alert(remote.name, fencing)
         else:
