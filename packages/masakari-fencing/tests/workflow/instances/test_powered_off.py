@@ -91,10 +91,21 @@ def test_one_whose_process_had_died_and_that_was_about_to_be_started_again() -> 
     assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == "stopped"
 
 
-def test_nova_stops_a_paused_one_too_and_loses_that() -> None:
-    nova = FakeNova(Server("g1", vm="paused", task="powering-off"))
-    nova.actions["g1"] = [action("stop", 40)]
-    assert is_down(nova, nova.servers.get("g1"), FAILED)
+@pytest.mark.parametrize(
+    ("task", "done", "down"),
+    [
+        ("powering-off", [action("stop", 40)], True),
+        (None, [action("pause", 5, "me")], True),
+        (None, [action("pause", 40, "me")], False),
+    ],
+    ids=["Nova has lost that", "Nova has not yet", "its owner has paused it since"],
+)
+def test_nova_stops_a_paused_one_too(
+    task: str | None, done: list[SimpleNamespace], down: bool
+) -> None:
+    nova = FakeNova(Server("g1", vm="paused", task=task))
+    nova.actions["g1"] = done
+    assert is_down(nova, nova.servers.get("g1"), FAILED) is down
 
 
 @pytest.mark.parametrize(

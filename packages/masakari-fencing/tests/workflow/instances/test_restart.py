@@ -122,11 +122,12 @@ def test_what_did_not_run_is_not_started_only_unlocked(vm: str) -> None:
         ("stopped", "stopped", "rebuilding", "stopped"),
         ("error", "error", "rebuilding", "error"),
         ("paused", "paused", "powering-off", "stopped"),
+        ("paused", "paused", None, "stopped"),
     ],
-    ids=["a lost evacuation", "a lost evacuation of one in ERROR", "a lost stop, Nova's own"],
+    ids=["a lost evacuation", "a lost evacuation of one in ERROR", "a lost stop", "no stop yet"],
 )
 def test_what_did_not_run_is_not_left_with_a_task_that_nobody_carries_out(
-    before: str, vm: str, task: str, end: str
+    before: str, vm: str, task: str | None, end: str
 ) -> None:
     world = World(Instance("g1", before), host=HOST, vm=vm, task=task, power=4)
     assert world.run() == HOST

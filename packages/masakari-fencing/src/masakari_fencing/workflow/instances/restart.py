@@ -83,10 +83,11 @@ class Restart(Evacuation):
         self._await_power("start", "active")
 
     def _keep_down(self, server: Any, goal: str, *, broken: bool) -> None:
-        task = getattr(server, TASK, None)
-        if task:
-            # What was asked for was lost, and as long as it has a task nobody can do anything.
+        # What was asked for was lost, and as long as it has a task nobody can do anything; nor can
+        # anybody with one that is paused, without a process.
+        stuck = getattr(server, TASK, None) or getattr(server, instances.STATE, "") == "paused"
+        if stuck:
             self._order(lambda nova: nova.servers.reset_state(server.id, "error"))
-        if goal == "stopped" and (task or broken):
+        if goal == "stopped" and (stuck or broken):
             self._order(self._stop)
             self._await_power("stop", goal)

@@ -130,10 +130,10 @@ def is_down(client: Any, server: Any, fenced: float) -> bool:
         fenced: when the host was fenced, in seconds since the epoch.
     """
     off, active = _seems_off(server), wanted(before(server, running=False)) == "active"
-    task = getattr(server, TASK, None)
-    states = ("active", "resized", "paused")
-    stopping = task == "powering-off" and getattr(server, STATE, "") in states
-    if not (stopping or (task is None and (active or off))):
+    task, state = getattr(server, TASK, None), getattr(server, STATE, "")
+    stopping = task == "powering-off" and state in ("active", "resized", "paused")
+    # A paused one is stopped then: its process is gone.
+    if not (stopping or (task is None and (active or off or state == "paused"))):
         return False
     actions = list(client.instance_action.list(server))
     if stopping:
