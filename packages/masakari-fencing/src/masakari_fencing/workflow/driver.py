@@ -71,8 +71,9 @@ class FencingDriver(driver.TaskFlowDriver):
             # It ends before any task of ours; one that has failed is tried again.
             with contextlib.suppress(Busy, Ended, PacemakerError, ValueError):
                 this.take(0, waiting=lambda holder: None)
-                text = f"{error} Add one to its segment: add-hosts reserved-hosts=..."
-                conclude(this, FAILED, text)
+            # Where there is no quorum now, it is written once there is.
+            text = f"{error} Add one to its segment: add-hosts reserved-hosts=..."
+            conclude(this, FAILED, text)
             raise
         except Exception as error:
             conclude(this, FAILED, str(error))
