@@ -319,8 +319,8 @@ class World:
             asks: whether anybody is there to ask for it again.
             begun: when it was asked for; nobody stops it for an operator who takes the host back.
         """
-        if not by.startswith("operator") and host.service <= begun:
-            self._judge_fence(host, by)
+        if not by.startswith("operator"):
+            self._judge_fence(host, by, begun)
             self._judge_domain(host)
         quorate = bool(self.cluster.majority())
         self.power_off(host)
@@ -340,7 +340,7 @@ class World:
             and host.storage
         )  # fmt: skip
 
-    def _judge_fence(self, host: Hypervisor, by: str) -> None:
+    def _judge_fence(self, host: Hypervisor, by: str, begun: float) -> None:
         text, asked = f"{host.name} by {by}", by.startswith("stonith_admin")
         if not host.joined:
             self.violate("fenced, never connected", text)
@@ -350,6 +350,8 @@ class World:
             self.violate("fenced, lost for a moment", text)
         elif host.repair:
             self.violate("fenced, in its operator's hands", text)
+        elif host.service > begun:
+            return  # Its operator has taken it back since.
         elif self.healthy(host) and (not host.out or (asked and self._works(host))):
             # What Pacemaker has lost for a moment it fences by itself.
             self.violate("fenced in service", text)

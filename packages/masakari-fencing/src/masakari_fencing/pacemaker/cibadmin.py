@@ -23,8 +23,8 @@ for none: a member that was cut off changes its own copy, and says that it is do
 everybody's, so a change without quorum can undo what the others have done meanwhile.
 
 A member that was cut off just now takes a change for about 7 s more: its copy says that there is
-no quorum once its part has a controller (`crm_update_quorum`). `crm_node.has_quorum` knows at
-once."""
+no quorum once its part has a controller (`crm_update_quorum`). `crm_node.has_quorum` says what
+Corosync knows by then."""
 
 _THERE = f"{QUORUM}//nvpair[@name='dc-version']"
 """Something that is in each configuration once a controller was elected."""

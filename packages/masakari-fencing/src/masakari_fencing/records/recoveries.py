@@ -116,8 +116,6 @@ class Records:
         try:
             if cibadmin.create(self._runner, _xml(record), timeout=self._timeout):
                 return True
-        except cibadmin.NoQuorum:
-            raise
         except tools.PacemakerError as error:
             failure = error
         # Whatever it says, it may have been done: an answer can be lost.
@@ -156,8 +154,6 @@ class Records:
         try:
             if cibadmin.modify(self._runner, path, _xml(new), timeout=self._timeout):
                 return new
-        except cibadmin.NoQuorum:
-            raise
         except tools.PacemakerError as error:
             failure = error
         found = self.read(old.host)

@@ -99,9 +99,7 @@ def before_failure(
         # Else that recovery is long over, or somebody has seen to it since.
         return replace(halfway, outcome="", priority=place.priority, group=place.group)
     stopping = getattr(server, TASK, None) == "powering-off"
-    off = stopping or _seems_off(server)
-    if off and not stopping and _untouched(server, since):
-        off = False
+    off = stopping or (_seems_off(server) and not _untouched(server, since))
     actions = client.instance_action.list(server) if off else ()
     ran = off and (_ran(server, actions, since) or (stopping and _restarts(client, actions)))
     return before(server, running=ran, place=place)
