@@ -506,6 +506,11 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "of two copies of the records one token means another record",
+        "cut off as it begins",
+        Edit("records.recoveries", "_path", "{owner}{match}", "{match}"),
+    ),
+    Mutant(
         "two members switch off each other's machine",
         "carriers of members",
         Edit("fence_agent.turns", "Turn._needed", "if not carried & online:", "if True:"),

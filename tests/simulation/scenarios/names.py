@@ -29,6 +29,7 @@ DIRECTED = (
     "Nova away meanwhile",
     "Nova away for nothing",
     "dies without a record",
+    "cut off as it begins",
     "no quorum",
     "no quorum at the end",
     "disabled, dies",

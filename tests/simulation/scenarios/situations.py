@@ -214,6 +214,24 @@ def without_record(sim: Simulation) -> None:
     events.die(sim)
 
 
+def begins_cut_off(sim: Simulation) -> None:
+    """An engine's member is cut off, and does not know it yet, as the engine writes its record.
+
+    When it is reached again, another one has begun the same recovery, and has got no further.
+    """
+    strike = Strike("stall after", "engine unit2", 1, 15.0, "pacemaker", "cibadmin --modify")
+    sim.faults.strikes.append(strike)
+    events.die(sim)
+
+    def cut(s: Simulation) -> None:
+        if any(status == "new" for _, status, _ in s.masakari.notifications()):
+            s.faults.isolate(s.world.units["unit1"], 16 + 8 * s.rng.random())
+        else:
+            events.later(s, 0.01, cut)
+
+    cut(sim)
+
+
 def without_quorum(sim: Simulation) -> None:
     """There is no quorum for longer than an engine waits to begin, or to end, a recovery.
 
@@ -398,6 +416,7 @@ SITUATIONS = {
         _situation("Nova away meanwhile", nova_away_meanwhile),
         _situation("Nova away for nothing", nova_away_for_nothing, must_recover=True),
         _situation("dies without a record", without_record),
+        _situation("cut off as it begins", begins_cut_off),
         _situation("no quorum", without_quorum, must_recover=True),
         _situation("no quorum at the end", ends_without_quorum, guests=_SIX, must_recover=True),
         _situation("disabled, dies", hosts.disabled_dies),

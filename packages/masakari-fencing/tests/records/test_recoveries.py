@@ -75,6 +75,20 @@ def test_whoever_has_an_older_record_changes_nothing(store: Records) -> None:
     assert store.read(HOST) == theirs
 
 
+@pytest.mark.parametrize(
+    "mine", [replace(RECORD, engine="unit-1.87654321.17.900"), replace(RECORD, notification="b")]
+)
+def test_whoever_has_counted_as_far_in_a_copy_of_their_own_changes_nothing(
+    store: Records, mine: Record
+) -> None:
+    """A member may write its own copy for some seconds after it was cut off from the others."""
+    store.create(RECORD)
+    assert mine.token == RECORD.token
+    with pytest.raises(Superseded, match=HOST):
+        store.write(mine, replace(mine, end=End(FAILED, "none", 1795233300.25)))
+    assert store.read(HOST) == RECORD
+
+
 def test_what_recoveries_of_other_hosts_have_not_done_with_is_known(store: Records) -> None:
     assert store.halfway(HOST) == {}
     store.create(replace(RECORD, host="node2.maas", instances=(Instance("g1", "active"),)))

@@ -5,9 +5,9 @@ host dead, in which state its instances were before, and how it ended. The confi
 same on all members, and its changes are atomic; none is made, and nothing is read, in a part of
 the cluster without quorum.
 
-Each change names the token of the record that it replaces, and makes a new one, which is higher
-by one. So a change that was prepared for an older record changes nothing: of two engines that
-want the same recovery one gets it, and whoever has lost it can write nothing more.
+Each change names the owner and the token of the record that it replaces, and makes a new token,
+which is higher by one. So a change that was prepared for an older record changes nothing: of two
+engines that want the same recovery one gets it, and whoever has lost it can write nothing more.
 
 The record stays when the recovery has ended: it says which fence is used up.
 """
@@ -140,16 +140,8 @@ class Records:
             PacemakerError: the cluster does not answer.
             ValueError: one of the texts cannot be in the configuration.
         """
-        name = _name(old.host)
         new = replace(new, token=old.token + 1)
-        match = (
-            f"[nvpair[@id='{name}-token'][@value='{old.token}']]"
-            if old.token
-            # Of a release that wrote no tokens.
-            else f"[not(nvpair[@id='{name}-token'])][nvpair[@id='{name}-by']"
-            f"[@value='{old.notification}']]"
-        )
-        path = f"//cluster_property_set[@id='{name}']{match}"
+        path = _path(old)
         failure: tools.PacemakerError | None = None
         try:
             if cibadmin.modify(self._runner, path, _xml(new), timeout=self._timeout):
@@ -287,6 +279,25 @@ def _values(item: Instance) -> list[Any]:
     """
     values = list(asdict(item).values())
     return values if (item.priority, item.group) != (DEFAULT, "") else values[:-2]
+
+
+def _path(record: Record) -> str:
+    """Return an XPath of a record as it is.
+
+    The token alone does not tell two records apart: a member that was cut off a moment ago may
+    have counted in a copy of its own (see `cibadmin`).
+    """
+    name = _name(record.host)
+    for text in filter(None, (record.notification, record.engine)):
+        tools.check_name(text)
+    owner = (
+        f"[nvpair[@id='{name}-by'][@value='{record.notification}']]"
+        f"[nvpair[@id='{name}-engine'][@value='{record.engine}']]"
+    )
+    token = f"nvpair[@id='{name}-token']"
+    # Releases before this record wrote no tokens.
+    match = f"[{token}[@value='{record.token}']]" if record.token else f"[not({token})]"
+    return f"//cluster_property_set[@id='{name}']{owner}{match}"
 
 
 def _name(host: str) -> str:
