@@ -511,6 +511,16 @@ MUTANTS = (
         Edit("records.recoveries", "_path", "{owner}{match}", "{match}"),
     ),
     Mutant(
+        "what was started on its own host counts, although that fails again",
+        "partly started, dies",
+        Edit(
+            "workflow.host_tasks",
+            "EnsureHostFencedTask.execute",
+            "record.left or None",
+            "record.instances",
+        ),
+    ),
+    Mutant(
         "two members switch off each other's machine",
         "carriers of members",
         Edit("fence_agent.turns", "Turn._needed", "if not carried & online:", "if True:"),

@@ -340,3 +340,25 @@ def boots_without_quorum(sim: Simulation) -> None:
             events.later(s, 0.2, wait)
 
     begun(sim)
+
+
+def partly_started(sim: Simulation) -> None:
+    """The host is back before any engine hears, one instance cannot be started there; it dies.
+
+    Every other time it is back once more before any engine hears of that.
+    """
+    back_before(sim)
+    unheard = sim.rng.random() < 0.5
+    for _ in range(80):
+        strike = Strike("error", "engine", 2, 0.0, "nova", "servers.start")
+        sim.faults.strikes.append(strike)
+
+    def wait(s: Simulation) -> None:
+        if any(status in ("error", "failed") for _, status, _ in s.masakari.notifications()):
+            s.faults.strikes.clear()
+            s.faults.messages = [0, 0] if unheard else []
+            events.later(s, 5 * s.rng.random(), events.die)
+        else:
+            events.later(s, 0.2, wait)
+
+    wait(sim)

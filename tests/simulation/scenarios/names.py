@@ -35,6 +35,7 @@ DIRECTED = (
     "disabled, dies",
     "fails again and again",
     "back before its recovery",
+    "partly started, dies",
     "reporter dies",
     "taken back in Nova",
     "lost for a moment",

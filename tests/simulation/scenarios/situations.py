@@ -422,6 +422,7 @@ SITUATIONS = {
         _situation("disabled, dies", hosts.disabled_dies),
         _situation("fails again and again", hosts.fails_again, must_recover=True),
         _situation("back before its recovery", hosts.back_before),
+        _situation("partly started, dies", hosts.partly_started, must_recover=True),
         _situation("reporter dies", reporter_dies),
         _situation("taken back in Nova", hosts.taken_back_in_nova),
         _situation("lost for a moment", hosts.lost_for_a_moment),

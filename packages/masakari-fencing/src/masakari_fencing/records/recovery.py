@@ -118,6 +118,8 @@ class Record:
         used: when the fence was completed that an earlier recovery of the host has used up.
         recovered: when that recovery ended; both in seconds since the epoch, 0: never.
         returned: the host is in service again.
+        lost: when the host was fenced first, where it was fenced again before its instances were
+            recovered, in seconds since the epoch; 0: it was not.
         down: it was taken back before all its instances were recovered, which are started there:
             since when they are down, in seconds since the epoch; 0: it was not.
     """
@@ -137,6 +139,7 @@ class Record:
     used: float = 0.0
     recovered: float = 0.0
     returned: bool = False
+    lost: float = 0.0
     down: float = 0.0
 
     @property
@@ -167,9 +170,22 @@ class Record:
         if self.down or not self.owes:
             return replace(self, returned=True, down=0.0)
         fenced = self.proof.fenced if self.proof else 0.0
-        since = fenced or (self.end.time if self.end else 0.0)
+        since = self.lost or fenced or (self.end.time if self.end else 0.0)
         used = max(self.used, fenced)
-        return replace(self, returned=True, down=since, used=used, attempts=0, fruitless=0)
+        return replace(
+            self, returned=True, lost=0.0, down=since, used=used, attempts=0, fruitless=0
+        )
+
+    def fenced_by(self, proof: Proof) -> Record:
+        """Return it with another proof; that of an earlier fence says since when it is lost."""
+        before = self.proof.fenced if self.proof else 0.0
+        lost = self.lost or (before if before != proof.fenced else 0.0)
+        return replace(self, proof=proof, lost=lost)
+
+    @property
+    def fenced_last(self) -> float:
+        """When a host that was taken back was fenced the last time before that."""
+        return max(self.used, self.down)
 
     def unused(self, fences: Iterable[float]) -> list[float]:
         """Return those fences that no recovery has used up."""

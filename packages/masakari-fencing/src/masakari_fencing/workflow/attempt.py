@@ -197,6 +197,7 @@ class Attempt:
             record: its recovery.
         """
         generated, runner = self.report().generated, Subprocess()
+        known = [record.lost] if record and record.lost else []
         with contextlib.suppress(PacemakerError, ValueError):
             status = crm_mon.status(runner, timeout=CONF.fencing.command_timeout)
             for node in status.named(self.host):
@@ -206,8 +207,8 @@ class Attempt:
                 # An older failure is of an earlier loss: they stay until they are cleaned up.
                 if lost and lost > (cibadmin.connected_since(runner, node.name) or 0.0):
                     since.append(lost)
-                return min([generated, *since])
-        return generated
+                return min([generated, *since, *known])
+        return min([generated, *known])
 
     def refuse(self, reason: str) -> None:
         """Leave a reason for the charm's status, whoever carries the recovery out."""

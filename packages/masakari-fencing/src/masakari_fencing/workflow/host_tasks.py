@@ -91,9 +91,10 @@ class EnsureHostFencedTask(_HostTask):
             return
         record, proof, late = self._prove(this, record)
         if record.down:
-            # By the segment's method, which this attempt need not have.
+            # By the segment's method, which this attempt need not have. What was started there is
+            # down again.
             with contextlib.suppress(Superseded, PacemakerError):
-                this.update(record, down=0.0)
+                this.update(record, down=0.0, instances=record.left or None)
             self.fail(
                 f"Host '{host_name}' has failed again before its instances were started there"
             )
@@ -102,7 +103,8 @@ class EnsureHostFencedTask(_HostTask):
         again = before is not None and not before.storage and before.fenced != proof.fenced
         again = again and not late
         try:
-            this.update(record, proof=proof, fruitless=record.fruitless + again)
+            found = record.fenced_by(proof)
+            this.update(record, proof=proof, lost=found.lost, fruitless=record.fruitless + again)
         except (Superseded, PacemakerError) as error:
             if not (isinstance(error, PacemakerError) and without_cluster(error)):
                 self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
@@ -146,7 +148,7 @@ class EnsureHostFencedTask(_HostTask):
         """Start the instances where they are, instead of cutting off a host that works."""
         try:
             # It proves nothing any more.
-            record = this.update(record, proof=None, down=back.since, used=back.fenced)
+            record = this.update(record, proof=None, lost=0.0, down=back.since, used=back.fenced)
             this.check(record)
             left = returning.restart(this, record, tell=self.tell)
         except (Superseded, PacemakerError, NoAnswer) as error:

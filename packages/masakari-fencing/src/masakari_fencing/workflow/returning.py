@@ -42,7 +42,9 @@ def restart(
     stopped: list[Exception] = []
 
     def start(item: Instance) -> str:
-        return recovery.task_of(this, record, item, None, Restart).run_here(record.down, own)
+        return recovery.task_of(this, record, item, None, Restart).run_here(
+            record.down, record.fenced_last, own
+        )
 
     def one(item: Instance) -> tuple[Instance, str]:
         return recovery.done_with(item, start, stopped)
@@ -55,14 +57,16 @@ def restart(
 
 
 def _others(this: Attempt, client: Any, record: Record) -> list[Instance]:
-    """Return those that ran when the host was fenced, and that no attempt has written down.
+    """Return those that ran when the host was fenced, and that no attempt has left behind.
 
-    One that was paused has lost what it was doing, and is stopped, as Nova does it.
+    What an attempt has started there is down again where the host was fenced once more since. One
+    that was paused has lost what it was doing, and is stopped, as Nova does it.
     """
-    known = {item.uuid for item in record.instances or ()}
+    left = {item.uuid for item in record.left}
     found, _ = recovery.chosen(client, this.host, Reading(client))
     return [
         selection.before(server, running=getattr(server, STATE, "") != "paused")
         for server in found
-        if server.id not in known and selection.is_down(client, server, record.down)
+        if server.id not in left
+        and selection.is_down(client, server, record.down, record.fenced_last)
     ]

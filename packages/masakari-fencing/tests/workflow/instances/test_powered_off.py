@@ -52,7 +52,7 @@ def test_a_guest_that_is_to_be_off(done: list[SimpleNamespace]) -> None:
 def test_one_that_was_to_be_stopped_when_its_host_heard_nothing(user: str, end: str) -> None:
     nova = FakeNova(Server("g1", task="powering-off"))
     nova.actions["g1"] = [action("stop", 40, user)]
-    assert is_down(nova, nova.servers.get("g1"), FAILED) is (end == "active")
+    assert is_down(nova, nova.servers.get("g1"), FAILED, FAILED) is (end == "active")
     assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == end
 
 
@@ -105,7 +105,27 @@ def test_nova_stops_a_paused_one_too(
 ) -> None:
     nova = FakeNova(Server("g1", vm="paused", task=task))
     nova.actions["g1"] = done
-    assert is_down(nova, nova.servers.get("g1"), FAILED) is down
+    assert is_down(nova, nova.servers.get("g1"), FAILED, FAILED) is down
+
+
+@pytest.mark.parametrize(
+    ("vm", "done", "down"),
+    [
+        ("active", [action("reboot", 20, OWN)], True),
+        ("active", [action("start", 20, "me")], True),
+        ("active", [action("reboot", 50, OWN)], False),
+        ("stopped", [action("reboot", 20, OWN), action("stop", 55)], True),
+        ("stopped", [action("stop", 21)], True),
+        ("stopped", [action("stop", 40, "me")], False),
+    ],
+    ids=["recovered", "started", "since", "Nova has seen it", "since the first", "as wanted"],
+)
+def test_what_was_started_between_two_fences_is_down_again(
+    vm: str, done: list[SimpleNamespace], down: bool
+) -> None:
+    nova = FakeNova(Server("g1", vm=vm))
+    nova.actions["g1"] = done
+    assert is_down(nova, nova.servers.get("g1"), FAILED, FAILED + 30) is down
 
 
 @pytest.mark.parametrize(
@@ -126,7 +146,7 @@ def test_one_that_waits_for_its_resize_to_be_confirmed_is_shown_as_off(
     nova = FakeNova(Server("g1", vm="resized", power=4))
     nova.actions["g1"] = done
     server = nova.servers.get("g1")
-    assert is_down(nova, server, FAILED) is ran
+    assert is_down(nova, server, FAILED, FAILED) is ran
     assert before_failure(nova, server, FAILED).vm_state == ("active" if ran else "resized")
 
 

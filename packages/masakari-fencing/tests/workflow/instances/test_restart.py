@@ -39,7 +39,7 @@ class World:
             for number, (name, user) in enumerate(actions, 1)
         ]
 
-    def run(self) -> str:
+    def run(self, fenced: float = FENCED) -> str:
         task = Restart(
             lambda: self.nova,
             HOST,
@@ -51,7 +51,7 @@ class World:
             clock=lambda: self.time,
             now=lambda: self.time,
         )
-        return task.run_here(FENCED, OWN)
+        return task.run_here(FENCED, fenced, OWN)
 
 
 def stamp(moment: float) -> str:
@@ -220,4 +220,19 @@ def test_one_that_does_not_start_is_told() -> None:
 )
 def test_a_touch_is_somebody_elses_and_since(user: str, moment: float, touch: str) -> None:
     action = SimpleNamespace(action="stop", user_id=user, start_time=stamp(FENCED + moment))
-    assert selection.last_touch([action], FENCED, OWN) == touch
+    assert selection.last_touch([action], FENCED, OWN)[1] == touch
+
+
+@pytest.mark.parametrize(
+    ("touch", "requests"),
+    [("start", ["start g1"]), ("stop", []), ("lock", ["start g1"])],
+)
+def test_what_its_owner_did_between_two_fences_is_what_is_wanted(
+    touch: str, requests: list[str]
+) -> None:
+    world = World(vm="stopped", power=4)
+    world.acted((touch, "owner"))
+    assert world.run(fenced=FENCED + 90) == HOST
+    assert world.nova.requests == requests
+    assert world.run(fenced=FENCED + 30) == HOST, "it is seen to since the last one"
+    assert world.nova.requests == requests

@@ -5,64 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fencing_fakes import Cluster, Remote
+from fencing_look import FRESH, HOST, NOW, Look, dead, fenced, kept_off
 from masakari_fencing.pacemaker import crm_mon
-from masakari_fencing.records.recovery import Instance, Proof, Record
+from masakari_fencing.records.recovery import Instance, Proof
 from masakari_fencing.workflow.proof.decision import (
     FRUITLESS,
-    Judgement,
-    Observation,
-    Policy,
     Report,
     Verdict,
 )
-from masakari_fencing.workflow.proof.decision import judge as decide
-
-NOW = 2_000_000.0
-HOST = "node1.maas"
-FRESH = Record(HOST, "a-notification", "unit-0.12345678.17.900")
-"""Of a recovery that has just begun, and of no earlier one."""
 
 LISTED = (Instance("g1", "active"),)
-
-
-class Look:
-    """A host in a cluster, as it is seen at one moment."""
-
-    def __init__(self, **remote: object) -> None:
-        self.remote = Remote(HOST, **remote)  # type: ignore[arg-type]
-        self.cluster = Cluster([self.remote])
-        self.seen: dict[str, object] = {"now": NOW, "connected": self.remote.connected}
-        self.report = Report(HOST, NOW)
-        self.record = FRESH
-        self.policy = Policy()
-
-    def judge(self, **policy: object) -> Judgement:
-        status = crm_mon.parse_status(self.cluster.crm_mon())
-        (node,) = status.named(HOST)
-        fenced = self.remote.fenced or None
-        observed = Observation(status, node, fenced=fenced, **self.seen)  # type: ignore[arg-type]
-        return decide(observed, self.report, self.record, replace(self.policy, **policy))
-
-    def verdict(self, text: str, **policy: object) -> Verdict:
-        """Return what follows; the reason holds `text`."""
-        judgement = self.judge(**policy)
-        assert text in judgement.reason
-        return judgement.verdict
-
-
-def dead(**changes: object) -> Look:
-    return Look(**{"online": False, "role": "Stopped", "failed": True, **changes})
-
-
-def fenced(seconds: float, **changes: object) -> dict[str, object]:
-    """A fence so long ago in the history, which outlasts the return of the host."""
-    return {"events": [("reboot", "success", NOW - seconds)], **changes}
-
-
-def kept_off(seconds: float) -> dict[str, object]:
-    """A fence so long ago that switched the host off, and nobody has switched it on since."""
-    return {"fenced": NOW - seconds, "events": [("off", "success", NOW - seconds)]}
 
 
 def test_a_fenced_host_is_dead() -> None:
@@ -314,6 +266,8 @@ def test_instances_may_be_down_since_an_earlier_fence_that_no_recovery_followed(
     assert (look.judge().moment, look.judge().since) == (NOW - 40, NOW - 95)
     look.record = replace(FRESH, used=NOW - 95, recovered=NOW - 80)
     assert look.judge().since == NOW - 40
+    look.record = replace(FRESH, lost=NOW - 6000, proof=Proof(NOW - 40, "fenced", HOST))
+    assert look.judge().since == NOW - 6000, "as its record says, however long ago"
 
 
 def test_a_late_report_does_not_reach_back_to_a_fence_of_long_ago() -> None:
@@ -391,7 +345,7 @@ def test_one_that_owes_instances_is_never_fenced_for_the_failure_it_was_returned
     look.seen["compute_seen"] = NOW
     judgement = look.judge(fence_reported_failed=choice)
     assert judgement.verdict is Verdict.BACK, "as reserved ones are: disabled, and in service"
-    assert (judgement.since, judgement.moment) == (fenced, fenced + 20)
+    assert (judgement.since, judgement.moment) == (fenced, NOW - 60), "and once more since"
 
 
 def test_one_that_owes_instances_and_fails_again_is_evacuated() -> None:

@@ -19,14 +19,19 @@ AT_REST = 10.0
 is back. A stop that is on its way would end what is started meanwhile."""
 
 
+_STATES = {"stop": "stopped", "start": "active", "reboot": "active"}
+"""What an instance is wanted to be once somebody has asked Nova for this."""
+
+
 class Restart(Evacuation):
     """One instance; see `Evacuation` for the arguments."""
 
-    def run_here(self, since: float, own: str | None) -> str:
+    def run_here(self, since: float, fenced: float, own: str | None) -> str:
         """Have it as it was, unless somebody else has seen to it.
 
         Args:
-            since: when its host was fenced, in seconds since the epoch.
+            since: when its host was fenced first, in seconds since the epoch.
+            fenced: when it was fenced last: what was done before has an end by that.
             own: the user of what recoveries do.
 
         Returns:
@@ -45,13 +50,13 @@ class Restart(Evacuation):
             text = f"it may run on {left_at}, where its evacuation or migration broke off"
             raise Failed(f"{text}: stop it there before it is started or unlocked")
         actions = self._request(lambda nova: nova.instance_action.list(self._uuid))
-        touch = selection.last_touch(actions, since, own)
+        touched, touch = selection.last_touch(actions, since, own)
         # Attempts to evacuate it have left it so, and nobody has seen to that.
         broken = getattr(server, instances.STATE, "") == "error"
         self.release()
-        if touch and not broken:
+        if touch and touched >= fenced and not broken:
             return self._host
-        goal = "stopped" if touch == "stop" else wanted(self._before)
+        goal = _STATES.get(touch) or wanted(self._before)
         server = self._at_rest()
         if server is None:
             return ""

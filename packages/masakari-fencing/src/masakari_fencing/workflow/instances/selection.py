@@ -116,7 +116,7 @@ def _restarts(client: Any, actions: Iterable[Any]) -> bool:
     return last is not None and last.action == "stop" and last.user_id == own
 
 
-def is_down(client: Any, server: Any, fenced: float) -> bool:
+def is_down(client: Any, server: Any, since: float, fenced: float) -> bool:
     """Whether an instance ran when its host was fenced, and does not now.
 
     Nova looks every ten minutes, by default, and stops what does not run; before, it takes it for
@@ -125,7 +125,8 @@ def is_down(client: Any, server: Any, fenced: float) -> bool:
     Args:
         client: a novaclient.
         server: one of its servers.
-        fenced: when the host was fenced, in seconds since the epoch.
+        since: when the host was fenced first, in seconds since the epoch.
+        fenced: when it was fenced last.
     """
     off, active = _seems_off(server), wanted(before(server, running=False)) == "active"
     task, state = getattr(server, TASK, None), getattr(server, STATE, "")
@@ -136,9 +137,9 @@ def is_down(client: Any, server: Any, fenced: float) -> bool:
     actions = list(client.instance_action.list(server))
     if stopping:
         # Nova was about to stop it, as it does not run, and has lost that.
-        return powered_off(actions, fenced)
+        return powered_off(actions, since)
     if off:
-        return _ran(server, actions, fenced)
+        return _ran(server, actions, since)
     return not any(_begun(action) >= fenced for action in actions)
 
 
@@ -189,8 +190,8 @@ def powered_off(actions: Iterable[Any], since: float) -> bool:
     return _begun(last) >= since
 
 
-def last_touch(actions: Iterable[Any], since: float, own: str | None) -> str:
-    """Return what a user has done last with an instance; empty where none has done anything.
+def last_touch(actions: Iterable[Any], since: float, own: str | None) -> tuple[float, str]:
+    """Return when a user has done something last with an instance, and what; empty: nothing.
 
     Args:
         actions: novaclient's actions of the instance.
@@ -199,7 +200,7 @@ def last_touch(actions: Iterable[Any], since: float, own: str | None) -> str:
     """
     theirs = [one for one in actions if one.user_id and one.user_id != own]
     found = [(_begun(one), str(one.action)) for one in theirs if _begun(one) >= since]
-    return max(found, default=(since, ""))[1]
+    return max(found, default=(since, ""))
 
 
 def _begun(action: Any) -> float:

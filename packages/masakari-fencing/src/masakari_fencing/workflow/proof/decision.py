@@ -219,10 +219,11 @@ def _judge_unfenced(
 def _judge_live(seen: Observation, report: Report, record: Record, policy: Policy) -> Judgement:
     """Judge a host that the cluster is in touch with."""
     if record.down:
-        # Never fenced for what it was taken back from.
+        # Never fenced for what it was taken back from; it may have been once more since.
         text = "it was taken back before its instances were recovered"
-        if _reports(seen, record.down):
-            moment = record.used or record.down
+        later = [fence for fence in _unused(seen, record) if fence > record.down]
+        moment = max([*later, record.used, record.down])
+        if _reports(seen, max([*later, record.down])):
             return Judgement(Verdict.BACK, text, moment=moment, since=record.down)
         text += "; its nova-compute does not report yet"
         return Judgement(Verdict.WAIT, text, unknown=True)
@@ -311,7 +312,7 @@ def _fenced_for(seen: Observation, report: Report, record: Record, policy: Polic
 def _down_since(seen: Observation, record: Record, policy: Policy, fence: float) -> float:
     """Return when the host was fenced first of several times that no recovery followed."""
     earlier = [f for f in _unused(seen, record) if fence - policy.fence_max_age <= f < fence]
-    return min([*earlier, fence])
+    return min([*earlier, fence, *([record.lost] if record.lost else [])])
 
 
 def _unused(seen: Observation, record: Record) -> list[float]:
