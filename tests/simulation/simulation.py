@@ -312,7 +312,13 @@ class Simulation:
                     "failed", []
                 ):
                     return True
-        return guest.uuid in self._left_behind()
+        return guest.uuid in self._left_behind() or self._is_withheld(guest.home)
+
+    def _is_withheld(self, host: str) -> bool:
+        """Whether nobody may fence a host unasked, which the charm's status says (`health`)."""
+        from masakari_fencing.pacemaker import fenceable, tools
+
+        return fenceable.obstacle(tools.parse(self.commands._whole()), host) is not None
 
     def _unrecovered(self, guest: Guest) -> set[str]:
         """Return the hosts of a guest whose last recovery has not ended well."""
