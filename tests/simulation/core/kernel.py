@@ -352,6 +352,9 @@ class Kernel:
                 task.throw(Stopped)
         self._all.clear()
         self._heap.clear()
+        # The garbage collector does not look into a dictionary that was given but greenlets that
+        # run: they are none of its objects then.
+        self._pollers.clear()
 
     def trace(self, who: str, what: str) -> None:
         """Note an event; the order of all of them identifies the interleaving."""
