@@ -3,12 +3,13 @@
     python tests/lab/faults/campaign.py --count 500 --seed 1
 
 A campaign is a row of rounds; its seed says what each of them is. A round loses one hypervisor or
-two, with something else that breaks meanwhile; or does what must not cost anybody anything; or
-kills a guest. Every round is judged from outside, and then the lab is made whole again. What came
-of a round is a line in `.cache/faults/campaign-SEED.jsonl`: a campaign that is begun again goes on
-after the last line, and runs the rounds again that failed. Where the lab itself is broken after a
-failure, it is deployed anew, up to `DEPLOYMENTS` times. With ``--labs 2`` the rounds are shared
-between two labs beside each other; what the second one prints is in `.cache/faults/lab-2.log`.
+two; or does what must not cost anybody anything; or kills a guest. Meanwhile other things break,
+each when its time comes, however long what broke before takes. Every round is judged from outside,
+and then the lab is made whole again. What came of a round is a line in
+`.cache/faults/campaign-SEED.jsonl`: a campaign that is begun again goes on after the last line,
+and runs the rounds again that failed. Where the lab itself is broken after a failure, it is
+deployed anew, up to `DEPLOYMENTS` times. With ``--labs 2`` the rounds are shared between two labs
+beside each other; what the second one prints is in `.cache/faults/lab-2.log`.
 """
 
 from __future__ import annotations
@@ -43,11 +44,20 @@ SHAPES = {LOST: 62, TWO: 16, HARMLESS: 14, GUEST: 8}
 PHASES = ("fault", "fenced", "notified", "evacuating")
 """What a companion waits for; the recovery of one host goes through them in this order."""
 
+WHEN = {GUEST: (PHASES[:1], 2.0), HARMLESS: (PHASES[:1], 40.0)}
+"""After which phases the companions of a shape come, and at most how many seconds after that."""
+
 BESIDE_A_GUEST = (
     kinds.kill_an_engine, kinds.restart_broker, kinds.restart_conductor, kinds.restart_keystone,
     kinds.kill_haproxy, kinds.restart_nova_api, kinds.kill_notifiers,
 )  # fmt: skip
 """Companions for the death of a guest, which is over in two seconds."""
+
+BESIDE_THE_HARMLESS = (
+    *BESIDE_A_GUEST, kinds.kill_engines, kinds.restart_engines, kinds.restart_database,
+    kinds.lose_the_scheduler, kinds.lose_the_api, kinds.lose_the_power_controller,
+)  # fmt: skip
+"""Companions for what must not cost anybody anything: none of them touches the cluster."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +102,9 @@ class Round:
         """How many faults are injected."""
         return len(self.kinds) + len(self.companions)
 
-    def chance(self) -> random.Random:
-        """Return what decides everything else about the round."""
-        return random.Random(f"{self.seed}/{self.number}/inside")  # noqa: S311 - no secret
+    def chance(self, what: str = "inside") -> random.Random:
+        """Return what decides everything else about the round, or about one of its companions."""
+        return random.Random(f"{self.seed}/{self.number}/{what}")  # noqa: S311 - no secret
 
     def __str__(self) -> str:
         """Say what happens."""
@@ -109,21 +119,22 @@ def plan(seed: int, number: int) -> Round:
     companions: list[Callable[[kinds.Situation], None]] = []
     if shape == LOST:
         chosen = [chance.choice(kinds.LOSSES)]
-        companions = chance.sample(kinds.COMPANIONS, chance.choice((3, 4, 5, 6)))
+        companions = chance.sample(kinds.COMPANIONS, chance.choice((6, 7, 8, 9)))
     elif shape == TWO:
         chosen = [chance.choice(kinds.LOSSES) for _ in range(2)]
-        companions = chance.sample(kinds.COMPANIONS, chance.choice((3, 4, 5)))
+        companions = chance.sample(kinds.COMPANIONS, chance.choice((6, 7, 8)))
     elif shape == HARMLESS:
         chosen = chance.sample(kinds.HARMLESS, chance.choice((3, 4)))
+        companions = chance.sample(BESIDE_THE_HARMLESS, chance.choice((4, 5)))
     else:
         chosen = [kinds.kill_the_guest]
-        companions = chance.sample(BESIDE_A_GUEST, chance.choice((2, 3)))
+        companions = chance.sample(BESIDE_A_GUEST, chance.choice((4, 5)))
+    phases, seconds = WHEN.get(shape, (PHASES, 2.0))
     timed = [
-        Companion(kind.__name__, chance.choice(PHASES if shape != GUEST else PHASES[:1]),
-                  chance.uniform(0, 2))
+        Companion(kind.__name__, chance.choice(phases), chance.uniform(0, seconds))
         for kind in companions
-    ]  # fmt: skip
-    timed.sort(key=lambda companion: PHASES.index(companion.phase))
+    ]
+    timed.sort(key=lambda companion: (PHASES.index(companion.phase), companion.delay))
     names = tuple(kind.__name__ for kind in chosen)
     return Round(seed, number, shape, names, tuple(timed))
 

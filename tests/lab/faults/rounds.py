@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 
 import kinds
-from campaign import GUEST, HARMLESS, TWO, Companion, Round
+from campaign import GUEST, HARMLESS, PHASES, TWO, Round
+from jujulab.cloud.connection import CloudError
 from jujulab.cloud.console import StepError
 from jujulab.trials import verdict
 from jujulab.trials.failover import Failover
-from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError
+from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError, insist
 from jujulab.waiting import poll
 
 QUIET = 12.0
@@ -21,6 +24,9 @@ QUIET = 12.0
 WELL = RECOVERY_TIMEOUT + 360.0
 """Seconds until every guest is well: a rebuild whose end Nova cannot write down is waited for
 during 360 (`SPAWN_LIMIT` of masakari_fencing)."""
+
+DELETED = 120.0
+"""Seconds in which Nova is there again to delete a guest: nothing takes it away for longer."""
 
 RUNS, OFF = "active", "stopped"
 
@@ -61,14 +67,15 @@ class RoundTrial(Failover):
         hosts = self._choose(one, plain, chance)
         lost = () if one.shape in (HARMLESS, GUEST) else hosts
         self._fill(hosts, chance)
-        situation = kinds.Situation(self, lost, chance)
         with self.watched(f"round {one.number}: {one} ({', '.join(hosts)})"):
-            for kind, host in zip(one.kinds, hosts, strict=True):
-                kinds.BY_NAME[kind](self, self.machine(host))
-                if one.shape == HARMLESS:
-                    self.await_no_power_cut(QUIET)
-            for companion in one.companions:
-                self._accompany(situation, companion)
+            with ThreadPoolExecutor(1) as beside:
+                harmless = one.shape == HARMLESS
+                others = beside.submit(self._accompany, one, lost) if harmless else None
+                for kind, host in zip(one.kinds, hosts, strict=True):
+                    kinds.BY_NAME[kind](self, self.machine(host))
+                    if harmless:
+                        self.await_no_power_cut(QUIET)
+                (others or beside.submit(self._accompany, one, lost)).result()
             self._await_well(lost, hosts if one.shape == GUEST else ())
 
     def _choose(self, one: Round, plain: str, chance: random.Random) -> tuple[str, ...]:
@@ -106,18 +113,39 @@ class RoundTrial(Failover):
         self.faults.kill(self.machine(host), f"guest={domain},")
 
     def forget(self, name: str) -> None:
-        """Delete a guest as its owner would, and expect nothing of it any more."""
-        self.cloud.request("DELETE", "compute", f"/servers/{self.server(name)['id']}")
+        """Delete a guest as its owner would, and expect nothing of it any more.
+
+        Nova may be away for that moment.
+        """
+
+        def deleted() -> bool:
+            try:
+                if found := self.guests.find(PREFIX).get(name):
+                    self.cloud.request("DELETE", "compute", f"/servers/{found['id']}")
+            except CloudError:
+                return False
+            return True
+
+        insist(poll(deleted, DELETED, 1), f"Nova does not delete {name}")
         for known in (self.expected, self._homes, self._pulses):
             known.pop(name, None)
 
-    def _accompany(self, situation: kinds.Situation, companion: Companion) -> None:
-        # Where something else keeps the recovery from this phase, it is broken all the same.
-        if companion.phase != "fault":
-            poll(lambda: bool(self._seen(companion.phase)), RECOVERY_TIMEOUT / 3, 0.05)
-        time.sleep(companion.delay)
-        self.say(f"now: {companion.kind}")
-        kinds.BY_NAME[companion.kind](situation)
+    def _accompany(self, one: Round, lost: tuple[str, ...]) -> None:
+        """Break everything else, each when its time comes."""
+        begun = []
+        with ThreadPoolExecutor(max(1, len(one.companions))) as threads:
+            for phase, companions in groupby(one.companions, lambda companion: companion.phase):
+                # Where something else keeps the recovery from this, they come all the same.
+                if phase != PHASES[0]:
+                    poll(lambda: bool(self._seen(phase)), RECOVERY_TIMEOUT / 3, 0.05)  # noqa: B023
+                since = time.monotonic()
+                for companion in companions:
+                    time.sleep(max(0.0, since + companion.delay - time.monotonic()))
+                    self.say(f"now: {companion.kind}")
+                    situation = kinds.Situation(self, lost, one.chance(companion.kind))
+                    begun.append(threads.submit(kinds.BY_NAME[companion.kind], situation))
+        for ended in begun:
+            ended.result()
 
     def _await_well(self, lost: Collection[str], killed: Collection[str]) -> None:
         """Wait until every guest is as it has to be; then judge everything."""
