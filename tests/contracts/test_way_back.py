@@ -13,7 +13,7 @@ DOCUMENT = REPOSITORY / "docs/from-reactive-charms.md"
 PACKAGE = REPOSITORY / "packages/masakari-fencing/src"
 TESTS = PACKAGE.with_name("tests")
 
-CIB = """<cib have-quorum="1"><configuration><crm_config>
+CIB = """<cib have-quorum="1" dc-uuid="1"><configuration><crm_config>
 <cluster_property_set id="cib-bootstrap-options"><nvpair id="options-dc-version"
   name="dc-version" value="2.1.5-a3f44794f94"/></cluster_property_set>
 <cluster_property_set id="masakari-fencing-options"><nvpair id="masakari-fencing-load"

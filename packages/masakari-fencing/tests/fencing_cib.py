@@ -102,6 +102,10 @@ class Cib:
     def quorum(self, value: bool) -> None:
         self.root.set("have-quorum", "1" if value else "0")
 
+    def starts(self) -> None:
+        """Be that of a member that has just started, and knows of no controller."""
+        del self.root.attrib["dc-uuid"]
+
     def fenced(self, node: str, moment: float) -> None:
         """Have a record of a remote node; 0: it is connected."""
         for state in self.root.xpath(f"//node_state[@uname='{node}']"):
@@ -138,6 +142,10 @@ class RealCib(Subprocess):
     def quorum(self, value: bool) -> None:
         text = f'<cib have-quorum="{int(value)}"/>'
         self.run(["cibadmin", "--modify", "--xpath", "/cib", "--xml-text", text])
+
+    def starts(self) -> None:
+        """See `Cib.starts`; a file is read as it is."""
+        self.path.write_text(self.path.read_text().replace('dc-uuid="1"', ""))
 
     @property
     def text(self) -> str:

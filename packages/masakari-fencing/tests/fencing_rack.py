@@ -77,7 +77,7 @@ class Rack:
             if remote.name not in self.unrecorded
         )
         return (
-            f'<cib have-quorum="1"><configuration><crm_config>{ELECTED}'
+            f'<cib have-quorum="1" dc-uuid="1"><configuration><crm_config>{ELECTED}'
             f'<cluster_property_set id="{OWN}">{pairs}</cluster_property_set>'
             f"{self.extra}</crm_config>"
             f"<nodes>{nodes}</nodes><resources>{primitives}</resources></configuration>"

@@ -22,6 +22,20 @@ def test_nothing_is_fenced(
         trial.await_nothing()
 
 
+def test_a_hypervisor_that_the_cluster_is_told_to_forget_keeps_its_power(
+    trial: Trial, host: str
+) -> None:
+    """`crm_node --remove` of one that runs: Pacemaker would fence what it has never seen."""
+    trial.populate(host)
+    with trial.watched(f"{host} is removed from the cluster, and lives"):
+        trial.cluster.members[0].run(["crm_node", "--force", "--remove", host], timeout=60)
+        trial.await_no_power_cut(WITHOUT_CAUSE)
+        refresh = ["crm_resource", "--refresh", "--resource", host]
+        trial.cluster.members[0].run(refresh, timeout=60)
+        trial.settle()
+        trial.await_nothing()
+
+
 def test_an_orderly_reboot_fences_nothing(trial: Trial, host: str) -> None:
     machine = trial.machine(host)
     trial.populate(host)

@@ -189,6 +189,32 @@ def test_each_membership_has_a_ring_of_its_own(both: Both) -> None:
     both.alike(rule)
 
 
+def test_a_member_that_starts_alone_has_no_quorum(both: Both) -> None:
+    """Whatever its disk says: it had quorum when it was stopped."""
+
+    def rule(side: ClusterSide) -> tuple[bool, bool, bool]:
+        seen: set[str] = set()
+
+        def told() -> bool:
+            try:
+                cibadmin.check_quorum(side.runner(2))
+            except cibadmin.NoQuorum:
+                seen.add("none")
+                # It is no member that starts any more once it knows better itself.
+                return not status(side, 2).quorum and bool(status(side, 2).dc)
+            seen.add("quorum")
+            return True
+
+        side.stop_members([0, 1, 2])
+        side.start_members([2])
+        ended = side.wait(told, 120)
+        side.start_members([0, 1])
+        together = side.wait(lambda: status(side, 2).quorum, 120)
+        return ended, together, "quorum" in seen
+
+    assert both.alike(rule) == (True, True, False)
+
+
 def test_a_member_that_is_cut_off(both: Both) -> None:
     """It has no quorum, shows the others as offline, and changes nothing."""
 

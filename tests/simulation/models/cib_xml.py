@@ -13,7 +13,7 @@ from simulation.models.cluster import Remote
 NO_SUCH, EXISTS, INVALID = 105, 108, 78
 
 EMPTY = (
-    "<cib have-quorum='1'><configuration><crm_config>"
+    "<cib have-quorum='1' dc-uuid='1'><configuration><crm_config>"
     "<cluster_property_set id='cib-bootstrap-options'>"
     "<nvpair id='o-1' name='stonith-enabled' value='true'/>"
     "<nvpair id='o-2' name='dc-version' value='2.1.5-a3f44794f94'/>"

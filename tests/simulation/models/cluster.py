@@ -217,6 +217,7 @@ class Cluster:
     def start_member(self, unit: Unit) -> None:
         """Start it again."""
         # Lab: test_a_member_whose_pacemaker_is_stopped
+        # Lab: test_a_member_that_starts_alone_has_no_quorum
         member = self.members[unit.name]
         if not any(one.up or one.stands for one in self.members.values()):
             self.restart()

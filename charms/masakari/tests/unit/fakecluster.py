@@ -18,7 +18,8 @@ REMOTE = """
 </resources><status code="0"/></pacemaker-result>
 """
 CIB = f"""
-<cib have-quorum="1"><configuration><crm_config>{ELECTED}</crm_config><nodes/><constraints/>
+<cib have-quorum="1" dc-uuid="1"><configuration><crm_config>{ELECTED}</crm_config>
+<nodes/><constraints/>
 <resources><primitive id="hv1.maas" class="ocf" provider="pacemaker" type="remote">
   <instance_attributes id="hv1-ia">
     <nvpair id="hv1-r" name="reconnect_interval" value="60"/>

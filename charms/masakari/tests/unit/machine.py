@@ -24,7 +24,8 @@ CRM_MON = """
 <status code="0"/></pacemaker-result>
 """
 CIB = f"""
-<cib have-quorum="1"><configuration><crm_config>{ELECTED}</crm_config><nodes/><resources/>
+<cib have-quorum="1" dc-uuid="1"><configuration><crm_config>{ELECTED}</crm_config>
+<nodes/><resources/>
 <constraints/></configuration><status/></cib>
 """
 

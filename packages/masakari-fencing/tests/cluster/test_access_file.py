@@ -14,7 +14,8 @@ from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 
 FILE = "/etc/masakari-fencing/maas.json"
 KEY = "consumer:token:s3cret"
-TEXT = f"""<cib have-quorum="1"><configuration><crm_config>{ELECTED}</crm_config><nodes>
+TEXT = f"""<cib have-quorum="1" dc-uuid="1"><configuration><crm_config>{ELECTED}</crm_config>
+  <nodes>
   <node id="1" uname="juju-0"/><node id="2" uname="juju-1"/></nodes><resources>
   <primitive id="st-maas" class="stonith" type="external/maas"><instance_attributes id="st-ia">
     <nvpair id="st-k" name="apikey" value="{KEY}"/>

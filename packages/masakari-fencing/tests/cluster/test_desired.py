@@ -18,7 +18,7 @@ from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 # As hacluster leaves it: three members, each on the machine of one hypervisor.
-CIB = f"""<cib have-quorum="1"><configuration><crm_config>{ELECTED}</crm_config>
+CIB = f"""<cib have-quorum="1" dc-uuid="1"><configuration><crm_config>{ELECTED}</crm_config>
 <nodes>
   <node id="1000" uname="juju-0"><instance_attributes id="nodes-1000">
     <nvpair id="nodes-1000-m" name="juju-machine" value="1/lxd/0"/></instance_attributes></node>

@@ -73,9 +73,16 @@ def test_with_quorum_it_is_changed(
     assert cibadmin.find(cib, "//nvpair[@name='dc-version']") is None, "the rest is as it was"
 
 
+@pytest.mark.parametrize("starts", [False, True])
 @pytest.mark.parametrize("request_", REQUESTS)
-def test_without_quorum_nothing_is_changed(cib: Cib | RealCib, request_: str) -> None:
-    cib.quorum(False)
+def test_without_quorum_nothing_is_changed(
+    cib: Cib | RealCib, request_: str, starts: bool
+) -> None:
+    """Nor where a member has just started, whatever its disk says."""
+    if starts:
+        cib.starts()
+    else:
+        cib.quorum(False)
     before = cib.text
     with pytest.raises(cibadmin.NoQuorum):
         REQUESTS[request_](cib)
@@ -100,6 +107,22 @@ def test_what_is_found_depends_on_the_quorum(cib: Cib | RealCib) -> None:
     for ask in (cibadmin.check_quorum, lambda runner: cibadmin.find(runner, PATH)):
         with pytest.raises(cibadmin.NoQuorum):
             ask(cib)
+
+
+def test_what_is_deleted_as_the_quorum_goes_may_be_there_yet(monkeypatch) -> None:
+    cib = Cib()
+    cibadmin.put(cib, section("crm_config", block("1")))
+    run = cib.run
+
+    def goes(argv: list[str], **options: object) -> object:
+        if "--delete" in argv:
+            cib.quorum(False)
+        return run(argv, **options)
+
+    monkeypatch.setattr(cib, "run", goes)
+    with pytest.raises(cibadmin.NoQuorum):
+        cibadmin.delete(cib, PATH)
+    assert "x" in cib.text
 
 
 # -- whatever writes ----------------------------------------------------------------------------

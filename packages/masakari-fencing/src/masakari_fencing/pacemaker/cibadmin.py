@@ -16,7 +16,7 @@ from masakari_fencing.pacemaker.tools import (
     run,
 )
 
-QUORUM = "/cib[@have-quorum='1']"
+QUORUM = "/cib[@have-quorum='1'][@dc-uuid]"
 """XPath of the information base where this part of the cluster has quorum. Pacemaker itself asks
 for none: a member that was cut off changes its own copy, and says that it is done
 (`cib_op_can_run` of 2.1.5). Once it is back, the copy that has seen more changes becomes
@@ -24,7 +24,10 @@ everybody's, so a change without quorum can undo what the others have done meanw
 
 A member that was cut off just now takes a change for about 7 s more: its copy says that there is
 no quorum once its part has a controller (`crm_update_quorum`). `crm_node.has_quorum` says what
-Corosync knows by then."""
+Corosync knows by then.
+
+A member that starts has on its disk what was so when it stopped, the quorum as well, but not the
+controller: `readCibXmlFile` leaves that out (2.1.2 to 3.0.1, by their source)."""
 
 _THERE = f"{QUORUM}//nvpair[@name='dc-version']"
 """Something that is in each configuration once a controller was elected."""
@@ -148,11 +151,12 @@ def delete(runner: Runner, path: str, *, timeout: float = 30) -> None:
     """Delete what is at a path (`//...`), if it is there.
 
     Raises:
-        NoQuorum: nothing was changed.
+        NoQuorum: there is none, or none any more; it may be there yet.
         PacemakerError: the cluster does not answer, or refuses.
     """
-    check_quorum(runner)
     run(runner, ["cibadmin", "--delete", "--xpath", f"{QUORUM}{path}"], timeout=timeout)
+    # Where nothing is at the path, Pacemaker says that it is done.
+    check_quorum(runner)
 
 
 def _change(runner: Runner, argv: list[str], element: ET.Element, timeout: float) -> bool:
