@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -109,7 +110,20 @@ def kill_the_guest(trial: Trial, machine: Machine) -> None:
     trial.kill_guest(machine.fqdn)
 
 
-# Something else breaks meanwhile
+# Something else breaks meanwhile; each kind is called in a thread of its own
+
+OWN_SERVICES = "masakari"
+"""What is stopped or started on masakari's units, by systemd or by their charm."""
+
+_BUSY: dict[str, threading.Lock] = {}
+
+
+def _alone(what: str) -> threading.Lock:
+    """Return the lock of whoever stops or starts something.
+
+    A second job of systemd for one service would cancel the first.
+    """
+    return _BUSY.setdefault(what, threading.Lock())
 
 
 @dataclass(frozen=True)
@@ -164,11 +178,17 @@ def _stalled(trial: Trial, machine: Machine, pattern: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _away(trial: Trial, machine: Machine, service: str) -> Iterator[None]:
-    trial.faults.service(machine, "stop", service)
-    try:
-        yield
-    finally:
-        trial.faults.service(machine, "start", service)
+    with _alone(service):
+        trial.faults.service(machine, "stop", service)
+        try:
+            yield
+        finally:
+            trial.faults.service(machine, "start", service)
+
+
+def _restart(trial: Trial, machine: Machine, service: str) -> None:
+    with _alone(service):
+        trial.faults.service(machine, "restart", service)
 
 
 def kill_engines(situation: Situation) -> None:
@@ -188,8 +208,9 @@ def stall_an_engine(situation: Situation) -> None:
 
 
 def restart_engines(situation: Situation) -> None:
-    for member in situation.members():
-        situation.trial.faults.service(member, "restart", ENGINE)
+    with _alone(OWN_SERVICES):
+        for member in situation.members():
+            situation.trial.faults.service(member, "restart", ENGINE)
 
 
 def kill_notifiers(situation: Situation) -> None:
@@ -203,7 +224,7 @@ def stall_a_notifier(situation: Situation) -> None:
 
 
 def lose_the_api(situation: Situation) -> None:
-    with contextlib.ExitStack() as away:
+    with _alone(OWN_SERVICES), contextlib.ExitStack() as away:
         for member in situation.members():
             if member.run(["systemctl", "is-active", API], check=False).returncode:
                 continue  # a paused unit's
@@ -214,12 +235,11 @@ def lose_the_api(situation: Situation) -> None:
 
 def restart_broker(situation: Situation) -> None:
     machine = situation.machine_of("rabbitmq-server")
-    situation.trial.faults.service(machine, "restart", "rabbitmq-server")
+    _restart(situation.trial, machine, "rabbitmq-server")
 
 
 def restart_database(situation: Situation) -> None:
-    trial = situation.trial
-    trial.faults.service(trial.demo.database(), "restart", "mariadb")
+    _restart(situation.trial, situation.trial.demo.database(), "mariadb")
 
 
 def lose_database(situation: Situation) -> None:
@@ -229,7 +249,7 @@ def lose_database(situation: Situation) -> None:
 
 def restart_nova_api(situation: Situation) -> None:
     machine = situation.machine_of("nova-cloud-controller")
-    situation.trial.faults.service(machine, "restart", "nova-api")
+    _restart(situation.trial, machine, "nova-api")
 
 
 def lose_the_scheduler(situation: Situation) -> None:
@@ -239,11 +259,11 @@ def lose_the_scheduler(situation: Situation) -> None:
 
 def restart_conductor(situation: Situation) -> None:
     machine = situation.machine_of("nova-cloud-controller")
-    situation.trial.faults.service(machine, "restart", "nova-conductor")
+    _restart(situation.trial, machine, "nova-conductor")
 
 
 def restart_keystone(situation: Situation) -> None:
-    situation.trial.faults.service(situation.machine_of("keystone"), "restart", "keystone")
+    _restart(situation.trial, situation.machine_of("keystone"), "keystone")
 
 
 def lose_the_power_controller(situation: Situation) -> None:
@@ -287,7 +307,8 @@ def pause_a_unit(situation: Situation) -> None:
     machines = {name: situation.trial.lab.machine(str(u["machine"])) for name, u in units.items()}
     (name,) = (name for name, machine in machines.items() if machine.id == member.id)
     situation.trial.repair(console.run_action, name, "resume")
-    console.run_action(name, "pause")
+    with _alone(OWN_SERVICES):
+        console.run_action(name, "pause")
 
 
 def delete_a_guest(situation: Situation) -> None:
