@@ -19,7 +19,15 @@ from masakari_fencing.openstack.nova_api import NovaApi
 from masakari_fencing.openstack.rest import CATALOG, ApiError
 from masakari_fencing.records import awaited_returns
 from masakari_fencing.records.recoveries import Records
-from masakari_fencing.records.recovery import FAILED, RECOVERED, REFUSED, End, Proof, Record
+from masakari_fencing.records.recovery import (
+    FAILED,
+    NOTHING,
+    RECOVERED,
+    REFUSED,
+    End,
+    Proof,
+    Record,
+)
 
 HOST = "Node1.maas"
 NOW = 1_795_240_000.0
@@ -143,6 +151,18 @@ def test_one_that_is_ill_in_between_begins_anew(
     bench.reporting, bench.missed = True, []
     assert bench.wait(MINUTES - 1) == []
     assert bench.wait(2) == [HOST]
+
+
+def test_one_of_which_another_monitor_has_told_as_well_returns(bench: Bench) -> None:
+    """That report was worked on when its recovery had ended: nothing was left to recover."""
+    again = replace(RECORD, end=End(NOTHING, "", NOW - 480), used=NOW - 600, recovered=NOW - 500)
+    found = bench.store.write(RECORD, again)
+    bench.cloud.add(HOST, NOW - 590, "finished")
+    assert bench.wait(MINUTES + 1) == [HOST]
+    bench.cloud.hosts[HOST]["on_maintenance"] = True
+    bench.store.write(found, replace(found, recovered=NOW - 90000))
+    assert bench.wait(MINUTES + 1) == []
+    assert bench.said == "its recovery has ended as nothing to recover"
 
 
 @pytest.mark.parametrize("outcome", [FAILED, REFUSED])

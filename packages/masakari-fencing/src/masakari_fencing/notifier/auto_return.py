@@ -20,12 +20,12 @@ from pathlib import Path
 
 from masakari_fencing import witnesses
 from masakari_fencing.notifier.watchers.watcher import Since, Watcher
-from masakari_fencing.openstack.masakari_api import Host, MasakariApi
+from masakari_fencing.openstack.masakari_api import Host, MasakariApi, Notification
 from masakari_fencing.openstack.nova_api import NovaApi, Service
 from masakari_fencing.pacemaker import cibadmin, crm_mon, remote_nodes
 from masakari_fencing.pacemaker.crm_mon import Status
 from masakari_fencing.records import awaited_returns, recoveries
-from masakari_fencing.records.recovery import RECOVERED, Record
+from masakari_fencing.records.recovery import NOTHING, RECOVERED, Record
 
 LOG = logging.getLogger(__name__)
 
@@ -137,9 +137,6 @@ class AutoReturn(Watcher):
 
     def _never(self, host: Host, record: Record, service: Service) -> str:
         """Say why it is not taken back however well it is."""
-        if record.end is None or record.end.outcome != RECOVERED:
-            how = "not ended" if record.end is None else f"ended as {record.end.outcome}"
-            return f"its recovery has {how}"
         if not service.enabled and service.reason not in ("", MASAKARI):
             return f"its nova-compute was disabled by hand: {service.reason}"
         reports = [
@@ -147,6 +144,9 @@ class AutoReturn(Watcher):
             for one in self.masakari.notifications(host)
             if one.kind == "COMPUTE_HOST" and one.event == "STOPPED"
         ]
+        if not _is_recovered(record, reports):
+            how = "not ended" if record.end is None else f"ended as {record.end.outcome}"
+            return f"its recovery has {how}"
         if any(one.status in _UNFINISHED for one in reports):
             return "Masakari still works on a notification of it"
         lately = [one for one in reports if self.clock() - one.generated < DAY]
@@ -173,3 +173,10 @@ class AutoReturn(Watcher):
             self._reports[service.host] = (service.updated, now)
             return True
         return now - before[1] < SILENT
+
+
+def _is_recovered(record: Record, reports: list[Notification]) -> bool:
+    """Whether all instances were recovered, be it before another report of the same failure."""
+    outcome = record.end.outcome if record.end else ""
+    last = max((one.generated for one in reports), default=float("inf"))
+    return outcome == RECOVERED or (outcome == NOTHING and last <= record.recovered)
