@@ -477,3 +477,20 @@ def test_an_instance_that_is_not_down_is_left_alone(bench: Bench) -> None:
             told += 1
     assert told
     assert bench.handed() == []
+
+
+def test_one_that_is_off_for_its_recovery_was_not_taken_back(bench: Bench) -> None:
+    """Its operator has ended its maintenance, and it cannot come back: nobody switches it on."""
+    bench.have(**ended(FAILED, held=True, attempts=1))
+    bench.maintenance["Node1.maas"] = False
+    assert bench.unattended.check() == []
+    assert bench.look_after(PAUSES[0]) == ["n1"]
+
+
+def test_or_it_is_switched_on_where_it_is_in_no_segment_any_more(bench: Bench) -> None:
+    bench.have(**ended(FAILED, held=True, attempts=1))
+    del bench.maintenance["Node1.maas"]
+    bench.unattended.check()
+    assert bench.look_after(PAUSES[0]) == []
+    record = bench.store.read("node1.maas")
+    assert record is not None and record.lets_go

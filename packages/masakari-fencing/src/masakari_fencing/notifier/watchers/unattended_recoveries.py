@@ -17,7 +17,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from masakari_fencing import retries
 from masakari_fencing.notifier.requeue import hand_back
@@ -26,7 +27,8 @@ from masakari_fencing.openstack.masakari_api import MasakariApi, Notification
 from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
 from masakari_fencing.records import disarmed, recoveries
-from masakari_fencing.records.recovery import FAILED, REFUSED, Record
+from masakari_fencing.records.recoveries import Records, Superseded
+from masakari_fencing.records.recovery import FAILED, FRUITLESS, REFUSED, Record
 from masakari_fencing.retries import Retries
 
 LOG = logging.getLogger(__name__)
@@ -109,7 +111,7 @@ class UnattendedRecoveries(Watcher):
         for key in self._due({key: pause for key, (pause, _) in left.items()}):
             try:
                 record = left[key][1]
-                if record.end is None or record.down or self._is_out(record.host):
+                if self._is_owed(record):
                     handed.append(self._hand_back(key, unfinished=True))
             except (tools.PacemakerError, ApiError) as error:
                 failures.append(error)  # The others do not wait for it.
@@ -159,10 +161,22 @@ class UnattendedRecoveries(Watcher):
         LOG.info("Nobody was left to end notification %s; it is begun again", key[0])
         return key[0]
 
-    def _is_out(self, name: str) -> bool:
-        """Whether a host is still out of service: else an operator has taken it back."""
+    def _is_owed(self, record: Record) -> bool:
+        """Whether a recovery is to go on: its host is out of service, and nobody took it back.
+
+        One that is off for its recovery cannot have been. Where it is in no segment any more,
+        nobody goes on with it, and it is switched on (see `HeldHosts`).
+        """
+        if record.end is None or record.down:
+            return True
         hosts = {host.name.lower(): host for host in self.masakari.hosts()}
-        return name in hosts and hosts[name].on_maintenance
+        off = record.held and not record.lets_go
+        if record.host in hosts:
+            return off or hosts[record.host].on_maintenance
+        if off:
+            with suppress(Superseded):
+                Records(self.runner).write(record, replace(record, fruitless=FRUITLESS))
+        return False
 
     def _pause(self, record: Record, status: crm_mon.Status) -> float | None:
         """Return for how many seconds it is let be; None where nothing is to be done."""
