@@ -173,6 +173,19 @@ def test_a_recovery_that_never_came_to_the_instances_is_begun_again(
     assert (record.returned, record.end, record.attempts) == (False, end, 0)
 
 
+def test_a_fence_of_long_ago_is_none_of_what_was_reported(bench: Bench) -> None:
+    """Such as an operator's, while its segment was disabled: all its instances run since."""
+    bench.cloud.add(HOST, FENCED, "failed")
+    uuid = bench.cloud.notifications[-1]["notification_uuid"]
+    end = End(FAILED, "no reserved host", FENCED + 900)
+    lone = Record(HOST.lower(), uuid, RECORD.engine, end=end)
+    bench.store.write(RECORD, lone)
+    moments = (FENCED - 90000, FENCED - 300)
+    bench.cluster.remotes[0].events = [("reboot", "success", moment) for moment in moments]
+    assert bench.comeback.check() == []
+    assert (bench.record.down, bench.record.used) == (FENCED - 300, FENCED - 300)
+
+
 def test_where_the_history_is_lost_they_are_down_since_the_end_of_the_attempt(
     bench: Bench,
 ) -> None:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from masakari_fencing.notifier.watchers.watcher import Watcher
-from masakari_fencing.openstack.masakari_api import MasakariApi
+from masakari_fencing.openstack.masakari_api import Host, MasakariApi
 from masakari_fencing.openstack.nova_api import NovaApi, Service
 from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon
@@ -26,6 +26,9 @@ from masakari_fencing.records.recoveries import Records, Superseded
 from masakari_fencing.records.recovery import FAILED, REFUSED, Record
 
 LOG = logging.getLogger(__name__)
+
+BEFORE = 600.0
+"""Seconds by which a fence may be older than the report of the failure (`fence_max_age`)."""
 
 
 @dataclass
@@ -71,18 +74,18 @@ class ReturnedHosts(Watcher):
             # Only where the cluster could fence it if it failed again.
             if not (status.connected(host.name) and self._believe(service)):
                 continue
-            if self._is_over(record, status):
+            if self._is_over(host, record, status):
                 back.append(host.name)
         return back
 
-    def _is_over(self, record: Record, status: crm_mon.Status) -> bool:
+    def _is_over(self, host: Host, record: Record, status: crm_mon.Status) -> bool:
         """Write down that the host is in service; return whether its instances are, too."""
         outcome = record.end.outcome if record.end else ""
         if record.down and not record.returned and outcome in (FAILED, REFUSED):
             return False  # `unattended_recoveries` has them started.
         new = record if record.returned else record.taken_back()
         if new.down and new.proof is None:
-            new = _dated(new, status)
+            new = _dated(new, status, self._reported(host, record))
         new = replace(new, returned=not new.down)
         if not new.down:
             # What it has reserved, and needed, is no use to it any more.
@@ -90,6 +93,12 @@ class ReturnedHosts(Watcher):
         with suppress(Superseded):
             Records(self.runner).write(record, new)
         return not new.down
+
+    def _reported(self, host: Host, record: Record) -> float:
+        """Return when the failure was noticed that a recovery is of; 0: nobody knows any more."""
+        reports = self.masakari.notifications(host)
+        found = (one.generated for one in reports if one.uuid == record.notification)
+        return next(found, 0.0)
 
     def _believe(self, service: Service) -> bool:
         """Have Nova believe the host's nova-compute again; return whether it does."""
@@ -107,13 +116,15 @@ class ReturnedHosts(Watcher):
         return True
 
 
-def _dated(record: Record, status: crm_mon.Status) -> Record:
+def _dated(record: Record, status: crm_mon.Status, reported: float) -> Record:
     """Return the record of a recovery that never had a proof, with what the history knows.
 
-    Its instances are down since the first fence that no recovery has used up.
+    Its instances are down since the first fence that no recovery has used up. One from long before
+    the report is of another failure, of which there was no recovery.
     """
     names = [node.name for node in status.named(record.host)]
-    fences = record.unused(moment for name in names for moment in status.fenced_at(name))
+    found = record.unused(moment for name in names for moment in status.fenced_at(name))
+    fences = [fence for fence in found if fence > reported - BEFORE]
     if not fences:
         return record
     return replace(record, down=min(fences), used=max(fences))
