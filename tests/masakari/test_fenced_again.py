@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from conftest import HOST, World
 from fencing_nova import OWN, HttpError, Server
 from masakari_fencing.records.recoveries import Records
-from masakari_fencing.records.recovery import RECOVERED, Proof, Record
+from masakari_fencing.records.recovery import FAILED, RECOVERED, End, Instance, Proof, Record
 
 DEAD = "unit-7.12345678.17.900"
 
@@ -92,3 +93,49 @@ def test_or_started_once_more_where_the_host_is_back_once_more(
     assert world.process(notification) == "finished"
     assert sorted(world.nova.requests) == (["reboot g1"] if again else []) + ["reboot g2"]
     assert world.record().end.outcome == RECOVERED
+
+
+def test_it_is_down_since_the_first_fence_whoever_tells_of_the_second(
+    partly: tuple[World, Any],
+) -> None:
+    """What has failed on the host that worked counts no more."""
+    world, _ = partly
+    first = world.record().down
+    Records(world.cib).write(world.record(), replace(world.record(), attempts=40, fruitless=2))
+    world.power_cut()
+    assert world.process(world.notify()) == "error"
+    record = world.record()
+    assert (record.lost, record.down, record.attempts, record.fruitless) == (first, 0, 1, 0)
+
+
+@pytest.mark.parametrize("method", ["auto", "reserved_host"])
+def test_a_host_that_never_failed_has_nothing_started_that_runs(world: World, method: str) -> None:
+    """It was reported all the same, nobody could recover it, and its operator took it back."""
+    world.add(Server("g1"), Server("g2"))
+    world.segment.recovery_method = method
+    world.segment.save()
+    world.remote.online, world.remote.role = True, "Started"
+    world.service(HOST).state = "up"
+    record = Record(HOST, "a-notification", DEAD, end=End(FAILED, "", world.nova.clock() - 90))
+    Records(world.cib).create(record.taken_back())
+    Records(world.cib).write(world.record(), replace(world.record(), returned=False))
+    assert world.process(world.notify()) == "finished"
+    assert world.nova.requests == []
+    assert world.record().end.outcome == RECOVERED
+
+
+def test_one_that_dies_before_its_return_is_written_down_is_remembered(world: World) -> None:
+    """Nova has stopped meanwhile what did not run there."""
+    world.add(Server("g1", vm="stopped", power=4))
+    first = float(int(world.nova.clock()) - 900)
+    world.nova.actions = {"g1": [action("stop", first + 60)]}
+    left = (Instance("g1", "active", outcome="no room: none"),)
+    record = Record(HOST, "a-notification", DEAD, proof=Proof(first, "fenced", HOST))
+    record = replace(record, instances=left, end=End(FAILED, "", first + 30))
+    Records(world.cib).create(record.taken_back())
+    world.power_cut()
+    notification = world.notify()
+    assert world.process(notification) == "error", "by its segment's method, the next time"
+    assert world.process(notification) == "finished"
+    hosts = {s.id: (s.host, s.vm) for s in world.nova.instances.values()}
+    assert hosts == {"g1": ("node9.maas", "active")}

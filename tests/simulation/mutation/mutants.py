@@ -142,7 +142,7 @@ MUTANTS = (
     Mutant(
         "what found no room is forgotten when its host is returned",
         "no room, and returned",
-        Edit("records.recovery", "Record.taken_back", "if self.down or", "if True or"),
+        Edit("records.recovery", "Record.taken_back", "if seen_to or", "if True or"),
     ),
     Mutant(
         "only the last of two fences tells since when instances are down",
@@ -514,10 +514,10 @@ MUTANTS = (
         "what was started on its own host counts, although that fails again",
         "partly started, dies",
         Edit(
-            "workflow.host_tasks",
-            "EnsureHostFencedTask.execute",
-            "record.left or None",
-            "record.instances",
+            "records.recovery",
+            "Record.failed_again",
+            "self.left or None",
+            "self.instances",
         ),
     ),
     Mutant(

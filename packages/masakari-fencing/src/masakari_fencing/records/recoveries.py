@@ -172,7 +172,7 @@ def mark_returned(runner: Runner, host: str, returned: bool) -> None:
     record = store.read(host)
     if record is None or record.end is None or record.returned is returned:
         return
-    new = record.taken_back() if returned else replace(record, returned=False, down=0.0)
+    new = record.taken_back() if returned else record.not_taken_back()
     try:
         store.write(record, new)
     except Superseded as error:

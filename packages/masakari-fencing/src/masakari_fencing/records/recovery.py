@@ -159,21 +159,44 @@ class Record:
     def owes(self) -> bool:
         """Instances may be down that nobody has recovered."""
         ended = self.end.outcome if self.end else ""
-        unlisted = ended == FAILED and self.instances is None
-        return unlisted or (ended in (FAILED, REFUSED) and bool(self.left))
+        if ended not in (FAILED, REFUSED):
+            return False
+        # What was refused without a proof nobody has found down.
+        begun = ended == FAILED or self.proof is not None or bool(self.down)
+        return bool(self.left) or (begun and self.instances is None)
 
     def taken_back(self) -> Record:
         """Return it as it is once its host is being taken back into service.
 
-        What it owes is to be started there; where it is that already, its operator sees to it.
+        What it owes is to be started there; where it is that already, its operator sees to it, as
+        far as anybody has said what that is.
         """
-        if self.down or not self.owes:
-            return replace(self, returned=True, down=0.0)
+        seen_to = bool(self.down) and self.instances is not None
+        if seen_to or not self.owes:
+            return replace(self, returned=True, down=0.0, lost=self.down or self.lost)
         fenced = self.proof.fenced if self.proof else 0.0
-        since = self.lost or fenced or (self.end.time if self.end else 0.0)
+        since = self.down or self.lost or fenced or (self.end.time if self.end else 0.0)
         used = max(self.used, fenced)
         return replace(
             self, returned=True, lost=0.0, down=since, used=used, attempts=0, fruitless=0
+        )
+
+    def not_taken_back(self) -> Record:
+        """Return it as it is where its host could not be taken back into service after all."""
+        return replace(self, returned=False, down=0.0, lost=self.down or self.lost)
+
+    def failed_again(self) -> Record:
+        """Return it as it is once a host that was taken back has failed before all was started.
+
+        What was started there is down again. What has failed before is no reason to try less, or
+        to wait for less.
+        """
+        return replace(
+            self.not_taken_back(),
+            instances=self.left or None,
+            listed=0.0,
+            attempts=0,
+            fruitless=0,
         )
 
     def fenced_by(self, proof: Proof) -> Record:
@@ -184,8 +207,11 @@ class Record:
 
     @property
     def fenced_last(self) -> float:
-        """When a host that was taken back was fenced the last time before that."""
-        return max(self.used, self.down)
+        """When a host that was taken back was fenced the last time before that; 0: nobody knows.
+
+        Then it may never have been: a recovery can fail before it looks for a proof.
+        """
+        return self.used if self.used >= self.down else 0.0
 
     def unused(self, fences: Iterable[float]) -> list[float]:
         """Return those fences that no recovery has used up."""

@@ -71,6 +71,7 @@ class Attempt:
         engine = processes.identity()
         self._ownership = RecoveryLock(self.store, host, notification, engine)
         self.take = self._ownership.take
+        self.write = self._ownership.write
         self.update = self._ownership.update
         self.end = self._ownership.end
         self._address: tuple[str, int] | None = None

@@ -91,10 +91,9 @@ class EnsureHostFencedTask(_HostTask):
             return
         record, proof, late = self._prove(this, record)
         if record.down:
-            # By the segment's method, which this attempt need not have. What was started there is
-            # down again.
+            # By the segment's method, which this attempt need not have.
             with contextlib.suppress(Superseded, PacemakerError):
-                this.update(record, down=0.0, instances=record.left or None)
+                this.write(record, record.failed_again())
             self.fail(
                 f"Host '{host_name}' has failed again before its instances were started there"
             )

@@ -140,6 +140,7 @@ class RecoveryLock:
         if over or found.returned:
             if found.notification == self._notification:
                 raise Ended(found)
+        if over or (found.returned and not found.down):
             # A host that was taken back is not recovered for what it was fenced for before.
             used = max(found.used, found.proof.fenced if found.proof else 0.0)
             new = Record(
@@ -157,6 +158,7 @@ class RecoveryLock:
                 notification=self._notification,
                 engine=self._engine,
                 end=None,
+                returned=False,
                 attempts=found.attempts if found.token else 1,
             )
         return None, self._store.write(found, new)
@@ -199,11 +201,15 @@ class RecoveryLock:
         return found
 
     def update(self, record: Record, **changes: Any) -> Record:
-        """Change the record; see `Records.write`. The cluster may be away for some seconds."""
+        """Change the record; see `write`."""
+        return self.write(record, replace(record, **changes))
+
+    def write(self, record: Record, new: Record) -> Record:
+        """Replace the record; see `Records.write`. The cluster may be away for some seconds."""
         end = self._clock() + HELD_TIMEOUT
         while True:
             try:
-                return self._store.write(record, replace(record, **changes))
+                return self._store.write(record, new)
             except PacemakerError:
                 if self._clock() >= end:
                     raise

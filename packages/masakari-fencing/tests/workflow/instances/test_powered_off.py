@@ -128,6 +128,15 @@ def test_what_was_started_between_two_fences_is_down_again(
     assert is_down(nova, nova.servers.get("g1"), FAILED, FAILED + 30) is down
 
 
+@pytest.mark.parametrize(("vm", "down"), [("active", False), ("paused", False), ("stopped", True)])
+def test_what_nova_takes_for_running_runs_where_nobody_knows_of_a_fence(
+    vm: str, down: bool
+) -> None:
+    nova = FakeNova(Server("g1", vm=vm))
+    nova.actions["g1"] = [action("stop", 21)] if down else []
+    assert is_down(nova, nova.servers.get("g1"), FAILED, 0.0) is down
+
+
 @pytest.mark.parametrize(
     ("done", "ran"),
     [

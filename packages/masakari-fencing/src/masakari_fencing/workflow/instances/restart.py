@@ -31,7 +31,8 @@ class Restart(Evacuation):
 
         Args:
             since: when its host was fenced first, in seconds since the epoch.
-            fenced: when it was fenced last: what was done before has an end by that.
+            fenced: when it was fenced last: what was done before has an end by that; 0: nobody
+                knows.
             own: the user of what recoveries do.
 
         Returns:

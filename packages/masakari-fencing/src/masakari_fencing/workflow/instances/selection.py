@@ -126,7 +126,8 @@ def is_down(client: Any, server: Any, since: float, fenced: float) -> bool:
         client: a novaclient.
         server: one of its servers.
         since: when the host was fenced first, in seconds since the epoch.
-        fenced: when it was fenced last.
+        fenced: when it was fenced last; 0: nobody knows that it was, and what Nova takes for running
+            is taken for that.
     """
     off, active = _seems_off(server), wanted(before(server, running=False)) == "active"
     task, state = getattr(server, TASK, None), getattr(server, STATE, "")
@@ -140,7 +141,7 @@ def is_down(client: Any, server: Any, since: float, fenced: float) -> bool:
         return powered_off(actions, since)
     if off:
         return _ran(server, actions, since)
-    return not any(_begun(action) >= fenced for action in actions)
+    return bool(fenced) and not any(_begun(action) >= fenced for action in actions)
 
 
 def _untouched(server: Any, since: float) -> bool:

@@ -222,7 +222,7 @@ def _judge_live(seen: Observation, report: Report, record: Record, policy: Polic
         # Never fenced for what it was taken back from; it may have been once more since.
         text = "it was taken back before its instances were recovered"
         later = [fence for fence in _unused(seen, record) if fence > record.down]
-        moment = max([*later, record.used, record.down])
+        moment = max([*later, record.used])
         if _reports(seen, max([*later, record.down])):
             return Judgement(Verdict.BACK, text, moment=moment, since=record.down)
         text += "; its nova-compute does not report yet"

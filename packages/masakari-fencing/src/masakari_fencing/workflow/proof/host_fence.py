@@ -75,14 +75,16 @@ class CameBack(Exception):  # noqa: N818 - a state, not an accident
     """The host was fenced, and is in service again, before its instances were recovered.
 
     Attributes:
-        fenced: when it was fenced, in seconds since the epoch.
+        fenced: when it was fenced, in seconds since the epoch; before `since`: nobody knows
+            whether it was since its instances are down.
         since: when it was fenced first, where no recovery followed that.
     """
 
     def __init__(self, host: str, fenced: float, since: float) -> None:
         self.fenced = fenced
         self.since = since
-        super().__init__(f"{host} was fenced at {day_time(fenced)}, and is in service again")
+        how = f"was fenced at {day_time(fenced)}, and " if fenced >= since else ""
+        super().__init__(f"{host} {how}is in service again")
 
 
 class ComputeUnknown(Exception):  # noqa: N818 - a missing answer
