@@ -137,9 +137,8 @@ class RecoveryLock:
         if found.end is None and not self._free(found):
             return found, None
         over = found.end is not None and found.end.outcome in (RECOVERED, NOTHING)
-        if over or found.returned:
-            if found.notification == self._notification:
-                raise Ended(found)
+        if (over or found.returned) and found.notification == self._notification:
+            raise Ended(found)
         if over or (found.returned and not found.down):
             # A host that was taken back is not recovered for what it was fenced for before.
             used = max(found.used, found.proof.fenced if found.proof else 0.0)

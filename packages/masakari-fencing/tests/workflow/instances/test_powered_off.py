@@ -128,6 +128,13 @@ def test_what_was_started_between_two_fences_is_down_again(
     assert is_down(nova, nova.servers.get("g1"), FAILED, FAILED + 30) is down
 
 
+def test_what_was_started_again_and_is_off_since_was_shut_down_from_inside() -> None:
+    """Another instance was not started, and that is tried again an hour later."""
+    nova = FakeNova(Server("g1", vm="stopped"))
+    nova.actions["g1"] = [action("stop", 15), action("start", 20, OWN), action("stop", 55)]
+    assert not is_down(nova, nova.servers.get("g1"), FAILED, FAILED)
+
+
 @pytest.mark.parametrize(("vm", "down"), [("active", False), ("paused", False), ("stopped", True)])
 def test_what_nova_takes_for_running_runs_where_nobody_knows_of_a_fence(
     vm: str, down: bool

@@ -126,8 +126,8 @@ def is_down(client: Any, server: Any, since: float, fenced: float) -> bool:
         client: a novaclient.
         server: one of its servers.
         since: when the host was fenced first, in seconds since the epoch.
-        fenced: when it was fenced last; 0: nobody knows that it was, and what Nova takes for running
-            is taken for that.
+        fenced: when it was fenced last; 0: nobody knows that it was, and what Nova takes for
+            running is taken for that.
     """
     off, active = _seems_off(server), wanted(before(server, running=False)) == "active"
     task, state = getattr(server, TASK, None), getattr(server, STATE, "")
@@ -140,8 +140,13 @@ def is_down(client: Any, server: Any, since: float, fenced: float) -> bool:
         # Nova was about to stop it, as it does not run, and has lost that.
         return powered_off(actions, since)
     if off:
-        return _ran(server, actions, since)
+        return not _was_started(actions, fenced or since) and _ran(server, actions, since)
     return bool(fenced) and not any(_begun(action) >= fenced for action in actions)
+
+
+def _was_started(actions: Iterable[Any], since: float) -> bool:
+    """Whether anybody has started one since a moment: then it was shut down from inside."""
+    return any(one.action in ("start", "reboot") and _begun(one) >= since for one in actions)
 
 
 def _untouched(server: Any, since: float) -> bool:
