@@ -328,12 +328,23 @@ class Simulation:
 
     def _left_behind(self) -> set[str]:
         """Return the guests that a recovery has ended without, as its record says."""
+        ended = [record for record in self._records() if record.end is not None]
+        return {item.uuid for record in ended for item in record.left}
+
+    def _lost_reserves(self) -> list[str]:
+        """Return the reserved hosts that are none any more, and that nothing was recovered to."""
+        taken = {name for one in self._records() if not one.returned for name in one.reserved}
+        used = {guest.host for guest in self.world.guests.values()}
+        left = {row["name"] for row in database.TABLES[0].hosts.rows if not row["reserved"]}
+        reserves = {h.nova_name for h in self.world.hosts.values() if h.reserved and not h.out}
+        return sorted((reserves & left) - taken - used)
+
+    def _records(self) -> list[Any]:
         from masakari_fencing.pacemaker import tools
         from masakari_fencing.records import recoveries
 
         text = self.commands._answer(self.cluster.cib, None, "configuration")
-        records = recoveries.all_of(tools.parse(text))
-        return {item.uuid for record in records if record.end is not None for item in record.left}
+        return recoveries.all_of(tools.parse(text))
 
     def _final(self) -> None:
         self.kernel.over = True
@@ -355,6 +366,7 @@ class Simulation:
                     f"locked={guest.locked}, runs on {runs}"
                 )
                 found.append((_kind(guest, self.world), text))
+        found += [("reserved host lost", name) for name in self._lost_reserves()] if ended else []
         for kind, status, name in self.masakari.notifications() if ended else ():
             if status not in ("finished", "failed", "ignored"):
                 found.append(("notification does not end", f"{kind} of {name} is {status}"))

@@ -391,6 +391,9 @@ class Nova:
         # Lab: test_a_hard_reboot
         guest = self.guest(uuid)
         self._require(guest, ("active", "stopped", "paused", "suspended", "error"), "reboot")
+        host = self._host(guest.host)
+        if guest.uuid in host.qemu and not host.boots:
+            self.world.violate("rebooted while it runs", f"{guest.uuid[:8]} on {guest.host}")
         guest.task_state = "rebooting_hard"
         self._act(guest, "reboot")
         self.kernel.changed()

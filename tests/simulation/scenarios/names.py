@@ -80,6 +80,14 @@ DIRECTED = (
     "groups, deleted",
     "ruled out",
     "groups, reserved host",
+    "reported, and works",
+    "all die, none is listed",
+    "held, maintenance ended",
+    "dies as it is returned",
+    "none is started, dies",
+    "started, Nova away at the end",
+    "a record's life",
+    "a record's life, reserved host",
 )
 
 FAILS = ("early boot, guests resumed", "other name in the cluster")

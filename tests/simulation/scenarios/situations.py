@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from simulation.core.faults import Strike
 from simulation.models.nova_records import Migration
-from simulation.scenarios import events, hosts, orders
+from simulation.scenarios import events, hosts, lives, orders, returns
 from simulation.simulation import Simulation, Situation
 
 EVERY_STATE = (
@@ -479,5 +479,19 @@ SITUATIONS = {
             limits="segment=1",
         ),
         _situation("groups, reserved host", orders.with_failures, guests=_SIX, **_RESERVED),
+        _situation("reported, and works", returns.reported_works, method="reserved_host"),
+        _situation("all die, none is listed", returns.listing_fails),
+        _situation("held, maintenance ended", returns.held_and_taken_back),
+        _situation("dies as it is returned", returns.dies_as_it_is_returned),
+        _situation("none is started, dies", returns.started_never_dies),
+        _situation("started, Nova away at the end", returns.away_at_the_end),
+        _situation("a record's life", lives.begin, guests=("active",) * 3),
+        _situation(
+            "a record's life, reserved host",
+            lives.begin,
+            guests=("active",) * 3,
+            method="reserved_host",
+            reserved=1,
+        ),
     )
 }

@@ -152,12 +152,13 @@ class EnsureHostFencedTask(_HostTask):
             left = returning.restart(this, record, tell=self.tell)
         except (Superseded, PacemakerError, NoAnswer) as error:
             self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")
+        # First: nobody takes up again what has ended.
+        self._end_maintenance(this)
         if left:
-            self._end_maintenance(this)
             self.fail(f"{back}, but not all its instances run: {described(left)}")
         message = f"{back}; its instances were started there"
         conclude(this, RECOVERED, message, used=back.fenced, down=0.0)
-        self._stand_down(this, message)
+        self._skip(message)
 
     def _take(self, this: Attempt) -> Record | None:
         """Return the record; None without a cluster, where recovery without one is allowed."""
@@ -180,10 +181,13 @@ class EnsureHostFencedTask(_HostTask):
 
     def _stand_down(self, this: Attempt, message: str) -> NoReturn:
         """End without a recovery; the host was put into maintenance when this one began."""
-        LOG.warning("%s", message)
-        self.update_details(message, 1.0)
         self._end_maintenance(this)
         conclude(this, NOTHING, message)
+        self._skip(message)
+
+    def _skip(self, message: str) -> NoReturn:
+        LOG.warning("%s", message)
+        self.update_details(message, 1.0)
         raise exception.SkipHostRecoveryException(message=message)
 
     def _end_maintenance(self, this: Attempt) -> None:

@@ -1,0 +1,197 @@
+"""Situations in which a host is taken back into service whose recovery has not ended well."""
+
+from __future__ import annotations
+
+from simulation.core.faults import Strike
+from simulation.core.kernel import START, Process
+from simulation.scenarios import events
+from simulation.simulation import Simulation
+
+
+def action_returns(sim: Simulation, name: str = "node1", patience: float = 1200.0) -> None:
+    """`return-host` takes it back, as soon as it is there and Masakari lets it."""
+    from masakari_fencing.pacemaker.tools import PacemakerError
+
+    host = sim.world.hosts[name]
+    unit = next(iter(sim.world.units.values()))
+    process = Process(sim.kernel, "operator", unit)
+    sim.world.pending += 1
+
+    def work() -> None:
+        end = sim.kernel.now + patience
+        while sim.kernel.now < end:
+            there = sim.world.healthy(host) and sim.cluster.remotes[name].role == "Started"
+            busy = any(
+                status in ("new", "running", "error")
+                for _, status, _ in sim.masakari.notifications()
+            )
+            if there and not busy:
+                try:
+                    mark(name, True)
+                except PacemakerError:
+                    sim.kernel.sleep(5.0)
+                    continue
+                if events._taken_back(sim, host, unit):
+                    break
+                mark(name, False)
+            sim.kernel.sleep(5.0)
+        sim.world.pending -= 1
+
+    sim.kernel.spawn(process, work)
+
+
+def mark(name: str, returned: bool) -> None:
+    """Write down that it is being taken back, or not after all, as the action does."""
+    from masakari_fencing.commands import Subprocess
+    from masakari_fencing.records import recoveries
+
+    recoveries.mark_returned(Subprocess(), name, returned)
+
+
+def reported_works(sim: Simulation) -> None:
+    """A host that works is reported; there is no reserved host; its operator takes it back."""
+    host = sim.world.hosts["node1"]
+    events.report(sim, host, events.ONLINE)
+    host.out = True
+    events.later(sim, 30.0 + 60 * sim.rng.random(), events.take_back)
+
+
+def listing_fails(sim: Simulation) -> None:
+    """All hosts die, and boot; Nova lists no instances meanwhile; they are taken back."""
+    for name, host in sim.world.hosts.items():
+        host.boot_time = 25.0
+        events.die(sim, name)
+    for _ in range(400):
+        sim.faults.strikes.append(Strike("error", "engine", 1, 0.0, "nova", "servers.list"))
+
+    def again(s: Simulation) -> None:
+        s.world.note_fault("Nova lists instances again")
+        s.faults.strikes.clear()
+
+    events.later(sim, 600.0, again)
+    for name in sim.world.hosts:
+        events.later(sim, 620.0, events.take_back, name)
+
+
+def held_and_taken_back(sim: Simulation) -> None:
+    """A host is off for its recovery, which fails; its operator ends its maintenance meanwhile."""
+    host = sim.world.hosts["node1"]
+    host.boot_time = 10.0
+    sim.cluster.reconnect_interval = 5.0
+    events.die(sim)
+    for _ in range(800):
+        strike = Strike("error", "engine", 1, 0.0, "nova", "servers.evacuate")
+        sim.faults.strikes.append(strike)
+    unit = next(iter(sim.world.units.values()))
+
+    def wait(s: Simulation) -> None:
+        if host.booted and not host.power and s.kernel.now > START + 80:
+            busy = any(x in ("new", "running", "error") for _, x, _ in s.masakari.notifications())
+            found = s.masakari._hosts().get(host.nova_name)
+            path = f"/segments/{s.segment.uuid}/hosts/{found[1]}"
+            if not busy:
+
+                def put() -> None:
+                    body = {"host": {"on_maintenance": False}}
+                    code, _ = s.masakari.serve(unit, "PUT", path, body)
+                    if code == 200:
+                        s.world.note_fault("node1's maintenance is ended by its operator")
+                        s.faults.strikes.clear()
+                        events.later(s, 1500.0, judge)
+                    else:
+                        events.later(s, 0.5, wait)
+
+                s.kernel.spawn(Process(s.kernel, "operator", events._Elsewhere()), put)
+                return
+        events.later(s, 0.5, wait)
+
+    def judge(s: Simulation) -> None:
+        if not host.power:
+            s.world.violate("kept off for ever", host.name)
+
+    wait(sim)
+
+
+def dies_as_it_is_returned(sim: Simulation) -> None:
+    """No room; `return-host` returns it, nova-compute stops what it does not run; it dies."""
+    for guest in sim.world.guests.values():
+        guest.unplaceable = True
+    host = sim.world.hosts["node1"]
+    host.boot_time, host.compute_delay = 10 + 20 * sim.rng.random(), (0.5, 1.0)
+    events.die(sim)
+    events.later(sim, 60 + 60 * sim.rng.random(), action_returns)
+
+    def wait(s: Simulation) -> None:
+        if host.out is False:
+
+            def again(x: Simulation) -> None:
+                for guest in x.world.guests.values():
+                    guest.unplaceable = False
+                events.die(x)
+
+            events.later(s, 12 * s.rng.random(), again)
+        else:
+            events.later(s, 0.2, wait)
+
+    events.later(sim, 62.0, wait)
+
+
+def started_never_dies(sim: Simulation) -> None:
+    """The host is back before any engine hears, Nova lists nothing, it dies much later."""
+    host = sim.world.hosts["node1"]
+    host.boot_time, host.compute_delay = 8.0, (1.0, 2.0)
+    sim.cluster.reconnect_interval = 5.0
+    sim.faults.messages = [0]
+    events.die(sim)
+    for _ in range(400):
+        sim.faults.strikes.append(Strike("error", "engine", 1, 0.0, "nova", "servers.list"))
+
+    def wait(s: Simulation) -> None:
+        ended = [x in ("error", "failed") for _, x, _ in s.masakari.notifications()]
+        service = s.nova.services[host.nova_name]
+        if any(ended) and service.enabled and not service.forced_down:
+            events.later(s, 60 * s.rng.random(), dies)
+        else:
+            events.later(s, 0.2, wait)
+
+    def dies(s: Simulation) -> None:
+        events.die(s)
+        events.later(s, 30.0, lists)
+
+    def lists(s: Simulation) -> None:
+        s.world.note_fault("Nova lists instances again")
+        s.faults.strikes.clear()
+
+    wait(sim)
+
+
+def away_at_the_end(sim: Simulation) -> None:
+    """Its instances were started on the host that was back, and Nova is away before that ends."""
+    host = sim.world.hosts["node1"]
+    host.boot_time, host.compute_delay = 8.0, (1.0, 2.0)
+    sim.cluster.reconnect_interval = 5.0
+    sim.faults.messages = [0]
+    events.die(sim)
+
+    def begun(s: Simulation) -> None:
+        actions = [a.action for g in s.world.guests.values() for a in g.actions]
+        if {"start", "reboot"} & set(actions):
+            wait(s)
+        else:
+            events.later(s, 0.1, begun)
+
+    def wait(s: Simulation) -> None:
+        ended = [one.end for one in s._records() if one.end and one.end.outcome == "recovered"]
+        if ended:
+            s.faults.outage("nova", 300 + 200 * s.rng.random())
+            events.later(s, 900.0, judge)
+        else:
+            events.later(s, 0.001, wait)
+
+    def judge(s: Simulation) -> None:
+        service = s.nova.services[host.nova_name]
+        serves = service.enabled and not service.forced_down
+        if serves and s.masakari.on_maintenance(host.nova_name):
+            s.world.violate("in service, and stays in maintenance", host.name)
+
+    begun(sim)
