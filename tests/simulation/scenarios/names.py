@@ -86,6 +86,7 @@ DIRECTED = (
     "dies as it is returned",
     "none is started, dies",
     "started, Nova away at the end",
+    "reserved host, returned twice",
     "a record's life",
     "a record's life, reserved host",
 )

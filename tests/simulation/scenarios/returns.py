@@ -195,3 +195,28 @@ def away_at_the_end(sim: Simulation) -> None:
             s.world.violate("in service, and stays in maintenance", host.name)
 
     begun(sim)
+
+
+def reserved_and_returned_twice(sim: Simulation) -> None:
+    """Nothing fits a reserved host that was taken; its host is returned, and once more."""
+    host = sim.world.hosts["node1"]
+    host.boot_time = 10.0
+    for guest in sim.world.guests.values():
+        guest.unplaceable = True
+    events.die(sim)
+    for name in ("start", "reboot"):
+        for _ in range(400):
+            strike = Strike("error", "engine", 1, 0.0, "nova", f"servers.{name}")
+            sim.faults.strikes.append(strike)
+    events.later(sim, 60.0, action_returns)
+
+    def again(s: Simulation) -> None:
+        failed = any(s.faults.strikes[n].done for n in (0, 400))
+        busy = any(x in ("new", "running", "error") for _, x, _ in s.masakari.notifications())
+        if failed and not busy:
+            action_returns(s)
+            events.later(s, 60.0, lambda x: x.faults.strikes.clear())
+        else:
+            events.later(s, 1.0, again)
+
+    events.later(sim, 62.0, again)

@@ -485,6 +485,12 @@ SITUATIONS = {
         _situation("dies as it is returned", returns.dies_as_it_is_returned),
         _situation("none is started, dies", returns.started_never_dies),
         _situation("started, Nova away at the end", returns.away_at_the_end),
+        _situation(
+            "reserved host, returned twice",
+            returns.reserved_and_returned_twice,
+            method="reserved_host",
+            reserved=1,
+        ),
         _situation("a record's life", lives.begin, guests=("active",) * 3),
         _situation(
             "a record's life, reserved host",

@@ -97,6 +97,9 @@ def test_what_recoveries_of_other_hosts_have_not_done_with_is_known(store: Recor
     assert set(store.halfway(HOST)) == {"g1", "g2", "g3"}
     assert store.halfway("Node2.maas")["g2"] == left
     assert set(store.halfway("node3.maas")) == {"g1"}
+    seen_to = replace(RECORD, host="node4.maas", instances=(Instance("g4", "active"),))
+    store.create(replace(seen_to, end=End(FAILED, "", 0.0), returned=True))
+    assert "g4" not in store.halfway(HOST), "its operator sees to it"
 
 
 def test_it_is_held_while_nobody_changes_it_and_there_is_quorum() -> None:

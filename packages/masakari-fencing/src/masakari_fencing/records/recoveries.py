@@ -88,14 +88,15 @@ class Records:
     def halfway(self, host: str) -> dict[str, Instance]:
         """Return the instances of other hosts that are not recovered, by identifier.
 
-        One of them may be on this host already.
+        One of them may be on this host already; not those of a host whose operator sees to them.
 
         Raises:
             PacemakerError: the cluster does not answer.
         """
         answer = self._find(f"//cluster_property_set[starts-with(@id, '{PREFIX}')]")
         others = [] if answer is None else all_of(answer)
-        return {i.uuid: i for other in others if other.host != host.lower() for i in other.left}
+        open_ = [one for one in others if one.down or not one.returned]
+        return {i.uuid: i for other in open_ if other.host != host.lower() for i in other.left}
 
     def storage_fence(self, node: str) -> StorageFence | None:
         """Return what is known about a node that is cut off from its storage.

@@ -34,7 +34,7 @@ from masakari_fencing.records.recovery import (
 from masakari_fencing.workflow import options, returning
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer, without_cluster
 from masakari_fencing.workflow.ending import conclude
-from masakari_fencing.workflow.instances import recovery
+from masakari_fencing.workflow.instances import recovery, reserved_hosts
 from masakari_fencing.workflow.proof.evidence import CloudEvidence
 from masakari_fencing.workflow.proof.host_fence import (
     CameBack,
@@ -150,6 +150,10 @@ class EnsureHostFencedTask(_HostTask):
             record = this.update(record, proof=None, lost=0.0, down=back.since, used=back.fenced)
             this.check(record)
             left = returning.restart(this, record, tell=self.tell)
+            if record.reserved:
+                # Those of its instances that did not get there stay where they are.
+                record = this.current()
+                this.update(record, reserved=reserved_hosts.give_back(this, record))
         except (Superseded, PacemakerError, NoAnswer) as error:
             self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")
         # First: nobody takes up again what has ended.

@@ -133,6 +133,15 @@ def test_who_returns_it_once_more_sees_to_them_himself(bench: Bench) -> None:
     assert bench.comeback.check() == []
 
 
+def test_nothing_is_owed_of_a_host_that_is_returned_as_a_reserved_one(bench: Bench) -> None:
+    """When it fails again, months later, they are as they are then."""
+    bench.store.write(RECORD, OWING)
+    mark_returned(bench.cib, HOST, True)
+    bench.cloud.disabled = {HOST}
+    assert bench.comeback.check() == []
+    assert (bench.record.returned, bench.record.down, bench.record.instances) == (True, 0, None)
+
+
 def test_a_return_that_fails_leaves_them_where_they_were(bench: Bench) -> None:
     record = bench.store.write(RECORD, OWING)
     mark_returned(bench.cib, HOST, True)

@@ -69,7 +69,11 @@ class ReturnedHosts(Watcher):
         for host in self.masakari.hosts():
             service = services.get(host.name.lower())
             record = found.get(host.name.lower())
-            if record is None or service is None or host.on_maintenance or not service.enabled:
+            if record is None or service is None or host.on_maintenance:
+                continue
+            if not service.enabled:
+                if record.returned:
+                    self._leave(record)
                 continue
             # Only where the cluster could fence it if it failed again.
             if not (status.connected(host.name) and self._believe(service)):
@@ -93,6 +97,15 @@ class ReturnedHosts(Watcher):
         with suppress(Superseded):
             Records(self.runner).write(record, new)
         return not new.down
+
+    def _leave(self, record: Record) -> None:
+        """Forget what is owed of a host that was returned as a reserved one.
+
+        Nothing is started there, and who has returned it sees to its instances.
+        """
+        with suppress(Superseded):
+            new = replace(record, down=0.0, instances=None, reserved=())
+            Records(self.runner).write(record, new)
 
     def _reported(self, host: Host, record: Record) -> float:
         """Return when the failure was noticed that a recovery is of; 0: nobody knows any more."""

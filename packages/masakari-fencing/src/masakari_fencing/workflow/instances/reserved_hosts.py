@@ -97,17 +97,20 @@ def claim(
     return record
 
 
-def give_back(this: Attempt, record: Record) -> None:
-    """Reserve those again that nothing was recovered to.
+def give_back(this: Attempt, record: Record) -> tuple[str, ...]:
+    """Reserve those again that nothing was recovered to; return the others.
 
     Raises:
         Superseded: the recovery is somebody else's.
         PacemakerError: the cluster does not answer.
     """
+    kept = []
     for name in record.reserved:
         try:
             client = this.client()
-            if not list(instances.of_host(client, name)):
+            if list(instances.of_host(client, name)):
+                kept.append(name)
+            else:
                 this.check(record)
                 client.services.disable_log_reason(_service(client, name).id, REASON)
                 host = objects.Host.get_by_name(this.context, name)
@@ -117,6 +120,8 @@ def give_back(this: Attempt, record: Record) -> None:
             pass  # It was taken out of its segment.
         except Exception as error:  # whatever a client library raises
             LOG.warning("Reserved host %s is not given back: %s", name, error)
+            kept.append(name)
+    return tuple(kept)
 
 
 def _serves(context: Any, name: str) -> bool:
