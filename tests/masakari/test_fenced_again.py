@@ -139,3 +139,18 @@ def test_one_that_dies_before_its_return_is_written_down_is_remembered(world: Wo
     assert world.process(notification) == "finished"
     hosts = {s.id: (s.host, s.vm) for s in world.nova.instances.values()}
     assert hosts == {"g1": ("node9.maas", "active")}
+
+
+@pytest.mark.parametrize(("later", "fruitless"), [(1.0, 0), (90.0, 1)])
+def test_two_who_fence_it_at_once_fence_it_once(
+    world: World, later: float, fruitless: int
+) -> None:
+    """The cluster keeps the later time of the two; in between no host has booted."""
+    world.add(Server("g2"))
+    world.nova.fail = broken
+    first = world.power_cut() - later
+    record = Record(HOST, "a-notification", DEAD, proof=Proof(first, "fenced", HOST))
+    Records(world.cib).create(replace(record, end=End(FAILED, "", first + 30), attempts=1))
+    assert world.process(world.notify()) == "error"
+    assert world.record().fruitless == fruitless
+    assert world.record().lost == (first if fruitless else 0)

@@ -202,7 +202,7 @@ class Record:
     def fenced_by(self, proof: Proof) -> Record:
         """Return it with another proof; that of an earlier fence says since when it is lost."""
         before = self.proof.fenced if self.proof else 0.0
-        lost = self.lost or (before if before != proof.fenced else 0.0)
+        lost = self.lost or (0.0 if same_fence(before, proof.fenced) else before)
         return replace(self, proof=proof, lost=lost)
 
     @property

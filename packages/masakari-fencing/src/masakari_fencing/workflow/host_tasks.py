@@ -30,6 +30,7 @@ from masakari_fencing.records.recovery import (
     Proof,
     Record,
     described,
+    same_fence,
 )
 from masakari_fencing.workflow import options, returning
 from masakari_fencing.workflow.attempt import Attempt, NoAnswer, without_cluster
@@ -99,8 +100,8 @@ class EnsureHostFencedTask(_HostTask):
             )
         before = record.proof
         # That the power followed is no other fence; nor was one back that is only switched off.
-        again = before is not None and not before.storage and before.fenced != proof.fenced
-        again = again and not late
+        again = before is not None and not before.storage and proof.fenced > 0 and not late
+        again = again and not same_fence(before.fenced if before else 0.0, proof.fenced)
         try:
             found = record.fenced_by(proof)
             this.update(record, proof=proof, lost=found.lost, fruitless=record.fruitless + again)
