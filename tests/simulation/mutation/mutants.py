@@ -444,7 +444,7 @@ MUTANTS = (
     ),
     Mutant(
         "a recovery for which not everything could be looked up counts as refused",
-        "Nova away meanwhile",
+        "Nova away for long",
         Edit(
             "workflow.host_tasks",
             "EnsureHostFencedTask._prove",

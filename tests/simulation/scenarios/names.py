@@ -27,6 +27,7 @@ DIRECTED = (
     "reported again",
     "listed late",
     "Nova away meanwhile",
+    "Nova away for long",
     "Nova away for nothing",
     "dies without a record",
     "cut off as it begins",

@@ -200,6 +200,14 @@ def nova_away_meanwhile(sim: Simulation) -> None:
     events.later(sim, 200.0, events.take_back)
 
 
+def nova_away_for_long(sim: Simulation) -> None:
+    """Nova is away until the host is back, which nobody takes back."""
+    sim.world.hosts["node1"].boot_time = 20.0
+    sim.cluster.reconnect_interval = 5.0
+    events.die(sim)
+    sim.faults.outage("nova", 300 + 200 * sim.rng.random())
+
+
 def nova_away_for_nothing(sim: Simulation) -> None:
     """A host that works is reported, Nova is away when nothing is recovered, and it dies later."""
     events.lose_storage(sim)
@@ -414,6 +422,7 @@ SITUATIONS = {
         _situation("reported again", reported_again),
         _situation("listed late", listed_late),
         _situation("Nova away meanwhile", nova_away_meanwhile),
+        _situation("Nova away for long", nova_away_for_long, must_recover=True),
         _situation("Nova away for nothing", nova_away_for_nothing, must_recover=True),
         _situation("dies without a record", without_record),
         _situation("cut off as it begins", begins_cut_off),
