@@ -187,11 +187,12 @@ def _brief(args: tuple[Any, ...]) -> str:
 _SHOWN = ("status", "on_maintenance", "reserved", "type", "message", "instance_uuid")
 
 
-def disable_segments() -> None:
-    """Disable all segments as an operator would, past every check of the API."""
+def change_segments(column: str, value: object) -> None:
+    """Change all segments as an operator would, past every check of the API."""
     for segment in TABLES[0].segments.rows:
-        segment["enabled"] = False
-    _execute("UPDATE failover_segments SET enabled = 0")
+        segment[column] = value
+    written = int(value) if isinstance(value, bool) else f"'{value}'"
+    _execute(f"UPDATE failover_segments SET {column} = {written}")  # noqa: S608 - constants
     VERSIONS["hosts"] += 1
 
 

@@ -203,7 +203,7 @@ def switch_off(sim: Simulation) -> None:
 
     sim.world.note_fault("the segment is disabled")
     sim.masakari.disabled = sim.kernel.now
-    database.disable_segments()
+    database.change_segments("enabled", False)
 
 
 def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:

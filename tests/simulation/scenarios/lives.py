@@ -105,9 +105,7 @@ def method(sim: Simulation) -> None:
     from simulation.models import database
 
     chosen = sim.rng.choice(["auto", "reserved_host", "auto_priority"])
-    for segment in database.TABLES[0].segments.rows:
-        segment["recovery_method"] = chosen
-    database.VERSIONS["hosts"] += 1
+    database.change_segments("recovery_method", chosen)
 
 
 def controller(sim: Simulation) -> None:
