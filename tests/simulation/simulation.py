@@ -334,7 +334,9 @@ class Simulation:
     def _lost_reserves(self) -> list[str]:
         """Return the reserved hosts that are none any more, and that nothing was recovered to."""
         taken = {name for one in self._records() if not one.returned for name in one.reserved}
-        used = {guest.host for guest in self.world.guests.values()}
+        # Its owner may have deleted the guest since.
+        used = {m.dest_compute for m in self.nova.migrations if m.status in ("done", "completed")}
+        used |= {guest.host for guest in self.world.guests.values()}
         left = {row["name"] for row in database.TABLES[0].hosts.rows if not row["reserved"]}
         reserves = {h.nova_name for h in self.world.hosts.values() if h.reserved and not h.out}
         return sorted((reserves & left) - taken - used)
