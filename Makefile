@@ -80,7 +80,7 @@ operations: venv ## the known commands, passwords, addresses, TLS, options, unit
 methods: venv ## each recovery method and instance failure in the lab: half an hour
 	$(BIN)/tox run -e methods
 
-models: venv ## the simulation's Nova and Pacemaker next to the lab's real ones: half an hour
+models: venv ## the simulation's Nova and Pacemaker next to the lab's real ones: 40 minutes
 	$(BIN)/tox run -e models
 
 masakari: venv ## recoveries by the real Masakari, releases 13 and 15 to 22

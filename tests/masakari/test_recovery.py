@@ -136,7 +136,7 @@ def test_a_host_in_service_is_not_cut_off_its_instances_are_started_there(world:
     assert world.nova.requests == RESTARTED
 
 
-RESTARTED = ["reboot g1", "start g2", "reset_state g5", "reboot g5"]
+RESTARTED = ["reboot g1", "reboot g2", "reset_state g5", "reboot g5"]
 
 
 def test_what_found_no_room_is_started_on_its_own_host_when_that_is_returned(
@@ -165,7 +165,7 @@ def test_what_found_no_room_is_started_on_its_own_host_when_that_is_returned(
     world.nova.requests.clear()
 
     def broken(name: str, uuid: str) -> None:
-        if (name, uuid) == ("start", "g2"):
+        if (name, uuid) == ("reboot", "g2"):
             raise HttpError(500, "broken")
 
     world.nova.fail = broken
@@ -176,7 +176,7 @@ def test_what_found_no_room_is_started_on_its_own_host_when_that_is_returned(
     world.nova.fail = lambda name, uuid: None
     assert world.process(notification) == "finished"
     assert world.record().end.outcome == RECOVERED and not world.record().down
-    assert world.nova.requests.count("start g1") == 1
+    assert world.nova.requests.count("reboot g1") == 1
     assert world.nova.instances["g2"].vm == "active"
     assert world.nova.instances["g3"].vm == "stopped", "as its owner wants it"
     assert world.cluster.runner.ran("stonith_admin") == []

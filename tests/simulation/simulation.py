@@ -121,6 +121,9 @@ class Simulation:
     # -- setting up -------------------------------------------------------------------------
     def _set_up(self) -> None:
         database.empty()
+        from masakari_fencing.workflow import attempt
+
+        attempt.STEADY.clear()
         world, situation = self.world, self.situation
         world.cluster = self.cluster = Cluster(world, self.kernel)
         world.nova = self.nova = Nova(world, self.kernel, suffix=situation.suffix)
@@ -195,14 +198,20 @@ class Simulation:
             guest.before = ("active", True)
         elif vm_state == "stopped":
             # What its owner wants whose request the host has not carried out.
-            guest.before = ("active", True) if task == "powering-on" else ("stopped", False)
+            # Nor is it anybody else's to start than its host's.
+            guest.before = ("any" if task == "powering-on" else "stopped", False)
         elif vm_state == "error":
             guest.before = ("error", False)
         else:
             guest.before = ("any", False)
+        if vm_state == "building":
+            guest.launched, runs, guest.power_state = False, False, 0
         self.world.guests[uuid] = guest
         if runs:
             self.world.hosts[host].qemu.add(uuid)
+        if task.startswith("powering") and number % 2:
+            # Of the others nova-compute had taken it, and it is lost.
+            self.nova.leave_message(guest)
         guest.untouched = (name, vm_state, task or None, locked, [name] if runs else [])
         return guest
 
@@ -352,6 +361,20 @@ class Simulation:
         self.kernel.over = True
         for kind, text in self._complaints():
             self.world.violate(kind, text)
+        self._restart_computes()
+
+    def _restart_computes(self) -> None:
+        """Start each nova-compute once more, as an upgrade does: what runs has to run on."""
+        for host in self.world.hosts.values():
+            if not self.world.healthy(host):
+                continue
+            own = [g for g in self.world.guests.values() if g.host == host.nova_name]
+            run = [g for g in own if g.uuid in host.qemu and g.task_state is None]
+            self.nova.compute_started(host)
+            for guest in run:
+                if guest.uuid not in host.qemu:
+                    text = f"{guest.uuid[:8]} on {host.name}"
+                    self.world.violate("ended by the next start of nova-compute", text)
 
     def _complaints(self, *, ended: bool = True) -> list[tuple[str, str]]:
         """Return what is not in order, and in no status; `ended`: nothing may be under way."""

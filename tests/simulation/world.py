@@ -51,6 +51,7 @@ class Guest:
     Attributes:
         before: the state that it should have, as (vm_state, runs); None: anything but ERROR.
         untouched: what it was like before anything happened.
+        launched: it has been started once.
         deleting: its owner has deleted it.
         left_alone: a rule says that it is not recovered.
         turn: how many groups of its host are recovered before it.
@@ -70,6 +71,7 @@ class Guest:
     home: str = ""
     untouched: tuple[object, ...] = ()
     disturbed: bool = False
+    launched: bool = True
     deleting: bool = False
     unplaceable: bool = False
     left_alone: bool = False

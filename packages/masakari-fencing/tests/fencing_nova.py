@@ -69,7 +69,7 @@ class FakeNova:
         services: the nova-compute of each host.
         migrations_made: evacuations.
         rebuild: seconds that one takes.
-        conductor: whether Nova calls its conductor `up` or `down`.
+        conductor: `up`, or `down`: it does not report, nor does any nova-compute.
         full: hosts, or all with `*`, that have no room.
         fail: called with the name of each request and its instance; may raise.
         after: the same, when the request was carried out: the answer is lost.
@@ -178,7 +178,10 @@ class FakeNova:
 
     def _reboot(self, uuid: str, reboot_type: str) -> None:
         assert reboot_type == "HARD"
-        self._find(uuid).power = 1
+        server = self._find(uuid)
+        server.vm, server.power = "active" if server.vm == "stopped" else server.vm, 1
+        action = SimpleNamespace(action="reboot", start_time=_iso(self.clock()), user_id=OWN)
+        self.actions.setdefault(uuid, []).append(action)
 
     def _evacuate(self, uuid: str, host: str | None = None) -> None:
         server = self._find(uuid)
@@ -216,13 +219,17 @@ class FakeNova:
                 server.vm = "stopped" if server.vm == "stopped" else "active"
                 server.power = 4 if server.vm == "stopped" else 1
 
-    def _migrations(self, host: str) -> list[Any]:
-        return [m for m in self.migrations_made if host in (m.source_compute, m.dest_compute)]
+    def _migrations(self, instance_uuid: str) -> list[Any]:
+        return [m for m in self.migrations_made if m.instance_uuid == instance_uuid]
 
     def _services(self, host: str | None = None, binary: str | None = None) -> list[Any]:
-        if binary == "nova-conductor":
-            return [SimpleNamespace(host="controller", state=self.conductor)]
+        # Each reports every 10 s; a nova-compute by the conductor.
+        moment = _iso(self.clock() // 10 * 10 if self.conductor == "up" else 0)
+        if binary in ("nova-conductor", "nova-scheduler"):
+            return [SimpleNamespace(host="controller", updated_at=moment)]
         assert binary == "nova-compute"
+        if (last := self.services_known.get("node9.maas")) is not None:
+            last.updated_at = moment
         return [s for s in self.services_known.values() if host in (None, s.host)]
 
     def _service(self, identifier: str) -> Any:

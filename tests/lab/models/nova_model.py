@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from novaclient import exceptions
-from sides import ELSEWHERE, FIRST, HOME, Look, Rule
+from sides import ELSEWHERE, FIRST, HOME, SECOND, Look, Rule
 from simulation.core import kernel
 from simulation.core.kernel import Kernel, Process
 from simulation.models.nova import Nova
@@ -16,7 +16,7 @@ from simulation.models.nova_records import Service
 from simulation.models.novaclient import Client
 from simulation.world import Guest, Hypervisor, Unit, World
 
-HOSTS = (HOME, FIRST, "second")
+HOSTS = (HOME, FIRST, SECOND)
 
 POWER = {"stopped": 4, "error": 1, "paused": 3, "suspended": 4}
 """Nova's number of the state that an instance's process is in."""
@@ -89,6 +89,8 @@ class ModelSide:
         self.world.commands = SimpleNamespace(owner_instead=lambda host: "")
         self.nova = self.world.nova = Nova(self.world, self.kernel)
         self.nova._judge = lambda guest: None  # type: ignore[method-assign]
+        # Its messages are lost with the broker, which is restarted while nobody takes them.
+        self.nova.held = 0.0
         self.client = Client(self.nova)
         for name in HOSTS:
             self.stage.add_host(name)
@@ -103,6 +105,9 @@ class ModelSide:
         for name in names:
             self.world.guests[name] = Guest(name, HOME)
             self.world.hosts[HOME].qemu.add(name)
+
+    def half_boot(self, name: str) -> None:
+        self.world.guests[name] = Guest(name, HOME, "error", power_state=0, launched=False)
 
     def prepare(self, name: str, state: str) -> None:
         guest = self.world.guests[name]
@@ -132,6 +137,10 @@ class ModelSide:
 
     def migrations(self, name: str) -> list[str]:
         return [m.status for m in self.client.migrations.list(instance_uuid=name)]
+
+    def records(self, name: str) -> list[tuple[str, str | None, str | None]]:
+        found = self.client.migrations.list(instance_uuid=name)
+        return [(m.status, m.source_compute, m.dest_compute) for m in found]
 
     def _status(self, do: Callable[[], Any]) -> int:
         try:
@@ -185,6 +194,14 @@ class ModelSide:
         self.wait(lambda: self.world.hosts[host].compute, 300)
         self.sleep(10)
 
+    def stop_compute(self, host: str) -> None:
+        machine = self.world.hosts[host]
+        machine.last_seen, machine.compute = self.nova.seen(machine), False
+
+    def start_compute(self, host: str) -> None:
+        self.world.start_compute(self.world.hosts[host])
+        self.sleep(10)
+
     def crash(self, name: str) -> None:
         self.nova.crash_guest(self.world.guests[name])
 
@@ -203,6 +220,19 @@ class ModelSide:
             return do()
         finally:
             self.nova.broker_away = False
+
+    def lose_request(self, do: Callable[[], int]) -> int:
+        return self.lose_messages(do)
+
+    def stop_scheduler(self, stopped: bool) -> None:
+        self.nova.scheduler_gone = self.kernel.now if stopped else 0.0
+
+    def slow_scheduler(self, slow: bool) -> None:
+        # In the model it is as slow as it was when it was asked.
+        self.nova.schedule_time = (80.0, 81.0) if slow else (0.2, 1.0)
+
+    def ignore_locks(self, host: str) -> None:
+        """The model's storage knows no locks."""
 
     def lose_database(self, do: Callable[[], None]) -> None:
         self.nova.database_away = True

@@ -7,7 +7,11 @@ sides do it, and what they saw has to be the same.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from nova_lab import LabSide
+    from nova_model import ModelSide
 
 HOME = "home"
 """The hypervisor that fails."""
@@ -17,6 +21,9 @@ ELSEWHERE = "elsewhere"
 
 FIRST = "first"
 """One of the others."""
+
+SECOND = "second"
+"""The other one of them."""
 
 
 class Look(NamedTuple):
@@ -41,6 +48,9 @@ class Side(Protocol):
     def boot(self, names: list[str]) -> None:
         """Boot instances on `HOME`."""
 
+    def half_boot(self, name: str) -> None:
+        """Have nova-compute die while `HOME` starts an instance for the first time."""
+
     def prepare(self, name: str, state: str) -> None:
         """Bring an instance into a state: stopped, error, paused, suspended, locked."""
 
@@ -55,6 +65,9 @@ class Side(Protocol):
 
     def migrations(self, name: str) -> list[str]:
         """Return the statuses of its evacuations, the first one's first."""
+
+    def records(self, name: str) -> list[tuple[str, str | None, str | None]]:
+        """Return the same, each with the hypervisor that it comes from and the one it goes to."""
 
     def evacuate(self, name: str, target: str | None = None) -> int:
         """Return the HTTP status where it is refused, else 0; so do the following."""
@@ -88,6 +101,12 @@ class Side(Protocol):
     def power_on(self, host: str) -> None:
         """Give it power, and wait until its nova-compute has looked at its instances."""
 
+    def stop_compute(self, host: str) -> None:
+        """Stop nova-compute; its instances run on."""
+
+    def start_compute(self, host: str) -> None:
+        """Start it, and wait until it has looked at its instances."""
+
     def crash(self, name: str) -> None:
         """Kill an instance's QEMU."""
 
@@ -99,6 +118,18 @@ class Side(Protocol):
 
     def lose_messages(self, do: Callable[[], int]) -> int:
         """Do something whose message to Nova's conductor is lost with the broker."""
+
+    def lose_request(self, do: Callable[[], int]) -> int:
+        """Do something whose message to Nova's conductor is lost, and nothing else."""
+
+    def stop_scheduler(self, stopped: bool) -> None:
+        """Stop Nova's scheduler, or start it."""
+
+    def slow_scheduler(self, slow: bool) -> None:
+        """Have Nova's scheduler wait for Placement, for a minute at least, or let it go on."""
+
+    def ignore_locks(self, host: str) -> None:
+        """Have a hypervisor's QEMU ask nobody whether a disk is in use, as on most storage."""
 
     def lose_database(self, do: Callable[[], None]) -> None:
         """Do something while Nova's database is away."""
@@ -118,3 +149,19 @@ class Side(Protocol):
 
 
 Rule = Callable[[Side], Any]
+
+
+class Both:
+    """The lab and the model, which go through the same."""
+
+    def __init__(self, lab: LabSide, model: ModelSide) -> None:
+        self.lab = lab
+        self.model = model
+
+    def alike(self, rule: Rule) -> Any:
+        """Have both do something, and return what both saw."""
+        real = self.lab.do(rule)
+        modelled = self.model.do(rule)
+        print(f"\nNova: {real}\nmodel: {modelled}")
+        assert modelled == real
+        return real

@@ -14,7 +14,7 @@ import pytest
 from jujulab.trials.deployment import Deployment
 from nova_lab import LabSide
 from nova_model import ModelSide
-from sides import ELSEWHERE, FIRST, HOME, Look, Rule, Side
+from sides import ELSEWHERE, FIRST, HOME, Both, Look, Side
 from simulation.models import nova
 
 pytestmark = pytest.mark.lab
@@ -46,22 +46,6 @@ NAMES = (
     "late",
 )
 NAMES += ("deleted", "unwritten", "lost", "left", "resumed", "asked")
-
-
-class Both:
-    """The lab and the model, which go through the same."""
-
-    def __init__(self, lab: LabSide, model: ModelSide) -> None:
-        self.lab = lab
-        self.model = model
-
-    def alike(self, rule: Rule) -> Any:
-        """Have both do something, and return what both saw."""
-        real = self.lab.do(rule)
-        modelled = self.model.do(rule)
-        print(f"\nNova: {real}\nmodel: {modelled}")
-        assert modelled == real
-        return real
 
 
 @pytest.fixture(scope="module")

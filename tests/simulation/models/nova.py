@@ -40,10 +40,16 @@ class Nova:
     services: dict[str, Service] = field(default_factory=dict)
     migrations: list[Migration] = field(default_factory=list)
     away: bool = False
+    broker_gone: float = 0.0
+    waiting: set[str] = field(default_factory=set)
     broker_away: bool = False
     database_away: bool = False
     rebuild_time: tuple[float, float] = (2.0, 8.0)
+    schedule_time: tuple[float, float] = (0.2, 1.0)
+    scheduler_gone: float = 0.0
     suffix: str = ""
+    held: float = 0.5
+    queues: dict[str, list[Any]] = field(default_factory=dict)
     groups_since: float = 0.0
     group_timeout: float = 120.0
 
@@ -52,8 +58,26 @@ class Nova:
         """Return when a nova-compute last reported."""
         # Lab: test_a_service_counts_as_up_for_its_time
         # Lab: test_the_times_are_those_of_the_configuration
+        # Its reports go through the broker, as all that it says to the database.
+        # Source only: nova/conductor/rpcapi.py: object_action
         now, there = self.kernel.now, host.compute and host.reachable
+        there = there and host.name not in self.waiting
+        now = self.broker_gone if self.broker_away else now
         return now - now % REPORT_INTERVAL if there else host.last_seen
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Source only: nova/conductor/rpcapi.py: object_action
+        if name == "broker_away" and value and not getattr(self, name, False):
+            super().__setattr__("broker_gone", self.kernel.now)
+        super().__setattr__(name, value)
+
+    def reported(self, binary: str) -> float:
+        """Return when its conductor or scheduler last reported, be the broker away or not."""
+        # Source only: nova/servicegroup/drivers/db.py: _report_state
+        now = self.kernel.now
+        if binary == "nova-scheduler" and self.scheduler_gone:
+            now = self.scheduler_gone
+        return now - now % REPORT_INTERVAL
 
     def is_up(self, name: str) -> bool:
         """`servicegroup/drivers/db.py: is_up`, which looks at `forced_down` first."""
@@ -140,7 +164,10 @@ class Nova:
         # Lab: test_which_states_are_evacuated_and_how_they_arrive
         # Lab: test_which_states_are_not_stopped
         # Lab: test_which_states_are_not_started
-        if guest.vm_state not in states or (idle and guest.task_state is not None):
+        # Lab: test_what_was_never_started_is_not_evacuated
+        # Lab: test_what_was_never_started_is_not_stopped_nor_rebooted
+        refused = guest.vm_state not in states or not guest.launched
+        if refused or (idle and guest.task_state is not None):
             text = f"Cannot '{what}' instance while it is in {guest.vm_state}/{guest.task_state}"
             raise exceptions.Conflict(409, text)
 
@@ -176,8 +203,38 @@ class Nova:
         self.kernel.changed("guests")
         if not self.broker_away:
             migration.live = True
-            wait = 0.2 + 0.8 * self.kernel.rng.random()
-            self.kernel.after(wait, lambda: self._schedule(guest, migration))
+            low, high = self.schedule_time
+            wait = low + (high - low) * self.kernel.rng.random()
+            self.kernel.after(wait, lambda: self._find_host(guest, migration, target, now))
+        elif self.kernel.rng.random() < self.held:
+            self._hold(lambda: self._find_host(guest, migration, target, self.kernel.now))
+
+    def _find_host(self, guest: Guest, asked: Migration, target: str | None, since: float) -> None:
+        """`scheduler/rpcapi.py: select_destinations`: a host is asked for.
+
+        The scheduler may take half an hour (`long_rpc_timeout`) if it says in each minute that it
+        works. If none has taken the request by then, it is lost, and nobody writes that down.
+        """
+        # Lab: test_an_evacuation_waits_for_the_scheduler_for_a_minute
+        # Lab: test_an_evacuation_that_the_scheduler_works_on_waits_for_longer
+        # Lab: test_an_evacuation_is_lost_that_no_scheduler_takes_in_a_minute
+        if not self.scheduler_gone:
+            self._schedule(guest, asked, target)
+        elif self.kernel.now - since < RPC_TIMEOUT:
+            self.kernel.after(1.0, lambda: self._find_host(guest, asked, target, since))
+        else:
+            asked.live = False
+
+    def _hold(self, send: Any) -> None:
+        """A process of Nova's API waits for the broker with a message, whoever waits for it.
+
+        It tries for ever (`retry` of oslo_messaging's clients, which Nova does not set).
+        """
+        # Source only: nova/rpc.py: get_client
+        if self.broker_away:
+            self.kernel.after(0.5 + self.kernel.rng.random(), lambda: self._hold(send))
+        else:
+            send()
 
     def _judge(self, guest: Guest) -> None:
         host = self._host(guest.host)
@@ -205,10 +262,21 @@ class Nova:
             text = f"{guest.uuid[:8]} of turn {guest.turn}, {early[0].uuid[:8]} is not up"
             self.world.violate("evacuated out of turn", text)
 
-    def _schedule(self, guest: Guest, migration: Migration) -> None:
-        """`conductor/manager.py: rebuild_instance`: a host is looked for."""
+    def _schedule(self, guest: Guest, asked: Migration, target: str | None) -> None:
+        """`conductor/manager.py: rebuild_instance`: a host is looked for.
+
+        The record that it goes on with is the first that is accepted, not the request's own:
+        `migration_get_by_instance_and_status` asks for no more, and one that was lost stays so.
+        """
         # Lab: test_no_valid_host_ends_in_an_error
         # Lab: test_an_evacuation_to_a_named_host
+        # Lab: test_an_evacuation_goes_on_with_the_first_record_that_is_accepted
+        # Lab: test_a_record_that_is_left_is_taken_for_an_evacuation_from_elsewhere
+        # Lab: test_several_evacuations_that_are_lost
+        own = [m for m in self.migrations if m.instance_uuid == guest.uuid]
+        migration = next((m for m in own if m.status == "accepted"), asked)
+        if migration is not asked:
+            migration.live, asked.live, migration.orig_state = True, False, asked.orig_state
         if self.away or self.broker_away or guest.uuid not in self.world.guests:
             migration.live = False
             return
@@ -219,17 +287,36 @@ class Nova:
         able = [
             s.host
             for s in self.services.values()
-            if s.enabled and self.is_up(s.host) and s.host != migration.source_compute
-            and migration.dest_compute in (None, s.host)
+            if s.enabled and self.is_up(s.host) and s.host != asked.source_compute
+            and target in (None, s.host)
         ]  # fmt: skip
         if guest.unplaceable or not able:
             self._give_up(guest, migration, NO_VALID_HOST)
             return
-        migration.dest_compute = self.kernel.rng.choice(able)
+        host = self._host(self.kernel.rng.choice(able))
+        if host.compute:
+            self._claim(guest, migration, host)
+        else:
+            # It counts as up, and is not: the request waits for it, and is of use to nobody.
+            migration.live = False
+            waits = self.queues.setdefault(host.name, [])
+            waits.append(lambda: self._claim(guest, migration, host))
+
+    def _claim(self, guest: Guest, migration: Migration, host: Hypervisor) -> None:
+        """`resource_tracker.py: _claim_existing_migration`: the new host takes the request.
+
+        It asks not whether the record is another's by now.
+        """
+        # Lab: test_a_rebuild_that_waits_for_its_host_ends_in_an_error_when_that_is_back
+        if guest.uuid not in self.world.guests:
+            return
+        if guest.host != migration.source_compute and not migration.live:
+            # Where it runs elsewhere by now, that leaves it in an error: nobody can undo that.
+            guest.disturbed = True
+        migration.dest_compute = host.nova_name
         self._set(migration, "pre-migrating")
         low, high = self.rebuild_time
-        wait = low + (high - low) * self.kernel.rng.random()
-        boot = self._host(migration.dest_compute).boots
+        wait, boot = low + (high - low) * self.kernel.rng.random(), host.boots
         self.kernel.after(wait / 2, lambda: self._spawn(guest, migration, boot, wait / 2))
 
     def _give_up(self, guest: Guest, migration: Migration, text: str) -> None:
@@ -293,6 +380,10 @@ class Nova:
             )
             self._set(migration, "failed")
             return
+        if self.broker_away and self.kernel.rng.random() < self.held:
+            # The call is lost with the broker, and fails when its time is over.
+            self.kernel.after(RPC_TIMEOUT, lambda: self._unanswered(guest, migration, boot))
+            return
         if self.database_away:
             # The process stays, and nothing is written.
             # Lab: test_what_the_database_is_not_told_of_a_rebuild
@@ -311,6 +402,16 @@ class Nova:
             host.qemu.discard(guest.uuid)
         self._set(migration, "done")
         self.kernel.trace("nova", f"{guest.uuid[:8]} is rebuilt on {host.name}")
+
+    def _unanswered(self, guest: Guest, migration: Migration, boot: int) -> None:
+        """Nobody has answered that a rebuild has ended: it has failed, and its process runs."""
+        # Source only: nova/compute/manager.py: rebuild_instance
+        host = self._host(migration.dest_compute or "")
+        migration.live = False
+        away = self.broker_away or self.database_away
+        if host.boots == boot and host.compute and not away and guest.uuid in self.world.guests:
+            self._failed(guest, migration)
+            guest.task_state, guest.power_state = None, RUNNING
 
     def _reap(self, guest: Guest, host: Hypervisor, boot: int) -> None:
         """`_cleanup_running_deleted_instances`."""
@@ -368,13 +469,23 @@ class Nova:
         guest.task_state = "powering-off"
         self._act(guest, "stop", by)
         self.kernel.changed("guests")
-        self._on_host(guest, lambda host: self._stopped(guest, host))
+        # Its own nova-compute asks itself, and has it at once.
+        soon = 0.1 if by == "nova" else 1.0
+        self._on_host(guest, lambda host: self._stopped(guest, host), soon)
 
     def _stopped(self, guest: Guest, host: Hypervisor) -> None:
+        """`stop_instance`, which asks not whose the instance is by now.
+
+        Where there is no process, it is content with an instance to which nothing is done.
+        """
         # Lab: test_a_stop_and_a_start
-        if guest.task_state == "powering-off":
-            guest.vm_state, guest.power_state, guest.task_state = "stopped", SHUTDOWN, None
+        # Lab: test_what_was_to_be_stopped_is_recorded_as_stopped
+        tasks = ("powering-off",) if guest.uuid in host.qemu else ("powering-off", None)
         self.world.stop_guest(host, guest.uuid)
+        if guest.task_state in tasks:
+            guest.vm_state, guest.task_state = "stopped", None
+            # Where it was evacuated from, libvirt knows it no more.
+            guest.power_state = SHUTDOWN if guest.host == host.nova_name else NOSTATE
 
     def start(self, uuid: Any) -> None:
         """`compute/api.py: start`."""
@@ -384,7 +495,7 @@ class Nova:
         guest.task_state = "powering-on"
         self._act(guest, "start")
         self.kernel.changed("guests")
-        self._on_host(guest, lambda host: self._run(guest, host))
+        self._on_host(guest, lambda host: self._run(guest, host, gated=False))
 
     def reboot(self, uuid: Any) -> None:
         """`compute/api.py: _hard_reboot_instance`."""
@@ -399,29 +510,62 @@ class Nova:
         self.kernel.changed()
         self._on_host(guest, lambda host: self._run(guest, host))
 
-    def _run(self, guest: Guest, host: Hypervisor) -> None:
+    def _run(self, guest: Guest, host: Hypervisor, *, gated: bool = True) -> None:
+        """`start_instance`, or `reboot_instance`, which alone looks at the task before (`gated`).
+
+        Neither asks whose the instance is by now.
+        """
         # Lab: test_a_stop_and_a_start
         # Lab: test_a_hard_reboot
-        if guest.task_state in ("powering-on", "rebooting_hard"):
-            guest.vm_state, guest.power_state, guest.task_state = "active", RUNNING, None
+        # Lab: test_what_was_to_be_started_runs_twice_once_the_host_is_back
+        # Lab: test_what_was_to_be_rebooted_is_left_alone
+        asked = guest.task_state in ("powering-on", "rebooting_hard")
+        if asked or not gated:
             self.world.run_guest(host, guest.uuid)
+        if asked:
+            guest.vm_state, guest.power_state, guest.task_state = "active", RUNNING, None
+            self.kernel.changed("guests")
 
-    def _on_host(self, guest: Guest, what: Any) -> None:
+    def _on_host(self, guest: Guest, what: Any, soon: float = 1.0) -> None:
+        """Send a message to a guest's nova-compute, which may come to it much later.
+
+        RabbitMQ keeps what nobody has taken, be the host dead for days; what nova-compute had
+        taken is lost with it.
+        """
         # Lab: test_what_is_stopped_on_a_dead_host_stays_being_stopped
+        # Lab: test_what_is_asked_of_a_dead_host_does_not_follow_an_instance
         host = self._host(guest.host)
         if self.broker_away:
+            if self.kernel.rng.random() < self.held:
+                self._hold(lambda: self._on_host(guest, what, soon))
             return
-        wait, boot = 0.3 + 2 * self.kernel.rng.random(), host.boots
+        wait, boot = soon * (0.3 + 2 * self.kernel.rng.random()), host.boots
+        taken = self.kernel.rng.random() < 0.5 and host.compute and host.reachable
 
         def arrive() -> None:
-            if not (host.compute and host.boots == boot and guest.uuid in self.world.guests):
+            if guest.uuid not in self.world.guests:
                 return
-            if host.reachable:
-                what(host)
+            if host.compute and host.reachable:
+                if not taken or host.boots == boot:
+                    what(host)
+            elif host.compute:
+                self.kernel.after(5.0, arrive)
             else:
-                self.kernel.after(5.0, arrive)  # It waits in the broker's queue.
+                self.queues.setdefault(host.name, []).append(arrive)
 
         self.kernel.after(wait, arrive)
+
+    def leave_message(self, guest: Guest) -> None:
+        """Have a message wait for nova-compute that it takes when it is started next."""
+        # Lab: test_what_was_to_be_started_runs_twice_once_the_host_is_back
+        # Lab: test_what_was_to_be_stopped_is_recorded_as_stopped
+        starts, host = guest.task_state == "powering-on", self._host(guest.host)
+
+        def arrive() -> None:
+            if guest.uuid in self.world.guests:
+                self._run(guest, host, gated=False) if starts else self._stopped(guest, host)
+
+        self.queues.setdefault(host.name, []).append(arrive)
 
     def _act(self, guest: Guest, action: str, by: str = ADMIN) -> None:
         # Lab: test_what_died_is_stopped_by_nova_in_nobodys_name
@@ -445,22 +589,40 @@ class Nova:
         """`init_host`, and the first run of the periodic tasks."""
         # Lab: test_what_was_evacuated_is_cleaned_up_when_nova_compute_starts
         # Lab: test_a_rebuild_that_was_lost_stays
+        # Lab: test_a_start_ends_the_last_of_several_evacuations
+        # Lab: test_the_next_start_ends_what_runs_there_of_which_one_is_left
         name, boot = host.nova_name, host.boots
-        evacuated = set()
-        for migration in self.migrations:
-            # `_destroy_evacuated_instances`, which asks not whether anybody works on them.
-            if migration.source_compute == name and migration.status in (
-                "accepted", "pre-migrating", "done",
-            ):  # fmt: skip
-                evacuated.add(migration.instance_uuid)
-                host.qemu.discard(migration.instance_uuid)
-                migration.status, migration.updated = "completed", self.kernel.now
+        if self.broker_away:
+            # It waits for the conductor before it does anything.
+            self.waiting.add(host.name)
+            self.kernel.after(2.0, lambda: self._started_late(host, boot))
+            return
+        # `_destroy_evacuated_instances`, which asks not whether anybody works on them, nor where
+        # an instance is; and of several records of one it ends the last alone.
+        evacuated = {
+            migration.instance_uuid: migration
+            for migration in self.migrations
+            if migration.source_compute == name and migration.migration_type == "evacuation"
+            and migration.status in ("accepted", "pre-migrating", "done")
+        }  # fmt: skip
+        for migration in evacuated.values():
+            host.qemu.discard(migration.instance_uuid)
+            migration.status, migration.updated = "completed", self.kernel.now
         for guest in list(self.world.guests.values()):
             here = guest.host == name and guest.uuid not in evacuated
             if here and guest.vm_state != "error":
                 self._init_instance(guest, host)
+        # nova/service.py: start: it listens once that is done.
+        for arrive in self.queues.pop(host.name, []):
+            self.kernel.after(0.2 + 0.3 * self.kernel.rng.random(), arrive)
         wait = 1 + 4 * self.kernel.rng.random()
         self.kernel.after(wait, lambda: self._sync_all(host, boot))
+
+    def _started_late(self, host: Hypervisor, boot: int) -> None:
+        # Source only: nova/conductor/api.py: wait_until_ready
+        self.waiting.discard(host.name)
+        if host.compute and host.boots == boot:
+            self.compute_started(host)
 
     def _init_instance(self, guest: Guest, host: Hypervisor) -> None:
         """`_init_instance`: what was asked for is done, what is to run is started."""
@@ -502,6 +664,8 @@ class Nova:
         # Lab: test_what_was_left_behind_after_the_boot
         # Lab: test_what_was_stopped_and_runs_is_stopped_again
         if not host.compute or guest.host != host.nova_name or guest.task_state is not None:
+            return
+        if self.broker_away:
             return
         runs = guest.uuid in host.qemu
         up = PAUSED if guest.vm_state == "paused" else RUNNING

@@ -116,10 +116,14 @@ class Services:
 
     def list(self, host: str | None = None, binary: str | None = None) -> Any:
         found = self._nova.services
-        return ask(
-            "services.list",
-            lambda: [self._view(s) for s in found.values() if host in (None, s.host)],
-        )
+
+        def effect() -> Any:
+            if binary in ("nova-conductor", "nova-scheduler"):
+                moment = iso(self._nova.reported(binary))
+                return [SimpleNamespace(host="controller", binary=binary, updated_at=moment)]
+            return [self._view(s) for s in found.values() if host in (None, s.host)]
+
+        return ask("services.list", effect)
 
     def _service(self, uuid: str) -> Service:
         return next(s for s in self._nova.services.values() if s.uuid == uuid)

@@ -58,7 +58,7 @@ MUTANTS = (
         Edit(
             "workflow.instances.evacuation",
             "Evacuation.run",
-            'if fresh and not _task(server).startswith(("rebuild", MIGRATING)):',
+            'if fresh and not task_of(server).startswith(("rebuild", MIGRATING)):',
             "if True:",
         ),
     ),
@@ -519,6 +519,11 @@ MUTANTS = (
             "self.left or None",
             "self.instances",
         ),
+    ),
+    Mutant(
+        "an evacuation that has failed runs nowhere",
+        "answers lost",
+        Edit("openstack.evacuations", "left_at", "last.status == FAILED", "False"),
     ),
     Mutant(
         "two members switch off each other's machine",

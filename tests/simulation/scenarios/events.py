@@ -206,6 +206,17 @@ def switch_off(sim: Simulation) -> None:
     database.change_segments("enabled", False)
 
 
+def scheduler(sim: Simulation, begin: float, seconds: float) -> None:
+    """Nova's scheduler is away; what waits for it is done when it is back."""
+
+    def gone(s: Simulation, away: bool) -> None:
+        s.world.note_fault(f"Nova's scheduler: away={away}")
+        s.nova.scheduler_gone = s.kernel.now if away else 0.0
+
+    later(sim, begin, gone, True)
+    later(sim, begin + seconds, gone, False)
+
+
 def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:
     """Add a hypervisor as hacluster does, before its pacemaker_remote is there, with STONITH on.
 

@@ -350,7 +350,7 @@ def partly_started(sim: Simulation) -> None:
     back_before(sim)
     unheard = sim.rng.random() < 0.5
     for _ in range(80):
-        strike = Strike("error", "engine", 2, 0.0, "nova", "servers.start")
+        strike = Strike("error", "engine", 2, 0.0, "nova", "servers.reboot")
         sim.faults.strikes.append(strike)
 
     def wait(s: Simulation) -> None:

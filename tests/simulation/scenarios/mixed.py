@@ -138,6 +138,21 @@ def _lost_rebuilds(sim: Simulation) -> None:
     events.later(sim, begin + sim.rng.choice(DURATIONS[:8]), away, False)
 
 
+def _slow_scheduler(sim: Simulation) -> None:
+    """Nova takes its time for a while to find a host for a guest."""
+
+    def slow(s: Simulation, times: tuple[float, float]) -> None:
+        s.world.note_fault(f"Nova's scheduler takes {times[1]:.0f} s")
+        s.nova.schedule_time = times
+
+    events.later(sim, 20 * sim.rng.random(), slow, (1.0, sim.rng.choice([10.0, 20.0, 50.0])))
+    events.later(sim, 60 + 200 * sim.rng.random(), slow, (0.2, 1.0))
+
+
+def _no_scheduler(sim: Simulation) -> None:
+    events.scheduler(sim, 20 * sim.rng.random(), sim.rng.choice(DURATIONS))
+
+
 def _nova_database(sim: Simulation) -> None:
     """Nova's database restarts, mostly while guests are evacuated."""
     begin, seconds = 25 * sim.rng.random(), sim.rng.choice([0.5, 2.0, 8.0, 60.0])
@@ -195,4 +210,5 @@ def _owner(sim: Simulation) -> None:
 _FAULTS: tuple[Callable[[Simulation], None], ...] = (
     _strike, _strike, _strike, _strike, _strike, _outage, _messages, _lost_rebuilds, _controller,
     _slow_controller, _clock, _unit, _unit, _process, _process, _owner,
+    _slow_scheduler, _no_scheduler,
 )  # fmt: skip

@@ -30,6 +30,8 @@ DIRECTED = (
     "Nova away for long",
     "Nova away for nothing",
     "dies without a record",
+    "scheduler away",
+    "answers lost",
     "cut off as it begins",
     "no quorum",
     "no quorum at the end",

@@ -240,6 +240,30 @@ def begins_cut_off(sim: Simulation) -> None:
     cut(sim)
 
 
+def scheduler_away(sim: Simulation) -> None:
+    """Nova's scheduler is away for minutes as a host dies, and does what waits once it is back."""
+    events.scheduler(sim, 8.0, 100 + 200 * sim.rng.random())
+    events.die(sim)
+
+
+def answers_lost(sim: Simulation) -> None:
+    """Nova's broker is away as guests come up elsewhere, which is not written down then."""
+    sim.nova.held = 1.0
+    events.die(sim)
+
+    def comes(s: Simulation) -> None:
+        if any(m.status == "pre-migrating" for m in s.nova.migrations):
+            begin = 4 * s.rng.random()
+            for seconds, gone in ((begin, True), (begin + 5 + 20 * s.rng.random(), False)):
+                events.later(
+                    s, seconds, lambda x, value: setattr(x.nova, "broker_away", value), gone
+                )
+        else:
+            events.later(s, 0.2, comes)
+
+    comes(sim)
+
+
 def without_quorum(sim: Simulation) -> None:
     """There is no quorum for longer than an engine waits to begin, or to end, a recovery.
 
@@ -386,7 +410,7 @@ def _situation(name: str, begin: Callable[[Simulation], None], **more: object) -
 
 _RESERVED = {"method": "reserved_host", "reserved": 1, "must_recover": True}
 _MANY = ("active",) * 12
-_RETRIED = ("active",) * 3 + ("stopped/powering-on",) * 2
+_RESUMED = {"guests": ("active",) * 4, "resume_guests": True}
 _SIX = ("active",) * 6
 _MIXTURE = ("active", "stopped", "active", "paused", "locked", "active", "error", "active")
 
@@ -425,6 +449,8 @@ SITUATIONS = {
         _situation("Nova away for long", nova_away_for_long, must_recover=True),
         _situation("Nova away for nothing", nova_away_for_nothing, must_recover=True),
         _situation("dies without a record", without_record),
+        _situation("scheduler away", scheduler_away, guests=_SIX),
+        _situation("answers lost", answers_lost, guests=_SIX),
         _situation("cut off as it begins", begins_cut_off),
         _situation("no quorum", without_quorum, must_recover=True),
         _situation("no quorum at the end", ends_without_quorum, guests=_SIX, must_recover=True),
@@ -462,8 +488,8 @@ SITUATIONS = {
         _situation("dies as it is started", hosts.dies_as_it_is_started),
         _situation("dies once it is started", hosts.dies_once_it_is_started),
         _situation("all die", hosts.all_die),
-        _situation("gone again amid its recovery", hosts.gone_again, guests=_RETRIED),
-        _situation("boots as it is evacuated", hosts.boots_meanwhile, guests=_RETRIED[3:]),
+        _situation("gone again amid its recovery", hosts.gone_again, **_RESUMED),
+        _situation("boots as it is evacuated", hosts.boots_meanwhile, **_RESUMED),
         _situation("nowhere to go", hosts.nowhere),
         _situation("no room, and returned", orders.full, guests=_SIX),
         _situation("returns unseen", hosts.returns_unseen),

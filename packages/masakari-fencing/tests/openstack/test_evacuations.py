@@ -1,4 +1,4 @@
-"""Which evacuations are under way."""
+"""Which evacuations of an instance are under way, and where it may run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from masakari_fencing.openstack import evacuations
+from masakari_fencing.openstack.evacuations import Steadiness
 
 HOST = "node1.maas"
 NOW = 2_000_000.0
@@ -31,106 +32,142 @@ def record(status: str, age: float, **changes: object) -> SimpleNamespace:
     return SimpleNamespace(**{**values, **changes})
 
 
-def under_way(migration: SimpleNamespace, *dead: str) -> list[str]:
-    return evacuations.under_way([migration], HOST, now=NOW, limit=LIMIT, dead=dead)
-
-
-@pytest.mark.parametrize(
-    ("status", "patience"),
-    [
-        ("accepted", evacuations.ACCEPTED_LIMIT),
-        ("pre-migrating", LIMIT),
-        ("a state of a newer release", LIMIT),
-        ("done", evacuations.QUIET),
-    ],
-)
-def test_how_long_a_record_counts(status: str, patience: float) -> None:
-    assert under_way(record(status, patience - 1)) == ["guest to node2.maas"]
-    assert under_way(record(status, patience + 1)) == []
-
-
-@pytest.mark.parametrize("status", ["completed", "failed", "error", "cancelled"])
-def test_what_has_ended_is_not_waited_for(status: str) -> None:
-    assert under_way(record(status, 0)) == []
-
-
-def test_one_that_no_host_has_taken_up_yet() -> None:
-    begun = record("accepted", 0, dest_compute=None, updated_at=None)
-    assert under_way(begun) == ["guest to a host yet to be found"]
-
-
-def test_without_a_time_it_counts() -> None:
-    assert under_way(record("pre-migrating", 0, updated_at=None, created_at="?"))
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        record("pre-migrating", 0, migration_type="live-migration"),
-        record("pre-migrating", 0, source_compute="node3.maas"),
-    ],
-    ids=["of another kind", "of another host"],
-)
-def test_a_record_of_something_else(other: SimpleNamespace) -> None:
-    assert under_way(other) == []
-
-
-def test_a_rebuild_on_a_dead_host_has_ended() -> None:
-    assert under_way(record("pre-migrating", 0), "node2.maas") == []
-
-
 class Nova:
     """As much of novaclient as has to do with evacuations."""
 
     def __init__(self, *migrations: SimpleNamespace) -> None:
         self.dead: list[str] = []
         self.asked: list[str] = []
-        self.migrations = SimpleNamespace(list=lambda host: self._found(host, migrations))
+        self.updated = ""
+        self.reports = dict.fromkeys(evacuations.SERVICES, 0.0)
+        self.known = migrations
+        self.migrations = SimpleNamespace(list=self._found)
         self.services = SimpleNamespace(list=self._services)
+        self.steady = LIMIT
 
-    def _found(self, host: str, found: tuple[SimpleNamespace, ...]) -> list[SimpleNamespace]:
-        assert host == HOST
-        return list(found)
+    def _found(self, instance_uuid: str) -> list[SimpleNamespace]:
+        return [m for m in self.known if m.instance_uuid == instance_uuid]
 
     def _services(self, binary: str) -> list[SimpleNamespace]:
         self.asked.append(binary)
         return [
             SimpleNamespace(
-                host=f"node{n}.maas", state="up", forced_down=f"node{n}.maas" in self.dead
+                host=f"node{n}.maas",
+                forced_down=f"node{n}.maas" in self.dead,
+                updated_at=self.updated or str(self.reports[binary]),
             )
             for n in (1, 2, 3)
         ]
 
-    def under_way(self, only: str = "", task: str = "") -> list[str]:
-        return evacuations.under_way_now(self, HOST, now=NOW, limit=LIMIT, only=only, task=task)
+    def goes_on(self, task: str = "") -> bool:
+        return evacuations.goes_on(
+            self, HOST, "guest", now=NOW, limit=LIMIT, task=task, steady=lambda _: self.steady
+        )
+
+    def left_at(self, **server: object) -> str:
+        values = {"id": "guest", "OS-EXT-STS:vm_state": "error", **server}
+        return evacuations.left_at(self, HOST, SimpleNamespace(**values), now=NOW)
 
 
-def test_nova_is_asked_for_those_of_all_instances_or_of_one() -> None:
-    nova = Nova(record("accepted", 1), record("accepted", 1, instance_uuid="other"))
-    assert nova.under_way() == ["guest to node2.maas", "other to node2.maas"]
-    assert nova.under_way("guest") == ["guest to node2.maas"]
-    assert nova.under_way("a third") == []
+@pytest.mark.parametrize(
+    ("status", "patience"),
+    [
+        ("accepted", evacuations.ACCEPTED_LIMIT),
+        ("completed", evacuations.ACCEPTED_LIMIT),
+        ("pre-migrating", LIMIT),
+        ("a state of a newer release", LIMIT),
+        ("done", evacuations.QUIET),
+    ],
+)
+def test_how_long_a_record_counts(status: str, patience: float) -> None:
+    assert Nova(record(status, patience - 1)).goes_on()
+    assert not Nova(record(status, patience + 1)).goes_on()
 
 
-def test_on_a_host_that_was_fenced_nothing_is_rebuilt() -> None:
-    nova = Nova(record("pre-migrating", 0), record("pre-migrating", 0, dest_compute="node3.maas"))
-    nova.dead = ["node1.maas", "node2.maas"]
-    assert nova.under_way() == ["guest to node3.maas"]
+@pytest.mark.parametrize("status", ["accepted", "completed"])
+@pytest.mark.parametrize("target", ["node2.maas", None])
+def test_one_that_nobody_has_taken_may_wait_while_something_is_away(
+    status: str, target: str | None
+) -> None:
+    """Its old host calls it completed when it is back, and Nova goes on with it all the same."""
+    nova = Nova(record(status, LIMIT - 1, dest_compute=target))
+    assert not nova.goes_on("rebuilding")
+    nova.steady = evacuations.ACCEPTED_LIMIT - 1
+    assert nova.goes_on("rebuilding")
+    assert not Nova(record(status, LIMIT + 1)).goes_on("rebuilding")
+
+
+@pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
+def test_what_has_ended_is_not_waited_for(status: str) -> None:
+    assert not Nova(record(status, 0)).goes_on()
+
+
+def test_without_a_time_it_counts() -> None:
+    assert Nova(record("pre-migrating", 0, updated_at=None, created_at="?")).goes_on()
+
+
+@pytest.mark.parametrize(
+    ("other", "counts"),
+    [
+        (record("pre-migrating", 0, migration_type="live-migration"), False),
+        (record("pre-migrating", 0, instance_uuid="other"), False),
+        (record("accepted", 0, source_compute="node3.maas", dest_compute=None), False),
+        (record("pre-migrating", 0, source_compute="node3.maas"), True),
+        (record("pre-migrating", 0, source_compute="node3.maas", dest_compute=HOST), False),
+    ],
+    ids=["of another kind", "of another", "that was lost", "that is gone on with", "to this host"],
+)
+def test_a_record_of_something_else(other: SimpleNamespace, counts: bool) -> None:
+    """Nova goes on with the first that is accepted, which may be of another request."""
+    assert Nova(other).goes_on() is counts
+
+
+def test_what_was_before_it_came_to_its_host_is_over() -> None:
+    came = record("done", 30, source_compute="node3.maas", dest_compute=HOST)
+    assert not Nova(record("pre-migrating", 600), came).goes_on()
+    assert Nova(record("pre-migrating", 20), came).goes_on()
+
+
+def test_a_rebuild_on_a_host_that_was_fenced_has_ended() -> None:
+    nova = Nova(record("pre-migrating", 0))
+    nova.dead = ["node2.maas"]
+    assert not nova.goes_on()
+    nova.updated = moment(5)
+    assert nova.goes_on(), "it is back, though nobody has returned it"
 
 
 @pytest.mark.parametrize("task", sorted(evacuations.GATED))
 def test_a_rebuild_that_has_not_begun_to_start_the_guest_is_waited_for_briefly(task: str) -> None:
     for age, waits in ((evacuations.GATED_LIMIT - 1, True), (evacuations.GATED_LIMIT + 1, False)):
         nova = Nova(record("pre-migrating", age))
-        assert bool(nova.under_way("guest", task)) is waits
-        assert nova.under_way("guest", evacuations.SPAWNING)
+        assert nova.goes_on(task) is waits
+        assert nova.goes_on(evacuations.SPAWNING)
 
 
 def test_one_that_is_starting_is_waited_for_as_long_as_neutron_may_take() -> None:
     for age, waits in ((evacuations.SPAWN_LIMIT - 1, True), (evacuations.SPAWN_LIMIT + 1, False)):
         nova = Nova(record("pre-migrating", age))
-        assert bool(nova.under_way("guest", evacuations.SPAWNING)) is waits
-        assert nova.under_way("guest")
+        assert nova.goes_on(evacuations.SPAWNING) is waits
+        assert nova.goes_on()
+
+
+def test_what_its_old_host_calls_completed_may_go_on_while_it_is_being_rebuilt() -> None:
+    """A nova-compute that starts says so of the last evacuation of each."""
+    nova = Nova(record("completed", 100))
+    assert nova.goes_on(evacuations.SPAWNING)
+    assert not nova.goes_on(), "it has ended, or was never begun"
+    assert not Nova(record("completed", evacuations.SPAWN_LIMIT + 10)).goes_on(
+        evacuations.SPAWNING
+    )
+
+
+def test_where_nothing_goes_on_no_service_is_asked_for() -> None:
+    nova = Nova(record("failed", 0))
+    assert not nova.goes_on()
+    assert nova.asked == []
+
+
+ELSEWHERE = {"dest_compute": "node3.maas"}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +175,6 @@ def test_one_that_is_starting_is_waited_for_as_long_as_neutron_may_take() -> Non
     [
         ([], ""),
         ([record("pre-migrating", 5000)], "node2.maas"),
-        ([record("failed", 5000)], ""),
         ([record("completed", 5000)], "node2.maas"),
         ([record("completed", 5000, dest_compute=None)], ""),
         (
@@ -151,30 +187,108 @@ def test_one_that_is_starting_is_waited_for_as_long_as_neutron_may_take() -> Non
         ([record("accepted", 5000, dest_compute=None)], ""),
         ([record("accepted", 5000)], ""),
         ([record("pre-migrating", 5000, instance_uuid="other")], ""),
-        ([record("pre-migrating", 5000, source_compute="node3.maas")], ""),
         ([record("pre-migrating", 5000, migration_type="live-migration")], ""),
-        ([record("pre-migrating", 5000), record("failed", 10)], "node2.maas"),
-        ([record("pre-migrating", 5000), record("error", 10, dest_compute=None)], ""),
-        ([record("pre-migrating", 5000), record("failed", 10, dest_compute="node3.maas")], ""),
+        ([record("pre-migrating", 5000), record("error", 10, dest_compute=None)], "node2.maas"),
+        ([record("pre-migrating", 5000), record("accepted", 10)], "node2.maas"),
+        ([record("pre-migrating", 5000, source_compute="node3.maas")], "node2.maas"),
+        ([record("pre-migrating", 5000), record("pre-migrating", 10, **ELSEWHERE)], "node3.maas"),
     ],
 )
 def test_where_an_instance_may_have_been_left(found: list[SimpleNamespace], there: str) -> None:
     nova = Nova(*found)
-    assert evacuations.left_at(nova, HOST, "guest") == there
+    assert nova.left_at() == there
+    nova.dead = [there]
+    assert nova.left_at() == "", "nothing runs on a fenced host"
+
+
+def test_what_a_fenced_host_has_taken_up_since_it_is_back_may_run_there() -> None:
+    nova = Nova(record("pre-migrating", 20))
     nova.dead = ["node2.maas"]
-    assert evacuations.left_at(nova, HOST, "guest") == "", "nothing runs on a fenced host"
+    assert nova.left_at() == ""
+    nova.updated = moment(5)
+    assert nova.left_at() == "node2.maas"
 
 
-def test_where_nothing_goes_on_no_service_is_asked_for() -> None:
-    nova = Nova(record("completed", 0))
-    assert nova.under_way() == []
-    assert nova.asked == []
+def fault(message: str, age: float = 1000) -> dict[str, object]:
+    return {"fault": {"message": message, "created": moment(age)}}
 
 
-def test_what_its_old_host_calls_completed_may_go_on_while_it_is_being_rebuilt() -> None:
-    """A nova-compute that starts says so of every evacuation."""
-    nova = Nova(record("completed", 30))
-    assert nova.under_way("guest", evacuations.SPAWNING)
-    assert not nova.under_way("guest"), "it has ended, or was never begun"
-    nova = Nova(record("completed", evacuations.SPAWN_LIMIT + 10))
-    assert not nova.under_way("guest", evacuations.SPAWNING)
+@pytest.mark.parametrize(
+    ("server", "there"),
+    [
+        (fault("MessagingTimeout"), "node2.maas"),
+        (fault("Conflict updating instance guest. Expected: ..."), "node2.maas"),
+        (fault("Instance guest already exists."), "node2.maas"),
+        (fault("internal error: process exited while connecting to monitor"), ""),
+        (fault("No valid host was found.", age=10), "node2.maas"),
+        ({}, "node2.maas"),
+        ({"OS-EXT-STS:vm_state": "active"}, ""),
+        ({"OS-EXT-STS:vm_state": "active", "OS-EXT-STS:task_state": "rebuilding"}, "node2.maas"),
+    ],
+    ids=[
+        "no answer", "reset meanwhile", "runs there", "did not start", "of a later one", "unknown",
+        "not begun", "not ended",
+    ],
+)  # fmt: skip
+def test_one_that_has_failed_may_run_for_all_that_nova_says(
+    server: dict[str, object], there: str
+) -> None:
+    """The last thing that a new host does is to write down where the instance is."""
+    nova = Nova(record("failed", 1000))
+    assert nova.left_at(**server) == there
+
+
+def test_of_an_older_failure_nothing_is_said_any_more() -> None:
+    nova = Nova(record("pre-migrating", 5000), record("failed", 1000))
+    assert nova.left_at(**fault("process exited")) == "node2.maas"
+    nova = Nova(record("pre-migrating", 5000), record("failed", 1000, **ELSEWHERE))
+    assert nova.left_at(**fault("process exited")) == ""
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 500.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def watch(nova: Nova, steady: Steadiness, clock: Clock, seconds: float, *silent: str) -> float:
+    """Look every 5 s; each service reports every 10 s, but those that are away."""
+    for _ in range(int(seconds / 5)):
+        clock.now += 5
+        for binary in nova.reports:
+            if binary not in silent:
+                nova.reports[binary] = clock.now // 10
+        found = steady.seconds(nova)
+    return found
+
+
+@pytest.mark.parametrize("silent", evacuations.SERVICES)
+def test_whatever_takes_a_request_further_has_to_be_there_for_a_while(silent: str) -> None:
+    clock, nova = Clock(), Nova()
+    steady = Steadiness(clock)
+    assert steady.seconds(nova) == 0, "nobody knows what was before"
+    assert watch(nova, steady, clock, 100) == 100
+    watch(nova, steady, clock, evacuations.SILENT + 5, silent)
+    assert steady.seconds(nova) == 0
+    assert watch(nova, steady, clock, 60) >= 55
+
+
+def test_what_happened_while_nobody_looked_is_not_known() -> None:
+    clock, nova = Clock(), Nova()
+    steady = Steadiness(clock)
+    watch(nova, steady, clock, 100)
+    clock.now += evacuations.SILENT + 1
+    assert watch(nova, steady, clock, 5) == 0
+    clock.now = 10
+    assert steady.seconds(nova) == 0, "of another process, whose clock begins anew"
+
+
+def test_they_are_asked_for_but_now_and_then() -> None:
+    clock, nova = Clock(), Nova()
+    steady = Steadiness(clock)
+    steady.seconds(nova)
+    clock.now += evacuations.AGAIN - 1
+    assert steady.seconds(nova) == evacuations.AGAIN - 1
+    assert len(nova.asked) == len(evacuations.SERVICES)

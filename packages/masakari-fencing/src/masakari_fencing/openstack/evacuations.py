@@ -1,4 +1,4 @@
-"""What Nova says about the evacuation of a host's instances: those that are under way.
+"""What Nova says about the evacuation of one instance: whether one is under way, and where to.
 
 An instance that is being rebuilt counts as one of its dead host until the very end. Masakari
 resets and evacuates such an instance again, if an engine that died has begun it, or if it took
@@ -8,16 +8,17 @@ that its record has changed, and leaves it running, on a host of which it knows 
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Collection, Iterable
+import time
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from masakari_fencing.openstack import times
 from masakari_fencing.openstack.compute_service import BINARY
+from masakari_fencing.openstack.instances import STATE, TASK
 
 ACCEPTED_LIMIT = 60.0
 """Seconds in which Nova finds a host for an instance. A request that is older was lost on its way,
-if there was a conductor to take it: else it may still be in the broker's queue."""
+if all that takes it further has been there for as long (`Steadiness`)."""
 
 GATED_LIMIT = 120.0
 """Seconds in which a rebuild has begun to start the instance. Only then can it run twice: the new
@@ -40,7 +41,16 @@ SPAWNING = "rebuild_spawning"
 
 _LIMITS = {**dict.fromkeys(GATED, GATED_LIMIT), SPAWNING: SPAWN_LIMIT}
 
-CONDUCTOR = "nova-conductor"
+SERVICES = ("nova-conductor", "nova-scheduler", BINARY)
+"""What takes a request for an evacuation further. The first two say so to the database themselves,
+a nova-compute by the broker and a conductor."""
+
+SILENT = 35.0
+"""Seconds without a report of any of one kind after which that may have been away; each reports
+every 10 s (`report_interval`)."""
+
+AGAIN = 5.0
+"""Seconds between two looks at these services, whoever asks."""
 
 QUIET = 5.0
 """Seconds since the last instance came up for which others are taken to follow: whoever evacuated
@@ -50,92 +60,123 @@ ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
 """States of Nova's record of an evacuation in which nothing happens any more."""
 
 CLEANED_UP = "completed"
-"""What the old host's nova-compute calls each evacuation as it starts, whether it goes on or was
-broken off (`_destroy_evacuated_instances` of nova.compute.manager): no word of the new host's,
-as long as Nova has the instance on the old one."""
+"""What the old host's nova-compute calls the last evacuation of each instance as it starts, be it
+that it goes on or was broken off (`_destroy_evacuated_instances` of nova.compute.manager): no word
+of the new host's, as long as Nova has the instance on the old one."""
+
+_WAITING = frozenset({"accepted", CLEANED_UP})
+"""States of a request that no new host may have taken up yet: Nova goes on with one although the
+old host's nova-compute has called it completed meanwhile."""
+
+FAILED = "failed"
+"""What the new host calls it, before it has started the instance, or afterwards."""
 
 _NOT_THERE = ENDED - {CLEANED_UP} | {"accepted"}
 """Those in which it runs nowhere that Nova does not know of. A new host that takes a request up
 says so before it starts anything (`_claim_existing_migration`, nova.compute.resource_tracker)."""
 
+UNCLEAR = (
+    "MessagingTimeout", "MessageDelivery", "RemoteError", "DBConnection", "DBError", "DBDeadlock",
+    "OperationalError", "UnexpectedTaskState", "Conflict updating instance", "already exists",
+)  # fmt: skip
+"""Parts of the fault of an instance whose process may run although its evacuation has failed: the
+last step of it is to write down where the instance is, once it is started."""
 
-def under_way(
-    migrations: Iterable[Any],
+SAME = 5.0
+"""Seconds by which the times of a failure in the instance's fault and in the record may differ."""
+
+
+class Steadiness:
+    """Since when all that takes a request further reports without a break, as far as it is known.
+
+    While the broker is away, a process of Nova's API waits with a request, however long ago its
+    client has given up (oslo.messaging tries for ever), and while the scheduler is away, it waits
+    in the broker, for up to half an hour (`long_rpc_timeout` of the conductor). It is carried out
+    then: it was not lost.
+
+    Args:
+        clock: seconds, only ever compared with each other.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[frozenset[Any], float]] = {}
+        self._looked = float("-inf")
+        self._since = 0.0
+
+    def seconds(self, nova: Any) -> float:
+        """Look, and return for how long they have been there.
+
+        Args:
+            nova: a novaclient, which says what is raised.
+        """
+        now = self._clock()
+        if not 0 <= now - self._looked < AGAIN:
+            breaks = [self._is_break(nova, binary, now) for binary in SERVICES]
+            if any(breaks) or not 0 <= now - self._looked <= SILENT:
+                self._since = now
+            self._looked = now
+        return now - self._since
+
+    def _is_break(self, nova: Any, binary: str, now: float) -> bool:
+        """Whether none of a kind has reported for a while."""
+        services = nova.services.list(binary=binary)
+        reports = frozenset((s.host, str(getattr(s, "updated_at", ""))) for s in services)
+        known, moment = self._seen.get(binary, (None, now))
+        if reports != known:
+            self._seen[binary] = reports, now
+        return now - moment > SILENT or not reports
+
+
+def goes_on(
+    nova: Any,
     host: str,
+    instance: str,
     *,
     now: float,
     limit: float,
-    dead: Collection[str] = (),
-    accepted: float = ACCEPTED_LIMIT,
-    rebuilding: bool = False,
-) -> list[str]:
-    """Return the instances of a host that somebody is evacuating, and where to.
-
-    Args:
-        migrations: novaclient's migrations from the host or to it (microversion 2.23).
-        host: Nova's name of the host.
-        now: seconds since the epoch.
-        limit: seconds after which a rebuild that has not ended is taken for dead.
-        dead: hosts on which no rebuild goes on, whatever the record says.
-        accepted: seconds after which a request that nobody has taken is taken for lost.
-        rebuilding: Nova has the instances on the host, and calls them being rebuilt.
-    """
-    found = []
-    for migration in migrations:
-        if migration.source_compute == host and migration.migration_type == "evacuation":
-            target = getattr(migration, "dest_compute", None)
-            patience = _patience(migration.status, limit, accepted)
-            if rebuilding and migration.status == CLEANED_UP:
-                patience = limit
-            begun = times.epoch(migration.updated_at) or times.epoch(migration.created_at)
-            if target not in dead and (begun is None or now - begun < patience):
-                found.append(f"{migration.instance_uuid} to {target or 'a host yet to be found'}")
-    return found
-
-
-def _patience(status: str, limit: float, accepted: float) -> float:
-    """Return for how many seconds since its last change a record in that state counts."""
-    if status == "accepted":
-        return accepted
-    if status == "done":
-        return QUIET
-    return 0.0 if status in ENDED else limit
-
-
-def under_way_now(
-    nova: Any, host: str, *, now: float, limit: float, only: str = "", task: str = ""
-) -> list[str]:
-    """Ask Nova for the evacuations of a host's instances that go on; see `under_way`.
+    task: str,
+    steady: Callable[[Any], float],
+) -> bool:
+    """Whether an evacuation of an instance is under way.
 
     Args:
         nova: a novaclient (microversion 2.53), which says what is raised.
-        host: Nova's name of the host.
+        host: Nova's name of its host, which is dead.
+        instance: its identifier.
         now: seconds since the epoch.
         limit: seconds after which a rebuild that has not ended is taken for dead.
-        only: this instance's alone.
         task: Nova's task of that instance, seen before this is asked.
+        steady: returns for how long all that takes a request further has been there.
     """
-    migrations = [
-        item for item in nova.migrations.list(host=host) if not only or item.instance_uuid == only
-    ]
-    found = functools.partial(
-        under_way,
-        migrations,
-        host,
-        now=now,
-        limit=min(limit, _LIMITS.get(task, limit)),
-        rebuilding=task.startswith("rebuild"),
-    )
-    if not found(accepted=limit):
-        return []
-    dead = _fenced(nova)
-    accepted = min(ACCEPTED_LIMIT, limit)
-    if not any(service.state == "up" for service in nova.services.list(binary=CONDUCTOR)):
-        accepted = limit
-    return found(dead=dead, accepted=accepted)
+    own = nova.migrations.list(instance_uuid=instance)
+    found = [m for m in _since_it_came(own, host) if m.migration_type == "evacuation"]
+    rebuilding = task.startswith("rebuild")
+    begun = min(limit, _LIMITS.get(task, limit))
+    if not any(_is_fresh(m, now, begun, limit, rebuilding) for m in found):
+        return False
+    dead = _dead(nova, found, now)
+    accepted = limit
+    if any(m.status in _WAITING for m in found) and steady(nova) >= ACCEPTED_LIMIT:
+        accepted = min(ACCEPTED_LIMIT, limit)
+    found = [m for m in found if _target(m) not in dead]
+    return any(_is_fresh(m, now, begun, accepted, rebuilding) for m in found)
 
 
-def left_at(nova: Any, host: str, instance: str, *, migrating: bool = False) -> str:
+def _is_fresh(migration: Any, now: float, limit: float, accepted: float, rebuilding: bool) -> bool:
+    """Whether a record has changed so lately that somebody may be at it."""
+    patience = 0.0 if migration.status in ENDED else limit
+    if migration.status in _WAITING:
+        patience = accepted
+    elif migration.status == "done":
+        patience = QUIET
+    if migration.status == CLEANED_UP and rebuilding:
+        patience = max(patience, limit)
+    changed = _changed(migration)
+    return patience > 0 and (not changed or now - changed < patience)
+
+
+def left_at(nova: Any, host: str, server: Any, *, now: float, migrating: bool = False) -> str:
     """Return the host on which an instance may run whose way there has never ended, or empty.
 
     An evacuation that is broken off after the instance was started leaves it running where Nova
@@ -146,32 +187,91 @@ def left_at(nova: Any, host: str, instance: str, *, migrating: bool = False) -> 
     Args:
         nova: a novaclient (microversion 2.53), which says what is raised.
         host: Nova's name of the host that it was on.
-        instance: its identifier.
+        server: novaclient's server of it.
+        now: seconds since the epoch.
         migrating: it was being migrated when its host failed.
     """
     kinds = ("evacuation", "live-migration") if migrating else ("evacuation",)
-    own = [item for item in nova.migrations.list(host=host) if item.instance_uuid == instance]
-    came = max(
-        (_asked(one) for one in own if getattr(one, "dest_compute", "") == host), default=0.0
-    )
-    found = [
-        item
-        for item in own
-        # From before it came to this host again, all is over.
-        if item.source_compute == host and item.migration_type in kinds and _asked(item) >= came
+    own = nova.migrations.list(instance_uuid=server.id)
+    found = [m for m in _since_it_came(own, host) if m.migration_type in kinds]
+    # Those that have not got anywhere say nothing of where it may run, nor does another host's
+    # nova-compute, which has called them completed.
+    taken = [
+        m
+        for m in found
+        if _target(m)
+        and m.status != "accepted"
+        and (m.status != CLEANED_UP or m.source_compute == host)
     ]
-    last = max(found, key=_asked, default=None)
-    target = str(getattr(last, "dest_compute", None) or "")
+    last = max(taken, key=_changed, default=None)
+    target = _target(last) if last is not None else ""
     # One that was asked for later, and of another host, was asked for with good reason.
-    open_there = any(m.dest_compute == target and m.status not in _NOT_THERE for m in found)
-    return target if target and open_there and target not in _fenced(nova) else ""
+    there = [m for m in found if target and _target(m) == target]
+    may_run = any(m.status not in _NOT_THERE for m in there)
+    may_run = may_run or (last is not None and last.status == FAILED and _is_unclear(server, last))
+    return target if may_run and target not in _dead(nova, there, now) else ""
+
+
+def _is_unclear(server: Any, migration: Any) -> bool:
+    """Whether an instance may run whose evacuation has failed, for all that Nova says of that.
+
+    It says why of the last failure alone. Where it keeps the instance's state, it has not got as
+    far as that (`InstanceFaultRollback` of nova.compute.manager).
+    """
+    if getattr(server, STATE, "") != "error":
+        return bool(getattr(server, TASK, None))
+    fault = getattr(server, "fault", None) or {}
+    text, created = str(fault.get("message") or ""), times.epoch(fault.get("created")) or 0.0
+    same = abs(created - _changed(migration)) <= SAME
+    return not (same and text) or any(part in text for part in UNCLEAR)
+
+
+def _since_it_came(own: Iterable[Any], host: str) -> list[Any]:
+    """Return the records of an instance's ways from a host; what was before it came is over.
+
+    Any of them may say that it is from another host. Nova's conductor goes on with the first
+    record of an instance that is accepted: where the message of an earlier request was lost, that
+    is not the one of this request (`migration_get_by_instance_and_status` of nova.db.main.api).
+    """
+    known = list(own)
+    arrivals = [m for m in known if _target(m) == host]
+    came = max(map(_asked, arrivals), default=0.0)
+    ended = max((_changed(m) for m in arrivals if m.status in ENDED), default=0.0)
+    return [
+        m
+        for m in known
+        if m not in arrivals
+        and (_changed(m) >= ended or (m.source_compute == host and _asked(m) >= came))
+        and (m.source_compute == host or _target(m))
+    ]
+
+
+def _target(migration: Any) -> str:
+    return str(getattr(migration, "dest_compute", None) or "")
+
+
+def _changed(migration: Any) -> float:
+    return times.epoch(migration.updated_at) or _asked(migration)
 
 
 def _asked(migration: Any) -> float:
     return times.epoch(migration.created_at) or 0.0
 
 
-def _fenced(nova: Any) -> set[str]:
-    """Return the hosts that are forced down: they were fenced, and nothing goes on there."""
-    services = nova.services.list(binary=BINARY)
-    return {service.host for service in services if getattr(service, "forced_down", False)}
+def _dead(nova: Any, migrations: Iterable[Any], now: float) -> Collection[str]:
+    """Return the hosts that were fenced: nothing goes on there, nothing runs.
+
+    One is held for down until its operator returns it. Its nova-compute reports before that, and
+    takes up what has waited for it: there, what has changed lately may go on.
+    """
+    lately = {_target(m) for m in migrations if now - _changed(m) < SPAWN_LIMIT}
+    return {
+        service.host
+        for service in nova.services.list(binary=BINARY)
+        if getattr(service, "forced_down", False)
+        and not (service.host in lately and now - _reported(service) < SILENT)
+    }
+
+
+def _reported(service: Any) -> float:
+    return times.epoch(getattr(service, "updated_at", None)) or 0.0

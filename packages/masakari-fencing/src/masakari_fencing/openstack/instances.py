@@ -32,6 +32,16 @@ POWERING = frozenset(
 )
 """Nova's tasks of an instance that it was told to stop or start."""
 
+UNGATED = frozenset({"powering-on", "resuming", "rescuing", "unrescuing"})
+"""Nova's tasks of an instance whose nova-compute starts a process without asking whether it still
+has that task, nor whether it still has the instance (`start_instance`, `resume_instance`,
+`rescue_instance` and `unrescue_instance` of nova.compute.manager, Yoga to 2026.1). The request
+waits in the broker for as long as nova-compute is away: evacuated, the instance would run twice
+once its host is back."""
+
+LAUNCHED = "OS-SRV-USG:launched_at"
+"""Nova's attribute of a server that says when it was started first; None: never."""
+
 POWER_RETRY = 90.0
 """Seconds after which a request to stop or start is made once more that has had no effect: the
 broker has lost it, and Nova waits for ever; twice does no harm."""
@@ -46,6 +56,16 @@ def is_going(server: Any) -> bool:
     (`_init_instance` of nova.compute.manager), unless the task is reset before.
     """
     return getattr(server, TASK, None) in _GOING or getattr(server, STATE, "") == "soft-delete"
+
+
+def waits_for_host(server: Any) -> bool:
+    """Whether its nova-compute, however long that is away, will start it; see `UNGATED`."""
+    return getattr(server, TASK, None) in UNGATED
+
+
+def was_launched(server: Any) -> bool:
+    """Whether an instance has ever run; Nova evacuates none that has not."""
+    return getattr(server, LAUNCHED, "") is not None
 
 
 def of_host(client: Any, host_name: str) -> Any:

@@ -17,7 +17,7 @@ from masakari.compute import nova
 
 from masakari_fencing import processes
 from masakari_fencing.commands import Subprocess
-from masakari_fencing.openstack import instances, times, volumes
+from masakari_fencing.openstack import evacuations, instances, times, volumes
 from masakari_fencing.openstack.compute_service import ComputeService
 from masakari_fencing.pacemaker import cibadmin, crm_mon, remote_nodes
 from masakari_fencing.pacemaker.remote_nodes import PORT
@@ -40,6 +40,10 @@ BOOT = 10.0
 
 SILENCE = 0.5
 """Seconds after which a host does not answer; an evacuation waits for that."""
+
+
+STEADY: dict[str, evacuations.Steadiness] = {}
+"""What is known of Nova's services, by the engine's process: from one attempt to the next."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - a missing answer
@@ -166,6 +170,10 @@ class Attempt:
     def client(self) -> Any:
         """Return a novaclient with a limit on each of its requests."""
         return nova.novaclient(self.context, timeout=instances.REQUEST_TIMEOUT)
+
+    def steadiness(self) -> evacuations.Steadiness:
+        """Return since when Nova's services are known to be there."""
+        return STEADY.setdefault(processes.identity(), evacuations.Steadiness())
 
     def server(self, instance: str) -> Any:
         """Return novaclient's server of an instance.

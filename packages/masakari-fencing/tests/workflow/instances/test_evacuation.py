@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fencing_nova import FakeNova, HttpError, Server
-from masakari_fencing.openstack import evacuations
+from masakari_fencing.openstack import evacuations, instances
 from masakari_fencing.records.recoveries import Superseded
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances import requests, selection
@@ -64,7 +64,6 @@ STATES = [
     ("rescued", None, "stopped"),
     ("suspended", None, "stopped"),
     ("stopped", None, "stopped"),
-    ("stopped", "powering-on", "active"),
     ("active", "powering-off", "stopped"),
     ("error", None, "error"),
 ]
@@ -206,7 +205,7 @@ def test_nothing_is_asked_for_where_the_recovery_must_not_go_on() -> None:
 
 @pytest.mark.parametrize("fresh", [True, False])
 def test_it_is_not_asked_for_while_the_host_answers(fresh: bool) -> None:
-    world = World(vm="stopped", task="powering-on")
+    world = World(vm="active", task="powering-off")
 
     def silent() -> None:
         raise ProofLost("it answers")
@@ -215,6 +214,17 @@ def test_it_is_not_asked_for_while_the_host_answers(fresh: bool) -> None:
         world.run(fresh=fresh, silent=silent)
     assert not world.nova.migrations_made
     assert not [r for r in world.nova.requests if r.startswith("evacuate")]
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize("task", sorted(instances.UNGATED))
+def test_one_that_its_host_is_to_start_is_left_to_it(task: str, fresh: bool) -> None:
+    """Its owner has asked for that a moment ago: nova-compute does it once it is back."""
+    world = World(vm="stopped", power=4)
+    world.nova.after = lambda name, uuid: setattr(world.guest, "task", task)
+    assert world.run(fresh=fresh) == HOST
+    assert not world.nova.migrations_made
+    assert (world.guest.task, world.guest.locked) == (task, False)
 
 
 def test_one_that_was_in_error_and_is_only_stopped_yet_stays_locked() -> None:

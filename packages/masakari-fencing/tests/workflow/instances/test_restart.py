@@ -62,7 +62,7 @@ def stamp(moment: float) -> str:
     ("state", "requests"),
     [
         ({"vm": "active"}, ["reboot g1"]),
-        ({"vm": "stopped", "power": 4}, ["start g1"]),
+        ({"vm": "stopped", "power": 4}, ["reboot g1"]),
         ({"vm": "error"}, ["reset_state g1", "reboot g1"]),
         ({"vm": "error", "locked": True}, ["reset_state g1", "unlock g1", "reboot g1"]),
         ({"vm": "active", "task": "powering-on"}, ["reset_state g1", "reboot g1"]),
@@ -90,7 +90,7 @@ def test_what_nova_is_about_to_stop_is_started_after_that() -> None:
 
     world.sleep = sleep  # type: ignore[method-assign]
     assert world.run() == HOST
-    assert world.nova.requests == ["start g1"]
+    assert world.nova.requests == ["reboot g1"]
 
 
 @pytest.mark.parametrize("action", ["stop", "reboot", "start", "rebuild"])
@@ -106,7 +106,7 @@ def test_what_an_owner_did_before_the_failure_is_no_matter() -> None:
     old = SimpleNamespace(action="start", user_id="owner", start_time=stamp(FENCED - 60))
     world.nova.actions["g1"] = [old]
     world.run()
-    assert world.nova.requests == ["start g1"]
+    assert world.nova.requests == ["reboot g1"]
 
 
 @pytest.mark.parametrize("vm", ["stopped", "paused"])
@@ -157,7 +157,7 @@ def test_what_was_left_in_error_is_as_its_owner_wanted_it_last(action: str, end:
 def test_what_its_owner_had_locked_stays_locked() -> None:
     world = World(Instance("g1", "active", locked=True), vm="stopped", power=4, locked=True)
     assert world.run() == HOST
-    assert world.nova.requests == ["start g1"]
+    assert world.nova.requests == ["reboot g1"]
     assert world.guest.locked
 
 
@@ -209,7 +209,7 @@ def test_one_that_its_owner_has_deleted_is_gone() -> None:
 
 def test_one_that_does_not_start_is_told() -> None:
     world = World(vm="stopped", power=4)
-    world.nova.servers.start = lambda uuid: None
+    world.nova.servers.reboot = lambda uuid, reboot_type: None
     with pytest.raises(Failed, match="not active after 180 s"):
         world.run()
 
@@ -225,7 +225,7 @@ def test_a_touch_is_somebody_elses_and_since(user: str, moment: float, touch: st
 
 @pytest.mark.parametrize(
     ("touch", "requests"),
-    [("start", ["start g1"]), ("stop", []), ("lock", ["start g1"])],
+    [("start", ["reboot g1"]), ("stop", []), ("lock", ["reboot g1"])],
 )
 def test_what_its_owner_did_between_two_fences_is_what_is_wanted(
     touch: str, requests: list[str]

@@ -88,3 +88,21 @@ def test_one_of_which_nova_says_little() -> None:
     assert selection.before(bare, running=False) == Instance("g1", "")
     assert instances.host_of(bare) == ""
     assert instances.host_of(server("g1", **{instances.HOST: "node2.maas"})) == "node2.maas"
+
+
+@pytest.mark.parametrize("task", sorted(instances.UNGATED))
+def test_what_its_host_is_to_start_is_left_to_it(task: str) -> None:
+    waits, other = server("g1", **{instances.TASK: task}), server("g2")
+    assert selection.to_recover([waits, other], key="HA", everyone=True, skip_errors=False) == [
+        other
+    ]
+    assert "waits for its host" in selection.why_left(waits, "HA")
+
+
+def test_what_was_never_started_is_left_alone() -> None:
+    never, other = server("g1"), server("g2")
+    setattr(never, instances.LAUNCHED, None)
+    setattr(other, instances.LAUNCHED, "2026-11-29T07:00:00.000000")
+    found = selection.to_recover([never, other], key="HA", everyone=True, skip_errors=False)
+    assert found == [other]
+    assert "never started" in selection.why_left(never, "HA")

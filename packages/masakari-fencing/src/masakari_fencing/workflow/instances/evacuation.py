@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from masakari_fencing.openstack import evacuations, instances
-from masakari_fencing.openstack.instances import POWER_RETRY, POWERING
+from masakari_fencing.openstack.instances import POWERING
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances.requests import (
     Failed,
@@ -22,6 +22,7 @@ from masakari_fencing.workflow.instances.requests import (
     Limits,
     failure,
     status_of,
+    task_of,
     text_of,
 )
 from masakari_fencing.workflow.recovery_lock import ProofLost
@@ -32,7 +33,7 @@ EVACUABLE = frozenset({"active", "stopped", "error"})
 SHUTDOWN = 4
 """Nova's power state of an instance that is off (nova.compute.power_state)."""
 
-ASKED = {"powering-off": "stopped", "powering-on": "active"}
+ASKED = {"powering-off": "stopped"}
 """What an owner wants whose request its host has not carried out."""
 
 RESIZING = "resize_migrating"
@@ -77,6 +78,8 @@ class Evacuation(InstanceRequests):
         sleep: waits for so many seconds.
         clock: seconds, only ever compared with each other.
         now: seconds since the epoch.
+        steady: returns for how long all that takes a request further has been there; see
+            `evacuations.Steadiness`, which has to look from time to time.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Evacuation(InstanceRequests):
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        steady: Callable[[Any], float] | None = None,
     ) -> None:
         super().__init__(client, before.uuid, check, limits, sleep=sleep, clock=clock)
         self._host = host
@@ -99,6 +103,7 @@ class Evacuation(InstanceRequests):
         self._target = target
         self._silent = silent
         self._now = now
+        self._steady = steady or evacuations.Steadiness(clock).seconds
 
     def run(self, *, fresh: bool) -> str:
         """Bring it up.
@@ -115,15 +120,17 @@ class Evacuation(InstanceRequests):
         """
         server = self._get()
         if server is not None and self._is_here(server):
-            if RESIZING in (_task(server), self._before.task_state):
+            if RESIZING in (task_of(server), self._before.task_state):
                 text = "it was being resized; Nova takes that back when its host is returned"
                 raise Failed(text)
-            if fresh and not _task(server).startswith(("rebuild", MIGRATING)):
+            if fresh and not task_of(server).startswith(("rebuild", MIGRATING)):
                 server = self._evacuate(server, self._target)
             else:
                 server = self._evacuate_again(server)
         if server is None:
             return ""
+        if instances.waits_for_host(server):
+            return self._host
         if not self._is_here(server):
             # Whether its old host is dead matters no more; only whose recovery it is.
             self._check = partial(_regardless_of_proof, self._check)
@@ -134,7 +141,8 @@ class Evacuation(InstanceRequests):
         """Leave it to its owner as it is, where it is not recovered.
 
         One that may be running elsewhere stays locked: started here, it would run twice. So does
-        one that is elsewhere and not yet as it was: its next attempt knows it by its lock.
+        one that is elsewhere and not yet as it was, or may yet get there so: its next attempt
+        knows it by its lock.
 
         Raises:
             Failed: Nova does not answer.
@@ -142,10 +150,14 @@ class Evacuation(InstanceRequests):
         server = self._get()
         if server is None:
             return
-        if self._left_at(server) if self._is_here(server) else not self._is_as_before(server):
+        if self._is_here(server):
+            as_it_arrives = _arrives(server) == wanted(self._before)
+            if self._left_at(server) or (not as_it_arrives and self._goes_on(server)):
+                return
+        elif not self._is_as_before(server):
             return
         broken = getattr(server, instances.STATE, "") == "error"
-        idle = self._is_here(server) and not _task(server)
+        idle = self._is_here(server) and not task_of(server)
         if idle and broken and wanted(self._before) == "active":
             # Or nobody could start it where it is.
             self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
@@ -175,35 +187,43 @@ class Evacuation(InstanceRequests):
             raise Failed(f"{text}: stop it there before it is started or unlocked") from error
 
     def _left_at(self, server: Any) -> str:
-        if _task(server) in evacuations.GATED:
+        if task_of(server) in evacuations.GATED:
             return ""  # It has not been started.
         migrating = self._before.task_state == MIGRATING
         return str(
             self._request(
-                lambda nova: evacuations.left_at(nova, self._host, self._uuid, migrating=migrating)
+                lambda nova: evacuations.left_at(
+                    nova, self._host, server, now=self._now(), migrating=migrating
+                )
             )
         )
 
     def _goes_on(self, server: Any) -> bool:
         """Whether its evacuation goes on, which looked like that a moment ago."""
-        limit, task = self._limits.rebuild, _task(server)
+        limit, task = self._limits.rebuild, task_of(server)
         found = self._request(
-            lambda nova: evacuations.under_way_now(
-                nova, self._host, now=self._now(), limit=limit, only=self._uuid, task=task
+            lambda nova: evacuations.goes_on(
+                nova, self._host, self._uuid,
+                now=self._now(), limit=limit, task=task, steady=self._steady,
             )
-        )
+        )  # fmt: skip
         return bool(found)
 
     def _evacuate(self, server: Any, target: str | None) -> Any:
         """Ask for its evacuation, and return it from its new host, None if it was deleted."""
-        state, task = getattr(server, instances.STATE, ""), _task(server)
         if not self._before.locked and not getattr(server, "locked", False):
             # Its owner is kept from getting into the way, as Masakari does.
             self._order(lambda nova: nova.servers.lock(server.id))
+            server = self._get() or server
+        if instances.waits_for_host(server):
+            # A moment before that, its owner has asked its host to start it.
+            self._unlock(server)
+            return server
+        state, task = getattr(server, instances.STATE, ""), task_of(server)
         if task or state not in EVACUABLE:
             now = self._get()
-            if now is not None and (_task(now) != task or not self._is_here(now)):
-                raise Failed(f"Nova has gone on with it: {_task(now) or 'it has ended'}")
+            if now is not None and (task_of(now) != task or not self._is_here(now)):
+                raise Failed(f"Nova has gone on with it: {task_of(now) or 'it has ended'}")
             self._order(
                 lambda nova: nova.servers.reset_state(server.id, "error"), late=self._take_back
             )
@@ -229,7 +249,7 @@ class Evacuation(InstanceRequests):
         ended it, and does not look again.
         """
         server = self._get()
-        if server is None or self._is_here(server) or _task(server):
+        if server is None or self._is_here(server) or task_of(server):
             return
         if getattr(server, instances.STATE, "") == "error" and wanted(self._before) != "error":
             self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
@@ -243,13 +263,15 @@ class Evacuation(InstanceRequests):
             server = self._get()
             if server is None:
                 return None
-            task = _task(server)
+            task = task_of(server)
             if not self._is_here(server):
                 if not task:
                     return server
             elif not task and getattr(server, instances.STATE, "") == "error":
                 raise failure(_fault(server))
             now = self._clock()
+            if now - begun >= UNDECIDED:
+                self._request(self._steady)
             if task or not self._is_here(server):
                 same = now
             if now - same >= UNDECIDED and not self._goes_on(server):
@@ -273,37 +295,12 @@ class Evacuation(InstanceRequests):
         """Whether it runs, or does not, as it did before."""
         state, goal = getattr(server, instances.STATE, ""), wanted(self._before)
         done = state == goal or (goal == "error" and state == "stopped")
-        return done and _task(server) not in POWERING
+        return done and task_of(server) not in POWERING
 
     def _is_as_before(self, server: Any) -> bool:
         """Whether it is in the state as well: one that was in ERROR is stopped first."""
         broken = getattr(server, instances.STATE, "") == "error"
         return self._is_settled(server) and (broken or wanted(self._before) != "error")
-
-    def _power(self, server: Any, verb: str, goal: str) -> None:
-        state, task = getattr(server, instances.STATE, ""), _task(server)
-        if goal == "active" and state != "stopped" and task not in POWERING:
-            raise Failed(f"on {instances.host_of(server)}, but {state}")
-        if not task:
-            self._order(lambda nova: getattr(nova.servers, verb)(server.id))
-        self._await_power(verb, goal)
-
-    def _await_power(self, verb: str, goal: str) -> None:
-        begun = asked = self._clock()
-        while True:
-            found = self._get()
-            if found is None:
-                return
-            if getattr(found, instances.STATE, "") == goal and _task(found) not in POWERING:
-                return
-            now = self._clock()
-            if now - begun >= self._limits.power:
-                raise Failed(f"not {goal} after {self._limits.power:g} s")
-            if now - asked >= POWER_RETRY and _task(found) in POWERING:
-                asked = now
-                self._order(lambda nova: nova.servers.reset_state(self._uuid, "active"))
-                self._order(getattr(self, f"_{verb}"))
-            self._sleep(self._limits.interval)
 
     def _unlock(self, server: Any) -> None:
         if not self._before.locked and getattr(server, "locked", False):
@@ -315,8 +312,9 @@ def _regardless_of_proof(check: Callable[[], None]) -> None:
         check()
 
 
-def _task(server: Any) -> str:
-    return str(getattr(server, instances.TASK, None) or "")
+def _arrives(server: Any) -> str:
+    """Return the state in which an evacuation ends that was asked for in the state that it has."""
+    return "stopped" if getattr(server, instances.STATE, "") == "stopped" else "active"
 
 
 def _fault(server: Any) -> str:

@@ -213,6 +213,7 @@ def task_of(
         target=target,
         check=lambda: this.check(record),
         silent=lambda: this.check_silent(record),
+        steady=this.steadiness().seconds,
         limits=Limits(
             request=CONF.fencing.nova_timeout,
             arrival=CONF.wait_period_after_evacuation,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from masakari_fencing.openstack import instances
+from masakari_fencing.openstack.instances import POWER_RETRY, POWERING
 from masakari_fencing.records.recovery import NO_ROOM
 
 FRESH = 5.0
@@ -144,6 +145,32 @@ class InstanceRequests:
         """Nova starts none that it was told to call active, but reboots it."""
         nova.servers.reboot(self._uuid, reboot_type="HARD")
 
+    def _power(self, server: Any, verb: str, goal: str) -> None:
+        state, task = getattr(server, instances.STATE, ""), task_of(server)
+        if goal == "active" and state != "stopped" and task not in POWERING:
+            raise Failed(f"on {instances.host_of(server)}, but {state}")
+        if not task:
+            # Never by a plain start, which waits for a host that dies then; see `UNGATED`.
+            self._order(getattr(self, f"_{verb}"))
+        self._await_power(verb, goal)
+
+    def _await_power(self, verb: str, goal: str) -> None:
+        begun = asked = self._clock()
+        while True:
+            found = self._get()
+            if found is None:
+                return
+            if getattr(found, instances.STATE, "") == goal and task_of(found) not in POWERING:
+                return
+            now = self._clock()
+            if now - begun >= self._limits.power:
+                raise Failed(f"not {goal} after {self._limits.power:g} s")
+            if now - asked >= POWER_RETRY and task_of(found) in POWERING:
+                asked = now
+                self._order(lambda nova: nova.servers.reset_state(self._uuid, "active"))
+                self._order(getattr(self, f"_{verb}"))
+            self._sleep(self._limits.interval)
+
     def _request(self, send: Callable[[Any], Any], *, gone: bool = False) -> Any:
         """Send a request again and again until Nova answers it.
 
@@ -173,6 +200,11 @@ class InstanceRequests:
 def uptime() -> float:
     """Return the seconds for which the machine is up, those in which it stood still included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def task_of(server: Any) -> str:
+    """Return what Nova is doing with an instance; empty: nothing."""
+    return str(getattr(server, instances.TASK, None) or "")
 
 
 def failure(text: str) -> Failed:

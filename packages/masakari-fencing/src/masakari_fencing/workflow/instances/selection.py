@@ -35,6 +35,7 @@ def to_recover(
         skip_errors: whether instances in ERROR are not.
     """
     there = [s for s in servers if not instances.is_going(s)]
+    there = [s for s in there if instances.was_launched(s) and not instances.waits_for_host(s)]
     chosen = [s for s in there if not (skip_errors and getattr(s, STATE, "") == "error")]
     marked = [s for s in chosen if _says_yes(getattr(s, "metadata", None), key)]
     return marked + [s for s in chosen if everyone and s not in marked]
@@ -52,6 +53,10 @@ def why_left(server: Any, key: str) -> str:
         server: novaclient's server.
         key: metadata key of instances that are to be recovered.
     """
+    if not instances.was_launched(server):
+        return "it was never started, and Nova evacuates none of these"
+    if instances.waits_for_host(server):
+        return "its start waits for its host, which carries it out when it is back"
     if getattr(server, STATE, "") == "error":
         return "it is in ERROR, and ignore-instances-in-error-state is set"
     return f"it has no {key}=True, and evacuate-all-instances is not set"
