@@ -35,9 +35,9 @@ POWERING = frozenset(
 UNGATED = frozenset({"powering-on", "resuming", "rescuing", "unrescuing"})
 """Nova's tasks of an instance whose nova-compute starts a process without asking whether it still
 has that task, nor whether it still has the instance (`start_instance`, `resume_instance`,
-`rescue_instance` and `unrescue_instance` of nova.compute.manager, Yoga to 2026.1). The request
-waits in the broker for as long as nova-compute is away: evacuated, the instance would run twice
-once its host is back."""
+`rescue_instance` and `unrescue_instance` of nova.compute.manager, 26.x to 2025.2 by their source;
+the first two were seen so with 26.2.2). The request waits in the broker for as long as
+nova-compute is away: evacuated, the instance would run twice once its host is back."""
 
 LAUNCHED = "OS-SRV-USG:launched_at"
 """Nova's attribute of a server that says when it was started first; None: never."""

@@ -27,6 +27,7 @@ from masakari_fencing.records.recoveries import Records, Superseded
 from masakari_fencing.records.recovery import Record
 from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow import options
+from masakari_fencing.workflow.instances.requests import uptime
 from masakari_fencing.workflow.proof.decision import Report
 from masakari_fencing.workflow.recovery_lock import ProofLost, RecoveryLock
 
@@ -173,7 +174,7 @@ class Attempt:
 
     def steadiness(self) -> evacuations.Steadiness:
         """Return since when Nova's services are known to be there."""
-        return STEADY.setdefault(processes.identity(), evacuations.Steadiness())
+        return STEADY.setdefault(processes.identity(), evacuations.Steadiness(uptime))
 
     def server(self, instance: str) -> Any:
         """Return novaclient's server of an instance.
