@@ -227,6 +227,21 @@ def test_one_that_its_host_is_to_start_is_left_to_it(task: str, fresh: bool) -> 
     assert (world.guest.task, world.guest.locked) == (task, False)
 
 
+def test_one_that_is_being_started_elsewhere_is_unlocked_once_it_runs() -> None:
+    """An engine of an earlier release has started it there, and died."""
+    world = World()
+    guest, begun = world.guest, world.time
+    guest.host, guest.vm, guest.task, guest.locked = "node2.maas", "stopped", "powering-on", True
+
+    def starts(name: str, uuid: str) -> None:
+        if world.time > begun + 10:
+            guest.vm, guest.task = "active", None
+
+    world.nova.after = starts
+    assert world.run(fresh=False) == "node2.maas"
+    assert (guest.vm, guest.locked) == ("active", False)
+
+
 def test_one_that_was_in_error_and_is_only_stopped_yet_stays_locked() -> None:
     """Nova goes away after it was stopped elsewhere; its next attempt ends what this one began."""
     world = World(vm="error")

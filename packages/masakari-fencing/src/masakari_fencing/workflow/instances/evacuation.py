@@ -129,11 +129,11 @@ class Evacuation(InstanceRequests):
                 server = self._evacuate_again(server)
         if server is None:
             return ""
-        if instances.waits_for_host(server):
-            return self._host
         if not self._is_here(server):
             # Whether its old host is dead matters no more; only whose recovery it is.
             self._check = partial(_regardless_of_proof, self._check)
+        elif instances.waits_for_host(server):
+            return self._host
         self._settle(server)
         return instances.host_of(server)
 
