@@ -10,6 +10,7 @@ option `evacuation-delay`). Masakari finds the classes through the entry points
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import masakari.conf
@@ -103,8 +104,8 @@ class EnsureHostFencedTask(_HostTask):
         again = before is not None and not before.storage and proof.fenced > 0 and not late
         again = again and not same_fence(before.fenced if before else 0.0, proof.fenced)
         try:
-            found = record.fenced_by(proof)
-            this.update(record, proof=proof, lost=found.lost, fruitless=record.fruitless + again)
+            found = replace(record.fenced_by(proof), fruitless=record.fruitless + again)
+            this.write(record, found)
         except (Superseded, PacemakerError) as error:
             if not (isinstance(error, PacemakerError) and without_cluster(error)):
                 self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
