@@ -241,6 +241,8 @@ class FakeMasakari:
         renamed: the hypervisors' own names, where they differ from their hosts'.
         uptimes: what the hosts' nova-compute says; the others do not answer.
         instances: Nova's, each with what was done with it.
+        places: which host each instance is on.
+        nova_broken: HTTP status of every answer about instances; 0: none.
         absent: hosts that have no nova-compute.
         refuse_up: whether Nova refuses to end a forced-down state.
         duplicate_interval: as the option duplicate_notification_detection_interval.
@@ -270,7 +272,8 @@ class FakeMasakari:
         self.duplicate_interval = 30.0
         self.engine = True
         self.page = 1000
-        self.broken = 0
+        self.broken = self.nova_broken = 0
+        self.places: dict[str, str] = {}
         self.raw: str | None = None
         self.lose_answer = False
         self.lock = threading.Lock()
@@ -310,7 +313,7 @@ class FakeMasakari:
         path, _, query = path.partition("?")
         if (method, path) == ("POST", "/v3/auth/tokens"):
             return 201, {"token": self._token()}
-        if method == "GET" and path.startswith(("/v1/os-", "/v1/servers/")):
+        if method == "GET" and path.startswith(("/v1/os-", "/v1/servers")):
             return self._ask_nova(path, query)
         if method == "PUT" and path.startswith("/v1/os-services/uuid-of-"):
             return self._update_service(path.removeprefix("/v1/os-services/uuid-of-"), body)
@@ -344,6 +347,11 @@ class FakeMasakari:
     def _ask_nova(self, path: str, query: str) -> tuple[int, Any]:
         if path == "/v1/os-services":
             return 200, {"services": self._services()}
+        if path == "/v1/servers":
+            if self.nova_broken:
+                return self.nova_broken, {}
+            host = dict(urllib.parse.parse_qsl(query))["host"]
+            return 200, {"servers": [{"id": u} for u, name in self.places.items() if name == host]}
         if path.startswith("/v1/servers/"):
             uuid, _, rest = path.removeprefix("/v1/servers/").partition("/")
             if uuid not in self.instances:

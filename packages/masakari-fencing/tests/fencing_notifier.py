@@ -14,6 +14,7 @@ from masakari_fencing.notifier.delivery import Delivery
 from masakari_fencing.notifier.reporter import Reporter
 from masakari_fencing.notifier.settings import Settings
 from masakari_fencing.openstack.masakari_api import MasakariApi
+from masakari_fencing.openstack.nova_api import NovaApi
 from masakari_fencing.records.spool import Spool
 
 HOST = "node1.maas"
@@ -38,7 +39,12 @@ class Member:
         self.settings = Settings(spool=directory, endpoints=endpoints, timeout=2, **settings)
         session = ks.Session(auth=Token(catalog, "token"))
         api = MasakariApi(session, endpoints, 2)
-        delivery = Delivery(api, redrive_within=self.settings.redrive_within, clock=now)
+        delivery = Delivery(
+            api,
+            redrive_within=self.settings.redrive_within,
+            has_instances=NovaApi(session, 2).has_instances,
+            clock=now,
+        )
         self.back = back
         self.notifier = Reporter(
             Spool(directory),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from novaclient import exceptions
 
@@ -147,6 +148,13 @@ class Nova:
             "OS-EXT-STS:task_state": guest.task_state,
         }
         return 200, {"server": shown}
+
+    def listed(self, url: str) -> tuple[int, Any]:
+        """`api/openstack/compute/servers.py: index`, of one host."""
+        # Source only: nova/api/openstack/compute/servers.py: _get_servers
+        host = parse_qs(urlsplit(url).query)["host"][0]
+        found = [{"id": g.uuid} for g in self.world.guests.values() if g.host == host]
+        return 200, {"servers": found[:1]}
 
     def guest(self, uuid: Any) -> Guest:
         """Look a guest up, by its identifier or novaclient's object."""
@@ -480,6 +488,8 @@ class Nova:
         """
         # Lab: test_a_stop_and_a_start
         # Lab: test_what_was_to_be_stopped_is_recorded_as_stopped
+        # One that had waited for the host stops what runs elsewhere by now: nobody can undo that.
+        guest.disturbed = guest.disturbed or guest.host != host.nova_name
         tasks = ("powering-off",) if guest.uuid in host.qemu else ("powering-off", None)
         self.world.stop_guest(host, guest.uuid)
         if guest.task_state in tasks:

@@ -378,7 +378,12 @@ MUTANTS = (
     Mutant(
         "what an attempt leaves behind stays locked",
         "reserved host, unplaceable",
-        Edit("workflow.ending", "_end", "recovery.release(this, record)", "pass"),
+        Edit(
+            "workflow.ending",
+            "_end",
+            "recovery.release(this, record, patience=SPAWN_LIMIT if outcome == REFUSED else 0.0)",
+            "pass",
+        ),
     ),
     Mutant(
         "a reserved host is used up by an attempt that failed",

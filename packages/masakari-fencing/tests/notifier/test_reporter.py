@@ -230,7 +230,7 @@ class Maintenance:
     def __init__(self, masakari: FakeMasakari, tmp_path: Path) -> None:
         self.masakari = masakari
         self.clock = Time()
-        self.member = Member(tmp_path / "m", masakari.url, now=self.clock)
+        self.member = Member(tmp_path / "m", masakari.url, catalog=masakari.url, now=self.clock)
         masakari.hosts[HOST]["on_maintenance"] = True
         self.member.fenced(when=self.clock.now)
 
@@ -288,9 +288,30 @@ def test_a_refused_recovery_of_long_ago_is_not_taken_up(maintenance: Maintenance
 def test_a_host_that_was_recovered_and_never_returned_stays_as_it_is(
     maintenance: Maintenance, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     maintenance.masakari.add(HOST, maintenance.clock.now - 300, "finished")
+    maintenance.masakari.places["elsewhere"] = "node2.maas"
     assert maintenance.check() == (1, 0)
-    assert "never returned" in caplog.text
+    assert "has no instances" in caplog.text
+
+
+def test_one_to_which_an_instance_has_come_since_is_recovered_again(
+    maintenance: Maintenance,
+) -> None:
+    """An evacuation of another host had waited for its nova-compute."""
+    maintenance.masakari.add(HOST, maintenance.clock.now - 300, "finished")
+    maintenance.masakari.places["late"] = HOST
+    assert maintenance.check() == (2, 0)
+    assert maintenance.masakari.notifications[1]["status"] == "running"
+
+
+def test_while_nova_does_not_say_its_report_waits(maintenance: Maintenance) -> None:
+    maintenance.masakari.add(HOST, maintenance.clock.now - 300, "finished")
+    maintenance.masakari.nova_broken = 503
+    assert maintenance.check() == (1, 1)
+    maintenance.masakari.nova_broken = 0
+    maintenance.clock.now += 60
+    assert maintenance.check() == (1, 0)
 
 
 def test_a_failed_recovery_of_this_very_fence_is_not_repeated(maintenance: Maintenance) -> None:
@@ -403,7 +424,9 @@ def test_a_poke_ends_the_wait_and_many_pokes_are_one(tmp_path: Path) -> None:
 def test_delivery_without_an_api_is_an_error_not_a_loss() -> None:
     api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [], 2)
     with pytest.raises(ApiError, match="no endpoint"):
-        Delivery(api, redrive_within=1).deliver(Event("r", HOST, 1.0), first=True)
+        Delivery(api, redrive_within=1, has_instances=bool).deliver(
+            Event("r", HOST, 1.0), first=True
+        )
     assert Outcome.DONE is not Outcome.AGAIN
 
 

@@ -133,11 +133,13 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
         **({"region_name": keystone["region_name"]} if keystone.get("region_name") else {}),
     }
     masakari = masakari_api.MasakariApi(session, settings.endpoints, settings.timeout, options)
-    delivery = Delivery(masakari, redrive_within=settings.redrive_within)
+    nova = nova_api.NovaApi(session, settings.timeout, options)
+    delivery = Delivery(
+        masakari, redrive_within=settings.redrive_within, has_instances=nova.has_instances
+    )
     spool = Spool(settings.spool)
     ranking = Ranking(Subprocess())
     reporter = Reporter(spool, delivery, settings, ranking, ranking.back)
-    nova = nova_api.NovaApi(session, settings.timeout, options)
     runner = SharedLooks(Subprocess())
     configuration = functools.partial(cibadmin.configuration, runner)
     unserved = UnservedHosts(runner, configuration, ranking)

@@ -39,13 +39,20 @@ class Delivery:
         api: the Masakari API.
         redrive_within: seconds within which an earlier, failed recovery of the same host is
             started again by its fencing.
+        has_instances: whether any instance is on a host; see `NovaApi.has_instances`.
         clock: seconds since the epoch.
     """
 
     def __init__(
-        self, api: MasakariApi, *, redrive_within: float, clock: Callable[[], float] = time.time
+        self,
+        api: MasakariApi,
+        *,
+        redrive_within: float,
+        has_instances: Callable[[str], bool],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api
+        self._has_instances = has_instances
         self._redrive_within = redrive_within
         self._clock = clock
 
@@ -137,14 +144,11 @@ class Delivery:
             # A report from before the fence; its recovery may be waiting for exactly this fence.
             return Outcome.AGAIN
         if earlier.kind == "COMPUTE_HOST" and earlier.status in ("finished", "ignored"):
-            if earlier.updated < event.time:
-                LOG.warning(
-                    "Host %s was recovered before and never returned to service: "
-                    "its instances stay where they are",
-                    host.name,
-                )
-            return Outcome.DONE
-        if event.time - earlier.generated > self._redrive_within:
+            # An evacuation that had waited for it may have come to it since.
+            if earlier.updated >= event.time or not self._has_instances(host.name):
+                LOG.info("Host %s was recovered before, and has no instances", host.name)
+                return Outcome.DONE
+        elif event.time - earlier.generated > self._redrive_within:
             LOG.warning("Host %s has long been in maintenance: nothing is recovered", host.name)
             return Outcome.DONE
         LOG.warning(

@@ -137,6 +137,7 @@ def goes_on(
     limit: float,
     task: str,
     steady: Callable[[Any], float],
+    there: str = "",
 ) -> bool:
     """Whether an evacuation of an instance is under way.
 
@@ -148,9 +149,16 @@ def goes_on(
         limit: seconds after which a rebuild that has not ended is taken for dead.
         task: Nova's task of that instance, seen before this is asked.
         steady: returns for how long all that takes a request further has been there.
+        there: Nova's name of the host on which it is up by now; what has ended there has
+            brought it.
     """
     own = nova.migrations.list(instance_uuid=instance)
-    found = [m for m in _since_it_came(own, host) if m.migration_type == "evacuation"]
+    found = [
+        m
+        for m in _since_it_came(own, host)
+        if m.migration_type == "evacuation"
+        and not (there and _target(m) == there and m.status in ENDED)
+    ]
     rebuilding = task.startswith("rebuild")
     begun = min(limit, _LIMITS.get(task, limit))
     if not any(_is_fresh(m, now, begun, limit, rebuilding) for m in found):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from masakari_fencing.openstack.failure_domains import Aggregate
 from masakari_fencing.openstack.instances import POWERING, STATE, TASK
@@ -138,6 +139,15 @@ class NovaApi(Client):
             return 0.0
         days, hours, minutes, alone = (float(part or 0) for part in said.groups())
         return 60 * (minutes + alone + 60 * (hours + 24 * days))
+
+    def has_instances(self, host: str) -> bool:
+        """Whether any instance is on a host, by Nova's word, be it up or down.
+
+        Raises:
+            ApiError: the API did not answer.
+        """
+        query = urlencode({"all_tenants": 1, "host": host, "limit": 1})
+        return bool(self.request("GET", f"/servers?{query}").get("servers"))
 
     def stays_down(self, instance: str) -> bool:
         """Whether an instance is off, or was told to stop or start, and no user has seen to that.

@@ -8,6 +8,7 @@ from typing import Any
 
 import masakari.conf
 
+from masakari_fencing.openstack.evacuations import SPAWN_LIMIT
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records.recovery import FAILED, FRUITLESS, REFUSED, Record, lacks_room
 from masakari_fencing.workflow.attempt import Attempt
@@ -73,8 +74,9 @@ def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> R
     if record.end is not None:
         return None
     if outcome != FAILED:
-        reserved_hosts.give_back(this, record)
-    recovery.release(this, record)
+        changes = changes | {"reserved": reserved_hosts.give_back(this, record)}
+    # Nobody tries again what was refused: what is on its way is waited for.
+    recovery.release(this, record, patience=SPAWN_LIMIT if outcome == REFUSED else 0.0)
     failures = record.attempts + 1
     most = FULL_ATTEMPTS if lacks_room(record.left) else HELD_ATTEMPTS
     last = failures >= most or retries(CONF).pause(failures) is None

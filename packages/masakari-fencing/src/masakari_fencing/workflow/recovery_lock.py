@@ -57,6 +57,16 @@ class ProofLost(Exception):  # noqa: N818 - a state, not an accident
     """The host has come back since it was fenced, or an operator took it back."""
 
 
+def regardless_of_proof(check: Callable[[], None]) -> None:
+    """Check only whose recovery it is, be the host back or not.
+
+    Args:
+        check: raises where a recovery must not go on; see `RecoveryLock.check`.
+    """
+    with contextlib.suppress(ProofLost):
+        check()
+
+
 class RecoveryLock:
     """One notification's claim to the recovery of a host.
 

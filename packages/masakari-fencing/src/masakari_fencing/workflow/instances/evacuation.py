@@ -7,25 +7,23 @@ Nova, which an attempt changes: it was written down before the first one (see `r
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from masakari_fencing.openstack import evacuations, instances
+from masakari_fencing.openstack import instances
 from masakari_fencing.openstack.instances import POWERING
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances.requests import (
+    MIGRATING,
     Failed,
-    InstanceRequests,
-    Limits,
+    InstanceOfDeadHost,
     failure,
     status_of,
     task_of,
     text_of,
 )
-from masakari_fencing.workflow.recovery_lock import ProofLost
+from masakari_fencing.workflow.recovery_lock import regardless_of_proof
 
 EVACUABLE = frozenset({"active", "stopped", "error"})
 """States in which Nova evacuates an instance (nova.compute.api.API.evacuate)."""
@@ -39,9 +37,6 @@ ASKED = {"powering-off": "stopped"}
 RESIZING = "resize_migrating"
 """Nova's task while the disks are on their way, under other names: an instance that is evacuated
 then gets new ones (`migrate_disk_and_power_off` of nova.virt.libvirt.driver)."""
-
-MIGRATING = "migrating"
-"""Nova's task of a live migration. It may run at its end already where Nova does not look."""
 
 UNDECIDED = 5.0
 """Seconds for which an instance may look as it did before it was asked for: while its new host
@@ -64,7 +59,7 @@ def wanted(before: Instance) -> str:
     return "error" if before.vm_state == "error" else "stopped"
 
 
-class Evacuation(InstanceRequests):
+class Evacuation(InstanceOfDeadHost):
     """One instance.
 
     Args:
@@ -72,14 +67,8 @@ class Evacuation(InstanceRequests):
         host: Nova's name of the dead host.
         before: the instance as it was.
         target: where to; None: where Nova's scheduler says.
-        check: raises where this recovery must not go on.
         silent: raises where the host answers.
-        limits: for how long to wait.
-        sleep: waits for so many seconds.
-        clock: seconds, only ever compared with each other.
-        now: seconds since the epoch.
-        steady: returns for how long all that takes a request further has been there; see
-            `evacuations.Steadiness`, which has to look from time to time.
+        options: see `InstanceOfDeadHost`.
     """
 
     def __init__(
@@ -89,21 +78,12 @@ class Evacuation(InstanceRequests):
         before: Instance,
         *,
         target: str | None,
-        check: Callable[[], None],
         silent: Callable[[], None] = lambda: None,
-        limits: Limits,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-        steady: Callable[[Any], float] | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(client, before.uuid, check, limits, sleep=sleep, clock=clock)
-        self._host = host
-        self._before = before
+        super().__init__(client, host, before, **options)
         self._target = target
         self._silent = silent
-        self._now = now
-        self._steady = steady or evacuations.Steadiness(clock).seconds
 
     def run(self, *, fresh: bool) -> str:
         """Bring it up.
@@ -131,24 +111,41 @@ class Evacuation(InstanceRequests):
             return ""
         if not self._is_here(server):
             # Whether its old host is dead matters no more; only whose recovery it is.
-            self._check = partial(_regardless_of_proof, self._check)
+            self._check = partial(regardless_of_proof, self._check)
+            server = server if fresh else self._outlast(server)
         elif instances.waits_for_host(server):
             return self._host
+        if server is None:
+            return ""
         self._settle(server)
         return instances.host_of(server)
 
-    def release(self) -> None:
+    def release(self, *, patience: float = 0.0) -> None:
         """Leave it to its owner as it is, where it is not recovered.
 
         One that may be running elsewhere stays locked: started here, it would run twice. So does
         one that is elsewhere and not yet as it was, or may yet get there so: its next attempt
         knows it by its lock.
 
+        Args:
+            patience: seconds in which it may still get there, and is recovered then, as there is
+                no next attempt.
+
         Raises:
             Failed: Nova does not answer.
+            Exception: whatever `check` raises.
         """
-        server = self._get()
+        server, end = self._get(), self._clock() + patience
+        while server is not None and self._is_here(server) and self._clock() < end:
+            if not self._goes_on(server):
+                break
+            self._sleep(self._limits.interval)
+            server = self._get()
         if server is None:
+            return
+        if patience and not self._is_here(server):
+            self._check = partial(regardless_of_proof, self._check)
+            self._settle(server)
             return
         if self._is_here(server):
             as_it_arrives = _arrives(server) == wanted(self._before)
@@ -156,15 +153,12 @@ class Evacuation(InstanceRequests):
                 return
         elif not self._is_as_before(server):
             return
-        broken = getattr(server, instances.STATE, "") == "error"
+        broken = _is_error(server)
         idle = self._is_here(server) and not task_of(server)
         if idle and broken and wanted(self._before) == "active":
             # Or nobody could start it where it is.
             self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
         self._unlock(server)
-
-    def _is_here(self, server: Any) -> bool:
-        return instances.host_of(server) == self._host
 
     def _evacuate_again(self, server: Any) -> Any:
         """Let an evacuation end that has begun, and ask for one where it came to nothing.
@@ -186,32 +180,25 @@ class Evacuation(InstanceRequests):
             text = f"{error}; it may run on {left_at}, where its live migration broke off"
             raise Failed(f"{text}: stop it there before it is started or unlocked") from error
 
-    def _left_at(self, server: Any) -> str:
-        if task_of(server) in evacuations.GATED:
-            return ""  # It has not been started.
-        migrating = self._before.task_state == MIGRATING
-        return str(
-            self._request(
-                lambda nova: evacuations.left_at(
-                    nova, self._host, server, now=self._now(), migrating=migrating
-                )
-            )
-        )
+    def _outlast(self, server: Any) -> Any:
+        """Let another request end that was taken for lost, and return the instance.
 
-    def _goes_on(self, server: Any) -> bool:
-        """Whether its evacuation goes on, which looked like that a moment ago."""
-        limit, task = self._limits.rebuild, task_of(server)
-        found = self._request(
-            lambda nova: evacuations.goes_on(
-                nova, self._host, self._uuid,
-                now=self._now(), limit=limit, task=task, steady=self._steady,
-            )
-        )  # fmt: skip
-        return bool(found)
+        Where one of two has brought it up, Nova calls it an error as the other fails.
+        """
+        broken = _is_error(server)
+        while server is not None and not self._is_owners(server) and self._goes_on(server):
+            self._check()
+            self._sleep(self._limits.interval)
+            server = self._get()
+        if server is None or broken or not _is_error(server):
+            return server
+        if wanted(self._before) != "error":
+            self._order(lambda nova: nova.servers.reset_state(self._uuid, "active"))
+        return self._get()
 
     def _evacuate(self, server: Any, target: str | None) -> Any:
         """Ask for its evacuation, and return it from its new host, None if it was deleted."""
-        if not self._before.locked and not getattr(server, "locked", False):
+        if self._is_owners(server):
             # Its owner is kept from getting into the way, as Masakari does.
             self._order(lambda nova: nova.servers.lock(server.id))
             server = self._get() or server
@@ -251,7 +238,7 @@ class Evacuation(InstanceRequests):
         server = self._get()
         if server is None or self._is_here(server) or task_of(server):
             return
-        if getattr(server, instances.STATE, "") == "error" and wanted(self._before) != "error":
+        if _is_error(server) and wanted(self._before) != "error":
             self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
             if wanted(self._before) != "active":
                 self._request(self._stop)
@@ -267,7 +254,7 @@ class Evacuation(InstanceRequests):
             if not self._is_here(server):
                 if not task:
                     return server
-            elif not task and getattr(server, instances.STATE, "") == "error":
+            elif not task and _is_error(server):
                 raise failure(_fault(server))
             now = self._clock()
             if now - begun >= UNDECIDED:
@@ -281,8 +268,7 @@ class Evacuation(InstanceRequests):
 
     def _settle(self, server: Any) -> None:
         """Put it into the state that it had, and unlock it, which is the last thing."""
-        if not self._before.locked and not getattr(server, "locked", False):
-            # Done in an earlier attempt; what its owner does since then is his.
+        if self._is_owners(server):
             return
         goal = wanted(self._before)
         if not self._is_settled(server):
@@ -299,17 +285,11 @@ class Evacuation(InstanceRequests):
 
     def _is_as_before(self, server: Any) -> bool:
         """Whether it is in the state as well: one that was in ERROR is stopped first."""
-        broken = getattr(server, instances.STATE, "") == "error"
-        return self._is_settled(server) and (broken or wanted(self._before) != "error")
-
-    def _unlock(self, server: Any) -> None:
-        if not self._before.locked and getattr(server, "locked", False):
-            self._request(lambda nova: nova.servers.unlock(server.id))
+        return self._is_settled(server) and (_is_error(server) or wanted(self._before) != "error")
 
 
-def _regardless_of_proof(check: Callable[[], None]) -> None:
-    with contextlib.suppress(ProofLost):
-        check()
+def _is_error(server: Any) -> bool:
+    return bool(getattr(server, instances.STATE, "") == "error")
 
 
 def _arrives(server: Any) -> str:

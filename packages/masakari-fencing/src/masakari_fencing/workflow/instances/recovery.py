@@ -296,10 +296,20 @@ def chosen(client: Any, host: str, reading: Reading) -> tuple[list[Any], dict[st
     return [s for s in found if s.id not in left], left
 
 
-def release(this: Attempt, record: Record) -> None:
-    """Unlock what is not recovered, as far as Nova answers; the next attempt locks it anew."""
+def release(this: Attempt, record: Record, *, patience: float = 0.0) -> None:
+    """Unlock what is not recovered, as far as Nova answers; the next attempt locks it anew.
+
+    Args:
+        this: the attempt.
+        record: the recovery.
+        patience: see `Evacuation.release`.
+
+    Raises:
+        Superseded: the recovery is somebody else's.
+        PacemakerError: the cluster does not answer.
+    """
     for item in record.left:
         try:
-            task_of(this, record, item, None, Evacuation).release()
+            task_of(this, record, item, None, Evacuation).release(patience=patience)
         except Failed as error:
             LOG.warning("Instance %s may stay locked: %s", item.uuid, error)

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from masakari_fencing.openstack import instances
+from masakari_fencing.openstack import evacuations, instances
 from masakari_fencing.openstack.instances import POWER_RETRY, POWERING
-from masakari_fencing.records.recovery import NO_ROOM
+from masakari_fencing.records.recovery import NO_ROOM, Instance
+
+MIGRATING = "migrating"
+"""Nova's task of a live migration. It may run at its end already where Nova does not look."""
 
 FRESH = 5.0
 """Seconds that may pass between the look at whose recovery it is and a request that changes
@@ -195,6 +198,79 @@ class InstanceRequests:
                 elif code in range(400, 500) or self._clock() >= end:
                     raise Failed(text_of(error)) from error
             self._sleep(RETRY)
+
+
+class InstanceOfDeadHost(InstanceRequests):
+    """One instance, and what Nova says of its way from a dead host.
+
+    Args:
+        client: makes a novaclient with a limit on each of its requests (microversion 2.53).
+        host: Nova's name of the dead host.
+        before: the instance as it was.
+        check: raises where this recovery must not go on.
+        limits: for how long to wait.
+        sleep: waits for so many seconds.
+        clock: seconds, only ever compared with each other.
+        now: seconds since the epoch.
+        steady: returns for how long all that takes a request further has been there; see
+            `evacuations.Steadiness`, which has to look from time to time.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[], Any],
+        host: str,
+        before: Instance,
+        *,
+        check: Callable[[], None],
+        limits: Limits,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+        steady: Callable[[Any], float] | None = None,
+    ) -> None:
+        super().__init__(client, before.uuid, check, limits, sleep=sleep, clock=clock)
+        self._host = host
+        self._before = before
+        self._now = now
+        self._steady = steady or evacuations.Steadiness(clock).seconds
+
+    def _is_here(self, server: Any) -> bool:
+        return instances.host_of(server) == self._host
+
+    def _is_owners(self, server: Any) -> bool:
+        """Whether an earlier attempt was done with it; what becomes of it since is its owner's."""
+        return not self._before.locked and not getattr(server, "locked", False)
+
+    def _goes_on(self, server: Any) -> bool:
+        """Whether its evacuation goes on, which looked like that a moment ago."""
+        limit, there, task = self._limits.rebuild, "", task_of(server)
+        if not self._is_here(server):
+            # It cannot be started any more, but it may still be about to fail.
+            limit, there = evacuations.GATED_LIMIT, instances.host_of(server)
+        found = self._request(
+            lambda nova: evacuations.goes_on(
+                nova, self._host, self._uuid,
+                now=self._now(), limit=limit, task=task, steady=self._steady, there=there,
+            )
+        )  # fmt: skip
+        return bool(found)
+
+    def _left_at(self, server: Any) -> str:
+        if task_of(server) in evacuations.GATED:
+            return ""  # It has not been started.
+        migrating = self._before.task_state == MIGRATING
+        return str(
+            self._request(
+                lambda nova: evacuations.left_at(
+                    nova, self._host, server, now=self._now(), migrating=migrating
+                )
+            )
+        )
+
+    def _unlock(self, server: Any) -> None:
+        if not self._before.locked and getattr(server, "locked", False):
+            self._request(lambda nova: nova.servers.unlock(server.id))
 
 
 def uptime() -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import masakari.conf
@@ -18,8 +19,11 @@ from masakari import exception, objects
 from masakari_fencing.openstack import failure_domains, instances
 from masakari_fencing.openstack.compute_service import BINARY
 from masakari_fencing.openstack.failure_domains import Aggregate
+from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records.recoveries import Superseded
 from masakari_fencing.records.recovery import Record
 from masakari_fencing.workflow.attempt import Attempt
+from masakari_fencing.workflow.recovery_lock import regardless_of_proof
 
 CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -111,13 +115,15 @@ def give_back(this: Attempt, record: Record) -> tuple[str, ...]:
             if list(instances.of_host(client, name)):
                 kept.append(name)
             else:
-                this.check(record)
+                regardless_of_proof(partial(this.check, record))
                 client.services.disable_log_reason(_service(client, name).id, REASON)
                 host = objects.Host.get_by_name(this.context, name)
                 host.reserved = True
                 host.save()
         except exception.NotFound:
             pass  # It was taken out of its segment.
+        except (Superseded, PacemakerError):
+            raise
         except Exception as error:  # whatever a client library raises
             LOG.warning("Reserved host %s is not given back: %s", name, error)
             kept.append(name)

@@ -1,0 +1,116 @@
+"""One instance whose evacuation was asked for twice, and one that gets there when nobody tries."""
+
+from __future__ import annotations
+
+import pytest
+from fencing_evacuation import HOST, World
+from masakari_fencing.openstack import evacuations
+from masakari_fencing.records.recoveries import Superseded
+from masakari_fencing.workflow.recovery_lock import ProofLost
+
+
+class Twice(World):
+    """It is up on its new host by the first of two requests; Nova works on the second."""
+
+    def __init__(self, vm: str = "active") -> None:
+        super().__init__(vm=vm)
+        self.nova.servers.lock("g1")
+        self.nova.servers.evacuate("g1", host="node2.maas")
+        self.time += self.nova.rebuild + 1
+        self.nova.servers.get("g1")
+        assert self.guest.host == "node2.maas"
+        self.nova.rebuild = 1e9
+        self.guest.host = HOST
+        self.nova.servers.evacuate("g1", host="node3.maas")
+        self.guest.host, self.guest.task = "node2.maas", None
+        self.second = self.nova.migrations_made[1]
+        self.nova.requests.clear()
+        self.fails_at = self.time + 20
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        if self.time >= self.fails_at and self.second.status != "failed":
+            self.second.status = "failed"
+            self.guest.vm, self.guest.task = "error", "rebuilding"
+
+
+def test_what_the_other_request_has_called_an_error_is_called_active_again() -> None:
+    world = Twice()
+    begun = world.time
+    assert world.run(fresh=False) == "node2.maas"
+    assert 20 <= world.time - begun < 25
+    assert (world.guest.vm, world.guest.task, world.guest.locked) == ("active", None, False)
+
+
+def test_one_that_is_never_heard_of_again_is_not_waited_for_for_long() -> None:
+    world = Twice()
+    world.fails_at = float("inf")
+    begun = world.time
+    assert world.run(fresh=False) == "node2.maas"
+    assert world.time - begun <= evacuations.GATED_LIMIT + 1
+    assert not world.guest.locked
+
+
+def test_one_that_was_an_error_when_it_was_seen_there_is_left_to_its_operator() -> None:
+    world = Twice()
+    world.guest.vm = "error"
+    with pytest.raises(Exception, match="but error"):
+        world.run(fresh=False)
+    assert not any(request.startswith("reset_state") for request in world.nova.requests)
+
+
+def test_what_its_owner_has_again_is_not_waited_for() -> None:
+    world = Twice()
+    world.guest.locked = False
+    begun = world.time
+    assert world.run(fresh=False) == "node2.maas"
+    assert world.time == begun
+
+
+def going(vm: str = "active") -> World:
+    """It is on its way, and its recovery is refused."""
+    world = World(vm=vm)
+    world.nova.rebuild = 30.0
+    world.nova.servers.lock("g1")
+    world.nova.servers.reset_state("g1", "error")
+    world.nova.servers.evacuate("g1", host="node2.maas")
+    world.nova.requests.clear()
+    return world
+
+
+def lost() -> None:
+    raise ProofLost("it is back")
+
+
+def test_what_gets_there_after_all_is_not_left_locked() -> None:
+    world = going()
+    world.evacuation(check=lost).release(patience=evacuations.SPAWN_LIMIT)
+    assert (world.guest.host, world.guest.locked) == ("node2.maas", False)
+
+
+def test_without_patience_the_next_attempt_sees_to_it() -> None:
+    world = going()
+    begun = world.time
+    world.evacuation().release()
+    assert (world.time, world.guest.host) == (begun, HOST)
+
+
+def test_what_does_not_get_there_is_waited_for_no_longer_than_told() -> None:
+    world = going()
+    world.nova.rebuild, begun = 1e9, world.time
+    world.nova.migrations_made[0].status = "pre-migrating"
+    world.guest.task = evacuations.SPAWNING
+    world.evacuation(check=lost).release(patience=100)
+    assert 100 <= world.time - begun <= 101
+    assert world.guest.locked, "it may run there: started here, it would run twice"
+
+
+def test_somebody_elses_recovery_is_let_be() -> None:
+    world = going("paused")
+
+    def check() -> None:
+        raise Superseded("taken over")
+
+    with pytest.raises(Superseded):
+        world.evacuation(check=check).release(patience=evacuations.SPAWN_LIMIT)
+    assert world.guest.locked
