@@ -528,7 +528,7 @@ MUTANTS = (
     Mutant(
         "an evacuation that has failed runs nowhere",
         "answers lost",
-        Edit("openstack.evacuations", "left_at", "last.status == FAILED", "False"),
+        Edit("openstack.evacuations", "left_at", "m.status == FAILED", "False"),
     ),
     Mutant(
         "two members switch off each other's machine",

@@ -66,7 +66,7 @@ class Nova:
 
     def left_at(self, **server: object) -> str:
         values = {"id": "guest", "OS-EXT-STS:vm_state": "error", **server}
-        return evacuations.left_at(self, HOST, SimpleNamespace(**values), now=NOW)
+        return " ".join(evacuations.left_at(self, HOST, SimpleNamespace(**values), now=NOW))
 
 
 @pytest.mark.parametrize(
@@ -236,6 +236,34 @@ def test_one_that_has_failed_may_run_for_all_that_nova_says(
     """The last thing that a new host does is to write down where the instance is."""
     nova = Nova(record("failed", 1000))
     assert nova.left_at(**server) == there
+
+
+def test_of_two_requests_that_were_worked_on_at_once_either_may_have_started_it() -> None:
+    """The first was taken for lost, and comes alive as the second is asked for."""
+    first = record("failed", 100, created_at=moment(200))
+    second = record("failed", 101, created_at=moment(103), **ELSEWHERE)
+    why = fault("Conflict updating instance guest", 100)
+    assert Nova(first, second).left_at(**why) == "node2.maas node3.maas"
+    both = Nova(first, second)
+    both.dead = ["node2.maas"]
+    assert both.left_at() == "node3.maas"
+    later = record("failed", 50, created_at=moment(60))
+    assert Nova(first, second, later).left_at(**fault("process exited", 50)) == ""
+
+
+def test_one_that_was_broken_off_before_it_was_started_runs_nowhere() -> None:
+    task = {"OS-EXT-STS:task_state": "rebuilding"}
+    assert Nova(record("pre-migrating", 5000)).left_at(**task) == ""
+    assert (
+        Nova(record("pre-migrating", 5000, **ELSEWHERE), record("pre-migrating", 500)).left_at(
+            **task
+        )
+        == ""
+    )
+    second = record("failed", 101, created_at=moment(103), **ELSEWHERE)
+    first = record("pre-migrating", 100, created_at=moment(200))
+    found = Nova(first, second).left_at(**task)
+    assert "node2.maas" in found, "the other has set the task back as it failed"
 
 
 def test_of_an_older_failure_nothing_is_said_any_more() -> None:

@@ -184,12 +184,14 @@ def _is_fresh(migration: Any, now: float, limit: float, accepted: float, rebuild
     return patience > 0 and (not changed or now - changed < patience)
 
 
-def left_at(nova: Any, host: str, server: Any, *, now: float, migrating: bool = False) -> str:
-    """Return the host on which an instance may run whose way there has never ended, or empty.
+def left_at(
+    nova: Any, host: str, server: Any, *, now: float, migrating: bool = False
+) -> list[str]:
+    """Return the hosts on which an instance may run whose way there has never ended.
 
     An evacuation that is broken off after the instance was started leaves it running where Nova
-    knows nothing of it, and so does a live migration whose source dies at its end. There, and only
-    there, it may be evacuated to once more: Nova refuses to where it runs
+    knows nothing of it, and so does a live migration whose source dies at its end. Where there is
+    but one such host, it may be evacuated to there once more: Nova refuses to where it runs
     (`_check_instance_exists` of nova.compute.manager).
 
     Args:
@@ -211,13 +213,26 @@ def left_at(nova: Any, host: str, server: Any, *, now: float, migrating: bool = 
         and m.status != "accepted"
         and (m.status != CLEANED_UP or m.source_compute == host)
     ]
-    last = max(taken, key=_changed, default=None)
-    target = _target(last) if last is not None else ""
-    # One that was asked for later, and of another host, was asked for with good reason.
-    there = [m for m in found if target and _target(m) == target]
-    may_run = any(m.status not in _NOT_THERE for m in there)
-    may_run = may_run or (last is not None and last.status == FAILED and _is_unclear(server, last))
-    return target if may_run and target not in _dead(nova, there, now) else ""
+    last = [m for m in taken if not any(_is_settled_by(m, other) for other in taken)]
+    if getattr(server, TASK, None) in GATED and last == [max(found, key=_asked, default=None)]:
+        # The task is that of the last request, which has not started it.
+        last = [m for m in last if m.status in ENDED]
+    may_run = [
+        m
+        for m in last
+        if m.status not in _NOT_THERE or (m.status == FAILED and _is_unclear(server, m))
+    ]
+    dead = _dead(nova, may_run, now) if may_run else ()
+    return sorted({_target(m) for m in may_run}.difference(dead))
+
+
+def _is_settled_by(migration: Any, other: Any) -> bool:
+    """Whether another was asked for with good reason, after all that became of this one.
+
+    Of one that has failed, its own host has shown that as well: nothing is started where it runs.
+    """
+    elsewhere = _target(other) != _target(migration)
+    return _asked(other) > _changed(migration) and (elsewhere or migration.status == FAILED)
 
 
 def _is_unclear(server: Any, migration: Any) -> bool:

@@ -19,6 +19,7 @@ from masakari_fencing.workflow.instances.requests import (
     Failed,
     InstanceOfDeadHost,
     failure,
+    may_run,
     status_of,
     task_of,
     text_of,
@@ -149,7 +150,8 @@ class Evacuation(InstanceOfDeadHost):
             return
         if self._is_here(server):
             as_it_arrives = _arrives(server) == wanted(self._before)
-            if self._left_at(server) or (not as_it_arrives and self._goes_on(server)):
+            goes_on = not as_it_arrives and self._goes_on(server, lost=bool(patience))
+            if goes_on or self._left_at(server):
                 return
         elif not self._is_as_before(server):
             return
@@ -172,13 +174,15 @@ class Evacuation(InstanceOfDeadHost):
             if server is None or not self._is_here(server):
                 return server
         left_at = self._left_at(server)
+        if not left_at:
+            return self._evacuate(server, self._target)
+        why = may_run(left_at, "evacuation or migration")
+        if len(left_at) > 1:
+            raise Failed(why)
         try:
-            return self._evacuate(server, left_at or self._target)
+            return self._evacuate(server, left_at[0])
         except Failed as error:
-            if not left_at:
-                raise
-            text = f"{error}; it may run on {left_at}, where its live migration broke off"
-            raise Failed(f"{text}: stop it there before it is started or unlocked") from error
+            raise Failed(f"{error}; {why}") from error
 
     def _outlast(self, server: Any) -> Any:
         """Let another request end that was taken for lost, and return the instance.

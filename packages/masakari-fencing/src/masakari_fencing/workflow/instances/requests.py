@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,12 @@ NO_HOST = "no valid host"
 
 RETRY = 1.0
 """Seconds before a request is sent again that Nova did not answer."""
+
+
+def may_run(hosts: Sequence[str], why: str) -> str:
+    """Say where an instance may run, and what to do about that."""
+    text = f"it may run on {' or '.join(hosts)}, where its {why} broke off"
+    return f"{text}: stop it there before it is started or unlocked"
 
 
 class Failed(Exception):  # noqa: N818 - an outcome
@@ -242,8 +248,14 @@ class InstanceOfDeadHost(InstanceRequests):
         """Whether an earlier attempt was done with it; what becomes of it since is its owner's."""
         return not self._before.locked and not getattr(server, "locked", False)
 
-    def _goes_on(self, server: Any) -> bool:
-        """Whether its evacuation goes on, which looked like that a moment ago."""
+    def _goes_on(self, server: Any, *, lost: bool = True) -> bool:
+        """Whether its evacuation goes on, which looked like that a moment ago.
+
+        Args:
+            server: the instance.
+            lost: a request that nobody has taken up for a while is over.
+        """
+        steady = self._steady if lost else (lambda nova: 0.0)
         limit, there, task = self._limits.rebuild, "", task_of(server)
         if not self._is_here(server):
             # It cannot be started any more, but it may still be about to fail.
@@ -251,22 +263,19 @@ class InstanceOfDeadHost(InstanceRequests):
         found = self._request(
             lambda nova: evacuations.goes_on(
                 nova, self._host, self._uuid,
-                now=self._now(), limit=limit, task=task, steady=self._steady, there=there,
+                now=self._now(), limit=limit, task=task, steady=steady, there=there,
             )
         )  # fmt: skip
         return bool(found)
 
-    def _left_at(self, server: Any) -> str:
-        if task_of(server) in evacuations.GATED:
-            return ""  # It has not been started.
+    def _left_at(self, server: Any) -> list[str]:
         migrating = self._before.task_state == MIGRATING
-        return str(
-            self._request(
-                lambda nova: evacuations.left_at(
-                    nova, self._host, server, now=self._now(), migrating=migrating
-                )
+        found = self._request(
+            lambda nova: evacuations.left_at(
+                nova, self._host, server, now=self._now(), migrating=migrating
             )
         )
+        return list(found)
 
     def _unlock(self, server: Any) -> None:
         if not self._before.locked and getattr(server, "locked", False):

@@ -12,7 +12,7 @@ from masakari_fencing.openstack import instances
 from masakari_fencing.openstack.instances import POWERING, TASK
 from masakari_fencing.workflow.instances import selection
 from masakari_fencing.workflow.instances.evacuation import Evacuation, wanted
-from masakari_fencing.workflow.instances.requests import Failed
+from masakari_fencing.workflow.instances.requests import Failed, may_run
 
 AT_REST = 10.0
 """Seconds in which Nova stops an instance that its host does not run, as it does with each when it
@@ -48,8 +48,7 @@ class Restart(Evacuation):
         if self._goes_on(server):
             raise Failed("its evacuation goes on")
         if left_at := self._left_at(server):
-            text = f"it may run on {left_at}, where its evacuation or migration broke off"
-            raise Failed(f"{text}: stop it there before it is started or unlocked")
+            raise Failed(may_run(left_at, "evacuation or migration"))
         actions = self._request(lambda nova: nova.instance_action.list(self._uuid))
         touched, touch = selection.last_touch(actions, since, own)
         # Attempts to evacuate it have left it so, and nobody has seen to that.
