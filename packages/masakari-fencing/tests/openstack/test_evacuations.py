@@ -222,12 +222,13 @@ def fault(message: str, age: float = 1000) -> dict[str, object]:
         (fault("internal error: process exited while connecting to monitor"), ""),
         (fault("No valid host was found.", age=10), "node2.maas"),
         ({}, "node2.maas"),
-        ({"OS-EXT-STS:vm_state": "active"}, ""),
+        ({"OS-EXT-STS:vm_state": "active", **fault("Build of instance guest aborted")}, ""),
+        ({"OS-EXT-STS:vm_state": "stopped"}, "node2.maas"),
         ({"OS-EXT-STS:vm_state": "active", "OS-EXT-STS:task_state": "rebuilding"}, "node2.maas"),
     ],
     ids=[
         "no answer", "reset meanwhile", "runs there", "did not start", "of a later one", "unknown",
-        "not begun", "not ended",
+        "not begun", "stopped since", "not ended",
     ],
 )  # fmt: skip
 def test_one_that_has_failed_may_run_for_all_that_nova_says(

@@ -14,7 +14,7 @@ from typing import Any
 
 from masakari_fencing.openstack import times
 from masakari_fencing.openstack.compute_service import BINARY
-from masakari_fencing.openstack.instances import STATE, TASK
+from masakari_fencing.openstack.instances import TASK
 
 ACCEPTED_LIMIT = 60.0
 """Seconds in which Nova finds a host for an instance. A request that is older was lost on its way,
@@ -238,11 +238,9 @@ def _is_settled_by(migration: Any, other: Any) -> bool:
 def _is_unclear(server: Any, migration: Any) -> bool:
     """Whether an instance may run whose evacuation has failed, for all that Nova says of that.
 
-    It says why of the last failure alone. Where it keeps the instance's state, it has not got as
-    far as that (`InstanceFaultRollback` of nova.compute.manager).
+    It says why of the last failure alone. Its state says nothing: a request that had waited for
+    its old host may have changed it since.
     """
-    if getattr(server, STATE, "") != "error":
-        return bool(getattr(server, TASK, None))
     fault = getattr(server, "fault", None) or {}
     text, created = str(fault.get("message") or ""), times.epoch(fault.get("created")) or 0.0
     same = abs(created - _changed(migration)) <= SAME
