@@ -242,6 +242,7 @@ class FakeMasakari:
         uptimes: what the hosts' nova-compute says; the others do not answer.
         instances: Nova's, each with what was done with it.
         places: which host each instance is on.
+        evacuations: an instance, the host that it is evacuated from, and the record's status.
         nova_broken: HTTP status of every answer about instances; 0: none.
         absent: hosts that have no nova-compute.
         refuse_up: whether Nova refuses to end a forced-down state.
@@ -274,6 +275,7 @@ class FakeMasakari:
         self.page = 1000
         self.broken = self.nova_broken = 0
         self.places: dict[str, str] = {}
+        self.evacuations: list[tuple[str, str, str]] = []
         self.raw: str | None = None
         self.lose_answer = False
         self.lock = threading.Lock()
@@ -347,6 +349,11 @@ class FakeMasakari:
     def _ask_nova(self, path: str, query: str) -> tuple[int, Any]:
         if path == "/v1/os-services":
             return 200, {"services": self._services()}
+        if path == "/v1/os-migrations":
+            asked = dict(urllib.parse.parse_qsl(query))
+            place = (asked["source_compute"], asked["status"])
+            found = [uuid for uuid, *where in self.evacuations if tuple(where) == place]
+            return 200, {"migrations": [{"instance_uuid": uuid} for uuid in found]}
         if path == "/v1/servers":
             if self.nova_broken:
                 return self.nova_broken, {}

@@ -400,6 +400,8 @@ class Session:
         nova = self._masakari.world.nova
         if url.startswith("/os-hypervisors"):
             return nova.hypervisors(url)
+        if url.startswith("/os-migrations?"):
+            return nova.records(url)
         if url.startswith("/servers?"):
             return nova.listed(url)
         if url.startswith("/servers/"):

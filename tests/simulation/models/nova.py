@@ -149,6 +149,18 @@ class Nova:
         }
         return 200, {"server": shown}
 
+    def records(self, url: str) -> tuple[int, Any]:
+        """`api/openstack/compute/migrations.py: index`, of a host and a status."""
+        # Lab: test_a_start_ends_the_last_of_several_evacuations
+        asked = parse_qs(urlsplit(url).query)
+        found = [
+            {"instance_uuid": m.instance_uuid}
+            for m in self.migrations
+            if [m.source_compute, m.migration_type, m.status]
+            == [asked[name][0] for name in ("source_compute", "migration_type", "status")]
+        ]
+        return 200, {"migrations": found}
+
     def listed(self, url: str) -> tuple[int, Any]:
         """`api/openstack/compute/servers.py: index`, of one host."""
         # Source only: nova/api/openstack/compute/servers.py: _get_servers

@@ -156,11 +156,13 @@ def take_back(sim: Simulation, name: str = "node1", patience: float = 1200.0) ->
         end, refused = sim.kernel.now + patience, 0
         while sim.kernel.now < end:
             there = sim.world.healthy(host) and sim.cluster.remotes[name].role == "Started"
-            if there and _taken_back(sim, host, unit):
+            free = there and _let_go(sim, host)
+            if free and _taken_back(sim, host, unit):
                 break
-            refused = refused + 1 if there and not _let_go(sim, host) else 0
+            refused = refused + 1 if there and not free else 0
             if refused == RESTART:
-                # As `return-host` says.
+                # As `return-host` says, which looks at what it does itself, too.
+                refused = 0
                 sim.world.note_fault(f"nova-compute is restarted on {name}")
                 sim.world.start_compute(host)
             sim.kernel.sleep(15.0)
@@ -170,9 +172,10 @@ def take_back(sim: Simulation, name: str = "node1", patience: float = 1200.0) ->
 
 
 def _let_go(sim: Simulation, host: Hypervisor) -> bool:
-    """Whether Nova would have a host be used again."""
+    """Whether Nova would have a host be used again, and no instance run into its next start."""
     return not any(
-        one.source_compute == host.nova_name and one.status == "done"
+        one.source_compute == host.nova_name
+        and one.status in ("done", "accepted", "pre-migrating")
         for one in sim.nova.migrations
     )
 

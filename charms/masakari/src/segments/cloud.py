@@ -262,6 +262,10 @@ class Cloud:
             return isinstance(refusal, Unfit)
         return True
 
+    def end_forced_down(self, service: Service) -> None:
+        """Have Nova believe a nova-compute again; see `NovaApi.end_forced_down`."""
+        self._nova.end_forced_down(service)
+
     def update_compute_service(self, service: Service, **changes: object) -> None:
         """Change the given properties: `status`, `disabled_reason`, `forced_down`."""
         self.tell_nova("PUT", f"/os-services/{service.uuid}", changes)

@@ -99,9 +99,10 @@ class Returning:
 
         It does not before the host's nova-compute has been started again and has cleaned up after
         the instances that were evacuated. One that came back before all of them were evacuated, as
-        where a recovery is interrupted and taken up again, has to be restarted by hand.
+        where a recovery is interrupted and taken up again, has to be restarted by hand; so has one
+        from which several evacuations of one instance were asked for, as requests were lost.
         """
-        change = functools.partial(self._cloud.update_compute_service, service, forced_down=False)
+        change = functools.partial(self._cloud.end_forced_down, service)
         if refusal := self._refusal(change, ApiError, timeout):
             raise ActionError(
                 f"{service.host} is not back ({refusal}); restart its nova-compute (`systemctl"

@@ -57,6 +57,7 @@ class FakeCloud:
     reported: set[str] = dataclasses.field(default_factory=set)
     reports_made: int = 0
     unclean: set[str] = dataclasses.field(default_factory=set)
+    evacuations: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
     renamed: dict[str, str] = dataclasses.field(default_factory=dict)
     page: int = 1000
     broken: tuple[int, str] | None = None
@@ -147,6 +148,10 @@ class FakeCloud:
 
     def list_services(self, body: Any) -> tuple[int, Any]:
         return 200, {"services": [self._service(s) for s in self.services.values()]}
+
+    def list_migrations(self, body: Any, host: str, kind: str, status: str) -> tuple[int, Any]:
+        found = [uuid_ for uuid_, *place in self.evacuations if place == [host, status]]
+        return 200, {"migrations": [{"instance_uuid": item} for item in found]}
 
     def update_service(self, body: Any, uuid_: str) -> tuple[int, Any]:
         [service] = [s for s in self.services.values() if s["id"] == uuid_]
@@ -245,6 +250,10 @@ _ROUTES: list[tuple[str, Any]] = [
     ("POST /v3/auth/tokens", FakeCloud.token),
     ("GET /nova/v2.1/?", FakeCloud.nova_version),
     (r"GET /nova/v2.1/os-services\?binary=nova-compute", FakeCloud.list_services),
+    (
+        r"GET /nova/v2.1/os-migrations\?source_compute=(.+)&migration_type=(.+)&status=(.+)",
+        FakeCloud.list_migrations,
+    ),
     ("GET /nova/v2.1/os-hypervisors/detail", FakeCloud.list_hypervisors),
     (f"PUT /nova/v2.1/os-services/{_ID}", FakeCloud.update_service),
     ("GET /v1/segments", FakeCloud.list_segments),

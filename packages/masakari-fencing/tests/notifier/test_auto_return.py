@@ -131,12 +131,17 @@ def missed(bench: Bench) -> None:
     bench.missed = ["storage", "tenant"]
 
 
+def unended(bench: Bench) -> None:
+    bench.cloud.evacuations.append(("guest", HOST, "accepted"))
+
+
 @pytest.mark.parametrize(
     ("ill", "why"),
     [
         (lost, "Pacemaker does not reach it"),
         (unclean, "Pacemaker does not reach it"),
         (silent, "its nova-compute does not report"),
+        (unended, "Nova has no end on record of evacuations from it: restart its nova-compute"),
         (missed, "other hypervisors do not reach it in: storage, tenant"),
     ],
 )
@@ -148,7 +153,7 @@ def test_one_that_is_ill_in_between_begins_anew(
     assert bench.wait(3) == []
     assert bench.said == why
     bench.remote.role, bench.remote.unclean = "Started", False
-    bench.reporting, bench.missed = True, []
+    bench.reporting, bench.missed, bench.cloud.evacuations = True, [], []
     assert bench.wait(MINUTES - 1) == []
     assert bench.wait(2) == [HOST]
 

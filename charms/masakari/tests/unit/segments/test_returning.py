@@ -80,6 +80,17 @@ class TestReturnHost:
             failed.return_host(ONE, reserved=False, timeout=10)
         assert cloud.services[ONE]["status"] == "disabled"
 
+    def test_a_host_whose_next_start_would_end_what_runs_there(
+        self, failed: Segments, cloud: FakeCloud
+    ) -> None:
+        """Two evacuations of one instance were asked for, as the first request was lost."""
+        cloud.evacuations = [("guest", TWO, "accepted"), ("guest", ONE, "accepted")]
+        with pytest.raises(ActionError, match=r"1 of its instances, such as guest.*restart its"):
+            failed.return_host(ONE, reserved=False, timeout=10)
+        assert cloud.services[ONE]["forced_down"] is True
+        del cloud.evacuations[1]
+        assert failed.return_host(ONE, reserved=False, timeout=10)["outcome"] == "returned"
+
     def test_one_that_fails_meanwhile_stays_in_maintenance(
         self, failed: Segments, cloud: FakeCloud
     ) -> None:

@@ -160,6 +160,8 @@ class AutoReturn(Watcher):
             return "Pacemaker does not reach it"
         if not self._does_report(service):
             return "its nova-compute does not report"
+        if self.nova.open_evacuations(service.host):
+            return "Nova has no end on record of evacuations from it: restart its nova-compute"
         others = remote_nodes.others_of(remote_nodes.addresses(cib), host.name)
         if networks := self.missed(others, host.name):
             return f"other hypervisors do not reach it in: {', '.join(networks)}"

@@ -274,3 +274,16 @@ def test_nova_may_refuse_for_a_while(bench: Bench, caplog: pytest.LogCaptureFixt
     assert "evacuation migration records remain" in warnings[0]
     bench.cloud.refuse_up = False
     assert bench.comeback.check() == [HOST]
+
+
+def test_one_whose_next_start_would_end_what_runs_there_stays_down(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Several evacuations of one instance were asked for, as the first requests were lost."""
+    bench.cloud.evacuations = [("guest", "node9.maas", "accepted")]
+    bench.cloud.evacuations.append(("guest", HOST, "pre-migrating"))
+    assert bench.comeback.check() == []
+    assert bench.cloud.forced_down == {HOST}
+    assert "no end on record of evacuations of 1 of its instances, such as guest" in caplog.text
+    del bench.cloud.evacuations[1]
+    assert bench.comeback.check() == [HOST]
