@@ -270,7 +270,7 @@ class RecoveryLock:
                 return record
             now = self._now()
             if outcome == RECOVERED:
-                used = record.proof.fenced if record.proof else 0.0
+                used = record.proof.fenced if record.proof else record.used
                 changes = {"used": used, "recovered": now} | changes
             if outcome in (RECOVERED, NOTHING):
                 changes |= {"reserved": (), "attempts": 0, "fruitless": 0}
