@@ -7,8 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from charm_sources import REPOSITORY
 
-FAULTS = Path(__file__).resolve().parents[1] / "lab" / "faults"
+sys.path.insert(0, str(REPOSITORY / "packages/masakari-fencing/src"))
+
+from masakari_fencing.records.recovery import Instance, described
+from masakari_fencing.workflow.instances.requests import may_run
+
+FAULTS = REPOSITORY / "tests" / "lab" / "faults"
+
+
+@pytest.fixture
+def cures(monkeypatch):
+    monkeypatch.syspath_prepend(str(FAULTS))
+    import cures
+
+    yield cures
+    sys.modules.pop("cures", None)
 
 
 @pytest.fixture
@@ -119,3 +134,20 @@ def test_less_than_one_is_refused(campaign, capsys, words):
     with pytest.raises(SystemExit):
         campaign.main(words)
     assert "at least one" in capsys.readouterr().err
+
+
+def test_an_operator_stops_what_the_status_has_stopped_and_nothing_else(cures):
+    """The words are the package's own."""
+    one, other, third = (f"{n}0000000-1111-4222-8333-444444444444" for n in "abc")
+    left = [
+        Instance(one, "active", outcome="Nova refuses: in use (HTTP 409)"),
+        Instance(other, "active", outcome=f"exists; {may_run(['node2.maas'], 'evacuation')}"),
+        Instance(third, "paused", outcome=may_run(["node3.maas", "node4.maas"], "migration")),
+    ]
+    text = f"Instances left behind on host 'node1.maas': {described(left)}"
+    assert list(cures.to_be_stopped(text)) == [
+        (other, "node2.maas"),
+        (third, "node3.maas"),
+        (third, "node4.maas"),
+    ]
+    assert list(cures.to_be_stopped(text.replace("stop it there", ""))) == []

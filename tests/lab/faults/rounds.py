@@ -11,6 +11,7 @@ from itertools import groupby
 
 import kinds
 from campaign import GUEST, HARMLESS, PHASES, TWO, Round
+from cures import Obedient
 from jujulab.cloud.connection import CloudError
 from jujulab.cloud.console import StepError
 from jujulab.trials import verdict
@@ -148,8 +149,14 @@ class RoundTrial(Failover):
             ended.result()
 
     def _await_well(self, lost: Collection[str], killed: Collection[str]) -> None:
-        """Wait until every guest is as it has to be; then judge everything."""
-        poll(lambda: not list(self._wrong(lost, killed)), WELL, 1)
+        """Do what the status says until every guest is as it has to be; then judge everything."""
+        operator = Obedient(self)
+
+        def well() -> bool:
+            operator.stop_what_is_named()
+            return not list(self._wrong(lost, killed))
+
+        poll(well, WELL, 1)
         self.repairs.close()
         problems = self._unsafe(lost)
         problems += verdict.out_of_service(self.cloud.compute_services(), lost)
