@@ -323,6 +323,14 @@ class Simulation:
                     return True
         return guest.uuid in self._left_behind() or self._is_withheld(guest.home)
 
+    def _may_run_elsewhere(self, guest: Guest) -> bool:
+        """Whether a status has a guest stopped elsewhere before it is unlocked."""
+        return any(
+            "refusals" in path and "stop it there" in text.partition(guest.uuid)[2][:300]
+            for unit in self.world.units.values()
+            for path, (text, _) in unit.files.items()
+        )
+
     def _is_withheld(self, host: str) -> bool:
         """Whether nobody may fence a host unasked, which the charm's status says (`health`)."""
         from masakari_fencing.pacemaker import fenceable, tools
@@ -383,8 +391,9 @@ class Simulation:
         for guest in unwell:
             owed = self.situation.must_recover and not guest.unplaceable
             runs = self.world.running_on(guest.uuid) or "no host"
-            # One that runs where Nova does not know of it has to stay locked, or it runs twice.
-            known = runs in ("no host", [guest.host])
+            # One that runs where Nova does not know of it has to stay locked, or it runs twice; so
+            # has one that may do so, for all that anybody knows.
+            known = runs in ("no host", [guest.host]) and not self._may_run_elsewhere(guest)
             if not self.told(guest) or owed or (known and guest.locked != guest.was_locked):
                 text = (
                     f"{guest.uuid[:8]} on {guest.host}: {guest.vm_state}/{guest.task_state}, "

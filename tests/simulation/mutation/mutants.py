@@ -382,7 +382,7 @@ MUTANTS = (
             "workflow.ending",
             "_end",
             "recovery.release(this, record, patience=SPAWN_LIMIT if outcome == REFUSED else 0.0)",
-            "pass",
+            "[]",
         ),
     ),
     Mutant(

@@ -44,6 +44,7 @@ class Nova:
         self.migrations = SimpleNamespace(list=self._found)
         self.services = SimpleNamespace(list=self._services)
         self.steady = LIMIT
+        self.fenced: dict[str, float] = {}
 
     def _found(self, instance_uuid: str) -> list[SimpleNamespace]:
         return [m for m in self.known if m.instance_uuid == instance_uuid]
@@ -61,12 +62,25 @@ class Nova:
 
     def goes_on(self, task: str = "") -> bool:
         return evacuations.goes_on(
-            self, HOST, "guest", now=NOW, limit=LIMIT, task=task, steady=lambda _: self.steady
+            self,
+            HOST,
+            "guest",
+            now=NOW,
+            limit=LIMIT,
+            task=task,
+            steady=lambda _: self.steady,
+            fenced=self.fenced_at,
         )
+
+    def fenced_at(self, host: str) -> float:
+        return self.fenced.get(host, 0.0)
 
     def left_at(self, **server: object) -> str:
         values = {"id": "guest", "OS-EXT-STS:vm_state": "error", **server}
-        return " ".join(evacuations.left_at(self, HOST, SimpleNamespace(**values), now=NOW))
+        found = evacuations.left_at(
+            self, HOST, SimpleNamespace(**values), now=NOW, fenced=self.fenced_at
+        )
+        return " ".join(found)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +221,23 @@ def test_what_a_fenced_host_has_taken_up_since_it_is_back_may_run_there() -> Non
     assert nova.left_at() == ""
     nova.updated = moment(5)
     assert nova.left_at() == "node2.maas"
+
+
+def test_where_the_fence_is_known_it_alone_says_what_may_run() -> None:
+    """However long ago, and whether the host is held for down or not."""
+    nova = Nova(record("pre-migrating", 5000))
+    nova.fenced = {"node2.maas": NOW - 4000}
+    assert nova.left_at() == ""
+    nova.fenced = {"node2.maas": NOW - 6000}
+    nova.dead = ["node2.maas"]
+    assert nova.left_at() == "node2.maas", "it has waited for it, and was taken up after that"
+    nova = Nova(record("pre-migrating", 100))
+    assert nova.goes_on()
+    nova.fenced = {"node2.maas": NOW - 90}
+    assert not nova.goes_on()
+    nova.fenced = {"node2.maas": NOW - 110}
+    nova.dead = ["node2.maas"]
+    assert nova.goes_on()
 
 
 def fault(message: str, age: float = 1000) -> dict[str, object]:

@@ -9,7 +9,7 @@ that its record has changed, and leaves it running, on a host of which it knows 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from masakari_fencing.openstack import times
@@ -56,6 +56,10 @@ AGAIN = 5.0
 QUIET = 5.0
 """Seconds since the last instance came up for which others are taken to follow: whoever evacuated
 it looks once a second whether it is there, and goes on to the next one."""
+
+BOOT = 5.0
+"""Seconds in which no host that was fenced runs a nova-compute again; the clocks of whoever wrote
+the two times down may differ by as much."""
 
 ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
 """States of Nova's record of an evacuation in which nothing happens any more."""
@@ -137,6 +141,7 @@ def goes_on(
     limit: float,
     task: str,
     steady: Callable[[Any], float],
+    fenced: Callable[[str], float],
     there: str = "",
 ) -> bool:
     """Whether an evacuation of an instance is under way.
@@ -149,6 +154,7 @@ def goes_on(
         limit: seconds after which a rebuild that has not ended is taken for dead.
         task: Nova's task of that instance, seen before this is asked.
         steady: returns for how long all that takes a request further has been there.
+        fenced: returns when a host was fenced last, in seconds since the epoch; 0: nobody knows.
         there: Nova's name of the host on which it is up by now; what has ended there has
             brought it.
     """
@@ -163,11 +169,11 @@ def goes_on(
     begun = min(limit, _LIMITS.get(task, limit))
     if not any(_is_fresh(m, now, begun, limit, rebuilding) for m in found):
         return False
-    dead = _dead(nova, found, now)
+    over = _ended_by_fence(nova, found, now, fenced)
     accepted = limit
     if any(m.status in _WAITING for m in found) and steady(nova) >= ACCEPTED_LIMIT:
         accepted = min(ACCEPTED_LIMIT, limit)
-    found = [m for m in found if _target(m) not in dead]
+    found = [m for m in found if m not in over]
     return any(_is_fresh(m, now, begun, accepted, rebuilding) for m in found)
 
 
@@ -185,7 +191,13 @@ def _is_fresh(migration: Any, now: float, limit: float, accepted: float, rebuild
 
 
 def left_at(
-    nova: Any, host: str, server: Any, *, now: float, migrating: bool = False
+    nova: Any,
+    host: str,
+    server: Any,
+    *,
+    now: float,
+    fenced: Callable[[str], float],
+    migrating: bool = False,
 ) -> list[str]:
     """Return the hosts on which an instance may run whose way there has never ended.
 
@@ -199,6 +211,7 @@ def left_at(
         host: Nova's name of the host that it was on.
         server: novaclient's server of it.
         now: seconds since the epoch.
+        fenced: as for `goes_on`.
         migrating: it was being migrated when its host failed.
     """
     kinds = ("evacuation", "live-migration") if migrating else ("evacuation",)
@@ -222,8 +235,8 @@ def left_at(
         for m in last
         if m.status not in _NOT_THERE or (m.status == FAILED and _is_unclear(server, m))
     ]
-    dead = _dead(nova, may_run, now) if may_run else ()
-    return sorted({_target(m) for m in may_run}.difference(dead))
+    over = _ended_by_fence(nova, may_run, now, fenced)
+    return sorted({_target(m) for m in may_run if m not in over})
 
 
 def _is_settled_by(migration: Any, other: Any) -> bool:
@@ -279,19 +292,32 @@ def _asked(migration: Any) -> float:
     return times.epoch(migration.created_at) or 0.0
 
 
-def _dead(nova: Any, migrations: Iterable[Any], now: float) -> Collection[str]:
-    """Return the hosts that were fenced: nothing goes on there, nothing runs.
+def _ended_by_fence(
+    nova: Any, migrations: Iterable[Any], now: float, fenced: Callable[[str], float]
+) -> list[Any]:
+    """Return those whose new host was fenced since: nothing of them goes on, nor runs.
 
-    One is held for down until its operator returns it. Its nova-compute reports before that, and
-    takes up what has waited for it: there, what has changed lately may go on.
+    What a host that is back has taken up since then may run, be it held for down or not: requests
+    wait for its nova-compute. Where nobody knows when it was fenced, one that is held for down
+    counts as dead, but for what has changed lately while it reports.
     """
-    lately = {_target(m) for m in migrations if now - _changed(m) < SPAWN_LIMIT}
-    return {
-        service.host
-        for service in nova.services.list(binary=BINARY)
-        if getattr(service, "forced_down", False)
-        and not (service.host in lately and now - _reported(service) < SILENT)
-    }
+    known = {_target(m): fenced(_target(m)) for m in migrations if _target(m)}
+    over = [
+        m
+        for m in migrations
+        if known.get(_target(m)) and 0 < _changed(m) < known[_target(m)] + BOOT
+    ]
+    rest = [m for m in migrations if _target(m) and not known[_target(m)]]
+    if rest:
+        lately = {_target(m) for m in rest if now - _changed(m) < SPAWN_LIMIT}
+        dead = {
+            service.host
+            for service in nova.services.list(binary=BINARY)
+            if getattr(service, "forced_down", False)
+            and not (service.host in lately and now - _reported(service) < SILENT)
+        }
+        over += [m for m in rest if _target(m) in dead]
+    return over
 
 
 def _reported(service: Any) -> float:

@@ -10,7 +10,14 @@ import masakari.conf
 
 from masakari_fencing.openstack.evacuations import SPAWN_LIMIT
 from masakari_fencing.pacemaker.tools import PacemakerError
-from masakari_fencing.records.recovery import FAILED, FRUITLESS, REFUSED, Record, lacks_room
+from masakari_fencing.records.recovery import (
+    FAILED,
+    FRUITLESS,
+    REFUSED,
+    Record,
+    described,
+    lacks_room,
+)
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.instances import destinations, recovery, reserved_hosts
 from masakari_fencing.workflow.options import retries
@@ -63,7 +70,7 @@ def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
         return
     this.count_ended(ended)
     if outcome in (REFUSED, FAILED):
-        this.refuse(reason)
+        this.refuse(ended.end.reason if ended.end else reason)
     else:
         this.forget_refusal()
 
@@ -76,7 +83,9 @@ def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> R
     if outcome != FAILED:
         changes = changes | {"reserved": reserved_hosts.give_back(this, record)}
     # Nobody tries again what was refused: what is on its way is waited for.
-    recovery.release(this, record, patience=SPAWN_LIMIT if outcome == REFUSED else 0.0)
+    kept = recovery.release(this, record, patience=SPAWN_LIMIT if outcome == REFUSED else 0.0)
+    if kept and outcome == REFUSED:
+        reason = f"{reason}; {described(kept)}"
     failures = record.attempts + 1
     most = FULL_ATTEMPTS if lacks_room(record.left) else HELD_ATTEMPTS
     last = failures >= most or retries(CONF).pause(failures) is None

@@ -121,7 +121,7 @@ class Evacuation(InstanceOfDeadHost):
         self._settle(server)
         return instances.host_of(server)
 
-    def release(self, *, patience: float = 0.0) -> None:
+    def release(self, *, patience: float = 0.0) -> str:
         """Leave it to its owner as it is, where it is not recovered.
 
         One that may be running elsewhere stays locked: started here, it would run twice. So does
@@ -131,6 +131,9 @@ class Evacuation(InstanceOfDeadHost):
         Args:
             patience: seconds in which it may still get there, and is recovered then, as there is
                 no next attempt.
+
+        Returns:
+            where it may run, and what to do about that; empty where nothing of that is known.
 
         Raises:
             Failed: Nova does not answer.
@@ -143,24 +146,26 @@ class Evacuation(InstanceOfDeadHost):
             self._sleep(self._limits.interval)
             server = self._get()
         if server is None:
-            return
+            return ""
         if patience and not self._is_here(server):
             self._check = partial(regardless_of_proof, self._check)
             self._settle(server)
-            return
+            return ""
         if self._is_here(server):
+            if left_at := self._left_at(server):
+                return may_run(left_at)
             as_it_arrives = _arrives(server) == wanted(self._before)
-            goes_on = not as_it_arrives and self._goes_on(server, lost=bool(patience))
-            if goes_on or self._left_at(server):
-                return
+            if not as_it_arrives and self._goes_on(server, lost=bool(patience)):
+                return ""
         elif not self._is_as_before(server):
-            return
+            return ""
         broken = _is_error(server)
         idle = self._is_here(server) and not task_of(server)
         if idle and broken and wanted(self._before) == "active":
             # Or nobody could start it where it is.
             self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
         self._unlock(server)
+        return ""
 
     def _evacuate_again(self, server: Any) -> Any:
         """Let an evacuation end that has begun, and ask for one where it came to nothing.
@@ -176,7 +181,7 @@ class Evacuation(InstanceOfDeadHost):
         left_at = self._left_at(server)
         if not left_at:
             return self._evacuate(server, self._target)
-        why = may_run(left_at, "evacuation or migration")
+        why = may_run(left_at)
         if len(left_at) > 1:
             raise Failed(why)
         try:

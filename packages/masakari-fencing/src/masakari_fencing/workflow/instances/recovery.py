@@ -214,6 +214,7 @@ def task_of(
         check=lambda: this.check(record),
         silent=lambda: this.check_silent(record),
         steady=this.steadiness().seconds,
+        fenced=this.fenced_at,
         limits=Limits(
             request=CONF.fencing.nova_timeout,
             arrival=CONF.wait_period_after_evacuation,
@@ -296,7 +297,7 @@ def chosen(client: Any, host: str, reading: Reading) -> tuple[list[Any], dict[st
     return [s for s in found if s.id not in left], left
 
 
-def release(this: Attempt, record: Record, *, patience: float = 0.0) -> None:
+def release(this: Attempt, record: Record, *, patience: float = 0.0) -> list[Instance]:
     """Unlock what is not recovered, as far as Nova answers; the next attempt locks it anew.
 
     Args:
@@ -304,12 +305,19 @@ def release(this: Attempt, record: Record, *, patience: float = 0.0) -> None:
         record: the recovery.
         patience: see `Evacuation.release`.
 
+    Returns:
+        those that stay locked, as they may run elsewhere; their outcome says where.
+
     Raises:
         Superseded: the recovery is somebody else's.
         PacemakerError: the cluster does not answer.
     """
+    kept = []
     for item in record.left:
         try:
-            task_of(this, record, item, None, Evacuation).release(patience=patience)
+            evacuation = task_of(this, record, item, None, Evacuation)
+            if why := evacuation.release(patience=patience):
+                kept.append(replace(item, outcome=why))
         except Failed as error:
             LOG.warning("Instance %s may stay locked: %s", item.uuid, error)
+    return kept

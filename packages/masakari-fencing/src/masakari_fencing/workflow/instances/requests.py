@@ -25,9 +25,9 @@ RETRY = 1.0
 """Seconds before a request is sent again that Nova did not answer."""
 
 
-def may_run(hosts: Sequence[str], why: str) -> str:
+def may_run(hosts: Sequence[str]) -> str:
     """Say where an instance may run, and what to do about that."""
-    text = f"it may run on {' or '.join(hosts)}, where its {why} broke off"
+    text = f"it may run on {' or '.join(hosts)}, where its evacuation or migration broke off"
     return f"{text}: stop it there before it is started or unlocked"
 
 
@@ -220,6 +220,7 @@ class InstanceOfDeadHost(InstanceRequests):
         now: seconds since the epoch.
         steady: returns for how long all that takes a request further has been there; see
             `evacuations.Steadiness`, which has to look from time to time.
+        fenced: returns when a host was fenced last, in seconds since the epoch; 0: nobody knows.
     """
 
     def __init__(
@@ -230,6 +231,7 @@ class InstanceOfDeadHost(InstanceRequests):
         *,
         check: Callable[[], None],
         limits: Limits,
+        fenced: Callable[[str], float] = lambda host: 0.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
@@ -239,6 +241,7 @@ class InstanceOfDeadHost(InstanceRequests):
         self._host = host
         self._before = before
         self._now = now
+        self._fenced = fenced
         self._steady = steady or evacuations.Steadiness(clock).seconds
 
     def _is_here(self, server: Any) -> bool:
@@ -263,7 +266,8 @@ class InstanceOfDeadHost(InstanceRequests):
         found = self._request(
             lambda nova: evacuations.goes_on(
                 nova, self._host, self._uuid,
-                now=self._now(), limit=limit, task=task, steady=steady, there=there,
+                now=self._now(), limit=limit, task=task, steady=steady, fenced=self._fenced,
+                there=there,
             )
         )  # fmt: skip
         return bool(found)
@@ -272,7 +276,12 @@ class InstanceOfDeadHost(InstanceRequests):
         migrating = self._before.task_state == MIGRATING
         found = self._request(
             lambda nova: evacuations.left_at(
-                nova, self._host, server, now=self._now(), migrating=migrating
+                nova,
+                self._host,
+                server,
+                now=self._now(),
+                fenced=self._fenced,
+                migrating=migrating,
             )
         )
         return list(found)

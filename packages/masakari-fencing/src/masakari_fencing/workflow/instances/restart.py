@@ -48,7 +48,7 @@ class Restart(Evacuation):
         if self._goes_on(server):
             raise Failed("its evacuation goes on")
         if left_at := self._left_at(server):
-            raise Failed(may_run(left_at, "evacuation or migration"))
+            raise Failed(may_run(left_at))
         actions = self._request(lambda nova: nova.instance_action.list(self._uuid))
         touched, touch = selection.last_touch(actions, since, own)
         # Attempts to evacuate it have left it so, and nobody has seen to that.
