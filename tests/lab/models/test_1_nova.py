@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from jujulab.trials.deployment import Deployment
+from masakari_fencing.openstack import evacuations
 from nova_lab import LabSide
 from nova_model import ModelSide
 from sides import ELSEWHERE, FIRST, HOME, Both, Look, Side
@@ -286,9 +287,10 @@ def test_a_task_that_is_reset_before_the_rebuild_has_begun(down: Both) -> None:
         seen: list[Any] = [side.evacuate("early"), side.reset_state("early", "error")]
         side.wait(lambda: side.migrations("early")[-1] not in ("accepted", "pre-migrating"), 60)
         side.sleep(2)
+        seen.append(evacuations.BEFORE_START.findall(side.fault("early")))
         return [*seen, side.look("early"), side.migrations("early")]
 
-    down.alike(rule)
+    assert down.alike(rule)[2] == ["rebuilding"]
 
 
 def test_a_task_that_is_reset_while_the_process_starts(down: Both) -> None:
@@ -302,9 +304,10 @@ def test_a_task_that_is_reset_while_the_process_starts(down: Both) -> None:
         side.hold_spawns(False)
         side.wait(lambda: side.migrations("late")[-1] not in ("accepted", "pre-migrating"), 90)
         side.sleep(2)
+        seen.append(evacuations.BEFORE_START.findall(side.fault("late")))
         return [*seen, side.look("late"), side.migrations("late")]
 
-    down.alike(rule)
+    assert down.alike(rule)[3] == [nova.SPAWNING]
 
 
 def test_a_process_that_is_there_already_ends_a_rebuild(down: Both) -> None:

@@ -364,12 +364,12 @@ class Nova:
         if guest.uuid in host.qemu:
             # `_check_instance_exists`; `reverts_task_state`.
             # Lab: test_a_process_that_is_there_already_ends_a_rebuild
-            self._failed(guest, migration)
+            self._failed(guest, migration, f"Instance {guest.uuid} already exists.")
             guest.task_state = None
             return
         if guest.task_state != "rebuilding":
             # instance.save(expected_task_state=[REBUILDING]) fails.
-            self._failed(guest, migration)
+            self._failed(guest, migration, _conflict(guest, "rebuilding"))
             guest.task_state, guest.power_state = "rebuilding", NOSTATE
             return
         # Lab: test_what_the_database_is_not_told_of_a_rebuild
@@ -412,7 +412,7 @@ class Nova:
         if guest.task_state != SPAWNING:
             # instance.save(expected_task_state=[REBUILD_SPAWNING]) fails; the process stays.
             guest.power_state = RUNNING
-            self._failed(guest, migration)
+            self._failed(guest, migration, _conflict(guest, SPAWNING))
             return
         guest.host = host.nova_name
         guest.vm_state, guest.power_state, guest.task_state = "active", RUNNING, None
@@ -430,7 +430,7 @@ class Nova:
         migration.live = False
         away = self.broker_away or self.database_away
         if host.boots == boot and host.compute and not away and guest.uuid in self.world.guests:
-            self._failed(guest, migration)
+            self._failed(guest, migration, "MessagingTimeout")
             guest.task_state, guest.power_state = None, RUNNING
 
     def _reap(self, guest: Guest, host: Hypervisor, boot: int) -> None:
@@ -439,13 +439,13 @@ class Nova:
         if host.boots == boot and host.compute:
             self.world.stop_guest(host, guest.uuid)
 
-    def _failed(self, guest: Guest, migration: Migration) -> None:
+    def _failed(self, guest: Guest, migration: Migration, why: str) -> None:
         """`_error_out_instance_on_exception`."""
         # Lab: test_a_task_that_is_reset_before_the_rebuild_has_begun
         # Lab: test_a_task_that_is_reset_while_the_process_starts
         self._set(migration, "failed")
         guest.vm_state = "error"
-        guest.fault = {"message": "UnexpectedTaskStateError", "created": iso(self.kernel.now)}
+        guest.fault = {"message": why, "created": iso(self.kernel.now)}
         self.kernel.changed("guests")
 
     def reset_state(self, uuid: Any, state: str) -> None:
@@ -697,3 +697,12 @@ class Nova:
             guest.vm_state == "stopped" and runs
         ):
             self._force_stop(guest, "nova")
+
+
+def _conflict(guest: Guest, expected: str) -> str:
+    """`exception.py: InstanceUpdateConflict`."""
+    # Lab: test_a_task_that_is_reset_before_the_rebuild_has_begun
+    # Lab: test_a_task_that_is_reset_while_the_process_starts
+    actual = {"task_state": guest.task_state}
+    text = f"Conflict updating instance {guest.uuid}. Expected: {{'task_state': ['{expected}']}}."
+    return f"{text} Actual: {actual}"

@@ -249,6 +249,12 @@ def fault(message: str, age: float = 1000) -> dict[str, object]:
     [
         (fault("MessagingTimeout"), "node2.maas"),
         (fault("Conflict updating instance guest. Expected: ..."), "node2.maas"),
+        (fault("Conflict updating instance guest. Expected: {'task_state': ['rebuild_spawning']}. "
+               "Actual: {'task_state': None}"), "node2.maas"),
+        (fault("Conflict updating instance guest. Expected: {'task_state': ['rebuilding']}. "
+               "Actual: {'task_state': 'rebuild_spawning'}"), ""),
+        (fault("Conflict updating instance guest. Expected: "
+               "{'task_state': ['rebuild_block_device_mapping']}. Actual: ..."), ""),
         (fault("Instance guest already exists."), "node2.maas"),
         (fault("internal error: process exited while connecting to monitor"), ""),
         (fault("No valid host was found.", age=10), "node2.maas"),
@@ -258,7 +264,8 @@ def fault(message: str, age: float = 1000) -> dict[str, object]:
         ({"OS-EXT-STS:vm_state": "active", "OS-EXT-STS:task_state": "rebuilding"}, "node2.maas"),
     ],
     ids=[
-        "no answer", "reset meanwhile", "runs there", "did not start", "of a later one", "unknown",
+        "no answer", "reset meanwhile", "reset while it started", "reset before",
+        "and a bit later", "runs there", "did not start", "of a later one", "unknown",
         "not begun", "stopped since", "not ended",
     ],
 )  # fmt: skip
@@ -296,6 +303,14 @@ def test_one_that_was_broken_off_before_it_was_started_runs_nowhere() -> None:
     first = record("pre-migrating", 100, created_at=moment(200))
     found = Nova(first, second).left_at(**task)
     assert "node2.maas" in found, "the other has set the task back as it failed"
+
+
+def test_of_two_that_failed_at_once_nobody_knows_which_the_fault_is_of() -> None:
+    first = record("failed", 100, created_at=moment(200))
+    second = record("failed", 98, created_at=moment(103), **ELSEWHERE)
+    why = fault("Conflict updating instance guest. Expected: {'task_state': ['rebuilding']}.", 98)
+    assert Nova(first, second).left_at(**why) == "node2.maas node3.maas"
+    assert Nova(second).left_at(**why) == ""
 
 
 def test_of_an_older_failure_nothing_is_said_any_more() -> None:

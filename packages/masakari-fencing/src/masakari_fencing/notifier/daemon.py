@@ -50,6 +50,7 @@ from masakari_fencing.openstack import masakari_api, nova_api, rest
 from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
 from masakari_fencing.pacemaker.shared_looks import SharedLooks
 from masakari_fencing.records import recoveries, refusals
+from masakari_fencing.records.recovery import Record
 from masakari_fencing.records.spool import Spool
 
 LOG = logging.getLogger("masakari_fencing.notifier")
@@ -146,10 +147,12 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     limits = settings.domain_limits
     domains = DomainLists(runner, configuration, Ranking(runner), limits, nova.aggregates)
     tell = (unserved.update, domains.update)
-    out = OutOfServiceHosts(masakari, nova, settings.out_of_service, tell=tell)
-    settled = functools.partial(
-        refusals.forget_settled, refusals.DIRECTORY, lambda: recoveries.all_of(configuration())
-    )
+
+    def records() -> list[Record]:
+        return recoveries.all_of(configuration())
+
+    out = OutOfServiceHosts(masakari, nova, settings.out_of_service, tell=tell, records=records)
+    settled = functools.partial(refusals.forget_settled, refusals.DIRECTORY, records)
     returned = ReturnedHosts(runner, masakari, nova)
     own = AutoReturn(runner, masakari, nova, settings.auto_return, settings.auto_return_most)
     unattended = UnattendedRecoveries(

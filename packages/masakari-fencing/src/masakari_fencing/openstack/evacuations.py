@@ -8,6 +8,7 @@ that its record has changed, and leaves it running, on a host of which it knows 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -86,6 +87,11 @@ UNCLEAR = (
 )  # fmt: skip
 """Parts of the fault of an instance whose process may run although its evacuation has failed: the
 last step of it is to write down where the instance is, once it is started."""
+
+BEFORE_START = re.compile(r"Expected: \{'task_state': \['(\w+)'\]\}")
+"""What a fault says of a task that the new host did not find, and with which it would have come
+past one of `GATED`: nothing is started then (`InstanceUpdateConflict` of nova.exception; 26.x to
+2025.2 by their source)."""
 
 SAME = 5.0
 """Seconds by which the times of a failure in the instance's fault and in the record may differ."""
@@ -233,7 +239,7 @@ def left_at(
     may_run = [
         m
         for m in last
-        if m.status not in _NOT_THERE or (m.status == FAILED and _is_unclear(server, m))
+        if m.status not in _NOT_THERE or (m.status == FAILED and _is_unclear(server, m, taken))
     ]
     over = _ended_by_fence(nova, may_run, now, fenced)
     return sorted({_target(m) for m in may_run if m not in over})
@@ -248,16 +254,22 @@ def _is_settled_by(migration: Any, other: Any) -> bool:
     return _asked(other) > _changed(migration) and (elsewhere or migration.status == FAILED)
 
 
-def _is_unclear(server: Any, migration: Any) -> bool:
+def _is_unclear(server: Any, migration: Any, taken: Iterable[Any]) -> bool:
     """Whether an instance may run whose evacuation has failed, for all that Nova says of that.
 
-    It says why of the last failure alone. Its state says nothing: a request that had waited for
+    It says why of the last failure alone, which is that of a record where no other has failed at
+    the same time. Its state says nothing: a request that had waited for
     its old host may have changed it since.
     """
     fault = getattr(server, "fault", None) or {}
     text, created = str(fault.get("message") or ""), times.epoch(fault.get("created")) or 0.0
-    same = abs(created - _changed(migration)) <= SAME
-    return not (same and text) or any(part in text for part in UNCLEAR)
+    near = [m for m in taken if m.status == FAILED and abs(created - _changed(m)) <= SAME]
+    if near != [migration] or not text:
+        return True
+    gate = BEFORE_START.search(text)
+    if gate is not None and gate[1] in GATED:
+        return False
+    return any(part in text for part in UNCLEAR)
 
 
 def _since_it_came(own: Iterable[Any], host: str) -> list[Any]:

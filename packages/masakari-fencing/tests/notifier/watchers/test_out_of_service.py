@@ -16,6 +16,7 @@ from masakari_fencing.openstack.nova_api import NovaApi
 from masakari_fencing.openstack.rest import CATALOG, ApiError
 from masakari_fencing.records import out_of_service, refusals
 from masakari_fencing.records.out_of_service import DRAINED, MAX_AGE, OutOfService
+from masakari_fencing.records.recovery import Record
 
 ALL = ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
 
@@ -207,3 +208,26 @@ def test_the_names_are_not_asked_for_each_time(cloud: FakeMasakari, tmp_path: Pa
     now += NAMES_AGE
     watch.check()
     assert len(out_of_service.read(tmp_path / "record", now).misnamed) == 1
+
+
+def test_what_is_owed_of_a_host_that_is_back_is_still_named(
+    cloud: FakeMasakari, tmp_path: Path
+) -> None:
+    """Such as an instance that may run where its evacuation broke off: an operator has to look."""
+    session = ks.Session(auth=Token(cloud.url, "token"))
+    known = [Record(ONE, "n", "e", down=900.0), Record(TWO, "m", "e", returned=True)]
+    watch = OutOfServiceHosts(
+        MasakariApi(session, [CATALOG], 2),
+        NovaApi(session, 2),
+        tmp_path / "record",
+        tmp_path,
+        clock=lambda: 2e9,
+        records=lambda: known,
+    )
+    for host in (ONE, TWO):
+        refusals.record(tmp_path, host, "it may run on node3.maas")
+    watch.check()
+    assert [one.host for one in refusals.read(tmp_path)] == [ONE]
+    known[0] = Record(ONE, "n", "e", returned=True)
+    watch.check()
+    assert refusals.read(tmp_path) == []

@@ -236,3 +236,19 @@ def test_what_its_owner_did_between_two_fences_is_what_is_wanted(
     assert world.nova.requests == requests
     assert world.run(fenced=FENCED + 30) == HOST, "it is seen to since the last one"
     assert world.nova.requests == requests
+
+
+def test_who_has_stopped_it_elsewhere_says_so_by_starting_it() -> None:
+    """Nova's records stay as they are, and say for ever that it may run there."""
+    world = World(vm="active", locked=True)
+    world.nova.services_known[HOST].state = "down"
+    world.nova.servers.evacuate("g1", host="node2.maas")
+    world.nova.services_known[HOST].state = "up"
+    [record] = world.nova.migrations_made
+    record.status, record.created_at = "pre-migrating", stamp(FENCED - 9000)
+    record.updated_at, world.guest.task = record.created_at, None
+    with pytest.raises(Failed, match=r"may run on node2\.maas.*stop it there"):
+        world.run()
+    assert world.guest.locked
+    world.acted(("start", "operator"))
+    assert world.run() == HOST

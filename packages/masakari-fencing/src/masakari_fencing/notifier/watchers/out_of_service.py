@@ -10,6 +10,7 @@ from masakari_fencing.openstack.masakari_api import Host, MasakariApi
 from masakari_fencing.openstack.nova_api import NovaApi
 from masakari_fencing.records import refusals
 from masakari_fencing.records.out_of_service import DRAINED, RECORD, OutOfService, write
+from masakari_fencing.records.recovery import Record
 
 NAMES_AGE = 300.0
 """Seconds between two looks at the hypervisors' names, which hardly ever change."""
@@ -27,6 +28,7 @@ class OutOfServiceHosts:
         refused: directory of the refusals.
         clock: seconds since the epoch.
         tell: are told of the hosts of all segments, too, one after the other.
+        records: returns the recoveries; only asked where one was refused.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class OutOfServiceHosts:
         refused: Path = refusals.DIRECTORY,
         clock: Callable[[], float] = time.time,
         tell: Iterable[Callable[[list[Host]], object]] = (),
+        records: Callable[[], Iterable[Record]] = tuple,
     ) -> None:
+        self._records = records
         self._tell = tuple(tell)
         self._masakari = masakari
         self._nova = nova
@@ -60,7 +64,11 @@ class OutOfServiceHosts:
         found = self._ask(hosts)
         write(self._path, found, now)
         out = {name.lower() for name in (*found.maintenance, *found.forced_down)}
-        for refusal in refusals.read(self._refused):
+        refused = refusals.read(self._refused)
+        if refused:
+            # What is owed of one that was taken back is to be started there, and is not yet.
+            out |= {record.host for record in self._records() if record.down}
+        for refusal in refused:
             # While a recovery is refused, Masakari has its host in maintenance.
             if refusal.time < now and refusal.host.lower() not in out:
                 refusals.forget(self._refused, refusal.host)

@@ -45,16 +45,17 @@ class Restart(Evacuation):
         server = self._get()
         if server is None or not self._is_here(server):
             return self.run(fresh=False)
-        if self._goes_on(server):
-            raise Failed("its evacuation goes on")
-        if left_at := self._left_at(server):
-            raise Failed(may_run(left_at))
         actions = self._request(lambda nova: nova.instance_action.list(self._uuid))
         touched, touch = selection.last_touch(actions, since, own)
         # Attempts to evacuate it have left it so, and nobody has seen to that.
         broken = getattr(server, instances.STATE, "") == "error"
+        seen_to = touch and touched >= fenced and not broken
+        if not seen_to and self._goes_on(server):
+            raise Failed("its evacuation goes on")
+        if not seen_to and (left_at := self._left_at(server)):
+            raise Failed(may_run(left_at))
         self.release()
-        if touch and touched >= fenced and not broken:
+        if seen_to:
             return self._host
         goal = _STATES.get(touch) or wanted(self._before)
         server = self._at_rest()
