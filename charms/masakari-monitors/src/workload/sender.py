@@ -12,6 +12,10 @@ runtime directory: systemd keeps that when it restarts the service, and no longe
 And the process monitor reports a process that has just been restarted, where that took the last of
 the attempts that it has: such a report is not sent at all, as it would close a healthy host.
 
+Nor is one that a host is up, where Consul watches. Up to release 21.0.0 the driver says so of one
+whose state has just begun to change, as when it sees a network down for the first time. Masakari
+does nothing with such a report, but while it is away, or refuses one, the driver looks at nothing.
+
 This file is installed on the hypervisor and imports what is there, nothing of the charm.
 """
 
@@ -189,6 +193,11 @@ def uuid_of(report: dict[str, Any]) -> str:
     return str(UUID(report["payload"]["instance_uuid"]))
 
 
+def is_start(report: dict[str, Any]) -> bool:
+    """Whether a report says that something is there, and not that it has failed."""
+    return str(report["payload"]["event"]).upper() == "STARTED"
+
+
 def is_duplicate(error: Exception) -> bool:
     """Whether Masakari refuses a report because it has had the same a moment before.
 
@@ -262,6 +271,10 @@ def make(base: type[Any], conf: Any) -> type[Any]:
 
         def send_notification(self, retries: int, interval: int, event: Any) -> None:
             report = event["notification"]
+            consul = conf.host.monitoring_driver == "consul"
+            if consul and report["type"] == "COMPUTE_HOST" and is_start(report):
+                LOG.info("%s is up: Masakari need not know", report["hostname"])
+                return
             if report["type"] == "PROCESS":
                 name = report["payload"]["process_name"]
                 if process_runs(conf.process.process_list_path, name):

@@ -219,6 +219,7 @@ def conf(tmp_path):
     return SimpleNamespace(
         process=SimpleNamespace(process_list_path=str(path)),
         libvirt=SimpleNamespace(connection_uri="qemu:///system"),
+        host=SimpleNamespace(monitoring_driver="default"),
     )
 
 
@@ -240,11 +241,22 @@ def test_a_process_that_was_restarted_is_not_reported(monkeypatch, conf, table, 
     assert made.sent == ([(12, 10, event)] if reported else [])
 
 
-def test_other_reports_go_the_monitors_own_way(conf):
+@pytest.mark.parametrize(
+    ("driver", "what", "sent"),
+    [
+        ("default", "STOPPED", True),
+        ("default", "STARTED", True),
+        ("consul", "STOPPED", True),
+        ("consul", "STARTED", False),
+    ],
+)
+def test_reports_of_hosts(conf, driver, what, sent):
+    """Consul's driver says of a host that begins to fail that it is up, and waits for Masakari."""
+    conf.host.monitoring_driver = driver
     made = sender.make(SendNotification, conf)()
-    event = {"notification": report("COMPUTE_HOST")}
+    event = {"notification": report("COMPUTE_HOST", event=what)}
     made.send_notification(12, 10, event)
-    assert made.sent == [(12, 10, event)]
+    assert made.sent == ([(12, 10, event)] if sent else [])
 
 
 class Machine:
