@@ -95,6 +95,7 @@ class MasakariMonitorsCharm(Subordinate, Pausable):
             databag.publish(relation, self.unit, keystone.REQUEST)
         installed = self._monitors.install(config)
         self.tell_version(event, self._monitors.version, installed=installed)
+        self._monitors.check_release()
         state = self._read_state(config)
         if state.credentials is None or state.hostname is None:
             return

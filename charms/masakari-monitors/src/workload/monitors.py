@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,13 @@ from workload.witness import Witness
 
 if TYPE_CHECKING:
     from config import Config
+
+SUPPORTED = range(13, 23)
+"""Major releases of the monitors, of OpenStack Yoga to 2026.2, as those of Masakari itself; that
+they have what the charm configures and replaces was read in each."""
+
+_MAJOR = re.compile(r"(?:\d+:)?(\d+)[.~]")
+"""The first number of a Debian package's version, which may have an epoch before it."""
 
 _DAEMONS = ("/usr/sbin/pacemakerd", "/usr/sbin/pacemaker-remoted")
 """Of a full member, and of a remote node."""
@@ -89,6 +97,22 @@ class Monitors:
     def version(self) -> str | None:
         """Version of the installed packages."""
         return self._host.apt.version("masakari-monitors-common")
+
+    def check_release(self) -> None:
+        """Refuse monitors of a release that is not known.
+
+        Raises:
+            ValueError: it is none of `SUPPORTED`; the text says which are.
+        """
+        version = self.version() or ""
+        major = _MAJOR.match(version)
+        if major is None or int(major[1]) in SUPPORTED:
+            return
+        raise ValueError(
+            f"Masakari's monitors {version} are not supported, only {SUPPORTED[0]} to"
+            f" {SUPPORTED[-1]} are (they come from nova-compute's openstack-origin): nothing of"
+            " them is touched"
+        )
 
     # Files
 

@@ -263,16 +263,6 @@ def test_an_option_takes_effect_and_restarts_whom_it_concerns(
     assert restarted(host) == services
 
 
-@pytest.mark.parametrize("version", ["9.0.0", "18.0.0", "99.0.0"])
-def test_no_release_is_too_new_to_be_known(ctx, host, version):
-    """Neither a list of releases nor a template for each of them ends before the cloud does."""
-    host.apt.archive = dict.fromkeys(host.apt.archive, version)
-    out = ctx.run(ctx.on.update_status(), running(ctx, host, config_flags="tempdir=/x"))
-    assert out.workload_version == version
-    assert out.unit_status == READY
-    assert conf(host)["DEFAULT"]["tempdir"] == "/x"
-
-
 def test_config_flags_win_over_the_charms_own(ctx, host):
     """What the operator sets by hand is not lost in a template that knows nothing of it."""
     running(ctx, host, config_flags="debug=yes")
