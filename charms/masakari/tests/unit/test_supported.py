@@ -49,11 +49,13 @@ def test_every_known_masakari_is_configured(
     # An option that a release does not know is nothing to oslo.config; each is there for those
     # that do. Without it, 22 delays every notification by up to 5 s.
     assert "notification_delay_max = 0" in text
-    # Deprecated since 20; the middleware does the same in all of them.
+    # Deprecated since 22; the middleware does the same in all of them.
     assert "use_forwarded_for" not in text
     assert "enable_proxy_headers_parsing = True" in text
     # Mandatory since 22.
     assert re.search(r"^\[taskflow\]\nconnection = mysql", text, re.MULTILINE)
+    # Each answers there without a token; /healthcheck is there only from 21 on.
+    assert "option httpchk GET /\n" in machine.read("/etc/haproxy/haproxy.cfg")
     unit = machine.read("/usr/local/lib/systemd/system/masakari-api.service")
     assert "masakari-wsgi" not in unit, "gone since 20"
 
