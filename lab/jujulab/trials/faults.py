@@ -99,17 +99,26 @@ class Faults:
 
         A mask would not do: charms take one away in order to start their services.
         """
-        condition = "[Unit]\nConditionPathExists=/run/given-back\n"
-        script = f"mkdir -p {_TAKEN.format(unit)} && cat > {_TAKEN.format(unit)}/taken.conf"
-        machine.run(["/bin/sh", "-c", script], input=condition)
-        self._reload(machine)
+        self._drop_in(machine, unit, "[Unit]\nConditionPathExists=/run/given-back\n")
         self.service(machine, "stop", unit)
+
+    def kill_for_good(self, machine: Machine, unit: str) -> None:
+        """Kill a service, and have systemd not restart it before it is given back or a boot."""
+        self._drop_in(machine, unit, "[Service]\nRestart=no\n")
+        self._journal.write("kill", machine.hostname, unit)
+        machine.run(["systemctl", "kill", "--signal=KILL", unit])
 
     def give_back(self, machine: Machine, unit: str) -> None:
         """Start a service that was taken away."""
         machine.run(["rm", "-rf", _TAKEN.format(unit)])
         self._reload(machine)
         self.service(machine, "start", unit)
+
+    def _drop_in(self, machine: Machine, unit: str, text: str) -> None:
+        """Have a service be otherwise, until it is given back or the machine boots."""
+        script = f"mkdir -p {_TAKEN.format(unit)} && cat > {_TAKEN.format(unit)}/taken.conf"
+        machine.run(["/bin/sh", "-c", script], input=text)
+        self._reload(machine)
 
     def _reload(self, machine: Machine) -> None:
         machine.run(["systemctl", "daemon-reload"], timeout=60)

@@ -63,6 +63,19 @@ def test_a_service_is_taken_away_so_that_not_even_its_charm_starts_it(faults):
     assert "ConditionPathExists=" in node.ran[0][1]
 
 
+def test_a_service_is_killed_so_that_systemd_does_not_restart_it(faults):
+    node = Node()
+    faults.kill_for_good(node, "pacemaker_remote")
+    directory = "/run/systemd/system/pacemaker_remote.service.d"
+    assert [" ".join(argv) for argv, _ in node.ran] == [
+        f"/bin/sh -c mkdir -p {directory} && cat > {directory}/taken.conf",
+        "systemctl daemon-reload",
+        "systemctl kill --signal=KILL pacemaker_remote",
+    ]
+    assert node.ran[0][1] == "[Service]\nRestart=no\n"
+    assert journal(faults)[0]["action"] == "kill"
+
+
 def test_a_cut_may_leave_the_containers_alone(faults):
     node = Node()
     faults.cut(node, "internal")

@@ -53,6 +53,12 @@ def freeze(trial: Trial, machine: Machine) -> None:
     trial.faults.freeze(machine)
 
 
+def end_remote(trial: Trial, machine: Machine) -> None:
+    """As the field's functional tests lose one: its daemons are gone, its guests run on."""
+    trial.faults.service(machine, "stop", "nova-compute")
+    trial.faults.kill_for_good(machine, "pacemaker_remote")
+
+
 # Nothing is lost
 
 

@@ -11,7 +11,7 @@ from jujulab.cloud.console import first_machine
 from jujulab.machines.lab import Machine
 from jujulab.trials.trial import Trial
 from jujulab.waiting import poll
-from kinds import cut_everything, cut_management, freeze
+from kinds import cut_everything, cut_management, end_remote, freeze
 
 COMES_BACK = 120.0
 """Seconds in which a fenced hypervisor has booted again: 20 of them are its firmware's."""
@@ -125,7 +125,7 @@ def test_a_member_that_dies_in_the_middle_of_a_message(trial: Trial, plain: str)
     trial.verify(home.fqdn)
 
 
-@pytest.mark.parametrize("fault", [cut_management, cut_everything, freeze])
+@pytest.mark.parametrize("fault", [cut_management, cut_everything, freeze, end_remote])
 def test_a_host_that_runs_on_is_fenced_before_its_guests_move(
     trial: Trial, host: str, fault: Callable[[Trial, Machine], None]
 ) -> None:
