@@ -26,6 +26,7 @@ sys.path += [str(REPOSITORY / "lab"), str(FENCING / "src")]
 
 ELSEWHERE = {
     "latest/edge": "a channel",
+    "2.8/stable": "a channel",
     "tests/pacemaker/test_releases.py": "said to be in the package of its fixtures",
     "sites-enabled/masakari-api.conf": "on a machine",
     "1/lxd/0": "a machine",
