@@ -1,12 +1,15 @@
-"""The way back to the older charms: the command that the document gives does what it says."""
+"""The way from the older charms, and back: what the document says of files and commands is so."""
 
 from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+
+from ops.storage import SQLiteStorage
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENT = REPOSITORY / "docs/from-reactive-charms.md"
@@ -59,3 +62,24 @@ def test_what_is_ours_leaves_the_cluster(tmp_path: Path) -> None:
     assert 'interval="30s"' in left, "hacluster's own timing"
     assert "masakari-fencing" not in left
     assert "dc-version" in left
+
+
+def test_ops_keeps_its_state_beside_that_of_the_layers(tmp_path: Path) -> None:
+    """Both call the file the same: charmhelpers' `unitdata` and ops."""
+    path = tmp_path / ".unit-state.db"
+    former = sqlite3.connect(path)
+    former.executescript(
+        "create table kv (key text primary key, data text);"
+        "create table kv_revisions (key text, revision integer, data text);"
+        "create table hooks (version integer primary key autoincrement, hook text, date text);"
+        "insert into kv values ('reactive.states.config.rendered', 'null');"
+    )
+    former.commit()
+    former.close()
+    path.chmod(0o644)
+    storage = SQLiteStorage(path)
+    storage.save_snapshot("MasakariCharm/State[_stored]", {"known": 1})
+    storage.commit()
+    assert storage.load_snapshot("MasakariCharm/State[_stored]") == {"known": 1}
+    storage.close()
+    assert path.stat().st_mode & 0o777 == 0o600
