@@ -11,11 +11,12 @@ from rounds import RoundTrial
 
 @pytest.mark.parametrize("one", pending(), ids=lambda one: f"round-{one.number}")
 def test_round(round_trial: RoundTrial, plain: str, one: Round) -> None:
-    begun, problem = time.monotonic(), None
+    begun = time.monotonic()
+    journal = Journal(one.seed)
     try:
         round_trial.run(one, plain)
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
+        journal.write(one, time.monotonic() - begun, f"{type(error).__name__}: {error}")
         raise
-    finally:
-        Journal(one.seed).write(one, time.monotonic() - begun, problem)
+    # One that is interrupted has no result: it is run again.
+    journal.write(one, time.monotonic() - begun, None)
