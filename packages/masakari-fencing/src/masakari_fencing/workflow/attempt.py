@@ -21,6 +21,7 @@ from masakari_fencing.openstack import evacuations, instances, times, volumes
 from masakari_fencing.openstack.compute_service import ComputeService
 from masakari_fencing.pacemaker import cibadmin, crm_mon, remote_nodes
 from masakari_fencing.pacemaker.remote_nodes import PORT
+from masakari_fencing.pacemaker.shared_looks import SharedLooks
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import refusals, tally
 from masakari_fencing.records.recoveries import Records, Superseded
@@ -80,6 +81,8 @@ class Attempt:
         self.update = self._ownership.update
         self.end = self._ownership.end
         self._address: tuple[str, int] | None = None
+        # Each instance of an attempt asks once a second.
+        self._looks = SharedLooks(Subprocess())
         self.current = self._ownership.current
 
     def claim(self) -> Record:
@@ -223,7 +226,7 @@ class Attempt:
     def fenced_at(self, host: str) -> float:
         """Return when a host was fenced last, in seconds since the epoch; 0: nobody knows."""
         with contextlib.suppress(PacemakerError, ValueError):
-            status = crm_mon.status(Subprocess(), timeout=CONF.fencing.command_timeout)
+            status = crm_mon.status(self._looks, timeout=CONF.fencing.command_timeout)
             fences = [f for node in status.named(host) for f in status.fenced_at(node.name)]
             return max(fences, default=0.0)
         return 0.0
