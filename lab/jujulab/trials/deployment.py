@@ -42,6 +42,10 @@ CONSUL_OVERLAYS = ("./overlays/consul.yaml", "./lab/overlays/consul.yaml")
 DEPLOYMENT = 900.0
 """Seconds after which a deployment is given up. It takes 60 to 130; a busy machine needs more."""
 
+RESTARTS = 5
+"""Of a nova-compute, at most, before its host is returned: each ends one evacuation of each of its
+instances that was lost on its way."""
+
 
 class Deployment:
     """The steps of a deployment, each of which can be run again.
@@ -219,15 +223,16 @@ class Deployment:
 
     def _return(self, host: str) -> None:
         """Take a hypervisor back, as its operator would."""
-        arguments = ("return-host", f"host={host}", "--wait=5m")
-        try:
-            self._action(*arguments)
-        except StepError as error:
-            if "restart its nova-compute" not in str(error):
-                raise
-            self.console.say(str(error))
+        arguments = ("return-host", f"host={host}", "timeout=60", "--wait=5m")
+        for last in (*(False,) * RESTARTS, True):
+            try:
+                self._action(*arguments)
+                return
+            except StepError as error:
+                if last or "restart its nova-compute" not in str(error):
+                    raise
+                self.console.say(str(error))
             self.lab.find(host).run(["systemctl", "restart", "nova-compute"], timeout=120)
-            self._action(*arguments)
 
     def _offline(self, names: list[str]) -> set[str]:
         try:
