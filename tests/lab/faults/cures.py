@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+from jujulab.cloud.connection import CloudError
 from jujulab.errors import LabError
 from jujulab.trials.failover import Failover
 from jujulab.trials.watch import PREFIX
@@ -42,21 +45,34 @@ class Obedient:
     _stopped: set[tuple[str, str]] = field(default_factory=set)
 
     def stop_what_is_named(self) -> None:
-        """Stop each instance where its evacuation broke off; Nova cannot, as it does not know."""
-        known = {one["id"]: name for name, one in self.trial.guests.find(PREFIX).items()}
-        for member in self.trial.cluster.members:
-            if not member.container.running:
-                continue
-            said = member.run(["sh", "-c", f"cat {REFUSALS}/*.json"], check=False).stdout
-            for uuid, host in to_be_stopped(said):
-                if uuid in known and (uuid, host) not in self._stopped:
-                    self._stop(known[uuid], host)
-                    self._stopped.add((uuid, host))
+        """Stop each instance where its evacuation broke off; Nova cannot, as it does not know.
 
-    def _stop(self, name: str, host: str) -> None:
-        domain = str(self.trial.server(name)["OS-EXT-SRV-ATTR:instance_name"])
+        What does not answer just now is asked the next time.
+        """
+        named = set(self._named()) - self._stopped
+        if not named:
+            return
         try:
+            servers = {one["id"]: one for one in self.trial.guests.find(PREFIX).values()}
+        except CloudError:
+            return
+        for uuid, host in named:
+            if uuid in servers:
+                self._stop(servers[uuid], host)
+                self._stopped.add((uuid, host))
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        for member in self.trial.cluster.members:
+            # One may be lost, or be booting.
+            with contextlib.suppress(LabError):
+                if member.container.running:
+                    said = member.run(["sh", "-c", f"cat {REFUSALS}/*.json"], check=False)
+                    yield from to_be_stopped(said.stdout)
+
+    def _stop(self, server: dict[str, Any], host: str) -> None:
+        try:
+            domain = server["OS-EXT-SRV-ATTR:instance_name"]
             self.trial.faults.kill(self.trial.machine(host), f"guest={domain},")
         except LabError:
             return  # It does not run there.
-        self.trial.say(f"The status has {name} stopped on {host}")
+        self.trial.say(f"The status has {server['name']} stopped on {host}")

@@ -154,7 +154,10 @@ class RoundTrial(Failover):
 
         def well() -> bool:
             operator.stop_what_is_named()
-            return not list(self._wrong(lost, killed))
+            try:
+                return not list(self._wrong(lost, killed))
+            except CloudError:
+                return False  # What a fault has taken away is not quite back.
 
         poll(well, WELL, 1)
         self.repairs.close()
