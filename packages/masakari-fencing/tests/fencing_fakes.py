@@ -279,7 +279,7 @@ class FakeMasakari:
         self.raw: str | None = None
         self.lose_answer = False
         self.lock = threading.Lock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
         self._thread = threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -450,39 +450,6 @@ class FakeMasakari:
         host.update(changes)
         return 200, {"host": host}
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        masakari = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args: object) -> None:
-                pass
-
-            def _answer(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                body = json.loads(self.rfile.read(length) or b"{}")
-                with masakari.lock:
-                    masakari.requests.append(f"{self.command} {self.path}")
-                    if masakari.broken or masakari.raw is not None:
-                        code, data = masakari.broken, {}
-                    else:
-                        code, data = masakari.handle(self.command, self.path, body)
-                if masakari.lose_answer:
-                    self.close_connection = True
-                    return
-                text = json.dumps(data).encode()
-                if masakari.raw is not None:
-                    code, text = masakari.broken or 200, masakari.raw.encode()
-                self.send_response(code)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("X-Subject-Token", "token")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            do_GET = do_POST = do_PUT = _answer  # noqa: N815
-
-        return Handler
-
 
 def _iso(moment: float) -> str:
     stamp = datetime.datetime.fromtimestamp(moment, datetime.timezone.utc)
@@ -492,3 +459,37 @@ def _iso(moment: float) -> str:
 def _epoch(text: str) -> float:
     moment = datetime.datetime.fromisoformat(text)
     return moment.replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
+def _handler(masakari: FakeMasakari) -> type[BaseHTTPRequestHandler]:
+    """Return what answers requests with what a fake says, or breaks as it wants."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length) or b"{}")
+            with masakari.lock:
+                masakari.requests.append(f"{self.command} {self.path}")
+                if masakari.broken or masakari.raw is not None:
+                    code, data = masakari.broken, {}
+                else:
+                    code, data = masakari.handle(self.command, self.path, body)
+            if masakari.lose_answer:
+                self.close_connection = True
+                return
+            text = json.dumps(data).encode()
+            if masakari.raw is not None:
+                code, text = masakari.broken or 200, masakari.raw.encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("X-Subject-Token", "token")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_POST = do_PUT = _answer  # noqa: N815
+
+    return Handler

@@ -21,74 +21,28 @@ OWN_PROJECT = "5" * 32
 
 
 @dataclasses.dataclass
-class RoomyCloud(FakeCloud):
-    """State of the cloud.
+class BusyCloud(FakeCloud):
+    """What Nova tells of instances, and how they are moved.
 
     Attributes:
-        rooms: capacity by host and resource class, where it is not `DEFAULTS`.
-        zones: availability zone by host, where it is not `nova`.
-        traits: of the hosts' providers.
         servers: as Nova lists them, the newest first.
-        groups, aggregates: as Nova lists them.
-        down: Nova's programs of which none is up.
+        groups: as Nova lists them.
         most: entries in one answer of Nova's.
-        asked: how often each path was asked for, without its query.
-        silent: APIs that answer with an error.
         stuck: UUIDs of servers whose live migration fails.
         refused: those that Nova does not even begin to move.
         moved: UUIDs in the order in which they were asked to be.
         migrations: Nova's record of moves.
-        images: Glance's, by identifier.
-        date: what the answers call the time; the server's own clock where empty.
     """
 
-    rooms: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
-    zones: dict[str, str] = dataclasses.field(default_factory=dict)
-    traits: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     servers: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     groups: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    aggregates: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    down: set[str] = dataclasses.field(default_factory=set)
     most: int = 1000
-    asked: Counter[str] = dataclasses.field(default_factory=Counter)
-    silent: set[str] = dataclasses.field(default_factory=set)
     stuck: set[str] = dataclasses.field(default_factory=set)
     refused: set[str] = dataclasses.field(default_factory=set)
     moved: list[str] = dataclasses.field(default_factory=list)
     migrations: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    images: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     # What the tests say.
-
-    def add_segment(
-        self, name: str, *hosts: str, method: str = "auto", reserved: str = ""
-    ) -> None:
-        """A failover segment with hosts; reserved ones are disabled in Nova."""
-        segment = str(uuid.uuid4())
-        self.segments[segment] = {
-            "id": len(self.segments) + 1,
-            "uuid": segment,
-            "name": name,
-            "recovery_method": method,
-            "description": None,
-            "enabled": True,
-        }
-        for host in (*hosts, *filter(None, [reserved])):
-            entry = str(uuid.uuid4())
-            self.hosts[entry] = {
-                "id": len(self.hosts) + 1,
-                "uuid": entry,
-                "name": host,
-                "failover_segment_id": segment,
-                "reserved": host == reserved,
-                "on_maintenance": False,
-            }
-        if reserved:
-            self.services[reserved]["status"] = "disabled"
-
-    def host_entry(self, name: str) -> dict[str, Any]:
-        """Masakari's entry of a host."""
-        return next(host for host in self.hosts.values() if host["name"] == name)
 
     def boot(self, host: str, name: str, *, ram: int = 2048, vcpus: int = 1, **given: Any) -> str:
         """An instance on a host; returns its UUID."""
@@ -130,6 +84,136 @@ class RoomyCloud(FakeCloud):
                 "members": list(members),
             }
         )
+
+    def work(self) -> None:
+        """What is under way in Nova ends."""
+        for server in self.servers:
+            if server.pop("OS-EXT-STS:task_state", None) and server["id"] not in self.stuck:
+                source = server["OS-EXT-SRV-ATTR:host"]
+                server["OS-EXT-SRV-ATTR:host"] = server.pop("to")
+                self.note_migration(server, "live-migration", source)
+
+    def note_migration(self, server: dict[str, Any], kind: str, source: str) -> None:
+        """Nova's record of a move that has ended well."""
+        self.migrations.append(
+            {
+                "id": len(self.migrations) + 1,
+                "instance_uuid": server["id"],
+                "migration_type": kind,
+                "source_compute": source,
+                "dest_compute": server["OS-EXT-SRV-ATTR:host"],
+                "status": "done" if kind == "evacuation" else "completed",
+            }
+        )
+
+    # What the APIs answer.
+
+    def all_servers(self, query: dict[str, str]) -> dict[str, Any]:
+        assert query["all_tenants"] == "1"
+        wanted = [one for one in self.servers if self._wanted(one, query)]
+        page = self._after(wanted, query)
+        more = len(page) == min(self.most, int(query["limit"]))
+        return {"servers": page, **({"servers_links": [{"rel": "next"}]} if more else {})}
+
+    def _wanted(self, server: dict[str, Any], query: dict[str, str]) -> bool:
+        host = query.get("host", server["OS-EXT-SRV-ATTR:host"])
+        return host == server["OS-EXT-SRV-ATTR:host"] and query.get("name", "") in server["name"]
+
+    def _of_server(self, identity: str, what: str, body: Any) -> tuple[int, Any]:
+        [server] = [one for one in self.servers if one["id"] == identity]
+        if what == "action":
+            (order,) = body.values()
+            assert body == {"os-migrateLive": {**order, "block_migration": "auto"}}
+            self.log.append(("POST", "action", body))
+            self.moved.append(identity)
+            if identity in self.refused:
+                raise RefusedError(400, "badRequest", "it is in a state that is not right")
+            server["OS-EXT-STS:task_state"] = "migrating"
+            server["to"] = order["host"] or "node9.maas"
+            return 202, ""
+        actions = [
+            {"request_id": "req-1", "action": "create", "start_time": "2026-11-28T01:00:00.0"},
+            {"request_id": "req-2", "action": "live-migration", "start_time": "2026-11-28T02"},
+        ]
+        if what == "os-instance-actions":
+            return 200, {"instanceActions": actions}
+        assert what == "os-instance-actions/req-2"
+        events = [{"result": "Error", "details": "No valid host was found."}]
+        return 200, {"instanceAction": {**actions[1], "events": events}}
+
+    def all_migrations(self, query: dict[str, str]) -> dict[str, Any]:
+        def wanted(item: dict[str, Any]) -> bool:
+            return all(item[key] == value for key, value in query.items())
+
+        return {"migrations": [item for item in self.migrations if wanted(item)]}
+
+    def all_groups(self, query: dict[str, str]) -> dict[str, Any]:
+        assert "all_projects" in query
+        begin = int(query["offset"])
+        return {"server_groups": self.groups[begin : begin + self.most]}
+
+    def _after(self, found: list[dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]]:
+        ids = [item["id"] for item in found]
+        begin = ids.index(query["marker"]) + 1 if "marker" in query else 0
+        return found[begin : begin + min(self.most, int(query.get("limit", self.most)))]
+
+
+@dataclasses.dataclass
+class RoomyCloud(BusyCloud):
+    """What Nova tells of hypervisors, and Placement of their room.
+
+    Attributes:
+        rooms: capacity by host and resource class, where it is not `DEFAULTS`.
+        zones: availability zone by host, where it is not `nova`.
+        traits: of the hosts' providers.
+        aggregates: as Nova lists them.
+        down: Nova's programs of which none is up.
+        asked: how often each path was asked for, without its query.
+        silent: APIs that answer with an error.
+        images: Glance's, by identifier.
+        date: what the answers call the time; the server's own clock where empty.
+    """
+
+    rooms: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    zones: dict[str, str] = dataclasses.field(default_factory=dict)
+    traits: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    aggregates: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    down: set[str] = dataclasses.field(default_factory=set)
+    asked: Counter[str] = dataclasses.field(default_factory=Counter)
+    silent: set[str] = dataclasses.field(default_factory=set)
+    images: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+    # What the tests say.
+
+    def add_segment(
+        self, name: str, *hosts: str, method: str = "auto", reserved: str = ""
+    ) -> None:
+        """A failover segment with hosts; reserved ones are disabled in Nova."""
+        segment = str(uuid.uuid4())
+        self.segments[segment] = {
+            "id": len(self.segments) + 1,
+            "uuid": segment,
+            "name": name,
+            "recovery_method": method,
+            "description": None,
+            "enabled": True,
+        }
+        for host in (*hosts, *filter(None, [reserved])):
+            entry = str(uuid.uuid4())
+            self.hosts[entry] = {
+                "id": len(self.hosts) + 1,
+                "uuid": entry,
+                "name": host,
+                "failover_segment_id": segment,
+                "reserved": host == reserved,
+                "on_maintenance": False,
+            }
+        if reserved:
+            self.services[reserved]["status"] = "disabled"
+
+    def host_entry(self, name: str) -> dict[str, Any]:
+        """Masakari's entry of a host."""
+        return next(host for host in self.hosts.values() if host["name"] == name)
 
     # What the APIs answer.
 
@@ -194,71 +278,6 @@ class RoomyCloud(FakeCloud):
             item["local_gb"] = room.get("DISK_GB", 0)
         return {"hypervisors": self._after(found, query)}
 
-    def all_servers(self, query: dict[str, str]) -> dict[str, Any]:
-        assert query["all_tenants"] == "1"
-        wanted = [one for one in self.servers if self._wanted(one, query)]
-        page = self._after(wanted, query)
-        more = len(page) == min(self.most, int(query["limit"]))
-        return {"servers": page, **({"servers_links": [{"rel": "next"}]} if more else {})}
-
-    def _wanted(self, server: dict[str, Any], query: dict[str, str]) -> bool:
-        host = query.get("host", server["OS-EXT-SRV-ATTR:host"])
-        return host == server["OS-EXT-SRV-ATTR:host"] and query.get("name", "") in server["name"]
-
-    def _of_server(self, identity: str, what: str, body: Any) -> tuple[int, Any]:
-        [server] = [one for one in self.servers if one["id"] == identity]
-        if what == "action":
-            (order,) = body.values()
-            assert body == {"os-migrateLive": {**order, "block_migration": "auto"}}
-            self.log.append(("POST", "action", body))
-            self.moved.append(identity)
-            if identity in self.refused:
-                raise RefusedError(400, "badRequest", "it is in a state that is not right")
-            server["OS-EXT-STS:task_state"] = "migrating"
-            server["to"] = order["host"] or "node9.maas"
-            return 202, ""
-        actions = [
-            {"request_id": "req-1", "action": "create", "start_time": "2026-11-28T01:00:00.0"},
-            {"request_id": "req-2", "action": "live-migration", "start_time": "2026-11-28T02"},
-        ]
-        if what == "os-instance-actions":
-            return 200, {"instanceActions": actions}
-        assert what == "os-instance-actions/req-2"
-        events = [{"result": "Error", "details": "No valid host was found."}]
-        return 200, {"instanceAction": {**actions[1], "events": events}}
-
-    def work(self) -> None:
-        """What is under way in Nova ends."""
-        for server in self.servers:
-            if server.pop("OS-EXT-STS:task_state", None) and server["id"] not in self.stuck:
-                source = server["OS-EXT-SRV-ATTR:host"]
-                server["OS-EXT-SRV-ATTR:host"] = server.pop("to")
-                self.note_migration(server, "live-migration", source)
-
-    def note_migration(self, server: dict[str, Any], kind: str, source: str) -> None:
-        """Nova's record of a move that has ended well."""
-        self.migrations.append(
-            {
-                "id": len(self.migrations) + 1,
-                "instance_uuid": server["id"],
-                "migration_type": kind,
-                "source_compute": source,
-                "dest_compute": server["OS-EXT-SRV-ATTR:host"],
-                "status": "done" if kind == "evacuation" else "completed",
-            }
-        )
-
-    def all_migrations(self, query: dict[str, str]) -> dict[str, Any]:
-        def wanted(item: dict[str, Any]) -> bool:
-            return all(item[key] == value for key, value in query.items())
-
-        return {"migrations": [item for item in self.migrations if wanted(item)]}
-
-    def all_groups(self, query: dict[str, str]) -> dict[str, Any]:
-        assert "all_projects" in query
-        begin = int(query["offset"])
-        return {"server_groups": self.groups[begin : begin + self.most]}
-
     def all_aggregates(self, query: dict[str, str]) -> dict[str, Any]:
         return {"aggregates": self.aggregates}
 
@@ -291,11 +310,6 @@ class RoomyCloud(FakeCloud):
 
     def _room(self, host: str) -> dict[str, int]:
         return {**DEFAULTS, **self.rooms.get(host, {})}
-
-    def _after(self, found: list[dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]]:
-        ids = [item["id"] for item in found]
-        begin = ids.index(query["marker"]) + 1 if "marker" in query else 0
-        return found[begin : begin + min(self.most, int(query.get("limit", self.most)))]
 
 
 _ROUTES = {
