@@ -61,7 +61,7 @@ def prepare(check_database: bool = False) -> None:
 
     seams.install()
     if check_database:
-        from simulation.models import database
+        from simulation.models.masakari import database
 
         database.check()
     gc.freeze()

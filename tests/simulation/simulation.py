@@ -11,13 +11,14 @@ from typing import Any
 from simulation.core import kernel, seams
 from simulation.core.faults import Faults, Strike
 from simulation.core.kernel import START, Kernel
-from simulation.models import database
-from simulation.models.cluster import Cluster, Member, Remote
-from simulation.models.crm import Commands
-from simulation.models.masakari import Masakari
-from simulation.models.nova import Nova
-from simulation.models.nova_records import SHUTDOWN, Service
-from simulation.models.novaclient import Client
+from simulation.models.masakari import database
+from simulation.models.masakari.masakari import Masakari
+from simulation.models.nova.client import Client
+from simulation.models.nova.nova import Nova
+from simulation.models.nova.records import SHUTDOWN, Service
+from simulation.models.pacemaker.cluster import Cluster
+from simulation.models.pacemaker.commands.commands import Commands
+from simulation.models.pacemaker.records import Member, Remote
 from simulation.world import Guest, Hypervisor, Unit, World
 
 GRACE = 3000.0
@@ -193,7 +194,7 @@ class Simulation:
         guest.power_state = 1 if runs else SHUTDOWN
         if task == "powering-off":
             guest.before = ("stopped", False)
-            self.nova._act(guest, "stop", "owner")
+            self.nova.instances.note(guest, "stop", "owner")
         elif vm_state in ("active", "resized"):
             guest.before = ("active", True)
         elif vm_state == "stopped":
@@ -211,7 +212,7 @@ class Simulation:
             self.world.hosts[host].qemu.add(uuid)
         if task.startswith("powering") and number % 2:
             # Of the others nova-compute had taken it, and it is lost.
-            self.nova.leave_message(guest)
+            self.nova.messages.leave(guest)
         guest.untouched = (name, vm_state, task or None, locked, [name] if runs else [])
         return guest
 
@@ -335,7 +336,7 @@ class Simulation:
         """Whether nobody may fence a host unasked, which the charm's status says (`health`)."""
         from masakari_fencing.pacemaker import fenceable, tools
 
-        return fenceable.obstacle(tools.parse(self.commands._whole()), host) is not None
+        return fenceable.obstacle(tools.parse(self.commands.views.whole()), host) is not None
 
     def _unrecovered(self, guest: Guest) -> set[str]:
         """Return the hosts of a guest whose last recovery has not ended well."""
@@ -362,7 +363,7 @@ class Simulation:
         from masakari_fencing.pacemaker import tools
         from masakari_fencing.records import recoveries
 
-        text = self.commands._answer(self.cluster.cib, None, "configuration")
+        text = self.commands.cibadmin.select(self.cluster.cib, None, "configuration")
         return recoveries.all_of(tools.parse(text))
 
     def _final(self) -> None:
@@ -378,7 +379,7 @@ class Simulation:
                 continue
             own = [g for g in self.world.guests.values() if g.host == host.nova_name]
             run = [g for g in own if g.uuid in host.qemu and g.task_state is None]
-            self.nova.compute_started(host)
+            self.nova.computes.started(host)
             for guest in run:
                 if guest.uuid not in host.qemu:
                     text = f"{guest.uuid[:8]} on {host.name}"

@@ -240,7 +240,7 @@ class World:
         host.qemu.clear()
         host.boots += 1
         self.kernel.trace(host.name, "power off")
-        self.cluster.look_at(host.name)
+        self.cluster.connections.look_at(host.name)
         for unit in self._carried(host):
             self.faults.lose_unit(unit)
         self.kernel.changed()
@@ -263,7 +263,7 @@ class World:
         host.failed, host.repair, host.booted = None, False, self.kernel.now
         self.kernel.trace(host.name, "has booted")
         self.last_fault = max(self.last_fault, self.kernel.now)
-        self.cluster.look_at(host.name)
+        self.cluster.connections.look_at(host.name)
         for unit in self._carried(host):
             self.kernel.after(CONTAINER, functools.partial(self.faults.boot_unit, unit))
         low, high = host.compute_delay
@@ -300,7 +300,7 @@ class World:
     def start_compute(self, host: Hypervisor) -> None:
         """Start nova-compute."""
         host.compute, host.serves_since = True, self.kernel.now
-        self.nova.compute_started(host)
+        self.nova.computes.started(host)
         self.kernel.changed()
 
     def fence(
@@ -324,11 +324,12 @@ class World:
         if not by.startswith("operator"):
             self._judge_fence(host, by, begun)
             self._judge_domain(host)
-        quorate = bool(self.cluster.majority())
+        majority = self.cluster.membership.majority
+        quorate = bool(majority())
         self.power_off(host)
         # Nobody but a recovery keeps a host off.
         host.kept = action == "off" and by.startswith("stonith_admin")
-        if host.kept and quorate and not self.cluster.majority() and not self._lost_just_now():
+        if host.kept and quorate and not majority() and not self._lost_just_now():
             self.violate("kept off, and with it the quorum", f"{host.name} by {by}")
         host.fenced, host.out = self.kernel.now, True
         if action == "reboot":

@@ -10,10 +10,11 @@ from typing import Any
 from nova_model import Stage
 from simulation.core import kernel
 from simulation.core.kernel import Process
-from simulation.models.cluster import Cluster, Member, Remote
-from simulation.models.crm import Commands
-from simulation.models.nova import Nova
-from simulation.models.nova_records import Service
+from simulation.models.nova.nova import Nova
+from simulation.models.nova.records import Service
+from simulation.models.pacemaker.cluster import Cluster
+from simulation.models.pacemaker.commands.commands import Commands
+from simulation.models.pacemaker.records import Member, Remote
 from simulation.world import Unit
 
 
@@ -89,26 +90,26 @@ class ModelCluster:
 
     def stop_daemon(self, stopped: bool) -> None:
         self.world.hosts[self.node].remote = not stopped
-        self.cluster.look_at(self.node)
+        self.cluster.connections.look_at(self.node)
 
     def power_controller(self, works: bool) -> None:
         self.cluster.power_controller = works
 
     def stop_members(self, numbers: Sequence[int]) -> None:
         for number in numbers:
-            self.cluster.stop_member(self.world.units[self.members[number]])
+            self.cluster.membership.stop(self.world.units[self.members[number]])
 
     def start_members(self, numbers: Sequence[int]) -> None:
         for number in numbers:
-            self.cluster.start_member(self.world.units[self.members[number]])
+            self.cluster.membership.start(self.world.units[self.members[number]])
         if len(numbers) == len(self.members):
-            self.cluster.restart()
+            self.cluster.membership.restart()
 
     def isolate(self, number: int, isolated: bool) -> None:
         unit = self.world.units[self.members[number]]
-        self.cluster.isolate(unit, isolated)
+        self.cluster.membership.isolate(unit, isolated)
         if not isolated:
-            self.commands.rejoined(unit)
+            self.commands.views.rejoined(unit)
 
     def together(self, functions: Sequence[Any]) -> list[Any]:
         results: dict[int, Any] = {}
@@ -128,7 +129,7 @@ class ModelCluster:
         remote.role, remote.known, remote.member, remote.new = "Stopped", False, "", True
         self.cluster.lists.discard(name)
         self.commands.add_remote(remote)
-        self.cluster.plan_reconnect(remote, 0.5)
+        self.cluster.connections.plan(remote, 0.5)
         self.cluster.changed()
 
     def remove_node(self, name: str) -> None:

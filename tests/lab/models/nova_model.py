@@ -11,9 +11,9 @@ from novaclient import exceptions
 from sides import ELSEWHERE, FIRST, HOME, SECOND, Look, Rule
 from simulation.core import kernel
 from simulation.core.kernel import Kernel, Process
-from simulation.models.nova import Nova
-from simulation.models.nova_records import Service
-from simulation.models.novaclient import Client
+from simulation.models.nova.client import Client
+from simulation.models.nova.nova import Nova
+from simulation.models.nova.records import Service
 from simulation.world import Guest, Hypervisor, Unit, World
 
 HOSTS = (HOME, FIRST, SECOND)
@@ -85,10 +85,12 @@ class ModelSide:
     def __init__(self) -> None:
         self.stage = Stage()
         self.kernel, self.world = self.stage.kernel, self.stage.world
-        self.world.cluster = SimpleNamespace(look_at=lambda name: None)
-        self.world.commands = SimpleNamespace(owner_instead=lambda host: "")
+        connections = SimpleNamespace(look_at=lambda name: None)
+        self.world.cluster = SimpleNamespace(connections=connections)
+        owners = SimpleNamespace(instead=lambda host: "")
+        self.world.commands = SimpleNamespace(owners=owners)
         self.nova = self.world.nova = Nova(self.world, self.kernel)
-        self.nova._judge = lambda guest: None  # type: ignore[method-assign]
+        self.nova.evacuations._judge = lambda guest: None  # type: ignore[method-assign]
         # Its messages are lost with the broker, which is restarted while nobody takes them.
         self.nova.held = 0.0
         self.client = Client(self.nova)
@@ -159,7 +161,7 @@ class ModelSide:
         return self._status(lambda: self.client.servers.start(name))
 
     def reboot(self, name: str) -> int:
-        return self._status(lambda: self.nova.reboot(name))
+        return self._status(lambda: self.nova.requests.reboot(name))
 
     def reset_state(self, name: str, state: str) -> int:
         return self._status(lambda: self.client.servers.reset_state(name, state))
@@ -203,12 +205,12 @@ class ModelSide:
         self.sleep(10)
 
     def crash(self, name: str) -> None:
-        self.nova.crash_guest(self.world.guests[name])
+        self.nova.computes.crash_guest(self.world.guests[name])
 
     def run_behind(self, name: str) -> None:
         host = self.world.hosts[HOME]
         self.world.run_guest(host, name)
-        self.nova.lifecycle(self.world.guests[name])
+        self.nova.computes.lifecycle(self.world.guests[name])
 
     def hold_spawns(self, held: bool) -> None:
         # In the model a spawn is as long as a rebuild: what is done meanwhile, is done in time.

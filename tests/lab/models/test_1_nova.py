@@ -16,7 +16,7 @@ from masakari_fencing.openstack import evacuations
 from nova_lab import LabSide
 from nova_model import ModelSide
 from sides import ELSEWHERE, FIRST, HOME, Both, Look, Side
-from simulation.models import nova
+from simulation.models.nova import records
 
 pytestmark = pytest.mark.lab
 
@@ -113,9 +113,9 @@ def test_the_times_are_those_of_the_configuration(whole: Both) -> None:
     )
     said = controller.run(["python3", "-c", program], timeout=60).stdout.split()
     assert [float(word) for word in said] == [
-        nova.SERVICE_DOWN_TIME,
-        nova.REPORT_INTERVAL,
-        nova.RPC_TIMEOUT,
+        records.SERVICE_DOWN_TIME,
+        records.REPORT_INTERVAL,
+        records.RPC_TIMEOUT,
     ]
 
 
@@ -205,7 +205,7 @@ def test_a_service_counts_as_up_for_its_time(lost: Both) -> None:
         # What is shown as its last report is when its record was changed last, by whomever.
         seen.append(side.now() - side.reported(HOME) >= begun - 1)
         side.wait(lambda: side.service(HOME)[0] == "down", 120)
-        late = side.now() - last - nova.SERVICE_DOWN_TIME
+        late = side.now() - last - records.SERVICE_DOWN_TIME
         print(f"\ndisabling took {took:.1f} s; down {late:.1f} s after its time")
         begun = side.now()
         seen += [took > QUICK, -2 < late < QUICK, side.service(HOME), side.enable(HOME)]
@@ -275,7 +275,7 @@ def test_no_valid_host_ends_in_an_error(down: Both) -> None:
         look = ends("unplaceable")(side)
         for host in (FIRST, "second"):
             side.enable(host)
-        fault = side.fault("unplaceable").startswith(nova.NO_VALID_HOST)
+        fault = side.fault("unplaceable").startswith(records.NO_VALID_HOST)
         return [status, look, fault, side.migrations("unplaceable")]
 
     status, look, fault, migrations = down.alike(rule)
@@ -299,7 +299,7 @@ def test_a_task_that_is_reset_while_the_process_starts(down: Both) -> None:
     def rule(side: Side) -> list[Any]:
         side.hold_spawns(True)
         seen: list[Any] = [side.evacuate("late", FIRST)]
-        side.wait(lambda: side.look("late").task == nova.SPAWNING, 60)
+        side.wait(lambda: side.look("late").task == records.SPAWNING, 60)
         seen.append(side.reset_state("late", "error"))
         side.hold_spawns(False)
         side.wait(lambda: side.migrations("late")[-1] not in ("accepted", "pre-migrating"), 90)
@@ -307,7 +307,7 @@ def test_a_task_that_is_reset_while_the_process_starts(down: Both) -> None:
         seen.append(evacuations.BEFORE_START.findall(side.fault("late")))
         return [*seen, side.look("late"), side.migrations("late")]
 
-    assert down.alike(rule)[3] == [nova.SPAWNING]
+    assert down.alike(rule)[3] == [records.SPAWNING]
 
 
 def test_a_process_that_is_there_already_ends_a_rebuild(down: Both) -> None:
@@ -326,7 +326,7 @@ def test_what_is_deleted_while_its_process_starts(down: Both) -> None:
     def rule(side: Side) -> list[Any]:
         side.hold_spawns(True)
         seen: list[Any] = [side.evacuate("deleted")]
-        side.wait(lambda: side.look("deleted").task == nova.SPAWNING, 60)
+        side.wait(lambda: side.look("deleted").task == records.SPAWNING, 60)
         # Its evacuation is shown no more, whatever comes of it.
         seen += [side.delete("deleted"), side.migrations("deleted")]
         side.hold_spawns(False)
@@ -344,7 +344,7 @@ def test_what_the_database_is_not_told_of_a_rebuild(down: Both) -> None:
     def rule(side: Side) -> list[Any]:
         side.hold_spawns(True)
         seen: list[Any] = [side.evacuate("unwritten")]
-        side.wait(lambda: side.look("unwritten").task == nova.SPAWNING, 60)
+        side.wait(lambda: side.look("unwritten").task == records.SPAWNING, 60)
 
         def go_on() -> None:
             side.hold_spawns(False)

@@ -14,7 +14,7 @@ from jujulab.trials.deployment import Deployment
 from nova_lab import LabSide
 from nova_model import ModelSide
 from sides import ELSEWHERE, FIRST, HOME, SECOND, Both, Side
-from simulation.models.nova_records import RPC_TIMEOUT
+from simulation.models.nova.records import RPC_TIMEOUT
 
 pytestmark = pytest.mark.lab
 

@@ -10,7 +10,8 @@ from jujulab.waiting import poll
 from masakari_fencing import alert
 from masakari_fencing.pacemaker import cibadmin, tools
 from members import ClusterSide, Entry, View, code, history, run, status, view
-from simulation.models import cluster, crm
+from simulation.models.pacemaker import fencing
+from simulation.models.pacemaker.commands.commands import DISCONNECTED
 
 pytestmark = pytest.mark.lab
 
@@ -61,7 +62,7 @@ def test_what_is_built_in(module: Both) -> None:
         parameter.get("name"): parameter.find("content").get("default")  # type: ignore[union-attr]
         for parameter in root.iter("parameter")
     }
-    assert int(str(defaults["stonith-max-attempts"])) == cluster.ATTEMPTS
+    assert int(str(defaults["stonith-max-attempts"])) == fencing.ATTEMPTS
 
 
 # -- a node is lost -----------------------------------------------------------------------------
@@ -254,7 +255,7 @@ def test_a_member_whose_pacemaker_is_stopped(both: Both) -> None:
         side.start_members([2])
         return codes
 
-    assert both.alike(rule) == [crm.DISCONNECTED] * len(commands)
+    assert both.alike(rule) == [DISCONNECTED] * len(commands)
 
 
 def test_another_member_takes_over(both: Both) -> None:

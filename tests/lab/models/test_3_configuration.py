@@ -10,7 +10,7 @@ from clusters import CALM, Both
 from masakari_fencing.notifier.membership import quorate_ring
 from masakari_fencing.pacemaker import cibadmin, crm_node, tools
 from members import ClusterSide, code, run, status, view
-from simulation.models import cib_xml
+from simulation.models.pacemaker.commands import cib_xml
 
 pytestmark = pytest.mark.lab
 

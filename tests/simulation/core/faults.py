@@ -13,7 +13,7 @@ from novaclient import exceptions as nova_exceptions
 from oslo_db import exception as db_exceptions
 
 from simulation.core.kernel import Process
-from simulation.models.crm import CommandFailed
+from simulation.models.pacemaker.commands.commands import CommandFailed
 from simulation.world import World
 
 KINDS = (
@@ -186,7 +186,7 @@ class Faults:
         unit.alive = False
         for process in unit.processes:
             process.kill()
-        self.world.cluster.stop_member(unit)
+        self.world.cluster.membership.stop(unit)
 
     def boot_unit(self, unit: Any) -> None:
         """A unit's machine boots, if it has died, and the one that carries it, if any, runs."""
@@ -199,7 +199,7 @@ class Faults:
         unit.files = {k: v for k, v in unit.files.items() if not k.startswith("/run/")}
         unit.processes.clear()
         masakari = self.world.masakari
-        self.world.cluster.start_member(unit)
+        self.world.cluster.membership.start(unit)
         for start in (masakari.start_api, masakari.start_engine, masakari.start_notifier):
             start(unit)
 
@@ -208,7 +208,7 @@ class Faults:
         self.world.note_fault(f"unit {unit.name} stands still for {seconds:.0f} s")
         for process in unit.processes:
             process.stalled = max(process.stalled, self.world.kernel.now + seconds)
-        self.world.cluster.stop_member(unit, stands=True)
+        self.world.cluster.membership.stop(unit, stands=True)
 
         def resume() -> None:
             self.world.note_fault(f"unit {unit.name} goes on")
@@ -219,7 +219,7 @@ class Faults:
     def pacemaker_away(self, unit: Any, seconds: float) -> None:
         """Only a unit's Pacemaker is away."""
         self.world.note_fault(f"Pacemaker of {unit.name} is away for {seconds:.0f} s")
-        self.world.cluster.stop_member(unit)
+        self.world.cluster.membership.stop(unit)
 
         def start() -> None:
             self.world.note_fault(f"Pacemaker of {unit.name} is back")
@@ -229,17 +229,17 @@ class Faults:
 
     def _start_member(self, unit: Any) -> None:
         if unit.alive:
-            self.world.cluster.start_member(unit)
+            self.world.cluster.membership.start(unit)
 
     def isolate(self, unit: Any, seconds: float) -> None:
         """A unit cannot reach the other members."""
         self.world.note_fault(f"{unit.name} is cut off for {seconds:.0f} s")
-        self.world.cluster.isolate(unit, True)
-        self.world.commands.cut_off(unit)  # type: ignore[attr-defined]
+        self.world.cluster.membership.isolate(unit, True)
+        self.world.commands.views.cut_off(unit)  # type: ignore[attr-defined]
 
         def back() -> None:
             self.world.note_fault(f"{unit.name} is reached again")
-            self.world.commands.rejoined(unit)  # type: ignore[attr-defined]
-            self.world.cluster.isolate(unit, False)
+            self.world.commands.views.rejoined(unit)  # type: ignore[attr-defined]
+            self.world.cluster.membership.isolate(unit, False)
 
         self.world.later(seconds, back)

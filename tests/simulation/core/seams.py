@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from simulation.core import flows, kernel, vfs
-from simulation.models.crm import Commands
+from simulation.models.pacemaker.commands.commands import Commands
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 SOURCE = REPOSITORY / "packages" / "masakari-fencing"
@@ -287,7 +287,7 @@ def install() -> None:
     uuid.uuid4 = _uuid4
     socket.gethostname, socket.create_connection = _hostname, _connect  # type: ignore[assignment]
     sys.path[:0] = [str(SOURCE / "src")]
-    from simulation.models import database
+    from simulation.models.masakari import database
 
     database.configure()
     _patch_masakari()

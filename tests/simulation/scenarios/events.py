@@ -46,7 +46,7 @@ def cut_off(sim: Simulation, name: str = "node1") -> None:
     host.failed = sim.kernel.now if host.up else host.failed
     host.last_seen = sim.nova.seen(host)
     host.reachable, host.out = False, True
-    sim.cluster.look_at(name)
+    sim.cluster.connections.look_at(name)
 
 
 def lose_storage(sim: Simulation, name: str = "node1") -> None:
@@ -93,7 +93,7 @@ def notify(
         for _ in range(120):
             for unit in sim.world.units.values():
                 try:
-                    code, answer = sim.masakari.serve(unit, "POST", "/notifications", body)
+                    code, answer = sim.masakari.api.serve(unit, "POST", "/notifications", body)
                 except OSError:
                     continue
                 if code == 409 and kind == "VM" and "duplicate" in str(answer) and dead():
@@ -128,7 +128,7 @@ def crash_guest(sim: Simulation, guest: Guest) -> None:
     if guest.uuid not in host.qemu or guest.task_state is not None:
         return
     sim.world.note_fault(f"QEMU of {guest.uuid[:8]} dies")
-    sim.nova.crash_guest(guest)
+    sim.nova.computes.crash_guest(guest)
     payload = {
         "event": "LIFECYCLE",
         "instance_uuid": guest.uuid,
@@ -142,7 +142,7 @@ def delete_guest(sim: Simulation, guest: Guest) -> None:
     """Its owner deletes a guest."""
     if guest.uuid in sim.world.guests:
         sim.world.note_fault(f"{guest.uuid[:8]} is to be deleted")
-        sim.nova.delete(guest)
+        sim.nova.requests.delete(guest)
 
 
 def take_back(sim: Simulation, name: str = "node1", patience: float = 1200.0) -> None:
@@ -183,11 +183,11 @@ def _let_go(sim: Simulation, host: Hypervisor) -> bool:
 def _taken_back(sim: Simulation, host: Hypervisor, unit: Any) -> bool:
     from novaclient import exceptions
 
-    found = sim.masakari._hosts().get(host.nova_name)
+    found = sim.masakari.hosts().get(host.nova_name)
     service = sim.nova.services[host.nova_name]
     path = f"/segments/{sim.segment.uuid}/hosts/{found[1]}"
     try:
-        code, _ = sim.masakari.serve(unit, "PUT", path, {"host": {"on_maintenance": False}})
+        code, _ = sim.masakari.api.serve(unit, "PUT", path, {"host": {"on_maintenance": False}})
         if code != 200:
             return False
         if service.forced_down:
@@ -202,7 +202,7 @@ def _taken_back(sim: Simulation, host: Hypervisor, unit: Any) -> bool:
 
 def switch_off(sim: Simulation) -> None:
     """The operator disables the segment; nothing is expected of its guests any more."""
-    from simulation.models import database
+    from simulation.models.masakari import database
 
     sim.world.note_fault("the segment is disabled")
     sim.masakari.disabled = sim.kernel.now
@@ -237,7 +237,7 @@ def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:
     sim.commands.add_remote(remote)
     sim.register(host)
     sim.cluster.changed()
-    sim.cluster.schedule_fencing(remote)
+    sim.cluster.fencing.schedule(remote)
     known = 15 + 20 * sim.rng.random()
 
     def listed(sim: Simulation) -> None:
@@ -246,7 +246,7 @@ def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:
 
     def clean(sim: Simulation) -> None:
         remote.unclean = False
-        sim.cluster.plan_reconnect(remote, 5.0)
+        sim.cluster.connections.plan(remote, 5.0)
         sim.cluster.changed()
 
     def installed(sim: Simulation) -> None:
@@ -262,7 +262,7 @@ def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:
 def restart_cluster(sim: Simulation) -> None:
     """Everything of the cluster is restarted: its status is lost, and with it every record."""
     sim.world.note_fault("the whole cluster is restarted")
-    sim.cluster.restart()
+    sim.cluster.membership.restart()
 
 
 def reboot(sim: Simulation, name: str, seconds: float | None) -> None:

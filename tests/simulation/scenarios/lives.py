@@ -102,7 +102,7 @@ def taken(sim: Simulation) -> None:
 def method(sim: Simulation) -> None:
     """Somebody changes how the segment's hosts are recovered."""
     sim.world.note_fault("the segment's method is changed")
-    from simulation.models import database
+    from simulation.models.masakari import database
 
     chosen = sim.rng.choice(["auto", "reserved_host", "auto_priority"])
     database.change_segments("recovery_method", chosen)

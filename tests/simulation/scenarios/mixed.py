@@ -61,7 +61,7 @@ def _look_after_quorum(sim: Simulation, since: float | None = None) -> None:
     What was lost without quorum nobody has noticed; its operator sees to it.
     """
     now = sim.kernel.now
-    since = None if sim.cluster.majority() else since or now
+    since = None if sim.cluster.membership.majority() else since or now
     if since is not None and now - since > UNATTENDED:
         for host in sim.world.hosts.values():
             if not host.power and any(u.host == host.name for u in sim.world.units.values()):

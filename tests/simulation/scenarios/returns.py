@@ -87,13 +87,13 @@ def held_and_taken_back(sim: Simulation) -> None:
     def wait(s: Simulation) -> None:
         if host.booted and not host.power and s.kernel.now > START + 80:
             busy = any(x in ("new", "running", "error") for _, x, _ in s.masakari.notifications())
-            found = s.masakari._hosts().get(host.nova_name)
+            found = s.masakari.hosts().get(host.nova_name)
             path = f"/segments/{s.segment.uuid}/hosts/{found[1]}"
             if not busy:
 
                 def put() -> None:
                     body = {"host": {"on_maintenance": False}}
-                    code, _ = s.masakari.serve(unit, "PUT", path, body)
+                    code, _ = s.masakari.api.serve(unit, "PUT", path, body)
                     if code == 200:
                         s.world.note_fault("node1's maintenance is ended by its operator")
                         s.faults.strikes.clear()

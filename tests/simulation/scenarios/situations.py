@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simulation.core.faults import Strike
-from simulation.models.nova_records import Migration
+from simulation.models.nova.records import Migration
 from simulation.scenarios import events, hosts, lives, orders, returns
 from simulation.simulation import Simulation, Situation
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from simulation.core import kernel
-from simulation.models.nova import Nova
-from simulation.models.nova_records import ADMIN, Service, iso
+from simulation.models.nova.nova import Nova
+from simulation.models.nova.records import ADMIN, Service, iso
 from simulation.world import Guest
 
 
@@ -58,7 +58,7 @@ class Servers:
         return server
 
     def get(self, server: Any) -> Any:
-        return ask("servers.get", lambda: self._view(self._nova.guest(server)))
+        return ask("servers.get", lambda: self._view(self._nova.instances.find(server)))
 
     def list(self, detailed: bool = True, search_opts: Any = None, **_: Any) -> Any:
         host = (search_opts or {}).get("host")
@@ -75,25 +75,25 @@ class Servers:
         ask("servers.unlock", lambda: self._lock(server, False))
 
     def _lock(self, server: Any, value: bool) -> None:
-        guest = self._nova.guest(server)
+        guest = self._nova.instances.find(server)
         guest.locked = value
         self._nova.kernel.trace("nova", f"{guest.uuid[:8]} locked={value}")
         self._nova.kernel.changed("guests")
 
     def evacuate(self, server: Any, host: str | None = None, **_: Any) -> None:
-        ask("servers.evacuate", lambda: self._nova.evacuate(server, host))
+        ask("servers.evacuate", lambda: self._nova.evacuations.evacuate(server, host))
 
     def reset_state(self, server: Any, state: str = "error") -> None:
-        ask("servers.reset_state", lambda: self._nova.reset_state(server, state))
+        ask("servers.reset_state", lambda: self._nova.instances.reset_state(server, state))
 
     def stop(self, server: Any) -> None:
-        ask("servers.stop", lambda: self._nova.stop(server))
+        ask("servers.stop", lambda: self._nova.requests.stop(server))
 
     def start(self, server: Any) -> None:
-        ask("servers.start", lambda: self._nova.start(server))
+        ask("servers.start", lambda: self._nova.requests.start(server))
 
     def reboot(self, server: Any, reboot_type: str = "HARD") -> None:
-        ask("servers.reboot", lambda: self._nova.reboot(server))
+        ask("servers.reboot", lambda: self._nova.requests.reboot(server))
 
 
 class Services:
@@ -103,7 +103,7 @@ class Services:
         self._nova = nova
 
     def _view(self, service: Service) -> Any:
-        host = self._nova._host(service.host)
+        host = self._nova.host(service.host)
         return SimpleNamespace(
             id=service.uuid,
             host=service.host,
@@ -181,4 +181,4 @@ class Actions:
         self._nova = nova
 
     def list(self, server: Any, **_: Any) -> Any:
-        return ask("instance_action.list", lambda: list(self._nova.guest(server).actions))
+        return ask("instance_action.list", lambda: list(self._nova.instances.find(server).actions))

@@ -8,7 +8,7 @@ from typing import Any
 import masakari_fencing
 
 from simulation.core import kernel
-from simulation.models import tables
+from simulation.models.masakari import tables
 
 VERSIONS = {"hosts": 0, "notifications": 0, "vmoves": 0}
 """Of each table, segments being among hosts; they grow with each change: answers can be kept."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from lxml import etree
 
-from simulation.models.cluster import Remote
+from simulation.models.pacemaker.records import Remote
 
 NO_SUCH, EXISTS, INVALID = 105, 108, 78
 

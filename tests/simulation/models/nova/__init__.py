@@ -1,0 +1,1 @@
+"""Nova, as it is to whoever asks it for something."""

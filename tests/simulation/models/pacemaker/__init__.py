@@ -1,0 +1,1 @@
+"""Pacemaker with remote nodes, as it is to whoever runs its commands."""
