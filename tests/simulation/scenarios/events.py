@@ -226,7 +226,7 @@ def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:
     Seen with the real charm: UNCLEAN for 46 to 70 s, until its location rule is written; and
     Pacemaker's attempts fail meanwhile, unless a device can fence it already.
     """
-    host = sim.add_host(name, joined=False)
+    host = sim.cloud.add_host(name, joined=False)
     sim.world.note_fault(f"{name} is being added")
     host.remote = False
     remote = sim.cluster.remotes[name]
@@ -235,7 +235,7 @@ def add_new(sim: Simulation, name: str = "node9") -> Hypervisor:
     remote.failures.append((f"{name}_start_0", "unit1", int(sim.kernel.now)))
     sim.cluster.lists.discard(name)
     sim.commands.add_remote(remote)
-    sim.register(host)
+    sim.cloud.register(host)
     sim.cluster.changed()
     sim.cluster.fencing.schedule(remote)
     known = 15 + 20 * sim.rng.random()

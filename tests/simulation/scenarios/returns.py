@@ -181,8 +181,8 @@ def away_at_the_end(sim: Simulation) -> None:
             events.later(s, 0.1, begun)
 
     def wait(s: Simulation) -> None:
-        ended = [one.end for one in s._records() if one.end and one.end.outcome == "recovered"]
-        if ended:
+        ends = [one.end for one in s.judgement.records()]
+        if any(end and end.outcome == "recovered" for end in ends):
             s.faults.outage("nova", 300 + 200 * s.rng.random())
             events.later(s, 900.0, judge)
         else:
