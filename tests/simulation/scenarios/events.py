@@ -25,6 +25,37 @@ def later(sim: Simulation, seconds: float, what: Callable[..., Any], *args: Any)
     sim.world.later(seconds, lambda: what(sim, *args))
 
 
+def once(
+    sim: Simulation,
+    so: Callable[[Simulation], Any],
+    then: Callable[[Simulation], Any],
+    look: float = 0.2,
+) -> None:
+    """Have something done as soon as something is so.
+
+    Args:
+        sim: the run.
+        so: whether it is.
+        then: what is done.
+        look: seconds between two looks, of which the first is at once.
+    """
+    if so(sim):
+        then(sim)
+    else:
+        later(sim, look, once, so, then, look)
+
+
+def notified(sim: Simulation, *statuses: str) -> bool:
+    """Whether any notification is in one of these states."""
+    return any(status in statuses for _, status, _ in sim.masakari.notifications())
+
+
+def controller_back(sim: Simulation) -> None:
+    """The power controller can be reached again."""
+    sim.world.note_fault("the power controller is back")
+    sim.cluster.power_controller = True
+
+
 def die(sim: Simulation, name: str = "node1") -> None:
     """A hypervisor loses its power."""
     host = sim.world.hosts[name]

@@ -21,11 +21,7 @@ def action_returns(sim: Simulation, name: str = "node1", patience: float = 1200.
         end = sim.kernel.now + patience
         while sim.kernel.now < end:
             there = sim.world.healthy(host) and sim.cluster.remotes[name].role == "Started"
-            busy = any(
-                status in ("new", "running", "error")
-                for _, status, _ in sim.masakari.notifications()
-            )
-            if there and not busy:
+            if there and not _busy(sim):
                 try:
                     mark(name, True)
                 except PacemakerError:
@@ -38,6 +34,11 @@ def action_returns(sim: Simulation, name: str = "node1", patience: float = 1200.
         sim.world.pending -= 1
 
     sim.kernel.spawn(process, work)
+
+
+def _busy(sim: Simulation) -> bool:
+    """Whether a recovery is not at its end."""
+    return events.notified(sim, "new", "running", "error")
 
 
 def mark(name: str, returned: bool) -> None:
@@ -84,32 +85,30 @@ def held_and_taken_back(sim: Simulation) -> None:
         sim.faults.strikes.append(strike)
     unit = next(iter(sim.world.units.values()))
 
-    def wait(s: Simulation) -> None:
-        if host.booted and not host.power and s.kernel.now > START + 80:
-            busy = any(x in ("new", "running", "error") for _, x, _ in s.masakari.notifications())
-            found = s.masakari.hosts().get(host.nova_name)
-            path = f"/segments/{s.segment.uuid}/hosts/{found[1]}"
-            if not busy:
+    def held(s: Simulation) -> bool:
+        return host.booted and not host.power and s.kernel.now > START + 80 and not _busy(s)
 
-                def put() -> None:
-                    body = {"host": {"on_maintenance": False}}
-                    code, _ = s.masakari.api.serve(unit, "PUT", path, body)
-                    if code == 200:
-                        s.world.note_fault("node1's maintenance is ended by its operator")
-                        s.faults.strikes.clear()
-                        events.later(s, 1500.0, judge)
-                    else:
-                        events.later(s, 0.5, wait)
+    def end_maintenance(s: Simulation) -> None:
+        found = s.masakari.hosts().get(host.nova_name)
+        path = f"/segments/{s.segment.uuid}/hosts/{found[1]}"
 
-                s.kernel.spawn(Process(s.kernel, "operator", events._Elsewhere()), put)
-                return
-        events.later(s, 0.5, wait)
+        def put() -> None:
+            body = {"host": {"on_maintenance": False}}
+            code, _ = s.masakari.api.serve(unit, "PUT", path, body)
+            if code == 200:
+                s.world.note_fault("node1's maintenance is ended by its operator")
+                s.faults.strikes.clear()
+                events.later(s, 1500.0, judge)
+            else:
+                events.later(s, 0.5, events.once, held, end_maintenance, 0.5)
+
+        s.kernel.spawn(Process(s.kernel, "operator", events._Elsewhere()), put)
 
     def judge(s: Simulation) -> None:
         if not host.power:
             s.world.violate("kept off for ever", host.name)
 
-    wait(sim)
+    events.once(sim, held, end_maintenance, 0.5)
 
 
 def dies_as_it_is_returned(sim: Simulation) -> None:
@@ -121,19 +120,15 @@ def dies_as_it_is_returned(sim: Simulation) -> None:
     events.die(sim)
     events.later(sim, 60 + 60 * sim.rng.random(), action_returns)
 
-    def wait(s: Simulation) -> None:
-        if host.out is False:
+    def again(s: Simulation) -> None:
+        for guest in s.world.guests.values():
+            guest.unplaceable = False
+        events.die(s)
 
-            def again(x: Simulation) -> None:
-                for guest in x.world.guests.values():
-                    guest.unplaceable = False
-                events.die(x)
+    def returned(s: Simulation) -> None:
+        events.later(s, 12 * s.rng.random(), again)
 
-            events.later(s, 12 * s.rng.random(), again)
-        else:
-            events.later(s, 0.2, wait)
-
-    events.later(sim, 62.0, wait)
+    events.later(sim, 62.0, events.once, lambda s: host.out is False, returned)
 
 
 def started_never_dies(sim: Simulation) -> None:
@@ -146,13 +141,10 @@ def started_never_dies(sim: Simulation) -> None:
     for _ in range(400):
         sim.faults.strikes.append(Strike("error", "engine", 1, 0.0, "nova", "servers.list"))
 
-    def wait(s: Simulation) -> None:
-        ended = [x in ("error", "failed") for _, x, _ in s.masakari.notifications()]
+    def ended(s: Simulation) -> bool:
         service = s.nova.services[host.nova_name]
-        if any(ended) and service.enabled and not service.forced_down:
-            events.later(s, 60 * s.rng.random(), dies)
-        else:
-            events.later(s, 0.2, wait)
+        serves = service.enabled and not service.forced_down
+        return events.notified(s, "error", "failed") and serves
 
     def dies(s: Simulation) -> None:
         events.die(s)
@@ -162,7 +154,7 @@ def started_never_dies(sim: Simulation) -> None:
         s.world.note_fault("Nova lists instances again")
         s.faults.strikes.clear()
 
-    wait(sim)
+    events.once(sim, ended, lambda s: events.later(s, 60 * s.rng.random(), dies))
 
 
 def away_at_the_end(sim: Simulation) -> None:
@@ -173,20 +165,17 @@ def away_at_the_end(sim: Simulation) -> None:
     sim.faults.messages = [0]
     events.die(sim)
 
-    def begun(s: Simulation) -> None:
+    def begun(s: Simulation) -> bool:
         actions = [a.action for g in s.world.guests.values() for a in g.actions]
-        if {"start", "reboot"} & set(actions):
-            wait(s)
-        else:
-            events.later(s, 0.1, begun)
+        return bool({"start", "reboot"} & set(actions))
 
-    def wait(s: Simulation) -> None:
+    def recovered(s: Simulation) -> bool:
         ends = [one.end for one in s.judgement.records()]
-        if any(end and end.outcome == "recovered" for end in ends):
-            s.faults.outage("nova", 300 + 200 * s.rng.random())
-            events.later(s, 900.0, judge)
-        else:
-            events.later(s, 0.001, wait)
+        return any(end and end.outcome == "recovered" for end in ends)
+
+    def away(s: Simulation) -> None:
+        s.faults.outage("nova", 300 + 200 * s.rng.random())
+        events.later(s, 900.0, judge)
 
     def judge(s: Simulation) -> None:
         service = s.nova.services[host.nova_name]
@@ -194,7 +183,7 @@ def away_at_the_end(sim: Simulation) -> None:
         if serves and s.masakari.on_maintenance(host.nova_name):
             s.world.violate("in service, and stays in maintenance", host.name)
 
-    begun(sim)
+    events.once(sim, begun, lambda s: events.once(s, recovered, away, 0.001), 0.1)
 
 
 def reserved_and_returned_twice(sim: Simulation) -> None:
@@ -210,13 +199,11 @@ def reserved_and_returned_twice(sim: Simulation) -> None:
             sim.faults.strikes.append(strike)
     events.later(sim, 60.0, action_returns)
 
-    def again(s: Simulation) -> None:
-        failed = any(s.faults.strikes[n].done for n in (0, 400))
-        busy = any(x in ("new", "running", "error") for _, x, _ in s.masakari.notifications())
-        if failed and not busy:
-            action_returns(s)
-            events.later(s, 60.0, lambda x: x.faults.strikes.clear())
-        else:
-            events.later(s, 1.0, again)
+    def failed(s: Simulation) -> bool:
+        return any(s.faults.strikes[n].done for n in (0, 400)) and not _busy(s)
 
-    events.later(sim, 62.0, again)
+    def again(s: Simulation) -> None:
+        action_returns(s)
+        events.later(s, 60.0, lambda x: x.faults.strikes.clear())
+
+    events.later(sim, 62.0, events.once, failed, again, 1.0)

@@ -26,6 +26,10 @@ def early_boot(sim: Simulation) -> None:
     events.die(sim)
 
 
+def _serves(sim: Simulation) -> bool:
+    return sim.world.hosts["node1"].compute
+
+
 def compute_late(sim: Simulation) -> None:
     """The host is connected to the cluster again before it starts its guests."""
     sim.cluster.reconnect_interval = 4.0
@@ -65,12 +69,7 @@ def lost_for_a_moment(sim: Simulation) -> None:
         sim.cluster.fence_delay = (seconds, 15.0)
         return
     sim.cluster.power_controller = False
-
-    def works(s: Simulation) -> None:
-        s.world.note_fault("the power controller is back")
-        s.cluster.power_controller = True
-
-    events.later(sim, seconds + 80 * sim.rng.random(), works)
+    events.later(sim, seconds + 80 * sim.rng.random(), events.controller_back)
 
 
 def back_as_it_is_fenced(sim: Simulation) -> None:
@@ -102,12 +101,8 @@ def started_anew(sim: Simulation) -> None:
     def on(s: Simulation) -> None:
         s.world.power_on(host)
 
-    def works(s: Simulation) -> None:
-        s.world.note_fault("the power controller is back")
-        s.cluster.power_controller = True
-
     events.later(sim, 1.0, on)
-    events.later(sim, 20 + 40 * sim.rng.random(), works)
+    events.later(sim, 20 + 40 * sim.rng.random(), events.controller_back)
 
 
 def taken_back_in_nova(sim: Simulation) -> None:
@@ -188,13 +183,10 @@ def carrier_held(sim: Simulation) -> None:
     events.die(sim)
     _lose_requests(sim, 60 + 120 * sim.rng.random())
 
-    def wait(s: Simulation) -> None:
-        if host.booted and not host.power:
-            events.later(s, 15 * s.rng.random(), events.die, "node2")
-        else:
-            events.later(s, 0.2, wait)
+    def other(s: Simulation) -> None:
+        events.later(s, 15 * s.rng.random(), events.die, "node2")
 
-    wait(sim)
+    events.once(sim, lambda s: host.booted and not host.power, other)
 
 
 def taken_back_early(sim: Simulation) -> None:
@@ -218,13 +210,10 @@ def dies_as_it_is_started(sim: Simulation, status: str = "running") -> None:
     events.die(sim)
     kind = sim.rng.choice([events.die, events.die, events.cut_off])
 
-    def wait(s: Simulation) -> None:
-        if any(found == status for _, found, _ in s.masakari.notifications()):
-            events.later(s, 1 + 4 * s.rng.random(), kind)
-        else:
-            events.later(s, 0.2, wait)
+    def again(s: Simulation) -> None:
+        events.later(s, 1 + 4 * s.rng.random(), kind)
 
-    wait(sim)
+    events.once(sim, lambda s: events.notified(s, status), again)
 
 
 def dies_once_it_is_started(sim: Simulation) -> None:
@@ -254,15 +243,12 @@ def gone_again(sim: Simulation) -> None:
     events.later(sim, 20.0, lambda s: setattr(s.cluster, "power_controller", False))
     events.later(sim, 160.0, lambda s: setattr(s.cluster, "power_controller", True))
     _lose_requests(sim, 70.0)
-    again = sim.rng.choice([events.die, events.cut_off])
+    kind = sim.rng.choice([events.die, events.cut_off])
 
-    def wait(s: Simulation) -> None:
-        if s.world.hosts["node1"].compute:
-            events.later(s, 15 + 15 * s.rng.random(), again)
-        else:
-            events.later(s, 0.2, wait)
+    def again(s: Simulation) -> None:
+        events.later(s, 15 + 15 * s.rng.random(), kind)
 
-    events.later(sim, 10.0, wait)
+    events.later(sim, 10.0, events.once, _serves, again)
 
 
 def boots_meanwhile(sim: Simulation) -> None:
@@ -272,14 +258,11 @@ def boots_meanwhile(sim: Simulation) -> None:
     events.die(sim)
     events.later(sim, 1.0, lambda s: s.faults.outage("nova", 100.0))
 
-    def wait(s: Simulation) -> None:
-        if host.compute:
-            s.world.note_fault("Nova answers again")
-            s.faults.away.clear()
-        else:
-            events.later(s, 0.2, wait)
+    def answers(s: Simulation) -> None:
+        s.world.note_fault("Nova answers again")
+        s.faults.away.clear()
 
-    wait(sim)
+    events.once(sim, _serves, answers)
 
 
 def nowhere(sim: Simulation) -> None:
@@ -302,15 +285,12 @@ def returns_unseen(sim: Simulation, remote_delay: float = 60.0) -> None:
     sim.world.hosts["node1"].remote_delay = remote_delay
     sim.faults.outage("api", 120 + 60 * sim.rng.random())
     events.die(sim)
-    again = sim.rng.choice([events.die, events.cut_off])
+    kind = sim.rng.choice([events.die, events.cut_off])
 
-    def wait(s: Simulation) -> None:
-        if s.world.hosts["node1"].compute:
-            events.later(s, 12 + 20 * s.rng.random(), again)
-        else:
-            events.later(s, 0.2, wait)
+    def again(s: Simulation) -> None:
+        events.later(s, 12 + 20 * s.rng.random(), kind)
 
-    events.later(sim, 10.0, wait)
+    events.later(sim, 10.0, events.once, _serves, again)
 
 
 def dies_twice(sim: Simulation) -> None:
@@ -325,21 +305,15 @@ def boots_without_quorum(sim: Simulation) -> None:
     owner, other = sim.world.units["unit3"], sim.world.units["unit2"]
     events.die(sim)
 
-    def begun(s: Simulation) -> None:
-        if any(status == "running" for _, status, _ in s.masakari.notifications()):
-            s.faults.pause_unit(owner, 400.0)
-            s.faults.kill_unit(other, 60 + 60 * s.rng.random())
-            wait(s)
-        else:
-            events.later(s, 0.2, begun)
+    def gone(s: Simulation) -> None:
+        s.faults.pause_unit(owner, 400.0)
+        s.faults.kill_unit(other, 60 + 60 * s.rng.random())
+        events.once(s, _serves, again)
 
-    def wait(s: Simulation) -> None:
-        if host.compute:
-            events.later(s, 2 + 10 * s.rng.random(), events.die)
-        else:
-            events.later(s, 0.2, wait)
+    def again(s: Simulation) -> None:
+        events.later(s, 2 + 10 * s.rng.random(), events.die)
 
-    begun(sim)
+    events.once(sim, lambda s: events.notified(s, "running"), gone)
 
 
 def partly_started(sim: Simulation) -> None:
@@ -353,12 +327,9 @@ def partly_started(sim: Simulation) -> None:
         strike = Strike("error", "engine", 2, 0.0, "nova", "servers.reboot")
         sim.faults.strikes.append(strike)
 
-    def wait(s: Simulation) -> None:
-        if any(status in ("error", "failed") for _, status, _ in s.masakari.notifications()):
-            s.faults.strikes.clear()
-            s.faults.messages = [0, 0] if unheard else []
-            events.later(s, 5 * s.rng.random(), events.die)
-        else:
-            events.later(s, 0.2, wait)
+    def dies(s: Simulation) -> None:
+        s.faults.strikes.clear()
+        s.faults.messages = [0, 0] if unheard else []
+        events.later(s, 5 * s.rng.random(), events.die)
 
-    wait(sim)
+    events.once(sim, lambda s: events.notified(s, "error", "failed"), dies)

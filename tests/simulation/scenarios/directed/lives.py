@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from simulation.core.faults import Strike
-from simulation.scenarios import events, returns
+from simulation.scenarios import events
+from simulation.scenarios.directed import returns
 from simulation.simulation import Simulation
 
 

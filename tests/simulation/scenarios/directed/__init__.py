@@ -1,0 +1,1 @@
+"""How each situation begins, by what goes wrong in it first; many were once a fault."""
