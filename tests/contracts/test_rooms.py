@@ -28,7 +28,8 @@ MODULES, CLASS, LINES = 12, 250, 500
 
 COMMON = REPOSITORY / "packages" / "instance-ha-common"
 SOURCES = [*map(source, OWN), COMMON / "src" / "instance_ha_common"]
-TESTS = [*(charm.parent / "tests" for charm in map(source, OWN)), COMMON / "tests"]
+SIMULATION = REPOSITORY / "tests" / "simulation"
+TESTS = [*(charm.parent / "tests" for charm in map(source, OWN)), COMMON / "tests", SIMULATION]
 
 ABOVE = {
     "relations": {
@@ -103,7 +104,7 @@ def test_no_imports_go_round_in_a_circle(charm: str) -> None:
     assert left == {}
 
 
-@pytest.mark.parametrize("root", SOURCES, ids=lambda root: root.parent.name)
+@pytest.mark.parametrize("root", [*SOURCES, SIMULATION], ids=lambda root: root.parent.name)
 def test_a_folder_and_a_class_are_taken_in_at_a_glance(root: Path) -> None:
     paths = [path for path in root.rglob("*.py") if path.name != "__init__.py"]
     for folder in {path.parent for path in paths}:
