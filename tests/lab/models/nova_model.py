@@ -41,7 +41,7 @@ class Stage:
         self.kernel.faults = NoFaults()
         self.world = World(self.kernel)
         # Only what happens is of interest here, not whether it should have.
-        self.world._judge_fence = lambda host, by: None  # type: ignore[method-assign]
+        self.world._judge_fence = lambda *_: None  # type: ignore[method-assign]
 
     def run(self, function: Callable[[], Any], unit: Unit | None = None) -> Any:
         """Run a function to its end, however long it takes in virtual time.
