@@ -307,7 +307,7 @@ def test_a_task_that_is_reset_while_the_process_starts(down: Both) -> None:
         seen.append(evacuations.BEFORE_START.findall(side.fault("late")))
         return [*seen, side.look("late"), side.migrations("late")]
 
-    assert down.alike(rule)[3] == [records.SPAWNING]
+    assert down.alike(rule)[2] == [records.SPAWNING]
 
 
 def test_a_process_that_is_there_already_ends_a_rebuild(down: Both) -> None:
