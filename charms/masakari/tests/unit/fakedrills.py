@@ -48,10 +48,13 @@ class DrilledCloud(RoomyCloud):
             return 200, {"id": IMAGE}
         if parts.path == "/nova/v2.1/flavors/detail":
             return 200, {"flavors": [{"id": "42", "name": "tiny"}]}
-        if parts.path == "/nova/v2.1/os-migrations" and "os-migrations" not in self.silent:
-            there = {one["id"] for one in self.servers}  # Nova lists none of a deleted instance
-            found = [one for one in self.migrations if one["instance_uuid"] in there]
-            return 200, {"migrations": found}
+        if parts.path == "/nova/v2.1/os-migrations":
+            status = parse_qs(parts.query).get("status")
+            if status or "os-migrations" not in self.silent:
+                there = {one["id"] for one in self.servers}  # Nova lists none of what is deleted
+                found = [one for one in self.migrations if one["instance_uuid"] in there]
+                found = [one for one in found if not status or one["status"] in status]
+                return 200, {"migrations": found}
         if (method, parts.path) == ("POST", "/nova/v2.1/servers"):
             return self._make(body["server"])
         if method == "DELETE" and (match := re.fullmatch("/nova/v2.1/servers/(.+)", parts.path)):
