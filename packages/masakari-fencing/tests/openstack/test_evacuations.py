@@ -320,6 +320,36 @@ def test_of_an_older_failure_nothing_is_said_any_more() -> None:
     assert nova.left_at(**fault("process exited")) == ""
 
 
+@pytest.mark.parametrize(
+    ("status", "why", "there"),
+    [
+        ("error", "No valid host was found.", "node2.maas"),
+        (
+            "failed",
+            "Build of instance guest aborted: Insufficient compute resources",
+            "node2.maas",
+        ),
+        ("failed", "internal error: process exited while connecting to monitor", ""),
+        (
+            "failed",
+            "Conflict updating instance guest. Expected: {'task_state': ['rebuilding']}.",
+            "",
+        ),
+    ],
+    ids=["no room there", "nor by its own word", "it did not start", "reset before"],
+)
+def test_a_host_has_to_have_looked_whether_it_runs_there(
+    status: str, why: str, there: str
+) -> None:
+    nova = Nova(record("failed", 1000), record(status, 500))
+    assert nova.left_at(**fault(why, 500)) == there
+
+
+def test_a_fault_may_be_of_a_request_that_found_no_host() -> None:
+    nova = Nova(record("failed", 100), record("error", 98, dest_compute=None))
+    assert nova.left_at(**fault("No valid host was found.", 98)) == "node2.maas"
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 500.0

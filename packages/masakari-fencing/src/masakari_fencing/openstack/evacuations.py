@@ -77,6 +77,10 @@ old host's nova-compute has called it completed meanwhile."""
 FAILED = "failed"
 """What the new host calls it, before it has started the instance, or afterwards."""
 
+UNPLACED = "error"
+"""What Nova's conductor calls it that has found no host, or for which the one asked for has no
+room; a host that was asked for is on record, and has not heard of it."""
+
 _NOT_THERE = ENDED - {CLEANED_UP} | {"accepted"}
 """Those in which it runs nowhere that Nova does not know of. A new host that takes a request up
 says so before it starts anything (`_claim_existing_migration`, nova.compute.resource_tracker)."""
@@ -92,6 +96,10 @@ BEFORE_START = re.compile(r"Expected: \{'task_state': \['(\w+)'\]\}")
 """What a fault says of a task that the new host did not find, and with which it would have come
 past one of `GATED`: nothing is started then (`InstanceUpdateConflict` of nova.exception; 26.x to
 2025.2 by their source)."""
+
+UNTRIED = "aborted"
+"""Part of the fault of one that its new host had no room for, or that a server group forbade
+(`BuildAbortException`): it has not looked whether the instance runs there."""
 
 SAME = 5.0
 """Seconds by which the times of a failure in the instance's fault and in the record may differ."""
@@ -232,44 +240,71 @@ def left_at(
         and m.status != "accepted"
         and (m.status != CLEANED_UP or m.source_compute == host)
     ]
-    last = [m for m in taken if not any(_is_settled_by(m, other) for other in taken)]
+    fault = _Fault(server, found)
+    last = [m for m in taken if not any(_is_settled_by(m, other, fault) for other in taken)]
     if getattr(server, TASK, None) in GATED and last == [max(found, key=_asked, default=None)]:
         # The task is that of the last request, which has not started it.
         last = [m for m in last if m.status in ENDED]
     may_run = [
         m
         for m in last
-        if m.status not in _NOT_THERE or (m.status == FAILED and _is_unclear(server, m, taken))
+        if m.status not in _NOT_THERE or (m.status == FAILED and fault.is_unclear(m))
     ]
     over = _ended_by_fence(nova, may_run, now, fenced)
     return sorted({_target(m) for m in may_run if m not in over})
 
 
-def _is_settled_by(migration: Any, other: Any) -> bool:
+def _is_settled_by(migration: Any, other: Any, fault: _Fault) -> bool:
     """Whether another was asked for with good reason, after all that became of this one.
 
-    Of one that has failed, its own host has shown that as well: nothing is started where it runs.
+    Of one that has failed, its own host has shown that as well, once it has looked: nothing is
+    started where it runs.
     """
-    elsewhere = _target(other) != _target(migration)
-    return _asked(other) > _changed(migration) and (elsewhere or migration.status == FAILED)
-
-
-def _is_unclear(server: Any, migration: Any, taken: Iterable[Any]) -> bool:
-    """Whether an instance may run whose evacuation has failed, for all that Nova says of that.
-
-    It says why of the last failure alone, which is that of a record where no other has failed at
-    the same time. Its state says nothing: a request that had waited for
-    its old host may have changed it since.
-    """
-    fault = getattr(server, "fault", None) or {}
-    text, created = str(fault.get("message") or ""), times.epoch(fault.get("created")) or 0.0
-    near = [m for m in taken if m.status == FAILED and abs(created - _changed(m)) <= SAME]
-    if near != [migration] or not text:
-        return True
-    gate = BEFORE_START.search(text)
-    if gate is not None and gate[1] in GATED:
+    if _asked(other) <= _changed(migration):
         return False
-    return any(part in text for part in UNCLEAR)
+    elsewhere = _target(other) != _target(migration)
+    return elsewhere or (migration.status == FAILED and fault.has_looked(other))
+
+
+class _Fault:
+    """Why the last evacuation of an instance has failed, as far as Nova says.
+
+    It is that of a record where no other has failed at the same time, be it for want of a host.
+    The instance's state says nothing: a request that had waited for its old host may have changed
+    it since.
+
+    Args:
+        server: novaclient's server, where the instance has not got anywhere.
+        known: all records of its ways.
+    """
+
+    def __init__(self, server: Any, known: Iterable[Any]) -> None:
+        fault = getattr(server, "fault", None) or {}
+        created = times.epoch(fault.get("created")) or 0.0
+        self._text = str(fault.get("message") or "")
+        self._of = [
+            m
+            for m in known
+            if m.status in (FAILED, UNPLACED) and abs(created - _changed(m)) <= SAME
+        ]
+
+    def _text_of(self, migration: Any) -> str:
+        return self._text if self._of == [migration] else ""
+
+    def is_unclear(self, migration: Any) -> bool:
+        """Whether the instance may run where an evacuation has failed."""
+        text = self._text_of(migration)
+        gate = BEFORE_START.search(text)
+        if gate is not None and gate[1] in GATED:
+            return False
+        return not text or any(part in text for part in UNCLEAR)
+
+    def has_looked(self, migration: Any) -> bool:
+        """Whether the new host of one has looked whether the instance runs there."""
+        if migration.status != FAILED:
+            return bool(migration.status != UNPLACED)
+        text = self._text_of(migration)
+        return bool(text) and UNTRIED not in text
 
 
 def _since_it_came(own: Iterable[Any], host: str) -> list[Any]:
