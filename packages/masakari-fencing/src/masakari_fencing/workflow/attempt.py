@@ -224,12 +224,19 @@ class Attempt:
         return min([generated, *known])
 
     def fenced_at(self, host: str) -> float:
-        """Return when a host was fenced last, in seconds since the epoch; 0: nobody knows."""
-        with contextlib.suppress(PacemakerError, ValueError):
+        """Return when a host was fenced last, in seconds since the epoch; 0: nobody knows.
+
+        Raises:
+            PacemakerError: the cluster does not answer, which does not say that nobody knows.
+        """
+        try:
             status = crm_mon.status(self._looks, timeout=CONF.fencing.command_timeout)
-            fences = [f for node in status.named(host) for f in status.fenced_at(node.name)]
-            return max(fences, default=0.0)
-        return 0.0
+        except PacemakerError as error:
+            if not without_cluster(error):
+                raise
+            return 0.0
+        fences = [f for node in status.named(host) for f in status.fenced_at(node.name)]
+        return max(fences, default=0.0)
 
     def refuse(self, reason: str) -> None:
         """Leave a reason for the charm's status, whoever carries the recovery out."""
