@@ -80,12 +80,13 @@ def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> R
     record = this.claim() if outcome == FAILED else this.current()
     if record.end is not None:
         return None
-    if outcome != FAILED:
-        changes = changes | {"reserved": reserved_hosts.give_back(this, record)}
     # Nobody tries again what was refused: what is on its way is waited for.
     kept = recovery.release(this, record, patience=SPAWN_LIMIT if outcome == REFUSED else 0.0)
     if kept and outcome == REFUSED:
         reason = f"{reason}; {described(kept)}"
+    if outcome != FAILED:
+        # After that: it may have come to one of them.
+        changes = changes | {"reserved": reserved_hosts.give_back(this, record)}
     failures = record.attempts + 1
     most = FULL_ATTEMPTS if lacks_room(record.left) else HELD_ATTEMPTS
     last = failures >= most or retries(CONF).pause(failures) is None

@@ -1,0 +1,40 @@
+"""What an attempt leaves behind whose host turns out not to be dead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import World
+from fencing_nova import Server
+from masakari_fencing.records.recovery import REFUSED
+
+
+@pytest.fixture
+def left(world: World) -> Any:
+    """A recovery that has failed, with an instance on its way to a reserved host."""
+    world.add_host("node9.maas", reserved=True)
+    world.segment.recovery_method = "reserved_host"
+    world.segment.save()
+    world.add(Server("g1", vm="paused", power=3))
+    world.power_cut()
+    notification = world.notify()
+    world.nova.rebuild = 4.0
+    assert world.process(notification) == "error"
+    record = world.record()
+    assert record.reserved == ("node9.maas",) and [item.uuid for item in record.left] == ["g1"]
+    assert world.nova.instances["g1"].locked
+    world.segment.enabled = False
+    world.segment.save()
+    return notification
+
+
+def test_a_reserved_host_is_not_given_back_before_what_is_on_its_way_there(
+    left: Any, world: World
+) -> None:
+    assert world.process(left) == "error"
+    assert world.record().end.outcome == REFUSED
+    guest = world.nova.instances["g1"]
+    assert (guest.host, guest.locked) == ("node9.maas", False)
+    assert not world.host("node9.maas").reserved
+    assert world.service("node9.maas").status == "enabled"
