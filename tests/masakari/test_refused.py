@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import World
-from fencing_nova import Server
+from fencing_nova import HttpError, Server
 from masakari_fencing.records.recovery import REFUSED
 
 
@@ -38,3 +38,15 @@ def test_a_reserved_host_is_not_given_back_before_what_is_on_its_way_there(
     assert (guest.host, guest.locked) == ("node9.maas", False)
     assert not world.host("node9.maas").reserved
     assert world.service("node9.maas").status == "enabled"
+
+
+def test_what_cannot_be_seen_to_is_named(left: Any, world: World) -> None:
+    def refuse(name: str, uuid: str) -> None:
+        if name == "unlock":
+            raise HttpError(403, "not now")
+
+    world.nova.fail = refuse
+    assert world.process(left) == "error"
+    assert world.nova.instances["g1"].locked
+    assert "segment rack1 is disabled" in world.refused()
+    assert "g1 (it may stay locked" in world.refused()

@@ -306,7 +306,8 @@ def release(this: Attempt, record: Record, *, patience: float = 0.0) -> list[Ins
         patience: see `Evacuation.release`.
 
     Returns:
-        those that stay locked, as they may run elsewhere; their outcome says where.
+        those that stay locked, as they may run elsewhere, or may, as Nova does not answer or
+        refuses; their outcome says where, or why.
 
     Raises:
         Superseded: the recovery is somebody else's.
@@ -320,4 +321,5 @@ def release(this: Attempt, record: Record, *, patience: float = 0.0) -> list[Ins
                 kept.append(replace(item, outcome=why))
         except Failed as error:
             LOG.warning("Instance %s may stay locked: %s", item.uuid, error)
+            kept.append(replace(item, outcome=f"it may stay locked: {error}"))
     return kept
