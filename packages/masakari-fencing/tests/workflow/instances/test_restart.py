@@ -250,5 +250,9 @@ def test_who_has_stopped_it_elsewhere_says_so_by_starting_it() -> None:
     with pytest.raises(Failed, match=r"may run on node2\.maas.*stop it there"):
         world.run()
     assert world.guest.locked
-    world.acted(("start", "operator"))
+    world.acted(("lock", "operator"))
+    with pytest.raises(Failed, match=r"may run on node2\.maas.*stop it there"):
+        world.run()
+    world.acted(("lock", "operator"), ("start", "operator"))
     assert world.run() == HOST
+    assert not world.guest.locked

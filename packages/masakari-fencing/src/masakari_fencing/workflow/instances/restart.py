@@ -50,11 +50,16 @@ class Restart(Evacuation):
         # Attempts to evacuate it have left it so, and nobody has seen to that.
         broken = getattr(server, instances.STATE, "") == "error"
         seen_to = touch and touched >= fenced and not broken
-        if not seen_to and self._goes_on(server):
+        # That alone says that it runs nowhere else: another may have locked it, or looked at it.
+        started = seen_to and _STATES.get(touch) == "active"
+        if not started and self._goes_on(server):
             raise Failed("its evacuation goes on")
-        if not seen_to and (left_at := self._left_at(server)):
+        if not started and (left_at := self._left_at(server)):
             raise Failed(may_run(left_at))
-        self.release()
+        if started:
+            self._unlock(server)
+        else:
+            self.release()
         if seen_to:
             return self._host
         goal = _STATES.get(touch) or wanted(self._before)
