@@ -142,6 +142,13 @@ def test_what_was_before_it_came_to_its_host_is_over() -> None:
     assert Nova(record("pre-migrating", 20), came).goes_on()
 
 
+@pytest.mark.parametrize("status", ["finished", "confirmed"])
+def test_one_that_was_resized_to_its_host_has_come_there(status: str) -> None:
+    kind = {"migration_type": "resize", "source_compute": "node3.maas", "dest_compute": HOST}
+    nova = Nova(record("pre-migrating", 50_000), record(status, 30_000, **kind))
+    assert nova.left_at() == ""
+
+
 def test_a_rebuild_on_a_host_that_was_fenced_has_ended() -> None:
     nova = Nova(record("pre-migrating", 0))
     nova.dead = ["node2.maas"]

@@ -65,6 +65,9 @@ the two times down may differ by as much."""
 ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
 """States of Nova's record of an evacuation in which nothing happens any more."""
 
+_RESIZED = frozenset({"finished", "confirmed"})
+"""States of the record of a resize, or a cold migration, that has brought an instance."""
+
 CLEANED_UP = "completed"
 """What the old host's nova-compute calls the last evacuation of each instance as it starts, be it
 that it goes on or was broken off (`_destroy_evacuated_instances` of nova.compute.manager): no word
@@ -317,7 +320,8 @@ def _since_it_came(own: Iterable[Any], host: str) -> list[Any]:
     known = list(own)
     arrivals = [m for m in known if _target(m) == host]
     came = max(map(_asked, arrivals), default=0.0)
-    ended = max((_changed(m) for m in arrivals if m.status in ENDED), default=0.0)
+    over = ENDED | _RESIZED
+    ended = max((_changed(m) for m in arrivals if m.status in over), default=0.0)
     return [
         m
         for m in known
