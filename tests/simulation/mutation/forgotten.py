@@ -181,6 +181,11 @@ MUTANTS = (
         Edit("openstack.evacuations", "left_at", "m.status == FAILED", "False"),
     ),
     Mutant(
+        "a host that had no room has shown that nothing runs there",
+        "unanswered, closed",
+        Edit("openstack.evacuations", "_is_settled_by", "fault.has_looked(other)", "True"),
+    ),
+    Mutant(
         "two members switch off each other's machine",
         "carriers of members",
         Edit("fence_agent.turns", "Turn._needed", "if not carried & online:", "if True:"),

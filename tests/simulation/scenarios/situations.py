@@ -114,6 +114,7 @@ SITUATIONS = {
         _situation("gone again amid its recovery", hosts.gone_again, **_RESUMED),
         _situation("boots as it is evacuated", hosts.boots_meanwhile, **_RESUMED),
         _situation("nowhere to go", hosts.nowhere),
+        _situation("unanswered, closed", hosts.unanswered_and_closed, guests=("active",)),
         _situation("no room, and returned", orders.full, guests=_SIX),
         _situation("returns unseen", hosts.returns_unseen),
         _situation("dies twice", hosts.dies_twice),

@@ -333,3 +333,34 @@ def partly_started(sim: Simulation) -> None:
         events.later(s, 5 * s.rng.random(), events.die)
 
     events.once(sim, lambda s: events.notified(s, "error", "failed"), dies)
+
+
+def unanswered_and_closed(sim: Simulation) -> None:
+    """What a new host says of a guest that it has started is lost; then it takes no more.
+
+    The guest runs there, its evacuation has failed, and the next one to that host finds no room.
+    """
+    sim.nova.held, sim.nova.rebuild_time = 1.0, (4.0, 4.0)
+    events.die(sim)
+
+    def broker(s: Simulation, away: bool) -> None:
+        s.world.note_fault(f"Nova's broker: away={away}")
+        s.nova.broker_away = away
+
+    def enabled(s: Simulation, name: str, value: bool) -> None:
+        s.world.note_fault(f"{name}: enabled={value}")
+        s.nova.set_enabled(s.nova.services[name], value)
+
+    def there(s: Simulation) -> list[str]:
+        moved = {guest.uuid for guest in s.world.guests.values() if guest.home == "node1"}
+        others = [host for host in s.world.hosts.values() if host.name != "node1"]
+        return [host.nova_name for host in others if moved & host.qemu]
+
+    def closes(s: Simulation) -> None:
+        name = there(s)[0]
+        broker(s, True)
+        events.later(s, 3.0, broker, False)
+        events.later(s, 20.0, enabled, name, False)
+        events.later(s, 220.0, enabled, name, True)
+
+    events.once(sim, there, closes)
