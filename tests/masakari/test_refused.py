@@ -8,6 +8,7 @@ import pytest
 from conftest import World
 from fencing_nova import HttpError, Server
 from masakari_fencing.records.recovery import REFUSED
+from masakari_fencing.workflow import ending
 
 
 @pytest.fixture
@@ -50,3 +51,21 @@ def test_what_cannot_be_seen_to_is_named(left: Any, world: World) -> None:
     assert world.nova.instances["g1"].locked
     assert "segment rack1 is disabled" in world.refused()
     assert "g1 (it may stay locked" in world.refused()
+
+
+def test_all_that_is_on_its_way_is_waited_for_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred that have been lost would hold the engine for hours."""
+    monkeypatch.setattr(ending, "SPAWN_LIMIT", 3.0)
+    world.add(*(Server(f"g{number}") for number in range(8)))
+    world.power_cut()
+    notification = world.notify()
+    world.nova.rebuild = 1e9
+    assert world.process(notification) == "error"
+    world.segment.enabled = False
+    world.segment.save()
+    begun = world.nova.clock()
+    assert world.process(notification) == "error"
+    assert world.record().end.outcome == REFUSED
+    assert world.nova.clock() - begun < 2 * 3

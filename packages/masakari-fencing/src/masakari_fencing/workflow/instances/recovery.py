@@ -303,7 +303,7 @@ def release(this: Attempt, record: Record, *, patience: float = 0.0) -> list[Ins
     Args:
         this: the attempt.
         record: the recovery.
-        patience: see `Evacuation.release`.
+        patience: see `Evacuation.release`; for all of them together, each is looked at once.
 
     Returns:
         those that stay locked, as they may run elsewhere, or may, as Nova does not answer or
@@ -314,10 +314,13 @@ def release(this: Attempt, record: Record, *, patience: float = 0.0) -> list[Ins
         PacemakerError: the cluster does not answer.
     """
     kept = []
+    end = time.monotonic() + patience
     for item in record.left:
+        # What was asked for of the others goes on meanwhile.
+        rest = max(end - time.monotonic(), CONF.verify_interval / 2) if patience else 0.0
         try:
             evacuation = task_of(this, record, item, None, Evacuation)
-            if why := evacuation.release(patience=patience):
+            if why := evacuation.release(patience=rest):
                 kept.append(replace(item, outcome=why))
         except Failed as error:
             LOG.warning("Instance %s may stay locked: %s", item.uuid, error)
