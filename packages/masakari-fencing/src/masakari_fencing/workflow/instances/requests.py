@@ -157,7 +157,11 @@ class InstanceRequests:
     def _power(self, server: Any, verb: str, goal: str) -> None:
         state, task = getattr(server, instances.STATE, ""), task_of(server)
         if goal == "active" and state != "stopped" and task not in POWERING:
-            raise Failed(f"on {instances.host_of(server)}, but {state}")
+            text = f"on {instances.host_of(server)}, but {state}"
+            if state == "error":
+                text += ": see whether it runs there, then call it active"
+                text += f" (`openstack server set --state active {server.id}`)"
+            raise Failed(text)
         if not task:
             # Never by a plain start, which waits for a host that dies then; see `UNGATED`.
             self._order(getattr(self, f"_{verb}"))
