@@ -24,7 +24,7 @@ from masakari_fencing.pacemaker.remote_nodes import PORT
 from masakari_fencing.pacemaker.shared_looks import SharedLooks
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import refusals, tally
-from masakari_fencing.records.recoveries import Records, Superseded
+from masakari_fencing.records.recoveries import Records, Superseded, all_of
 from masakari_fencing.records.recovery import Record
 from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow import options
@@ -226,16 +226,29 @@ class Attempt:
     def fenced_at(self, host: str) -> float:
         """Return when a host was fenced last, in seconds since the epoch; 0: nobody knows.
 
+        Pacemaker's history may have been cleared, and in 2.1.2 has no times (`TIMELESS`). What
+        else is on record may be of an earlier fence: more may run then, and not less.
+
         Raises:
             PacemakerError: the cluster does not answer, which does not say that nobody knows.
         """
+        limit = CONF.fencing.command_timeout
         try:
-            status = crm_mon.status(self._looks, timeout=CONF.fencing.command_timeout)
+            status = crm_mon.status(self._looks, timeout=limit)
+            names = [node.name for node in status.named(host) if node.kind == "remote"]
+            fences = [fence for name in names for fence in status.fenced_at(name)]
+            if not fences:
+                marks = [
+                    cibadmin.remote_record(self._looks, name, timeout=limit) for name in names
+                ]
+                fences = [mark.fenced or 0.0 for mark in marks]
+                known = all_of(cibadmin.configuration(self._looks, timeout=limit))
+                own = [record.proof for record in known if record.host == host.lower()]
+                fences += [proof.fenced for proof in own if proof and not proof.storage]
         except PacemakerError as error:
             if not without_cluster(error):
                 raise
             return 0.0
-        fences = [f for node in status.named(host) for f in status.fenced_at(node.name)]
         return max(fences, default=0.0)
 
     def refuse(self, reason: str) -> None:
