@@ -179,6 +179,13 @@ class Evacuation(InstanceOfDeadHost):
             if server is None or not self._is_here(server):
                 return server
         left_at = self._left_at(server)
+        if left_at and task_of(server):
+            # As long as it has a task of a rebuild, Nova does not say why the last one has failed.
+            self._reset(server)
+            server = self._get()
+            if server is None or not self._is_here(server):
+                return server
+            left_at = self._left_at(server)
         if not left_at:
             return self._evacuate(server, self._target)
         why = may_run(left_at)
@@ -220,9 +227,7 @@ class Evacuation(InstanceOfDeadHost):
             now = self._get()
             if now is not None and (task_of(now) != task or not self._is_here(now)):
                 raise Failed(f"Nova has gone on with it: {task_of(now) or 'it has ended'}")
-            self._order(
-                lambda nova: nova.servers.reset_state(server.id, "error"), late=self._take_back
-            )
+            self._reset(server)
         elif state == "stopped" and wanted(self._before) == "active":
             # Nova has stopped it since its host failed, as it did not run there.
             self._order(lambda nova: nova.servers.reset_state(server.id, "active"))
@@ -237,6 +242,11 @@ class Evacuation(InstanceOfDeadHost):
 
         self._order(ask, self._silent)
         return self._arrival()
+
+    def _reset(self, server: Any) -> None:
+        self._order(
+            lambda nova: nova.servers.reset_state(server.id, "error"), late=self._take_back
+        )
 
     def _take_back(self) -> None:
         """Take back that Nova was told to call it an error, where it is up elsewhere by now.
