@@ -114,11 +114,22 @@ def test_nova_stops_a_paused_one_too(
         ("active", [action("reboot", 20, OWN)], True),
         ("active", [action("start", 20, "me")], True),
         ("active", [action("reboot", 50, OWN)], False),
+        ("active", [action("stop", 55)], True),
+        ("active", [action("reboot", 50, OWN), action("stop", 55)], False),
         ("stopped", [action("reboot", 20, OWN), action("stop", 55)], True),
         ("stopped", [action("stop", 21)], True),
         ("stopped", [action("stop", 40, "me")], False),
     ],
-    ids=["recovered", "started", "since", "Nova has seen it", "since the first", "as wanted"],
+    ids=[
+        "recovered",
+        "started",
+        "since",
+        "just seen",
+        "from inside",
+        "Nova has seen it",
+        "since the first",
+        "as wanted",
+    ],
 )
 def test_what_was_started_between_two_fences_is_down_again(
     vm: str, done: list[SimpleNamespace], down: bool

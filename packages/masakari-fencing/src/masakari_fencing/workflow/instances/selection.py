@@ -146,7 +146,10 @@ def is_down(client: Any, server: Any, since: float, fenced: float) -> bool:
         return powered_off(actions, since)
     if off:
         return not _was_started(actions, fenced or since) and _ran(server, actions, since)
-    return bool(fenced) and not any(_begun(action) >= fenced for action in actions)
+    # Nova may have begun to stop it since it was listed.
+    untouched = not any(_begun(action) >= fenced for action in actions)
+    stopped = powered_off(actions, fenced) and not _was_started(actions, fenced)
+    return bool(fenced) and (untouched or stopped)
 
 
 def _was_started(actions: Iterable[Any], since: float) -> bool:
