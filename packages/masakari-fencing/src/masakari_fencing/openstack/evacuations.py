@@ -68,6 +68,12 @@ ENDED = frozenset({"done", "completed", "failed", "error", "cancelled"})
 _RESIZED = frozenset({"finished", "confirmed"})
 """States of the record of a resize, or a cold migration, that has brought an instance."""
 
+UNENDED = frozenset({"accepted", "pre-migrating", "done"})
+"""States of an evacuation for which a nova-compute that starts on its old host destroys what it
+has of the instance, wherever that is by now, disks that are not shared included; of several of one
+instance it ends the last alone (`_destroy_evacuated_instances` of nova.compute.manager; seen with
+26.2.2)."""
+
 CLEANED_UP = "completed"
 """What the old host's nova-compute calls the last evacuation of each instance as it starts, be it
 that it goes on or was broken off (`_destroy_evacuated_instances` of nova.compute.manager): no word
@@ -205,6 +211,20 @@ def _is_fresh(migration: Any, now: float, limit: float, accepted: float, rebuild
         patience = max(patience, limit)
     changed = _changed(migration)
     return patience > 0 and (not changed or now - changed < patience)
+
+
+def is_unended(nova: Any, host: str, instance: str) -> bool:
+    """Whether a host's nova-compute, once it starts again, ends what it runs of an instance.
+
+    Args:
+        nova: a novaclient (microversion 2.53), which says what is raised.
+        host: Nova's name of the host.
+        instance: its identifier.
+    """
+    return any(
+        m.source_compute == host and m.migration_type == "evacuation" and m.status in UNENDED
+        for m in nova.migrations.list(instance_uuid=instance)
+    )
 
 
 def left_at(

@@ -177,9 +177,8 @@ class NovaApi(Client):
     def open_evacuations(self, host: str) -> list[str]:
         """Return the instances with an evacuation from a host that has no end on record.
 
-        A nova-compute that starts destroys what it has of such instances, be they where they may,
-        and writes down the end of one evacuation of each (`_destroy_evacuated_instances` of
-        nova.compute.manager; seen with 26.2.2). What is left is carried out at its next start.
+        The next start of its nova-compute ends what it runs of them; see `evacuations.UNENDED`,
+        of which Nova itself looks at `done`.
 
         Raises:
             ApiError: the API did not answer.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fencing_nova import OWN, FakeNova, Server
+from masakari_fencing.openstack import evacuations
 from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances import selection
 from masakari_fencing.workflow.instances.requests import Failed, Limits
@@ -256,3 +257,24 @@ def test_who_has_stopped_it_elsewhere_says_so_by_starting_it() -> None:
     world.acted(("lock", "operator"), ("start", "operator"))
     assert world.run() == HOST
     assert not world.guest.locked
+
+
+@pytest.mark.parametrize("status", sorted(evacuations.UNENDED))
+def test_what_the_next_start_of_nova_compute_would_end_is_not_started(status: str) -> None:
+    """A request was lost, and another one after it: a start ends the last one's record alone."""
+    world = World(vm="stopped", power=4)
+    world.nova.rebuild = 1e9
+    world.nova.services_known[HOST].state = "down"
+    world.nova.servers.evacuate("g1", host="node2.maas")
+    world.nova.services_known[HOST].state = "up"
+    [record] = world.nova.migrations_made
+    record.status, record.created_at = status, stamp(FENCED - 9000)
+    record.dest_compute, record.updated_at = None, record.created_at
+    world.guest.vm, world.guest.task = "stopped", None
+    world.nova.requests.clear()
+    with pytest.raises(Failed, match=f"restart that on {HOST} before it is started"):
+        world.run()
+    assert world.nova.requests == []
+    record.status = "completed"
+    assert world.run() == HOST
+    assert world.nova.requests == ["reboot g1"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from masakari_fencing.openstack import instances
+from masakari_fencing.openstack import evacuations, instances
 from masakari_fencing.openstack.instances import POWERING, TASK
 from masakari_fencing.workflow.instances import selection
 from masakari_fencing.workflow.instances.evacuation import Evacuation, wanted
@@ -67,6 +67,10 @@ class Restart(Evacuation):
         if server is None:
             return ""
         if goal == "active":
+            if self._request(lambda n: evacuations.is_unended(n, self._host, self._uuid)):
+                text = "Nova has no end on record of an evacuation of it, and the next start of"
+                cure = f"restart that on {self._host} before it is started there"
+                raise Failed(f"{text} nova-compute would end it: {cure}")
             self._restart(server)
         else:
             self._keep_down(server, goal, broken=broken)
