@@ -106,8 +106,8 @@ class LabCluster:
     def power_controller(self, works: bool) -> None:
         self.trial.faults.maas_outage(not works)
 
-    def stop_members(self, numbers: Sequence[int]) -> None:
-        stop = ["systemctl", "stop", "pacemaker"]
+    def stop_members(self, numbers: Sequence[int], *, corosync: bool = False) -> None:
+        stop = ["systemctl", "stop", "pacemaker", *(["corosync"] if corosync else [])]
         self.together([lambda n=n: self.machines[n].run(stop, timeout=180) for n in numbers])
 
     def start_members(self, numbers: Sequence[int]) -> None:

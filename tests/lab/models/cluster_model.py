@@ -95,7 +95,7 @@ class ModelCluster:
     def power_controller(self, works: bool) -> None:
         self.cluster.power_controller = works
 
-    def stop_members(self, numbers: Sequence[int]) -> None:
+    def stop_members(self, numbers: Sequence[int], *, corosync: bool = False) -> None:
         for number in numbers:
             self.cluster.membership.stop(self.world.units[self.members[number]])
 

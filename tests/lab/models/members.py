@@ -72,8 +72,8 @@ class ClusterSide(Protocol):
     def power_controller(self, works: bool) -> None:
         """Have the power controller answer, or not."""
 
-    def stop_members(self, numbers: Sequence[int]) -> None:
-        """Stop Pacemaker on these members."""
+    def stop_members(self, numbers: Sequence[int], *, corosync: bool = False) -> None:
+        """Stop Pacemaker on these members, and Corosync, which alone keeps the quorum."""
 
     def start_members(self, numbers: Sequence[int]) -> None: ...
 

@@ -205,7 +205,7 @@ def test_a_member_that_starts_alone_has_no_quorum(both: Both) -> None:
             seen.add("quorum")
             return True
 
-        side.stop_members([0, 1, 2])
+        side.stop_members([0, 1, 2], corosync=True)
         side.start_members([2])
         ended = side.wait(told, 120)
         side.start_members([0, 1])
