@@ -6,6 +6,7 @@ import pytest
 from fencing_evacuation import HOST, World
 from masakari_fencing.openstack import evacuations
 from masakari_fencing.records.recoveries import Superseded
+from masakari_fencing.workflow.instances.requests import Failed
 from masakari_fencing.workflow.recovery_lock import ProofLost
 
 
@@ -117,3 +118,28 @@ def test_somebody_elses_recovery_is_let_be() -> None:
     with pytest.raises(Superseded):
         world.evacuation(check=check).release(patience=evacuations.SPAWN_LIMIT)
     assert world.guest.locked
+
+
+def test_what_nova_has_gone_on_with_is_not_broken_off() -> None:
+    """A request that was taken for lost comes alive just before its task is reset."""
+    world = World()
+    world.nova.servers.lock("g1")
+    world.nova.servers.evacuate("g1", host="node2.maas")
+    first = world.nova.migrations_made[0]
+    first.status, world.nova.rebuild = "pre-migrating", 1e9
+    world.time += 2 * evacuations.SPAWN_LIMIT
+    world.guest.task = evacuations.SPAWNING
+    looks = 0
+
+    def alive(name: str, uuid: str) -> None:
+        nonlocal looks
+        looks += name == "migrations"
+        if looks == 2:
+            # It was not under way, and has not ended; then its host takes it up once more.
+            world.guest.task = "rebuilding"
+
+    world.nova.fail = alive
+    world.nova.requests.clear()
+    with pytest.raises(Failed, match="Nova has gone on with it: rebuilding"):
+        world.run(fresh=False)
+    assert world.nova.requests == []

@@ -179,7 +179,7 @@ class Evacuation(InstanceOfDeadHost):
             if server is None or not self._is_here(server):
                 return server
         left_at = self._left_at(server)
-        if left_at and task_of(server):
+        if left_at and task_of(server).startswith("rebuild"):
             # As long as it has a task of a rebuild, Nova does not say why the last one has failed.
             self._reset(server)
             server = self._get()
@@ -224,9 +224,6 @@ class Evacuation(InstanceOfDeadHost):
             return server
         state, task = getattr(server, instances.STATE, ""), task_of(server)
         if task or state not in EVACUABLE:
-            now = self._get()
-            if now is not None and (task_of(now) != task or not self._is_here(now)):
-                raise Failed(f"Nova has gone on with it: {task_of(now) or 'it has ended'}")
             self._reset(server)
         elif state == "stopped" and wanted(self._before) == "active":
             # Nova has stopped it since its host failed, as it did not run there.
@@ -244,6 +241,10 @@ class Evacuation(InstanceOfDeadHost):
         return self._arrival()
 
     def _reset(self, server: Any) -> None:
+        """Have Nova call it an error, unless it has gone on with it since that was seen."""
+        now = self._get()
+        if now is not None and (task_of(now) != task_of(server) or not self._is_here(now)):
+            raise Failed(f"Nova has gone on with it: {task_of(now) or 'it has ended'}")
         self._order(
             lambda nova: nova.servers.reset_state(server.id, "error"), late=self._take_back
         )
