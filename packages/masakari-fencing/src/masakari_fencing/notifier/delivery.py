@@ -145,7 +145,9 @@ class Delivery:
             return Outcome.AGAIN
         if earlier.kind == "COMPUTE_HOST" and earlier.status in ("finished", "ignored"):
             # An evacuation that had waited for it may have come to it since.
-            if earlier.updated >= event.time or not self._has_instances(host.name):
+            if earlier.updated >= event.time:
+                return Outcome.DONE
+            if not self._has_instances(host.name):
                 LOG.info("Host %s was recovered before, and has no instances", host.name)
                 return Outcome.DONE
         elif event.time - earlier.generated > self._redrive_within:

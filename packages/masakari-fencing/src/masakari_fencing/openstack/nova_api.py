@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from masakari_fencing.openstack.evacuations import UNENDED
 from masakari_fencing.openstack.failure_domains import Aggregate
 from masakari_fencing.openstack.instances import POWERING, STATE, TASK
 from masakari_fencing.openstack.rest import (
@@ -184,7 +185,7 @@ class NovaApi(Client):
             ApiError: the API did not answer.
         """
         found = set()
-        for status in ("accepted", "pre-migrating"):
+        for status in sorted(UNENDED - {"done"}):
             values = {"source_compute": host, "migration_type": "evacuation", "status": status}
             answer = self.request("GET", f"/os-migrations?{urlencode(values)}")
             found |= {text(item, "instance_uuid") for item in answer.get("migrations") or []}
