@@ -157,7 +157,7 @@ class PacemakerRemoteCharm(Subordinate):
         self._guard.install(identity.hostname)
         self.unit.set_ports(hacluster.PORT)
         self._publish(config, identity, known=state.published is not None)
-        self._unblocker.install(self._tend(identity.hostname).monitor_interval)
+        self._unblocker.install(self._tend(identity.hostname).monitor)
 
     def _publish(self, config: Config, identity: hacluster.Identity, *, known: bool) -> None:
         if not known and not self._remote.listens(

@@ -19,6 +19,9 @@ COMES_BACK = 120.0
 STAYS_DOWN = 20.0
 """Seconds after its boot in which a hypervisor would start guests that it takes for its own."""
 
+FULL = 300.0
+"""Seconds after which the kernel takes nothing more for a member that is gone, and a bit."""
+
 
 def carrier(trial: Trial, role: str) -> str:
     """Return a hypervisor whose machine carries the member with a role in the cluster."""
@@ -122,6 +125,23 @@ def test_a_member_that_dies_in_the_middle_of_a_message(trial: Trial, plain: str)
             trial.faults.power_off(home)
         trial.await_recovery(home.fqdn)
         trial.settle()
+    trial.verify(home.fqdn)
+
+
+def test_a_member_that_stays_away(trial: Trial, plain: str) -> None:
+    """What its daemon would still tell the dead member must not cost a healthy host the power.
+
+    The daemon tells every member that is connected of every look at it. Where the kernel takes no
+    more for one that does not answer, it waits, and answers the others no longer: after three or
+    four minutes of looks each second.
+    """
+    member = trial.cluster.watcher(plain)
+    home = trial.lab.machine(str(member.parent))
+    trial.populate(home.fqdn)
+    with trial.watched(f"{home.fqdn} is cut off for good, and its member watched {plain}"):
+        cut_everything(trial, home)
+        trial.await_recovery(home.fqdn)
+        time.sleep(FULL)
     trial.verify(home.fqdn)
 
 

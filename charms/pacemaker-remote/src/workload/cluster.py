@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import xml.etree.ElementTree as ET
+from typing import NamedTuple
 
 from instance_ha_common.machine import awaited
 from instance_ha_common.machine.commands import Runner
@@ -26,6 +27,21 @@ _UNITS = {"ms": 0.001, "msec": 0.001, "s": 1, "sec": 1, "": 1, "m": 60, "min": 6
 _TIMEOUT = 5.0
 """Seconds for one question; a healthy cluster answers within a tenth of one."""
 
+_OPERATION_TIMEOUT = 20.0
+"""Seconds after which an operation fails that has no timeout of its own."""
+
+
+class Monitor(NamedTuple):
+    """How a member looks at its connection to a hypervisor.
+
+    Attributes:
+        interval: seconds between two looks.
+        timeout: seconds after which a look that is not answered has failed.
+    """
+
+    interval: float
+    timeout: float
+
 
 @dataclasses.dataclass(frozen=True)
 class Node:
@@ -39,8 +55,7 @@ class Node:
         machine: value of the attribute `juju-machine`.
         storage: value of the attribute `instance-ha-storage`; see `storage.found`.
         compute: value of the attribute `instance-ha-compute`; see `compute.found`.
-        monitor_interval: seconds between two looks of the cluster at the connection; None where
-            that is not known.
+        monitor: how the cluster looks at the connection; None where that is not known.
     """
 
     online: bool = False
@@ -50,7 +65,7 @@ class Node:
     machine: str | None = None
     storage: str = ""
     compute: str = ""
-    monitor_interval: float | None = None
+    monitor: Monitor | None = None
 
 
 class Cluster:
@@ -122,16 +137,22 @@ def _parse(name: str, text: str) -> Node:
         machine=attributes.get(MACHINE_ATTRIBUTE),
         storage=attributes.get(storage.ATTRIBUTE) or "",
         compute=attributes.get(compute.ATTRIBUTE) or "",
-        monitor_interval=_monitor_interval(primitive),
+        monitor=_monitor(primitive),
     )
 
 
-def _monitor_interval(primitive: ET.Element) -> float | None:
+def _monitor(primitive: ET.Element) -> Monitor | None:
     for operation in primitive.iter("op"):
-        match = _INTERVAL.fullmatch(operation.get("interval", ""))
-        if operation.get("name") == "monitor" and match:
-            return float(match[1]) * _UNITS[match[2]]
+        interval = _seconds(operation.get("interval"))
+        if operation.get("name") == "monitor" and interval is not None:
+            timeout = _seconds(operation.get("timeout"))
+            return Monitor(interval, _OPERATION_TIMEOUT if timeout is None else timeout)
     return None
+
+
+def _seconds(text: str | None) -> float | None:
+    match = _INTERVAL.fullmatch(text or "")
+    return float(match[1]) * _UNITS[match[2]] if match else None
 
 
 def cleanup_commands(name: str) -> list[str]:

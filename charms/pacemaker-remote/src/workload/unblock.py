@@ -1,8 +1,12 @@
-"""The unblocker: frees pacemaker_remote from a member that died in the middle of a message.
+"""The unblocker: frees pacemaker_remote from a cluster member that is gone.
 
-pacemaker_remote waits up to a minute for the rest of a message, and lets nobody in meanwhile. The
-cluster, which wants to connect from another member, takes the host for dead and fences it. A
-small service notices that somebody waits, and resets the connection of the dead member.
+pacemaker_remote does one thing at a time. It waits up to a minute for the rest of a message
+(`pcmk__read_remote_message`), and it tells all who are connected of everything that one of them
+asks (`send_generic_notify`): where the kernel takes no more for one that does not acknowledge, it
+tries until the kernel gives that connection up (`send_tls`, in lib/common/remote.c from 2.1.2 to
+3.0.2; seen with 2.1.5, 200 to 262 s after a member was cut off that asked each second, on every
+hypervisor that it had watched). The cluster, which asks or wants to connect from another member,
+takes the host for dead and fences it. A small service resets the connection of the dead member.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from instance_ha_common.machine.hardening import HARDENING
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.templates import Templates
 
+from workload.cluster import Monitor
+
 SERVICE = "pacemaker-remote-unblock"
 SCRIPT = f"/usr/local/sbin/{SERVICE}"
 _SILENCE = 3000
@@ -18,6 +24,9 @@ _SILENCE = 3000
 
 _TARDINESS = 1.0
 """Seconds by which a live member's look may be late."""
+
+_UNKNOWN = Monitor(interval=0, timeout=20)
+"""Until the cluster says more; 20 s is Pacemaker's own timeout."""
 
 UNIT = f"/etc/systemd/system/{SERVICE}.service"
 
@@ -30,20 +39,24 @@ class Unblocker:
         self._templates = templates
         host.systemd.ask_together((SERVICE,))
 
-    def install(self, monitor_interval: float | None) -> None:
+    def install(self, monitor: Monitor | None) -> None:
         """Have the service run whenever the daemon does, and now.
 
         Args:
-            monitor_interval: seconds between two looks of the cluster at the connection, which is
-                silent in between; None, where that is not known, changes nothing of before.
+            monitor: how the cluster looks at the connection, which is silent between two looks;
+                None, where that is not known, changes nothing of before.
 
         Raises:
             ServiceError: it does not start.
         """
         changed = False
-        if monitor_interval is not None or not self._host.path(SCRIPT).exists():
-            silence = max(_SILENCE, round(((monitor_interval or 0) + _TARDINESS) * 1000))
-            context = {"silence": silence}
+        if monitor is not None or not self._host.path(SCRIPT).exists():
+            interval, timeout = monitor or _UNKNOWN
+            late = interval + _TARDINESS
+            context = {
+                "silence": max(_SILENCE, round(late * 1000)),
+                "gone": round((late + timeout) * 1000),
+            }
             changed = self._templates.write(SCRIPT, "unblock.sh", context, mode=0o755)
         systemd = self._host.systemd
         unit = {"script": SCRIPT, "hardening": HARDENING}

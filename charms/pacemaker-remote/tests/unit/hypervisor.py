@@ -52,6 +52,7 @@ def connect(
     meta: str = "",
     machine: str = "",
     interval: str = "2s",
+    timeout: str = "4s",
     storage: str = "",
     compute: str | None = None,
 ) -> None:
@@ -67,7 +68,7 @@ def connect(
         f'<xpath-query><node id="{name}" type="remote">'
         f'<instance_attributes id="i">{attribute}</instance_attributes></node>'
         f'<primitive id="{name}"><operations><op id="s" name="start" interval="0s"/>'
-        f'<op id="m" name="monitor" interval="{interval}"/></operations>'
+        f'<op id="m" name="monitor" interval="{interval}" timeout="{timeout}"/></operations>'
         f'<meta_attributes id="x">{meta}</meta_attributes></primitive>'
         "</xpath-query>",
     )

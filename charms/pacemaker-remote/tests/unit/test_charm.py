@@ -289,13 +289,21 @@ def test_a_daemon_found_dead_in_an_action_is_named(ctx, host):
 
 
 @pytest.mark.parametrize(
-    ("interval", "silence"),
-    [("2s", 3000), ("30s", 31000), ("7", 8000), ("4500ms", 5500), ("1min", 61000), ("x", 3000)],
+    ("interval", "timeout", "silence", "gone"),
+    [
+        ("2s", "4s", 3000, 7000),
+        ("30s", "60s", 31000, 91000),
+        ("7", "", 8000, 28000),
+        ("4500ms", "1min", 5500, 65500),
+        ("1min", "x", 61000, 81000),
+        ("x", "4s", 3000, 21000),
+    ],
 )
-def test_the_unblocker_knows_how_often_the_cluster_looks(ctx, host, interval, silence):
-    connect(host, machine="3", interval=interval)
+def test_the_unblocker_knows_how_the_cluster_looks(ctx, host, interval, timeout, silence, gone):
+    connect(host, machine="3", interval=interval, timeout=timeout)
     changed(ctx, hacluster())
     assert f"SILENCE={silence} " in host.read(unblock.SCRIPT)
+    assert f"GONE={gone} " in host.read(unblock.SCRIPT)
 
 
 def test_an_operators_unmanaging_is_shown_and_left_alone(ctx, host):

@@ -4,10 +4,11 @@ import subprocess
 
 import pytest
 from hypervisor import install, templates
+from workload.cluster import Monitor
 from workload.unblock import SCRIPT, SERVICE, UNIT, Unblocker
 
 ACCEPTED = (
-    "0 0 [::ffff:10.0.0.21]:3121 [::ffff:10.0.0.{host}]:{port} "
+    "0 {unsent} [::ffff:10.0.0.21]:3121 [::ffff:10.0.0.{host}]:{port} "
     'users:(("pacemaker-remot",pid=99,fd=14)) cubic rto:200 lastsnd:9 lastrcv:{silent} lastack:9'
 )
 WAITING = "85 0 [::ffff:10.0.0.21]:3121 [::ffff:10.0.0.12]:40002 cubic lastsnd:9 lastrcv:3500"
@@ -51,17 +52,30 @@ def run(tmp_path, host, monkeypatch):
 
 
 def test_the_connection_of_a_dead_member_is_reset_when_others_wait(run):
-    dead = ACCEPTED.format(host=11, port=40001, silent=3100)
+    dead = ACCEPTED.format(host=11, port=40001, silent=3100, unsent=0)
     resets = run(1, dead, WAITING)
     assert set(resets) == {"-K -tn state established sport = :3121 dport = :40001"}
 
 
-def test_nobody_waits_so_nothing_is_looked_at(run):
-    assert run(0, ACCEPTED.format(host=11, port=40001, silent=99999)) == []
+def test_a_silent_connection_that_nobody_waits_behind_stays(run):
+    """Nobody looks at it in maintenance, and its member lives."""
+    assert run(0, ACCEPTED.format(host=11, port=40001, silent=99999, unsent=0)) == []
+
+
+def test_the_connection_is_reset_to_which_nothing_arrives_any_longer(run):
+    """The daemon would wait for its kernel to take more, and answer nobody."""
+    dead = ACCEPTED.format(host=11, port=40001, silent=21100, unsent=690)
+    live = ACCEPTED.format(host=12, port=40002, silent=900, unsent=345)
+    resets = run(0, dead, live)
+    assert set(resets) == {"-K -tn state established sport = :3121 dport = :40001"}
+
+
+def test_a_member_for_which_the_cluster_would_still_wait_is_not_disturbed(run):
+    assert run(0, ACCEPTED.format(host=11, port=40001, silent=20900, unsent=690)) == []
 
 
 def test_a_member_that_was_heard_of_is_not_disturbed(run):
-    assert run(1, ACCEPTED.format(host=11, port=40001, silent=2900), WAITING) == []
+    assert run(1, ACCEPTED.format(host=11, port=40001, silent=2900, unsent=0), WAITING) == []
 
 
 def test_the_service_runs_with_the_daemon_and_leaves_with_it(host):
@@ -83,19 +97,26 @@ def test_the_service_runs_with_the_daemon_and_leaves_with_it(host):
 def test_a_service_that_stopped_is_started_again(host):
     install(host)
     unblocker = Unblocker(host, templates(host))
-    unblocker.install(2)
+    unblocker.install(Monitor(2, 4))
     host.systemd.services[SERVICE].active = False
-    unblocker.install(2)
+    unblocker.install(Monitor(2, 4))
     assert host.systemd.running(SERVICE)
 
 
 @pytest.mark.parametrize(
-    ("interval", "silence"), [(None, 3000), (0.5, 3000), (2, 3000), (5, 6000), (30, 31000)]
+    ("monitor", "silence", "gone"),
+    [
+        (None, 3000, 21000),
+        (Monitor(0.5, 3), 3000, 4500),
+        (Monitor(2, 4), 3000, 7000),
+        (Monitor(5, 20), 6000, 26000),
+        (Monitor(30, 60), 31000, 91000),
+    ],
 )
-def test_a_member_that_looks_seldom_is_not_taken_for_dead(host, interval, silence):
+def test_a_member_that_looks_seldom_is_not_taken_for_dead(host, monitor, silence, gone):
     install(host)
     unblocker = Unblocker(host, templates(host))
-    unblocker.install(interval)
-    assert f"\nSILENCE={silence} " in host.read(SCRIPT)
-    unblocker.install(None)
-    assert f"\nSILENCE={silence} " in host.read(SCRIPT), "what was known stays"
+    for known in (monitor, None):  # what was known stays
+        unblocker.install(known)
+        assert f"\nSILENCE={silence} " in host.read(SCRIPT)
+        assert f"\nGONE={gone} " in host.read(SCRIPT)
