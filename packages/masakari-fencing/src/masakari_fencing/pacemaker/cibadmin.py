@@ -228,6 +228,10 @@ def fenced_at(state: ET.Element) -> float | None:
     return _epoch(state.get("node_fenced"))
 
 
+CONNECTS = ("start", "migrate_from")
+"""Operations of a connection's resource that end well once it is made."""
+
+
 def connected_since(runner: Runner, node: str, *, timeout: float = 15) -> float | None:
     """Return when the connection to a remote node was last made, in seconds since the epoch.
 
@@ -249,8 +253,7 @@ def connected_at(operations: Iterable[ET.Element]) -> float | None:
     times = [
         _epoch(operation.get("last-rc-change"))
         for operation in operations
-        if operation.get("operation") in ("start", "migrate_from")
-        and operation.get("rc-code") == "0"
+        if operation.get("operation") in CONNECTS and operation.get("rc-code") == "0"
     ]
     return max((time for time in times if time is not None), default=None)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from masakari_fencing.pacemaker import machines, properties
+from masakari_fencing.pacemaker import cibadmin, machines, properties
 
 CONNECT = "see why pacemaker_remote on it is not reached; if it is dead and its instances are to "
 CONNECT += "be recovered: stonith_admin --reboot {}, on a masakari unit"
@@ -42,6 +42,23 @@ def connected_once(cib: ET.Element, node: str) -> bool:
     pacemaker-controld 2.1). The state is not written to the disk: it is lost when the last member
     stops, and goes with `crm_node --remove`. A permanent attribute of the node, such as
     `juju-machine`, survives both, and so proves less.
+
+    Where members that were apart are together again, the state may be written anew, by one that
+    knows nothing of `node_fenced` (`populate_cib_nodes`; seen with 2.1.5, of hypervisors that were
+    connected). So the history of the connection proves it as well: it was made, or was looked at
+    again and again, which begins once it is made. That history outlasts `crm_node --remove`, and
+    counts for a node that has a state only.
     """
     path = f"status/node_state[@uname='{node}'][@remote_node='true']"
-    return any(state.get("node_fenced") is not None for state in cib.iterfind(path))
+    states = cib.findall(path)
+    if any(state.get("node_fenced") is not None for state in states):
+        return True
+    path = f"status/node_state/lrm/lrm_resources/lrm_resource[@id='{node}']/lrm_rsc_op"
+    return bool(states) and any(map(_shows_connection, cib.iterfind(path)))
+
+
+def _shows_connection(operation: ET.Element) -> bool:
+    name = operation.get("operation")
+    if name == "monitor":
+        return operation.get("interval", "0") != "0"
+    return name in cibadmin.CONNECTS and operation.get("rc-code") == "0"
