@@ -26,6 +26,16 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a connection's history proves nothing",
+        "member is back",
+        Edit(
+            "pacemaker.fenceable",
+            "connected_once",
+            "return bool(states) and any(map(_shows_connection, cib.iterfind(path)))",
+            "return False",
+        ),
+    ),
+    Mutant(
         "what an attempt leaves behind stays locked",
         "reserved host, unplaceable",
         Edit(

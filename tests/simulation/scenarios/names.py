@@ -48,6 +48,7 @@ DIRECTED = (
     "started anew",
     "proxy",
     "inquorate member",
+    "member is back",
     "segment disabled",
     "disabled, reported",
     "other name of the hypervisor",

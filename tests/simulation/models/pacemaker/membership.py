@@ -55,10 +55,19 @@ class Membership(Part):
         if not any(one.up or one.stands for one in self.cluster.members.values()):
             self.restart()
             self.world.leave_to_operator()
+        self._write_states_anew()
         self.cluster.ring += 1
         member.up, member.stands, member.since = True, False, self.kernel.now
         self.kernel.after(1.0, self.elect)
         self.cluster.changed()
+
+    def _write_states_anew(self) -> None:
+        """Lose `node_fenced` of the nodes that are connected, as members come together again."""
+        # Source only: daemons/controld/controld_membership.c: populate_cib_nodes
+        # It was seen with 2.1.5 after a member was power-cycled, of three hypervisors each time.
+        for remote in self.cluster.remotes.values():
+            if remote.role == "Started" and remote.known:
+                remote.known, remote.noted = False, True
 
     def restart(self) -> None:
         """All members have been restarted: the status section and the history are lost."""
@@ -76,6 +85,8 @@ class Membership(Part):
         """Cut a member off, or let it back in."""
         # Lab: test_a_member_that_is_cut_off
         unit.isolated, unit.isolated_since = isolated, self.kernel.now
+        if not isolated:
+            self._write_states_anew()
         unit.ring = self.cluster.ring
         self.cluster.ring += 1
         self.kernel.after(1 + 2 * self.rng.random(), self.elect)

@@ -62,6 +62,12 @@ def inquorate(sim: Simulation) -> None:
     events.later(sim, 60.0, events.take_back)
 
 
+def member_is_back(sim: Simulation) -> None:
+    """A member was cut off, and is back; then a hypervisor dies."""
+    sim.faults.isolate(sim.world.units["unit3"], 60.0)
+    events.later(sim, 90.0, events.die)
+
+
 def cluster_restarts(sim: Simulation) -> None:
     """The whole cluster restarts while one hypervisor boots and another lies switched off."""
     events.reboot(sim, "node1", 120.0)

@@ -9,6 +9,7 @@ from lxml import etree
 
 from simulation.models.pacemaker.commands.cib_xml import flag, text_of
 from simulation.models.pacemaker.commands.part import Part
+from simulation.models.pacemaker.records import Remote
 from simulation.world import Unit
 
 if TYPE_CHECKING:
@@ -88,9 +89,21 @@ class Views(Part):
                 if remote.known:
                     state.set("node_fenced", str(remote.fenced))
             if remote.started:
-                resource = etree.SubElement(section, "lrm_resource", id=remote.name)
-                etree.SubElement(
-                    resource,
-                    "lrm_rsc_op",
-                    {"id": f"{remote.name}_last_0", "operation": "start", "rc-code": "0"},
-                ).set("last-rc-change", str(remote.started))
+                self._connected(section, remote)
+
+    def _connected(self, section: Any, remote: Remote) -> None:
+        """Write a connection's history, which the member tells that has made it."""
+        # Lab: test_when_a_node_was_connected
+        member = remote.member or next(iter(self.cluster.members))
+        found = section.find(f"node_state[@uname='{member}']/lrm/lrm_resources")
+        if found is None:
+            state = etree.SubElement(section, "node_state", id=member, uname=member)
+            found = etree.SubElement(etree.SubElement(state, "lrm"), "lrm_resources")
+        resource = etree.SubElement(found, "lrm_resource", id=remote.name)
+        for identity, operation in (
+            ("last_0", {"operation": "start", "interval": "0"}),
+            ("monitor_1000", {"operation": "monitor", "interval": "1000"}),
+        ):
+            done = {"rc-code": "0", "last-rc-change": str(remote.started)}
+            identity = f"{remote.name}_{identity}"
+            etree.SubElement(resource, "lrm_rsc_op", {"id": identity, **operation, **done})
