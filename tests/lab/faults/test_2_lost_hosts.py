@@ -94,6 +94,37 @@ def test_one_that_is_kept_off_is_switched_on_where_its_member_is_needed(trial: T
     trial.verify(held, dead)
 
 
+def test_the_unit_whose_engine_recovers_is_paused(trial: Trial, plain: str) -> None:
+    """Another takes the recovery, long before the unit is resumed."""
+    console, machine = trial.demo.console, trial.machine(plain)
+    scheduler = trial.lab.machine(first_machine(console.status(), "nova-cloud-controller"))
+    trial.populate(plain)
+    owner = f"//nvpair[@name='masakari-fencing-recovery-{plain}-engine'][@value!='']"
+
+    def engine() -> str:
+        argv = ["cibadmin", "--query", "--xpath", owner]
+        reply = trial.cluster.members[0].run(argv, check=False)
+        return "" if reply.returncode else reply.stdout.partition('value="')[2].partition('"')[0]
+
+    def unit() -> str:
+        units = console.status()["applications"]["masakari"]["units"]
+        homes = {trial.lab.machine(str(u["machine"])).hostname: name for name, u in units.items()}
+        return homes[first.partition(".")[0]]
+
+    trial.repair(trial.faults.service, scheduler, "start", "nova-scheduler")
+    with trial.watched(f"power cut: {plain}, then the unit is paused that recovers it"):
+        trial.faults.service(scheduler, "stop", "nova-scheduler")
+        trial.faults.power_off(machine)
+        assert poll(engine, 60, 0.5), "nobody recovers it"
+        first = engine()
+        trial.repair(console.run_action, unit(), "resume")
+        console.run_action(unit(), "pause")
+        assert poll(lambda: engine() not in ("", first), 30, 0.5), "nobody else takes it"
+        trial.faults.service(scheduler, "start", "nova-scheduler")
+        trial.await_recovery(plain)
+    trial.verify(plain)
+
+
 @contextlib.contextmanager
 def half_a_message(watched: Machine, member: Machine) -> Iterator[None]:
     """Let only the first half of a message from a member arrive; enter when it has.

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -190,6 +191,25 @@ def all_of(configuration: ET.Element) -> list[Record]:
             except tools.PacemakerError:
                 continue
     return found
+
+
+def strike_out(
+    runner: Runner, configuration: ET.Element, dead: Callable[[str], bool]
+) -> Iterator[str]:
+    """Strike engines that are dead out of the records, so that their recoveries go to others.
+
+    Yields:
+        the hosts whose recoveries they carried out.
+
+    Raises:
+        PacemakerError: the cluster does not answer.
+    """
+    for record in all_of(configuration):
+        if record.end is None and record.engine and dead(record.engine):
+            # Whoever was quicker has done what this would.
+            with suppress(Superseded):
+                Records(runner).write(record, replace(record, engine=""))
+                yield record.host
 
 
 def unreadable(configuration: ET.Element) -> list[str]:

@@ -1,6 +1,7 @@
 """Strikes engines that are dead out of the records of recoveries.
 
-The notifier on its own machine knows whether an engine lives. Where the machine is gone from the
+The notifier on its own machine knows whether an engine lives, should systemd not have struck it
+out as it ended (see `masakari_fencing.workflow.ended`). Where the machine is gone from the
 cluster, the designated controller strikes it out: at once where the machine is the hypervisor
 that was fenced.
 """
@@ -11,14 +12,12 @@ import logging
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from masakari_fencing import processes
 from masakari_fencing.notifier.watchers.watcher import Since, Watcher
 from masakari_fencing.pacemaker import cibadmin, crm_mon, machines
 from masakari_fencing.records import recoveries
-from masakari_fencing.records.recoveries import Records, Superseded
 
 LOG = logging.getLogger(__name__)
 
@@ -55,13 +54,9 @@ class DeadEngines(Watcher):
             PacemakerError: the cluster does not answer.
         """
         struck = []
-        for record in recoveries.all_of(self.configuration()):
-            if record.end is None and record.engine and self._dead(record.engine):
-                # Whoever was quicker has done what this would.
-                with suppress(Superseded):
-                    Records(self.runner).write(record, replace(record, engine=""))
-                    LOG.info("The engine that recovered %s is dead", record.host)
-                    struck.append(record.host)
+        for host in recoveries.strike_out(self.runner, self.configuration(), self._dead):
+            LOG.info("The engine that recovered %s is dead", host)
+            struck.append(host)
         return struck
 
     def _dead(self, engine: str) -> bool:
