@@ -27,7 +27,7 @@ _UNITS = {"ms": 0.001, "msec": 0.001, "s": 1, "sec": 1, "": 1, "m": 60, "min": 6
 _TIMEOUT = 5.0
 """Seconds for one question; a healthy cluster answers within a tenth of one."""
 
-_OPERATION_TIMEOUT = 20.0
+OPERATION_TIMEOUT = 20.0
 """Seconds after which an operation fails that has no timeout of its own."""
 
 
@@ -146,7 +146,7 @@ def _monitor(primitive: ET.Element) -> Monitor | None:
         interval = _seconds(operation.get("interval"))
         if operation.get("name") == "monitor" and interval is not None:
             timeout = _seconds(operation.get("timeout"))
-            return Monitor(interval, _OPERATION_TIMEOUT if timeout is None else timeout)
+            return Monitor(interval, OPERATION_TIMEOUT if timeout is None else timeout)
     return None
 
 

@@ -15,7 +15,7 @@ from instance_ha_common.machine.hardening import HARDENING
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.templates import Templates
 
-from workload.cluster import Monitor
+from workload.cluster import OPERATION_TIMEOUT, Monitor
 
 SERVICE = "pacemaker-remote-unblock"
 SCRIPT = f"/usr/local/sbin/{SERVICE}"
@@ -25,8 +25,8 @@ _SILENCE = 3000
 _TARDINESS = 1.0
 """Seconds by which a live member's look may be late."""
 
-_UNKNOWN = Monitor(interval=0, timeout=20)
-"""Until the cluster says more; 20 s is Pacemaker's own timeout."""
+_UNKNOWN = Monitor(interval=0, timeout=OPERATION_TIMEOUT)
+"""Until the cluster says more."""
 
 UNIT = f"/etc/systemd/system/{SERVICE}.service"
 
