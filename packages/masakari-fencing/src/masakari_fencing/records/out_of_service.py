@@ -7,7 +7,7 @@ loading the client library alone takes longer than a whole hook. The notifier is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from masakari_fencing import files
@@ -50,7 +50,7 @@ def write(path: Path, found: OutOfService, now: float) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    files.save(path, {"time": now, **asdict(found)}, mode=0o640)
+    files.save(path, {"time": now, **vars(found)}, mode=0o640)
 
 
 def read(path: Path, now: float) -> OutOfService:
@@ -68,7 +68,7 @@ def forget(path: Path, host: str) -> None:
     seen, found = _load(path)
     others = {
         kind: [name for name in names if name != host or kind == "hosts"]
-        for kind, names in asdict(found).items()
+        for kind, names in vars(found).items()
     }
     left = _parse(others)
     if left != found:

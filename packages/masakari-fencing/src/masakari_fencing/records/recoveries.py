@@ -298,7 +298,7 @@ def _values(item: Instance) -> list[Any]:
 
     So releases that know of none can read the record of a recovery that has none.
     """
-    values = list(asdict(item).values())
+    values = list(vars(item).values())
     return values if (item.priority, item.group) != (DEFAULT, "") else values[:-2]
 
 
