@@ -252,8 +252,10 @@ def _ahead(date: str | None, begin: float, end: float) -> float:
         begin: when the request was sent, by this machine's clock.
         end: when the answer was here.
     """
+    if not date:
+        return 0.0
     try:
-        moment = email.utils.parsedate_to_datetime(date or "").timestamp()
+        moment = email.utils.parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError):
         return 0.0
     if moment > end:
