@@ -177,6 +177,12 @@ class Status:
         return dict(found)
 
     @cached_property
+    def _connected(self) -> set[str]:
+        """The remote nodes that the cluster talks to, in lower case."""
+        live = {connection.node for connection in self._by_node.values() if connection.live}
+        return {node.name.lower() for node in self.nodes if node.name in live}
+
+    @cached_property
     def _there(self) -> set[str]:
         """The members that are online."""
         return {node.name for node in self.nodes if node.kind == "member" and node.online}
@@ -196,8 +202,7 @@ class Status:
 
     def connected(self, name: str) -> bool:
         """Whether the cluster talks to the remote node of this name, whatever its case."""
-        found = (self.connection(node.name) for node in self.named(name))
-        return any(connection is not None and connection.live for connection in found)
+        return name.lower() in self._connected
 
     def works(self, name: str) -> bool:
         """Whether it does, and the node is not to be fenced."""

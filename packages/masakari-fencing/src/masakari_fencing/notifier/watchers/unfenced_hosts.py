@@ -103,13 +103,14 @@ class UnfencedHosts(Watcher):
             return []
         status = crm_mon.status(self.runner)
         controls = self.controls(status)
+        now = self.clock()
         if not controls and status.quorum:
-            self._idle_until = self.clock() + IDLE
+            self._idle_until = now + IDLE
         remotes = status.remotes
         for node in remotes:
             if status.connected(node.name):
                 # By all members: the controller may be the next to go.
-                self._live[node.name] = self.clock()
+                self._live[node.name] = now
         if not controls or not status.stonith_enabled:
             self._lost.keep(())
             return []
