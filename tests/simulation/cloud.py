@@ -44,7 +44,8 @@ class Cloud:
         world.commands = self.sim.commands = Commands(self.sim.cluster, self.sim.masakari)  # type: ignore[attr-defined]
         world.resume_guests = situation.resume_guests
         seams.COMMANDS[:] = [self.sim.commands]
-        seams.NOVA[:] = [lambda: Client(self.sim.nova)]
+        client = Client(self.sim.nova)
+        seams.NOVA[:] = [lambda: client]
         for number in range(1, situation.units + 1):
             name = f"unit{number}"
             unit = world.units[name] = Unit(name)

@@ -372,11 +372,11 @@ def _driver() -> Any:
 def _patch_package() -> None:
     from masakari_fencing import commands, files
     from masakari_fencing.notifier import daemon
+    from masakari_fencing.openstack import times
     from masakari_fencing.pacemaker import crm_mon, properties, remote_nodes, tools
     from masakari_fencing.records import disarmed, recoveries
 
-    def run(self: Any, argv: Any, **options: Any) -> Any:
-        check = options.pop("check", True)
+    def run(self: Any, argv: Any, *, check: bool = True, **options: Any) -> Any:
         result = COMMANDS[0].run(argv, **options)
         if check:
             result.check_returncode()
@@ -390,9 +390,9 @@ def _patch_package() -> None:
             _patch_module(module, module is daemon)
     # The same text means the same, and so does the same tree of one: it is read once.
     for read in (
-        crm_mon.parse_status, tools.parse, tools.parse_time, recoveries.all_of,
-        remote_nodes.addresses, disarmed.left, disarmed.all_of, properties.remotes,
-        properties.unserved,
+        crm_mon.parse_status, tools.parse, tools.parse_time, times.epoch, recoveries.all_of,
+        recoveries.parse, remote_nodes.addresses, disarmed.left, disarmed.all_of,
+        properties.remotes, properties.unserved,
     ):  # fmt: skip
         remembering = _remembering(read)
         for name, module in list(sys.modules.items()):

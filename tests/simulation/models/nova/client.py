@@ -172,9 +172,17 @@ class Migrations:
 
 
 def _copy(migration: Any) -> Any:
-    names = ("instance_uuid", "source_compute", "dest_compute", "status", "created_at")
-    names += ("updated_at", "migration_type", "id", "uuid")
-    return SimpleNamespace(**{name: getattr(migration, name) for name in names})
+    return SimpleNamespace(
+        id=migration.id,
+        uuid=migration.uuid,
+        instance_uuid=migration.instance_uuid,
+        source_compute=migration.source_compute,
+        dest_compute=migration.dest_compute,
+        status=migration.status,
+        created_at=migration.created_at,
+        updated_at=migration.updated_at,
+        migration_type=migration.migration_type,
+    )
 
 
 class Actions:

@@ -48,6 +48,7 @@ class Nova:
     queues: dict[str, list[Any]] = field(default_factory=dict)
     groups_since: float = 0.0
     group_timeout: float = 120.0
+    known: dict[str, Hypervisor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.instances = Instances(self)
@@ -92,7 +93,9 @@ class Nova:
         return self.kernel.now - self.seen(host) <= SERVICE_DOWN_TIME
 
     def host(self, name: str) -> Hypervisor:
-        return next(h for h in self.world.hosts.values() if h.nova_name == name)
+        if name not in self.known:
+            self.known = {host.nova_name: host for host in self.world.hosts.values()}
+        return self.known[name]
 
     def set_forced_down(self, service: Service, value: bool) -> None:
         """`api/openstack/compute/services.py: _check_for_evacuations` refuses the way back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from dataclasses import dataclass
 
 SERVICE_DOWN_TIME = 60.0
@@ -36,6 +37,7 @@ ADMIN = "masakari"
 """The user of what Masakari and this project do."""
 
 
+@functools.lru_cache(1000)
 def iso(moment: float) -> str:
     """Return a time as Nova's API gives it."""
     return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime(

@@ -25,6 +25,6 @@ class Part:
 def reads(*sources: str | None) -> None:
     """Remember for the task that runs what of the cluster it has looked at."""
     task = kernel.current()
-    for source in sources:
-        if task is not None:
+    if task is not None and task.seen is not None:
+        for source in sources:
             task.reads(source)
