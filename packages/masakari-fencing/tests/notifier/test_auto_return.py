@@ -61,7 +61,7 @@ class Bench:
         self.missed: list[str] = []
         self.reporting = True
         session = ks.Session(auth=Token(cloud.url, "token"))
-        apis = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
+        apis = MasakariApi(session, [CATALOG], 30), NovaApi(session, 30)
         self.comeback = ReturnedHosts(self.cib, *apis)
         self.watch = AutoReturn(
             self.cib,

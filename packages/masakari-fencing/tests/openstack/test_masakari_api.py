@@ -22,7 +22,7 @@ def masakari() -> Iterator[FakeMasakari]:
 
 
 def test_errors_of_the_api_are_told_apart(masakari: FakeMasakari) -> None:
-    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 30)
     with pytest.raises(UnknownHost):
         api.find_host("node9.maas")
     with pytest.raises(ApiError, match="404"):
@@ -31,7 +31,7 @@ def test_errors_of_the_api_are_told_apart(masakari: FakeMasakari) -> None:
 
 
 def test_the_recoveries_that_masakari_works_on(masakari: FakeMasakari) -> None:
-    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 30)
     wanted = [masakari.add(HOST, 1.0, "running"), masakari.add(HOST, 3.0, "running", kind="VM")]
     masakari.add(HOST, 2.0, "finished")
     started = masakari.add(HOST, 4.0, "running")
@@ -45,7 +45,7 @@ def test_a_list_that_never_ends_is_an_error(masakari: FakeMasakari) -> None:
     masakari.raw = (
         '{"segments": [{"id": 1, "uuid": "s"}], "hosts": [{"id": 1, "uuid": "a", "name": "b"}]}'
     )
-    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 30)
     with pytest.raises(ApiError, match="no next page"):
         list(api.hosts())
 
@@ -57,7 +57,7 @@ def test_the_same_trouble_reads_the_same() -> None:
         def request(self, url: str, method: str, **options: object) -> object:
             raise ConnectionError(f"{object()!r}: Connection refused")
 
-    api = MasakariApi(Refusing(), ["http://127.0.0.1:9/v1"], 2)
+    api = MasakariApi(Refusing(), ["http://127.0.0.1:9/v1"], 30)
     texts = set()
     for _ in range(2):
         with pytest.raises(ApiError) as caught:
@@ -73,6 +73,6 @@ def test_which_recoveries_of_instances_have_failed(masakari: FakeMasakari) -> No
     item["payload"] = {"event": "LIFECYCLE", "instance_uuid": "g1"}
     masakari.add(HOST, now, "failed")
     masakari.add(HOST, now, "finished", kind="VM")
-    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 30)
     assert [found.instance for found in api.failed_instances(now - 60)] == ["g1"]
     assert api.failed_instances(now + 60) == []

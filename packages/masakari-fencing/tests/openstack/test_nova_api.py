@@ -21,7 +21,7 @@ def cloud() -> Iterator[FakeMasakari]:
 
 @pytest.fixture
 def nova(cloud: FakeMasakari) -> NovaApi:
-    return NovaApi(ks.Session(auth=Token(cloud.url, "token")), 2)
+    return NovaApi(ks.Session(auth=Token(cloud.url, "token")), 30)
 
 
 @pytest.mark.parametrize(

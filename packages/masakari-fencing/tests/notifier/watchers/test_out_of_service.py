@@ -31,7 +31,7 @@ def cloud() -> Iterator[FakeMasakari]:
 @pytest.fixture
 def watch(cloud: FakeMasakari, tmp_path: Path) -> OutOfServiceHosts:
     session = ks.Session(auth=Token(cloud.url, "token"))
-    masakari, nova = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
+    masakari, nova = MasakariApi(session, [CATALOG], 30), NovaApi(session, 30)
     refused = tmp_path / "refused"
     return OutOfServiceHosts(masakari, nova, tmp_path / "record", refused, clock=lambda: 1000.0)
 
@@ -195,7 +195,7 @@ def test_hosts_that_nova_knows_by_other_names_are_told_before_they_fail(
 
 def test_the_names_are_not_asked_for_each_time(cloud: FakeMasakari, tmp_path: Path) -> None:
     session = ks.Session(auth=Token(cloud.url, "token"))
-    masakari, nova = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
+    masakari, nova = MasakariApi(session, [CATALOG], 30), NovaApi(session, 30)
     now = 1000.0
     watch = OutOfServiceHosts(
         masakari, nova, tmp_path / "record", tmp_path / "refused", clock=lambda: now
@@ -217,8 +217,8 @@ def test_what_is_owed_of_a_host_that_is_back_is_still_named(
     session = ks.Session(auth=Token(cloud.url, "token"))
     known = [Record(ONE, "n", "e", down=900.0), Record(TWO, "m", "e", returned=True)]
     watch = OutOfServiceHosts(
-        MasakariApi(session, [CATALOG], 2),
-        NovaApi(session, 2),
+        MasakariApi(session, [CATALOG], 30),
+        NovaApi(session, 30),
         tmp_path / "record",
         tmp_path,
         clock=lambda: 2e9,

@@ -54,7 +54,7 @@ class Bench:
         self.store = Records(self.cib)
         self.store.create(RECORD)
         session = ks.Session(auth=Token(cloud.url, "token"))
-        apis = MasakariApi(session, [CATALOG], 2), NovaApi(session, 2)
+        apis = MasakariApi(session, [CATALOG], 30), NovaApi(session, 30)
         self.comeback = ReturnedHosts(self.cib, *apis)
 
     @property
