@@ -152,6 +152,7 @@ class Unit:
         ring: the membership's before it was cut off.
         host: the hypervisor whose machine carries it, or empty.
         alive: its machine runs.
+        paused: by the charm's action; its services do not run.
     """
 
     def __init__(self, name: str) -> None:
@@ -168,6 +169,7 @@ class Unit:
         self.ring = 0
         self.host = ""
         self.alive = True
+        self.paused = False
 
 
 class World:

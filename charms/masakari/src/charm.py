@@ -184,7 +184,8 @@ class MasakariCharm(Pausable):
         """No service of a unit that goes may go on, and nothing that holds a secret may stay."""
         if isinstance(event, ops.RemoveEvent):
             return self._workload.removal(self.app.name)
-        return self._leave_cluster, *self._workload.ending()
+        # What ends says so in the cluster.
+        return *self._workload.ending(), self._leave_cluster
 
     def _leave_cluster(self) -> None:
         if self.app.planned_units():

@@ -66,6 +66,9 @@ class FakeRunner:
         return [call for call in self.calls if " ".join(call).startswith(prefix)]
 
 
+_STOPPED = "<node name='{}'><attribute name='masakari-fencing-notifier' value='stopped'/></node>"
+
+
 @dataclass
 class Remote:
     """A hypervisor in a cluster that the tests make up."""
@@ -95,6 +98,7 @@ class Cluster:
     remotes: list[Remote] = field(default_factory=lambda: [Remote()])
     members: tuple[str, ...] = ("juju-1-lxd-0", "juju-2-lxd-0", "juju-3-lxd-0")
     gone: tuple[str, ...] = ()
+    unattended: tuple[str, ...] = ()
     dc: str = "juju-2-lxd-0"
     quorum: bool = True
     stonith: bool = True
@@ -131,8 +135,7 @@ class Cluster:
     def crm_mon(self) -> str:
         nodes = "".join(self._member(name) for name in self.members)
         nodes += "".join(self._remote(remote) for remote in self.remotes)
-        resources = "".join(self._connection(remote) for remote in self.remotes)
-        resources += (
+        resources = "".join(map(self._connection, self.remotes)) + (
             f'<resource id="st-maas" resource_agent="stonith:external/maas" '
             f'role="{self.device_role}" managed="true" failed="false"/>'
         )
@@ -144,6 +147,7 @@ class Cluster:
             f'<cluster_options stonith-enabled="{_bool(self.stonith)}" '
             f'maintenance-mode="{_bool(self.maintenance)}"/></summary>'
             f"<nodes>{nodes}</nodes><resources>{resources}</resources>"
+            f"<node_attributes>{''.join(map(_STOPPED.format, self.unattended))}</node_attributes>"
             f"{self._failures()}"
             f'<fence_history status="0">{events}</fence_history>'
             '<status code="0" message="OK"/></pacemaker-result>'

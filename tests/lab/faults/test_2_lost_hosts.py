@@ -110,11 +110,6 @@ def test_the_unit_whose_engine_recovers_is_paused(trial: Trial, plain: str) -> N
         # The record of an earlier recovery names who has ended that.
         return recorded("-engine") if recorded("") != earlier else ""
 
-    def unit() -> str:
-        units = console.status()["applications"]["masakari"]["units"]
-        homes = {trial.lab.machine(str(u["machine"])).hostname: name for name, u in units.items()}
-        return homes[first.partition(".")[0]]
-
     earlier = recorded("")
     trial.repair(trial.faults.service, scheduler, "start", "nova-scheduler")
     with trial.watched(f"power cut: {plain}, then the unit is paused that recovers it"):
@@ -122,12 +117,34 @@ def test_the_unit_whose_engine_recovers_is_paused(trial: Trial, plain: str) -> N
         trial.faults.power_off(machine)
         assert poll(engine, 60, 0.5), "nobody recovers it"
         first = engine()
-        trial.repair(console.run_action, unit(), "resume")
-        console.run_action(unit(), "pause")
+        pause(trial, first.partition(".")[0])
         assert poll(lambda: engine() not in ("", first), 30, 0.5), "nobody else takes it"
         trial.faults.service(scheduler, "start", "nova-scheduler")
         trial.await_recovery(plain)
     trial.verify(plain)
+
+
+def test_the_controllers_unit_is_paused(trial: Trial, plain: str) -> None:
+    """Pacemaker gives up there; who sees to it is the next member."""
+    trial.populate(plain)
+    with trial.watched(f"{plain} isolated, the controller's unit paused, no fencing for 60 s"):
+        trial.repair(trial.faults.maas_forget)
+        trial.faults.maas_forget(trial.machine(plain).hostname)
+        pause(trial, trial.cluster.controller().hostname)
+        trial.faults.cut(trial.machine(plain))
+        trial.await_nothing(60.0)
+        trial.faults.maas_forget()
+        trial.await_recovery(plain)
+    trial.verify(plain)
+
+
+def pause(trial: Trial, hostname: str) -> None:
+    """Have the unit on a machine paused, until the end of the test."""
+    console = trial.demo.console
+    units = console.status()["applications"]["masakari"]["units"]
+    homes = {trial.lab.machine(str(u["machine"])).hostname: name for name, u in units.items()}
+    trial.repair(console.run_action, homes[hostname], "resume")
+    console.run_action(homes[hostname], "pause")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from clusters import CALM, Both
+from masakari_fencing.notifier import presence
 from masakari_fencing.notifier.membership import quorate_ring
+from masakari_fencing.notifier.presence import Presence
 from masakari_fencing.pacemaker import cibadmin, crm_node, tools
 from members import ClusterSide, code, run, status, view
 from simulation.models.pacemaker.commands import cib_xml
@@ -128,6 +130,19 @@ def test_a_property(module: Both) -> None:
         answer = run(side, ["crm_attribute", *name, "--query", "--quiet"])
         path = "//nvpair[@name='model-property']"
         return [*done, answer.stdout, code(side, "cibadmin", "--delete", "--xpath", path)]
+
+    module.alike(rule)
+
+
+def test_an_attribute_of_a_member(module: Both) -> None:
+    def rule(side: ClusterSide) -> list[Any]:
+        runner = side.runner()
+        other = Presence(runner)
+        found: list[Any] = [presence.main(runner), presence.main(runner)]
+        named = crm_node.local_name(runner)
+        found += [status(side, n).unattended == {named} for n in (1, 2)]
+        found += [status(side, 1).order[-1] == named, other.check(), other.check()]
+        return [*found, status(side, 1).unattended, status(side, 2).unattended]
 
     module.alike(rule)
 

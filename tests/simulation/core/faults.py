@@ -118,7 +118,7 @@ class Faults:
 
         def stop() -> None:
             if strike.kind.startswith("freeze"):
-                self.pause_unit(process.unit, strike.seconds)
+                self.freeze_unit(process.unit, strike.seconds)
             elif strike.kind.startswith("crash"):
                 self.crash(process, strike.seconds)
             else:
@@ -151,7 +151,9 @@ class Faults:
 
     def crash(self, process: Process, seconds: float) -> None:
         """Kill a process; systemd starts it again after some seconds, if they are finite."""
-        process.kill()
+        if process.alive:
+            process.kill()
+            self.world.masakari.ended(process)
         if seconds == float("inf"):
             return
         unit, masakari = process.unit, self.world.masakari
@@ -198,12 +200,35 @@ class Faults:
         unit.boots += 1
         unit.files = {k: v for k, v in unit.files.items() if not k.startswith("/run/")}
         unit.processes.clear()
-        masakari = self.world.masakari
         self.world.cluster.membership.start(unit)
+        self._start_services(unit)
+
+    def _start_services(self, unit: Any) -> None:
+        masakari = self.world.masakari
         for start in (masakari.start_api, masakari.start_engine, masakari.start_notifier):
             start(unit)
 
     def pause_unit(self, unit: Any, seconds: float) -> None:
+        """An operator pauses a unit, whose Pacemaker goes on, and may resume it.
+
+        Nothing waits for that: a unit may be paused for as long as its operator likes.
+        """
+        self.world.note_fault(f"{unit.name} is paused for {seconds:.0f} s")
+        unit.paused = True
+        for process in (unit.engine, unit.api, unit.notifier):
+            if process is not None and process.alive:
+                self.crash(process, float("inf"))
+
+        def resume() -> None:
+            unit.paused = False
+            if unit.alive:
+                self.world.note_fault(f"{unit.name} is resumed")
+                self._start_services(unit)
+
+        if seconds != float("inf"):
+            self.world.kernel.after(seconds, resume)
+
+    def freeze_unit(self, unit: Any, seconds: float) -> None:
         """A unit's machine stands still, Pacemaker included."""
         self.world.note_fault(f"unit {unit.name} stands still for {seconds:.0f} s")
         for process in unit.processes:

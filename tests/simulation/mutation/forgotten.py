@@ -76,6 +76,22 @@ MUTANTS = (
             "return self._lives(found.engine) is False",
             "return False",
         ),
+        Edit(
+            "workflow.ended",
+            "_dead",
+            "return processes.lives(engine) is False",
+            "return False",
+        ),
+    ),
+    Mutant(
+        "nobody stands in where the controller's notifier does not run",
+        "controller's unit is paused",
+        Edit(
+            "notifier.watchers.watcher",
+            "Watcher.controls",
+            "status.order[:1] == [self._name]",
+            "status.dc == self._name",
+        ),
     ),
     Mutant(
         "a failed recovery is not begun again",

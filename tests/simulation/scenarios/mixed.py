@@ -186,7 +186,7 @@ def _any_unit(sim: Simulation) -> object:
 def _unit(sim: Simulation) -> None:
     rng = sim.rng
     unit, seconds = _any_unit(sim), rng.choice(DURATIONS)
-    name = rng.choice(["kill_unit", "pause_unit", "pacemaker_away", "isolate"])
+    name = rng.choice(["kill_unit", "freeze_unit", "pause_unit", "pacemaker_away", "isolate"])
     events.later(sim, 40 * rng.random(), lambda s: getattr(s.faults, name)(unit, seconds))
 
 

@@ -61,6 +61,7 @@ DIRECTED = (
     "guest given up",
     "new hypervisor",
     "cluster restarts",
+    "controller's unit is paused",
     "power controller away",
     "member goes too",
     "carriers of members",

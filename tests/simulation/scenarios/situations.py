@@ -103,6 +103,7 @@ SITUATIONS = {
         _situation("guest given up", guests.instance_given_up),
         _situation("new hypervisor", hosts.new_hypervisor),
         _situation("cluster restarts", members.cluster_restarts),
+        _situation("controller's unit is paused", members.paused, must_recover=True),
         _situation("power controller away", outages.slow_controller),
         _situation("member goes too", hosts.member_goes_too),
         _situation("carriers of members", hosts.carriers_lost, carriers=2),

@@ -344,6 +344,11 @@ def test_the_controller_is_first_and_the_others_follow_by_name() -> None:
     assert [ranks.of(f"juju-{n}-lxd-0") for n in (1, 2, 3)] == [1, 0, 2]
 
 
+def test_who_has_no_notifier_comes_after_those_that_have() -> None:
+    ranks = Ranks(unattended=("juju-2-lxd-0", "juju-1-lxd-0"))
+    assert [ranks.of(f"juju-{n}-lxd-0") for n in (1, 2, 3)] == [2, 1, 0]
+
+
 def test_a_member_that_is_not_online_comes_last() -> None:
     assert Ranks().of("juju-9-lxd-0") == 3
 
@@ -422,7 +427,7 @@ def test_a_poke_ends_the_wait_and_many_pokes_are_one(tmp_path: Path) -> None:
 
 
 def test_delivery_without_an_api_is_an_error_not_a_loss() -> None:
-    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [], 2)
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [], 30)
     with pytest.raises(ApiError, match="no endpoint"):
         Delivery(api, redrive_within=1, has_instances=bool).deliver(
             Event("r", HOST, 1.0), first=True

@@ -48,10 +48,10 @@ def test_one_that_lives_goes_on(cib: Cib) -> None:
     assert engine(cib) == living
 
 
-def test_a_cluster_without_quorum(cib: Cib, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cluster_without_quorum(cib: Cib, caplog: pytest.LogCaptureFixture) -> None:
     Records(cib).create(Record(HOST, "notification", "juju-1.0.1.2"))
     cib.quorum(False)
     assert ended.main(cib) == 1
-    assert "wait for the notifier" in capsys.readouterr().out
+    assert "wait for the notifier" in caplog.text
     cib.quorum(True)
     assert engine(cib) == "juju-1.0.1.2"

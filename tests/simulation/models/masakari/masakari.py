@@ -12,6 +12,7 @@ from masakari import context as contexts
 from masakari import exception, objects
 from masakari.engine import manager, rpcapi
 from masakari.objects import base as objects_base
+from masakari_fencing import commands
 from masakari_fencing.notifier import daemon, settings
 from masakari_fencing.openstack.failure_domains import parse_limits
 
@@ -132,7 +133,7 @@ class Masakari:
     # -- processes --------------------------------------------------------------------------
     def start_engine(self, unit: Unit) -> None:
         """Start masakari-engine."""
-        if unit.engine is not None and unit.engine.alive:
+        if unit.paused or (unit.engine is not None and unit.engine.alive):
             return
         engine = unit.engine = self._process(unit, "engine")
         engine.manager = manager.MasakariManager()  # type: ignore[attr-defined]
@@ -162,11 +163,13 @@ class Masakari:
 
     def start_api(self, unit: Unit) -> None:
         """Start masakari-api."""
+        if unit.paused:
+            return
         unit.api = self._process(unit, "api")
 
     def start_notifier(self, unit: Unit) -> None:
         """Start this project's notifier."""
-        if unit.notifier is not None and unit.notifier.alive:
+        if unit.paused or (unit.notifier is not None and unit.notifier.alive):
             return
         process = unit.notifier = self._process(unit, "notifier")
         wake = Wake()
@@ -178,6 +181,18 @@ class Masakari:
             daemon.run(found, session, {"interface": "internal"}, wake)  # type: ignore[arg-type]
 
         self.kernel.spawn(process, main)
+
+    def ended(self, process: Process) -> None:
+        """Have systemd run what it runs after a process, however that has ended."""
+        # Imported late: the seams come first.
+        from masakari_fencing.notifier import presence
+        from masakari_fencing.workflow import ended
+
+        programs = {"engine": ended.main, "notifier": presence.main}
+        kind = process.name.split()[0]
+        if process.unit is not None and kind in programs:
+            after = self._process(process.unit, f"after {kind}")
+            self.kernel.spawn(after, programs[kind], commands.Subprocess())
 
     def spool(self, unit: Unit, found: dict[str, Any]) -> None:
         """The alert agent leaves an event, and pokes the notifier."""

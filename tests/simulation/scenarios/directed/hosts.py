@@ -306,7 +306,7 @@ def boots_without_quorum(sim: Simulation) -> None:
     events.die(sim)
 
     def gone(s: Simulation) -> None:
-        s.faults.pause_unit(owner, 400.0)
+        s.faults.freeze_unit(owner, 400.0)
         s.faults.kill_unit(other, 60 + 60 * s.rng.random())
         events.once(s, _serves, again)
 

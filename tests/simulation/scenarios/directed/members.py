@@ -29,7 +29,7 @@ def without_quorum(sim: Simulation) -> None:
 
     def gone(s: Simulation) -> None:
         s.faults.pacemaker_away(s.world.units["unit1"], 950 + 100 * s.rng.random())
-        s.faults.pause_unit(s.world.units["unit2"], 1100.0)
+        s.faults.freeze_unit(s.world.units["unit2"], 1100.0)
 
     events.once(sim, lambda s: s.world.hosts["node1"].fenced, gone, 0.05)
 
@@ -66,6 +66,19 @@ def member_is_back(sim: Simulation) -> None:
     """A member was cut off, and is back; then a hypervisor dies."""
     sim.faults.isolate(sim.world.units["unit3"], 60.0)
     events.later(sim, 90.0, events.die)
+
+
+def paused(sim: Simulation) -> None:
+    """The controller's unit is paused for good; the fencing, or the recovery, fails at first."""
+    if sim.rng.random() < 0.5:
+        sim.cluster.power_controller = False
+        events.later(sim, 100.0, events.controller_back)
+    else:
+        sim.faults.strikes.append(Strike("error", "engine", 1, 0.0, "nova", "evacuate"))
+    unit = sim.world.units[sim.cluster.dc]
+    begin = 40 * sim.rng.random()
+    events.later(sim, begin, lambda s: s.faults.pause_unit(unit, float("inf")))
+    events.die(sim)
 
 
 def cluster_restarts(sim: Simulation) -> None:

@@ -132,7 +132,7 @@ def remove(runner: Runner) -> list[str]:
         untune(plan, primitive)
     devices.delay(plan)
     tags = ("alert", "fencing-level", "rsc_location", "cluster_property_set", "nvpair")
-    for tag in (*tags, "primitive"):
+    for tag in (*tags, "instance_attributes", "primitive"):
         # In this order: nothing may refer to what is gone.
         plan.clear(tag)
     return plan.carry_out(runner)

@@ -6,7 +6,7 @@ comes back so, which nobody has closed for another reason, and which does not fa
 
 What is done is what an operator does with the clouds' own commands: enable it, end its
 maintenance. The rest follows from that as ever (`returned_hosts`). Each unit looks, so that each
-can say why a host is not back; only the cluster's controller acts.
+can say why a host is not back; only the first member in order acts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Daemon on every masakari unit: reports completed fencings to Masakari until it accepts them.
 
 The alert agent leaves each event in the spool and pokes a socket. The members of the cluster take
-turns: the designated controller reports at once, each of the others a little later, and only if
+turns (`Status.order`): the first reports at once, each of the others a little later, and only if
 nobody has. Events stay in the spool until they are dealt with, whatever dies in between.
 """
 
@@ -26,6 +26,7 @@ from masakari_fencing.notifier.auto_return import AutoReturn
 from masakari_fencing.notifier.delivery import Delivery
 from masakari_fencing.notifier.domain_lists import DomainLists
 from masakari_fencing.notifier.membership import Membership
+from masakari_fencing.notifier.presence import Presence
 from masakari_fencing.notifier.ranking import Ranking
 from masakari_fencing.notifier.reporter import IDLE, Reporter
 from masakari_fencing.notifier.settings import (
@@ -188,6 +189,7 @@ def cluster_checks(runner: Runner) -> tuple[Check, ...]:
     """Return what takes recoveries and hypervisors back, and keeps the fencer ready."""
     rank, configuration = Ranking(runner), functools.partial(cibadmin.configuration, runner)
     return (
+        Presence(runner).check,
         # What instances wait for comes first.
         DeadEngines(runner, configuration).check,
         StoppedRemotes(runner, configuration, rank).check,

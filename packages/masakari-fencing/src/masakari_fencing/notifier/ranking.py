@@ -11,7 +11,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Ranking:
-    """Ranks the members: the controller reports first, the others follow by their names.
+    """Ranks the members by `Status.order`.
 
     Args:
         runner: runs Pacemaker's commands.
@@ -33,9 +33,7 @@ class Ranking:
             return 3
         if any(found.kind == "member" for found in status.named(node)):
             return None
-        members = [found for found in status.nodes if found.kind == "member" and found.online]
-        order = sorted(members, key=lambda member: (not member.is_dc, member.name))
-        names = [member.name for member in order]
+        names = status.order
         return names.index(self._name) if self._name in names else len(names)
 
     def back(self, node: str) -> bool:

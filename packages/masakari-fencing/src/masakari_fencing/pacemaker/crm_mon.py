@@ -34,6 +34,9 @@ machine (`set_fencing_completed` by CLOCK_MONOTONIC; recorded as `1970-01-01 11:
 
 REMOTE_AGENT = "ocf:pacemaker:remote"
 
+NOTIFIER = "masakari-fencing-notifier"
+"""Attribute of a member whose notifier does not run; see `notifier.presence`."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -143,7 +146,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Status:
-    """The cluster at one moment, as one of its members sees it."""
+    """The cluster at one moment, as one of its members sees it.
+
+    Attributes:
+        unattended: the members whose notifier does not run.
+    """
 
     quorum: bool
     dc: str
@@ -154,6 +161,7 @@ class Status:
     fence_events: tuple[FenceEvent, ...]
     failed_devices: tuple[str, ...]
     failures: tuple[Failure, ...]
+    unattended: frozenset[str] = frozenset()
 
     # Every look goes through all hypervisors: each must be found at once, or the time for one look
     # would grow with the square of their number.
@@ -186,6 +194,17 @@ class Status:
     def _there(self) -> set[str]:
         """The members that are online."""
         return {node.name for node in self.nodes if node.kind == "member" and node.online}
+
+    @property
+    def order(self) -> list[str]:
+        """The members that are online, in the order in which they act.
+
+        What one sees to for all is the first's: the designated controller, as a rule, and never
+        one whose notifier does not run while another's does.
+        """
+        there = [node for node in self.nodes if node.name in self._there]
+        there.sort(key=lambda one: (one.name in self.unattended, not one.is_dc, one.name))
+        return [node.name for node in there]
 
     def named(self, name: str) -> list[Node]:
         """Return the nodes of exactly this name, whatever its case."""
@@ -284,6 +303,11 @@ def parse_status(text: str) -> Status:
         failures=tuple(
             Failure(failure.get("op_key", ""), parse_time(failure.get("last-rc-change")))
             for failure in root.iter("failure")
+        ),
+        unattended=frozenset(
+            node.get("name", "")
+            for node in root.iterfind("node_attributes/node")
+            if node.find(f"attribute[@name='{NOTIFIER}']") is not None
         ),
     )
 

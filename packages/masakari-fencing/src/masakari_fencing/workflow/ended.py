@@ -6,6 +6,7 @@ notifier looks whether it lives.
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from masakari_fencing import commands, processes
@@ -13,6 +14,8 @@ from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import cibadmin
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import recoveries
+
+LOG = logging.getLogger("masakari_fencing.ended")
 
 
 def main(runner: Runner) -> int:
@@ -23,9 +26,9 @@ def main(runner: Runner) -> int:
     """
     try:
         for host in recoveries.strike_out(runner, cibadmin.configuration(runner), _dead):
-            print(f"The engine that recovered {host} has ended")
+            LOG.info("The engine that recovered %s has ended", host)
     except PacemakerError as error:
-        print(f"Recoveries of this engine, if any, wait for the notifier: {error}")
+        LOG.warning("Recoveries of this engine, if any, wait for the notifier: %s", error)
         return 1
     return 0
 
@@ -35,4 +38,5 @@ def _dead(engine: str) -> bool:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     sys.exit(main(commands.Subprocess()))

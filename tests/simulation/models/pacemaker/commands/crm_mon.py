@@ -19,6 +19,7 @@ class CrmMon(Part):
     def __init__(self, commands: Commands) -> None:
         super().__init__(commands)
         self._shown: tuple[int, str] | None = None
+        self._attributes = (-1, "")
 
     def run(self, options: dict[str, str], unit: Unit, timeout: float) -> tuple[int, str]:
         """Show the cluster."""
@@ -30,6 +31,20 @@ class CrmMon(Part):
         if self._shown is None or self._shown[0] != self.cluster.version:
             self._shown = (self.cluster.version, self.text(None))
         return 0, self._shown[1]
+
+    def attributes(self) -> str:
+        """Return what it shows of the nodes' permanent attributes."""
+        # Lab: test_an_attribute_of_a_member
+        if self._attributes[0] != self.cluster.edition:
+            found = ["<node_attributes>"]
+            for one in self.cluster.cib.iterfind("configuration/nodes/node"):
+                pairs = "".join(
+                    f"<attribute name='{pair.get('name')}' value='{pair.get('value')}'/>"
+                    for pair in one.iterfind("instance_attributes/nvpair")
+                )
+                found.append(f"<node name='{one.get('uname')}'>{pairs}</node>" if pairs else "")
+            self._attributes = (self.cluster.edition, "".join(found) + "</node_attributes>")
+        return self._attributes[1]
 
     def text(self, alone: Unit | None) -> str:
         """Return crm_mon's XML; for one that is alone, with everybody else offline."""
@@ -52,7 +67,7 @@ class CrmMon(Part):
             lines.append(node(remote.name, "remote", online, remote.unclean, False))
         lines.append("</nodes><resources>")
         lines.extend(resource(remote) for remote in cluster.remotes.values())
-        lines.append("</resources><failures>")
+        lines.append(f"</resources>{self.attributes()}<failures>")
         for remote in cluster.remotes.values():
             for key, member, moment in remote.failures:
                 lines.append(

@@ -42,7 +42,7 @@ OUTDATED = 1800.0
 
 @dataclass
 class HeldHosts(Watcher):
-    """Looks for such hosts; only the cluster's controller does, and who is without quorum.
+    """Looks for such hosts; only the first member in order does, and who is without quorum.
 
     Attributes:
         clock: seconds, only ever compared with each other.

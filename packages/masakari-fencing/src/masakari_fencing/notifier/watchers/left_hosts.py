@@ -28,7 +28,7 @@ be making it anew."""
 
 @dataclass
 class LeftHosts(Watcher):
-    """Looks for such hypervisors; only the cluster's controller does.
+    """Looks for such hypervisors; only the first member in order does.
 
     Attributes:
         configuration: returns the cluster's.

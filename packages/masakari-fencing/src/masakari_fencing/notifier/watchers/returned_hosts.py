@@ -33,7 +33,7 @@ BEFORE = 600.0
 
 @dataclass
 class ReturnedHosts(Watcher):
-    """Looks for such hypervisors; only the cluster's controller does.
+    """Looks for such hypervisors; only the first member in order does.
 
     Attributes:
         masakari: says which hosts are in maintenance.

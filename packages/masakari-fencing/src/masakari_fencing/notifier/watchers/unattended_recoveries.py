@@ -57,7 +57,7 @@ AGAIN = 30.0
 
 @dataclass
 class UnattendedRecoveries(Watcher):
-    """Has recoveries begun again; only the cluster's controller does.
+    """Has recoveries begun again; only the first member in order does.
 
     Attributes:
         masakari: says which recoveries it takes for running.

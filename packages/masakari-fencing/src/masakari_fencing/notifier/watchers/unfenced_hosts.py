@@ -66,7 +66,7 @@ def aside(work: Callable[[], None]) -> None:
 
 @dataclass
 class UnfencedHosts(Watcher):
-    """Looks for hypervisors that still have to be fenced; only the cluster's controller does.
+    """Looks for hypervisors that still have to be fenced; only the first member in order does.
 
     Attributes:
         reachable: whether something accepts connections at an address and port.

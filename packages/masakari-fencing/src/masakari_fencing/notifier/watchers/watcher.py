@@ -31,13 +31,13 @@ class Watcher:
     _name: str = field(default="", init=False)
 
     def controls(self, status: Status) -> bool:
-        """Whether this member is the designated controller, with quorum.
+        """Whether this member is the first in order, with quorum; see `Status.order`.
 
         Raises:
             PacemakerError: the cluster does not answer.
         """
         self._name = self._name or crm_node.local_name(self.runner)
-        return status.quorum and status.dc == self._name
+        return status.quorum and status.order[:1] == [self._name]
 
 
 class Since:
