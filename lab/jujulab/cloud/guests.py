@@ -1,5 +1,6 @@
 """The demo's and the tests' guests: heartbeat guests in the cloud, and their disks."""
 
+import functools
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +15,9 @@ IMAGE = "heartbeat"
 FLAVOR = "heartbeat"
 _MEMORY = 32
 """MiB of a guest: a boot sector needs next to nothing, QEMU itself takes more."""
+
+DELETED = 5.0
+"""Seconds for which Nova may list a guest whose disk is gone."""
 
 
 class Guests:
@@ -146,9 +150,24 @@ class Guests:
         return {name: heartbeat.Pulse(self.disk(server["id"])) for name, server in found.items()}
 
     def lives(self, prefix: str) -> dict[str, list[heartbeat.Boot]]:
-        """Return guest name -> its lives, read from its disk now."""
-        found = self.find(prefix)
-        return {name: heartbeat.read(self.disk(server["id"])) for name, server in found.items()}
+        """Return guest name -> its lives, read from its disk now, of all that are not deleted.
+
+        Raises:
+            NoHeartbeatError: a disk has no record.
+            OSError: one is missing, or cannot be read.
+        """
+        lives = {}
+        for name, server in self.find(prefix).items():
+            try:
+                lives[name] = heartbeat.read(self.disk(server["id"]))
+            except FileNotFoundError:
+                # Of one that is being deleted, Nova takes away the disk first.
+                if not poll(functools.partial(self._is_deleted, name), DELETED, 0.2):
+                    raise
+        return lives
+
+    def _is_deleted(self, name: str) -> bool:
+        return name not in self.find(name)
 
 
 def _active(server: dict[str, Any]) -> bool:

@@ -3,9 +3,10 @@
 import shutil
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
-from jujulab.cloud import heartbeat
+from jujulab.cloud import guests, heartbeat
 from jujulab.cloud.disks import FileDisk
 
 BEAT_LAYOUT = struct.Struct("<4sIQII3B")
@@ -128,6 +129,36 @@ def test_pulse_follows_the_ring_around(disk: Path) -> None:
         write_beat(disk, 0, sequence, sequence)
     assert pulse.poll()
     assert pulse.sequence == heartbeat.LANE_SECTORS + 3
+
+
+class Guests(guests.Guests):
+    """Two guests, of which one has no disk any more."""
+
+    def __init__(self, disk: Path, *, deleted: bool) -> None:
+        self._disk = disk
+        self._names = ["kept", "gone"]
+        self._deleted = deleted
+
+    def find(self, prefix: str) -> dict[str, dict[str, Any]]:
+        found = {name: {"id": name} for name in self._names if name.startswith(prefix)}
+        if self._deleted:
+            self._names = ["kept"]
+        return found
+
+    def disk(self, server: str) -> FileDisk:
+        return FileDisk(self._disk if server == "kept" else self._disk.with_name("none"))
+
+
+def test_a_guest_that_is_being_deleted_has_no_lives(disk: Path) -> None:
+    live(disk, 0, 10, 12)
+    assert Guests(disk, deleted=True).lives("") == {"kept": heartbeat.read(FileDisk(disk))}
+
+
+def test_a_guest_whose_disk_is_missing(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live(disk, 0, 10, 12)
+    monkeypatch.setattr(guests, "DELETED", 0.1)
+    with pytest.raises(FileNotFoundError):
+        Guests(disk, deleted=False).lives("")
 
 
 def test_pulse_measures_the_pause_between_two_lives(disk: Path) -> None:
