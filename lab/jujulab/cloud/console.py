@@ -94,7 +94,9 @@ class Console:
     def run_action(self, unit: str, action: str, *parameters: str) -> dict[str, Any]:
         """Run an action and return its results."""
         self.say(f"$ juju run {unit} {action} {' '.join(parameters)}".rstrip())
-        result = self._run("run", unit, action, *parameters, "--format", "json", timeout=600)
+        # One that the unit still works on may come before it.
+        wait = ["--wait=5m", "--format", "json"]
+        result = self._run("run", unit, action, *parameters, *wait, timeout=600)
         tasks = json.loads(result.stdout) if result.stdout.strip() else {}
         # What fails by the charm's own word, or cannot be asked of a unit, ends well for Juju.
         if result.returncode or {task["status"] for task in tasks.values()} != {"completed"}:

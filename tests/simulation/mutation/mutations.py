@@ -15,7 +15,7 @@ from typing import Any
 
 PACKAGE = "masakari_fencing"
 
-TRIED = 8
+TRIED = 16
 """Seeds of the situation that is known to find a fault."""
 
 
