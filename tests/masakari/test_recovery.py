@@ -316,6 +316,37 @@ def test_one_passing_error_uses_no_reserved_host_up(method: str, world: World) -
     assert not world.host("node9.maas").reserved and world.record().reserved == ()
 
 
+def test_who_is_cut_off_as_it_takes_a_reserved_host_uses_none_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own part of the cluster forgets what it has written, and others recover the host."""
+    monkeypatch.setattr(recovery_lock, "HELD_TIMEOUT", 0.0)
+    world.segment.recovery_method = "reserved_host"
+    world.segment.save()
+    world.add_host("node9.maas", reserved=True)
+    world.add(Server("g1"))
+    world.power_cut()
+
+    refused = []
+
+    def cut_off(argv: list[str]) -> bool:
+        if "--modify" in argv and "node9.maas" in world.cib.text and not refused:
+            world.cib.quorum(False)
+        return False
+
+    def back(argv: list[str]) -> int:
+        if 'have-quorum="0"' in world.cib.text:
+            refused.append(argv)
+            world.cib.quorum(len(refused) > 2)
+        return 0
+
+    world.cib.fail = back
+    world.cib.lose = cut_off
+    assert world.process(world.notify()) == "error"
+    assert world.host("node9.maas").reserved
+    assert world.nova.instances["g1"].host == HOST
+
+
 def test_what_was_not_needed_is_reserved_again(world: World) -> None:
     world.segment.recovery_method = "reserved_host"
     world.segment.save()

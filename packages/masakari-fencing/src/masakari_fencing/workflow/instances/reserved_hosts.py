@@ -83,11 +83,15 @@ def claim(
 
     Raises:
         Superseded: the recovery is somebody else's.
+        ProofLost: the failed host is back.
         PacemakerError: the cluster does not answer.
         Exception: whatever Nova's client or Masakari raises.
     """
     if record is not None and name not in record.reserved:
         record = this.update(record, reserved=(*record.reserved, name))
+        # A member that was cut off a moment ago has written it for itself alone: nobody would ever
+        # give the host back (see `cibadmin.QUORUM`).
+        this.check(record)
     tell(f"Enabling reserved host: '{name}'", 0.1)
     client = this.client()
     if CONF.host_failure.add_reserved_host_to_aggregate:
