@@ -332,6 +332,18 @@ def test_one_that_was_taken_back_by_an_operator_is_not_fenced(choice: str) -> No
     assert look.verdict("came back before", fence_reported_failed=choice) is Verdict.BACK
 
 
+def test_one_that_died_once_more_meanwhile_is_in_service_since_that_fence() -> None:
+    """The fence that began its recovery is not its last: nothing is left to fence it for."""
+    look = returned()
+    look.remote.events = [("reboot", "success", NOW - age) for age in (30, 60)]
+    look.seen |= {"in_service": True, "compute_seen": NOW - 45}
+    assert look.verdict("came back before") is Verdict.FENCE, "it has reported before that alone"
+    look.seen["compute_seen"] = NOW
+    judgement = look.judge()
+    assert (judgement.verdict, judgement.moment) == (Verdict.BACK, NOW - 30)
+    assert judgement.since == NOW - 60
+
+
 @pytest.mark.parametrize("choice", ["confirmed", "always", "never"])
 def test_one_that_owes_instances_is_never_fenced_for_the_failure_it_was_returned_from(
     choice: str,

@@ -256,7 +256,9 @@ _START = "; start those that do not run: openstack server start"
 
 def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> Judgement:
     """Judge a host that is back although its recovery has not ended."""
-    fenced = seen.fenced or (record.proof.fenced if record.proof else 0.0)
+    # What began the recovery need not be its last fence: it may have died once more since.
+    proven = record.proof.fenced if record.proof else 0.0
+    fenced = seen.fenced or max([*_unused(seen, record), proven])
     if seen.in_service and fenced and _reports(seen, fenced):
         # Somebody took it back, or Nova could not be asked to force it down: its instances are
         # started where they are. But if it died again before Pacemaker watches it, nobody would
