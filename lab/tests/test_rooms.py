@@ -16,7 +16,7 @@ BELOW = {
     "machines": {"image"},
     "maas": {"machines"},
     "juju": {"machines"},
-    "bundle": {"juju"},
+    "bundle": {"juju", "engine.model"},
     "engine.model": {"juju", "machines"},
     "engine.hooktools": {"juju", "engine.model"},
     "engine.agent": {"juju", "machines", "engine.model", "engine.hooktools"},

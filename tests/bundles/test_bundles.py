@@ -10,12 +10,19 @@ from pathlib import Path
 import pytest
 from combinations import BUNDLES, MASAKARI, NOBLE, REPOSITORY, combinations
 from jujulab.bundle.changes import AddApplication, AddMachine, AddRelation, AddUnit
-from jujulab.bundle.data import ApplicationView, MachineView, ModelView, UnitView
 from jujulab.bundle.errors import BundleError
 from jujulab.bundle.load import load
 from jujulab.bundle.names import MachineMap
 from jujulab.bundle.plan import compute_changes
 from jujulab.bundle.verify import placeholders
+from jujulab.engine.model.state import (
+    Application,
+    Endpoint,
+    MachineState,
+    Relation,
+    State,
+    Unit,
+)
 from jujulab.juju.charm import LocalCharms
 
 BASE = REPOSITORY / "bundles" / "base.yaml"
@@ -60,44 +67,40 @@ def test_the_labs_own_overlays_fit(name, charms):
 @pytest.fixture
 def running(charms):
     """A model to which the base was deployed."""
-    changes = compute_changes(
-        load(BASE, charms=charms), ModelView(spaces=SPACES), MachineMap(existing=True)
-    )
-    return executed(ModelView(spaces=SPACES), changes)
+    model, bundle = State(), load(BASE, charms=charms)
+    for change in compute_changes(bundle, model, MachineMap(existing=True), SPACES):
+        add(model, change)
+    return model
 
 
-def executed(model, changes):
-    """Return the model after changes that only add."""
-    applications = dict(model.applications)
-    machines = dict(model.machines)
-    relations = set(model.relations)
-    for change in changes:
-        match change:
-            case AddApplication():
-                applications[change.name] = ApplicationView(
-                    charm=change.charm,
-                    channel=change.channel,
-                    options=change.options,
-                    constraints=change.constraints,
-                )
-            case AddMachine():
-                machines[change.id] = MachineView()
-            case AddRelation():
-                relations.add((change.endpoint1, change.endpoint2))
-            case AddUnit():
-                view = applications[change.application]
-                units = (*view.units, UnitView(change.unit, change.machine))
-                applications[change.application] = ApplicationView(
-                    charm=view.charm, channel=view.channel, options=view.options, units=units
-                )
-            case _:
-                pytest.fail(f"{change} does not only add")
-    return ModelView(applications, machines, frozenset(relations), model.spaces)
+def add(model, change):
+    """Make a change of a model that only adds."""
+    match change:
+        case AddApplication(name, charm):
+            app = Application(name, charm, charm, charm, "charmhub", change.revision or 1)
+            app.channel, app.constraints = change.channel, change.constraints
+            app.options = dict(change.options)
+            model.applications[name] = app
+        case AddMachine(machine, parent):
+            model.machines[machine] = MachineState(machine)
+            if parent is None:
+                model.next_machine += 1
+            else:
+                model.machines[parent].next_container += 1
+        case AddRelation():
+            ends = [end.split(":") for end in (change.endpoint1, change.endpoint2)]
+            relation = Relation(len(model.relations), [Endpoint(*end, "", "") for end in ends])
+            model.relations[str(relation.id)] = relation
+        case AddUnit(name, unit, machine):
+            model.units[unit] = Unit(unit, machine)
+            model.applications[name].next_unit += 1
+        case _:
+            pytest.fail(f"{change} does not only add")
 
 
 def overlay_changes(running, charms):
     bundle = load(BASE, [MASAKARI], charms=charms)
-    return compute_changes(bundle, running, MachineMap(existing=True))
+    return compute_changes(bundle, running, MachineMap(existing=True), SPACES)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,11 @@ def test_no_endpoint_is_left_to_the_models_default_space(overlays, charms):
 
 def test_the_base_fills_machines_0_to_3(running):
     assert {m for m in running.machines if "/" not in m} == {"0", "1", "2", "3"}
-    assert {u.machine for u in running.applications["nova-compute"].units} == {"1", "2", "3"}
+    assert {u.machine for u in running.units.values() if u.app == "nova-compute"} == {
+        "1",
+        "2",
+        "3",
+    }
 
 
 def test_the_overlay_adds_its_applications_to_a_running_cloud(running, charms):
@@ -151,8 +158,9 @@ def test_the_overlay_changes_nothing_that_runs(running, charms):
 
 
 def test_a_second_deployment_changes_nothing(running, charms):
-    deployed = executed(running, overlay_changes(running, charms))
-    assert overlay_changes(deployed, charms) == []
+    for change in overlay_changes(running, charms):
+        add(running, change)
+    assert overlay_changes(running, charms) == []
 
 
 def test_fencing_is_on_and_pacemaker_runs_nothing_on_the_hypervisors(charms):

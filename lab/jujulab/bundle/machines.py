@@ -1,12 +1,11 @@
 """Machines of the bundle and machines of the model: which is which, and what gets which number."""
 
-from collections.abc import Iterable
-
+from jujulab.engine.model.state import State, Unit
 from jujulab.juju.names import sorted_names
 
-from .data import Application, Bundle, Machine, ModelView, UnitView
+from .data import Application, Bundle, Machine
 from .errors import BundleError, Origin
-from .names import NEW, MachineMap, is_machine
+from .names import NEW, MachineMap
 
 
 def top_machine(machine_id: str) -> str:
@@ -17,42 +16,37 @@ def top_machine(machine_id: str) -> str:
 class Sequences:
     """The next numbers of machines, containers and units; none is used twice."""
 
-    def __init__(self, model: ModelView) -> None:
+    def __init__(self, model: State) -> None:
         self._model = model
         self._next: dict[str, int] = {}
 
-    def _take(self, prefix: str, known: int | None, used: Iterable[int]) -> str:
-        """Return a prefix with its next number: the one that is known, or the highest plus one."""
-        first = known if known is not None else max(used, default=-1) + 1
+    def _take(self, prefix: str, first: int) -> str:
         number = self._next.get(prefix, first)
         self._next[prefix] = number + 1
         return f"{prefix}{number}"
 
     def machine(self) -> str:
         """Return the id of the next machine."""
-        used = (int(top_machine(machine)) for machine in self._model.machines)
-        return self._take("", self._model.next_machine, used)
+        return self._take("", self._model.next_machine)
 
     def container(self, parent: str) -> str:
         """Return the id of the next container on a machine."""
-        prefix, view = f"{parent}/lxd/", self._model.machines.get(parent)
-        there = (m.removeprefix(prefix) for m in self._model.machines if m.startswith(prefix))
-        used = (int(number) for number in there if is_machine(number))
-        return self._take(prefix, view.next_container if view else None, used)
+        machine = self._model.machines.get(parent)
+        return self._take(f"{parent}/lxd/", machine.next_container if machine else 0)
 
     def unit(self, application: str) -> str:
         """Return the name of the next unit of an application."""
-        view = self._model.applications.get(application)
-        used = (unit_number(unit.name) for unit in view.units) if view else ()
-        return self._take(f"{application}/", view.next_unit if view else None, used)
+        known = self._model.applications.get(application)
+        return self._take(f"{application}/", known.next_unit if known else 0)
 
 
-def unit_number(name: str) -> int:
-    """Return the number in the name of a unit."""
-    return int(name.partition("/")[2])
+def units_of(model: State, application: str) -> list[Unit]:
+    """Return the units that the model has placed for an application, in order of their numbers."""
+    units = (u for u in model.units.values() if u.app == application and not u.principal)
+    return sorted(units, key=lambda unit: unit.number)
 
 
-def map_machines(bundle: Bundle, model: ModelView, wanted: MachineMap) -> dict[str, str]:
+def map_machines(bundle: Bundle, model: State, wanted: MachineMap) -> dict[str, str]:
     """Find the machine of the model for machines of the bundle: id there -> id in the model.
 
     What the operator did not map is inferred from where units of the applications are already.
@@ -68,7 +62,7 @@ def map_machines(bundle: Bundle, model: ModelView, wanted: MachineMap) -> dict[s
     return mapping
 
 
-def _wanted(bundle: Bundle, model: ModelView, wanted: MachineMap) -> dict[str, str]:
+def _wanted(bundle: Bundle, model: State, wanted: MachineMap) -> dict[str, str]:
     origin = Origin(key="--map-machines")
     for ours, theirs in wanted.explicit.items():
         if ours not in bundle.machines:
@@ -82,15 +76,15 @@ def _wanted(bundle: Bundle, model: ModelView, wanted: MachineMap) -> dict[str, s
 class _Inference:
     """Juju's two passes that guess the rest of the mapping from units that are placed already."""
 
-    def __init__(self, bundle: Bundle, model: ModelView, mapping: dict[str, str]) -> None:
+    def __init__(self, bundle: Bundle, model: State, mapping: dict[str, str]) -> None:
         self._bundle = bundle
         self._model = model
         self._mapping = mapping
         taken = set(mapping.values())
-        self._units: dict[str, list[UnitView]] = {}
+        self._units: dict[str, list[Unit]] = {}
         self._left: dict[str, list[str]] = {}
-        for name, view in model.applications.items():
-            units = sorted(view.units, key=lambda unit: unit_number(unit.name))
+        for name in model.applications:
+            units = units_of(model, name)
             self._units[name] = [u for u in units if top_machine(u.machine) not in taken]
 
     def same_numbers(self) -> None:
@@ -123,22 +117,21 @@ class _Inference:
                     self._use(self._bundle.applications[name], units[0])
                     break
 
-    def _use(self, application: Application, unit: UnitView) -> None:
+    def _use(self, application: Application, unit: Unit) -> None:
         units = self._units.get(application.name, [])
         self._units[application.name] = [other for other in units if other != unit]
 
 
-def unit_on(model: ModelView, application: str, machine: str, container: str) -> UnitView | None:
+def unit_on(model: State, application: str, machine: str, container: str) -> Unit | None:
     """Return a unit of an application on a machine of the model, or in a container on it."""
-    view = model.applications.get(application)
-    for unit in view.units if view else ():
+    for unit in units_of(model, application):
         if top_machine(unit.machine) == machine and bool(container) == ("/" in unit.machine):
             return unit
     return None
 
 
 def unused_machine_error(
-    machine: Machine, bundle: Bundle, model: ModelView, mapping: dict[str, str]
+    machine: Machine, bundle: Bundle, model: State, mapping: dict[str, str]
 ) -> BundleError:
     """Return the error for a machine that would be new although nothing new goes there."""
     free = {m for m in model.machines if "/" not in m} - set(mapping.values())

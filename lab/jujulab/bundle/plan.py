@@ -1,7 +1,9 @@
 """What deploying a bundle changes in a model."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from jujulab.engine.model.state import Application as Deployed
+from jujulab.engine.model.state import State
 from jujulab.juju.charm import charm_name, is_path
 from jujulab.juju.names import JUJU4, sorted_names
 
@@ -15,22 +17,25 @@ from .changes import (
     SetConstraints,
     SetOptions,
 )
-from .data import Application, ApplicationView, Bundle, ModelView
+from .data import Application, Bundle
 from .errors import BundleError, Problem
-from .machines import Sequences, map_machines, top_machine, unit_on, unused_machine_error
+from .machines import Sequences, map_machines, top_machine, unit_on, units_of, unused_machine_error
 from .names import NEW, MachineMap, Placement, parse_constraints
 
 
-def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -> list[Change]:
+def compute_changes(
+    bundle: Bundle, model: State, machine_map: MachineMap, spaces: Collection[str]
+) -> list[Change]:
     """Return the changes that make a model what a verified bundle says, in their order.
 
-    What the model has beyond the bundle stays: nothing is ever removed or unrelated.
+    What the model has beyond the bundle stays: nothing is ever removed or unrelated. The spaces
+    are those that an endpoint can be bound to.
 
     Raises:
         BundleError: The bundle does not fit the model.
     """
     problems = [
-        *_unknown_spaces(bundle, model),
+        *_unknown_spaces(bundle, spaces),
         *_upgrades(bundle, model),
         *_local_with_channel(bundle, model),
         *_local_without_architecture(bundle, model),
@@ -47,7 +52,7 @@ def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -
             machine, mapping[name] = bundle.machines[name], sequences.machine()
             new = AddMachine(mapping[name], None, machine.base, machine.constraints, name)
             changes.append(new)
-    existing = {frozenset(pair) for pair in model.relations}
+    existing = {frozenset(map(str, r.endpoints)) for r in model.relations.values()}
     for relation in bundle.relations:
         if frozenset((relation.endpoint1, relation.endpoint2)) not in existing:
             changes.append(AddRelation(relation.endpoint1, relation.endpoint2))
@@ -64,25 +69,23 @@ def compute_changes(bundle: Bundle, model: ModelView, machine_map: MachineMap) -
     return [*changes, *units]
 
 
-def _unknown_spaces(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
-    if model.spaces is None:
-        return
+def _unknown_spaces(bundle: Bundle, spaces: Collection[str]) -> Iterator[Problem]:
     for application in bundle.applications.values():
         for endpoint, space in application.spec.bindings.items():
-            if space and space not in model.spaces:
-                known = ", ".join(sorted(model.spaces))
+            if space and space not in spaces:
+                known = ", ".join(sorted(spaces))
                 yield Problem(
                     f'the model has no space "{space}"; it has {known}',
                     application.spec.at("bindings", endpoint),
                 )
 
 
-def _upgrades(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
+def _upgrades(bundle: Bundle, model: State) -> Iterator[Problem]:
     """Refuse to follow another channel as a side effect, as Juju does."""
     for name, application in bundle.applications.items():
         view = model.applications.get(name)
         wanted = _full_channel(application.spec.channel)
-        current = _full_channel(view.channel or "") if view else ""
+        current = _full_channel(view.channel) if view else ""
         if view and _same_charm(application, view) and wanted and current and wanted != current:
             yield Problem(
                 f'{name} follows the channel "{current}"; a bundle does not upgrade across '
@@ -91,17 +94,15 @@ def _upgrades(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
             )
 
 
-def _local_again(
-    bundle: Bundle, model: ModelView
-) -> Iterator[tuple[Application, ApplicationView]]:
+def _local_again(bundle: Bundle, model: State) -> Iterator[tuple[Application, Deployed]]:
     """Yield the applications that are to be deployed again from a file."""
     for name, application in bundle.applications.items():
         view = model.applications.get(name)
-        if view and is_path(application.spec.charm) and _is_local(view):
+        if view and is_path(application.spec.charm) and view.charm_origin == "local":
             yield application, view
 
 
-def _local_with_channel(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
+def _local_with_channel(bundle: Bundle, model: State) -> Iterator[Problem]:
     """Refuse what Juju does not find again: a local charm, deployed before, with a channel.
 
     Juju takes the charm of the model for that of the bundle only where the channels are equal, and
@@ -118,7 +119,7 @@ def _local_with_channel(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
             )
 
 
-def _local_without_architecture(bundle: Bundle, model: ModelView) -> Iterator[Problem]:
+def _local_without_architecture(bundle: Bundle, model: State) -> Iterator[Problem]:
     """Refuse what Juju 4 does not find again: a local charm, deployed before, that has units.
 
     It adds an architecture to the application's constraints, and takes the charm of the model for
@@ -143,26 +144,19 @@ def _full_channel(channel: str) -> str:
     return channel if not channel or "/" in channel else f"{channel}/stable"
 
 
-def _same_charm(application: Application, view: ApplicationView) -> bool:
+def _same_charm(application: Application, view: Deployed) -> bool:
     """Whether an application of the model has the bundle's charm.
 
     Where a bundle names a file for an application that exists, Juju keeps the application's charm,
     whatever it is (resolveCharmsAndEndpoints); `juju refresh --path` is what changes it.
     """
     charm = application.spec.charm
-    if charm == view.charm or is_path(charm):
+    if is_path(charm):
         return True
-    if _is_local(view):
-        return False
-    return charm_name(charm) == charm_name(view.charm)
+    return view.charm_origin != "local" and charm_name(charm) == view.source
 
 
-def _is_local(view: ApplicationView) -> bool:
-    """Whether an application was deployed from a file: known by its path or as `local:name-N`."""
-    return is_path(view.charm) or view.charm.startswith("local:")
-
-
-def _application(application: Application, view: ApplicationView | None) -> Iterator[Change]:
+def _application(application: Application, view: Deployed | None) -> Iterator[Change]:
     name, spec = application.name, application.spec
     if view is None:
         yield AddApplication(
@@ -181,9 +175,9 @@ def _application(application: Application, view: ApplicationView | None) -> Iter
         yield from _differences(application, view)
 
 
-def _differences(application: Application, view: ApplicationView) -> Iterator[Change]:
+def _differences(application: Application, view: Deployed) -> Iterator[Change]:
     name, spec = application.name, application.spec
-    newer = None not in (spec.revision, view.revision) and spec.revision > view.revision  # type: ignore[operator]
+    newer = spec.revision is not None and spec.revision > view.revision
     if newer or not _same_charm(application, view):
         yield RefreshApplication(name, spec.charm, spec.channel or None, spec.revision)
     options = {k: v for k, v in application.options.items() if view.options.get(k) != v}
@@ -196,17 +190,16 @@ def _differences(application: Application, view: ApplicationView) -> Iterator[Ch
 
 
 def _units(
-    application: Application, model: ModelView, mapping: dict[str, str], sequences: Sequences
+    application: Application, model: State, mapping: dict[str, str], sequences: Sequences
 ) -> Iterator[AddMachine | AddUnit]:
     """Yield the units that an application lacks, each behind the machines that are new for it."""
-    view = model.applications.get(application.name)
     placements = [p for p in application.to if not _satisfied(application, p, model, mapping)]
     # Only "new" makes sense for several units; after other directives Juju takes new machines.
     new = Placement(NEW, NEW)
     last = application.to[-1] if application.to else new
     repeated = last if last.machine == NEW else new
     base, constraints = application.base, application.spec.constraints
-    for _ in range(len(view.units) if view else 0, application.spec.num_units):
+    for _ in range(len(units_of(model, application.name)), application.spec.num_units):
         placement = placements.pop(0) if placements else repeated
         machine = mapping.get(placement.machine)
         if machine is None:
@@ -219,7 +212,7 @@ def _units(
 
 
 def _satisfied(
-    application: Application, placement: Placement, model: ModelView, mapping: dict[str, str]
+    application: Application, placement: Placement, model: State, mapping: dict[str, str]
 ) -> bool:
     """Whether a unit that exists is where the directive wants one."""
     machine = mapping.get(placement.machine)

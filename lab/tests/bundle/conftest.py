@@ -1,26 +1,24 @@
 """A shelf of small charms, and bundles written against them."""
 
+import sys
 import textwrap
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from jujulab.bundle.changes import (
-    AddApplication,
-    AddMachine,
-    AddRelation,
-    AddUnit,
-    Change,
-    RefreshApplication,
-    SetConstraints,
-    SetOptions,
-)
-from jujulab.bundle.data import ApplicationView, Bundle, MachineView, ModelView, UnitView
+from jujulab.bundle.changes import Change
+from jujulab.bundle.data import Bundle
 from jujulab.bundle.errors import BundleError
 from jujulab.bundle.load import load
 from jujulab.bundle.names import MachineMap
 from jujulab.bundle.plan import compute_changes
+from jujulab.engine.model.state import State
 from jujulab.juju.charm import LocalCharms
+
+sys.path[:0] = [str(Path(__file__).resolve().parent)]
+"""Lets the tests import the modules beside them."""
+
+from running import execute  # noqa: E402
 
 CHARMS = {
     "web": """
@@ -131,61 +129,13 @@ def base() -> str:
     return BASE
 
 
-def execute(model: ModelView, changes: list[Change]) -> ModelView:
-    """Return a model after changes, as a controller would have it."""
-    applications = dict(model.applications)
-    machines = dict(model.machines)
-    relations = set(model.relations)
-    for change in changes:
-        match change:
-            case AddApplication():
-                assert change.name not in applications
-                applications[change.name] = ApplicationView(
-                    charm=change.charm,
-                    channel=change.channel,
-                    revision=change.revision,
-                    options=change.options,
-                    constraints=change.constraints,
-                )
-            case AddMachine():
-                assert change.id not in machines
-                assert change.parent is None or change.parent in machines
-                machines[change.id] = MachineView()
-            case AddRelation():
-                for endpoint in (change.endpoint1, change.endpoint2):
-                    assert endpoint.partition(":")[0] in applications
-                relations.add((change.endpoint1, change.endpoint2))
-            case AddUnit():
-                assert change.machine in machines
-                view = applications[change.application]
-                unit = UnitView(change.unit, change.machine)
-                applications[change.application] = replace(view, units=(*view.units, unit))
-            case _:
-                name = change.application
-                applications[name] = _set(applications[name], change)
-    return replace(
-        model, applications=applications, machines=machines, relations=frozenset(relations)
-    )
-
-
-def _set(view: ApplicationView, change: Change) -> ApplicationView:
-    match change:
-        case RefreshApplication():
-            return replace(view, charm=change.charm, revision=change.revision)
-        case SetOptions():
-            options = {**view.options, **change.options}
-            return replace(view, options={k: v for k, v in options.items() if v is not None})
-        case SetConstraints():
-            return replace(view, constraints=change.constraints)
-    raise AssertionError(f"unknown change {change}")
-
-
 @dataclass
 class Model:
     """A model that bundles are deployed to."""
 
     workshop: Workshop
-    view: ModelView = field(default_factory=ModelView)
+    view: State = field(default_factory=State)
+    spaces: tuple[str, ...] = ("internal", "public")
 
     def changes(self, bundle: str, *overlays: str, machines: str = "existing") -> list[str]:
         """Return what a deployment would change, in Juju's words."""
@@ -194,7 +144,7 @@ class Model:
     def deploy(self, bundle: str, *overlays: str, machines: str = "existing") -> list[str]:
         """Change the model, and return what was changed."""
         changes = self._plan(bundle, overlays, machines)
-        self.view = execute(self.view, changes)
+        execute(self.view, changes)
         return [str(change) for change in changes]
 
     def refusal(self, bundle: str, *overlays: str, machines: str = "existing") -> str:
@@ -203,11 +153,12 @@ class Model:
         return str(caught.value).replace(f"{self.workshop.directory}/", "")
 
     def units(self, application: str) -> dict[str, str]:
-        return {unit.name: unit.machine for unit in self.view.applications[application].units}
+        units = (unit for unit in self.view.units.values() if unit.app == application)
+        return {unit.name: unit.machine for unit in units}
 
     def _plan(self, bundle: str, overlays: tuple[str, ...], machines: str) -> list[Change]:
         loaded = self.workshop.load(bundle, *overlays)
-        return compute_changes(loaded, self.view, MachineMap.parse(machines))
+        return compute_changes(loaded, self.view, MachineMap.parse(machines), self.spaces)
 
 
 @pytest.fixture

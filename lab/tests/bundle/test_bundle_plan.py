@@ -1,14 +1,13 @@
 """Deploying a bundle changes what the model lacks, and nothing else."""
 
-from dataclasses import replace
-
 import pytest
 from jujulab.bundle import plan
 from jujulab.bundle.changes import AddApplication
-from jujulab.bundle.data import ApplicationView, MachineView, ModelView, UnitView
 from jujulab.bundle.errors import BundleError
 from jujulab.bundle.names import MachineMap
 from jujulab.bundle.plan import compute_changes
+from jujulab.engine.model.state import State, Unit
+from running import deployed, machines_of
 
 OVERLAY = """
 applications:
@@ -63,7 +62,7 @@ def test_what_the_bundle_does_not_have_stays(model, base):
 
 
 def changes_of(model, workshop, text):
-    return compute_changes(workshop.load(text), model.view, MachineMap())
+    return compute_changes(workshop.load(text), model.view, MachineMap(), model.spaces)
 
 
 def test_a_new_application_gets_all_that_the_bundle_says(model, workshop):
@@ -143,14 +142,13 @@ def test_constraints_that_differ_are_set(model, base):
     ],
 )
 def test_constraints_that_mean_the_same_are_left(model, written, current):
-    view = ApplicationView(charm="web", constraints=current)
-    model.view = ModelView(applications={"web": view})
+    model.view = State(applications={"web": deployed("web", "web", constraints=current)})
     assert model.changes(f"applications: {{web: {{charm: web, constraints: '{written}'}}}}") == []
 
 
 def test_the_architecture_that_juju_has_added_is_a_difference(model):
-    view = ApplicationView(charm="web", constraints="arch=amd64 mem=2G")
-    model.view = ModelView(applications={"web": view})
+    view = deployed("web", "web", constraints="arch=amd64 mem=2G")
+    model.view = State(applications={"web": view})
     changes = model.changes("applications: {web: {charm: web, constraints: mem=2G}}")
     assert [str(change) for change in changes] == ['set constraints for web to "mem=2G"']
 
@@ -164,8 +162,7 @@ def test_a_local_charm_without_the_architecture_is_found_again_by_3_alone(
 ):
     monkeypatch.setattr(plan, "JUJU4", release == "4")
     model.deploy(LOCAL)
-    deployed = replace(model.view.applications["web"], constraints="arch=amd64")
-    model.view = replace(model.view, applications={"web": deployed})
+    model.view.applications["web"].constraints = "arch=amd64"
     again = LOCAL.replace("num_units", "constraints: arch=amd64, num_units")
     assert model.changes(again) == []
     if release == "4":
@@ -187,16 +184,16 @@ def test_another_charm_replaces_the_charm(model):
 
 @pytest.mark.parametrize(("current", "changes"), [(4, ["upgrade web using charm web"]), (5, [])])
 def test_a_newer_revision_is_an_upgrade(model, current, changes):
-    view = ApplicationView(charm="web", channel="latest/stable", revision=current)
-    model.view = ModelView(applications={"web": view})
+    view = deployed("web", "web", channel="latest/stable", revision=current)
+    model.view = State(applications={"web": view})
     text = "applications: {web: {charm: web, channel: stable, revision: 5}}"
     assert model.changes(text) == changes
 
 
 @pytest.mark.parametrize("current", ["local:web-3", "{directory}/charms/web"])
 def test_a_local_charm_with_the_same_name_is_left(model, workshop, current):
-    view = ApplicationView(charm=current.format(directory=workshop.directory))
-    model.view = ModelView(applications={"web": view})
+    view = deployed("web", current.format(directory=workshop.directory))
+    model.view = State(applications={"web": view})
     assert model.changes("applications: {web: {charm: ./charms/web}}") == []
 
 
@@ -214,7 +211,7 @@ def test_a_local_charm_with_a_channel_is_not_found_again(model):
 
 
 def test_a_charm_of_charmhub_replaces_a_local_one(model):
-    model.view = ModelView(applications={"web": ApplicationView(charm="local:web-3")})
+    model.view = State(applications={"web": deployed("web", "local:web-3")})
     assert model.changes("applications: {web: {charm: web}}") == ["upgrade web using charm web"]
 
 
@@ -226,13 +223,12 @@ def test_another_channel_is_refused(model, base):
 
 @pytest.mark.parametrize(("written", "current"), [("stable", "latest/stable"), ("8", "8/stable")])
 def test_channels_that_mean_the_same_are_one(model, written, current):
-    view = ApplicationView(charm="db", channel=current)
-    model.view = ModelView(applications={"db": view})
+    model.view = State(applications={"db": deployed("db", "db", channel=current)})
     assert model.changes(f"applications: {{db: {{charm: db, channel: '{written}'}}}}") == []
 
 
 def test_a_space_that_the_model_does_not_have_is_refused(model, base):
-    model.view = ModelView(spaces=frozenset({"internal"}))
+    model.spaces = ("internal",)
     refusal = model.refusal(base)
     assert 'web.bindings.public: the model has no space "public"; it has internal' in refusal
 
@@ -242,14 +238,14 @@ def test_a_space_that_the_model_does_not_have_is_refused(model, base):
 
 def test_a_relation_is_known_in_either_order(model, base):
     model.deploy(base)
-    (pair,) = model.view.relations
-    model.view = replace(model.view, relations=frozenset({pair[::-1]}))
+    (relation,) = model.view.relations.values()
+    relation.endpoints.reverse()
     assert model.changes(base) == []
 
 
 def test_a_relation_that_is_missing_is_added(model, base):
     model.deploy(base)
-    model.view = replace(model.view, relations=frozenset())
+    model.view.relations.clear()
     assert model.changes(base) == ["add relation web:db - db:sql"]
 
 
@@ -262,25 +258,25 @@ def test_a_relation_with_inferred_endpoints_is_known(model, base):
 
 
 def test_machines_of_the_bundle_are_mapped_explicitly(model, base):
-    model.view = ModelView(machines={"5": MachineView(), "6": MachineView()})
+    model.view = State(machines=machines_of("5", "6"))
     model.deploy(base, machines="0=6,1=5")
     assert model.units("web") == {"web/0": "6", "web/1": "5"}
     assert model.units("db") == {"db/0": "6/lxd/0"}
 
 
 def test_an_explicit_pair_goes_before_existing(model, base):
-    model.view = ModelView(machines={m: MachineView() for m in "012"})
+    model.view = State(machines=machines_of("0", "1", "2"))
     model.deploy(base, machines="existing,1=2")
     assert model.units("web") == {"web/0": "0", "web/1": "2"}
 
 
 def test_a_machine_that_the_model_does_not_have_is_added(model, base):
-    model.view = ModelView(machines={"0": MachineView()})
+    model.view = State(machines=machines_of("0"), next_machine=1)
     assert "add new machine 1" in model.changes(base)
 
 
 def test_without_a_mapping_existing_machines_are_not_touched(model, base):
-    model.view = ModelView(machines={"0": MachineView(), "1": MachineView()})
+    model.view = State(machines=machines_of("0", "1"), next_machine=2)
     changes = model.changes(base, machines="")
     assert "add new machine 2 (bundle machine 0)" in changes
     assert "add new machine 3 (bundle machine 1)" in changes
@@ -288,15 +284,15 @@ def test_without_a_mapping_existing_machines_are_not_touched(model, base):
 
 def test_new_machines_have_base_and_constraints(model, workshop, base):
     text = base.replace('"1": {}', '"1": {constraints: mem=8G}')
-    changes = compute_changes(workshop.load(text), model.view, MachineMap())
+    changes = compute_changes(workshop.load(text), model.view, MachineMap(), model.spaces)
     machine = next(c for c in changes if getattr(c, "id", "") == "1")
     assert (machine.base, machine.constraints) == ("ubuntu@22.04", "mem=8G")
 
 
 def test_numbers_are_not_used_twice(model, base):
-    model.view = ModelView(
-        machines={"3": MachineView(next_container=4)},
-        applications={"web": ApplicationView(charm="web", next_unit=9, channel="1.0/stable")},
+    model.view = State(
+        machines=machines_of("3", next_container=4),
+        applications={"web": deployed("web", "web", next_unit=9, channel="1.0/stable")},
         next_machine=8,
     )
     model.deploy(base, machines="0=3")
@@ -305,14 +301,11 @@ def test_numbers_are_not_used_twice(model, base):
 
 
 def test_a_machine_is_found_again_by_its_units(model, base):
-    view = ApplicationView(
-        charm="web",
-        channel="1.0/stable",
-        options={"title": "Shop", "port": 80},
-        units=(UnitView("web/0", "10"), UnitView("web/1", "11")),
-    )
-    model.view = ModelView(
-        applications={"web": view}, machines={"10": MachineView(), "11": MachineView()}
+    options = {"title": "Shop", "port": 80}
+    model.view = State(
+        applications={"web": deployed("web", "web", channel="1.0/stable", options=options)},
+        machines=machines_of("10", "11"),
+        units={"web/0": Unit("web/0", "10"), "web/1": Unit("web/1", "11")},
     )
     assert model.changes(base, machines="") == [
         "deploy application db using db from 8.0/stable",
@@ -334,26 +327,21 @@ def test_a_machine_is_found_again_by_its_units(model, base):
     ],
 )
 def test_wrong_mappings_are_refused(model, base, machines, rule):
-    model.view = ModelView(machines={"0": MachineView(), "1": MachineView()})
+    model.view = State(machines=machines_of("0", "1"))
     assert rule in model.refusal(base, machines=machines)
 
 
 def test_a_new_machine_that_nothing_new_goes_to_is_refused(model, base):
     # The units are elsewhere already, and no pair says that their machine is the bundle's 1.
     model.deploy(base)
-    view = model.view.applications["web"]
-    moved = replace(view, units=(view.units[0], UnitView("web/1", "0")))
-    model.view = replace(
-        model.view,
-        applications={**model.view.applications, "web": moved},
-        machines={m: v for m, v in model.view.machines.items() if m != "1"} | {"4": MachineView()},
-    )
+    model.view.units["web/1"].machine = "0"
+    del model.view.machines["1"]
+    model.view.machines |= machines_of("4")
     refusal = model.refusal(base)
     assert "need an explicit entry in --map-machines for machine 1 of the bundle" in refusal
     assert "perhaps to one of the model's machines 4; it should host web" in refusal
 
 
 def test_nothing_is_planned_for_a_bundle_that_does_not_fit(workshop, base):
-    view = ModelView(spaces=frozenset())
     with pytest.raises(BundleError):
-        compute_changes(workshop.load(base), view, MachineMap())
+        compute_changes(workshop.load(base), State(), MachineMap(), spaces=())

@@ -1,11 +1,10 @@
 """Units go where the placements say, beside what is there already."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jujulab.bundle.data import ModelView, UnitView
+from jujulab.engine.model.state import State, Unit
+from running import machines_of
 
 
 def bundle(web, db=1, machines="", db_to="[]"):
@@ -40,12 +39,8 @@ def test_missing_units_take_the_placements_that_are_free(model):
         "num_units: 3, to: ['lxd:0', 'lxd:1', 'lxd:2']", db=0, machines="{0: , 1: , 2: }"
     )
     model.deploy(text)
-    view = model.view.applications["web"]
-    left = replace(view, units=tuple(u for u in view.units if u.machine != "1/lxd/0"), next_unit=3)
-    machines = {m: v for m, v in model.view.machines.items() if m != "1/lxd/0"}
-    model.view = ModelView(
-        applications={**model.view.applications, "web": left}, machines=machines
-    )
+    del model.view.units["web/1"], model.view.machines["1/lxd/0"]
+    model.view.machines["1"].next_container = 0
     assert model.changes(text) == [
         "add lxd container 1/lxd/0 on machine 1",
         "add unit web/3 to machine 1/lxd/0",
@@ -64,13 +59,9 @@ def test_containers_are_numbered_apart_on_each_machine(model):
 
 
 def test_units_of_the_model_are_taken_in_the_order_of_their_numbers(model):
-    units = tuple(UnitView(f"web/{n}", str(n)) for n in (10, 9))
     model.deploy(bundle("num_units: 0", db=0))
-    view = replace(model.view.applications["web"], units=units)
-    model.view = ModelView(
-        applications={**model.view.applications, "web": view},
-        machines={"9": None, "10": None},
-    )
+    model.view.units = {f"web/{n}": Unit(f"web/{n}", str(n)) for n in (10, 9)}
+    model.view.machines = machines_of("9", "10")
     text = bundle(
         "num_units: 2, to: ['0', '1']", db=2, machines="{0: , 1: }", db_to="['lxd:0', 'lxd:1']"
     )
@@ -103,7 +94,7 @@ def bundles(draw):
 )
 @pytest.mark.parametrize("machines", ["existing", ""])
 def test_every_bundle_is_deployed_completely_and_once(model, text, machines):
-    model.view = ModelView()
+    model.view = State()
     model.deploy(text, machines=machines)
     wanted = {
         name: app.spec.num_units for name, app in model.workshop.load(text).applications.items()

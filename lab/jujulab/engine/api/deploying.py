@@ -14,7 +14,6 @@ from jujulab.bundle.changes import (
     SetConstraints,
     SetOptions,
 )
-from jujulab.bundle.data import ApplicationView, MachineView, ModelView, UnitView
 from jujulab.bundle.load import load
 from jujulab.bundle.names import MachineMap
 from jujulab.bundle.plan import compute_changes
@@ -134,36 +133,6 @@ def _store_charm(model: Model, reference: str, revision: int | None = None) -> S
     return charm
 
 
-def _view(model: Model) -> ModelView:
-    """Return the model as the planner of bundles wants to see it; the lock is held."""
-    state = model.state
-    applications = {
-        app.name: ApplicationView(
-            charm=app.source,
-            channel=app.channel or None,
-            revision=app.revision,
-            units=tuple(
-                UnitView(u.name, u.machine) for u in model.units_of(app.name) if not u.principal
-            ),
-            options=app.options,
-            constraints=app.constraints,
-            next_unit=app.next_unit,
-        )
-        for app in state.applications.values()
-    }
-    return ModelView(
-        applications=applications,
-        machines={m.id: MachineView(m.next_container) for m in state.machines.values()},
-        relations=frozenset(
-            (str(ends[0]), str(ends[1]))
-            for ends in (relation.endpoints for relation in state.relations.values())
-            if len(ends) == 2
-        ),
-        spaces=frozenset(SPACES),
-        next_machine=state.next_machine,
-    )
-
-
 def _plan(model: Model, files: list[Path], map_machines: str) -> list[Change]:
     """Return what deploying a bundle, the first file, with overlays changes.
 
@@ -173,7 +142,7 @@ def _plan(model: Model, files: list[Path], map_machines: str) -> list[Change]:
     loaded = load(files[0], files[1:], charms=LocalCharms())
     machine_map = MachineMap.parse(map_machines)
     with model.lock:
-        return compute_changes(loaded, _view(model), machine_map)
+        return compute_changes(loaded, model.state, machine_map, SPACES)
 
 
 def _find_charms(
