@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from jujulab.cli.command import CommandError, Invocation, command, say, split_list
 from jujulab.cli.output import emit, format_flag
 from jujulab.juju.charm import is_path
 from jujulab.juju.gnuflag import Flag, UsageError, key_values
 from jujulab.juju.names import JUJU4
+from jujulab.juju.yamlfiles import read_mapping
 
 _FORCE = Flag("force", kind="bool")
 _NO_PROMPT = Flag("no-prompt", kind="bool")
@@ -34,7 +33,7 @@ def _options(words: list[str], app: str) -> dict[str, Any]:
             key, _, value = word.partition("=")
             options[key] = _at_file(value)
             continue
-        loaded = _load_yaml(word)
+        loaded = read_mapping(Path(word))
         options |= loaded.get(app, loaded) if isinstance(loaded.get(app), dict) else loaded
     return options
 
@@ -47,16 +46,6 @@ def _at_file(value: str) -> str:
         return Path(value[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"cannot read option value: {error}") from error
-
-
-def _load_yaml(path: str) -> dict[str, Any]:
-    try:
-        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CommandError(f"cannot read {path}: {error}") from error
-    if not isinstance(loaded or {}, dict):
-        raise CommandError(f"{path}: not a mapping")
-    return loaded or {}
 
 
 def _bindings(text: str) -> dict[str, str]:

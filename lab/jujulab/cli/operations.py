@@ -12,6 +12,7 @@ from jujulab.cli.command import CommandError, Invocation, command, say, split_li
 from jujulab.cli.output import emit, format_flag, to_yaml
 from jujulab.juju.gnuflag import Flag, UsageError
 from jujulab.juju.names import seconds
+from jujulab.juju.yamlfiles import read_mapping
 
 _FORMAT = format_flag("plain", "json", "plain", "yaml")
 _WAIT = Flag("wait", default="")
@@ -36,26 +37,14 @@ def run(call: Invocation) -> int:
         raise UsageError("no unit specified")
     if not rest:
         raise UsageError("no action specified")
-    params = _params_file(call.flags["params"])
+    file = call.flags["params"]
+    params = read_mapping(Path("/dev/stdin" if file == "-" else file)) if file else {}
     for word in rest[1:]:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise UsageError(f'argument "{word}" must be of the form key.key.key...=value')
         _set(params, key.split("."), _typed(value))
     return _start(call, units, rest[0], params, "", _ACTION_WAIT)
-
-
-def _params_file(name: str) -> dict[str, Any]:
-    if not name:
-        return {}
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        params = yaml.safe_load(text) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CommandError(f"cannot read {name}: {error}") from error
-    if not isinstance(params, dict):
-        raise CommandError("params must contain a YAML map with string keys")
-    return params
 
 
 def _typed(text: str) -> Any:

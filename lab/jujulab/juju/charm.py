@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from jujulab.files import LAB
 from jujulab.juju.errors import JujuError, NotFoundError
 from jujulab.juju.names import JUJU4
 from jujulab.juju.options import Action, Option, parse_options
+from jujulab.juju.yamlfiles import read_mapping
 
 STANDINS = LAB / "charms"
 _ROLES = {"provides": "provider", "requires": "requirer", "peers": "peer"}
@@ -85,31 +84,21 @@ def load_meta(directory: Path | zipfile.Path) -> CharmMeta:
     if not source:
         where = str(directory).rstrip("/")
         raise JujuError(f"{where}: neither metadata.yaml nor charmcraft.yaml: not a charm")
-    raw = _mapping(directory / source)
+    raw = read_mapping(directory / source)
     try:
         return _parse_meta(directory, raw)
     except (ValueError, AttributeError, KeyError) as error:
         raise JujuError(f"{directory / source}: {error}") from error
 
 
-def _mapping(path: Path | zipfile.Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise JujuError(f"{path}: {error}") from error
-    if not isinstance(value or {}, dict):
-        raise JujuError(f"{path}: not a mapping")
-    return value or {}
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _part(name: str, directory: Path | zipfile.Path, raw: dict[str, Any]) -> dict[str, Any]:
+    """Return what a charm's source has as a key, and a packed charm in a file."""
+    file = directory / f"{name}.yaml"
+    return raw.get(name) or (read_mapping(file) if file.exists() else {})
 
 
 def _parse_meta(directory: Path | zipfile.Path, raw: dict[str, Any]) -> CharmMeta:
-    config = raw.get("config") or _mapping(directory / "config.yaml")
-    actions = raw.get("actions") or _mapping(directory / "actions.yaml")
+    config, actions = _part("config", directory, raw), _part("actions", directory, raw)
     endpoints = _parse_endpoints(raw)
     extra = tuple(raw.get("extra-bindings") or ())
     for name in extra:

@@ -18,6 +18,7 @@ from jujulab.juju.charm import STANDINS, charm_name, is_path
 from jujulab.juju.errors import JujuError
 from jujulab.juju.pack import LICENSE
 from jujulab.juju.store import copy_charm, standin_digest
+from jujulab.juju.yamlfiles import read_mapping
 from jujulab.realjuju.site import Site
 
 ARCHITECTURE = "arch=amd64"
@@ -65,7 +66,7 @@ def translate(
     Raises:
         JujuError: a file is missing or no mapping, or a charm has no stand-in.
     """
-    documents = [_load(path) for path in files]
+    documents = [read_mapping(path) for path in files]
     local = {name for name, spec in _applications(documents) if "charm" in spec}
     machines: dict[str, list[str]] = {}
     for path, document in zip(files, documents, strict=True):
@@ -93,16 +94,6 @@ def translate(
         if used:
             document["machines"] = dict.fromkeys(used)
     return documents
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise JujuError(f"{path}: {error}") from error
-    if not isinstance(document, dict):
-        raise JujuError(f"{path}: not a mapping")
-    return document
 
 
 def _applications(documents: Iterable[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
