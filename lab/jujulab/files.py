@@ -23,9 +23,14 @@ def cache_dir() -> Path:
     return Path(os.environ.get("LAB_CACHE") or DEFAULT_CACHE)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file, mode 0644, so that readers see the old or the new text and never less."""
+def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file so that readers see the old or the new text and never less.
+
+    Who may not read it by its mode can at no time.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
-    temporary.write_text(text)
-    temporary.chmod(0o644)
+    temporary.unlink(missing_ok=True)
+    temporary.touch(mode & 0o600)
+    temporary.write_text(text, encoding="utf-8")
+    temporary.chmod(mode)
     temporary.replace(path)

@@ -52,7 +52,7 @@ def test_a_program_that_does_not_exist_is_named(machine, tmp_path):
 def test_nothing_runs_that_no_record_names(machine, tmp_path, monkeypatch):
     """The controller dies between the start of a process and the note of it."""
     made = tmp_path / "made"
-    monkeypatch.setattr(process, "write_private", lambda *_: os._exit(9))
+    monkeypatch.setattr(process, "replace_text", lambda *_: os._exit(9))
     child = os.fork()
     if child == 0:
         process.run(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from jujulab.engine.model import store
 from jujulab.engine.model.state import Hook, HookFailure, Relation, State, Unit
+from jujulab.files import replace_text
 
 
 def sample() -> State:
@@ -48,6 +49,6 @@ def test_nobody_else_can_read_the_state(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_text("old")
     path.chmod(0o644)
-    store.write_private(path, "new")
+    replace_text(path, "new", 0o600)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text() == "new"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from jujulab.engine.model.store import write_private
+from jujulab.files import replace_text
 from jujulab.machines.backend import LabMachine
 from jujulab.machines.processes import start_time
 
@@ -47,7 +47,7 @@ def run(
         stderr=subprocess.PIPE,
     )
     try:
-        write_private(record, f"{process.pid} {start_time(process.pid)}")
+        replace_text(record, f"{process.pid} {start_time(process.pid)}", 0o600)
         _let_go(process)
         _follow(process, sink)
         return process.wait()

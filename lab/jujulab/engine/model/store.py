@@ -5,9 +5,7 @@ snapshot holds a hook's writes and the mark that it ran, or neither, and then th
 What a command line user was told is on disk: `flush` waits for it.
 """
 
-import contextlib
 import logging
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,22 +13,12 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from jujulab.engine.model.state import State
+from jujulab.files import replace_text
 
 log = logging.getLogger(__name__)
 
 _STATE = TypeAdapter(State)
 """State as JSON; fields that a state file lacks get their defaults."""
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace the file `path` atomically, readable by its owner only."""
-    temporary = path.with_name(path.name + ".new")
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    exclusively = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with os.fdopen(os.open(temporary, exclusively, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(text)
-    temporary.replace(path)
 
 
 def dumps(state: State) -> str:
@@ -97,7 +85,7 @@ class Writer(threading.Thread):
                     return
                 goal = self._wanted
             try:
-                write_private(self._path, self._snapshot())
+                replace_text(self._path, self._snapshot(), 0o600)
             except OSError:
                 log.exception("cannot write %s", self._path)
                 if self._stopping:
