@@ -203,19 +203,3 @@ def _binding_problems(spec: ApplicationSpec, meta: CharmMeta) -> Iterator[Proble
             yield Problem(rule, origin)
         if space and not is_space(space):
             yield Problem(f'"{space}" is not the name of a space', origin)
-
-
-_PLACEHOLDER = re.compile(r"<[^<>]+>")
-
-
-def placeholders(bundle: Bundle) -> list[Problem]:
-    """Return the options that still have a text such as `<MAAS URL>` to fill in.
-
-    Juju would accept it; the charm would not.
-    """
-    return [
-        Problem(f"{value} is still to be filled in", application.spec.at("options", name))
-        for application in bundle.applications.values()
-        for name, value in application.options.items()
-        if isinstance(value, str) and _PLACEHOLDER.fullmatch(value.strip())
-    ]

@@ -23,13 +23,11 @@ class Recovery:
     Attributes:
         phases: detected, fenced, notified, evacuating, in the order in which they should come.
         active: guest -> seconds until Nova called it ACTIVE again.
-        beating: guest -> seconds until it wrote to its disk again.
         outage: guest -> length of the pause in its heartbeat, in seconds.
     """
 
     phases: dict[str, float | None]
     active: dict[str, float]
-    beating: dict[str, float]
     outage: dict[str, float]
 
     @property
@@ -69,7 +67,6 @@ def summarise(
     return Recovery(
         phases,
         _last(ordered, "nova", "active", guests, since),
-        _last(ordered, "guest", "beats", guests, since),
         _outages(ordered, guests),
     )
 

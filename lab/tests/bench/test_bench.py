@@ -117,7 +117,7 @@ def test_the_table(results: Results) -> None:
 
 def test_figures_leave_out_what_was_not_seen() -> None:
     phases = {**PHASES, "fenced": None}
-    recovery = Recovery(phases, {"a": 8.0, "b": 9.0}, {}, {"a": 7.0, "b": 8.5})
+    recovery = Recovery(phases, {"a": 8.0, "b": 9.0}, {"a": 7.0, "b": 8.5})
     expected = {k: v for k, v in PHASES.items() if k != "fenced"}
     assert bench.figures(recovery) == {**expected, "active": 9.0, "outage": 8.5}
 

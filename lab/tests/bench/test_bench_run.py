@@ -138,7 +138,7 @@ class World:
 
     def measure_guest(self, then: Any = lambda server: None) -> Outcome:
         then("g1")
-        return Outcome(Recovery({}, {"demo-1": 2.1}, {}, {}), [])
+        return Outcome(Recovery({}, {"demo-1": 2.1}, {}), [])
 
     def measure(
         self,
@@ -156,7 +156,7 @@ class World:
         power = Settings(self.bench._lab.run_dir)
         self.controller = (power.answer_delay, set(power.mute), powerless)
         phases: dict[str, float | None] = {"detected": 4.5, "fenced": 5.0}
-        return Outcome(Recovery(phases, {"demo-1": 9.0}, {}, {"demo-1": 8.0}), self.problems)
+        return Outcome(Recovery(phases, {"demo-1": 9.0}, {"demo-1": 8.0}), self.problems)
 
 
 @pytest.fixture
