@@ -135,7 +135,7 @@ def _parsed(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     command = importlib.import_module("jujulab.cli.command")
     gnuflag = importlib.import_module("jujulab.juju.gnuflag")
     main._load("")
-    known = command.COMMANDS[command.ALIASES.get(words[0], words[0])]
+    known = command.COMMANDS[words[0]]
     flags, arguments = gnuflag.parse(known.flags, words[1:])
     return flags, list(arguments)
 

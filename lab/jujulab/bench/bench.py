@@ -1,11 +1,7 @@
-"""The benchmark: how soon guests come back.
-
-Next to it is how soon they do with what the upstream charms configure, and the floor, which is
-what the parts themselves need (see `floor`).
+"""Measures faults, run by run.
 
 Everything runs in one lab, with the same cloud, guests and faults; only the options differ, and
-who does it. Ours and the floor take turns. It can be interrupted and goes on where it was: each
-run is kept as soon as it is over. One that was disturbed is not kept, and done again.
+who does it. Ours and the floor take turns. A run that was disturbed is not kept, and done again.
 """
 
 import itertools

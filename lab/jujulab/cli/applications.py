@@ -245,7 +245,8 @@ def config(call: Invocation) -> None:
     emit(info["settings"][words[0]].get("value", ""), call.flags["format"] or "smart")
 
 
-@command("resolved", "<unit> ...", aliases=("resolve",))
+@command("resolve", "<unit> ...")
+@command("resolved", "<unit> ...")
 def resolved(call: Invocation) -> None:
     """Mark unit errors resolved and re-execute failed hooks."""
     call.expect(1, None, "unit")

@@ -54,22 +54,17 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {}
-ALIASES: dict[str, str] = {}
 
 
-def command(
-    name: str, usage: str = "", *flags: Flag, aliases: tuple[str, ...] = (), model: bool = True
-) -> Callable[[Function], Function]:
+def command(name: str, usage: str = "", *flags: Flag) -> Callable[[Function], Function]:
     """Declare a function to be a command; its docstring is the command's summary.
 
-    The usage is the arguments as the help shows them; `model` is whether it takes ``-m``.
+    The usage is the arguments as the help shows them.
     """
 
     def register(function: Function) -> Function:
-        every = (*flags, MODEL_FLAG) if model else flags
         summary = (function.__doc__ or "").strip().splitlines()[0]
-        COMMANDS[name] = Command(name, function, usage, summary, every)
-        ALIASES.update(dict.fromkeys(aliases, name))
+        COMMANDS[name] = Command(name, function, usage, summary, (*flags, MODEL_FLAG))
         return function
 
     return register

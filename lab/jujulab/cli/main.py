@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from jujulab.cli.command import ALIASES, COMMANDS, Command, CommandError, Invocation, check_model
+from jujulab.cli.command import COMMANDS, Command, CommandError, Invocation, check_model
 from jujulab.juju.errors import JujuError
 from jujulab.juju.gnuflag import UsageError, dashed, parse
 
@@ -33,10 +33,10 @@ def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code: 0, 1 for failure, 2 for wrong usage."""
     if not argv or argv[0] in ("help", "--help", "-h"):
         return _help(list(argv[1:]))
-    _load(argv[0])
-    name = ALIASES.get(argv[0], argv[0])
+    name = argv[0]
+    _load(name)
     if name not in COMMANDS:
-        text = f'juju: "{argv[0]}" is not a juju command, or the lab does not have it'
+        text = f'juju: "{name}" is not a juju command, or the lab does not have it'
         return _complain(f'{text}. See "juju --help".', 2)
     command = COMMANDS[name]
     if {"--help", "-h"} & set(itertools.takewhile(lambda word: word != "--", argv)):
@@ -65,10 +65,9 @@ def _complain(text: str, code: int) -> int:
 def _help(topics: list[str]) -> int:
     _load("")
     if topics and topics[0] != "commands":
-        name = ALIASES.get(topics[0], topics[0])
-        if name not in COMMANDS:
+        if topics[0] not in COMMANDS:
             return _complain(f'unknown command or topic for "{topics[0]}"', 1)
-        _describe(COMMANDS[name])
+        _describe(COMMANDS[topics[0]])
         return 0
     print("The lab's juju knows these of Juju's commands:\n")
     width = max(len(name) for name in COMMANDS)
@@ -84,6 +83,3 @@ def _describe(command: Command) -> None:
         names = ", ".join(dashed(name) for name in (flag.short, flag.name) if name)
         value = "" if flag.kind == "bool" else f" ({flag.default})" if flag.default else ' (= "")'
         print(f"{names}{value}")
-    aliases = [alias for alias, name in ALIASES.items() if name == command.name]
-    if aliases:
-        print(f"\nAliases: {', '.join(aliases)}")

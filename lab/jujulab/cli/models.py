@@ -12,7 +12,7 @@ from jujulab.juju.names import VERSION
 _ALL = Flag("all", kind="bool")
 
 
-@command("version", "", format_flag("smart", "json", "smart", "yaml"), _ALL, model=False)
+@command("version", "", format_flag("smart", "json", "smart", "yaml"), _ALL)
 def version(call: Invocation) -> None:
     """Print the Juju CLI client version."""
     call.expect(0, 0, "argument")

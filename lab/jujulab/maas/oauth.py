@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hmac
 import os
-import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
-
-_PARAMETER = re.compile(r'\s*([a-z_]+)="([^"]*)"\s*')
+from urllib.request import parse_http_list, parse_keqv_list
 
 
 @dataclass(frozen=True)
@@ -77,5 +75,6 @@ def parse_header(header: str) -> dict[str, str]:
     scheme, _, rest = header.strip().partition(" ")
     if scheme.lower() != "oauth":
         return {}
-    found = (_PARAMETER.fullmatch(part) for part in rest.split(","))
-    return {match[1]: unquote(match[2]) for match in found if match}
+    parts = (part for part in parse_http_list(rest) if part.partition("=")[2])
+    pairs = parse_keqv_list(list(parts))
+    return {name: unquote(value) for name, value in pairs.items()}

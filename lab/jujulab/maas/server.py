@@ -137,16 +137,10 @@ def handler(api: Api) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         timeout = 30
 
-        def do_GET(self) -> None:
-            self._serve("GET")
-
-        def do_POST(self) -> None:
-            self._serve("POST")
-
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Leave logging to the journal: a request line says nothing that matters."""
 
-        def _serve(self, method: str) -> None:
+        def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             parts = urlsplit(self.path)
             status, body = HTTPStatus.OK, ""
@@ -154,7 +148,7 @@ def handler(api: Api) -> type[BaseHTTPRequestHandler]:
                 if not parts.path.startswith(API):
                     raise ApiError(HTTPStatus.NOT_FOUND, f"Unknown path: {parts.path}")
                 path, query = parts.path.removeprefix(API), parse_qs(parts.query)
-                answer = api.answer(method, path, query, self.headers.get("Authorization"))
+                answer = api.answer(self.command, path, query, self.headers.get("Authorization"))
                 body = json.dumps(answer)
             except ApiError as error:
                 status, body = error.status, str(error)
@@ -168,6 +162,8 @@ def handler(api: Api) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        do_POST = do_GET  # noqa: N815 - the names are those of http.server
 
     return Handler
 
