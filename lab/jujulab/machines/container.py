@@ -216,11 +216,10 @@ class Container:
         self.cgroup.remove()
 
     def set_frozen(self, frozen: bool) -> None:
-        """Stop every process where it is, or let them go on."""
-        if self.cgroup.can_freeze:
-            self.cgroup.set_frozen(frozen)
-        else:
-            processes.send_all(self.init, signal.SIGSTOP if frozen else signal.SIGCONT)
+        """Stop every process where it is, or let them go on; ContainerError where none can."""
+        if not self.cgroup.can_freeze:
+            raise ContainerError("this host's control groups have no freezer, of version 1 or 2")
+        self.cgroup.set_frozen(frozen)
 
     def popen(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any

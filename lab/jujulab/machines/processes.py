@@ -50,17 +50,6 @@ def wait_exit(pid: int, timeout: float) -> bool:
         os.close(handle)
 
 
-def send_all(init: int | None, number: int) -> None:
-    """Send a signal to every process in the PID namespace of a container's process 1."""
-    if init is None:
-        return
-    namespace = Path(f"/proc/{init}/ns/pid").readlink()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (folder / "ns/pid").readlink() == namespace:
-                send(int(folder.name), number)
-
-
 def end_all_but(init: int, pids: Callable[[], set[int]], timeout: float) -> bool:
     """Stop a container's process 1, and end all others; return whether they have ended in time.
 
