@@ -7,7 +7,7 @@ from jujulab.juju.charm import CharmMeta
 
 from .errors import Origin
 from .names import Placement
-from .schema import ApplicationSpec, OptionValue
+from .schema import ApplicationSpec, MachineSpec, OptionValue
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,6 @@ class Application:
 
 
 @dataclass(frozen=True)
-class Machine:
-    """A verified machine of the bundle."""
-
-    name: str
-    origin: Origin
-    base: str
-    constraints: str
-
-
-@dataclass(frozen=True)
 class Relation:
     """A verified relation; both endpoints are complete, `keystone:shared-db`."""
 
@@ -56,5 +46,5 @@ class Bundle:
     """
 
     applications: Mapping[str, Application]
-    machines: Mapping[str, Machine]
+    machines: Mapping[str, MachineSpec]
     relations: tuple[Relation, ...]

@@ -3,7 +3,7 @@
 from jujulab.engine.model.state import State, Unit
 from jujulab.juju.names import sorted_names
 
-from .data import Application, Bundle, Machine
+from .data import Application, Bundle
 from .errors import BundleError, Origin
 from .names import NEW, MachineMap
 
@@ -131,19 +131,19 @@ def unit_on(model: State, application: str, machine: str, container: str) -> Uni
 
 
 def unused_machine_error(
-    machine: Machine, bundle: Bundle, model: State, mapping: dict[str, str]
+    machine: str, bundle: Bundle, model: State, mapping: dict[str, str]
 ) -> BundleError:
     """Return the error for a machine that would be new although nothing new goes there."""
     free = {m for m in model.machines if "/" not in m} - set(mapping.values())
     names = [
         application.name
         for application in bundle.applications.values()
-        if any(placement.machine == machine.name for placement in application.to)
+        if any(placement.machine == machine for placement in application.to)
     ]
     candidates = ", ".join(sorted_names(free))
     hint = f", perhaps to one of the model's machines {candidates}" if candidates else ""
     return BundleError.of(
         "bundle and machine mapping are inconsistent: need an explicit entry in --map-machines "
-        f"for machine {machine.name} of the bundle{hint}; it should host {', '.join(names)}",
-        machine.origin,
+        f"for machine {machine} of the bundle{hint}; it should host {', '.join(names)}",
+        bundle.machines[machine].at(),
     )

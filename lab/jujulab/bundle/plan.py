@@ -62,10 +62,10 @@ def compute_changes(
         for change in _units(bundle.applications[name], model, mapping, sequences)
     ]
     used = {top_machine(unit.machine) for unit in units if isinstance(unit, AddUnit)}
-    for name, machine in bundle.machines.items():
+    for name in bundle.machines:
         if mapping[name] not in model.machines and mapping[name] not in used:
             known = {ours: theirs for ours, theirs in mapping.items() if theirs in model.machines}
-            raise unused_machine_error(machine, bundle, model, known)
+            raise unused_machine_error(name, bundle, model, known)
     return [*changes, *units]
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from jujulab.juju.charm import CharmMeta, LocalCharms, is_path
 from jujulab.juju.errors import JujuError
 
-from .data import Application, Bundle, Machine
+from .data import Application, Bundle
 from .errors import BundleError, Origin, Problem
 from .names import (
     NEW,
@@ -36,9 +36,8 @@ def verify(spec: BundleSpec, charms: LocalCharms) -> Bundle:
         rule = "at least one application must be specified"
         problems.append(Problem(rule, spec.at("applications")))
     default = _base(spec, "default-base", spec.default_base, problems)
-    machines = {
-        name: _machine(name, machine, default, problems) for name, machine in spec.machines.items()
-    }
+    for name, machine in spec.machines.items():
+        _verify_machine(name, machine, default, problems)
     applications = {}
     for name, written in spec.applications.items():
         meta = _find_charm(written, charms, problems)
@@ -55,7 +54,7 @@ def verify(spec: BundleSpec, charms: LocalCharms) -> Bundle:
     problems += found
     if problems:
         raise BundleError(problems)
-    return Bundle(applications, machines, relations)
+    return Bundle(applications, spec.machines, relations)
 
 
 def _read(
@@ -76,12 +75,12 @@ def _base(
     return (_read(text, parse_base, spec.at(key), problems) or "") if text else ""
 
 
-def _machine(name: str, spec: MachineSpec, default: str, problems: list[Problem]) -> Machine:
-    base = _base(spec, "base", spec.base, problems) or default
+def _verify_machine(name: str, spec: MachineSpec, default: str, problems: list[Problem]) -> None:
+    """Verify a machine, and note the base that it has by default."""
+    spec.base = _base(spec, "base", spec.base, problems) or default
     if not is_machine(name):
         problems.append(Problem(f'"{name}" is not the number of a machine', spec.at()))
     _read(spec.constraints, parse_constraints, spec.at("constraints"), problems)
-    return Machine(name, spec.at(), base, spec.constraints)
 
 
 def _find_charm(

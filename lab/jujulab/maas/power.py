@@ -10,74 +10,71 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from jujulab.files import replace_text
 from jujulab.machines.lab import Lab, Machine
+
+T = TypeVar("T")
 
 BOOT_DELAY = 20.0
 """Seconds that a node spends in its firmware after it was switched on, unless set otherwise."""
 
 
 @dataclass(frozen=True)
-class _Seconds:
-    """A setting in seconds."""
+class _Setting(Generic[T]):
+    """A setting in a file; the default where there is none, or rubbish in it."""
 
     file: str
-    default: float
+    default: T
+    read: Callable[[str], T]
+    write: Callable[[T], str]
 
-    def __get__(self, settings: Settings, _: object = None) -> float:
+    def __get__(self, settings: Settings, _: object = None) -> T:
         try:
-            return float((settings.run_dir / self.file).read_text())
+            return self.read((settings.run_dir / self.file).read_text())
         except (OSError, ValueError):
             return self.default
 
-    def __set__(self, settings: Settings, seconds: float) -> None:
-        replace_text(settings.run_dir / self.file, f"{seconds:g}\n")
+    def __set__(self, settings: Settings, value: T) -> None:
+        replace_text(settings.run_dir / self.file, self.write(value))
 
 
-@dataclass(frozen=True)
-class _Nodes:
-    """A setting that names nodes, by their short names."""
+def _seconds(file: str, default: float) -> _Setting[float]:
+    return _Setting(file, default, float, "{:g}\n".format)
 
-    file: str
 
-    def __get__(self, settings: Settings, _: object = None) -> frozenset[str]:
-        try:
-            return frozenset((settings.run_dir / self.file).read_text().split())
-        except FileNotFoundError:
-            return frozenset()
-
-    def __set__(self, settings: Settings, hostnames: Iterable[str]) -> None:
-        replace_text(settings.run_dir / self.file, " ".join(sorted(hostnames)))
+def _nodes(file: str) -> _Setting[Collection[str]]:
+    """Return a setting that names nodes, by their short names."""
+    return _Setting(file, frozenset(), lambda text: {*text.split()}, lambda n: " ".join(sorted(n)))
 
 
 class Settings:
     """What can be changed while the lab runs; each is a file, so that a change counts at once."""
 
-    boot_delay = _Seconds("boot-delay", BOOT_DELAY)
+    boot_delay = _seconds("boot-delay", BOOT_DELAY)
     """Seconds from switching a node on to its boot."""
 
-    power_delay = _Seconds("power-delay", 0.0)
+    power_delay = _seconds("power-delay", 0.0)
     """Seconds for which a request to switch off is accepted before the power really goes.
 
     With 0 the answer comes when the node is dead. Real MAAS answers at once, and a slow
     management controller follows seconds later.
     """
 
-    answer_delay = _Seconds("answer-delay", 0.0)
+    answer_delay = _seconds("answer-delay", 0.0)
     """Seconds that a management controller takes to say whether its node has power.
 
     Real MAAS takes as long to answer who asks it for that (`query_power_state`).
     """
 
-    forgotten = _Nodes("maas-forgotten")
+    forgotten = _nodes("maas-forgotten")
     """The nodes that the API denies to know, as if they were named otherwise."""
 
-    mute = _Nodes("maas-mute")
+    mute = _nodes("maas-mute")
     """The nodes whose power controllers answer MAAS nothing any more."""
 
     def __init__(self, run_dir: Path) -> None:
