@@ -23,11 +23,8 @@ from jujulab.machines.lab import Lab
 
 def report(results: Results) -> list[str]:
     """Print the table, and return what must not have happened."""
-    titles = {name: scenario.title for name, scenario in SCENARIOS.items()}
     print("\nSeconds since the fault: median (least-most).\n")
-    floors = {name: scenario.floor or name for name, scenario in SCENARIOS.items()}
-    plain = {name: scenario.plain for name, scenario in SCENARIOS.items() if scenario.plain}
-    print(benchresults.table(results, titles, floors, plain))
+    print(benchresults.table(results, SCENARIOS))
     for run in results.runs:
         for problem in run.problems:
             print(f"{run.scenario}, {run.mode}: {problem}")

@@ -18,8 +18,8 @@ import yaml
 from jujulab.bench.disturbance import MOST, Disturbance
 from jujulab.bench.floor import Floor
 from jujulab.bench.losses import Losses
-from jujulab.bench.results import FLOOR, POWER_ONLY, UPSTREAM, Results, Run
-from jujulab.bench.scenarios import SCENARIOS
+from jujulab.bench.results import Results, Run
+from jujulab.bench.scenarios import FLOOR, POWER_ONLY, SCENARIOS, UPSTREAM
 from jujulab.bench.settling import SETTLED, Settling
 from jujulab.bench.victims import Victims
 from jujulab.cloud.cluster import Cluster

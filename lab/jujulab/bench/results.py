@@ -8,14 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from jujulab.bench.scenarios import FLOOR, OURS, POWER_ONLY, UPSTREAM, Scenario
 from jujulab.files import replace_text
 from jujulab.tables import framed
-
-OURS, UPSTREAM, FLOOR = "ours", "upstream", "floor"
-"""With whose configuration, or by hand (see `floor`)."""
-
-POWER_ONLY = "power only"
-"""Ours where the disks are on Ceph, without the storage as a second fence."""
 
 COLUMNS = ("detected", "fenced", "notified", "evacuating", "active", "outage")
 """The phases: seconds since the fault, in the order in which they come; `active` is the last
@@ -132,40 +127,31 @@ class Results:
         ]
 
 
-def table(
-    results: Results, titles: dict[str, str], floors: Mapping[str, str], plain: Mapping[str, str]
-) -> str:
-    """Return the table for people, and for a README: Markdown.
-
-    Args:
-        results: the runs.
-        titles: scenario -> what it is, in the order of the rows.
-        floors: scenario -> the one whose floor is its own.
-        plain: scenario -> the one that it is a worse case of, and is held against.
-    """
+def table(results: Results, scenarios: Mapping[str, Scenario]) -> str:
+    """Return the table for people, and for a README: Markdown, a row after the other."""
     rows = [["fault", "configuration", "runs", *COLUMNS, "load"]]
-    for scenario, title in titles.items():
+    for scenario, about in scenarios.items():
         for mode in (OURS, POWER_ONLY, UPSTREAM, FLOOR):
             runs = results.of(scenario, mode)
             if runs:
                 spreads = (results.spread(scenario, mode, column) for column in COLUMNS)
                 cells = ["-" if spread is None else str(spread) for spread in spreads]
-                rows.append([title, mode, str(len(runs)), *cells, _load(runs)])
+                rows.append([about.title, mode, str(len(runs)), *cells, _load(runs)])
         ours = (scenario, OURS)
         comparisons = [
             ("upstream / ours", (scenario, UPSTREAM), ours),
             ("power only / ours", (scenario, POWER_ONLY), ours),
-            ("ours / floor", ours, (floors.get(scenario, scenario), FLOOR)),
+            ("ours / floor", ours, (about.floor or scenario, FLOOR)),
         ]
-        if scenario in plain:
-            text = f"ours / {titles.get(plain[scenario], plain[scenario])}"
-            comparisons.append((text, ours, (plain[scenario], OURS)))
+        if about.plain:
+            text = f"ours / {scenarios[about.plain].title}"
+            comparisons.append((text, ours, (about.plain, OURS)))
         for what, long, short in comparisons:
             ratios = [results.times(column, long, short) for column in ("active", "outage")]
             if any(ratios):
                 cells = ["-" if ratio is None else f"{ratio:.1f} times" for ratio in ratios]
                 blank = [""] * (len(COLUMNS) - len(ratios))
-                rows.append([title, what, "", *blank, *cells, ""])
+                rows.append([about.title, what, "", *blank, *cells, ""])
     return "\n".join(framed(rows))
 
 

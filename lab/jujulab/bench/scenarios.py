@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
-from jujulab.bench.results import FLOOR, OURS, POWER_ONLY, UPSTREAM
+OURS, UPSTREAM, FLOOR = "ours", "upstream", "floor"
+"""With whose configuration, or by hand (see `floor`)."""
+
+POWER_ONLY = "power only"
+"""Ours where the disks are on Ceph, without the storage as a second fence."""
 
 ALL = (OURS, FLOOR, UPSTREAM, POWER_ONLY)
 

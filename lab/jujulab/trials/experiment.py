@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jujulab.cloud.cluster import Cluster
 from jujulab.cloud.console import StepError
@@ -85,8 +84,7 @@ class Experiment:
         victims = [n for n, s in found.items() if s["OS-EXT-SRV-ATTR:host"] == host]
         with self._console.step(f"{what}, with {len(victims)} guests on {host}"):
             hosts = [hypervisor.fqdn for hypervisor in self._deployment.hypervisors()]
-            more: dict[str, Any] = {"powerless": powerless, "meanwhile": meanwhile}
-            return self._follow(fault, what, victims, hosts, host, timeout, **more)
+            return self._follow(fault, what, victims, hosts, host, timeout, powerless, meanwhile)
 
     def measure_guest(self, then: Callable[[str], object] = lambda server: None) -> Outcome:
         """Kill the QEMU of the guest tagged HA_Enabled, and follow it until it beats again.
@@ -105,7 +103,7 @@ class Experiment:
                 machine.run(["kill", "-9", pid])
                 then(server["id"])
 
-            return self._follow(fault, what, [name], [host], "")
+            return self._follow(fault, what, [name], [host])
 
     def _follow(
         self,
@@ -113,9 +111,8 @@ class Experiment:
         what: str,
         victims: Sequence[str],
         hosts: Sequence[str],
-        lost: str,
+        lost: str = "",
         timeout: float = RECOVERY_TIMEOUT,
-        *,
         powerless: bool = False,
         meanwhile: Callable[[], object] | None = None,
     ) -> Outcome:

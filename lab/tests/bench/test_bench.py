@@ -13,22 +13,13 @@ from jujulab.bench import bench
 from jujulab.bench import results as benchresults
 from jujulab.bench.__main__ import arguments
 from jujulab.bench.bench import Bench
-from jujulab.bench.results import (
-    FLOOR,
-    OURS,
-    POWER_ONLY,
-    UPSTREAM,
-    Results,
-    ResultsError,
-    Run,
-    Spread,
-)
-from jujulab.bench.scenarios import SCENARIOS
+from jujulab.bench.results import Results, ResultsError, Run, Spread
+from jujulab.bench.scenarios import FLOOR, OURS, POWER_ONLY, SCENARIOS, UPSTREAM, Scenario
 from jujulab.files import REPOSITORY
 from jujulab.maas.power import BOOT_DELAY, Settings
 from jujulab.trials.timeline import Recovery
 
-TITLES = {"power": "power cut", "qemu": "QEMU killed"}
+FAULTS = {"power": Scenario("power cut"), "qemu": Scenario("QEMU killed")}
 PHASES = {"detected": 4.5, "fenced": 5.0, "notified": 5.2, "evacuating": 6.0}
 
 
@@ -104,7 +95,7 @@ def test_what_fails_the_benchmark(results: Results, mode: str, problem: str, cou
 
 
 def test_the_table(results: Results) -> None:
-    header, line, *rows = benchresults.table(results, TITLES, {}, {}).splitlines()
+    header, line, *rows = benchresults.table(results, FAULTS).splitlines()
     assert header.split("|")[1:4] == [" fault       ", " configuration   ", " runs "]
     assert set(line) == {"|", "-"}
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
@@ -183,8 +174,8 @@ def test_a_scenario_without_a_floor_of_its_own_is_held_against_another(results: 
     floor = ("power", FLOOR)
     assert results.times("active", ("power", OURS), floor) == pytest.approx(1.5)
     assert results.times("active", ("dc", OURS), floor) == pytest.approx(2)
-    titles = {"dc": "with Pacemaker's controller"}
-    *_, last = benchresults.table(results, titles, {"dc": "power"}, {}).splitlines()
+    faults = {"dc": Scenario("with Pacemaker's controller", floor="power")}
+    *_, last = benchresults.table(results, faults).splitlines()
     assert [cell.strip() for cell in last.split("|")][2:8] == [
         "ours / floor", "", "", "", "", ""
     ]  # fmt: skip
@@ -196,8 +187,8 @@ def test_a_worse_case_is_held_against_the_plain_one_and_against_power_alone(
 ) -> None:
     results.add(run("slow", OURS, 13.5))
     results.add(run("slow", POWER_ONLY, 27.0))
-    titles = {"power": "power cut", "slow": "slow controller"}
-    rows = benchresults.table(results, titles, {}, {"slow": "power"}).splitlines()
+    slow = Scenario("slow controller", plain="power")
+    rows = benchresults.table(results, {"power": Scenario("power cut"), "slow": slow}).splitlines()
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert [row[1:3] for row in cells if row[0] == "slow controller"] == [
         ["ours", "1"], ["power only", "1"], ["power only / ours", ""], ["ours / power cut", ""]

@@ -13,7 +13,8 @@ import pytest
 from jujulab.bench import bench, settling
 from jujulab.bench.__main__ import report
 from jujulab.bench.bench import Bench
-from jujulab.bench.results import FLOOR, OURS, POWER_ONLY, UPSTREAM, Results
+from jujulab.bench.results import Results
+from jujulab.bench.scenarios import FLOOR, OURS, POWER_ONLY, UPSTREAM
 from jujulab.bench.settling import Settling
 from jujulab.bench.victims import Victims
 from jujulab.cloud.console import StepError
