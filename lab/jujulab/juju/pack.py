@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from jujulab.files import tree_digest
 from jujulab.juju import archive
 from jujulab.juju.errors import JujuError
 
@@ -67,7 +67,8 @@ def pack(charm_dir: Path, out_dir: Path) -> Path:
     project = _load_yaml(charm_dir / "charmcraft.yaml")
     dependencies = _dependencies(charm_dir)
     local = [PACKAGES / name for name in dependencies if (PACKAGES / name).is_dir()]
-    digest = _digest([charm_dir, *local])
+    shared = (LOCK, LICENSE, DISPATCH, Path(__file__), Path(archive.__file__))
+    digest = tree_digest([charm_dir, *local], shared)
     target = out_dir / f"{project['name']}_lab_{digest}.charm"
     if target.exists():
         return target
@@ -125,25 +126,6 @@ def _dependencies(project_dir: Path) -> list[str]:
 def _named(requirement: Requirement) -> str:
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     return canonicalize_name(requirement.name) + extras
-
-
-def _digest(roots: list[Path]) -> str:
-    """Return a short digest of all that goes into the archive."""
-    shared = (LOCK, LICENSE, DISPATCH, Path(__file__), Path(archive.__file__))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in shared))
-    for root in roots:
-        for path in _source_files(root):
-            digest.update(str(path.relative_to(REPOSITORY)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _source_files(root: Path) -> Iterator[Path]:
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if "__pycache__" in relative.parts or relative.parts[0] == "tests":
-            continue
-        if path.is_file() and path.suffix not in {".pyc", ".charm"}:
-            yield path
 
 
 def _build_venv(venv: Path, dependencies: list[str], local: list[Path], cache: Path) -> None:

@@ -1,11 +1,11 @@
 """The store of the charms that the model has deployed."""
 
 import functools
-import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from jujulab.files import tree_digest
 from jujulab.juju import archive
 from jujulab.juju.charm import STANDINS, CharmMeta, LocalCharms, charm_name, is_path, load_meta
 from jujulab.juju.errors import JujuError
@@ -121,12 +121,7 @@ def copy_charm(source: Path, target: Path) -> None:
 
 def standin_digest(source: Path, *more: Path) -> str:
     """Return a digest of a stand-in, and more files, so that an edited one counts as another."""
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in more))
-    for root in (source, source.parent / _LIBRARY):
-        for file in sorted(p for p in root.rglob("*") if p.is_file()):
-            if "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()[:12]
+    return tree_digest((source, source.parent / _LIBRARY), more)
 
 
 def replace_charm(source: Path, target: Path, old: Path | None) -> None:
