@@ -10,7 +10,7 @@ from segments.cloud import Cloud, Segment, SegmentHost
 from segments.lookup import ActionError, Lookup, unknown
 from segments.results import text
 
-Stranger = Callable[[str], "str | None"]
+Stranger = Callable[[Sequence[str]], "str | None"]
 
 
 def check_hosts(
@@ -25,7 +25,8 @@ def check_hosts(
     Args:
         lookup: what there is.
         cloud: access to the APIs.
-        stranger: says why the cluster could not fence a host; None where nothing is fenced.
+        stranger: says why the cluster could not fence one of some hosts; None where nothing is
+            fenced.
         hosts: ordinary hosts.
         reserved_hosts: those kept in reserve.
 
@@ -66,8 +67,8 @@ def _check_names(cloud: Cloud, stranger: Stranger | None, hosts: Sequence[str]) 
                 f" (`host = {other}` in nova.conf, on a hypervisor without instances), then run"
                 " this action again"
             )
-        if stranger and (reason := stranger(name)) is not None:
-            raise ActionError(reason)
+    if stranger and (reason := stranger(hosts)) is not None:
+        raise ActionError(reason)
 
 
 def check_same(

@@ -20,8 +20,8 @@ class Segments:
     Args:
         cloud: access to the APIs.
         sleep, absence, mark_returned: see `Returning`.
-        stranger: says why the cluster could not fence a host, as it does not know it, if that is
-            so; None where nothing is fenced.
+        stranger: says why the cluster could not fence one of some hosts, as it does not know it,
+            if that is so; None where nothing is fenced.
         tell: is told of a change, with whether the segment is enabled, by the name of each host.
     """
 

@@ -242,16 +242,17 @@ class Cluster:
 
         return health.able(self._host.runner, hypervisor)
 
-    def stranger(self, hypervisor: str) -> str | None:
-        """Why the cluster could not fence a host, as it does not know it; None when it could."""
+    def stranger(self, hypervisors: Sequence[str]) -> str | None:
+        """Why the cluster could not fence one of some hosts; None when it could fence all."""
         try:
             status = crm_mon.status(self._host.runner)
         except PacemakerError as error:
             return f"Pacemaker does not answer: {error}"
-        if status.named(hypervisor):
+        name = next((one for one in hypervisors if not status.named(one)), None)
+        if name is None:
             return None
         known = [node.name for node in status.nodes if node.kind == "remote"]
-        return f"{hypervisor}: {_STRANGER}; the cluster has: {', '.join(known) or 'none'}"
+        return f"{name}: {_STRANGER}; the cluster has: {', '.join(known) or 'none'}"
 
     def _last_check(self) -> dict[str, Any] | None:
         """What the last check has found, if it is recent."""

@@ -110,6 +110,27 @@ def test_a_host_that_the_cluster_could_not_fence_is_refused(
         assert text.startswith("Pacemaker does not answer: ")
 
 
+def test_the_cluster_is_asked_once_however_many_hosts_are_put_into_a_segment(
+    ctx: testing.Context,
+    state: testing.State,
+    machine: Machine,
+    cloud: FakeCloud,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster.Cluster, "stranger", STRANGER)
+    for number in range(4, 9):
+        cloud.add_hypervisor(f"node{number}.maas")
+    nodes = "".join(
+        f'<node name="{name}" type="remote" online="true"/>' for name in cloud.services
+    )
+    machine.host.runner.answer(["crm_mon"], CRM_MON.replace("</nodes>", f"{nodes}</nodes>"))
+    run(ctx, state, "create-segment", name="rack1", recovery_method="auto", hosts="node1.maas")
+    machine.forget()
+    hosts = ",".join(f"node{number}.maas" for number in range(2, 9))
+    run(ctx, state, "add-hosts", segment="rack1", hosts=hosts)
+    assert len(machine.has_run("crm_mon")) == 1
+
+
 def test_return_host_clears_the_status(
     ctx: testing.Context, state: testing.State, machine: Machine
 ) -> None:
