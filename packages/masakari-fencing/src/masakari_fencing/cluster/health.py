@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from masakari_fencing.cluster import unfenced, votes
 from masakari_fencing.cluster.power import Controllers
 from masakari_fencing.commands import Runner
 from masakari_fencing.maas import access
-from masakari_fencing.maas.client import Maas, MaasError, Machine, SettingsError
+from masakari_fencing.maas.client import Maas, MaasError, Machine, SettingsError, by_host
 from masakari_fencing.pacemaker import (
     cibadmin,
     crm_mon,
@@ -79,6 +80,12 @@ class _Device:
     file: str = ""
     """From which the guard that switches through it takes the key; empty: from the device."""
 
+    @functools.cached_property
+    def by_maas(self) -> frozenset[str]:
+        """The nodes that it fences by MAAS, in lower case."""
+        own = self.parameters.get("hostnames", "").lower().split()
+        return frozenset(own if self.agent == "external/maas" else ())
+
     @property
     def access(self) -> access.Access:
         """What the guard switches with."""
@@ -120,12 +127,9 @@ def inspect(
         PacemakerError: the cluster does not answer.
     """
     status = crm_mon.status(runner)
-    remotes = [node for node in status.nodes if node.kind == "remote"]
-    problems = [
-        Problem(host, UNKNOWN, JOIN)
-        for host in hosts
-        if host.lower() not in {node.name.lower() for node in remotes}
-    ]
+    remotes = status.remotes
+    names = {node.name.lower() for node in remotes}
+    problems = [Problem(host, UNKNOWN, JOIN) for host in hosts if host.lower() not in names]
     if not remotes:
         return sorted(problems)
     counted = ring(runner)
@@ -150,8 +154,8 @@ def inspect(
     problems += stopped
     for device in devices.values():
         problems += _device_problems(device, status, maas, controllers)
-    for node in remotes:
-        problems += _node_problems(runner, status, node, devices, cib, maas, clock())
+    for node, own in _each(cib, remotes):
+        problems += _node_problems(runner, status, node, devices, cib, own, maas, clock())
     if stopped:
         # That they are not fenced has one cause, and it is said.
         problems = [p for p in problems if not p.text.startswith(_UNFENCED)]
@@ -182,10 +186,9 @@ def _guard_problems(
     """Say when the guard stops fencing, as it said itself or, on another member, counts."""
     if refused is not None:
         return [Problem("", f"fencing has stopped: {refused.text}", LIMIT)]
-    remotes = [node for node in status.nodes if node.kind == "remote"]
-    waiting = [
-        node.name for node in remotes if node.unclean and not disarmed.waits(cib, node.name, now)
-    ]
+    remotes = status.remotes
+    unclean = _each(cib, [node for node in remotes if node.unclean])
+    waiting = [node.name for node, own in unclean if not disarmed.waits(own, node.name, now)]
     busy, domains = going_on(recoveries.all_of(cib), now), fencing_limit.domains(cib)
     for limit, name in itertools.product(_limits(devices), waiting):
         gone = fencing_limit.counted(status, cib, name, limit.window, now)
@@ -232,10 +235,10 @@ def _maas_problems(
         own = OWN_CREDENTIALS if device.file else CREDENTIALS
         cure = own if isinstance(error, SettingsError) else MAAS
         return [Problem("", f"fencing device {device.name}: {error}", cure)]
-    problems = [problem for host in hosts for problem in _machine_problems(host, known)]
+    found = by_host(known, hosts)
+    problems = [problem for host in hosts for problem in _machine_problems(host, found[host])]
     if controllers is None:
         return problems
-    found = {host: [machine for machine in known if machine.is_named(host)] for host in hosts}
     single = {host: machines[0] for host, machines in found.items() if len(machines) == 1}
     if not any(node.unclean or status.being_fenced(node) for node in status.remotes):
         live = {host for host in single if status.works(host)}
@@ -244,8 +247,7 @@ def _maas_problems(
     return problems + [Problem(host, *verdict) for host, verdict in judged if verdict is not None]
 
 
-def _machine_problems(host: str, known: list[Machine]) -> list[Problem]:
-    found = [machine for machine in known if machine.is_named(host)]
+def _machine_problems(host: str, found: list[Machine]) -> list[Problem]:
     if not found:
         return [Problem(host, "MAAS has no machine of that name", NAMES)]
     if len(found) > 1:
@@ -262,9 +264,11 @@ def _node_problems(
     node: crm_mon.Node,
     devices: dict[str, _Device],
     cib: ET.Element,
+    own: ET.Element,
     maas: Callable[[str, str], Maas],
     now: float,
 ) -> list[Problem]:
+    """Say what is wrong with a hypervisor, of which `own` of the `cib` tells; see `_each`."""
     connection = status.connection(node.name)
     if connection is None:
         return [Problem(node.name, "the cluster has no connection to it", ENABLE)]
@@ -272,16 +276,16 @@ def _node_problems(
         marked = f".//primitive[@id='{node.name}']//nvpair[@name='{MARK}']"
         who = "pacemaker_remote was stopped" if cib.find(marked) is not None else "unmanaged"
         return [Problem(node.name, f"not watched: {who}", MANAGE.format(node.name))]
-    if disarmed.waits(cib, node.name, now):
+    if disarmed.waits(own, node.name, now):
         return []  # the operator wants it so, and the status says so
     problems = []
     usable = [devices.get(name) for name in able(runner, node.name)]
     powerless = ("null", fencing_limit.AGENT)
     if not any(device is None or device.agent not in powerless for device in usable):
         problems.append(Problem(node.name, "no device can fence it", ENABLE))
-    reason = fenceable.obstacle(cib, node.name)
-    if reason is not None and (node.unclean or not properties.reason(cib, node.name)):
-        cure = ENABLED if properties.reason(cib, node.name) == reason else fenceable.CONNECT
+    reason = fenceable.obstacle(own, node.name)
+    if reason is not None and (node.unclean or not properties.reason(own, node.name)):
+        cure = ENABLED if properties.reason(own, node.name) == reason else fenceable.CONNECT
         problems.append(Problem(node.name, f"it is not fenced: {reason}", cure.format(node.name)))
     elif node.unclean:
         device = next((d for d in devices.values() if _is_by_maas(d, node.name)), None)
@@ -303,9 +307,17 @@ def _node_problems(
     return problems
 
 
+def _each(
+    cib: ET.Element, nodes: Sequence[crm_mon.Node]
+) -> Iterator[tuple[crm_mon.Node, ET.Element]]:
+    """Yield nodes, each with as much of the information base as tells whether it may be fenced."""
+    sets = {properties.UNSERVED, *disarmed.SETS}
+    found = cibadmin.of_each(cib, [node.name for node in nodes], sets)
+    return ((node, found[node.name]) for node in nodes)
+
+
 def _is_by_maas(device: _Device, node: str) -> bool:
-    own = device.parameters.get("hostnames", "").lower().split()
-    return device.agent == "external/maas" and node.lower() in own
+    return node.lower() in device.by_maas
 
 
 def _returned(runner: Runner, failure: crm_mon.FenceEvent) -> bool:

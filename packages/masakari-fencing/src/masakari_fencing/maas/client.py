@@ -52,6 +52,18 @@ class Machine:
         return self.hostname == _label(host)
 
 
+def by_host(machines: Iterable[Machine], hosts: Iterable[str]) -> dict[str, list[Machine]]:
+    """Return the machines that are named as each host; see `Machine.is_named`."""
+    labelled: dict[str, list[Machine]] = {}
+    for machine in machines:
+        for label in {machine.hostname, _label(machine.fqdn)}:
+            labelled.setdefault(label, []).append(machine)
+    return {
+        host: [machine for machine in labelled.get(_label(host), ()) if machine.is_named(host)]
+        for host in hosts
+    }
+
+
 class Maas:
     """Requests to the MAAS API, all within one limit of time.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from masakari_fencing.commands import Runner
@@ -179,6 +180,44 @@ def _whole(text: str, tag: str) -> ET.Element:
     if root.tag != tag:
         raise PacemakerError(f"cibadmin answered with {root.tag} when asked for {tag}")
     return root
+
+
+def of_each(cib: ET.Element, nodes: Iterable[str], sets: Collection[str]) -> dict[str, ET.Element]:
+    """Return, for each of some remote nodes, an information base that knows this node alone.
+
+    Whoever goes through all hypervisors would search all of it for each, which takes a time that
+    grows with the square of their number. There are no resources and no constraints in it.
+
+    Args:
+        cib: all of it.
+        nodes: their names in the cluster.
+        sets: the identifiers of the sets of properties that it has.
+    """
+    options = ET.Element("crm_config")
+    found = cib.iterfind("configuration/crm_config/*")
+    options.extend(own for own in found if own.get("id", "") in sets)
+    known = defaultdict[str, list[ET.Element]](list)
+    for node in cib.iterfind("configuration/nodes/node"):
+        known[node.get("uname", "") or node.get("id", "")].append(node)
+    states = defaultdict[str, list[ET.Element]](list)
+    for state in cib.iterfind("status/node_state"):
+        states[state.get("uname", "")].append(state)
+    histories = defaultdict[str, list[ET.Element]](list)
+    for history in cib.iterfind("status/node_state/lrm/lrm_resources/lrm_resource"):
+        histories[history.get("id", "")].append(history)
+    each = {}
+    for name in nodes:
+        root = ET.Element("cib", cib.attrib)
+        configuration = ET.SubElement(root, "configuration")
+        configuration.append(options)
+        ET.SubElement(configuration, "nodes").extend(known[name])
+        status = ET.SubElement(root, "status")
+        status.extend(states[name])
+        member = ET.SubElement(status, "node_state")
+        lrm = ET.SubElement(member, "lrm")
+        ET.SubElement(lrm, "lrm_resources").extend(histories[name])
+        each[name] = root
+    return each
 
 
 def node_attributes(cib: ET.Element, name: str) -> Iterator[tuple[str, str]]:
