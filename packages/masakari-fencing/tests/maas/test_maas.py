@@ -254,6 +254,16 @@ def test_the_whole_name_counts(maas: Moody, names: list[str], host: str, found: 
         client.machine(host)
 
 
+def test_many_machines_may_take_longer_than_the_time_for_one(maas: Moody) -> None:
+    """MAAS takes its time for each: 1,000 of them took longer than what a single one may."""
+    maas.names = [f"node{number}.maas" for number in range(4 * PAGE)]
+
+    def clock() -> float:
+        return 6.0 * maas.asked("list")
+
+    assert len(Maas(maas.url, KEY, patience=10, clock=clock).machines(maas.names)) == 4 * PAGE
+
+
 def test_many_machines_are_asked_for_in_pages(maas: Moody) -> None:
     maas.names = [f"{'n' * 59}{number:04}.maas" for number in range(1000)]
     assert len(patient(maas.url, KEY, patience=75).machines(maas.names)) == 1000

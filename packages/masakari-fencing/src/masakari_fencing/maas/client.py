@@ -84,7 +84,8 @@ class Maas:
     def machines(self, hosts: Iterable[str]) -> list[Machine]:
         """Look machines up by the first label of their names, which is what MAAS searches for.
 
-        There may be others among them, whose names only begin alike; see `Machine.is_named`.
+        There may be others among them, whose names only begin alike; see `Machine.is_named`. Each
+        further page has as much time as the first one.
 
         Raises:
             MaasError: MAAS does not answer, or refuses the key.
@@ -92,6 +93,8 @@ class Maas:
         labels = sorted({_label(host) for host in hosts})
         found: list[Machine] = []
         for first in range(0, len(labels), PAGE):
+            if first:  # As long as MAAS answers, many machines may take longer than one.
+                self._api.extend(self._api.patience)
             pairs = [("hostname", label) for label in labels[first : first + PAGE]]
             answer = self._api.ask("GET", f"machines/?{urllib.parse.urlencode(pairs)}")
             if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
