@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fencing_fakes import FakeMasakari
@@ -28,6 +29,32 @@ def test_errors_of_the_api_are_told_apart(masakari: FakeMasakari) -> None:
     with pytest.raises(ApiError, match="404"):
         api.request("GET", "/nothing")
     assert api.find_host("NODE1.maas").name == HOST
+
+
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_question_that_is_lost_is_asked_again(
+    masakari: FakeMasakari, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    handle, lost = masakari.handle, set()
+
+    def shaky(method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        """Each request is lost once."""
+        if (method, path) in lost:
+            return handle(method, path, body)
+        lost.add((method, path))
+        return status, {}
+
+    monkeypatch.setattr(masakari, "handle", shaky)
+    api = MasakariApi(ks.Session(auth=Token("http://x/", "t")), [masakari.url], 2)
+    assert sorted(host.name for host in api.hosts()) == [HOST, "node2.maas"]
+    with pytest.raises(ApiError):
+        api.notify(HOST, time.time())
+    assert len([one for one in masakari.requests if one.startswith("POST")]) == 1
+    masakari.broken = status
+    masakari.requests.clear()
+    with pytest.raises(ApiError):
+        list(api.hosts())
+    assert len(masakari.requests) == 3, "and not for ever"
 
 
 def test_the_recoveries_that_masakari_works_on(masakari: FakeMasakari) -> None:

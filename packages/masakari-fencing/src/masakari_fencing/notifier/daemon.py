@@ -115,7 +115,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--config-file", type=Path, default=CONFIGURATION)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    logging.getLogger("keystoneauth").setLevel(logging.WARNING)
+    # It tells of each question that it asks once more; what is in vain is told here.
+    logging.getLogger("keystoneauth").setLevel(logging.ERROR)
     try:
         settings, keystone = read_configuration(arguments.config_file)
         wake = open_socket(settings.socket)

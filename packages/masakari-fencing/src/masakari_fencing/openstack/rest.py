@@ -21,6 +21,11 @@ CATALOG = "catalog"
 CONNECT_DELAY = 2.0
 """Seconds between two attempts to connect."""
 
+RETRIES, RETRY_DELAY, PASSING = 2, 0.2, (502, 503)
+"""How often a question is asked once more that what stands before an API answers, as a proxy does
+that has just lost one of its backends; after how many seconds; and the statuses. A look at a large
+cloud is a hundred questions: with one lost of a hundred, most looks would be in vain."""
+
 
 class ApiError(Exception):
     """The API, or Keystone before it, did not do what it was asked; trying again may help.
@@ -202,6 +207,10 @@ class Client:
             authenticated=True,
             connect_retries=self._retries,
             connect_retry_delay=CONNECT_DELAY,
+            # Whatever changes something may have been carried out.
+            status_code_retries=RETRIES if method == "GET" else 0,
+            retriable_status_codes=PASSING,
+            status_code_retry_delay=RETRY_DELAY,
             timeout=self._timeout,
             headers={"Accept": "application/json"},
             endpoint_filter=self._filter,
