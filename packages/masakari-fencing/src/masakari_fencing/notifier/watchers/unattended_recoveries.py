@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from masakari_fencing import retries
 from masakari_fencing.notifier.requeue import hand_back
 from masakari_fencing.notifier.watchers.watcher import Since, Watcher
-from masakari_fencing.openstack.masakari_api import MasakariApi, Notification
+from masakari_fencing.openstack.masakari_api import Host, MasakariApi, Notification
 from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
 from masakari_fencing.records import disarmed, recoveries
@@ -108,10 +108,11 @@ class UnattendedRecoveries(Watcher):
         }
         handed: list[str] = []
         failures: list[Exception] = []
+        hosts = self._lists()
         for key in self._due({key: pause for key, (pause, _) in left.items()}):
             try:
                 record = left[key][1]
-                if self._is_owed(record):
+                if self._is_owed(record, hosts):
                     handed.append(self._hand_back(key, unfinished=True))
             except (tools.PacemakerError, ApiError) as error:
                 failures.append(error)  # The others do not wait for it.
@@ -161,7 +162,26 @@ class UnattendedRecoveries(Watcher):
         LOG.info("Nobody was left to end notification %s; it is begun again", key[0])
         return key[0]
 
-    def _is_owed(self, record: Record) -> bool:
+    def _lists(self) -> Callable[[], dict[str, Host]]:
+        """Return what gives the hosts of all segments by their names, and asks but now and then.
+
+        After a large outage there are many whose recovery has failed, and all hosts take two
+        requests for each segment.
+        """
+        known: dict[str, Host] = {}
+        asked: float | None = None
+
+        def hosts() -> dict[str, Host]:
+            nonlocal asked
+            if asked is None or self.clock() - asked >= INTERVAL:
+                known.clear()
+                known.update((host.name.lower(), host) for host in self.masakari.hosts())
+                asked = self.clock()
+            return known
+
+        return hosts
+
+    def _is_owed(self, record: Record, listed: Callable[[], dict[str, Host]]) -> bool:
         """Whether a recovery is to go on: its host is out of service, and nobody took it back.
 
         One that is off for its recovery cannot have been. Where it is in no segment any more,
@@ -169,7 +189,7 @@ class UnattendedRecoveries(Watcher):
         """
         if record.end is None or record.down:
             return True
-        hosts = {host.name.lower(): host for host in self.masakari.hosts()}
+        hosts = listed()
         off = record.held and not record.lets_go
         if record.host in hosts:
             return off or hosts[record.host].on_maintenance
