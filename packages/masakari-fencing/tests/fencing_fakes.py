@@ -373,7 +373,8 @@ class FakeMasakari:
             said = self.uptimes.get(path.split("/")[-2].removeprefix("id-of-"))
             return (200, {"hypervisor": {"uptime": said}}) if said else (400, {})
         assert path == "/v1/os-hypervisors/detail"
-        return 200, {"hypervisors": self._hypervisors(query)}
+        found = self._hypervisors(query)
+        return (200, {"hypervisors": found}) if found or "pattern" not in query else (404, {})
 
     def _paged(self, found: list[Any], query: str) -> list[Any]:
         """Return those after the marker, as many as an answer has at most; the newest is first.
@@ -398,7 +399,9 @@ class FakeMasakari:
         """Return a page of them; Nova's marker is an identifier, unlike Masakari's."""
         names = sorted({*self.hosts} - self.absent)
         begin = 0
-        if query:
+        if (wanted := query.removeprefix("hypervisor_hostname_pattern=")) != query:
+            names = [n for n in names if wanted.lower() in self.renamed.get(n, n)]
+        elif query:
             begin = names.index(query.removeprefix("marker=id-of-")) + 1
         return [
             {

@@ -39,6 +39,17 @@ def test_what_uptime_prints(cloud: FakeMasakari, nova: NovaApi, said: str, secon
     assert nova.up_for("NODE1.maas") == seconds
 
 
+def test_one_host_is_asked_for_however_many_there_are(cloud: FakeMasakari, nova: NovaApi) -> None:
+    for n in range(3, 30):
+        cloud.hosts[f"node{n}.maas"] = {"id": n, "uuid": f"u{n}", "name": f"node{n}.maas"}
+    cloud.page = 10
+    cloud.uptimes["node20.maas"] = " 14:35:01 up 5 min,  0 users"
+    assert nova.up_for("Node20.maas") == 300
+    assert len(cloud.requests) == 2
+    cloud.renamed["node20.maas"] = "another"
+    assert nova.up_for("node20.maas") == 300
+
+
 def test_a_host_whose_nova_compute_does_not_say(cloud: FakeMasakari, nova: NovaApi) -> None:
     assert nova.up_for("node1.maas") == 0
     assert nova.up_for("unknown") == 0

@@ -127,6 +127,10 @@ class Nova:
         name = url.rstrip("/").split("/")[2]
         if name.startswith("detail"):
             known = [] if "marker" in url else list(self.world.hosts.values())
+            _, pattern, wanted = url.partition("hypervisor_hostname_pattern=")
+            known = [h for h in known if wanted.lower() in h.name.lower()]
+            if pattern and not known:
+                return 404, {"itemNotFound": {"message": "No hypervisor matching it"}}
             items = [
                 {"id": h.name, "hypervisor_hostname": h.name, "service": {"host": h.nova_name}}
                 for h in known

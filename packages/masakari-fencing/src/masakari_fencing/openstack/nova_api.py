@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from masakari_fencing.openstack.rest import (
     CATALOG,
     ApiError,
     Client,
+    NotFound,
     Session,
     text,
 )
@@ -126,11 +127,9 @@ class NovaApi(Client):
         Raises:
             ApiError: the API itself did not answer.
         """
-        found = [
-            text(item, "id")
-            for item in self.hypervisor_details()
-            if text(item.get("service"), "host").lower() == host.lower()
-        ]
+        found = self._identifiers(self._like(host), host)
+        # A hypervisor may have another name than its host.
+        found = found or self._identifiers(self.hypervisor_details(), host)
         said = None
         with contextlib.suppress(ApiError):
             for identifier in found:
@@ -140,6 +139,23 @@ class NovaApi(Client):
             return 0.0
         days, hours, minutes, alone = (float(part or 0) for part in said.groups())
         return 60 * (minutes + alone + 60 * (hours + 24 * days))
+
+    def _like(self, host: str) -> list[dict[str, Any]]:
+        """Return the hypervisors in whose names a host's occurs."""
+        query = urlencode({"hypervisor_hostname_pattern": host})
+        try:
+            found = self.request("GET", f"/os-hypervisors/detail?{query}").get("hypervisors")
+        except NotFound:
+            return []
+        return list(found or ())
+
+    @staticmethod
+    def _identifiers(hypervisors: Iterable[dict[str, Any]], host: str) -> list[str]:
+        return [
+            text(item, "id")
+            for item in hypervisors
+            if text(item.get("service"), "host").lower() == host.lower()
+        ]
 
     def has_instances(self, host: str) -> bool:
         """Whether any instance is on a host, by Nova's word, be it up or down.
