@@ -13,6 +13,7 @@ MASAKARI ?= 17
 SEEDS ?= 2000
 SEED ?= 1
 LABS ?= 1
+APIS ?= 300 1000 3000
 
 .PHONY: help venv demo test lint unit bootstrap fresh packing pack libjuju bench-hooks scale lab faults matrix ceph bench operations methods models masakari simulate bundles format lock clean
 
@@ -61,6 +62,7 @@ bench-hooks: venv ## seconds of a hook that changes nothing, next to ops alone
 
 scale: venv ## processor time of each part with 4 to 3,000 hypervisors; REMOTES="16 64": in a real cluster of so many (root)
 	$(BIN)/python $(if $(REMOTES),-m jujulab.scale $(REMOTES),tests/benchmarks/scale.py)
+	$(BIN)/python -m jujulab.scale --apis $(APIS)
 
 lab: venv ## the lab end to end
 	$(BIN)/tox run -e smoke,lab

@@ -1,4 +1,7 @@
-"""Measure a real cluster of three members with so many hypervisors: `make scale REMOTES=64`."""
+"""Measure a real cluster of three members with so many hypervisors: `make scale REMOTES=64`.
+
+With `--apis`, what asks the APIs of a cloud of that size, which are simulated; that needs no root.
+"""
 
 import argparse
 import contextlib
@@ -10,7 +13,7 @@ from pathlib import Path
 
 from jujulab.errors import LabError
 from jujulab.image import image
-from jujulab.scale import nodes, readings
+from jujulab.scale import nodes, readings, wide
 from jujulab.scale.cluster import LOSSES, WINDOW, Cluster
 
 MOST = 6000.0
@@ -22,6 +25,12 @@ MEMBERS = 700.0
 REMOTE = 12.0
 """MB of one hypervisor, as measured with some to spare."""
 
+
+MOST_LATENCY = 10000.0
+"""Milliseconds; the clients wait for a minute."""
+
+MOST_ERRORS = 20.0
+"""Of a hundred requests, each of which is asked three times at most."""
 
 ATTEMPTS = 3
 """For each size: one in which Corosync had to wait for a processor says little of the cluster."""
@@ -143,18 +152,49 @@ def say(text: str) -> None:
     print(f"scale: {text}", file=sys.stderr, flush=True)
 
 
-def main() -> int:
-    """Measure, and print the tables."""
-    parser = argparse.ArgumentParser(prog="scale", description=__doc__)
+def asked(sizes: Sequence[int], manners: wide.Manners, only: str) -> int:
+    """Measure what asks the APIs, and print the tables."""
+    try:
+        print(wide.measure(sizes, manners, only))
+    except LabError as error:
+        sys.exit(f"scale: {error}")
+    return 0
+
+
+def arguments_of(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; what makes no sense ends the program with a message."""
+    parser = argparse.ArgumentParser(prog="scale", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("sizes", type=int, nargs="+", help="how many hypervisors")
     parser.add_argument("--seconds", type=int, default=WINDOW, help="how long to measure")
     parser.add_argument("--logs", type=Path, help="a folder for what the members log")
+    parser.add_argument("--apis", action="store_true", help="simulated APIs, and no cluster")
+    usual = wide.Manners()
+    parser.add_argument(
+        "--latency", type=float, default=usual.latency, help="of a simulated API, in ms"
+    )
+    parser.add_argument(
+        "--errors", type=float, default=usual.errors, help="of a hundred requests, with --apis"
+    )
+    parser.add_argument("--only", default="", help="those parts with this in their names")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     if min(arguments.sizes) < LOSSES:
         parser.error(f"at least {LOSSES} hypervisors are lost: name no smaller size")
     if arguments.seconds < 1:
         parser.error("--seconds must be at least 1")
+    if not 0 <= arguments.latency < MOST_LATENCY:
+        parser.error(f"--latency must be from 0 to {MOST_LATENCY:.0f}")
+    if not 0 <= arguments.errors <= MOST_ERRORS:
+        parser.error(f"--errors must be from 0 to {MOST_ERRORS:.0f}: with more, nothing succeeds")
+    return arguments
+
+
+def main() -> int:
+    """Measure, and print the tables."""
+    arguments = arguments_of(sys.argv[1:])
+    if arguments.apis:
+        manners = wide.Manners(arguments.latency, arguments.errors)
+        return asked(arguments.sizes, manners, arguments.only)
     if text := refusal(not os.geteuid(), image.path().is_dir()):
         sys.exit(f"scale: {text}")
     try:
