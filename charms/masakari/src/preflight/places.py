@@ -10,6 +10,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from masakari_fencing.openstack import failure_domains
+from masakari_fencing.openstack.failure_domains import Kind
+
 from preflight.demand import Instance
 from preflight.survey import Group, Survey
 
@@ -38,11 +41,20 @@ class Ground:
         self._order = [h.host for h in order if h.free]
         self.opened = frozenset(h.host for h in order if h.open)
         self._fitting: dict[tuple[object, ...], dict[str, None]] = {}
+        self._domains: dict[Kind, Mapping[str, frozenset[str]]] = {}
         self.where = {
             instance.uuid: host
             for host, instances in survey.instances.items()
             for instance in instances
         }
+
+    def domains(self, kind: Kind) -> Mapping[str, frozenset[str]]:
+        """The hosts of each failure domain of a kind, by its name."""
+        if kind not in self._domains:
+            self._domains[kind] = failure_domains.domains(
+                kind, self.survey.aggregates, self.survey.segment_names
+            )
+        return self._domains[kind]
 
     def wanted(self, instance: Instance) -> dict[str, int]:
         """What an instance needs of its host's own provider.

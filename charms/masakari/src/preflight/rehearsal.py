@@ -195,9 +195,7 @@ def play(
     for host in lost:
         # A recovery uses up the reserved hosts that it takes.
         left = [name for name in reserved if name not in used]
-        allowed = failure_domains.destinations(
-            host, rules.within, ground.survey.aggregates, ground.survey.segment_names
-        )
+        allowed = failure_domains.together(host, map(ground.domains, rules.within))
         if allowed is not None and not rules.elsewhere and not rules.any_zone:
             left = [name for name in left if name in allowed]
         left = failure_domains.nearest(host, left, ground.survey.aggregates)

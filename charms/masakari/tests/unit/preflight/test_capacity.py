@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from masakari_fencing.openstack import failure_domains
 
 import fakecloud
 from fakerooms import RoomyCloud
@@ -32,6 +33,24 @@ def fill(cloud: RoomyCloud, count: int, *hosts: str, **given: Any) -> None:
     for host in hosts or ALL:
         for number in range(count):
             cloud.boot(host, f"{host[:5]}-{number}", **given)
+
+
+def test_failure_domains_are_made_out_once_however_many_hosts_there_are(
+    cloud: RoomyCloud, stands: Stands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_segment("rack1", *ALL)
+    fill(cloud, 2)
+    made = []
+    original = failure_domains.domains
+
+    def domains(kind: failure_domains.Kind, *given: Any) -> dict[str, frozenset[str]]:
+        made.append(kind)
+        return original(kind, *given)
+
+    monkeypatch.setattr(failure_domains, "domains", domains)
+    kinds = failure_domains.parse_kinds("segment, zone")
+    assert stands(2, within=kinds).survives == 2
+    assert tuple(made) == kinds
 
 
 def test_with_room_for_one_host_a_segment_stands_one(cloud: RoomyCloud, stands: Stands) -> None:

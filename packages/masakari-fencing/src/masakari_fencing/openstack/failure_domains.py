@@ -6,6 +6,7 @@ availability zone), or `aggregate:KEY` (each whose metadata has that key, such a
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ class Aggregate:
     name: str
     hosts: tuple[str, ...]
     metadata: Mapping[str, object]
+
+    @functools.cached_property
+    def members(self) -> frozenset[str]:
+        """The hosts, among which one is found at once, however many they are."""
+        return frozenset(self.hosts)
 
 
 def parse_kinds(text: str) -> tuple[Kind, ...]:
@@ -141,12 +147,22 @@ def destinations(
     Returns:
         None where nothing restricts them.
     """
-    every, found = list(aggregates), None
-    for kind in kinds:
-        own = [hosts for hosts in domains(kind, every, segments).values() if host in hosts]
-        if own:
-            together = frozenset[str]().union(*own)
-            found = together if found is None else found & together
+    every = list(aggregates)
+    return together(host, (domains(kind, every, segments) for kind in kinds))
+
+
+def together(host: str, kinds: Iterable[Mapping[str, frozenset[str]]]) -> frozenset[str] | None:
+    """Return the same of domains that are known; see `destinations`.
+
+    Args:
+        host: the host.
+        kinds: the domains of each kind; see `domains`.
+    """
+    found = None
+    for known in kinds:
+        if own := [hosts for hosts in known.values() if host in hosts]:
+            shared = frozenset[str]().union(*own)
+            found = shared if found is None else found & shared
     return found
 
 
@@ -155,7 +171,7 @@ def nearest(host: str, names: Iterable[str], aggregates: Iterable[Aggregate]) ->
 
     An availability zone is an aggregate, too. Of equal ones their order stays.
     """
-    shared = [one.hosts for one in aggregates if host in one.hosts]
+    shared = [one.members for one in aggregates if host in one.members]
     return sorted(names, key=lambda name: -sum(name in hosts for hosts in shared))
 
 
