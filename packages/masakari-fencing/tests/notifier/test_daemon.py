@@ -12,7 +12,8 @@ from pathlib import Path
 
 import masakari_fencing
 import pytest
-from fencing_fakes import Cluster, FakeMasakari, Remote
+from fencing_fakes import Cluster, Remote
+from fencing_masakari import FakeMasakari
 from masakari_fencing import alert
 from masakari_fencing.commands import NOT_FOUND, TIMED_OUT, Subprocess
 from masakari_fencing.records import out_of_service

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fencing_fakes import Cluster, FakeMasakari, FakeRunner
+from fencing_fakes import Cluster, FakeRunner
+from fencing_masakari import FakeMasakari
 from fencing_notifier import HOST, Member, Time
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fencing_fakes import FakeMasakari
+from fencing_masakari import FakeMasakari
 from fencing_notifier import HOST, Member, Time
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token

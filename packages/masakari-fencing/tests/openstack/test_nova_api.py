@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from fencing_fakes import FakeMasakari
+from fencing_masakari import FakeMasakari
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
 from masakari_fencing.openstack.nova_api import NovaApi

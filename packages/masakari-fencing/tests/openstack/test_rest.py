@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fencing_fakes import FakeMasakari
+from fencing_masakari import FakeMasakari
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
 from masakari_fencing.openstack import rest

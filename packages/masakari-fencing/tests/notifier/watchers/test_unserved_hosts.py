@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from fencing_cib import Cib
-from fencing_fakes import Cluster, FakeMasakari, Remote
+from fencing_fakes import Cluster, Remote
+from fencing_masakari import FakeMasakari
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
 from masakari_fencing.notifier.watchers.unserved_hosts import UnservedHosts
