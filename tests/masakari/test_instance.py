@@ -33,3 +33,21 @@ def test_one_whose_start_nova_gives_up_is_started_in_the_same_attempt(
     CONF.clear_override("process_all_instances", group="instance_failure")
     assert (status, pet.vm) == ("finished", "active")
     assert world.nova.requests == ["stop pet", *["start pet"] * (given_up + 1)]
+
+
+@pytest.mark.parametrize(
+    ("host", "left_alone"),
+    [("node2.maas", True), ("node1.maas", False), ("NODE1.maas", False), ("node1", False)],
+    ids=["another host", "the same", "in other letters", "Nova's own name for it"],
+)
+def test_one_that_nova_has_elsewhere_is_none_of_the_reporting_host(
+    world: World, monkeypatch: pytest.MonkeyPatch, host: str, left_alone: bool
+) -> None:
+    """An evacuation that broke off, whose instance was stopped by hand, as the status says."""
+    monkeypatch.setattr(instance_tasks, "START_AGAIN", 0.1)
+    CONF.set_override("process_all_instances", True, group="instance_failure")
+    world.add(Server("pet", host=host, vm="error" if left_alone else "active"))
+    status = world.process(world.notify(kind="VM", **DIED))
+    CONF.clear_override("process_all_instances", group="instance_failure")
+    assert status == ("ignored" if left_alone else "finished")
+    assert world.nova.requests == ([] if left_alone else ["stop pet", "start pet"])

@@ -18,6 +18,7 @@ from masakari.engine.drivers.taskflow import driver
 from masakari.objects.fields import FailoverSegmentRecoveryMethod
 
 from masakari_fencing.commands import Subprocess
+from masakari_fencing.openstack import instances
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
 from masakari_fencing.records.recovery import FAILED, RECOVERED
@@ -94,7 +95,7 @@ class FencingDriver(driver.TaskFlowDriver):
             LOG.warning("Instance %s on %s is not recovered: %s", instance_uuid, host.name, reason)
             raise exception.IgnoreInstanceRecoveryException(reason)
         this = Attempt(context, host.name, notification_uuid)
-        if reason := _out_of_scope(this, instance_uuid):
+        if reason := _elsewhere(this, instance_uuid) or _out_of_scope(this, instance_uuid):
             LOG.info("Instance %s on %s is not restarted: %s", instance_uuid, host.name, reason)
             raise exception.IgnoreInstanceRecoveryException(reason)
         super().execute_instance_failure(context, instance_uuid, notification_uuid)
@@ -114,6 +115,25 @@ class FencingDriver(driver.TaskFlowDriver):
             host.save()
             raise exception.SkipProcessRecoveryException()
         super().execute_process_failure(context, process_name, host_name, notification_uuid)
+
+
+def _elsewhere(this: Attempt, uuid: str) -> str:
+    """Return on which other host Nova has an instance; empty where it has not, or nobody says.
+
+    What died here was left by an evacuation that broke off, and was stopped as the status says, or
+    the instance has left meanwhile. There, a host that is off would never end what it is asked
+    for, so that the recovery of that host would wait for it, and one that works would stop it.
+    """
+    try:
+        other = str(getattr(this.client().servers.get(uuid), instances.HOST, None) or "")
+        if other.lower() in ("", this.host.lower()):
+            return ""
+        # Nova may know this host under another name, which no segment has.
+        objects.Host.get_by_name(this.context, other)
+    except Exception as error:  # whatever a client library raises
+        LOG.debug("Where instance %s is to be is not known: %s", uuid, error)
+        return ""
+    return f"Nova has it on {other}"
 
 
 def _out_of_scope(this: Attempt, uuid: str) -> str:
