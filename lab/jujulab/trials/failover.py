@@ -199,7 +199,7 @@ class Failover(Trial):
             lost: the hypervisors that had to be fenced.
             powered: and that without their power being cut.
         """
-        problems = self._judges.unsafe(self._names, self._since, lost, word=powered)
+        problems = self._unsafe(lost, word=powered)
         if powered and (cut := self.switched_off()):
             problems.append(f"their power was cut: {cut}")
         insist(not problems, "\n".join(problems))

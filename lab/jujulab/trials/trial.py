@@ -151,12 +151,15 @@ class Trial(Watch):
             word: an operator has said that they are off, and MAAS has switched none.
             powerless: nothing could switch them off, and Ceph had to shut them out.
         """
-        problems = self._judges.unsafe(
-            self._names, self._since, [*lost, *restarted], word=word, powerless=powerless
-        )
+        problems = self._unsafe([*lost, *restarted], word=word, powerless=powerless)
         problems += verdict.out_of_service(self.cloud.compute_services(), lost)
         problems += verdict.disturbed(self._sightings(), lost, [*interrupted, *restarted])
         insist(not problems, "\n".join(problems))
+
+    def _unsafe(
+        self, lost: Collection[str], *, word: bool = False, powerless: bool = False
+    ) -> list[str]:
+        return self._judges.unsafe(self._names, self._since, lost, word=word, powerless=powerless)
 
     def _sightings(self) -> Iterator[Sighting]:
         found = self.guests.find(PREFIX)
