@@ -49,7 +49,7 @@ class Cibadmin(Part):
             self.cluster.world.violate("taken from a living engine", judged)
         if code == 0:
             self.cluster.configured()
-            if "instance_attributes" in options["xpath"] + options.get("xml-text", ""):
+            if "instance_attributes" in options.get("xpath", "") + options.get("xml-text", ""):
                 self.cluster.changed()  # crm_mon shows them
         return code, "" if code == 0 else f"cibadmin: Call failed: {code}"
 
