@@ -3,7 +3,8 @@
 Ten instances on each, racks of twenty, half of the hypervisors in one failover segment and the
 others in segments of a hundred, one of a hundred in maintenance since its recovery. Lists have
 pages of at most a thousand, where the real ones have. What the cloud is told it does not remember:
-what is measured is how often, and how long, it is asked.
+what is measured is how often, and how long, it is asked. It was held against no real API: its
+paths and keys are those that are asked for here.
 """
 
 import itertools

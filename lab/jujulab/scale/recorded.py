@@ -1,6 +1,7 @@
 """Pacemaker's commands of a cluster with so many hypervisors, answered from memory.
 
-What they take by themselves is measured elsewhere, with Pacemaker's own.
+What they take by themselves is measured elsewhere, with Pacemaker's own. The answers have the form
+of 2.1.5's, and are no recordings.
 """
 
 from __future__ import annotations

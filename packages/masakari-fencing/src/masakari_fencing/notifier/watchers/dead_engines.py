@@ -2,7 +2,7 @@
 
 The notifier on its own machine knows whether an engine lives, should systemd not have struck it
 out as it ended (see `masakari_fencing.workflow.ended`). Where the machine is gone from the
-cluster, the designated controller strikes it out: at once where the machine is the hypervisor
+cluster, the first member in order strikes it out: at once where the machine is the hypervisor
 that was fenced.
 """
 

@@ -5,7 +5,7 @@ asks for the next step:
 
 * The record is open and names nobody, since its engine died (see `dead_engines`), or says that
   instances are left behind, be it on a host that was taken back since, or that the host was not
-  fenced and it is now: the controller has the notification begun again.
+  fenced and it is now: the first member in order has the notification begun again.
 * Masakari calls a notification `running` a moment before its engine writes a record. One that
   dies in between leaves no trace but that. So do recoveries of an instance or a process, which
   have no record: what is known of one whose engine died is how long it takes.

@@ -50,7 +50,7 @@ DOUBTFUL = 10.0
 nobody here has seen it connected: Pacemaker may only be slow."""
 
 IDLE = 3.0
-"""Seconds between two looks of a member that is not the controller, and could only become it."""
+"""Seconds between two looks of a member that is not the first in order, and could become it."""
 
 TIMEOUT = 100.0
 """Seconds for one attempt: a slow power controller gets all the time that the agent has."""
