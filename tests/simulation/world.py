@@ -149,7 +149,7 @@ class Unit:
     Attributes:
         skew: seconds by which its clock is off.
         files: its small files: path to content and time.
-        ring: the membership's before it was cut off.
+        ring: the membership's before it was cut off, and whether that `had_quorum`.
         host: the hypervisor whose machine carries it, or empty.
         alive: its machine runs.
         paused: by the charm's action; its services do not run.
@@ -167,6 +167,7 @@ class Unit:
         self.isolated = False
         self.isolated_since = 0.0
         self.ring = 0
+        self.had_quorum = False
         self.host = ""
         self.alive = True
         self.paused = False

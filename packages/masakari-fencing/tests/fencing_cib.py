@@ -106,6 +106,11 @@ class Cib:
         """Be that of a member that has just started, and knows of no controller."""
         del self.root.attrib["dc-uuid"]
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """See `_version`."""
+        return _version(self.root)
+
     def fenced(self, node: str, moment: float) -> None:
         """Have a record of a remote node; 0: it is connected."""
         for state in self.root.xpath(f"//node_state[@uname='{node}']"):
@@ -153,9 +158,21 @@ class RealCib(Subprocess):
         root = etree.parse(self.path, etree.XMLParser(remove_blank_text=True))
         return _text(root.find("configuration"))
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """See `_version`."""
+        return _version(etree.parse(self.path).getroot())
+
+
+def _version(root: etree._Element) -> tuple[int, int]:
+    """By what members judge whose copy is the newest; the model counts no changes."""
+    return int(root.get("admin_epoch")), int(root.get("epoch"))
+
 
 def _merge(into: etree._Element, new: etree._Element) -> None:
-    into.attrib.update(new.attrib)
+    for name, value in new.attrib.items():
+        counts = value == f"{name}++"
+        into.set(name, str(int(into.get(name, "0")) + 1) if counts else value)
     for child in new:
         own = child.tag, child.get("id")
         known = [item for item in into if (item.tag, item.get("id")) == own]

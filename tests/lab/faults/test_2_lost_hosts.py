@@ -99,18 +99,12 @@ def test_the_unit_whose_engine_recovers_is_paused(trial: Trial, plain: str) -> N
     console, machine = trial.demo.console, trial.machine(plain)
     scheduler = trial.lab.machine(first_machine(console.status(), "nova-cloud-controller"))
     trial.populate(plain)
-    record = f"//nvpair[@name='masakari-fencing-recovery-{plain}"
-
-    def recorded(what: str) -> str:
-        argv = ["cibadmin", "--query", "--xpath", f"{record}{what}']"]
-        reply = trial.cluster.members[0].run(argv, check=False)
-        return "" if reply.returncode else reply.stdout.partition('value="')[2].partition('"')[0]
 
     def engine() -> str:
         # The record of an earlier recovery names who has ended that.
-        return recorded("-engine") if recorded("") != earlier else ""
+        return recorded(trial, plain, "-engine") if recorded(trial, plain) != earlier else ""
 
-    earlier = recorded("")
+    earlier = recorded(trial, plain)
     trial.repair(trial.faults.service, scheduler, "start", "nova-scheduler")
     with trial.watched(f"power cut: {plain}, then the unit is paused that recovers it"):
         trial.faults.service(scheduler, "stop", "nova-scheduler")
@@ -121,6 +115,35 @@ def test_the_unit_whose_engine_recovers_is_paused(trial: Trial, plain: str) -> N
         assert poll(lambda: engine() not in ("", first), 30, 0.5), "nobody else takes it"
         trial.faults.service(scheduler, "start", "nova-scheduler")
         trial.await_recovery(plain)
+    trial.verify(plain)
+
+
+def recorded(trial: Trial, node: str, what: str = "") -> str:
+    """Return what the cluster records of a host's recovery: its notification, or what is asked."""
+    name = f"masakari-fencing-recovery-{node}{what}"
+    argv = ["cibadmin", "--query", "--xpath", f"//nvpair[@name='{name}']"]
+    reply = trial.cluster.members[0].run(argv, check=False)
+    return "" if reply.returncode else reply.stdout.partition('value="')[2].partition('"')[0]
+
+
+def test_what_is_recorded_while_a_member_is_cut_off_stays(trial: Trial, plain: str) -> None:
+    """Hooks go on there, and clean up, each of which counts as a change of its copy."""
+    earlier, member = recorded(trial, plain), trial.cluster.members[-1]
+    trial.populate(plain)
+    with trial.watched(f"power cut: {plain}, while {member.hostname} is cut off"):
+        trial.repair(trial.faults.restore, member)
+        trial.faults.cut(member, "internal")
+        alone = ["cibadmin", "--query", "--xpath", "/cib[@have-quorum='0'][@dc-uuid]"]
+        assert poll(lambda: not member.run(alone, check=False).returncode, 60, 1)
+        trial.faults.power_off(trial.machine(plain))
+        trial.await_recovery(plain)
+        # What Pacemaker itself writes with each cleanup of something that has failed.
+        argv = ["crm_attribute", "--type=crm_config", "--name=last-lrm-refresh"]
+        for number in range(20):
+            member.run([*argv, f"--update={number}"], timeout=60)
+        trial.faults.restore(member)
+        trial.settle()
+        assert recorded(trial, plain) not in ("", earlier), "the recovery's record is undone"
     trial.verify(plain)
 
 

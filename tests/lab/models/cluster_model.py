@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from masakari_fencing.pacemaker import cibadmin
 from nova_model import Stage
 from simulation.core import kernel
 from simulation.core.kernel import Process
@@ -107,9 +108,13 @@ class ModelCluster:
 
     def isolate(self, number: int, isolated: bool) -> None:
         unit = self.world.units[self.members[number]]
-        self.cluster.membership.isolate(unit, isolated)
         if not isolated:
-            self.commands.views.rejoined(unit)
+            self.cluster.membership.rejoin(unit, self.commands.views.rejoined(unit))
+            return
+        self.cluster.membership.isolate(unit)
+        self.commands.views.cut_off(unit)
+        # As the lab's notifiers do.
+        cibadmin.outdate_others(self.runner((number + 1) % len(self.members)))
 
     def together(self, functions: Sequence[Any]) -> list[Any]:
         results: dict[int, Any] = {}

@@ -82,10 +82,12 @@ CHANGES = {
 }
 
 
-def found_with_quorum(side: ClusterSide, quorum: int, number: int = 0) -> list[Any]:
+def found_with_quorum(
+    side: ClusterSide, quorum: int, number: int = 0, what: str = PATH
+) -> list[Any]:
     """Ask for what is there, and for what always is, where the part has quorum, or has not."""
     path = f"/cib[@have-quorum='{quorum}']"
-    paths = f"{path}{PATH} | {path}//nvpair[@name='dc-version']"
+    paths = f"{path}{what} | {path}//nvpair[@name='dc-version']"
     answer = run(side, ["cibadmin", "--query", "--xpath", paths], number=number)
     if answer.returncode:
         return [answer.returncode]
@@ -228,6 +230,35 @@ def test_a_member_that_starts_alone_has_no_quorum(both: Both) -> None:
         return ended, together, "quorum" in seen
 
     assert both.alike(rule) == (True, True, False)
+
+
+@pytest.mark.parametrize("newest", [False, True], ids=["outdated", "newest"])
+def test_the_copy_of_a_member_that_was_cut_off(both: Both, newest: bool) -> None:
+    """With all that was changed in it, it becomes everybody's, unless others outdate it."""
+    others = PATH.replace("model-", "others-")
+
+    def rule(side: ClusterSide) -> list[Any]:
+        side.isolate(2, True)
+        seen: list[Any] = [side.wait(lambda: not status(side, 2).quorum, 60)]
+        seen.append(side.wait(lambda: bool(status(side, 2).dc), 60))
+        modify = ("cibadmin", "--modify")
+        for number in range(20):
+            code(side, *modify, "--allow-create", *SCOPE, text=SET.format(number), number=2)
+        if newest:
+            count = (*modify, "--xpath", "/cib", "--xml-pipe")
+            more = "<cib admin_epoch='admin_epoch++'/>"
+            seen += [code(side, *count, text=more, number=2) for _ in range(9)]
+        theirs = SET.format(1).replace("model-", "others-")
+        seen.append(code(side, "cibadmin", "--create", *SCOPE, text=theirs))
+        side.isolate(2, False)
+        seen.append(side.wait(lambda: status(side, 2).quorum, 120))
+        side.sleep(CALM)
+        for path in (PATH, others):
+            seen.append([found_with_quorum(side, 1, number, path) for number in range(3)])
+            cibadmin.delete(side.runner(), path)
+        return seen
+
+    both.alike(rule)
 
 
 def test_a_member_that_is_cut_off(both: Both) -> None:

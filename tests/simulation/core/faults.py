@@ -258,13 +258,15 @@ class Faults:
 
     def isolate(self, unit: Any, seconds: float) -> None:
         """A unit cannot reach the other members."""
+        if unit.isolated:
+            return
         self.world.note_fault(f"{unit.name} is cut off for {seconds:.0f} s")
-        self.world.cluster.membership.isolate(unit, True)
+        self.world.cluster.membership.isolate(unit)
         self.world.commands.views.cut_off(unit)  # type: ignore[attr-defined]
 
         def back() -> None:
             self.world.note_fault(f"{unit.name} is reached again")
-            self.world.commands.views.rejoined(unit)  # type: ignore[attr-defined]
-            self.world.cluster.membership.isolate(unit, False)
+            copied = self.world.commands.views.rejoined(unit)  # type: ignore[attr-defined]
+            self.world.cluster.membership.rejoin(unit, copied)
 
         self.world.later(seconds, back)

@@ -6,6 +6,16 @@ from simulation.mutation.mutations import Edit, Mutant
 
 MUTANTS = (
     Mutant(
+        "the copy of a member that was cut off counts",
+        "member is back",
+        Edit(
+            "notifier.membership",
+            "Membership.check",
+            "cibadmin.outdate_others(self.runner)",
+            "pass",
+        ),
+    ),
+    Mutant(
         "what Nova has stopped counts as stopped by its owner",
         "listed late",
         Edit(
@@ -27,7 +37,7 @@ MUTANTS = (
     ),
     Mutant(
         "a connection's history proves nothing",
-        "member is back",
+        "nothing noted",
         Edit(
             "pacemaker.fenceable",
             "connected_once",

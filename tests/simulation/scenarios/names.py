@@ -49,6 +49,7 @@ DIRECTED = (
     "proxy",
     "inquorate member",
     "member is back",
+    "nothing noted",
     "segment disabled",
     "disabled, reported",
     "other name of the hypervisor",

@@ -91,6 +91,7 @@ SITUATIONS = {
         _situation("proxy", outages.proxy),
         _situation("inquorate member", members.inquorate),
         _situation("member is back", members.member_is_back, must_recover=True),
+        _situation("nothing noted", members.nothing_noted, must_recover=True),
         _situation("segment disabled", reports.segment_disabled),
         _situation("disabled, reported", reports.disabled_report),
         _situation("other name of the hypervisor", hosts.host_dies, suffix=".maas"),

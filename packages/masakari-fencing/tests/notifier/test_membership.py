@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fencing_cib import Cib
 from fencing_fakes import FakeRunner
 from masakari_fencing import quorum_since
 from masakari_fencing.notifier.membership import Membership
@@ -33,6 +34,8 @@ class Member:
         self.path = path / "quorum.json"
         self.now = 1000.0
         self.runner = FakeRunner()
+        self.cib = Cib()
+        self.cib.serve(self.runner)
         self.watch = Membership(self.runner, self.path, clock=lambda: self.now)
 
     def check(self, ring: str, quorate: str = "Yes") -> float | None:
@@ -66,6 +69,35 @@ def test_an_answer_that_is_none_changes_nothing(answer: str | int, tmp_path: Pat
     with pytest.raises(PacemakerError):
         member.watch.check()
     assert member.check("3e8.d") == 1010
+
+
+def test_who_is_not_there_is_outdated_once_for_each_ring(tmp_path: Path) -> None:
+    member = Member(tmp_path)
+    for ring, expected in (("3e8.d", 1), ("3e8.d", 1), ("3e8.11", 2), ("3e8.16", 3)):
+        member.check(ring)
+        assert member.cib.version[0] == expected
+
+
+def test_without_quorum_nobody_is_outdated(tmp_path: Path) -> None:
+    member = Member(tmp_path)
+    member.check("3e8.d")
+    member.check("3e8.11", "No")
+    assert member.cib.version[0] == 1
+    member.check("3e8.16")
+    assert member.cib.version[0] == 2
+
+
+def test_until_it_is_done_it_is_done_again_and_what_the_engine_knows_stays(tmp_path: Path) -> None:
+    """Pacemaker has quorum only after Corosync."""
+    member = Member(tmp_path)
+    member.cib.quorum(False)
+    for _ in range(2):
+        with pytest.raises(PacemakerError):
+            member.check("3e8.d")
+        assert quorum_since.read(member.path) == 1010
+    member.cib.quorum(True)
+    assert member.check("3e8.d") == 1010
+    assert member.cib.version[0] == 1
 
 
 def test_where_nobody_says_it_nobody_knows(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ REQUESTS: dict[str, Callable[[Runner], object]] = {
     "create": lambda runner: cibadmin.create(runner, block("2", "y")),
     "modify": lambda runner: cibadmin.modify(runner, PATH, block("2")),
     "delete": lambda runner: cibadmin.delete(runner, PATH),
+    "outdate": cibadmin.outdate_others,
 }
 
 
@@ -63,6 +64,7 @@ def cib(each_cib: Cib | RealCib) -> Cib | RealCib:
         ("create", {"x": "1", "y": "2"}),
         ("modify", {"x": "2"}),
         ("delete", {}),
+        ("outdate", {"x": "1"}),
     ],
 )
 def test_with_quorum_it_is_changed(
@@ -95,6 +97,22 @@ def test_what_is_in_the_way_or_not_there_is_no_error(cib: Cib | RealCib) -> None
     assert not cibadmin.modify(cib, "//cluster_property_set[@id='y']", block("2", "y"))
     cibadmin.delete(cib, "//cluster_property_set[@id='y']")
     assert cib.text == before
+
+
+def test_a_copy_that_is_changed_elsewhere_never_counts_for_more(cib: Cib | RealCib) -> None:
+    elsewhere, _ = cib.version
+    cibadmin.outdate_others(cib)
+    assert cib.version > (elsewhere, 1_000_000)
+    cibadmin.outdate_others(cib)
+    assert cib.version > (elsewhere + 1, 1_000_000)
+
+
+def test_what_has_quorum_again_as_it_is_asked_is_not_outdated() -> None:
+    """Or nobody would ask once more."""
+    cib = Cib()
+    cib.fail = lambda argv: 105 if "--modify" in argv else 0
+    with pytest.raises(cibadmin.NoQuorum):
+        cibadmin.outdate_others(cib)
 
 
 def test_what_is_found_depends_on_the_quorum(cib: Cib | RealCib) -> None:

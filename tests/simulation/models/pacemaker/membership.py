@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from simulation.models.pacemaker.commands.cib_xml import count_change, text_of, version
 from simulation.models.pacemaker.part import Part
 from simulation.models.pacemaker.records import Member
 from simulation.world import Unit
+
+CLEANED_UP = 5.0
+"""Seconds after which a hook of hacluster has changed something once more in the copy of a member
+that is cut off (`last-lrm-refresh`). Seen were 25; a hook of the real charm cleans up each
+resource."""
 
 
 class Membership(Part):
@@ -55,19 +63,26 @@ class Membership(Part):
         if not any(one.up or one.stands for one in self.cluster.members.values()):
             self.restart()
             self.world.leave_to_operator()
-        self._write_states_anew()
         self.cluster.ring += 1
         member.up, member.stands, member.since = True, False, self.kernel.now
         self.kernel.after(1.0, self.elect)
         self.cluster.changed()
 
-    def _write_states_anew(self) -> None:
-        """Lose `node_fenced` of the nodes that are connected, as members come together again."""
-        # Source only: daemons/controld/controld_membership.c: populate_cib_nodes
-        # It was seen with 2.1.5 after a member was power-cycled, of three hypervisors each time.
-        for remote in self.cluster.remotes.values():
-            if remote.role == "Started" and remote.known:
-                remote.known, remote.noted = False, True
+    def _agree_on(self, copied: Any) -> None:
+        """Have the copy of the CIB that has the highest version become everybody's."""
+        # Lab: test_the_copy_of_a_member_that_was_cut_off
+        theirs, ours = version(copied), version(self.cluster.cib)
+        if theirs > ours:
+            self.cluster.world.note_fault("its copy of the CIB becomes everybody's")
+            for name in ("admin_epoch", "epoch"):
+                self.cluster.cib.set(name, copied.get(name))
+            old, new = (root.find("configuration") for root in (self.cluster.cib, copied))
+            kept = set(map(text_of, new.iter("cluster_property_set")))
+            for told in old.iter("cluster_property_set"):
+                if text_of(told) not in kept:
+                    self.cluster.world.violate("recorded, and undone", str(told.get("id")))
+            self.cluster.cib.replace(old, new)
+            self.cluster.configured()
 
     def restart(self) -> None:
         """All members have been restarted: the status section and the history are lost."""
@@ -81,12 +96,24 @@ class Membership(Part):
         self.cluster.history.clear()
         self.cluster.changed()
 
-    def isolate(self, unit: Unit, isolated: bool) -> None:
-        """Cut a member off, or let it back in."""
+    def isolate(self, unit: Unit) -> None:
+        """Cut a member off."""
         # Lab: test_a_member_that_is_cut_off
+        unit.had_quorum = self.has_quorum(unit)
+        self._separate(unit, True)
+
+    def rejoin(self, unit: Unit, copied: Any) -> None:
+        """Let a member back in that was cut off, with its copy of the CIB."""
+        # Lab: test_a_member_that_is_cut_off
+        # Lab: test_the_copy_of_a_member_that_was_cut_off
+        apart = self.kernel.now - unit.isolated_since
+        count_change(copied, round(apart / CLEANED_UP))
+        self._separate(unit, False)
+        self._agree_on(copied)
+
+    def _separate(self, unit: Unit, isolated: bool) -> None:
+        # Lab: test_each_membership_has_a_ring_of_its_own
         unit.isolated, unit.isolated_since = isolated, self.kernel.now
-        if not isolated:
-            self._write_states_anew()
         unit.ring = self.cluster.ring
         self.cluster.ring += 1
         self.kernel.after(1 + 2 * self.rng.random(), self.elect)

@@ -63,9 +63,22 @@ def inquorate(sim: Simulation) -> None:
 
 
 def member_is_back(sim: Simulation) -> None:
-    """A member was cut off, and is back; then a hypervisor dies."""
-    sim.faults.isolate(sim.world.units["unit3"], 60.0)
-    events.later(sim, 90.0, events.die)
+    """A member is cut off, and comes back while a hypervisor is recovered, or has been."""
+    sim.faults.isolate(sim.world.units["unit3"], sim.rng.uniform(40.0, 100.0))
+    events.later(sim, sim.rng.uniform(8.0, 40.0), events.die)
+
+
+def nothing_noted(sim: Simulation) -> None:
+    """Pacemaker has lost what it had noted of the hypervisors' fences; then one dies.
+
+    So it was with 2.1.5 where a member had booted while it was cut off, and its copy of the status
+    became everybody's: what is in the states then is what the controller knows of connections
+    (`populate_cib_nodes`).
+    """
+    for remote in sim.cluster.remotes.values():
+        remote.known, remote.noted = False, True
+    sim.cluster.changed()
+    events.later(sim, 20.0, events.die)
 
 
 def paused(sim: Simulation) -> None:

@@ -20,8 +20,7 @@ from masakari_fencing.pacemaker.tools import (
 QUORUM = "/cib[@have-quorum='1'][@dc-uuid]"
 """XPath of the information base where this part of the cluster has quorum. Pacemaker itself asks
 for none: a member that was cut off changes its own copy, and says that it is done
-(`cib_op_can_run` of 2.1.5). Once it is back, the copy that has seen more changes becomes
-everybody's, so a change without quorum can undo what the others have done meanwhile.
+(`cib_op_can_run` of 2.1.5); see `outdate_others` for what becomes of its copy.
 
 A member that was cut off just now takes a change for about 7 s more: its copy says that there is
 no quorum once its part has a controller (`crm_update_quorum`). `crm_node.has_quorum` says what
@@ -146,6 +145,25 @@ def modify(runner: Runner, path: str, element: ET.Element, *, timeout: float = 1
     # Not --replace, after which the members elect a controller anew.
     argv = ["cibadmin", "--modify", "--xpath", f"{QUORUM}{path}", "--xml-pipe"]
     return _change(runner, argv, element, timeout)
+
+
+def outdate_others(runner: Runner, *, timeout: float = 15) -> None:
+    """Have this part's copy count for more than that of any member that is not in it.
+
+    When members come together, the copy with the highest `admin_epoch`, then `epoch`, then
+    `num_updates` becomes everybody's (`do_dc_join_filter_offer`, 2.1.2 to 3.0.1). What is done
+    without quorum raises the last two (each cleanup of a resource does), but never the first,
+    which is there to make the copies of those who are away obsolete. Pacemaker takes a change of
+    it for no change of the configuration: no transition is aborted.
+
+    Raises:
+        NoQuorum: nothing was changed.
+        PacemakerError: the cluster does not answer, or refuses.
+    """
+    if not modify(
+        runner, "", ET.Element("cib", {"admin_epoch": "admin_epoch++"}), timeout=timeout
+    ):
+        raise NoQuorum("this unit's part of the cluster had no quorum a moment ago")
 
 
 def delete(runner: Runner, path: str, *, timeout: float = 30) -> None:

@@ -13,7 +13,7 @@ from simulation.models.pacemaker.records import Remote
 NO_SUCH, EXISTS, INVALID = 105, 108, 78
 
 EMPTY = (
-    "<cib have-quorum='1' dc-uuid='1'><configuration><crm_config>"
+    "<cib admin_epoch='0' epoch='0' have-quorum='1' dc-uuid='1'><configuration><crm_config>"
     "<cluster_property_set id='cib-bootstrap-options'>"
     "<nvpair id='o-1' name='stonith-enabled' value='true'/>"
     "<nvpair id='o-2' name='dc-version' value='2.1.5-a3f44794f94'/>"
@@ -73,7 +73,8 @@ def _merge(there: Any, given: Any) -> None:
     """Do as `pcmk__xml_update`: attributes are set, children matched by tag and id."""
     # Lab: test_changes_of_the_configuration
     for name, value in given.attrib.items():
-        there.set(name, value)
+        counts = value == f"{name}++"  # `expand_plus_plus`
+        there.set(name, str(int(there.get(name, "0")) + 1) if counts else value)
     for child in given:
         identity = child.get("id")
         found = there.find(f"{child.tag}[@id='{identity}']" if identity else child.tag)
@@ -81,6 +82,17 @@ def _merge(there: Any, given: Any) -> None:
             there.append(copy.deepcopy(child))
         else:
             _merge(found, child)
+
+
+def version(root: Any) -> tuple[int, int]:
+    """Return by what members judge whose copy is the newest, but for the counter of updates."""
+    return int(root.get("admin_epoch")), int(root.get("epoch"))
+
+
+def count_change(root: Any, times: int = 1) -> None:
+    """Pacemaker counts what has changed something; here whatever was asked for counts."""
+    # Lab: test_changes_of_the_configuration
+    root.set("epoch", str(int(root.get("epoch")) + times))
 
 
 @functools.lru_cache(500)

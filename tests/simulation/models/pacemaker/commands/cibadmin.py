@@ -16,6 +16,7 @@ from simulation.models.pacemaker.commands.cib_xml import (
     change_at,
     change_in,
     compiled,
+    count_change,
     text_of,
 )
 from simulation.models.pacemaker.commands.part import Part, reads
@@ -67,7 +68,7 @@ class Cibadmin(Part):
         if not unit.isolated or unit.isolated_since != since:
             return self.run(options, unit, 0.0)
         own = self.commands.views.tree(unit)
-        own.set("have-quorum", "1")
+        own.set("have-quorum", "1" if unit.had_quorum else "0")
         code = self.change(options, own)
         self.cluster.configured()
         return code, "" if code == 0 else f"cibadmin: Call failed: {code}"
@@ -124,9 +125,14 @@ class Cibadmin(Part):
         text = options.get("xml-text")
         given = etree.fromstring(text) if text else None
         xpath = options.get("xpath")
-        if xpath:
-            return change_at(compiled(xpath)(root), options, given)
         section = root.find(f".//{options.get('scope', 'configuration')}")
-        if section is None or given is None:
-            return NO_SUCH
-        return change_in(section, options, given)
+        if xpath:
+            code = change_at(compiled(xpath)(root), options, given)
+        elif section is None or given is None:
+            code = NO_SUCH
+        else:
+            code = change_in(section, options, given)
+        # Of the versions alone there is no new one.
+        if code == 0 and (given is None or given.tag != "cib"):
+            count_change(root)
+        return code

@@ -142,7 +142,7 @@ class Commands:
     def _crm_node(self, options: dict[str, str], unit: Unit, timeout: float) -> tuple[int, str]:
         # Lab: test_a_member_knows_its_name_and_its_quorum
         if "quorum" in options:
-            quorum = self.cluster.membership.has_quorum(unit) or self.views.unaware(unit)
+            quorum = self.cluster.membership.has_quorum(unit) or self.views.assumes_quorum(unit)
             return 0, "1\n" if quorum else "0\n"
         return 0, f"{unit.name}\n"
 
@@ -151,7 +151,7 @@ class Commands:
     ) -> tuple[int, str]:
         # Lab: test_each_membership_has_a_ring_of_its_own
         reads("status")
-        quorum = self.cluster.membership.has_quorum(unit) or self.views.unaware(unit)
+        quorum = self.cluster.membership.has_quorum(unit) or self.views.assumes_quorum(unit)
         ring = self.cluster.ring
         if unit.isolated:
             ring = unit.ring if self.views.unaware(unit) else -unit.ring

@@ -32,6 +32,11 @@ class Views(Part):
         # Lab: test_a_member_that_is_cut_off
         return unit.isolated and self.cluster.kernel.now - unit.isolated_since < NOTICED
 
+    def assumes_quorum(self, unit: Unit) -> bool:
+        """Whether a member had quorum when it was cut off, and does not know that yet."""
+        # Lab: test_a_member_that_is_cut_off
+        return unit.had_quorum and self.unaware(unit)
+
     def isolated(self, unit: Unit) -> tuple[str, Any, str]:
         """What a member shows that was cut off: the past, and, once it knows, no quorum.
 
@@ -47,16 +52,16 @@ class Views(Part):
             self._shown[unit.name] = (self.commands.crm_mon.text(unit), past, before)
             self.cluster.kernel.after(NOTICED, self.cluster.changed)
         text, past, before = self._shown[unit.name]
-        past.set("have-quorum", "1" if self.unaware(unit) else "0")
+        past.set("have-quorum", "1" if self.assumes_quorum(unit) else "0")
         return text, past, before
 
     def cut_off(self, unit: Unit) -> None:
         """Keep what a member shows from now on that was cut off."""
         self.isolated(unit)
 
-    def rejoined(self, unit: Unit) -> None:
-        """Forget what a member showed while it was cut off."""
-        self._shown.pop(unit.name, None)
+    def rejoined(self, unit: Unit) -> Any:
+        """Forget what a member showed while it was cut off; return its copy of the CIB."""
+        return self._shown.pop(unit.name)[1]
 
     def tree(self, unit: Unit) -> Any:
         """Return the CIB that a member has."""
