@@ -51,3 +51,24 @@ def test_one_that_nova_has_elsewhere_is_none_of_the_reporting_host(
     CONF.clear_override("process_all_instances", group="instance_failure")
     assert status == ("ignored" if left_alone else "finished")
     assert world.nova.requests == ([] if left_alone else ["stop pet", "start pet"])
+
+
+@pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "running"])
+def test_one_that_failed_here_and_was_recovered_elsewhere_as_stopped_is_started_there(
+    world: World, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    """Its host failed in the middle, when Nova had found that it does not run."""
+    monkeypatch.setattr(instance_tasks, "START_AGAIN", 0.1)
+    CONF.set_override("process_all_instances", True, group="instance_failure")
+    pet = Server("pet", vm="stopped" if stopped else "active", power=4 if stopped else 1)
+    world.add(pet)
+    world.add_host("node9.maas")
+    report = world.notify(kind="VM", **DIED)
+    world.power_cut()
+    assert world.process(world.notify()) == "finished"
+    state = pet.host, pet.vm, world.nova.requests[:]
+    status = world.process(report)
+    CONF.clear_override("process_all_instances", group="instance_failure")
+    assert state[:2] == ("node9.maas", "stopped" if stopped else "active")
+    assert (status, pet.vm) == ("finished" if stopped else "ignored", "active")
+    assert world.nova.requests == [*state[2], *["start pet"] * stopped]

@@ -18,7 +18,7 @@ from masakari.engine.drivers.taskflow import driver
 from masakari.objects.fields import FailoverSegmentRecoveryMethod
 
 from masakari_fencing.commands import Subprocess
-from masakari_fencing.openstack import instances
+from masakari_fencing.openstack import evacuations, instances
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
 from masakari_fencing.records.recovery import FAILED, RECOVERED
@@ -123,13 +123,19 @@ def _elsewhere(this: Attempt, uuid: str) -> str:
     What died here was left by an evacuation that broke off, and was stopped as the status says, or
     the instance has left meanwhile. There, a host that is off would never end what it is asked
     for, so that the recovery of that host would wait for it, and one that works would stop it.
+    What does not run there, and has come from here, failed before it left, and is started there.
     """
     try:
-        other = str(getattr(this.client().servers.get(uuid), instances.HOST, None) or "")
+        nova = this.client()
+        server = nova.servers.get(uuid)
+        other = str(getattr(server, instances.HOST, None) or "")
         if other.lower() in ("", this.host.lower()):
             return ""
         # Nova may know this host under another name, which no segment has.
         objects.Host.get_by_name(this.context, other)
+        stopped = getattr(server, instances.STATE, "") == "stopped"
+        if stopped and evacuations.has_moved(nova, this.host, other, uuid):
+            return ""
     except Exception as error:  # whatever a client library raises
         LOG.debug("Where instance %s is to be is not known: %s", uuid, error)
         return ""
