@@ -227,23 +227,6 @@ def is_unended(nova: Any, host: str, instance: str) -> bool:
     )
 
 
-def has_moved(nova: Any, host: str, other: str, instance: str) -> bool:
-    """Whether an instance has come from one host to another.
-
-    Args:
-        nova: a novaclient (microversion 2.53), which says what is raised.
-        host: the one.
-        other: the other, on which Nova has it.
-        instance: its identifier.
-    """
-    way = [host.lower(), other.lower()]
-    return any(
-        [str(m.source_compute).lower(), _target(m).lower()] == way
-        and m.status in ("done", CLEANED_UP, *_RESIZED)
-        for m in nova.migrations.list(instance_uuid=instance)
-    )
-
-
 def left_at(
     nova: Any,
     host: str,

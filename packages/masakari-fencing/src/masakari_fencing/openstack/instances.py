@@ -82,3 +82,25 @@ def of_host(client: Any, host_name: str) -> Any:
 def host_of(server: Any) -> str:
     """Return Nova's name of the host that an instance is on."""
     return str(getattr(server, HOST, "") or "")
+
+
+_ARRIVED = frozenset({"done", "completed", "finished", "confirmed"})
+"""States of Nova's record of an evacuation, a live migration or a resize that has brought an
+instance; `completed` says so of an instance that Nova has there."""
+
+
+def has_moved(nova: Any, host: str, other: str, instance: str) -> bool:
+    """Whether an instance has come from one host to another.
+
+    Args:
+        nova: a novaclient (microversion 2.53), which says what is raised.
+        host: the one.
+        other: the other, on which Nova has it.
+        instance: its identifier.
+    """
+    way = [host.lower(), other.lower()]
+    return any(
+        [str(m.source_compute).lower(), str(m.dest_compute).lower()] == way
+        and m.status in _ARRIVED
+        for m in nova.migrations.list(instance_uuid=instance)
+    )

@@ -18,7 +18,7 @@ from masakari.engine.drivers.taskflow import driver
 from masakari.objects.fields import FailoverSegmentRecoveryMethod
 
 from masakari_fencing.commands import Subprocess
-from masakari_fencing.openstack import evacuations, instances
+from masakari_fencing.openstack import instances
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
 from masakari_fencing.records.recovery import FAILED, RECOVERED
@@ -134,7 +134,7 @@ def _elsewhere(this: Attempt, uuid: str) -> str:
         # Nova may know this host under another name, which no segment has.
         objects.Host.get_by_name(this.context, other)
         stopped = getattr(server, instances.STATE, "") == "stopped"
-        if stopped and evacuations.has_moved(nova, this.host, other, uuid):
+        if stopped and instances.has_moved(nova, this.host, other, uuid):
             return ""
     except Exception as error:  # whatever a client library raises
         LOG.debug("Where instance %s is to be is not known: %s", uuid, error)
