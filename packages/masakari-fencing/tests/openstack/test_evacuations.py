@@ -404,3 +404,15 @@ def test_they_are_asked_for_but_now_and_then() -> None:
     clock.now += evacuations.AGAIN - 1
     assert steady.seconds(nova) == evacuations.AGAIN - 1
     assert len(nova.asked) == len(evacuations.SERVICES)
+
+
+def test_who_has_looked_a_moment_earlier_begins_nothing_anew() -> None:
+    """Several instances are recovered at once, and one thread may wait for another."""
+    clock, nova = Clock(), Nova()
+    steady = Steadiness(clock)
+    assert watch(nova, steady, clock, 100) >= 95
+    late = clock.now
+    clock.now -= 0.002
+    assert steady.seconds(nova) >= 94
+    clock.now = late + evacuations.AGAIN
+    assert steady.seconds(nova) >= 99

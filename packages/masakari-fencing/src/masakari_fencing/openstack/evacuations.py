@@ -138,9 +138,10 @@ class Steadiness:
             nova: a novaclient, which says what is raised.
         """
         now = self._clock()
-        if not 0 <= now - self._looked < AGAIN:
+        # All that recover an instance here share it: another may have looked a moment later.
+        if not abs(now - self._looked) < AGAIN:
             breaks = [self._is_break(nova, binary, now) for binary in SERVICES]
-            if any(breaks) or not 0 <= now - self._looked <= SILENT:
+            if any(breaks) or not abs(now - self._looked) <= SILENT:
                 self._since = now
             self._looked = now
         return now - self._since
