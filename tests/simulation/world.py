@@ -150,6 +150,7 @@ class Unit:
         skew: seconds by which its clock is off.
         files: its small files: path to content and time.
         ring: the membership's before it was cut off, and whether that `had_quorum`.
+        known: the sets of the cluster's properties as they were then.
         host: the hypervisor whose machine carries it, or empty.
         alive: its machine runs.
         paused: by the charm's action; its services do not run.
@@ -168,6 +169,7 @@ class Unit:
         self.isolated_since = 0.0
         self.ring = 0
         self.had_quorum = False
+        self.known: frozenset[str] = frozenset()
         self.host = ""
         self.alive = True
         self.paused = False

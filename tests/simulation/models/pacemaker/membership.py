@@ -15,6 +15,11 @@ that is cut off (`last-lrm-refresh`). Seen were 25; a hook of the real charm cle
 resource."""
 
 
+def _sets(root: Any) -> frozenset[str]:
+    """What a configuration says in its sets of properties."""
+    return frozenset(map(text_of, root.iter("cluster_property_set")))
+
+
 class Membership(Part):
     """The members, as Corosync and their controllers know them."""
 
@@ -68,7 +73,7 @@ class Membership(Part):
         self.kernel.after(1.0, self.elect)
         self.cluster.changed()
 
-    def _agree_on(self, copied: Any) -> None:
+    def _agree_on(self, copied: Any, known: frozenset[str]) -> None:
         """Have the copy of the CIB that has the highest version become everybody's."""
         # Lab: test_the_copy_of_a_member_that_was_cut_off
         theirs, ours = version(copied), version(self.cluster.cib)
@@ -77,10 +82,9 @@ class Membership(Part):
             for name in ("admin_epoch", "epoch"):
                 self.cluster.cib.set(name, copied.get(name))
             old, new = (root.find("configuration") for root in (self.cluster.cib, copied))
-            kept = set(map(text_of, new.iter("cluster_property_set")))
-            for told in old.iter("cluster_property_set"):
-                if text_of(told) not in kept:
-                    self.cluster.world.violate("recorded, and undone", str(told.get("id")))
+            kept = _sets(new)
+            for text in _sets(old) - known - kept:
+                self.cluster.world.violate("recorded, and undone", text[:90])
             self.cluster.cib.replace(old, new)
             self.cluster.configured()
 
@@ -100,6 +104,7 @@ class Membership(Part):
         """Cut a member off."""
         # Lab: test_a_member_that_is_cut_off
         unit.had_quorum = self.has_quorum(unit)
+        unit.known = _sets(self.cluster.cib)
         self._separate(unit, True)
 
     def rejoin(self, unit: Unit, copied: Any) -> None:
@@ -109,7 +114,7 @@ class Membership(Part):
         apart = self.kernel.now - unit.isolated_since
         count_change(copied, round(apart / CLEANED_UP))
         self._separate(unit, False)
-        self._agree_on(copied)
+        self._agree_on(copied, unit.known)
 
     def _separate(self, unit: Unit, isolated: bool) -> None:
         # Lab: test_each_membership_has_a_ring_of_its_own

@@ -48,7 +48,7 @@ class Cibadmin(Part):
         code = self.change(options)
         if code == 0 and judged:
             self.cluster.world.violate("taken from a living engine", judged)
-        if code == 0:
+        if code == 0 and not options.get("xml-text", "").startswith("<cib "):
             self.cluster.configured()
             if "instance_attributes" in options.get("xpath", "") + options.get("xml-text", ""):
                 self.cluster.changed()  # crm_mon shows them
