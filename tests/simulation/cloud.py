@@ -41,7 +41,7 @@ class Cloud:
         world.cluster = self.sim.cluster = Cluster(world, self.kernel)
         world.nova = self.sim.nova = Nova(world, self.kernel, suffix=situation.suffix)
         world.masakari = self.sim.masakari = Masakari(world, self.kernel)
-        world.commands = self.sim.commands = Commands(self.sim.cluster, self.sim.masakari)  # type: ignore[attr-defined]
+        world.commands = self.sim.commands = Commands(self.sim.cluster, self.sim.masakari)
         world.resume_guests = situation.resume_guests
         seams.COMMANDS[:] = [self.sim.commands]
         client = Client(self.sim.nova)

@@ -198,6 +198,7 @@ class World:
         self.cluster: Any = None
         self.nova: Any = None
         self.masakari: Any = None
+        self.commands: Any = None
         self.faults: Any = None
 
     def note_fault(self, text: str) -> None:

@@ -25,6 +25,9 @@ HOST, GUEST = "COMPUTE_HOST", "VM"
 ENDED = frozenset({"finished", "failed", "ignored"})
 """States in which Masakari leaves a notification alone."""
 
+DELETED = 120.0
+"""Seconds in which Nova is there again to delete a guest: nothing takes it away for longer."""
+
 
 class Failover(Trial):
     """A trial whose segment, options and guests' states are part of it.
@@ -203,3 +206,27 @@ class Failover(Trial):
         if powered and (cut := self.switched_off()):
             problems.append(f"their power was cut: {cut}")
         insist(not problems, "\n".join(problems))
+
+    def kill_guest(self, host: str) -> None:
+        """Kill the QEMU of the hypervisor's tagged guest."""
+        name = f"{PREFIX}{host.split('.')[0]}-1"
+        domain = str(self.server(name)["OS-EXT-SRV-ATTR:instance_name"])
+        self.faults.kill(self.machine(host), f"guest={domain},")
+
+    def forget(self, name: str) -> None:
+        """Delete a guest as its owner would, and expect nothing of it any more.
+
+        Nova may be away for that moment.
+        """
+
+        def deleted() -> bool:
+            try:
+                if found := self.guests.find(PREFIX).get(name):
+                    self.cloud.request("DELETE", "compute", f"/servers/{found['id']}")
+            except CloudError:
+                return False
+            return True
+
+        insist(poll(deleted, DELETED, 1), f"Nova does not delete {name}")
+        self._homes.pop(name, None)
+        self._pulses.pop(name, None)

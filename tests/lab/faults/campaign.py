@@ -117,6 +117,7 @@ def plan(seed: int, number: int) -> Round:
     chance = random.Random(f"{seed}/{number}")  # noqa: S311 - no secret
     (shape,) = chance.choices(list(SHAPES), list(SHAPES.values()))
     companions: list[Callable[[kinds.Situation], None]] = []
+    chosen: list[Callable[..., None]]
     if shape == LOST:
         chosen = [chance.choice(kinds.LOSSES)]
         companions = chance.sample(kinds.COMPANIONS, chance.choice((6, 7, 8, 9)))

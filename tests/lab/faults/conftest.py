@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import pytest
 from jujulab.trials.deployment import SEGMENT, Deployment, have_fourth
+from jujulab.trials.failover import Failover
 from jujulab.trials.trial import Trial
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
@@ -35,9 +36,9 @@ def plain(demo: Deployment) -> str:
 
 
 @pytest.fixture
-def trial(demo: Deployment, plain: str) -> Iterator[Trial]:
+def trial(demo: Deployment, plain: str) -> Iterator[Failover]:
     """A trial in a deployment that is whole; what it broke is repaired afterwards."""
-    yield from _in_a_whole_lab(demo, Trial(demo))
+    yield from _in_a_whole_lab(demo, Failover(demo))
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def kill_monitors(trial: Trial, machine: Machine) -> None:
     _kill(trial, machine, "/usr/bin/masakari-.*monitor")
 
 
-def kill_the_guest(trial: Trial, machine: Machine) -> None:
+def kill_the_guest(trial: Failover, machine: Machine) -> None:
     """Kill the QEMU of a guest that is to be started again then."""
     trial.kill_guest(machine.fqdn)
 

@@ -16,7 +16,7 @@ from jujulab.cloud.connection import CloudError
 from jujulab.cloud.console import StepError
 from jujulab.trials import verdict
 from jujulab.trials.failover import Failover
-from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError, insist
+from jujulab.trials.watch import PREFIX, RECOVERY_TIMEOUT, TrialError
 from jujulab.waiting import poll
 
 QUIET = 12.0
@@ -25,9 +25,6 @@ QUIET = 12.0
 WELL = RECOVERY_TIMEOUT + 360.0
 """Seconds until every guest is well: a rebuild whose end Nova cannot write down is waited for
 during 360 (`SPAWN_LIMIT` of masakari_fencing)."""
-
-DELETED = 120.0
-"""Seconds in which Nova is there again to delete a guest: nothing takes it away for longer."""
 
 RUNS, OFF = "active", "stopped"
 
@@ -107,29 +104,10 @@ class RoundTrial(Failover):
             if expected.locked:
                 self.act(name, "lock")
 
-    def kill_guest(self, host: str) -> None:
-        """Kill the QEMU of the hypervisor's tagged guest."""
-        name = f"{PREFIX}{host.split('.')[0]}-1"
-        domain = str(self.server(name)["OS-EXT-SRV-ATTR:instance_name"])
-        self.faults.kill(self.machine(host), f"guest={domain},")
-
     def forget(self, name: str) -> None:
-        """Delete a guest as its owner would, and expect nothing of it any more.
-
-        Nova may be away for that moment.
-        """
-
-        def deleted() -> bool:
-            try:
-                if found := self.guests.find(PREFIX).get(name):
-                    self.cloud.request("DELETE", "compute", f"/servers/{found['id']}")
-            except CloudError:
-                return False
-            return True
-
-        insist(poll(deleted, DELETED, 1), f"Nova does not delete {name}")
-        for known in (self.expected, self._homes, self._pulses):
-            known.pop(name, None)
+        """Expect nothing of it in the round, either."""
+        super().forget(name)
+        self.expected.pop(name, None)
 
     def _accompany(self, one: Round, lost: tuple[str, ...]) -> None:
         """Break everything else, each when its time comes."""

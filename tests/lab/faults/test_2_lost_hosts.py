@@ -109,7 +109,7 @@ def test_the_unit_whose_engine_recovers_is_paused(trial: Trial, plain: str) -> N
     with trial.watched(f"power cut: {plain}, then the unit is paused that recovers it"):
         trial.faults.service(scheduler, "stop", "nova-scheduler")
         trial.faults.power_off(machine)
-        assert poll(engine, 60, 0.5), "nobody recovers it"
+        assert poll(lambda: bool(engine()), 60, 0.5), "nobody recovers it"
         first = engine()
         pause(trial, first.partition(".")[0])
         assert poll(lambda: engine() not in ("", first), 30, 0.5), "nobody else takes it"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from jujulab.trials.failover import Failover
 from jujulab.trials.trial import Trial
 from kinds import Situation, kill_engines, lose_database, restart_broker, restart_database
 
@@ -20,7 +21,7 @@ FAULTS = [kill_engines, restart_broker, restart_database, lose_database]
 @pytest.mark.parametrize("phase", ["notified", "evacuating"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_recovery_survives(
-    trial: Trial, plain: str, fault: Callable[[Situation], None], phase: str
+    trial: Failover, plain: str, fault: Callable[[Situation], None], phase: str
 ) -> None:
     trial.populate(plain, count=3)
     with trial.watched(f"power cut: {plain}; {fault.__name__} when {phase}"):

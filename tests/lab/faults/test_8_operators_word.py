@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from jujulab.cloud.console import StepError
 from jujulab.trials.trial import Trial
@@ -13,7 +15,7 @@ UNFENCED = 45.0
 LEADER = "masakari/leader"
 
 
-def run(trial: Trial, action: str, *parameters: str) -> dict[str, object]:
+def run(trial: Trial, action: str, *parameters: str) -> dict[str, Any]:
     return trial.demo.console.run_action(LEADER, action, *parameters)
 
 

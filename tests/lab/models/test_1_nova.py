@@ -34,7 +34,7 @@ QUICK = 20
 """Seconds; a call that waits for somebody who is dead takes more, all others much less."""
 
 STATES = ("stopped", "error", "paused", "suspended", "locked")
-NAMES = (
+NAMES: tuple[str, ...] = (
     *STATES,
     "active",
     "crashed",

@@ -219,6 +219,19 @@ def given_up(side: ClusterSide, node: str) -> View | None:
     return shown if settled else None
 
 
+def once_given_up(side: ClusterSide, node: str) -> View | None:
+    """Wait until it is shown so; None where it is not, in time."""
+    found: View | None = None
+
+    def settled() -> bool:
+        nonlocal found
+        found = given_up(side, node)
+        return found is not None
+
+    side.wait(settled, 90)
+    return found
+
+
 def test_a_node_that_was_never_connected(both: Both) -> None:
     """Each member tries to connect; then it is fenced, which fails: no device knows it."""
     name = "model-remote"
@@ -226,15 +239,14 @@ def test_a_node_that_was_never_connected(both: Both) -> None:
     def rule(side: ClusterSide) -> list[Any]:
         side.add_node(name)
         failed = side.wait(lambda: view(side, name).failures == ("start_0",), 90)
-        shown: list[View | None] = []
-        side.wait(lambda: bool(shown.append(given_up(side, name)) or shown[-1]), 90)
+        shown = once_given_up(side, name)
         events = [
             (e.action, e.status, e.decided_by_pacemaker) for e in status(side).fencing_of(name)
         ]
         since = cibadmin.connected_since(side.runner(), name)
         side.remove_node(name)
         side.sleep(3)
-        return [failed, shown[-1], events[-1], since]
+        return [failed, shown, events[-1], since]
 
     both.alike(rule)
 
@@ -309,10 +321,9 @@ def test_what_is_lost_when_all_members_restart(both: Both) -> None:
         known = [event for event in history(side) if event.status == "success"]
         since = cibadmin.connected_since(side.runner(), side.node)
         # It is not known to have been connected, and fenced as one that never was.
-        shown: list[View | None] = []
-        side.wait(lambda: bool(shown.append(given_up(side, side.node)) or shown[-1]), 90)
+        shown = once_given_up(side, side.node)
         side.power_controller(True)
-        return [failed, known, since, shown[-1], history(side)[-1]]
+        return [failed, known, since, shown, history(side)[-1]]
 
     try:
         both.alike(rule)

@@ -37,7 +37,7 @@ def at(path: str, operation: str = "--modify", quorum: int = 1) -> tuple[str, ..
 
 CONFIG = "/configuration/crm_config"
 MISSING = f"{CONFIG}[not(cluster_property_set[@id='model-test'])]"
-CHANGES = {
+CHANGES: dict[str, list[tuple[tuple[str, ...], str | None]]] = {
     "create": [CREATE],
     "create twice": [CREATE, (("--create", *SCOPE), SET.format(2))],
     "swap": [CREATE, (("--modify", "--xpath", HERE, "--xml-pipe"), SET.format(2))],

@@ -262,11 +262,11 @@ class Faults:
             return
         self.world.note_fault(f"{unit.name} is cut off for {seconds:.0f} s")
         self.world.cluster.membership.isolate(unit)
-        self.world.commands.views.cut_off(unit)  # type: ignore[attr-defined]
+        self.world.commands.views.cut_off(unit)
 
         def back() -> None:
             self.world.note_fault(f"{unit.name} is reached again")
-            copied = self.world.commands.views.rejoined(unit)  # type: ignore[attr-defined]
+            copied = self.world.commands.views.rejoined(unit)
             self.world.cluster.membership.rejoin(unit, copied)
 
         self.world.later(seconds, back)

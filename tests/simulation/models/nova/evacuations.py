@@ -20,7 +20,7 @@ class Evacuations(Part):
         # Lab: test_an_evacuation_to_a_named_host
         # Lab: test_what_is_asked_for_is_lost_with_the_broker
         guest = self.nova.instances.find(uuid)
-        if other := self.world.commands.owners.instead(guest.host):  # type: ignore[attr-defined]
+        if other := self.world.commands.owners.instead(guest.host):
             self.world.violate(
                 "evacuated by a superseded engine", f"{other} recovers {guest.host}"
             )

@@ -38,7 +38,7 @@ class Fencer:
         elif "--query" in argv:
             text = self._commands.views.whole()
         else:
-            _, _, options = read(tuple(argv))
+            options = read(tuple(argv))[2]
             code = self._commands.cibadmin.change({**options, "xml-text": input})
             self._commands.cluster.configured()
         return subprocess.CompletedProcess(argv, code, text, "")
