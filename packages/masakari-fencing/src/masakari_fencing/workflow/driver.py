@@ -95,7 +95,7 @@ class FencingDriver(driver.TaskFlowDriver):
             LOG.warning("Instance %s on %s is not recovered: %s", instance_uuid, host.name, reason)
             raise exception.IgnoreInstanceRecoveryException(reason)
         this = Attempt(context, host.name, notification_uuid)
-        if reason := _elsewhere(this, instance_uuid) or _out_of_scope(this, instance_uuid):
+        if reason := _left_alone(this, instance_uuid):
             LOG.info("Instance %s on %s is not restarted: %s", instance_uuid, host.name, reason)
             raise exception.IgnoreInstanceRecoveryException(reason)
         super().execute_instance_failure(context, instance_uuid, notification_uuid)
@@ -117,43 +117,44 @@ class FencingDriver(driver.TaskFlowDriver):
         super().execute_process_failure(context, process_name, host_name, notification_uuid)
 
 
-def _elsewhere(this: Attempt, uuid: str) -> str:
-    """Return on which other host Nova has an instance; empty where it has not, or nobody says.
+def _left_alone(this: Attempt, uuid: str) -> str:
+    """Return why an instance that died is left alone; empty where it is not, or nobody says."""
+    try:
+        nova = this.client()
+        server = nova.servers.get(uuid)
+        return _elsewhere(this, nova, server) or _out_of_scope(this, nova, server)
+    except Exception as error:  # whatever a client library raises
+        LOG.warning("Whether instance %s is to be left alone is not known: %s", uuid, error)
+        return ""
+
+
+def _elsewhere(this: Attempt, nova: Any, server: Any) -> str:
+    """Return on which other host Nova has an instance; empty where it has not.
 
     What died here was left by an evacuation that broke off, and was stopped as the status says, or
     the instance has left meanwhile. There, a host that is off would never end what it is asked
     for, so that the recovery of that host would wait for it, and one that works would stop it.
     What does not run there, and has come from here, failed before it left, and is started there.
     """
+    other = str(getattr(server, instances.HOST, None) or "")
+    if other.lower() in ("", this.host.lower()):
+        return ""
     try:
-        nova = this.client()
-        server = nova.servers.get(uuid)
-        other = str(getattr(server, instances.HOST, None) or "")
-        if other.lower() in ("", this.host.lower()):
-            return ""
-        # Nova may know this host under another name, which no segment has.
         objects.Host.get_by_name(this.context, other)
-        stopped = getattr(server, instances.STATE, "") == "stopped"
-        if stopped and instances.has_moved(nova, this.host, other, uuid):
-            return ""
-    except Exception as error:  # whatever a client library raises
-        LOG.debug("Where instance %s is to be is not known: %s", uuid, error)
+    except exception.HostNotFound:
+        return ""  # Nova may know this host under another name, which no segment has.
+    stopped = getattr(server, instances.STATE, "") == "stopped"
+    if stopped and instances.has_moved(nova, this.host, other, server.id):
         return ""
     return f"Nova has it on {other}"
 
 
-def _out_of_scope(this: Attempt, uuid: str) -> str:
-    """Return why an instance that died is left alone; empty where it is not, or nobody says."""
+def _out_of_scope(this: Attempt, nova: Any, server: Any) -> str:
+    """Return why the operator does not want an instance restarted; empty where that is not so."""
     scope = options.scope(CONF)
     if not (scope.only or scope.never or CONF.instance_failure.process_all_instances):
         return ""  # Those alone are restarted of which somebody has said so.
-    try:
-        client = this.client()
-        server = client.servers.get(uuid)
-        return Reading(client).objections([server], scope, this.host).get(uuid, "")
-    except Exception as error:  # whatever a client library raises
-        LOG.warning("Whether instance %s is to be left alone is not known: %s", uuid, error)
-        return ""
+    return Reading(nova).objections([server], scope, this.host).get(server.id, "")
 
 
 def _disarmed(host: str) -> str | None:
