@@ -33,6 +33,12 @@ a minute, by chance (`periodic_fuzzy_delay`)."""
 QUICK = 20
 """Seconds; a call that waits for somebody who is dead takes more, all others much less."""
 
+SETTLES = 20
+"""Seconds in which Nova has written down the end of an evacuation that has brought an instance."""
+
+UNSETTLED: tuple[list[str], ...] = ([], ["accepted"], ["pre-migrating"])
+"""The last evacuation of an instance before its end; there may be none."""
+
 STATES = ("stopped", "error", "paused", "suspended", "locked")
 NAMES: tuple[str, ...] = (
     *STATES,
@@ -92,8 +98,15 @@ def ends(name: str, seconds: float = REBUILD) -> Callable[[Side], Look]:
     """Wait until nothing is done to an instance any more, and return what it is then."""
 
     def rule(side: Side) -> Look:
-        side.wait(lambda: side.look(name).task is None, seconds)
-        side.wait(lambda: side.migrations(name)[-1:] not in ([], ["accepted"]), 10)
+        def idle() -> bool:
+            return side.look(name).task is None
+
+        def settled() -> bool:
+            # Before it stops one there, Nova says for a moment that nothing is done.
+            return side.migrations(name)[-1:] not in UNSETTLED and idle()
+
+        side.wait(idle, seconds)
+        side.wait(settled, SETTLES)
         return side.look(name)
 
     return rule
