@@ -75,7 +75,10 @@ def test_a_node_that_is_lost_is_fenced_and_connected_to_again(both: Both) -> Non
         before = len(history(side))
         begun = side.now()
         side.lose()
-        seen = [side.wait(lambda: view(side).unclean, 60), view(side)[:5]]
+        seen: list[Any] = [side.wait(lambda: view(side).unclean, 60)]
+        shown = view(side)
+        # Its role is "Started" yet, or "Stopped" already, by how far the controller has got.
+        seen.append((shown.online, shown.unclean, shown.failed, shown.managed))
         # A look may come too late to see it pending.
         asked = lambda: history(side)[: len(history(side)) - before]  # noqa: E731
         side.wait(lambda: bool(asked()), 60)
