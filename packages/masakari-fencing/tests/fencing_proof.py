@@ -85,6 +85,7 @@ class Bench:
         self.progress: list[str] = []
         self.evidence = Evidence()
         self.held: list[tuple[bool, int]] = []
+        self.hold = lambda held: self.held.append((held, self.fenced_by_us))
         self.doubt: Callable[[StorageFence], str | None] = lambda _: None
         self.quorate: float | None = None
 
@@ -94,7 +95,7 @@ class Bench:
             self.policy,
             self.evidence,
             self.record,
-            hold=lambda held: self.held.append((held, self.fenced_by_us)),
+            hold=lambda held: self.hold(held),
             progress=self.progress.append,
             sleep=self.clock.sleep,
             clock=self.clock,

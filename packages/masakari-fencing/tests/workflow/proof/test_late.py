@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from fencing_proof import NOW, Bench, dead
+from collections.abc import Callable
+
+import pytest
+from fencing_proof import HOST, NOW, Bench, dead
+from masakari_fencing.workflow.proof.decision import Report
+from masakari_fencing.workflow.proof.host_fence import CameBack
 
 
 def late(**changes: object) -> Bench:
@@ -55,3 +60,38 @@ def test_nobody_is_told_that_it_was_not_proven_dead() -> None:
     bench.policy = type(bench.policy)(allow_unfenced_recovery=True)
     bench.cluster.fence = lambda node: 1
     assert bench.ensure().fenced == NOW - 60
+
+
+def stands_still(bench: Bench, then: Callable[[], None]) -> None:
+    """Its engine's machine stands still for 400 s as it writes down that the host is kept off."""
+
+    def stand(held: bool) -> None:
+        bench.hold = lambda held: None
+        bench.clock.now += 400
+        then()
+
+    bench.hold = stand
+
+
+def test_what_has_come_back_while_the_engine_stood_still_is_not_fenced() -> None:
+    """It was seen as it was before; it works by now, and is in service."""
+    bench = late()
+
+    def back() -> None:
+        bench.gets_healthy()
+        bench.remote.events = [("reboot", "success", NOW - 60)]
+        bench.evidence.answers |= {"compute_seen": bench.clock.now, "in_service": True}
+
+    stands_still(bench, back)
+    with pytest.raises(CameBack):
+        bench.ensure(Report(HOST, NOW - 61))
+    assert bench.fenced_by_us == 0
+
+
+def test_what_has_not_is_fenced_in_the_time_that_a_second_fence_has() -> None:
+    bench = late()
+    stands_still(bench, lambda: None)
+    assert "fenced on request" in bench.ensure().how
+    assert bench.cluster.runner.ran("stonith_admin --fence") == [
+        ["stonith_admin", "--fence", "node1.maas", "--timeout=30"]
+    ]

@@ -42,7 +42,7 @@ FENCE_RETRY = 5.0
 
 STOOD = 10.0
 """Seconds beyond its pause between two looks after which an engine's machine has stood still: that
-time is none in which the host was waited for."""
+time is none in which the host was waited for, and nothing is fenced for what was seen before."""
 
 LATE_TIMEOUT = 30.0
 """Seconds for a second fence, of a host whose first one is on record."""
@@ -193,7 +193,7 @@ class HostFence:
                 healthy_since += looked - before
             judgement, fenced = self._look(report)
             if judgement.verdict is Verdict.FENCE:
-                judgement = self._fence(report, judgement, end)
+                judgement = self._fence(report, judgement, looked, end)
             if judgement.verdict is Verdict.FENCED:
                 return self._proof(fenced or 0.0, judgement)
             if judgement.verdict is Verdict.DONE:
@@ -309,43 +309,44 @@ class HostFence:
             in_service=state.in_service,
         )
 
-    def _fence(self, report: Report, judgement: Judgement, end: float) -> Judgement:
+    def _fence(self, report: Report, judgement: Judgement, looked: float, end: float) -> Judgement:
         now, host, why = self._clock(), self._node, judgement.reason
         if now < self._next_fence or (self._asked and now >= end):
             return self._failure
         if judgement.reported:
-            judgement = self._doubted(report, judgement)
+            judgement, looked = self._doubted(report, judgement), now
         if judgement.verdict is not Verdict.FENCE:
             return judgement if judgement.verdict is not Verdict.FENCED else _AGAIN
         try:
             quorum.keep_off(self._runner, host, self._record, self._hold)
+            if self._clock() - looked > STOOD:
+                self._let_go()
+                return _OLD
             self._tell(f"Having Pacemaker fence host '{host}': {why}")
             LOG.warning("Having Pacemaker fence host %s: %s", host, why)
             # Not a reboot: the host would be back before its instances are recovered.
-            timeout = max(1.0, end - now)
-            if judgement.late:
-                timeout = min(timeout, LATE_TIMEOUT)
+            timeout = LATE_TIMEOUT if judgement.late else max(1.0, end - now)
             stonith_admin.fence(self._runner, host, action="off", timeout=timeout)
             self.late = judgement.late
         except (tools.PacemakerError, ValueError) as error:
             if judgement.late:
-                return self._as_recorded(judgement, error)
+                # The fence on record counts: a second one is more than most have.
+                LOG.warning("%s %s; that is not ruled out: %s", host, why, error)
+                self._let_go()
+                return Judgement(Verdict.FENCED, f"{why}; it cannot be fenced again")
             self._next_fence = self._clock() + FENCE_RETRY
             text = f"{why}, but it could not be fenced: {error}"
             # One that came back nobody else will have fenced.
             self._failure = Judgement(Verdict.WAIT, text, unknown=not judgement.reported)
             return self._failure
-        self._asked = f"fenced on request: {why}"
+        self._asked, self._failure = f"fenced on request: {why}", _UNRECORDED
         self._next_fence = self._clock() + FENCE_RETRY
-        self._failure = _UNRECORDED
         return self._failure
 
-    def _as_recorded(self, judgement: Judgement, error: Exception) -> Judgement:
-        """Go on with the fence on record: a second one is more than most have."""
-        LOG.warning("%s %s; that is not ruled out: %s", self._node, judgement.reason, error)
+    def _let_go(self) -> None:
+        """Take back that the host is to be kept off."""
         with suppress(tools.PacemakerError, Superseded):
             self._hold(self._record.held)
-        return Judgement(Verdict.FENCED, f"{judgement.reason}; it cannot be fenced again")
 
     def _doubted(self, report: Report, judgement: Judgement) -> Judgement:
         """Return what is so where nothing but a report calls for a fence."""
@@ -371,4 +372,5 @@ class HostFence:
 
 
 _UNRECORDED = Judgement(Verdict.WAIT, "it is fenced, and the cluster has not recorded it yet")
+_OLD = Judgement(Verdict.WAIT, "what was seen of it is old by now", unknown=True)
 _AGAIN = Judgement(Verdict.WAIT, "it was fenced just now")
