@@ -24,7 +24,7 @@ NO_RULES = frozenset(
         "Connections.answers", "Nova.host", "Rebuilds._set", "Views.cut_off", "Views.rejoined",
         "Views.tree", "Views.whole",
         # The simulation's own judgement.
-        "Evacuations._judge", "Evacuations._judge_order",
+        "Evacuations._goes_on", "Evacuations._judge", "Evacuations._judge_order",
         # What this project's charms and programs do.
         "Cluster.record_machine", "Commands.add_remote", "Fences._spared",
     }

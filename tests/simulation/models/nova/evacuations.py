@@ -33,7 +33,7 @@ class Evacuations(Part):
         self._judge(guest)
         if guest.deleting:
             self.world.violate("brought back although deleted", guest.uuid[:8])
-        if any(m.live and m.instance_uuid == guest.uuid for m in self.nova.migrations):
+        if any(self._goes_on(m) for m in self.nova.migrations if m.instance_uuid == guest.uuid):
             self.world.violate("evacuated twice at once", f"{guest.uuid[:8]} from {guest.host}")
         now = self.kernel.now
         guest.task_state = "rebuilding"
@@ -69,6 +69,14 @@ class Evacuations(Part):
             self.kernel.after(1.0, lambda: self._find_host(guest, asked, target, since))
         else:
             asked.live = False
+
+    def _goes_on(self, migration: Migration) -> bool:
+        """Whether somebody works on an evacuation, or will; not who has lost his power."""
+        if migration.status != "pre-migrating":
+            return migration.live
+        return (
+            migration.live and self.nova.host(migration.dest_compute or "").boots == migration.boot
+        )
 
     def _judge(self, guest: Guest) -> None:
         host = self.nova.host(guest.host)

@@ -30,7 +30,7 @@ class Rebuilds(Part):
         if guest.host != migration.source_compute and not migration.live:
             # Where it runs elsewhere by now, that leaves it in an error: nobody can undo that.
             guest.disturbed = True
-        migration.dest_compute = host.nova_name
+        migration.dest_compute, migration.boot = host.nova_name, host.boots
         self._set(migration, "pre-migrating")
         low, high = self.nova.rebuild_time
         wait, boot = low + (high - low) * self.kernel.rng.random(), host.boots

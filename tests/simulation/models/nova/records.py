@@ -67,7 +67,10 @@ class Service:
 
 @dataclass
 class Migration:
-    """The record of an evacuation; `live`: somebody works on it, or will."""
+    """The record of an evacuation; `live`: somebody works on it, or will.
+
+    `boot`: of the new host that has taken it.
+    """
 
     instance_uuid: str
     source_compute: str
@@ -79,6 +82,7 @@ class Migration:
     orig_state: str = ""
     migration_type: str = "evacuation"
     live: bool = False
+    boot: int = 0
 
     @property
     def created_at(self) -> str:
