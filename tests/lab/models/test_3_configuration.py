@@ -250,6 +250,9 @@ def test_the_copy_of_a_member_that_was_cut_off(both: Both, newest: bool) -> None
             seen += [code(side, *count, text=more, number=2) for _ in range(9)]
         theirs = SET.format(1).replace("model-", "others-")
         seen.append(code(side, "cibadmin", "--create", *SCOPE, text=theirs))
+        # One that is back before it is fenced ends its Pacemaker.
+        gone = lambda: status(side, 0).named(side.members[2])[0]  # noqa: E731
+        seen.append(side.wait(lambda: not (gone().online or gone().unclean), 60))
         side.isolate(2, False)
         seen.append(side.wait(lambda: status(side, 2).quorum, 120))
         side.sleep(CALM)
