@@ -276,6 +276,6 @@ def _handler(masakari: FakeMasakari) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = do_PUT = _answer  # noqa: N815
+        do_GET = do_POST = do_PUT = _answer  # noqa: N815 - the server's names
 
     return Handler

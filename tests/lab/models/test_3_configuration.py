@@ -238,6 +238,10 @@ def test_the_copy_of_a_member_that_was_cut_off(both: Both, newest: bool) -> None
     others = PATH.replace("model-", "others-")
 
     def rule(side: ClusterSide) -> list[Any]:
+        def fenced() -> bool:
+            [member] = status(side, 0).named(side.members[2])
+            return not (member.online or member.unclean)
+
         side.isolate(2, True)
         seen: list[Any] = [side.wait(lambda: not status(side, 2).quorum, 60)]
         seen.append(side.wait(lambda: bool(status(side, 2).dc), 60))
@@ -251,8 +255,7 @@ def test_the_copy_of_a_member_that_was_cut_off(both: Both, newest: bool) -> None
         theirs = SET.format(1).replace("model-", "others-")
         seen.append(code(side, "cibadmin", "--create", *SCOPE, text=theirs))
         # One that is back before it is fenced ends its Pacemaker.
-        gone = lambda: status(side, 0).named(side.members[2])[0]  # noqa: E731
-        seen.append(side.wait(lambda: not (gone().online or gone().unclean), 60))
+        seen.append(side.wait(fenced, 60))
         side.isolate(2, False)
         seen.append(side.wait(lambda: status(side, 2).quorum, 120))
         side.sleep(CALM)
