@@ -14,7 +14,7 @@ sys.path.insert(0, {str(LAB)!r})
 from goingon import GoingOn
 
 def pytest_configure(config):
-    config.pluginmanager.register(GoingOn(look))
+    config.pluginmanager.register(GoingOn(look, lambda: "node1 by a test"))
 
 looks = []
 def look():
@@ -66,3 +66,9 @@ def test_where_it_is_broken_the_last_lines_say_what_was_not_run(pytester):
 def test_the_lab_is_looked_at_once_for_each_failure_until_it_is_broken(pytester):
     result = run(pytester, "gone")
     result.assert_outcomes(passed=1, failed=1, skipped=4)
+
+
+def test_a_failure_says_who_was_fenced(pytester):
+    result = run(pytester, None, None)
+    text = result.stdout.str()
+    assert text.count("Fenced so far") == text.count("node1 by a test") == 2

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jubilant
 import pytest
+from jujulab.cloud.cluster import Cluster
 from jujulab.cloud.console import JUJU, Console
 from jujulab.cloud.guests import Guests
 from jujulab.errors import LabError
@@ -34,7 +35,7 @@ _demos: list[Deployment] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(GoingOn(what_is_broken))
+    config.pluginmanager.register(GoingOn(what_is_broken, what_was_fenced))
 
 
 def what_is_broken() -> str | None:
@@ -50,6 +51,19 @@ def what_is_broken() -> str | None:
     except (LabError, OSError, subprocess.SubprocessError) as error:
         return str(error).partition("\n")[0]
     return None
+
+
+def what_was_fenced() -> str:
+    """Return the cluster's fencing history, a line each; nothing where no member can tell."""
+    if not _demos:
+        return ""
+    cluster = Cluster(_demos[0].lab, _demos[0].console)
+    try:
+        events = list(cluster.look().iter("fence_event"))
+    except LabError as error:
+        return str(error)
+    keys = ("completed", "action", "target", "status", "client", "origin", "exit-reason")
+    return "\n".join("  ".join(e.get(key, "-") for key in keys) for e in events)
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,15 @@ class GoingOn:
 
     Args:
         look: returns what is wrong with the lab, None if it is whole. It is called between tests.
+        fenced: returns who had what fenced lately, which a failure is shown with. Where a machine
+            was not to lose its power, that says who took it.
     """
 
-    def __init__(self, look: Callable[[], str | None]) -> None:
+    def __init__(
+        self, look: Callable[[], str | None], fenced: Callable[[], str] = lambda: ""
+    ) -> None:
         self._look = look
+        self._fenced = fenced
         self._in_doubt = False
         self._broken: str | None = None
         self._not_run: list[str] = []
@@ -34,10 +39,13 @@ class GoingOn:
             self._not_run.append(item.nodeid)
             pytest.skip(f"the lab is broken: {self._broken}")
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember a failure."""
         if report.failed and self._broken is None:
             self._in_doubt = True
+            if history := self._fenced():
+                report.sections.append(("Fenced so far, the latest first", history))
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -88,11 +88,20 @@ class Watch:
             f"</configuration><status>{state}</status></cib>"
         )
 
-    def look_twice(self) -> list[str]:
+    def look_twice(self, later: float = FORGOTTEN) -> list[str]:
         """Look, and again when a fencing that Pacemaker forgot has to be taken for it."""
         found = self.retry.check()
-        self.now += FORGOTTEN
+        self.now += later
         return found + self.retry.check()
+
+    def before_the_request(self, change: Callable[[], None]) -> None:
+        """Have something happen in the cluster between the decision and the request."""
+
+        def answer(argv: list[str]) -> str:
+            change()
+            return "reboot"
+
+        self.cluster.runner.on("crm_attribute", answer)
 
     @property
     def requests(self) -> int:
@@ -101,6 +110,8 @@ class Watch:
 
 def test_what_pacemaker_gave_up_is_fenced() -> None:
     watch = Watch(lost())
+    assert watch.retry.check() == []
+    watch.now += INTERVAL
     assert watch.retry.check() == ["node1.maas"]
     assert watch.cluster.runner.ran("stonith_admin --reboot node1.maas")
 
@@ -127,7 +138,7 @@ def test_what_was_fenced_is_not_fenced_at_each_look_where_nobody_records_it() ->
 def test_one_that_is_spared_is_looked_at_again_later() -> None:
     watch = Watch(lost())
     watch.spares = True
-    assert watch.retry.check() == []
+    assert watch.look_twice(INTERVAL) == []
     watch.spares = False
     assert watch.retry.check() == []
     watch.now += INTERVAL
@@ -138,13 +149,38 @@ def test_one_that_is_spared_is_looked_at_again_later() -> None:
 def test_one_that_is_connected_to_again_meanwhile_is_not_fenced() -> None:
     """What was seen was so a moment ago, or a minute, where the machine stood still."""
     watch = Watch(lost())
-    before = watch.cluster.crm_mon()
-    looks = iter([before])
-    watch.cluster.runner.on("crm_mon", lambda argv: next(looks, watch.cluster.crm_mon()))
-    watch.cluster.remotes = [Remote()]
-    watch.now += 1
-    assert watch.retry.check() == []
-    assert not watch.cluster.runner.ran("stonith_admin --reboot")
+    watch.before_the_request(lambda: watch.cluster.remotes.__setitem__(0, Remote()))
+    assert watch.look_twice(INTERVAL) == []
+    assert watch.requests == 0
+
+
+@pytest.mark.parametrize("state", [lost, forgotten])
+def test_one_that_pacemaker_fences_meanwhile_is_not_fenced_again(
+    state: Callable[[], Remote],
+) -> None:
+    """The second fence would come as it boots, or is in service again."""
+    remote = state()
+    watch = Watch(remote)
+
+    def fence() -> None:
+        remote.unclean, remote.fenced = False, watch.now
+        remote.events = [("reboot", "success", watch.now)]
+
+    watch.before_the_request(fence)
+    assert watch.look_twice(INTERVAL) == []
+    assert watch.requests == 0
+
+
+def test_an_attempt_of_an_earlier_loss_does_not_show_that_pacemaker_has_given_up() -> None:
+    """One that is unclean for a moment as it comes back is no matter for anybody else."""
+    remote = lost(events=[("reboot", "success", NOW - 60)])
+    watch = Watch(remote)
+    assert watch.look_twice(INTERVAL - 1) == []
+    remote.unclean, remote.online, remote.role, remote.failed = False, True, "Started", False
+    assert watch.look_twice() == []
+    remote.unclean = True
+    assert watch.look_twice(INTERVAL - 1) == []
+    assert watch.requests == 0
 
 
 def test_a_fencing_whose_end_is_never_told_is_no_excuse() -> None:
@@ -317,11 +353,10 @@ def test_a_slow_power_controller_holds_up_no_other() -> None:
     watch = Watch(first)
     watch.machines["node2.maas"] = "8"
     watch.retry.start = watch.started.append
-    assert watch.retry.check() == []
+    assert watch.look_twice(INTERVAL) == []
     assert len(watch.started) == 1
     watch.cluster.remotes.append(second)
-    watch.now += 1
-    watch.retry.check()
+    watch.look_twice(INTERVAL)
     assert len(watch.started) == 2, "the other is begun while the first is on its way"
     watch.started[1]()
     assert watch.retry.check() == ["node2.maas"]
@@ -339,6 +374,8 @@ def test_what_is_done_aside_is_done() -> None:
 def test_failures_are_told_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     watch = Watch(lost(), fence=lambda node: 1)
+    watch.retry.check()
+    watch.now += INTERVAL
     for _ in range(3):
         assert watch.retry.check() == []
         assert watch.retry.check() == []  # too soon

@@ -38,8 +38,8 @@ from masakari_fencing.records import disarmed
 LOG = logging.getLogger(__name__)
 
 INTERVAL = 10.0
-"""Seconds without an attempt after which Pacemaker is taken to have given up. Its own attempts
-follow each other at once."""
+"""Seconds without an attempt, of a host that is unclean all the time, after which Pacemaker is
+taken to have given up. It begins at once, and its attempts follow each other at once."""
 
 FORGOTTEN = 2.0
 """Seconds for which a connection must have been lost, without a fencing, to be forgotten. What
@@ -83,12 +83,14 @@ class UnfencedHosts(Watcher):
     _failed: dict[str, float] = field(default_factory=dict)
     _fenced: dict[str, float] = field(default_factory=dict)
     _lost: Since = field(init=False)
+    _unclean: Since = field(init=False)
     _live: dict[str, float] = field(default_factory=dict)
     _running: set[str] = field(default_factory=set)
     _done: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lost = Since(self.clock)
+        self._unclean = Since(self.clock)
 
     def check(self) -> list[str]:
         """Have fenced what should be.
@@ -113,6 +115,7 @@ class UnfencedHosts(Watcher):
                 self._live[node.name] = now
         if not controls or not status.stonith_enabled:
             self._lost.keep(())
+            self._unclean.keep(())
             return []
         for node in remotes:
             if node.name not in self._running and self._is_due(status, node):
@@ -121,21 +124,36 @@ class UnfencedHosts(Watcher):
         return done
 
     def _is_due(self, status: crm_mon.Status, node: crm_mon.Node) -> bool:
-        if node.maintenance or status.maintenance_mode or status.being_fenced(node):
-            self._lost.forget(node.name)
+        if not self._is_left(status, node):
             return False
         if node.unclean:
-            events = status.fencing_of(node.name)
-            ended = [event.completed for event in events if event.completed is not None]
-            if events and not ended:  # a release that does not tell when
-                return self._lost.seconds(node.name) >= INTERVAL
-            return bool(ended) and self.clock() - max(ended) >= INTERVAL
-        if not self._failed_to_connect(status, node.name):
-            self._lost.forget(node.name)
-            return False
+            return True
         lost = self._lost.seconds(node.name)
         patience = self._patience(status, node)
         return patience is not None and lost >= patience
+
+    def _is_left(self, status: crm_mon.Status, node: crm_mon.Node) -> bool:
+        """Whether it is lost, and nobody fences it or has fenced it."""
+        if node.maintenance or status.maintenance_mode or status.being_fenced(node):
+            self._lost.forget(node.name)
+            self._unclean.forget(node.name)
+            return False
+        if node.unclean:
+            return self._given_up(status, node.name)
+        self._unclean.forget(node.name)
+        if not self._failed_to_connect(status, node.name):
+            self._lost.forget(node.name)
+            return False
+        return True
+
+    def _given_up(self, status: crm_mon.Status, name: str) -> bool:
+        """Whether Pacemaker has tried to fence an unclean one, and does so no more.
+
+        What it tried for an earlier loss does not show that; nor does a release without times.
+        """
+        events = status.fencing_of(name)
+        last = max((event.completed or 0.0 for event in events), default=self.clock())
+        return min(self._unclean.seconds(name), self.clock() - last) >= INTERVAL
 
     def _failed_to_connect(self, status: crm_mon.Status, name: str) -> bool:
         """Whether an attempt has failed since it was lost, and nobody stopped or fenced it."""
@@ -184,13 +202,14 @@ class UnfencedHosts(Watcher):
 
     def _fence(self, node: str) -> None:
         try:
-            action = stonith_admin.default_action(self.runner)
-            # That was no look, so this one is of now.
-            if crm_mon.status(self.runner).works(node):
-                self._lost.forget(node)
-                return
             if self.spares(node):
                 self._failed[node] = self.clock()
+                return
+            action = stonith_admin.default_action(self.runner)
+            # That was no look, so this one is of now. What has passed since the last one may be a
+            # minute, and Pacemaker have fenced it.
+            status = crm_mon.status(self.runner)
+            if not any(self._is_left(status, one) for one in status.named(node)):
                 return
             stonith_admin.fence(self.runner, node, action=action, timeout=TIMEOUT)
         except tools.PacemakerError as error:
