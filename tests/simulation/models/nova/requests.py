@@ -26,11 +26,19 @@ class Requests(Part):
         self.kernel.changed("guests")
 
     def deleted(self, guest: Guest) -> None:
-        # Source only: nova/compute/api.py: _delete
-        self.world.guests.pop(guest.uuid, None)
+        """`_delete_instance`: it is shown for a moment as one that is deleted."""
+        # Source only: nova/compute/manager.py: _delete_instance
         for host in self.world.hosts.values():
             if host.nova_name == guest.host:
                 host.qemu.discard(guest.uuid)
+        guest.vm_state, guest.task_state = "deleted", None
+        self.kernel.after(0.3, lambda: self._destroyed(guest))
+        self.kernel.changed("guests")
+
+    def _destroyed(self, guest: Guest) -> None:
+        # Source only: nova/objects/instance.py: destroy
+        self.world.guests.pop(guest.uuid, None)
+        self.kernel.changed("guests")
 
     def stop(self, uuid: Any, by: str = ADMIN) -> None:
         """`compute/api.py: stop`; from a dead host nobody answers, and the task stays."""

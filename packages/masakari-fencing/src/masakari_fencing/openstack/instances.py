@@ -47,15 +47,18 @@ POWER_RETRY = 90.0
 broker has lost it, and Nova waits for ever; twice does no harm."""
 
 _GOING = frozenset({"deleting", "soft-deleting"})
+_GONE = frozenset({"deleted", "soft-delete"})
 
 
 def is_going(server: Any) -> bool:
     """Whether an owner has deleted an instance, and Nova is about to, be its host dead or alive.
 
     A deletion that a dead nova-compute was asked for is carried out when it is started again
-    (`_init_instance` of nova.compute.manager), unless the task is reset before.
+    (`_init_instance` of nova.compute.manager), unless the task is reset before. Between that and
+    the moment from which Nova knows no such instance, it shows one that is `deleted`
+    (`_delete_instance`, seen with 26.2.2).
     """
-    return getattr(server, TASK, None) in _GOING or getattr(server, STATE, "") == "soft-delete"
+    return getattr(server, TASK, None) in _GOING or getattr(server, STATE, "") in _GONE
 
 
 def waits_for_host(server: Any) -> bool:

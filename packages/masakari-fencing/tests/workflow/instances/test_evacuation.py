@@ -401,6 +401,14 @@ def test_what_its_owner_has_deleted_is_not_brought_back(task: str, fresh: bool) 
     assert world.nova.requests == []
 
 
+def test_what_its_owner_deletes_as_soon_as_it_is_elsewhere_is_done() -> None:
+    """Nova shows it as deleted for a moment, before it knows no such instance."""
+    world = World()
+    world.guest.host, world.guest.vm = "node9.maas", "deleted"
+    assert world.run(fresh=False) == ""
+    assert world.nova.requests == []
+
+
 @pytest.mark.parametrize("fresh", [True, False])
 def test_one_whose_disks_are_on_their_way_is_left_to_nova(fresh: bool) -> None:
     """Evacuated, it would get new ones."""

@@ -49,7 +49,12 @@ def test_metadata_of_the_wrong_type_says_no_yes(metadata: object) -> None:
 
 @pytest.mark.parametrize(
     "gone",
-    [{instances.TASK: "deleting"}, {instances.TASK: "soft-deleting"}, {"state": "soft-delete"}],
+    [
+        {instances.TASK: "deleting"},
+        {instances.TASK: "soft-deleting"},
+        {"state": "soft-delete"},
+        {"state": "deleted"},
+    ],
 )
 def test_one_that_its_owner_has_deleted_is_left_alone(gone: dict[str, str]) -> None:
     there = [server("g1", **gone), server("g2", **{instances.TASK: "powering-off"})]
