@@ -401,6 +401,25 @@ def test_what_its_owner_has_deleted_is_not_brought_back(task: str, fresh: bool) 
     assert world.nova.requests == []
 
 
+@pytest.mark.parametrize("before", ["lock", "get"])
+@pytest.mark.parametrize("task", ["deleting", "soft-deleting"])
+def test_what_its_owner_deletes_at_the_last_moment_is_not_brought_back(
+    task: str, before: str
+) -> None:
+    """Called an error, or evacuated, it would not be deleted any more."""
+    world = World(vm="resized", locked=before == "get")
+    looks: list[str] = []
+
+    def delete(name: str, uuid: str) -> None:
+        looks.append(name)
+        if name == before and (before == "lock" or looks.count("get") == 2):
+            world.guest.task = task
+
+    world.nova.fail = delete
+    assert world.run() == ""
+    assert [r for r in world.nova.requests if not r.startswith("lock")] == []
+
+
 def test_what_its_owner_deletes_as_soon_as_it_is_elsewhere_is_done() -> None:
     """Nova shows it as deleted for a moment, before it knows no such instance."""
     world = World()

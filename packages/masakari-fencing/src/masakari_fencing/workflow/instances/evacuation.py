@@ -181,8 +181,7 @@ class Evacuation(InstanceOfDeadHost):
         left_at = self._left_at(server)
         if left_at and task_of(server).startswith("rebuild"):
             # As long as it has a task of a rebuild, Nova does not say why the last one has failed.
-            self._reset(server)
-            server = self._get()
+            server = self._reset(server)
             if server is None or not self._is_here(server):
                 return server
             left_at = self._left_at(server)
@@ -217,14 +216,17 @@ class Evacuation(InstanceOfDeadHost):
         if self._is_owners(server):
             # Its owner is kept from getting into the way, as Masakari does.
             self._order(lambda nova: nova.servers.lock(server.id))
-            server = self._get() or server
+            server = self._get()
+            if server is None:
+                return None
         if instances.waits_for_host(server):
             # A moment before that, its owner has asked its host to start it.
             self._unlock(server)
             return server
         state, task = getattr(server, instances.STATE, ""), task_of(server)
         if task or state not in EVACUABLE:
-            self._reset(server)
+            if self._reset(server) is None:
+                return None
         elif state == "stopped" and wanted(self._before) == "active":
             # Nova has stopped it since its host failed, as it did not run there.
             self._order(lambda nova: nova.servers.reset_state(server.id, "active"))
@@ -240,14 +242,21 @@ class Evacuation(InstanceOfDeadHost):
         self._order(ask, self._silent)
         return self._arrival()
 
-    def _reset(self, server: Any) -> None:
-        """Have Nova call it an error, unless it has gone on with it since that was seen."""
+    def _reset(self, server: Any) -> Any:
+        """Have Nova call it an error, unless it has gone on with it since that was seen.
+
+        Returns:
+            it, as it is then; None where its owner has deleted it, which that would undo.
+        """
         now = self._get()
-        if now is not None and (task_of(now) != task_of(server) or not self._is_here(now)):
+        if now is None:
+            return None
+        if task_of(now) != task_of(server) or not self._is_here(now):
             raise Failed(f"Nova has gone on with it: {task_of(now) or 'it has ended'}")
         self._order(
             lambda nova: nova.servers.reset_state(server.id, "error"), late=self._take_back
         )
+        return self._get()
 
     def _take_back(self) -> None:
         """Take back that Nova was told to call it an error, where it is up elsewhere by now.
