@@ -171,6 +171,25 @@ def test_one_that_pacemaker_fences_meanwhile_is_not_fenced_again(
     assert watch.requests == 0
 
 
+def test_what_was_seen_before_the_machine_stood_still_has_nothing_fenced() -> None:
+    remote = lost()
+    watch = Watch(remote)
+    watch.retry.check()
+    watch.now += INTERVAL
+    shown: list[str] = []
+
+    def look(argv: list[str]) -> str:
+        shown.append(watch.cluster.crm_mon())
+        if len(shown) == 2:  # just before the request
+            watch.now += 400
+        return shown[-1]
+
+    watch.cluster.runner.on("crm_mon", look)
+    assert watch.retry.check() == []
+    assert watch.requests == 0
+    assert watch.retry.check() == ["node1.maas"]
+
+
 def test_an_attempt_of_an_earlier_loss_does_not_show_that_pacemaker_has_given_up() -> None:
     """One that is unclean for a moment as it comes back is no matter for anybody else."""
     remote = lost(events=[("reboot", "success", NOW - 60)])

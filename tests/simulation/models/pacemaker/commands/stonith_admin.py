@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from simulation.models.pacemaker.commands.commands import Commands
 
 
+AT_ONCE = 2.0
+"""Seconds in which nobody need know of a fence; the record of it has whole seconds."""
+
+
 class StonithAdmin(Part):
     """`stonith_admin`."""
 
@@ -42,6 +46,7 @@ class StonithAdmin(Part):
         action = "reboot" if "reboot" in options else "off"
         if "unfence" in options:
             return self._unfence(remote, client, unit)
+        self._judge(remote, action, unit)
         if unit.isolated:
             return self._fence_alone(remote, action, f"{client}@{unit.name}", unit)
         results: list[bool] = []
@@ -56,6 +61,15 @@ class StonithAdmin(Part):
         if not results:
             return 124, "stonith_admin: Couldn't fence: Timer expired"
         return (0, "") if results[0] else (1, "stonith_admin: Couldn't fence: No data available")
+
+    def _judge(self, remote: Remote, action: str, unit: Unit) -> None:
+        """Who has one fenced that Pacemaker has lost has no cause to once it is fenced.
+
+        A recovery has; but that switches it `off`.
+        """
+        clean = remote.fenced and not remote.unclean and remote.fencing is None
+        if clean and action == "reboot" and self.cluster.kernel.now - remote.fenced > AT_ONCE:
+            self.cluster.world.violate("fenced once more", f"{remote.name} by {unit.name}")
 
     def _fence_alone(
         self, remote: Remote, action: str, client: str, unit: Unit

@@ -52,6 +52,10 @@ nobody here has seen it connected: Pacemaker may only be slow."""
 IDLE = 3.0
 """Seconds between two looks of a member that is not the first in order, and could become it."""
 
+STOOD = 10.0
+"""Seconds since the look after which nothing is fenced for what was seen: only a machine that
+stood still takes so long."""
+
 TIMEOUT = 100.0
 """Seconds for one attempt: a slow power controller gets all the time that the agent has."""
 
@@ -208,8 +212,10 @@ class UnfencedHosts(Watcher):
             action = stonith_admin.default_action(self.runner)
             # That was no look, so this one is of now. What has passed since the last one may be a
             # minute, and Pacemaker have fenced it.
+            looked = self.clock()
             status = crm_mon.status(self.runner)
-            if not any(self._is_left(status, one) for one in status.named(node)):
+            left = any(self._is_left(status, one) for one in status.named(node))
+            if not left or self.clock() - looked > STOOD:
                 return
             stonith_admin.fence(self.runner, node, action=action, timeout=TIMEOUT)
         except tools.PacemakerError as error:
