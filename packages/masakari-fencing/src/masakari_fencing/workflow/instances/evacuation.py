@@ -216,8 +216,7 @@ class Evacuation(InstanceOfDeadHost):
         if self._is_owners(server):
             # Its owner is kept from getting into the way, as Masakari does.
             self._order(lambda nova: nova.servers.lock(server.id))
-            server = self._get()
-            if server is None:
+            if (server := self._get()) is None:
                 return None
         if instances.waits_for_host(server):
             # A moment before that, its owner has asked its host to start it.
@@ -245,18 +244,14 @@ class Evacuation(InstanceOfDeadHost):
     def _reset(self, server: Any) -> Any:
         """Have Nova call it an error, unless it has gone on with it since that was seen.
 
-        Returns:
-            it, as it is then; None where its owner has deleted it, which that would undo.
+        Returns it as it is then; None where its owner has deleted it, which that would undo.
         """
         now = self._get()
-        if now is None:
-            return None
-        if task_of(now) != task_of(server) or not self._is_here(now):
-            raise Failed(f"Nova has gone on with it: {task_of(now) or 'it has ended'}")
-        self._order(
-            lambda nova: nova.servers.reset_state(server.id, "error"), late=self._take_back
-        )
-        return self._get()
+        if now is not None:
+            if task_of(now) != task_of(server) or not self._is_here(now):
+                raise Failed(f"Nova has gone on with it: {task_of(now) or 'it has ended'}")
+            self._order(self._call_error, late=self._take_back)
+        return now and self._get()
 
     def _take_back(self) -> None:
         """Take back that Nova was told to call it an error, where it is up elsewhere by now.
@@ -303,7 +298,7 @@ class Evacuation(InstanceOfDeadHost):
         if not self._is_settled(server):
             self._power(server, *(("start", goal) if goal == "active" else ("stop", "stopped")))
         if goal == "error" and not self._is_as_before(server):
-            self._request(lambda nova: nova.servers.reset_state(server.id, "error"))
+            self._request(self._call_error)
         self._unlock(server)
 
     def _is_settled(self, server: Any) -> bool:

@@ -147,6 +147,9 @@ class InstanceRequests:
         self._looked_at = begun
         return nova
 
+    def _call_error(self, nova: Any) -> None:
+        nova.servers.reset_state(self._uuid, "error")
+
     def _stop(self, nova: Any) -> None:
         nova.servers.stop(self._uuid)
 
