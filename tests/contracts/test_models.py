@@ -25,6 +25,7 @@ NO_RULES = frozenset(
         "Views.tree", "Views.whole",
         # The simulation's own judgement.
         "Evacuations._goes_on", "Evacuations._judge", "Evacuations._judge_order",
+        "StonithAdmin._judge",
         # What this project's charms and programs do.
         "Cluster.record_machine", "Commands.add_remote", "Fences._spared",
     }

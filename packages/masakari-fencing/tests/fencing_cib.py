@@ -171,8 +171,8 @@ def _version(root: etree._Element) -> tuple[int, int]:
 
 def _merge(into: etree._Element, new: etree._Element) -> None:
     for name, value in new.attrib.items():
-        counts = value == f"{name}++"
-        into.set(name, str(int(into.get(name, "0")) + 1) if counts else value)
+        more = {f"{name}++": 1, f"{name}+=10": 10}.get(value)
+        into.set(name, str(int(into.get(name, "0")) + more) if more else value)
     for child in new:
         own = child.tag, child.get("id")
         known = [item for item in into if (item.tag, item.get("id")) == own]

@@ -250,7 +250,7 @@ def test_the_copy_of_a_member_that_was_cut_off(both: Both, newest: bool) -> None
             code(side, *modify, "--allow-create", *SCOPE, text=SET.format(number), number=2)
         if newest:
             count = (*modify, "--xpath", "/cib", "--xml-pipe")
-            more = "<cib admin_epoch='admin_epoch++'/>"
+            more = "<cib admin_epoch='admin_epoch+=10'/>"
             seen += [code(side, *count, text=more, number=2) for _ in range(9)]
         theirs = SET.format(1).replace("model-", "others-")
         seen.append(code(side, "cibadmin", "--create", *SCOPE, text=theirs))

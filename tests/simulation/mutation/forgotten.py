@@ -14,6 +14,7 @@ MUTANTS = (
             "cibadmin.outdate_others(self.runner)",
             "pass",
         ),
+        Edit("pacemaker.cibadmin", "record", '{_COUNTER: f"{_COUNTER}++"}', "{}"),
     ),
     Mutant(
         "what Nova has stopped counts as stopped by its owner",

@@ -73,7 +73,7 @@ def test_an_answer_that_is_none_changes_nothing(answer: str | int, tmp_path: Pat
 
 def test_who_is_not_there_is_outdated_once_for_each_ring(tmp_path: Path) -> None:
     member = Member(tmp_path)
-    for ring, expected in (("3e8.d", 1), ("3e8.d", 1), ("3e8.11", 2), ("3e8.16", 3)):
+    for ring, expected in (("3e8.d", 10), ("3e8.d", 10), ("3e8.11", 20), ("3e8.16", 30)):
         member.check(ring)
         assert member.cib.version[0] == expected
 
@@ -82,9 +82,9 @@ def test_without_quorum_nobody_is_outdated(tmp_path: Path) -> None:
     member = Member(tmp_path)
     member.check("3e8.d")
     member.check("3e8.11", "No")
-    assert member.cib.version[0] == 1
+    assert member.cib.version[0] == 10
     member.check("3e8.16")
-    assert member.cib.version[0] == 2
+    assert member.cib.version[0] == 20
 
 
 def test_until_it_is_done_it_is_done_again_and_what_the_engine_knows_stays(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_until_it_is_done_it_is_done_again_and_what_the_engine_knows_stays(tmp_p
         assert quorum_since.read(member.path) == 1010
     member.cib.quorum(True)
     assert member.check("3e8.d") == 1010
-    assert member.cib.version[0] == 1
+    assert member.cib.version[0] == 10
 
 
 def test_where_nobody_says_it_nobody_knows(tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ REQUESTS: dict[str, Callable[[Runner], object]] = {
     ),
     "create": lambda runner: cibadmin.create(runner, block("2", "y")),
     "modify": lambda runner: cibadmin.modify(runner, PATH, block("2")),
+    "record": lambda runner: cibadmin.record(
+        runner, "configuration/crm_config/cluster_property_set[@id='x']", block("2")
+    ),
     "delete": lambda runner: cibadmin.delete(runner, PATH),
     "outdate": cibadmin.outdate_others,
 }
@@ -63,6 +66,7 @@ def cib(each_cib: Cib | RealCib) -> Cib | RealCib:
         ("put all", {"x": "2"}),
         ("create", {"x": "1", "y": "2"}),
         ("modify", {"x": "2"}),
+        ("record", {"x": "2"}),
         ("delete", {}),
         ("outdate", {"x": "1"}),
     ],
@@ -105,6 +109,29 @@ def test_a_copy_that_is_changed_elsewhere_never_counts_for_more(cib: Cib | RealC
     assert cib.version > (elsewhere, 1_000_000)
     cibadmin.outdate_others(cib)
     assert cib.version > (elsewhere + 1, 1_000_000)
+
+
+def test_what_is_recorded_counts_for_more_at_once(cib: Cib | RealCib) -> None:
+    """Its member may be with others again before anybody notices that; then theirs is undone."""
+    here = "configuration/crm_config/cluster_property_set[@id='x'][nvpair[@value='{}']]"
+    elsewhere, _ = cib.version
+    assert cibadmin.create(cib, block("1", "y"))
+    assert cib.version > (elsewhere, 1_000_000)
+    assert cibadmin.record(cib, here.format(1), block("2"))
+    assert cib.version > (elsewhere + 1, 1_000_000)
+    known = cib.version
+    assert not cibadmin.record(cib, here.format(1), block("3"))
+    assert not cibadmin.create(cib, block("3"))
+    assert cib.version == known
+    assert values(cib) == {"x": "2", "y": "1"}
+
+
+def test_who_is_not_there_records_less_than_a_change_of_members_counts_for() -> None:
+    cut_off, others = Cib(), Cib()
+    cibadmin.outdate_others(others)
+    for number in range(9):  # more than one host's recovery does in seconds
+        cibadmin.create(cut_off, block("1", f"n{number}"))
+    assert others.version[0] > cut_off.version[0]
 
 
 def test_what_has_quorum_again_as_it_is_asked_is_not_outdated() -> None:

@@ -33,6 +33,10 @@ _THERE = f"{QUORUM}//nvpair[@name='dc-version']"
 """Something that is in each configuration once a controller was elected."""
 
 
+_COUNTER = "admin_epoch"
+"""The part of a copy's version that counts first."""
+
+
 class NoQuorum(PacemakerError):  # noqa: N818 - says what is so
     """This member's part of the cluster has no quorum: what it knows is old, and changes none."""
 
@@ -122,17 +126,39 @@ def put(runner: Runner, section: ET.Element, *, timeout: float = 30) -> None:
 
 
 def create(runner: Runner, element: ET.Element, *, timeout: float = 15) -> bool:
-    """Add an element to the cluster's options; return whether there was none of its identifier.
+    """Add an element to the cluster's options, as `record` does; return whether it was added.
 
     Raises:
         NoQuorum: nothing was changed.
         PacemakerError: the cluster does not answer, or refuses.
     """
-    missing = f"[not({element.tag}[@id='{element.get('id')}'])]"
+    missing = f"not(configuration/crm_config/{element.tag}[@id='{element.get('id')}'])"
     # Not --create, which takes no XPath: it adds to the root, which the schema refuses.
-    section = ET.Element("crm_config")
-    section.append(element)
-    return modify(runner, f"/configuration/crm_config{missing}", section, timeout=timeout)
+    return record(runner, missing, element, timeout=timeout)
+
+
+def record(runner: Runner, where: str, element: ET.Element, *, timeout: float = 15) -> bool:
+    """Have the cluster's options say something that no member undoes which is not there.
+
+    The copies of those are outdated by the same change; see `outdate_others`. That does so as soon
+    as somebody has noticed who is there, and this may come before.
+
+    Args:
+        runner: runs the command.
+        where: XPath from the information base on; nothing is changed where it finds nothing.
+        element: what is to be there, such as a set of properties.
+        timeout: seconds.
+
+    Returns:
+        whether it was found, and changed.
+
+    Raises:
+        NoQuorum: nothing was changed.
+        PacemakerError: the cluster does not answer, or refuses.
+    """
+    root = ET.Element("cib", {_COUNTER: f"{_COUNTER}++"})
+    ET.SubElement(ET.SubElement(root, "configuration"), "crm_config").append(element)
+    return modify(runner, f"[{where}]", root, timeout=timeout)
 
 
 def modify(runner: Runner, path: str, element: ET.Element, *, timeout: float = 15) -> bool:
@@ -156,13 +182,15 @@ def outdate_others(runner: Runner, *, timeout: float = 15) -> None:
     which is there to make the copies of those who are away obsolete. Pacemaker takes a change of
     it for no change of the configuration: no transition is aborted.
 
+    It counts for more than what a member records that was cut off just now; see `QUORUM`.
+
     Raises:
         NoQuorum: nothing was changed.
         PacemakerError: the cluster does not answer, or refuses.
     """
-    if not modify(
-        runner, "", ET.Element("cib", {"admin_epoch": "admin_epoch++"}), timeout=timeout
-    ):
+    # Pacemaker counts to a million (`expand_plus_plus`).
+    newer = ET.Element("cib", {_COUNTER: f"{_COUNTER}+=10"})
+    if not modify(runner, "", newer, timeout=timeout):
         raise NoQuorum("this unit's part of the cluster had no quorum a moment ago")
 
 

@@ -146,7 +146,7 @@ class Records:
         path = _path(old)
         failure: tools.PacemakerError | None = None
         try:
-            if cibadmin.modify(self._runner, path, _xml(new), timeout=self._timeout):
+            if cibadmin.record(self._runner, path, _xml(new), timeout=self._timeout):
                 return new
         except tools.PacemakerError as error:
             failure = error
@@ -318,7 +318,7 @@ def _path(record: Record) -> str:
     token = f"nvpair[@id='{name}-token']"
     # Releases before this record wrote no tokens.
     match = f"[{token}[@value='{record.token}']]" if record.token else f"[not({token})]"
-    return f"//cluster_property_set[@id='{name}']{owner}{match}"
+    return f"configuration/crm_config/cluster_property_set[@id='{name}']{owner}{match}"
 
 
 def _name(host: str) -> str:

@@ -73,8 +73,8 @@ def _merge(there: Any, given: Any) -> None:
     """Do as `pcmk__xml_update`: attributes are set, children matched by tag and id."""
     # Lab: test_changes_of_the_configuration
     for name, value in given.attrib.items():
-        counts = value == f"{name}++"  # `expand_plus_plus`
-        there.set(name, str(int(there.get(name, "0")) + 1) if counts else value)
+        more = {f"{name}++": 1, f"{name}+=10": 10}.get(value)  # `expand_plus_plus`
+        there.set(name, str(int(there.get(name, "0")) + more) if more else value)
     for child in given:
         identity = child.get("id")
         found = there.find(f"{child.tag}[@id='{identity}']" if identity else child.tag)
@@ -87,6 +87,11 @@ def _merge(there: Any, given: Any) -> None:
 def version(root: Any) -> tuple[int, int]:
     """Return by what members judge whose copy is the newest, but for the counter of updates."""
     return int(root.get("admin_epoch")), int(root.get("epoch"))
+
+
+def is_version(text: str) -> bool:
+    """Whether what is to be changed is a copy's version alone."""
+    return text.startswith("<cib ") and "<configuration" not in text
 
 
 def count_change(root: Any, times: int = 1) -> None:

@@ -17,6 +17,7 @@ from simulation.models.pacemaker.commands.cib_xml import (
     change_in,
     compiled,
     count_change,
+    is_version,
     text_of,
 )
 from simulation.models.pacemaker.commands.part import Part, reads
@@ -48,7 +49,7 @@ class Cibadmin(Part):
         code = self.change(options)
         if code == 0 and judged:
             self.cluster.world.violate("taken from a living engine", judged)
-        if code == 0 and not options.get("xml-text", "").startswith("<cib "):
+        if code == 0 and not is_version(options.get("xml-text", "")):
             self.cluster.configured()
             if "instance_attributes" in options.get("xpath", "") + options.get("xml-text", ""):
                 self.cluster.changed()  # crm_mon shows them
@@ -133,6 +134,6 @@ class Cibadmin(Part):
         else:
             code = change_in(section, options, given)
         # Of the versions alone there is no new one.
-        if code == 0 and (given is None or given.tag != "cib"):
+        if code == 0 and not is_version(text or ""):
             count_change(root)
         return code

@@ -32,7 +32,8 @@ class Owners(Part):
         from masakari_fencing.records import recoveries
 
         given = tools.parse(text) if recoveries.PREFIX in text else None
-        if given is None or given.tag != "cluster_property_set":
+        given = None if given is None else next(given.iter("cluster_property_set"), None)
+        if given is None:
             return ""
         old = next(
             (
