@@ -27,8 +27,9 @@ class Rebuilds(Part):
         # Lab: test_a_rebuild_that_waits_for_its_host_ends_in_an_error_when_that_is_back
         if guest.uuid not in self.world.guests:
             return
-        if guest.host != migration.source_compute and not migration.live:
-            # Where it runs elsewhere by now, that leaves it in an error: nobody can undo that.
+        runs = guest.uuid in self.nova.host(guest.host).qemu
+        if (guest.host != migration.source_compute or runs) and not migration.live:
+            # Where it runs by now, that leaves it in an error: nobody can undo that.
             guest.disturbed = True
         migration.dest_compute, migration.boot = host.nova_name, host.boots
         self._set(migration, "pre-migrating")
