@@ -105,9 +105,12 @@ class Cloud:
         guest = Guest(uuid, name, vm_state, task or None, locked=locked, was_locked=locked)
         guest.home, guest.clock = host, lambda: self.kernel.now
         guest.power_state = 1 if runs else SHUTDOWN
+        asked = None
+        if task in ("powering-off", "powering-on"):
+            verb = "stop" if task == "powering-off" else "start"
+            asked = self.sim.nova.instances.note(guest, verb, "owner")
         if task == "powering-off":
             guest.before = ("stopped", False)
-            self.sim.nova.instances.note(guest, "stop", "owner")
         elif vm_state in ("active", "resized"):
             guest.before = ("active", True)
         elif vm_state == "stopped":
@@ -123,9 +126,11 @@ class Cloud:
         self.world.guests[uuid] = guest
         if runs:
             self.world.hosts[host].qemu.add(uuid)
-        if task.startswith("powering") and number % 2:
-            # Of the others nova-compute had taken it, and it is lost.
-            self.sim.nova.messages.leave(guest)
+        if asked is not None and number % 2:
+            self.sim.nova.messages.leave(guest, asked)
+        elif asked is not None:
+            # Nova-compute had taken it, and it is lost.
+            self.sim.nova.instances.begun(guest, f"compute_{asked.action}_instance")
         guest.untouched = (name, vm_state, task or None, locked, [name] if runs else [])
         return guest
 

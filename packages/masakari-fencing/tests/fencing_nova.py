@@ -120,7 +120,12 @@ class FakeNova:
         self.aggregates = SimpleNamespace(list=lambda: [], add_host=lambda *args: None)
         self.client = SimpleNamespace(session=SimpleNamespace(get_user_id=lambda: OWN))
         self.instance_action = SimpleNamespace(
-            list=lambda server: self.actions.get(getattr(server, "id", server), [])
+            list=lambda server: self.actions.get(getattr(server, "id", server), []),
+            get=lambda server, request: next(
+                one
+                for one in self.actions[getattr(server, "id", server)]
+                if one.request_id == request
+            ),
         )
 
     def _asked(self, name: str, do: Callable[..., Any]) -> Callable[..., Any]:

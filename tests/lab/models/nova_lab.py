@@ -326,6 +326,15 @@ class LabSide(LabFaults):
             if action["action"] in ("evacuate", "stop", "start")
         ]
 
+    def begun(self, name: str) -> list[str]:
+        path = f"/servers/{self._servers[name]}/os-instance-actions"
+        found = self.cloud.get("compute", path, microversion=VERSION)["instanceActions"]
+        starts = [action for action in found if action["action"] == "start"]
+        last = max(starts, key=lambda action: str(action["start_time"]))
+        path = f"{path}/{last['request_id']}"
+        action = self.cloud.get("compute", path, microversion=VERSION)["instanceAction"]
+        return [event["event"] for event in action["events"]]
+
     def migrations(self, name: str) -> list[str]:
         return [status for status, _, _ in self.records(name)]
 

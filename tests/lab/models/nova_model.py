@@ -137,6 +137,11 @@ class ModelSide:
         done = self.client.instance_action.list(name)
         return [(action.action, action.user_id is not None) for action in done]
 
+    def begun(self, name: str) -> list[str]:
+        starts = [a for a in self.client.instance_action.list(name) if a.action == "start"]
+        action = self.client.instance_action.get(name, starts[-1].request_id)
+        return [event["event"] for event in action.events]
+
     def migrations(self, name: str) -> list[str]:
         return [m.status for m in self.client.migrations.list(instance_uuid=name)]
 

@@ -63,6 +63,9 @@ class Side(Protocol):
     def actions(self, name: str) -> list[tuple[str, bool]]:
         """Return what was done to it, first things first, and whether a user asked for it."""
 
+    def begun(self, name: str) -> list[str]:
+        """Return what nova-compute has begun of the last start that it was asked for."""
+
     def migrations(self, name: str) -> list[str]:
         """Return the statuses of its evacuations, the first one's first."""
 

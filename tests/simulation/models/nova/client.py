@@ -193,3 +193,11 @@ class Actions:
 
     def list(self, server: Any, **_: Any) -> Any:
         return ask("instance_action.list", lambda: list(self._nova.instances.find(server).actions))
+
+    def get(self, server: Any, request: str) -> Any:
+        # Lab: test_what_is_being_started_is_started_when_nova_compute_starts
+        def effect() -> Any:
+            found = self._nova.instances.find(server).actions
+            return next(one for one in found if one.request_id == request)
+
+        return ask("instance_action.get", effect)

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 from simulation.models.nova.part import Part
-from simulation.models.nova.records import PAUSED, RUNNING, SHUTDOWN
+from simulation.models.nova.records import PAUSED, RUNNING, SHUTDOWN, STARTED
 from simulation.world import Guest, Hypervisor
 
 
@@ -80,6 +80,7 @@ class Computes(Part):
         elif task == "powering-off":
             self.nova.requests.stopped(guest, host)
         elif task == "powering-on":
+            self.nova.instances.begun(guest, STARTED)
             self.nova.requests.run(guest, host)
         elif (
             self.world.resume_guests and guest.power_state == RUNNING

@@ -72,11 +72,24 @@ class Instances(Part):
             text = f"Cannot '{what}' instance while it is in {guest.vm_state}/{guest.task_state}"
             raise exceptions.Conflict(409, text)
 
-    def note(self, guest: Guest, action: str, by: str = ADMIN) -> None:
+    def note(self, guest: Guest, action: str, by: str = ADMIN) -> Action:
         """Write down what is done to an instance, and by whom."""
         # Lab: test_what_died_is_stopped_by_nova_in_nobodys_name
         # Lab: test_a_stop_and_a_start
-        guest.actions.append(Action(action, None if by == "nova" else by, iso(self.kernel.now)))
+        number = f"req-{len(guest.actions)}"
+        found = Action(action, None if by == "nova" else by, iso(self.kernel.now), number)
+        guest.actions.append(found)
+        return found
+
+    def begun(self, guest: Guest, name: str, action: Action | None = None) -> None:
+        """Write down that a nova-compute begins with something.
+
+        What it does by itself as it starts counts for the last that was asked for.
+        """
+        # Lab: test_what_is_being_started_is_started_when_nova_compute_starts
+        found = action or (guest.actions[-1] if guest.actions else None)
+        if found is not None:
+            found.events.append({"event": name, "start_time": iso(self.kernel.now)})
 
     def reset_state(self, uuid: Any, state: str) -> None:
         """`os-resetState`, of an administrator: the record only."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulation.models.nova.part import Part
+from simulation.models.nova.records import Action
 from simulation.world import Guest
 
 
@@ -51,7 +52,7 @@ class Messages(Part):
 
         self.kernel.after(wait, arrive)
 
-    def leave(self, guest: Guest) -> None:
+    def leave(self, guest: Guest, action: Action) -> None:
         """Have a message wait for nova-compute that it takes when it is started next."""
         # Lab: test_what_was_to_be_started_runs_twice_once_the_host_is_back
         # Lab: test_what_was_to_be_stopped_is_recorded_as_stopped
@@ -61,7 +62,7 @@ class Messages(Part):
             if guest.uuid not in self.world.guests:
                 return
             if starts:
-                self.nova.requests.run(guest, host, gated=False)
+                self.nova.requests.started(guest, host, action)
             else:
                 self.nova.requests.stopped(guest, host)
 

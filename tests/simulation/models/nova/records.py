@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SERVICE_DOWN_TIME = 60.0
 """`service_down_time`."""
@@ -45,6 +45,10 @@ def iso(moment: float) -> str:
     )
 
 
+STARTED = "compute_start_instance"
+"""The event of an action that a nova-compute carries out."""
+
+
 @dataclass
 class Action:
     """What was done with a guest; what Nova does by itself has no user."""
@@ -52,6 +56,8 @@ class Action:
     action: str
     user_id: str | None
     start_time: str
+    request_id: str = ""
+    events: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulation.models.nova.part import Part
-from simulation.models.nova.records import ADMIN, NOSTATE, RUNNING, SHUTDOWN
+from simulation.models.nova.records import ADMIN, NOSTATE, RUNNING, SHUTDOWN, STARTED, Action
 from simulation.world import Guest, Hypervisor
 
 
@@ -79,9 +79,15 @@ class Requests(Part):
         guest = self.nova.instances.find(uuid)
         self.nova.instances.require(guest, ("stopped",), "start")
         guest.task_state = "powering-on"
-        self.nova.instances.note(guest, "start")
+        action = self.nova.instances.note(guest, "start")
         self.kernel.changed("guests")
-        self.nova.messages.send(guest, lambda host: self.run(guest, host, gated=False))
+        self.nova.messages.send(guest, lambda host: self.started(guest, host, action))
+
+    def started(self, guest: Guest, host: Hypervisor, action: Action) -> None:
+        """`start_instance`, which comes by the broker."""
+        # Lab: test_a_stop_and_a_start
+        self.nova.instances.begun(guest, STARTED, action)
+        self.run(guest, host, gated=False)
 
     def reboot(self, uuid: Any) -> None:
         """`compute/api.py: _hard_reboot_instance`."""

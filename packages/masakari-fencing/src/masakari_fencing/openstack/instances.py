@@ -39,6 +39,9 @@ has that task, nor whether it still has the instance (`start_instance`, `resume_
 the first two were seen so with 26.2.2). The request waits in the broker for as long as
 nova-compute is away: evacuated, the instance would run twice once its host is back."""
 
+STARTS = frozenset({"start", "resume", "rescue", "unrescue"})
+"""Nova's actions that begin with those tasks."""
+
 LAUNCHED = "OS-SRV-USG:launched_at"
 """Nova's attribute of a server that says when it was started first; None: never."""
 

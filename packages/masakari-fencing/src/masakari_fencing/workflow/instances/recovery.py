@@ -30,6 +30,7 @@ from masakari_fencing.workflow.instances.evacuation import Evacuation
 from masakari_fencing.workflow.instances.evacuation import wanted as goal
 from masakari_fencing.workflow.instances.reading import Reading
 from masakari_fencing.workflow.instances.requests import Failed, Limits
+from masakari_fencing.workflow.instances.selection import WAITS
 from masakari_fencing.workflow.instances.turns import NotYet, Turns
 from masakari_fencing.workflow.options import scope
 
@@ -261,6 +262,8 @@ def _listed(
             reading = Reading(client)
             found, left = chosen(client, this.host, reading)
             new = [server for server in found if server.id not in known]
+            waiting = {s.id: WAITS for s in new if selection.awaits_host(client, s, since)}
+            new = [server for server in new if server.id not in waiting]
             located = reading.places(new, CONF.fencing.restart_order_from)
             locked = record is not None and any(getattr(s, "locked", False) for s in new)
             halfway = this.store.halfway(this.host) if locked else {}
@@ -273,7 +276,7 @@ def _listed(
                 raise NoAnswer(f"Nova does not list its instances: {error}") from error
         time.sleep(CONF.fencing.poll_interval)
     if record is None or record.instances is None:
-        for uuid, reason in left.items():
+        for uuid, reason in (left | waiting).items():
             tell(progress.left_alone(uuid, reason), 0.1)
     for uuid, place in located.items():
         for note in place.notes:

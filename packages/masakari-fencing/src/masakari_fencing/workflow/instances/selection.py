@@ -19,6 +19,12 @@ from masakari_fencing.workflow.instances.evacuation import SHUTDOWN, wanted
 SKEW = 60.0
 """Seconds by which the clocks of Nova's database and of the cluster may be off."""
 
+TAKEN = 5.0
+"""Seconds within which a nova-compute that runs takes what it is asked for."""
+
+WAITS = "its start waits for its host, which carries it out when it is back"
+"""Why an instance is left alone; see `instances.UNGATED`."""
+
 ANYWHERE = Place()
 """The place of an instance of which nothing is said."""
 
@@ -56,10 +62,47 @@ def why_left(server: Any, key: str) -> str:
     if not instances.was_launched(server):
         return "it was never started, and Nova evacuates none of these"
     if instances.waits_for_host(server):
-        return "its start waits for its host, which carries it out when it is back"
+        return WAITS
     if getattr(server, STATE, "") == "error":
         return "it is in ERROR, and ignore-instances-in-error-state is set"
     return f"it has no {key}=True, and evacuate-all-instances is not set"
+
+
+def awaits_host(client: Any, server: Any, since: float) -> bool:
+    """Whether the broker still has a start of one for its host, of which its task says nothing.
+
+    A nova-compute that starts carries out by itself what an instance's task says, and then takes
+    what has waited for it, which says the same. If it dies in between, that waits on: evacuated,
+    the instance would run twice once its host is back.
+
+    Nova writes down with an action when a nova-compute begins to carry it out, also of one that it
+    finds as it starts (`action_event_start` of nova.db.main.api; 26.x to 2025.2 by their source).
+
+    Args:
+        client: a novaclient.
+        server: one of its servers.
+        since: when the host failed, in seconds since the epoch; what was asked for before that it
+            has taken.
+    """
+    changed = times.epoch(getattr(server, "updated", None))
+    if changed is not None and changed < since - SKEW:
+        return False
+    return any(
+        action.action in instances.STARTS
+        and _begun(action) >= since - SKEW
+        and not _was_taken(client.instance_action.get(server, action.request_id))
+        for action in client.instance_action.list(server)
+    )
+
+
+def _was_taken(action: Any) -> bool:
+    """Whether a nova-compute has taken an action from the broker, not from the task alone."""
+    begun = [
+        times.epoch(event.get("start_time")) or 0.0
+        for event in action.events or ()
+        if str(event.get("event")).startswith("compute_")
+    ]
+    return len(begun) > 1 or any(moment - _begun(action) < TAKEN for moment in begun)
 
 
 def before(server: Any, *, running: bool, place: Place = ANYWHERE) -> Instance:
