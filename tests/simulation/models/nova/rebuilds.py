@@ -35,7 +35,7 @@ class Rebuilds(Part):
         self._set(migration, "pre-migrating")
         low, high = self.nova.rebuild_time
         wait, boot = low + (high - low) * self.kernel.rng.random(), host.boots
-        self.kernel.after(wait / 2, lambda: self._spawn(guest, migration, boot, wait / 2))
+        self.kernel.after(wait / 2, lambda: self._spawn(guest, migration, host, boot, wait / 2))
 
     def give_up(self, guest: Guest, migration: Migration, text: str) -> None:
         # Lab: test_no_valid_host_ends_in_an_error
@@ -49,10 +49,14 @@ class Rebuilds(Part):
         migration.live = status == "pre-migrating"
         self.kernel.changed("guests")
 
-    def _spawn(self, guest: Guest, migration: Migration, boot: int, rest: float) -> None:
-        """`compute/manager.py: _do_rebuild_instance`: the process is started before the end."""
+    def _spawn(
+        self, guest: Guest, migration: Migration, host: Hypervisor, boot: int, rest: float
+    ) -> None:
+        """`compute/manager.py: _do_rebuild_instance`: the process is started before the end.
+
+        It asks not whether another host has the record by then.
+        """
         # Lab: test_a_task_that_is_reset_before_the_rebuild_has_begun
-        host = self.nova.host(migration.dest_compute or "")
         if host.boots != boot or not host.compute or guest.uuid not in self.world.guests:
             migration.live = False
             return
@@ -73,21 +77,23 @@ class Rebuilds(Part):
         # Lab: test_what_the_database_is_not_told_of_a_rebuild
         guest.task_state, guest.power_state = SPAWNING, NOSTATE
         self.kernel.changed("guests")
-        self.kernel.after(rest * 0.8, lambda: self._started(guest, migration, boot, rest * 0.2))
+        self.kernel.after(
+            rest * 0.8, lambda: self._started(guest, migration, host, boot, rest * 0.2)
+        )
 
-    def _started(self, guest: Guest, migration: Migration, boot: int, rest: float) -> None:
+    def _started(
+        self, guest: Guest, migration: Migration, host: Hypervisor, boot: int, rest: float
+    ) -> None:
         # Lab: test_a_task_that_is_reset_while_the_process_starts
-        host = self.nova.host(migration.dest_compute or "")
         if host.boots != boot or not host.compute:
             migration.live = False
             return
         self.world.run_guest(host, guest.uuid)
-        self.kernel.after(rest, lambda: self._rebuilt(guest, migration, boot))
+        self.kernel.after(rest, lambda: self._rebuilt(guest, migration, host, boot))
 
-    def _rebuilt(self, guest: Guest, migration: Migration, boot: int) -> None:
+    def _rebuilt(self, guest: Guest, migration: Migration, host: Hypervisor, boot: int) -> None:
         # Lab: test_which_states_are_evacuated_and_how_they_arrive
         # Lab: test_what_is_deleted_while_its_process_starts
-        host = self.nova.host(migration.dest_compute or "")
         if host.boots != boot or not host.compute:
             migration.live = False
             return
@@ -100,7 +106,7 @@ class Rebuilds(Part):
             return
         if self.nova.broker_away and self.kernel.rng.random() < self.nova.held:
             # The call is lost with the broker, and fails when its time is over.
-            self.kernel.after(RPC_TIMEOUT, lambda: self._unanswered(guest, migration, boot))
+            self.kernel.after(RPC_TIMEOUT, lambda: self._unanswered(guest, migration, host, boot))
             return
         if self.nova.database_away:
             # The process stays, and nothing is written.
@@ -121,10 +127,9 @@ class Rebuilds(Part):
         self._set(migration, "done")
         self.kernel.trace("nova", f"{guest.uuid[:8]} is rebuilt on {host.name}")
 
-    def _unanswered(self, guest: Guest, migration: Migration, boot: int) -> None:
+    def _unanswered(self, guest: Guest, migration: Migration, host: Hypervisor, boot: int) -> None:
         """Nobody has answered that a rebuild has ended: it has failed, and its process runs."""
         # Source only: nova/compute/manager.py: rebuild_instance
-        host = self.nova.host(migration.dest_compute or "")
         migration.live = False
         away = self.nova.broker_away or self.nova.database_away
         if host.boots == boot and host.compute and not away and guest.uuid in self.world.guests:
