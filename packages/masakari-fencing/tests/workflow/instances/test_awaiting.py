@@ -43,9 +43,9 @@ def action(name: str, begun: float, *events: float, event: str = "compute_start_
     )
 
 
-def waits(nova: Nova, updated: float | None = 300) -> bool:
+def waits(nova: Nova, updated: float | None = 300, fenced: float = 250) -> bool:
     server = SimpleNamespace(id="g1", updated=None if updated is None else at(updated) + "Z")
-    return awaits_host(nova, server, LOST)
+    return awaits_host(nova, server, LOST, LOST + fenced)
 
 
 @pytest.mark.parametrize("name", ["start", "resume", "rescue", "unrescue"])
@@ -64,6 +64,12 @@ def test_what_it_has_taken_does_not(events: tuple[float, ...]) -> None:
     assert not waits(Nova(action("start", 60, *events)))
 
 
+@pytest.mark.parametrize("events", [(61,), (200, 201), (61, 200)])
+def test_what_it_has_begun_since_its_host_was_fenced_runs_there(events: tuple[float, ...]) -> None:
+    """Its host has booted, and Pacemaker need not have noticed."""
+    assert waits(Nova(action("start", 60, *events)), fenced=50)
+
+
 @pytest.mark.parametrize("name", ["reboot", "stop", "evacuate", "lock"])
 def test_what_asks_for_the_task_before_it_starts_anything_need_not_be_asked_for(name: str) -> None:
     nova = Nova(action(name, 60))
@@ -78,7 +84,7 @@ def test_of_several_each_counts() -> None:
 def test_what_nova_has_not_touched_since_its_host_failed_is_not_asked_for() -> None:
     nova = Nova(action("start", 60))
     server = SimpleNamespace(id="g1", updated="2027-01-15T07:00:00Z")
-    assert not awaits_host(nova, server, LOST)
+    assert not awaits_host(nova, server, LOST, LOST)
     assert nova.asked == []
     assert waits(nova, updated=None), "who cannot tell asks"
 

@@ -255,14 +255,15 @@ def _listed(
         tell(progress.lost(this.host, since), 0.1)
         if record is not None:
             this.count_begun(record, since)
-    end = time.monotonic() + CONF.fencing.nova_timeout
+    fenced, end = this.fenced_at(this.host), time.monotonic() + CONF.fencing.nova_timeout
     while True:
         try:
             client = this.client()
             reading = Reading(client)
             found, left = chosen(client, this.host, reading)
             new = [server for server in found if server.id not in known]
-            waiting = {s.id: WAITS for s in new if selection.awaits_host(client, s, since)}
+            awaits = functools.partial(selection.awaits_host, client, since=since, fenced=fenced)
+            waiting = {server.id: WAITS for server in new if awaits(server)}
             new = [server for server in new if server.id not in waiting]
             located = reading.places(new, CONF.fencing.restart_order_from)
             locked = record is not None and any(getattr(s, "locked", False) for s in new)

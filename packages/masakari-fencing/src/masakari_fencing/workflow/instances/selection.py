@@ -68,12 +68,12 @@ def why_left(server: Any, key: str) -> str:
     return f"it has no {key}=True, and evacuate-all-instances is not set"
 
 
-def awaits_host(client: Any, server: Any, since: float) -> bool:
-    """Whether the broker still has a start of one for its host, of which its task says nothing.
+def awaits_host(client: Any, server: Any, since: float, fenced: float) -> bool:
+    """Whether its host has been asked to start one, of which its task says nothing any more.
 
     A nova-compute that starts carries out by itself what an instance's task says, and then takes
     what has waited for it, which says the same. If it dies in between, that waits on: evacuated,
-    the instance would run twice once its host is back.
+    the instance would run twice once its host is back. And if it does not, the instance runs.
 
     Nova writes down with an action when a nova-compute begins to carry it out, also of one that it
     finds as it starts (`action_event_start` of nova.db.main.api; 26.x to 2025.2 by their source).
@@ -83,26 +83,28 @@ def awaits_host(client: Any, server: Any, since: float) -> bool:
         server: one of its servers.
         since: when the host failed, in seconds since the epoch; what was asked for before that it
             has taken.
+        fenced: when it was fenced last; what nova-compute has begun since then, it has done.
     """
     changed = times.epoch(getattr(server, "updated", None))
     if changed is not None and changed < since - SKEW:
         return False
-    return any(
-        action.action in instances.STARTS
-        and _begun(action) >= since - SKEW
-        and not _was_taken(client.instance_action.get(server, action.request_id))
-        for action in client.instance_action.list(server)
-    )
+    for action in client.instance_action.list(server):
+        if action.action in instances.STARTS and _begun(action) >= since - SKEW:
+            begun = _carried_out(client.instance_action.get(server, action.request_id))
+            # What came by the broker is begun at once, or once more.
+            taken = len(begun) > 1 or any(when - _begun(action) < TAKEN for when in begun)
+            if not taken or max(begun) > fenced - TAKEN:
+                return True
+    return False
 
 
-def _was_taken(action: Any) -> bool:
-    """Whether a nova-compute has taken an action from the broker, not from the task alone."""
-    begun = [
+def _carried_out(action: Any) -> list[float]:
+    """Return when a nova-compute has begun with an action, in seconds since the epoch."""
+    return [
         times.epoch(event.get("start_time")) or 0.0
         for event in action.events or ()
         if str(event.get("event")).startswith("compute_")
     ]
-    return len(begun) > 1 or any(moment - _begun(action) < TAKEN for moment in begun)
 
 
 def before(server: Any, *, running: bool, place: Place = ANYWHERE) -> Instance:
