@@ -30,7 +30,6 @@ from masakari_fencing.workflow.instances.evacuation import Evacuation
 from masakari_fencing.workflow.instances.evacuation import wanted as goal
 from masakari_fencing.workflow.instances.reading import Reading
 from masakari_fencing.workflow.instances.requests import Failed, Limits
-from masakari_fencing.workflow.instances.selection import WAITS
 from masakari_fencing.workflow.instances.turns import NotYet, Turns
 from masakari_fencing.workflow.options import scope
 
@@ -263,7 +262,7 @@ def _listed(
             found, left = chosen(client, this.host, reading)
             new = [server for server in found if server.id not in known]
             awaits = functools.partial(selection.awaits_host, client, since=since, fenced=fenced)
-            waiting = {server.id: WAITS for server in new if awaits(server)}
+            waiting = {server.id: selection.WAITS for server in new if awaits(server)}
             new = [server for server in new if server.id not in waiting]
             located = reading.places(new, CONF.fencing.restart_order_from)
             locked = record is not None and any(getattr(s, "locked", False) for s in new)
