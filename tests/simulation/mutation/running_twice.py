@@ -53,8 +53,8 @@ MUTANTS = (
         Edit(
             "workflow.instances.evacuation",
             "Evacuation.run",
-            'if fresh and not task_of(server).startswith(("rebuild", MIGRATING)):',
-            "if True:",
+            "again = asked or self._goes_on(server)",
+            "again = False",
         ),
     ),
     Mutant(

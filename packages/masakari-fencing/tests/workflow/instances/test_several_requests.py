@@ -143,3 +143,30 @@ def test_what_nova_has_gone_on_with_is_not_broken_off() -> None:
     with pytest.raises(Failed, match="Nova has gone on with it: rebuilding"):
         world.run(fresh=False)
     assert world.nova.requests == []
+
+
+def test_an_old_request_that_begins_just_then_is_waited_for() -> None:
+    """It waited for a host that is back now; Nova shows no task for it. Two would run it twice."""
+    world = World()
+    world.nova.rebuild = 1e9
+    world.guest.host = "node2.maas"
+    world.nova.services_known["node2.maas"].state = "down"
+    world.nova.servers.evacuate("g1", host="node3.maas")
+    (old,) = world.nova.migrations_made
+    old.status, world.guest.host, world.guest.task = "pre-migrating", HOST, None
+    world.nova.requests.clear()
+    world.nova.rebuild = 3.0
+    begun = world.time
+
+    def sleep(seconds: float) -> None:
+        world.time += seconds
+        if world.time >= begun + 20 and old.status == "pre-migrating":
+            # It has not found the task that it expects.
+            old.status, world.guest.vm, world.guest.task = "failed", "error", "rebuilding"
+
+    def after(name: str, uuid: str) -> None:
+        assert name != "evacuate" or old.status == "failed", "two at once"
+
+    world.nova.after = after
+    assert world.run(sleep=sleep) == "node3.maas", "where the first may have left it"
+    assert world.nova.requests.count("evacuate g1 to node3.maas") == 1

@@ -104,10 +104,10 @@ class Evacuation(InstanceOfDeadHost):
             if RESIZING in (task_of(server), self._before.task_state):
                 text = "it was being resized; Nova takes that back when its host is returned"
                 raise Failed(text)
-            if fresh and not task_of(server).startswith(("rebuild", MIGRATING)):
-                server = self._evacuate(server, self._target)
-            else:
-                server = self._evacuate_again(server)
+            asked = not fresh or task_of(server).startswith(("rebuild", MIGRATING))
+            # An old request that waited for a host, and begins as that is back, shows no task.
+            again = asked or self._goes_on(server)
+            server = self._evacuate_again(server) if again else self._evacuate(server)
         if server is None:
             return ""
         if not self._is_here(server):
@@ -186,7 +186,7 @@ class Evacuation(InstanceOfDeadHost):
                 return server
             left_at = self._left_at(server)
         if not left_at:
-            return self._evacuate(server, self._target)
+            return self._evacuate(server)
         why = may_run(left_at)
         if len(left_at) > 1:
             raise Failed(why)
@@ -211,7 +211,7 @@ class Evacuation(InstanceOfDeadHost):
             self._order(lambda nova: nova.servers.reset_state(self._uuid, "active"))
         return self._get()
 
-    def _evacuate(self, server: Any, target: str | None) -> Any:
+    def _evacuate(self, server: Any, there: str = "") -> Any:
         """Ask for its evacuation, and return it from its new host, None if it was deleted."""
         if self._is_owners(server):
             # Its owner is kept from getting into the way, as Masakari does.
@@ -232,7 +232,7 @@ class Evacuation(InstanceOfDeadHost):
 
         def ask(nova: Any) -> None:
             try:
-                nova.servers.evacuate(server.id, host=target)
+                nova.servers.evacuate(server.id, host=there or self._target)
             except Exception as error:  # whatever a client library raises
                 if status_of(error) in range(400, 500):
                     raise Failed(f"Nova refuses: {text_of(error)}") from error
