@@ -29,6 +29,7 @@ class Look:
         self.remote = Remote(HOST, **remote)  # type: ignore[arg-type]
         self.cluster = Cluster([self.remote])
         self.seen: dict[str, object] = {"now": NOW, "connected": self.remote.connected}
+        self.seen["others_heard"] = NOW - 7200
         self.report = Report(HOST, NOW)
         self.record = FRESH
         self.policy = Policy()

@@ -28,7 +28,7 @@ MUTANTS = (
         ),
         Edit(
             "workflow.proof.decision",
-            "_judge_live",
+            "_judge_returned",
             "if seen.in_service and",
             "if False and",
         ),
@@ -38,9 +38,19 @@ MUTANTS = (
         "back before its recovery",
         Edit(
             "workflow.proof.decision",
-            "_judge_live",
+            "_judge_returned",
             "if seen.in_service and",
             "if False and",
+        ),
+    ),
+    Mutant(
+        "a host is fenced for its nova-compute's silence while nobody in Nova can report",
+        "no reports as it returns",
+        Edit(
+            "workflow.proof.decision",
+            "_judge_returned",
+            "max(seen.connected or 0.0, seen.others_heard or seen.now)",
+            "(seen.connected or 0.0)",
         ),
     ),
     Mutant(

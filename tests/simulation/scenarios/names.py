@@ -32,6 +32,7 @@ DIRECTED = (
     "dies without a record",
     "scheduler away",
     "answers lost",
+    "no reports as it returns",
     "cut off as it begins",
     "no quorum",
     "no quorum at the end",

@@ -72,6 +72,7 @@ SITUATIONS = {
         _situation("dies without a record", engines.without_record),
         _situation("scheduler away", outages.scheduler_away, guests=_SIX),
         _situation("answers lost", outages.answers_lost, guests=_SIX),
+        _situation("no reports as it returns", outages.no_reports_as_it_returns, guests=_SIX),
         _situation("cut off as it begins", engines.begins_cut_off),
         _situation("no quorum", members.without_quorum, must_recover=True),
         _situation(

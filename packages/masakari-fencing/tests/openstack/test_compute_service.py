@@ -32,7 +32,7 @@ class FakeNova:
         self.forced: list[tuple[str, bool]] = []
         self.now = 0.0
 
-    def list(self, host: str, binary: str) -> list[Any]:
+    def list(self, binary: str, host: str = "") -> list[Any]:
         assert binary == "nova-compute"
         if self.failures:
             self.failures -= 1
@@ -140,3 +140,16 @@ def test_one_that_nova_does_not_show_is_not_taken_to_be_out_of_service() -> None
     nova = FakeNova(HOST)
     del nova.known[0].status
     assert nova.service().state().in_service is False
+
+
+def test_the_newest_report_of_others() -> None:
+    nova = FakeNova(HOST)
+    assert nova.service().newest_report_of_others() is None
+    nova = FakeNova(HOST, "node10.maas", "node2.maas", "new.maas")
+    for service, second in zip(nova.known, (59, 44, 45), strict=False):
+        service.updated_at = f"2026-11-21T03:53:{second}.000000"
+    nova.known[2].forced_down, nova.known[3].updated_at = True, None
+    assert nova.service().newest_report_of_others() == 1795233225.0
+    nova.failures = 1
+    with pytest.raises(ComputeError, match="no route"):
+        nova.service().newest_report_of_others()

@@ -87,6 +87,20 @@ def answers_lost(sim: Simulation) -> None:
     events.once(sim, comes, away)
 
 
+def no_reports_as_it_returns(sim: Simulation) -> None:
+    """Nova's broker is away as a fenced host comes back, whose fence nobody could report."""
+    sim.world.hosts["node1"].boot_time = 8.0
+    events.die(sim)
+    sim.faults.outage("api", 25 + 20 * sim.rng.random())
+
+    def broker(s: Simulation, away: bool) -> None:
+        s.world.note_fault(f"Nova's broker: away={away}")
+        s.nova.broker_away = away
+
+    for seconds, away in ((15.0, True), (40 + 160 * sim.rng.random(), False)):
+        events.later(sim, seconds, broker, away)
+
+
 def without_proof(sim: Simulation) -> None:
     """A host is cut off and reported, and cannot be fenced for longer than a recovery waits."""
     sim.cluster.power_controller = False

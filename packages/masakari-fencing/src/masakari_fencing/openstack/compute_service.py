@@ -86,6 +86,20 @@ class ComputeService:
             last=None if up or forced else changed,
         )
 
+    def newest_report_of_others(self) -> float | None:
+        """Return when any other host's service has reported last, or was changed by an operator.
+
+        In seconds since the epoch; None where there is no other. Those that are forced down report
+        as well.
+
+        Raises:
+            ComputeError: Nova does not answer.
+        """
+        found = self._insist(lambda: self._client().services.list(binary=BINARY), 0.0)
+        others = [service for service in found if service.host != self._host]
+        moments = [times.epoch(getattr(service, "updated_at", None)) for service in others]
+        return max((moment for moment in moments if moment is not None), default=None)
+
     def force_down(self, timeout: float) -> bool:
         """Have Nova hold the service for down, and check that it does.
 

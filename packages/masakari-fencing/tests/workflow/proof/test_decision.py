@@ -240,6 +240,18 @@ def test_a_host_that_came_back_before_it_was_reported_late_is_fenced_again() -> 
     assert look.verdict("came back before") is Verdict.FENCE
 
 
+def test_the_time_in_which_no_nova_compute_can_report_does_not_count() -> None:
+    """Nova's broker was away as the host came back."""
+    look = late()
+    look.seen |= {"now": NOW + 75, "others_heard": NOW + 16}
+    assert look.verdict("nova-compute may be starting") is Verdict.WAIT
+    look.seen["now"] = NOW + 77
+    assert look.verdict("came back before") is Verdict.FENCE
+    look.seen["others_heard"] = None
+    assert look.judge().unknown
+    assert look.verdict("silent, too: see to Nova's broker") is Verdict.WAIT
+
+
 def test_one_that_is_in_service_is_never_fenced_for_that() -> None:
     """Its instances are started where they are."""
     look = late()

@@ -139,13 +139,21 @@ def test_what_nova_says(cloud: Cloud) -> None:
     assert cloud.evidence().compute() == ServiceState(NOW - 5, True)
 
 
-def test_nova_that_does_not_answer_is_not_taken_for_a_dead_service(cloud: Cloud) -> None:
+def test_what_nova_says_of_others(cloud: Cloud) -> None:
+    cloud.service.newest_report_of_others = lambda: NOW - 3
+    assert cloud.evidence().newest_report_of_others() == NOW - 3
+
+
+@pytest.mark.parametrize("name", ["state", "newest_report_of_others"])
+def test_nova_that_does_not_answer_is_not_taken_for_a_dead_service(
+    cloud: Cloud, name: str
+) -> None:
     def fail() -> float:
         raise ComputeError("503")
 
-    cloud.service = SimpleNamespace(state=fail)
+    cloud.service = SimpleNamespace(**{name: fail})
     with pytest.raises(ComputeUnknown, match="503"):
-        cloud.evidence().compute()
+        getattr(cloud.evidence(), "compute" if name == "state" else name)()
 
 
 def test_too_many_reports_are_too_many_unless_the_operator_has_lifted_the_limits(

@@ -33,7 +33,8 @@ RETURN_TIME = 15.0
 
 STARTING = 60.0
 """Seconds since a host's return in which its nova-compute may have yet to report: as long as Nova
-goes on believing in one that does not."""
+goes on believing in one that does not. Those in which no other reports, either, do not count:
+without Nova's broker, conductor or database none can."""
 
 
 class Verdict(enum.Enum):
@@ -120,6 +121,8 @@ class Observation:
         cut_off: since when it is known to be cut off from its storage; only looked up where it is
             lost, and not fenced.
         quorate: since when this member has had quorum without a break; None: nobody says.
+        others_heard: since when the nova-computes of other hosts have been heard of without a
+            break; None where they are not, or it is not looked up.
     """
 
     status: crm_mon.Status
@@ -133,6 +136,7 @@ class Observation:
     in_service: bool = False
     cut_off: float | None = None
     quorate: float | None = None
+    others_heard: float | None = None
 
 
 def judge(seen: Observation, report: Report, record: Record, policy: Policy) -> Judgement:
@@ -232,23 +236,31 @@ def _judge_live(seen: Observation, report: Report, record: Record, policy: Polic
         return _came_back(seen, record, policy, text)
     fence = _fenced_for(seen, report, record, policy)
     if fence is not None:
-        text = "it was fenced and came back before its instances were recovered"
-        if seen.in_service and _reports(seen, fence):
-            # It works: its instances are started where they are.
-            since = _down_since(seen, record, policy, fence)
-            return Judgement(Verdict.BACK, text, moment=fence, since=since)
-        if seen.in_service and _may_report(seen, fence):
-            return _DOUBTFUL
-        if seen.now - fence > policy.fence_max_age:
-            return Judgement(Verdict.REFUSE, f"{text}, {seen.now - fence:.0f} s ago{_START}")
-        if seen.connected is not None and seen.now - seen.connected < STARTING:
-            return Judgement(Verdict.WAIT, f"{text}; its nova-compute may be starting")
-        return _again(policy, text)
+        return _judge_returned(seen, record, policy, fence)
     if record.recovered and report.generated <= record.recovered + CLOCK_TOLERANCE:
         text = f"it works, and was recovered from this failure at {day_time(record.recovered)}"
         return Judgement(Verdict.DONE, text)
     judgement = _believe(seen, report, policy, "it is a healthy member of the cluster")
     return replace(judgement, healthy=judgement.verdict is Verdict.WAIT)
+
+
+def _judge_returned(seen: Observation, record: Record, policy: Policy, fence: float) -> Judgement:
+    """Judge a host that is back, and of whose fence no recovery has made use."""
+    text = "it was fenced and came back before its instances were recovered"
+    if seen.in_service and _reports(seen, fence):
+        # It works: its instances are started where they are.
+        since = _down_since(seen, record, policy, fence)
+        return Judgement(Verdict.BACK, text, moment=fence, since=since)
+    if seen.in_service and _may_report(seen, fence):
+        return _DOUBTFUL
+    if seen.now - fence > policy.fence_max_age:
+        return Judgement(Verdict.REFUSE, f"{text}, {seen.now - fence:.0f} s ago{_START}")
+    if seen.now - max(seen.connected or 0.0, seen.others_heard or seen.now) < STARTING:
+        text += "; its nova-compute may be starting"
+        if seen.others_heard is None:
+            text += ", and those of the other hosts are silent, too: see to Nova's broker"
+        return Judgement(Verdict.WAIT, text, unknown=True)
+    return _again(policy, text)
 
 
 _START = "; start those that do not run: openstack server start"

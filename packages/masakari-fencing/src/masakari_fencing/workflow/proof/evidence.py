@@ -83,6 +83,13 @@ class CloudEvidence:
         except ComputeError as error:
             raise ComputeUnknown(str(error)) from error
 
+    def newest_report_of_others(self) -> float | None:
+        """From Nova."""
+        try:
+            return self._service.newest_report_of_others()
+        except ComputeError as error:
+            raise ComputeUnknown(str(error)) from error
+
     def excess(self) -> str | None:
         """From the other notifications, unless the operator has lifted the limits."""
         report = self._report

@@ -17,9 +17,9 @@ from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recoveries import Superseded
 from masakari_fencing.records.recovery import Proof, Record
 from masakari_fencing.workflow.proof import quorum
+from masakari_fencing.workflow.proof.compute_reports import ComputeReports
 from masakari_fencing.workflow.proof.decision import (
     RETURN_TIME,
-    STARTING,
     Judgement,
     Observation,
     Policy,
@@ -103,6 +103,12 @@ class Evidence(Protocol):
         Only asked about a host that may be back.
         """
 
+    def newest_report_of_others(self) -> float | None:
+        """Return when any other host's compute service reported last, None where there is none.
+
+        In seconds since the epoch of another clock. Raises `ComputeUnknown`.
+        """
+
     def excess(self) -> str | None:
         """Return why no host may be fenced now because it was reported failed, or None.
 
@@ -163,8 +169,7 @@ class HostFence:
         self._progress = progress
         self._sleep = sleep
         self._clock = clock
-        self._compute: ServiceState | None = None
-        self._reported = 0.0
+        self._reports = ComputeReports(evidence.compute, evidence.newest_report_of_others, clock)
         self._told = ""
         self._node = ""
         self._settled: float | None = None
@@ -268,16 +273,18 @@ class HostFence:
         if self._policy.fence_reported_failed == "always" or returned:
             connected = cibadmin.connected_since(self._runner, name, timeout=limit)
             seen = replace(seen, connected=connected)
+        if returned:
+            seen = self._reports.of_others(seen)
         known = self._record.instances is not None or self._record.down
         if record.fenced is None and (returned or known):
-            seen = self._with_compute(seen)
+            seen = self._reports.of_host(seen)
         judgement = judge(seen, report, self._record, self._policy)
         if (
             judgement.verdict in (Verdict.FENCED, Verdict.DONE, Verdict.FENCE)
             and record.fenced is not None
             and seen.now - record.fenced > RETURN_TIME
         ):
-            seen = replace(self._with_compute(seen), quorate=self._quorate())
+            seen = replace(self._reports.of_host(seen), quorate=self._quorate())
             judgement = judge(seen, report, self._record, self._policy)
         return judgement, record.fenced
 
@@ -290,24 +297,6 @@ class HostFence:
             self._tell(f"Waiting for the storage of host '{name}': {text}")
             return None
         return fence.time
-
-    def _with_compute(self, seen: Observation) -> Observation:
-        state, before = self._evidence.compute(), self._compute
-        self._compute = state
-        changed = state.changed
-        # Nobody else has touched it.
-        alone = before is not None and state.settings == before.settings
-        if alone and changed and before and changed > (before.changed or changed):
-            self._reported = changed
-        # Nova calls it up for so long after its last report.
-        since = None if changed is None else max(self._reported, seen.now - STARTING)
-        return replace(
-            seen,
-            compute_seen=since,
-            compute_changed=changed,
-            compute_last=state.last,
-            in_service=state.in_service,
-        )
 
     def _fence(self, report: Report, judgement: Judgement, looked: float, end: float) -> Judgement:
         now, host, why = self._clock(), self._node, judgement.reason
