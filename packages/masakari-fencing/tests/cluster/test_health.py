@@ -80,7 +80,7 @@ class Checked:
         self.url, self.key, self.hosts = maas.url, KEY, "node1 node1.maas"
         self.agent, self.able, self.meta = "external/maas", ["st-maas"], ""
         self.limit, self.matrix = "0", "false"
-        self.unserved = self.own = ""
+        self.unserved = self.own = self.records = ""
         self.record = "".join(
             f'<node uname="{name}"><instance_attributes>'
             '<nvpair name="juju-machine" value="1"/></instance_attributes></node>'
@@ -105,7 +105,7 @@ class Checked:
         return (
             "<cib><configuration><crm_config>"
             f'<cluster_property_set id="masakari-fencing-unserved">{self.unserved}'
-            "</cluster_property_set></crm_config>"
+            f"</cluster_property_set>{self.records}</crm_config>"
             f"<nodes>{self.record}</nodes><resources>"
             f'<primitive id="st-maas" class="stonith" type="{self.agent}">'
             f"<instance_attributes>{pairs}</instance_attributes></primitive>"
@@ -439,3 +439,15 @@ def test_hosts_of_segments_that_the_cluster_does_not_know(checked: Checked, remo
     told = [problem.node for problem in checked.problems()]
     assert told == ["node2", "node3.maas"]
     assert "not a node of the cluster" in checked.texts()[0]
+
+
+def test_a_record_that_nobody_can_read_is_named_with_what_to_do(checked: Checked) -> None:
+    name = f"masakari-fencing-recovery-{HOST}"
+    checked.records = (
+        f'<cluster_property_set id="{name}"><nvpair id="{name}-token" value="3"/>'
+        f'<nvpair id="{name}-by" value="n"/><nvpair id="{name}-engine" value="e"/>'
+        f'<nvpair id="{name}-record" value="{{&quot;vers"/></cluster_property_set>'
+    )
+    [found] = checked.problems()
+    assert (found.node, found.text) == (HOST, health.UNREADABLE)
+    assert f'<cluster_property_set id="{name}"/>' in found.cure

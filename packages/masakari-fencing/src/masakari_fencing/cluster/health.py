@@ -47,6 +47,10 @@ LIMIT += "allow-fencing if the hosts are dead"
 SPARED = "fix its network, and it is taken back automatically; if it is dead, run allow-fencing; "
 SPARED += "if neither helps, " + CREDENTIALS
 
+UNREADABLE = "the record of its recovery is cut short, or of a later release: it is not recovered"
+DELETE = "refresh all masakari units to one revision; if they are, on a masakari unit: "
+DELETE += "cibadmin --delete --xml-text '<cluster_property_set id=\"{}\"/>'"
+
 WAITING = "is waiting to be fenced"
 UNKNOWN = "in a failover segment, but not a node of the cluster: its failure would go unnoticed"
 JOIN = "deploy pacemaker-remote on it, or name it in the segment as `crm_mon -1` does"
@@ -150,6 +154,8 @@ def inspect(
     elif gone is not None:
         text = f"Corosync counts {gone.configured} members, of {units} units"
         problems.append(Problem("", text, LISTED))
+    for host in recoveries.unreadable(cib):
+        problems.append(Problem(host, UNREADABLE, DELETE.format(recoveries.PREFIX + host)))
     stopped = _guard_problems(status, cib, devices, refused(), clock())
     problems += stopped
     for device in devices.values():
