@@ -171,6 +171,15 @@ def test_one_that_pacemaker_fences_meanwhile_is_not_fenced_again(
     assert watch.requests == 0
 
 
+@pytest.mark.parametrize("change", [("quorum", False), ("dc", OTHER)], ids=lambda pair: pair[0])
+def test_a_member_that_is_cut_off_meanwhile_asks_for_nothing(change: tuple[str, object]) -> None:
+    """The others may have fenced it; what this one sees of it is old."""
+    watch = Watch(lost())
+    watch.before_the_request(lambda: setattr(watch.cluster, *change))
+    assert watch.look_twice(INTERVAL) == []
+    assert watch.requests == 0
+
+
 def test_what_was_seen_before_the_machine_stood_still_has_nothing_fenced() -> None:
     remote = lost()
     watch = Watch(remote)

@@ -211,11 +211,12 @@ class UnfencedHosts(Watcher):
                 return
             action = stonith_admin.default_action(self.runner)
             # That was no look, so this one is of now. What has passed since the last one may be a
-            # minute, and Pacemaker have fenced it.
+            # minute, and Pacemaker have fenced it; or this member has been cut off, and the others
+            # have.
             looked = self.clock()
             status = crm_mon.status(self.runner)
             left = any(self._is_left(status, one) for one in status.named(node))
-            if not left or self.clock() - looked > STOOD:
+            if not left or not self.controls(status) or self.clock() - looked > STOOD:
                 return
             stonith_admin.fence(self.runner, node, action=action, timeout=TIMEOUT)
         except tools.PacemakerError as error:
