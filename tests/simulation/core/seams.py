@@ -370,9 +370,8 @@ def _driver() -> Any:
 
 
 def _patch_package() -> None:
-    from masakari_fencing import commands, files
+    from masakari_fencing import commands, files, times
     from masakari_fencing.notifier import daemon
-    from masakari_fencing.openstack import times
     from masakari_fencing.pacemaker import crm_mon, properties, remote_nodes, tools
     from masakari_fencing.records import disarmed, recoveries
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from masakari_fencing.openstack import times
+from masakari_fencing import times
 from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker.tools import PacemakerError
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 
-from masakari_fencing.openstack import times
+from masakari_fencing import times
 from masakari_fencing.openstack.rest import ApiError
 
 from planned.drills import FULL, Drill
@@ -100,7 +99,7 @@ def evacuations(cloud: Cloud, drill: Drill) -> dict[str, list[float]]:
     Raises:
         ApiError: Nova does not answer.
     """
-    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(drill.marks["cut"] - 60))
+    since = times.moment(drill.marks["cut"] - 60)
     query = f"migration_type=evacuation&source_compute={drill.host}&changes-since={since}"
     found: dict[str, list[float]] = {}
     for item in cloud.ask_nova(f"/os-migrations?{query}", _VERSION).get("migrations") or ():

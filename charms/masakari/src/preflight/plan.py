@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from masakari_fencing.openstack import restart_order, times
+from masakari_fencing import times
+from masakari_fencing.openstack import restart_order
 
 from preflight import rehearsal
 from preflight.findings import Finding, enumerated, shortened

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.times import moment
 
 from recoveries.confirming import confirm_host_dead
 from recoveries.disarming import arm, disarm, recover_host
 from recoveries.retrying import retry_recovery
 from recoveries.telling import list_recoveries, show_recovery
-from recoveries.times import moment
 from segments.cloud import Cloud
 from segments.lookup import ActionError
 from segments.results import Results

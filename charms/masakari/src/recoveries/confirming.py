@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from masakari_fencing.cluster.confirmation import Refused
+from masakari_fencing.times import moment
 
-from recoveries.times import moment
 from segments.cloud import Cloud
 from segments.lookup import ActionError, Lookup
 from segments.results import Results

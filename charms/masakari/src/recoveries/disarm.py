@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from instance_ha_common.juju.problems import Problem, blocked
 from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.host import Host
+from masakari_fencing import times
 from masakari_fencing.pacemaker import crm_mon
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
@@ -158,7 +159,7 @@ class Disarm:
             cure += " again, it is taken back unfenced"
             if disarmed.in_force(said, entry.node, now):
                 cure = f"nothing is done until arm is run; then, {cure}"
-            moment = disarmed.day_time(entry.lost)
+            moment = times.day_time(entry.lost)
             text = f"{entry.node}: {what} at {moment} while disarmed, and left alone ({cure})"
             problems.append(blocked(text, AGAIN))
         return problems, notes

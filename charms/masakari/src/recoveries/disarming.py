@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.records.disarmed import CLOUD, Disarmed, Left
+from masakari_fencing.times import epoch, moment
 
-from recoveries.times import epoch, moment
 from segments.cloud import Cloud
 from segments.lookup import ActionError, Lookup
 from segments.results import Results

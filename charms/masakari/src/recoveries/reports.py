@@ -12,8 +12,8 @@ from typing import Any
 
 from masakari_fencing.records import progress
 from masakari_fencing.records.progress import Moved
+from masakari_fencing.times import epoch, moment
 
-from recoveries.times import epoch, moment
 from segments.results import Results
 
 KEPT = 100

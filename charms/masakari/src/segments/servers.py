@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from masakari_fencing.openstack import times
+from masakari_fencing import times
 from masakari_fencing.openstack.rest import ApiError
 
 from segments.cloud import Cloud

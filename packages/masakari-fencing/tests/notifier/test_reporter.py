@@ -14,11 +14,11 @@ from fencing_masakari import FakeMasakari
 from fencing_notifier import HOST, Member, Time
 from keystoneauth1 import session as ks
 from keystoneauth1.token_endpoint import Token
+from masakari_fencing import times
 from masakari_fencing.notifier import daemon, settings
 from masakari_fencing.notifier.delivery import Delivery, Outcome
 from masakari_fencing.notifier.ranking import Ranking
 from masakari_fencing.notifier.settings import Settings
-from masakari_fencing.openstack import times
 from masakari_fencing.openstack.masakari_api import MasakariApi
 from masakari_fencing.openstack.rest import CATALOG, ApiError, make_session
 from masakari_fencing.pacemaker.tools import PacemakerError

@@ -61,7 +61,7 @@ def test_it_counts_while_this_unit_sees_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     up = [100.0]
-    monkeypatch.setattr(storage_fences, "_uptime", lambda: up[0])
+    monkeypatch.setattr(storage_fences.times, "uptime", lambda: up[0])
     assert doubt(tmp_path, 1) is None, "whoever has cut it off has looked"
     assert "not seen" in (doubt(tmp_path, 60) or "")
     storage_fences.attest(FENCE, [], tmp_path)

@@ -61,11 +61,6 @@ def holds(path: str, pattern: str) -> str:
     return f"grep -Eqs {shlex.quote(pattern)} {shlex.quote(path)}"
 
 
-def lacks(path: str, text: str) -> str:
-    """A file, which may be missing, does not contain a text."""
-    return f"! grep -Fqs {shlex.quote(text)} {shlex.quote(path)}"
-
-
 class Watcher:
     """Looks for what one unit awaits.
 

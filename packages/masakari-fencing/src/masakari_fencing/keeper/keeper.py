@@ -26,7 +26,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
-from masakari_fencing import alert
+from masakari_fencing import alert, times
 from masakari_fencing.ceph import hypervisors, monitors
 from masakari_fencing.ceph.monitors import CephError, Connection, Monitors
 from masakari_fencing.commands import Runner
@@ -167,7 +167,7 @@ class Keeper:
             "action": "off",
             "time": fence.time,
             "boot": alert.boot(),
-            "uptime": time.clock_gettime(time.CLOCK_BOOTTIME) - (self.clock() - fence.time),
+            "uptime": times.uptime() - (self.clock() - fence.time),
         }
         self._handed.add(key)
         with contextlib.suppress(ConnectionError, FileNotFoundError):

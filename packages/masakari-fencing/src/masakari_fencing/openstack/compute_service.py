@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from masakari_fencing.openstack import times
+from masakari_fencing import times
 
 BINARY = "nova-compute"
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from masakari_fencing.openstack import times
+from masakari_fencing import times
 from masakari_fencing.openstack.compute_service import BINARY
 from masakari_fencing.openstack.instances import TASK
 

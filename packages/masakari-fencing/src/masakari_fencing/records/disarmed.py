@@ -12,13 +12,13 @@ again. Pacemaker wants to fence it all the while; the guard before the power say
 from __future__ import annotations
 
 import json
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import cibadmin, tools
+from masakari_fencing.times import day_time
 
 DISARMED = "masakari-fencing-disarmed-"
 """Cluster property, with the segment's identifier or `CLOUD` behind it: JSON of a `Disarmed`."""
@@ -229,11 +229,6 @@ def forget(runner: Runner, entry: Left) -> None:
         PacemakerError: the cluster does not answer, or refused.
     """
     _delete(runner, f"{LEFT}{entry.node}")
-
-
-def day_time(moment: float) -> str:
-    """Return a time in seconds since the epoch, for people."""
-    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(moment))
 
 
 def _pairs(configuration: ET.Element, prefix: str) -> Iterator[tuple[str, str]]:

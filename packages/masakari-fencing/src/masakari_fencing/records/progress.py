@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from masakari_fencing.openstack import restart_order
-from masakari_fencing.records.disarmed import day_time
 from masakari_fencing.records.recovery import Instance
+from masakari_fencing.times import day_time
 
 _LOST = re.compile(r"Host '\S+' was lost at (\S+ \S+)")
 _PROVEN = re.compile(r"Host '\S+': (.*)", re.DOTALL)

@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from masakari_fencing import alert, files
+from masakari_fencing import alert, files, times
 from masakari_fencing.pacemaker import tools
 
 LOG = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Event:
             now: seconds since the epoch.
         """
         if self.uptime and self.boot and self.boot == alert.boot():
-            return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - self.uptime)
+            return max(0.0, times.uptime() - self.uptime)
         return max(0.0, now - self.time)
 
 

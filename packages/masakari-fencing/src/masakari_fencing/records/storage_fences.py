@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from masakari_fencing import alert, files
+from masakari_fencing import alert, files, times
 from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import cibadmin, tools
 
@@ -136,7 +136,7 @@ def attest(fence: StorageFence, missing: list[str], directory: Path = DIRECTORY)
         OSError: it cannot be written.
     """
     seen = {"begun": fence.begun, "missing": missing, "boot": alert.boot()}
-    seen["uptime"] = _uptime()
+    seen["uptime"] = times.uptime()
     files.save(directory / f"{fence.node}.json", seen, mode=0o644)
 
 
@@ -171,13 +171,8 @@ def doubt(
 
 
 def _seen(data: Any) -> tuple[float, float, list[str]]:
-    age = _uptime() - float(data["uptime"]) if data["boot"] == alert.boot() else FRESH + 1
+    age = times.uptime() - float(data["uptime"]) if data["boot"] == alert.boot() else FRESH + 1
     return float(data["begun"]), age, [str(item) for item in data["missing"]]
-
-
-def _uptime() -> float:
-    """Seconds by a clock that nobody sets."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _parse(node: str, text: str) -> StorageFence | None:

@@ -15,9 +15,9 @@ import masakari.conf
 from masakari import objects
 from masakari.compute import nova
 
-from masakari_fencing import processes
+from masakari_fencing import processes, times
 from masakari_fencing.commands import Subprocess
-from masakari_fencing.openstack import evacuations, instances, times, volumes
+from masakari_fencing.openstack import evacuations, instances, volumes
 from masakari_fencing.openstack.compute_service import ComputeService
 from masakari_fencing.pacemaker import cibadmin, crm_mon, remote_nodes
 from masakari_fencing.pacemaker.remote_nodes import PORT
@@ -28,7 +28,6 @@ from masakari_fencing.records.recoveries import Records, Superseded, all_of
 from masakari_fencing.records.recovery import Record
 from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow import options
-from masakari_fencing.workflow.instances.requests import uptime
 from masakari_fencing.workflow.proof.decision import Report
 from masakari_fencing.workflow.recovery_lock import ProofLost, RecoveryLock
 
@@ -177,7 +176,7 @@ class Attempt:
 
     def steadiness(self) -> evacuations.Steadiness:
         """Return since when Nova's services are known to be there."""
-        return STEADY.setdefault(processes.identity(), evacuations.Steadiness(uptime))
+        return STEADY.setdefault(processes.identity(), evacuations.Steadiness(times.uptime))
 
     def server(self, instance: str) -> Any:
         """Return novaclient's server of an instance.

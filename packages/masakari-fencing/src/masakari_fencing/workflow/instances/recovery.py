@@ -1,4 +1,4 @@
-"""Recovering the instances of a host by evacuating them; see `restarting` for one that is back."""
+"""Recovering the instances of a host by evacuating them; see `returning` for one that is back."""
 
 from __future__ import annotations
 

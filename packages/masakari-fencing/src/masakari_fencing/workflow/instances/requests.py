@@ -10,6 +10,7 @@ from typing import Any
 from masakari_fencing.openstack import evacuations, instances
 from masakari_fencing.openstack.instances import POWER_RETRY, POWERING
 from masakari_fencing.records.recovery import NO_ROOM, Instance
+from masakari_fencing.times import uptime
 
 MIGRATING = "migrating"
 """Nova's task of a live migration. It may run at its end already where Nova does not look."""
@@ -296,11 +297,6 @@ class InstanceOfDeadHost(InstanceRequests):
     def _unlock(self, server: Any) -> None:
         if not self._before.locked and getattr(server, "locked", False):
             self._request(lambda nova: nova.servers.unlock(server.id))
-
-
-def uptime() -> float:
-    """Return the seconds for which the machine is up, those in which it stood still included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def task_of(server: Any) -> str:

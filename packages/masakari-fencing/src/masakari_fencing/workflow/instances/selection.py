@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from masakari_fencing.openstack import instances, times
+from masakari_fencing import times
+from masakari_fencing.openstack import instances
 from masakari_fencing.openstack.instances import POWER, STATE, TASK
 from masakari_fencing.openstack.restart_order import Place
 from masakari_fencing.openstack.scope import TRUE

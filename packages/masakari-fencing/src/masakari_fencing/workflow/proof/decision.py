@@ -13,7 +13,6 @@ Nothing here knows Masakari or Nova; what they know comes in as `Evidence`.
 from __future__ import annotations
 
 import enum
-import time
 from dataclasses import dataclass, replace
 
 from masakari_fencing.pacemaker import crm_mon
@@ -24,6 +23,7 @@ from masakari_fencing.records.recovery import (
     lacks_room,
     same_fence,
 )
+from masakari_fencing.times import day_time
 
 CLOCK_TOLERANCE = 10.0
 """Seconds that the clocks of two machines, or a late message, may be off."""
@@ -390,8 +390,3 @@ def _believe(seen: Observation, report: Report, policy: Policy, text: str) -> Ju
     if seen.connected is not None and seen.connected > report.generated - CLOCK_TOLERANCE:
         return Judgement(Verdict.WAIT, f"{text}, and it has connected since it was reported")
     return Judgement(Verdict.FENCE, text, reported=True)
-
-
-def day_time(moment: float) -> str:
-    """Return a time in seconds since the epoch, for people."""
-    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(moment))

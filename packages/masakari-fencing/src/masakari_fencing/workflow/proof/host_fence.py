@@ -16,6 +16,7 @@ from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
 from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recoveries import Superseded
 from masakari_fencing.records.recovery import Proof, Record
+from masakari_fencing.times import day_time
 from masakari_fencing.workflow.proof import quorum
 from masakari_fencing.workflow.proof.compute_reports import ComputeReports
 from masakari_fencing.workflow.proof.decision import (
@@ -26,7 +27,6 @@ from masakari_fencing.workflow.proof.decision import (
     Report,
     Verdict,
     awaits_fence,
-    day_time,
     fences,
     judge,
 )

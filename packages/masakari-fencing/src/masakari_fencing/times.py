@@ -1,0 +1,39 @@
+"""Times: as OpenStack writes them, as people read them, and by a clock that nobody sets."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+
+def epoch(value: object) -> float | None:
+    """Read an API's time, ISO 8601 and in UTC unless it says otherwise.
+
+    Returns:
+        seconds since the epoch, or None where there is no readable time.
+    """
+    try:
+        moment = datetime.datetime.fromisoformat(str(value or "").replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return aware(moment).timestamp()
+
+
+def aware(moment: datetime.datetime) -> datetime.datetime:
+    """Return a time with its zone."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
+
+
+def day_time(moment: float) -> str:
+    """Return a time in seconds since the epoch, for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(moment))
+
+
+def moment(seconds: float) -> str:
+    """Return a time in seconds since the epoch as APIs and results have it, ISO 8601 in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def uptime() -> float:
+    """Return the seconds for which the machine is up, those in which it stood still included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
