@@ -10,6 +10,7 @@ import pytest
 from conftest import HOST, World
 from fencing_nova import Server
 from masakari import objects
+from masakari_fencing.workflow.instances import destinations
 
 CONF = masakari.conf.CONF
 SECOND, THIRD, OTHER = "node2.maas", "node3.maas", "node9.maas"
@@ -74,6 +75,18 @@ def test_a_host_that_is_full_or_disabled_is_passed_over(
     assert asked(world) == [f"evacuate g1 to {THIRD}", f"evacuate g1 to {SECOND}"]
     found = world.nova.instances["g1"]
     assert (found.host, found.vm, found.locked) == (SECOND, "active", False)
+
+
+def test_the_next_attempt_begins_with_those_that_were_not_tried(
+    world: World, within: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They refuse for other reasons than memory, so they go on having the most."""
+    monkeypatch.setattr(destinations, "TRIES", 1)
+    within("segment")
+    world.nova.full = {THIRD}
+    assert world.process(world.notify()) == "error"
+    assert world.process(world.notify()) == "finished"
+    assert asked(world) == [f"evacuate g1 to {THIRD}", f"evacuate g1 to {SECOND}"]
 
 
 def test_what_fits_nowhere_there_goes_nowhere_else_and_says_so(

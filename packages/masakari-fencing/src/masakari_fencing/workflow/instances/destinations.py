@@ -24,7 +24,8 @@ CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)
 
 TRIES = 10
-"""Hosts that one attempt tries for an instance, those with the most free memory first."""
+"""Hosts that one attempt tries for an instance, those with the most free memory first. Nova may
+refuse them for other reasons than that, so the next attempt begins with others."""
 
 
 class Destinations:
@@ -35,6 +36,7 @@ class Destinations:
         memory: tells how many an instance needs.
         fallback: where none of them has room, Nova's scheduler picks among all.
         where: what they share with the failed host, in words.
+        attempts: how many there were before, each of which has tried others.
     """
 
     def __init__(
@@ -44,8 +46,11 @@ class Destinations:
         memory: Callable[[str], float] = lambda uuid: 0.0,
         fallback: bool = False,
         where: str = "",
+        attempts: int = 0,
     ) -> None:
         self._free = None if free is None else dict(free)
+        best = sorted(free or {}, key=lambda host: ((free or {})[host], host), reverse=True)
+        self._tried = frozenset(best[: attempts * TRIES % len(best)] if best else ())
         self._memory = memory
         self._fallback = fallback
         self._where = where
@@ -83,15 +88,16 @@ class Destinations:
     def _next(self, refused: list[str]) -> str | None:
         free = self._free or {}
         left = [host for host in free if host not in refused]
-        return max(left, key=lambda host: (free[host], host), default=None)
+        return max(left, key=lambda h: (h not in self._tried, free[h], h), default=None)
 
 
-def of(this: Attempt, reserved: str | None) -> Destinations:
+def of(this: Attempt, reserved: str | None, attempts: int) -> Destinations:
     """Return where the instances of an attempt's host may go.
 
     Args:
         this: the attempt.
         reserved: the one host that they go to, if any; see `within`.
+        attempts: how many there were before.
 
     Raises:
         NoAnswer: Nova does not answer.
@@ -119,6 +125,7 @@ def of(this: Attempt, reserved: str | None) -> Destinations:
         memory=lambda uuid: _memory(this, uuid),
         fallback=CONF.fencing.recovery_destination_fallback,
         where=" and ".join(map(str, kinds)),
+        attempts=attempts,
     )
 
 

@@ -119,7 +119,7 @@ def _evacuate_all(
     """
     cut_off = this.storage_fence(record)
     book = moves.Moves(this.context, objects, this.notification, this.host)
-    hosts = destinations.of(this, target)
+    hosts = destinations.of(this, target, record.attempts if record else 0)
 
     def one(item: Instance) -> tuple[Instance, str]:
         try:
