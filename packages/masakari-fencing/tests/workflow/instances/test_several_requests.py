@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from fencing_evacuation import HOST, World
+from fencing_nova import HttpError
 from masakari_fencing.openstack import evacuations
 from masakari_fencing.records.recoveries import Superseded
+from masakari_fencing.records.recovery import Instance
 from masakari_fencing.workflow.instances.requests import Failed
 from masakari_fencing.workflow.recovery_lock import ProofLost
 
@@ -170,3 +172,26 @@ def test_an_old_request_that_begins_just_then_is_waited_for() -> None:
     world.nova.after = after
     assert world.run(sleep=sleep) == "node3.maas", "where the first may have left it"
     assert world.nova.requests.count("evacuate g1 to node3.maas") == 1
+
+
+def test_an_error_of_before_is_no_answer_to_a_request_that_nova_has_not_answered() -> None:
+    """Nova carries it out a moment later; another one beside it could run it twice."""
+    world = World(vm="error")
+    world.before = Instance("g1", "active")
+    world.guest.fault = {"message": "No valid host was found.", "created": "2026-11-21T03:00:00"}
+    late: list[float] = []
+    real = world.nova.servers.evacuate
+
+    def evacuate(uuid: str, host: str | None = None) -> None:
+        late.append(world.time + 2)
+        raise HttpError(504, "gateway")
+
+    def sleep(seconds: float) -> None:
+        world.time += seconds
+        if late and world.time >= late[0]:
+            late.clear()
+            real("g1", host="node2.maas")
+
+    world.nova.servers.evacuate = evacuate
+    assert world.run(target="node2.maas", sleep=sleep) == "node2.maas"
+    assert len(world.nova.migrations_made) == 1

@@ -157,7 +157,7 @@ class Evacuation(InstanceOfDeadHost):
             as_it_arrives = _arrives(server) == wanted(self._before)
             if not as_it_arrives and self._goes_on(server, lost=bool(patience)):
                 return ""
-        elif not self._is_as_before(server):
+        elif not _is_as_before(server, wanted(self._before)):
             return ""
         broken = _is_error(server)
         idle = self._is_here(server) and not task_of(server)
@@ -230,16 +230,18 @@ class Evacuation(InstanceOfDeadHost):
             # Nova has stopped it since its host failed, as it did not run there.
             self._order(lambda nova: nova.servers.reset_state(server.id, "active"))
 
+        answered = [True]
+
         def ask(nova: Any) -> None:
             try:
                 nova.servers.evacuate(server.id, host=there or self._target)
             except Exception as error:  # whatever a client library raises
                 if status_of(error) in range(400, 500):
                     raise Failed(f"Nova refuses: {text_of(error)}") from error
-                # It may have been accepted all the same.
+                answered.clear()  # It may have been accepted all the same, or be so later.
 
         self._order(ask, self._silent)
-        return self._arrival()
+        return self._arrival(answered=bool(answered))
 
     def _reset(self, server: Any) -> Any:
         """Have Nova call it an error, unless it has gone on with it since that was seen.
@@ -267,7 +269,8 @@ class Evacuation(InstanceOfDeadHost):
             if wanted(self._before) != "active":
                 self._request(self._stop)
 
-    def _arrival(self) -> Any:
+    def _arrival(self, *, answered: bool) -> Any:
+        """Return it from its new host; an error may be of before where Nova has not answered."""
         begun = same = self._clock()
         while True:
             self._sleep(self._limits.interval)
@@ -278,7 +281,7 @@ class Evacuation(InstanceOfDeadHost):
             if not self._is_here(server):
                 if not task:
                     return server
-            elif not task and _is_error(server):
+            elif answered and not task and _is_error(server):
                 raise failure(_fault(server))
             now = self._clock()
             if now - begun >= UNDECIDED:
@@ -295,21 +298,23 @@ class Evacuation(InstanceOfDeadHost):
         if self._is_owners(server):
             return
         goal = wanted(self._before)
-        if not self._is_settled(server):
+        if not _is_settled(server, goal):
             self._power(server, *(("start", goal) if goal == "active" else ("stop", "stopped")))
-        if goal == "error" and not self._is_as_before(server):
+        if goal == "error" and not _is_as_before(server, goal):
             self._request(self._call_error)
         self._unlock(server)
 
-    def _is_settled(self, server: Any) -> bool:
-        """Whether it runs, or does not, as it did before."""
-        state, goal = getattr(server, instances.STATE, ""), wanted(self._before)
-        done = state == goal or (goal == "error" and state == "stopped")
-        return done and task_of(server) not in POWERING
 
-    def _is_as_before(self, server: Any) -> bool:
-        """Whether it is in the state as well: one that was in ERROR is stopped first."""
-        return self._is_settled(server) and (_is_error(server) or wanted(self._before) != "error")
+def _is_settled(server: Any, goal: str) -> bool:
+    """Whether it runs, or does not, as it did before."""
+    state = getattr(server, instances.STATE, "")
+    done = state == goal or (goal == "error" and state == "stopped")
+    return done and task_of(server) not in POWERING
+
+
+def _is_as_before(server: Any, goal: str) -> bool:
+    """Whether it is in the state as well: one that was in ERROR is stopped first."""
+    return _is_settled(server, goal) and (_is_error(server) or goal != "error")
 
 
 def _is_error(server: Any) -> bool:
