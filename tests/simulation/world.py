@@ -114,6 +114,7 @@ class Hypervisor:
         spared: it must not be fenced by anybody.
         kept: it is off for its recovery, which has it switched on again.
         serves_since: when nova-compute was started last.
+        refuses: what its nova-compute fails at: `room` for a guest, or its `start`.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Hypervisor:
     spared: bool = False
     kept: bool = False
     serves_since: float = 0.0
+    refuses: str = ""
 
 
 class Unit:

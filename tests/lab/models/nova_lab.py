@@ -16,6 +16,7 @@ from jujulab.machines.lab import Machine
 from jujulab.trials.deployment import Deployment
 from jujulab.trials.faults import Faults
 from jujulab.waiting import poll
+from masakari_fencing.openstack import faults
 from sides import ELSEWHERE, FIRST, HOME, SECOND, Look, Rule
 
 PREFIX = "model-"
@@ -327,13 +328,24 @@ class LabSide(LabFaults):
         ]
 
     def begun(self, name: str) -> list[str]:
+        return [event["event"] for event in self._events(name, "start", VERSION)[-1]]
+
+    def why_failed(self, name: str) -> list[str]:
+        events = [e for found in self._events(name, faults.ACTION, faults.DETAILS) for e in found]
+        return [e["details"] for e in events if e["event"] == faults.EVENT and e["details"]]
+
+    def _events(self, name: str, action: str, version: str) -> list[list[dict[str, Any]]]:
+        """Return what was written down with each of an instance's actions, the first's first."""
         path = f"/servers/{self._servers[name]}/os-instance-actions"
-        found = self.cloud.get("compute", path, microversion=VERSION)["instanceActions"]
-        starts = [action for action in found if action["action"] == "start"]
-        last = max(starts, key=lambda action: str(action["start_time"]))
-        path = f"{path}/{last['request_id']}"
-        action = self.cloud.get("compute", path, microversion=VERSION)["instanceAction"]
-        return [event["event"] for event in action["events"]]
+        known = self.cloud.get("compute", path, microversion=version)["instanceActions"]
+        mine = sorted(
+            (str(one["start_time"]), str(one["request_id"]))
+            for one in known
+            if one["action"] == action
+        )
+        paths = [f"{path}/{request}" for _, request in mine]
+        shown = [self.cloud.get("compute", one, microversion=version) for one in paths]
+        return [one["instanceAction"]["events"] for one in shown]
 
     def migrations(self, name: str) -> list[str]:
         return [status for status, _, _ in self.records(name)]

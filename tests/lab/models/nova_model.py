@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
+from masakari_fencing.openstack import faults
 from novaclient import exceptions
 from sides import ELSEWHERE, FIRST, HOME, SECOND, Look, Rule
 from simulation.core import kernel
@@ -141,6 +142,12 @@ class ModelSide:
         starts = [a for a in self.client.instance_action.list(name) if a.action == "start"]
         action = self.client.instance_action.get(name, starts[-1].request_id)
         return [event["event"] for event in action.events]
+
+    def why_failed(self, name: str) -> list[str]:
+        actions = self.client.instance_action
+        done = [a.request_id for a in actions.list(name) if a.action == faults.ACTION]
+        events = [event for one in done for event in actions.get(name, one).events]
+        return [e["details"] for e in events if e["event"] == faults.EVENT and "details" in e]
 
     def migrations(self, name: str) -> list[str]:
         return [m.status for m in self.client.migrations.list(instance_uuid=name)]

@@ -66,6 +66,9 @@ class Side(Protocol):
     def begun(self, name: str) -> list[str]:
         """Return what nova-compute has begun of the last start that it was asked for."""
 
+    def why_failed(self, name: str) -> list[str]:
+        """Return what new hosts wrote down of its failed evacuations, the first's first."""
+
     def migrations(self, name: str) -> list[str]:
         """Return the statuses of its evacuations, the first one's first."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from jujulab.trials.deployment import Deployment
-from masakari_fencing.openstack import evacuations
+from masakari_fencing.openstack import faults
 from nova_lab import LabSide
 from nova_model import ModelSide
 from sides import ELSEWHERE, FIRST, HOME, Both, Look, Side
@@ -302,7 +302,7 @@ def test_a_task_that_is_reset_before_the_rebuild_has_begun(down: Both) -> None:
         side.sleep(2)
         seen += [side.fault("early"), side.look("early"), side.migrations("early")]
         seen.append(side.reset_state("early", "error"))
-        return [*seen, evacuations.BEFORE_START.findall(side.fault("early"))]
+        return [*seen, faults.BEFORE_START.findall(side.fault("early"))]
 
     hidden, *_, shown = down.alike(rule)[2:]
     assert (hidden, shown) == ("", ["rebuilding"]), "nothing is said of one that has such a task"
@@ -319,7 +319,7 @@ def test_a_task_that_is_reset_while_the_process_starts(down: Both) -> None:
         side.hold_spawns(False)
         side.wait(lambda: side.migrations("late")[-1] not in ("accepted", "pre-migrating"), 90)
         side.sleep(2)
-        seen.append(evacuations.BEFORE_START.findall(side.fault("late")))
+        seen.append(faults.BEFORE_START.findall(side.fault("late")))
         return [*seen, side.look("late"), side.migrations("late")]
 
     assert down.alike(rule)[2] == [records.SPAWNING]
@@ -335,6 +335,21 @@ def test_a_process_that_is_there_already_ends_a_rebuild(down: Both) -> None:
         return [*seen, side.look("late"), side.migrations("late")]
 
     down.alike(rule)
+
+
+def test_why_a_rebuild_has_failed_is_kept_with_its_action(down: Both) -> None:
+    """The same; called active again, it shows no fault any more."""
+
+    def rule(side: Side) -> list[Any]:
+        fault = side.fault("late")
+        status = side.reset_state("late", "active")
+        why = side.why_failed("late")
+        seen = [status, side.fault("late"), why[-1] == fault, "already exists" in fault]
+        seen.append([faults.BEFORE_START.findall(text) for text in why])
+        return [*seen, side.reset_state("late", "error")]
+
+    _, hidden, kept, *_ = down.alike(rule)
+    assert (hidden, kept) == ("", True)
 
 
 def test_what_is_deleted_while_its_process_starts(down: Both) -> None:

@@ -202,6 +202,19 @@ def _process(sim: Simulation) -> None:
     events.later(sim, 60 * rng.random(), strike)
 
 
+def _refusing(sim: Simulation) -> None:
+    """One of the hypervisors takes no guest, and Nova's scheduler does not know."""
+    names = sorted(set(sim.world.hosts) - {"node1"})
+    host, what = sim.world.hosts[sim.rng.choice(names)], sim.rng.choice(["room", "start"])
+
+    def refuses(s: Simulation, value: str) -> None:
+        s.world.note_fault(f"{host.name} takes no guest: {value or 'it does again'}")
+        host.refuses = value
+
+    refuses(sim, what)
+    events.later(sim, sim.rng.choice(DURATIONS), refuses, "")
+
+
 def _owner(sim: Simulation) -> None:
     guest = sim.rng.choice(list(sim.world.guests.values()))
     events.later(sim, 20 * sim.rng.random(), events.delete_guest, guest)
@@ -210,5 +223,5 @@ def _owner(sim: Simulation) -> None:
 _FAULTS: tuple[Callable[[Simulation], None], ...] = (
     _strike, _strike, _strike, _strike, _strike, _outage, _messages, _lost_rebuilds, _controller,
     _slow_controller, _clock, _unit, _unit, _process, _process, _owner,
-    _slow_scheduler, _no_scheduler,
+    _slow_scheduler, _no_scheduler, _refusing,
 )  # fmt: skip

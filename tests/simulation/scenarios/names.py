@@ -33,6 +33,8 @@ DIRECTED = (
     "scheduler away",
     "answers lost",
     "no reports as it returns",
+    "one has no room",
+    "one starts nothing",
     "cut off as it begins",
     "no quorum",
     "no quorum at the end",

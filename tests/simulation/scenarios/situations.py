@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from simulation.scenarios.directed import (
@@ -73,6 +74,18 @@ SITUATIONS = {
         _situation("scheduler away", outages.scheduler_away, guests=_SIX),
         _situation("answers lost", outages.answers_lost, guests=_SIX),
         _situation("no reports as it returns", outages.no_reports_as_it_returns, guests=_SIX),
+        _situation(
+            "one has no room",
+            functools.partial(outages.refused_by_one, what="room"),
+            guests=_SIX,
+            must_recover=True,
+        ),
+        _situation(
+            "one starts nothing",
+            functools.partial(outages.refused_by_one, what="start"),
+            guests=_SIX,
+            must_recover=True,
+        ),
         _situation("cut off as it begins", engines.begins_cut_off),
         _situation("no quorum", members.without_quorum, must_recover=True),
         _situation(

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from masakari_fencing.openstack import evacuations
 from masakari_fencing.openstack.evacuations import Steadiness
+from novaclient import api_versions
 
 HOST = "node1.maas"
 NOW = 2_000_000.0
@@ -45,6 +46,24 @@ class Nova:
         self.services = SimpleNamespace(list=self._services)
         self.steady = LIMIT
         self.fenced: dict[str, float] = {}
+        self.api_version = api_versions.APIVersion("2.53")
+        self.failures: list[tuple[str, float]] = []
+        self.instance_action = SimpleNamespace(list=self._actions, get=self._action)
+
+    def _actions(self, server: str) -> list[SimpleNamespace]:
+        self.asked.append("actions")
+        numbered = range(len(self.failures))
+        evacuations = [SimpleNamespace(action="evacuate", request_id=str(n)) for n in numbered]
+        return [SimpleNamespace(action="create", request_id="x"), *evacuations]
+
+    def _action(self, server: str, request: str) -> SimpleNamespace:
+        """As `show` of nova's instance_actions, which has the details from 2.84 on."""
+        text, age = self.failures[int(request)]
+        failed = {"event": "compute_rebuild_instance", "finish_time": moment(age)}
+        if self.api_version >= api_versions.APIVersion("2.84"):
+            failed["details"] = text
+        rebuilt = {"event": "conductor_rebuild_instance", "finish_time": moment(age)}
+        return SimpleNamespace(events=[{**rebuilt, "details": None}, failed])
 
     def _found(self, instance_uuid: str) -> list[SimpleNamespace]:
         return [m for m in self.known if m.instance_uuid == instance_uuid]
@@ -266,14 +285,13 @@ def fault(message: str, age: float = 1000) -> dict[str, object]:
         (fault("internal error: process exited while connecting to monitor"), ""),
         (fault("No valid host was found.", age=10), "node2.maas"),
         ({}, "node2.maas"),
-        ({"OS-EXT-STS:vm_state": "active", **fault("Build of instance guest aborted")}, ""),
         ({"OS-EXT-STS:vm_state": "stopped"}, "node2.maas"),
         ({"OS-EXT-STS:vm_state": "active", "OS-EXT-STS:task_state": "rebuilding"}, "node2.maas"),
     ],
     ids=[
         "no answer", "reset meanwhile", "reset while it started", "reset before",
         "and a bit later", "runs there", "did not start", "of a later one", "unknown",
-        "not begun", "stopped since", "not ended",
+        "stopped since", "not ended",
     ],
 )  # fmt: skip
 def test_one_that_has_failed_may_run_for_all_that_nova_says(
@@ -282,6 +300,38 @@ def test_one_that_has_failed_may_run_for_all_that_nova_says(
     """The last thing that a new host does is to write down where the instance is."""
     nova = Nova(record("failed", 1000))
     assert nova.left_at(**server) == there
+
+
+@pytest.mark.parametrize("state", ["active", "stopped", "error"])
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        ("Binding failed for port p1, please check neutron logs for more information.", ""),
+        ("Build of instance guest aborted: Insufficient compute resources", ""),
+        ("Conflict updating instance guest. Expected: {'task_state': ['rebuilding']}. ...", ""),
+        ("Conflict updating instance guest. Expected: {'task_state': ['rebuild_spawning']}. ...",
+         "node2.maas"),
+        ("MessagingTimeout", "node2.maas"),
+        ("Instance guest already exists.", "node2.maas"),
+    ],
+)  # fmt: skip
+def test_why_one_has_failed_is_asked_where_nova_shows_no_fault(
+    text: str, there: str, state: str
+) -> None:
+    """Somebody has called it active again since, or it had no room and stays as it was."""
+    nova = Nova(record("failed", 1000))
+    nova.failures = [("of another one", 2000), (text, 1001)]
+    assert nova.left_at(**{"OS-EXT-STS:vm_state": state}) == there
+    nova.failures = [(text, 1020)]
+    assert nova.left_at(**{"OS-EXT-STS:vm_state": state}) == "node2.maas", "of another one"
+    nova.failures = [(text, 1001), ("MessagingTimeout", 999)]
+    assert nova.left_at(**{"OS-EXT-STS:vm_state": state}) == "node2.maas", "of which?"
+
+
+def test_nova_is_asked_only_where_it_does_not_show_the_fault() -> None:
+    nova = Nova(record("failed", 1000))
+    assert nova.left_at(**fault("process exited")) == ""
+    assert nova.asked == []
 
 
 def test_of_two_requests_that_were_worked_on_at_once_either_may_have_started_it() -> None:

@@ -37,8 +37,8 @@ class Evacuations(Part):
             self.world.violate("evacuated twice at once", f"{guest.uuid[:8]} from {guest.host}")
         now = self.kernel.now
         guest.task_state = "rebuilding"
-        self.nova.instances.note(guest, "evacuate")
-        migration = Migration(guest.uuid, guest.host, target, "accepted", now, now)
+        action = self.nova.instances.note(guest, "evacuate")
+        migration = Migration(guest.uuid, guest.host, target, "accepted", now, now, action=action)
         migration.number = len(self.nova.migrations) + 1
         migration.orig_state = guest.vm_state
         self.nova.migrations.append(migration)
@@ -119,6 +119,7 @@ class Evacuations(Part):
         migration = next((m for m in own if m.status == "accepted"), asked)
         if migration is not asked:
             migration.live, asked.live, migration.orig_state = True, False, asked.orig_state
+            migration.action = asked.action
         if self.nova.away or self.nova.broker_away or guest.uuid not in self.world.guests:
             migration.live = False
             return

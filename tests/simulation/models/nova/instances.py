@@ -81,15 +81,17 @@ class Instances(Part):
         guest.actions.append(found)
         return found
 
-    def begun(self, guest: Guest, name: str, action: Action | None = None) -> None:
-        """Write down that a nova-compute begins with something.
+    def begun(self, guest: Guest, name: str, action: Action | None = None) -> dict[str, str]:
+        """Write down that a nova-compute begins with something, and return what.
 
         What it does by itself as it starts counts for the last that was asked for.
         """
         # Lab: test_what_is_being_started_is_started_when_nova_compute_starts
         found = action or (guest.actions[-1] if guest.actions else None)
+        event = {"event": name, "start_time": iso(self.kernel.now)}
         if found is not None:
-            found.events.append({"event": name, "start_time": iso(self.kernel.now)})
+            found.events.append(event)
+        return event
 
     def reset_state(self, uuid: Any, state: str) -> None:
         """`os-resetState`, of an administrator: the record only."""

@@ -6,6 +6,7 @@ from simulation.models.nova.part import Part
 from simulation.models.nova.records import (
     NOSTATE,
     REAP,
+    REBUILDS,
     RPC_TIMEOUT,
     RUNNING,
     SHUTDOWN,
@@ -32,6 +33,10 @@ class Rebuilds(Part):
             # Where it runs by now, that leaves it in an error: nobody can undo that.
             guest.disturbed = True
         migration.dest_compute, migration.boot = host.nova_name, host.boots
+        migration.event = self.nova.instances.begun(guest, REBUILDS, migration.action)
+        if host.refuses == "room":
+            self._refused(guest, migration)
+            return
         self._set(migration, "pre-migrating")
         low, high = self.nova.rebuild_time
         wait, boot = low + (high - low) * self.kernel.rng.random(), host.boots
@@ -88,6 +93,10 @@ class Rebuilds(Part):
         if host.boots != boot or not host.compute:
             migration.live = False
             return
+        if host.refuses == "start":
+            self._failed(guest, migration, "Binding failed for port 1")
+            guest.task_state = None
+            return
         self.world.run_guest(host, guest.uuid)
         self.kernel.after(rest, lambda: self._rebuilt(guest, migration, host, boot))
 
@@ -125,6 +134,7 @@ class Rebuilds(Part):
             guest.vm_state, guest.power_state = "stopped", SHUTDOWN
             host.qemu.discard(guest.uuid)
         self._set(migration, "done")
+        migration.event |= {"finish_time": iso(self.kernel.now), "result": "Success"}
         self.kernel.trace("nova", f"{guest.uuid[:8]} is rebuilt on {host.name}")
 
     def _unanswered(self, guest: Guest, migration: Migration, host: Hypervisor, boot: int) -> None:
@@ -146,9 +156,23 @@ class Rebuilds(Part):
         """`_error_out_instance_on_exception`."""
         # Lab: test_a_task_that_is_reset_before_the_rebuild_has_begun
         # Lab: test_a_task_that_is_reset_while_the_process_starts
-        self._set(migration, "failed")
         guest.vm_state = "error"
-        guest.fault = {"message": why, "created": iso(self.kernel.now)}
+        self._say(guest, migration, why)
+
+    def _refused(self, guest: Guest, migration: Migration) -> None:
+        """A claim fails, which leaves the instance as it was (`InstanceFaultRollback`)."""
+        # Source only: nova/compute/manager.py: delete_allocation_for_evacuated_instance
+        guest.task_state = None
+        text = "Insufficient compute resources: Requested instance NUMA topology does not fit"
+        self._say(guest, migration, f"Build of instance {guest.uuid} aborted: {text}")
+
+    def _say(self, guest: Guest, migration: Migration, why: str) -> None:
+        """Write down why one has failed, where each of three shows it."""
+        # Lab: test_why_a_rebuild_has_failed_is_kept_with_its_action
+        self._set(migration, "failed")
+        now = iso(self.kernel.now)
+        guest.fault = {"message": why, "created": now}
+        migration.event |= {"finish_time": now, "result": "Error", "details": why}
         self.kernel.changed("guests")
 
 

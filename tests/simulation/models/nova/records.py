@@ -45,8 +45,8 @@ def iso(moment: float) -> str:
     )
 
 
-STARTED = "compute_start_instance"
-"""The event of an action that a nova-compute carries out."""
+STARTED, REBUILDS = "compute_start_instance", "compute_rebuild_instance"
+"""The events of actions that a nova-compute carries out."""
 
 
 @dataclass
@@ -75,7 +75,8 @@ class Service:
 class Migration:
     """The record of an evacuation; `live`: somebody works on it, or will.
 
-    `boot`: of the new host that has taken it.
+    `boot`: of the new host that has taken it; `action`: that was asked for, and `event`: what the
+    new host has written down with that.
     """
 
     instance_uuid: str
@@ -89,6 +90,8 @@ class Migration:
     migration_type: str = "evacuation"
     live: bool = False
     boot: int = 0
+    action: Action | None = None
+    event: dict[str, str] = field(default_factory=dict)
 
     @property
     def created_at(self) -> str:

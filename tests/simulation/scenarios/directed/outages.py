@@ -87,6 +87,12 @@ def answers_lost(sim: Simulation) -> None:
     events.once(sim, comes, away)
 
 
+def refused_by_one(sim: Simulation, what: str) -> None:
+    """One of two hypervisors takes no guest, and Nova's scheduler offers it again and again."""
+    sim.world.hosts["node2"].refuses = what
+    events.die(sim)
+
+
 def no_reports_as_it_returns(sim: Simulation) -> None:
     """Nova's broker is away as a fenced host comes back, whose fence nobody could report."""
     sim.world.hosts["node1"].boot_time = 8.0

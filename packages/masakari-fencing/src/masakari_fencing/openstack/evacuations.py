@@ -8,13 +8,13 @@ that its record has changed, and leaves it running, on a host of which it knows 
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from masakari_fencing import times
 from masakari_fencing.openstack.compute_service import BINARY
+from masakari_fencing.openstack.faults import FAILED, GATED, Faults, asked, changed
 from masakari_fencing.openstack.instances import TASK
 
 ACCEPTED_LIMIT = 60.0
@@ -27,9 +27,6 @@ host comes past each task by writing the next one where it finds the one before 
 `expected_task_state` in nova.compute.manager, `_rebuild_default_impl`), and where the instance was
 reset, it does not. So one that was broken off, as by a database that restarts, is asked for again
 long before it is known to be dead."""
-
-GATED = frozenset({"rebuilding", "rebuild_block_device_mapping"})
-"""Nova's tasks of a rebuild that has not begun to start the instance."""
 
 SPAWN_LIMIT = 360.0
 """Seconds in which a new host has started an instance whose disks are there: a minute more than it
@@ -83,35 +80,9 @@ _WAITING = frozenset({"accepted", CLEANED_UP})
 """States of a request that no new host may have taken up yet: Nova goes on with one although the
 old host's nova-compute has called it completed meanwhile."""
 
-FAILED = "failed"
-"""What the new host calls it, before it has started the instance, or afterwards."""
-
-UNPLACED = "error"
-"""What Nova's conductor calls it that has found no host, or for which the one asked for has no
-room; a host that was asked for is on record, and has not heard of it."""
-
 _NOT_THERE = ENDED - {CLEANED_UP} | {"accepted"}
 """Those in which it runs nowhere that Nova does not know of. A new host that takes a request up
 says so before it starts anything (`_claim_existing_migration`, nova.compute.resource_tracker)."""
-
-UNCLEAR = (
-    "MessagingTimeout", "MessageDelivery", "RemoteError", "DBConnection", "DBError", "DBDeadlock",
-    "OperationalError", "UnexpectedTaskState", "Conflict updating instance", "already exists",
-)  # fmt: skip
-"""Parts of the fault of an instance whose process may run although its evacuation has failed: the
-last step of it is to write down where the instance is, once it is started."""
-
-BEFORE_START = re.compile(r"Expected: \{'task_state': \['(\w+)'\]\}")
-"""What a fault says of a task that the new host did not find, and with which it would have come
-past one of `GATED`: nothing is started then (`InstanceUpdateConflict` of nova.exception; 26.x to
-2025.2 by their source)."""
-
-UNTRIED = "aborted"
-"""Part of the fault of one that its new host had no room for, or that a server group forbade
-(`BuildAbortException`): it has not looked whether the instance runs there."""
-
-SAME = 5.0
-"""Seconds by which the times of a failure in the instance's fault and in the record may differ."""
 
 
 class Steadiness:
@@ -210,8 +181,8 @@ def _is_fresh(migration: Any, now: float, limit: float, accepted: float, rebuild
         patience = QUIET
     if migration.status == CLEANED_UP and rebuilding:
         patience = max(patience, limit)
-    changed = _changed(migration)
-    return patience > 0 and (not changed or now - changed < patience)
+    since = changed(migration)
+    return patience > 0 and (not since or now - since < patience)
 
 
 def is_unended(nova: Any, host: str, instance: str) -> bool:
@@ -264,9 +235,9 @@ def left_at(
         and m.status != "accepted"
         and (m.status != CLEANED_UP or m.source_compute == host)
     ]
-    fault = _Fault(server, found)
+    fault = Faults(nova, server, found)
     last = [m for m in taken if not any(_is_settled_by(m, other, fault) for other in taken)]
-    if getattr(server, TASK, None) in GATED and last == [max(found, key=_asked, default=None)]:
+    if getattr(server, TASK, None) in GATED and last == [max(found, key=asked, default=None)]:
         # The task is that of the last request, which has not started it.
         last = [m for m in last if m.status in ENDED]
     may_run = [
@@ -278,57 +249,16 @@ def left_at(
     return sorted({_target(m) for m in may_run if m not in over})
 
 
-def _is_settled_by(migration: Any, other: Any, fault: _Fault) -> bool:
+def _is_settled_by(migration: Any, other: Any, fault: Faults) -> bool:
     """Whether another was asked for with good reason, after all that became of this one.
 
     Of one that has failed, its own host has shown that as well, once it has looked: nothing is
     started where it runs.
     """
-    if _asked(other) <= _changed(migration):
+    if asked(other) <= changed(migration):
         return False
     elsewhere = _target(other) != _target(migration)
     return elsewhere or (migration.status == FAILED and fault.has_looked(other))
-
-
-class _Fault:
-    """Why the last evacuation of an instance has failed, as far as Nova says.
-
-    It is that of a record where no other has failed at the same time, be it for want of a host.
-    The instance's state says nothing: a request that had waited for its old host may have changed
-    it since.
-
-    Args:
-        server: novaclient's server, where the instance has not got anywhere.
-        known: all records of its ways.
-    """
-
-    def __init__(self, server: Any, known: Iterable[Any]) -> None:
-        fault = getattr(server, "fault", None) or {}
-        created = times.epoch(fault.get("created")) or 0.0
-        self._text = str(fault.get("message") or "")
-        self._of = [
-            m
-            for m in known
-            if m.status in (FAILED, UNPLACED) and abs(created - _changed(m)) <= SAME
-        ]
-
-    def _text_of(self, migration: Any) -> str:
-        return self._text if self._of == [migration] else ""
-
-    def is_unclear(self, migration: Any) -> bool:
-        """Whether the instance may run where an evacuation has failed."""
-        text = self._text_of(migration)
-        gate = BEFORE_START.search(text)
-        if gate is not None and gate[1] in GATED:
-            return False
-        return not text or any(part in text for part in UNCLEAR)
-
-    def has_looked(self, migration: Any) -> bool:
-        """Whether the new host of one has looked whether the instance runs there."""
-        if migration.status != FAILED:
-            return bool(migration.status != UNPLACED)
-        text = self._text_of(migration)
-        return bool(text) and UNTRIED not in text
 
 
 def _since_it_came(own: Iterable[Any], host: str) -> list[Any]:
@@ -340,28 +270,20 @@ def _since_it_came(own: Iterable[Any], host: str) -> list[Any]:
     """
     known = list(own)
     arrivals = [m for m in known if _target(m) == host]
-    came = max(map(_asked, arrivals), default=0.0)
+    came = max(map(asked, arrivals), default=0.0)
     over = ENDED | _RESIZED
-    ended = max((_changed(m) for m in arrivals if m.status in over), default=0.0)
+    ended = max((changed(m) for m in arrivals if m.status in over), default=0.0)
     return [
         m
         for m in known
         if m not in arrivals
-        and (_changed(m) >= ended or (m.source_compute == host and _asked(m) >= came))
+        and (changed(m) >= ended or (m.source_compute == host and asked(m) >= came))
         and (m.source_compute == host or _target(m))
     ]
 
 
 def _target(migration: Any) -> str:
     return str(getattr(migration, "dest_compute", None) or "")
-
-
-def _changed(migration: Any) -> float:
-    return times.epoch(migration.updated_at) or _asked(migration)
-
-
-def _asked(migration: Any) -> float:
-    return times.epoch(migration.created_at) or 0.0
 
 
 def _ended_by_fence(
@@ -377,11 +299,11 @@ def _ended_by_fence(
     over = [
         m
         for m in migrations
-        if known.get(_target(m)) and 0 < _changed(m) < known[_target(m)] + BOOT
+        if known.get(_target(m)) and 0 < changed(m) < known[_target(m)] + BOOT
     ]
     rest = [m for m in migrations if _target(m) and not known[_target(m)]]
     if rest:
-        lately = {_target(m) for m in rest if now - _changed(m) < SPAWN_LIMIT}
+        lately = {_target(m) for m in rest if now - changed(m) < SPAWN_LIMIT}
         dead = {
             service.host
             for service in nova.services.list(binary=BINARY)
