@@ -14,6 +14,7 @@ from fencing_nova import HttpError, Server
 from masakari_fencing.records.recoveries import Records, mark_returned
 from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, REFUSED
 from masakari_fencing.workflow import attempt, ending, recovery_lock
+from masakari_fencing.workflow.instances import recovery
 
 
 def test_the_instances_of_a_fenced_host_come_up_elsewhere(world: World) -> None:
@@ -33,6 +34,45 @@ def test_the_instances_of_a_fenced_host_come_up_elsewhere(world: World) -> None:
     record = world.record()
     assert record.end.outcome == RECOVERED and record.used == fenced
     assert world.refused() == ""
+
+
+@pytest.mark.parametrize("first", [[], ["g1"]])
+def test_what_one_list_lacks_is_recovered_all_the_same(world: World, first: list[str]) -> None:
+    """Nova leaves out what a cell has whose database does not answer just then."""
+    world.add(Server("g1"), Server("g2"))
+    world.power_cut()
+    listed, shown = world.nova.servers.list, [first]
+
+    def some(**options: Any) -> list[Any]:
+        names = shown.pop() if shown else None
+        return [s for s in listed(**options) if names is None or s.id in names]
+
+    world.nova.servers.list = some
+    assert world.process(world.notify()) == "finished"
+    assert {s.host for s in world.nova.instances.values()} == {"node9.maas"}
+
+
+def test_what_is_about_to_arrive_by_a_live_migration_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its source has not heard of the host since, and writes a minute later that it is there."""
+    world.add(Server("g1", host="node2.maas", task="migrating"))
+    world.power_cut()
+    way = {"source_compute": "node2.maas", "dest_compute": HOST, "status": "running"}
+    times = {"created_at": None, "updated_at": None, "due": 0}
+    record = SimpleNamespace(instance_uuid="g1", migration_type="live-migration", **way, **times)
+    world.nova.migrations_made.append(record)
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            found = world.nova.instances["g1"]
+            found.host, found.task, record.status = HOST, None, "completed"
+
+    monkeypatch.setattr(recovery.time, "sleep", sleep)
+    assert world.process(world.notify()) == "finished"
+    assert world.nova.instances["g1"].host == "node9.maas"
 
 
 def test_nothing_is_done_about_a_host_that_is_not_fenced(world: World) -> None:

@@ -155,7 +155,7 @@ class FakeNova:
     def _get(self, uuid: str) -> Any:
         return self._find(uuid).shown()
 
-    def _list(self, *, detailed: bool, search_opts: dict[str, Any]) -> list[Any]:
+    def _list(self, *, detailed: bool, search_opts: dict[str, Any], limit: int) -> list[Any]:
         assert detailed and search_opts["all_tenants"]
         return [s.shown() for s in self.instances.values() if s.host == search_opts["host"]]
 
@@ -224,8 +224,14 @@ class FakeNova:
                 server.vm = "stopped" if server.vm == "stopped" else "active"
                 server.power = 4 if server.vm == "stopped" else 1
 
-    def _migrations(self, instance_uuid: str) -> list[Any]:
-        return [m for m in self.migrations_made if m.instance_uuid == instance_uuid]
+    def _migrations(self, instance_uuid: str = "", host: str = "", status: str = "") -> list[Any]:
+        return [
+            m
+            for m in self.migrations_made
+            if instance_uuid in ("", m.instance_uuid)
+            and host in ("", m.source_compute, m.dest_compute)
+            and status in ("", m.status)
+        ]
 
     def _services(self, host: str | None = None, binary: str | None = None) -> list[Any]:
         # Each reports every 10 s; a nova-compute by the conductor.

@@ -34,6 +34,7 @@ DIRECTED = (
     "answers lost",
     "no reports as it returns",
     "one has no room",
+    "arrives late",
     "one starts nothing",
     "cut off as it begins",
     "no quorum",

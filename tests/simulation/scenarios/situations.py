@@ -74,6 +74,7 @@ SITUATIONS = {
         _situation("scheduler away", outages.scheduler_away, guests=_SIX),
         _situation("answers lost", outages.answers_lost, guests=_SIX),
         _situation("no reports as it returns", outages.no_reports_as_it_returns, guests=_SIX),
+        _situation("arrives late", guests.arrives_late, must_recover=True),
         _situation(
             "one has no room",
             functools.partial(outages.refused_by_one, what="room"),

@@ -155,7 +155,7 @@ class Migrations:
         self._nova = nova
 
     def list(self, host: str | None = None, **options: Any) -> Any:
-        uuid = options.get("instance_uuid")
+        uuid, status = options.get("instance_uuid"), options.get("status")
 
         def effect() -> Any:
             return [
@@ -166,6 +166,7 @@ class Migrations:
                 if m.instance_uuid in self._nova.world.guests
                 and host in (None, m.source_compute, m.dest_compute)
                 and uuid in (None, m.instance_uuid)
+                and status in (None, m.status)
             ]
 
         return ask("migrations.list", effect)

@@ -36,6 +36,25 @@ def migrated_at_the_end(sim: Simulation) -> None:
     events.die(sim)
 
 
+def arrives_late(sim: Simulation) -> None:
+    """A host dies at the end of a live migration to it, of which Nova learns a minute later."""
+    # Source only: nova/compute/manager.py: _post_live_migration_update_host
+    guest = next(iter(sim.world.guests.values()))
+    guest.host, guest.task_state = "node2", "migrating"
+    now = sim.kernel.now
+    record = Migration(guest.uuid, "node2", "node1", "running", now, now, number=1)
+    record.migration_type = "live-migration"
+    sim.nova.migrations.append(record)
+    events.die(sim)
+
+    def arrive(s: Simulation) -> None:
+        guest.host, guest.task_state = "node1", None
+        record.status, record.updated = "completed", s.kernel.now
+        s.world.note_fault(f"{guest.uuid[:8]} is on node1 now, by Nova's word")
+
+    events.later(sim, 30 + 35 * sim.rng.random(), arrive)
+
+
 def unplaceable(sim: Simulation) -> None:
     """One guest fits nowhere."""
     next(iter(sim.world.guests.values())).unplaceable = True

@@ -82,7 +82,8 @@ def of_host(client: Any, host_name: str) -> Any:
         host_name: Nova's name of the host.
     """
     options = {"host": host_name, "all_tenants": True}
-    return client.servers.list(detailed=True, search_opts=options)
+    # Without a limit that is the first page alone.
+    return client.servers.list(detailed=True, search_opts=options, limit=-1)
 
 
 def host_of(server: Any) -> str:

@@ -39,6 +39,10 @@ LOG = logging.getLogger(__name__)
 Task = TypeVar("Task", bound=Evacuation)
 
 
+ARRIVING = 90.0
+"""Seconds for which instances are waited for that are about to arrive on a dead host: the source
+of a live migration waits for it for a minute (`rpc_response_timeout` of Nova)."""
+
 IN_FLIGHT = 5.0
 """Seconds after which a request of an engine that has died is visible in Nova, or never will be:
 Nova's API records an evacuation before it answers."""
@@ -69,15 +73,52 @@ def evacuate(
     fresh = record is None or (record.instances is None and not record.attempts)
     if not fresh:
         time.sleep(IN_FLIGHT)
-    wanted = _listed(this, record, tell)
-    listed = _waiting_since(this, record, wanted, tell)
-    if record is not None and (record.instances, record.listed) != (wanted, listed):
-        record = this.update(record, instances=wanted, listed=listed)
-    left = [item for item in wanted if not item.done]
-    if not left:
-        return []
-    if target is not None:
-        record = reserved_hosts.claim(this, record, target, use_up, tell)
+    ended: dict[str, Instance] = {}
+    begun, looks = 0.0, 0
+    while True:
+        wanted = _listed(this, record, tell)
+        listed = _waiting_since(this, record, wanted, tell)
+        if record is not None and (record.instances, record.listed) != (wanted, listed):
+            record = this.update(record, instances=wanted, listed=listed)
+        left = [item for item in wanted if not item.done and item.uuid not in ended]
+        if left:
+            if target is not None:
+                record = reserved_hosts.claim(this, record, target, use_up, tell)
+            record, found = _round(this, record, wanted, left, listed, target, fresh, tell)
+            ended |= {item.uuid: item for item in found}
+            continue
+        begun, looks = begun or time.monotonic(), looks + 1
+        # One list may lack instances: those of a part of Nova that does not answer.
+        if (ended or looks > 1) and (time.monotonic() - begun > ARRIVING or not _arrive(this)):
+            return [item for item in ended.values() if not item.done]
+        time.sleep(IN_FLIGHT)
+
+
+def _arrive(this: Attempt) -> bool:
+    """Whether instances are about to arrive on the host.
+
+    The source of a live migration whose new host dies at its end does not hear of it any more, and
+    writes down a minute later that the instance is there (`_post_live_migration_update_host` of
+    nova.compute.manager).
+    """
+    try:
+        found = this.client().migrations.list(host=this.host, status="running")
+    except Exception as error:  # whatever a client library raises
+        raise NoAnswer(f"Nova does not list its migrations: {error}") from error
+    return any(str(m.dest_compute) == this.host for m in found)
+
+
+def _round(
+    this: Attempt,
+    record: Record | None,
+    wanted: tuple[Instance, ...],
+    left: list[Instance],
+    listed: float,
+    target: str | None,
+    fresh: bool,
+    tell: Callable[[str, float], None],
+) -> tuple[Record | None, list[Instance]]:
+    """Evacuate those that are left of a list; return the record, and what became of each."""
     tell(progress.evacuating(this.host, left), 0.2)
     stopped: list[Exception] = []
     turns = Turns(
@@ -92,14 +133,14 @@ def evacuate(
     if record is not None:
         both = {item.uuid: item for item in (*wanted, *ended)}
         moved = any(item.done for item in ended)
-        this.update(
+        record = this.update(
             record,
             instances=tuple(both.values()),
             fruitless=0 if moved else record.fruitless,
         )
     if stopped:
         raise stopped[0]
-    return [item for item in ended if not item.done]
+    return record, ended
 
 
 def _evacuate_all(
