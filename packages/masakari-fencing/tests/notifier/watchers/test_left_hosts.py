@@ -26,7 +26,10 @@ class Bench:
         self.cib.fenced(ONE, 0)
         self.now = NOW
         self.watcher = LeftHosts(
-            self.cib, lambda: cibadmin.configuration(self.cib), clock=lambda: self.now
+            self.cib,
+            lambda: cibadmin.configuration(self.cib),
+            clock=lambda: self.now,
+            timer=lambda: self.now,
         )
 
     def _others(self, argv: list[str]) -> str | int:

@@ -38,7 +38,7 @@ class Watch:
     """A member that has seen the hypervisor connected, before what is given happened to it."""
 
     def __init__(self, remote: Remote, dc: str = OWN, **changes: object) -> None:
-        self.now = NOW
+        self.now, self.skew = NOW, 0.0
         self.answers = False
         self.spares = False
         self.cluster = Cluster(remotes=[Remote()], dc=dc, **changes)  # type: ignore[arg-type]
@@ -59,7 +59,8 @@ class Watch:
             self.cluster.runner,
             lambda node: self.spares,
             reachable,
-            clock=lambda: self.now,
+            clock=lambda: self.now + self.skew,
+            timer=lambda: self.now,
             start=lambda work: work(),
         )
 
@@ -422,3 +423,22 @@ def test_where_nobody_tells_when_a_fencing_failed_it_is_tried_again_all_the_same
     watch.now += INTERVAL
     watch.retry.check()
     assert len(watch.cluster.runner.ran("stonith_admin")) == 1
+
+
+@pytest.mark.parametrize("state", [lost, forgotten])
+@pytest.mark.parametrize("skew", [-7200.0, 7200.0])
+def test_a_clock_that_is_set_keeps_nobody_from_being_fenced(
+    skew: float, state: type[Remote]
+) -> None:
+    remote = state(start_failed=NOW + skew) if state is forgotten else state()
+    watch = Watch(remote)
+    watch.skew = skew
+    assert watch.look_twice(INTERVAL) == ["node1.maas"]
+
+
+def test_nor_a_member_from_looking_once_it_is_the_first() -> None:
+    watch = Watch(lost(), dc=OTHER)
+    assert watch.retry.check() == []
+    watch.skew, watch.cluster.dc = -7200.0, OWN
+    watch.now += INTERVAL
+    assert watch.look_twice(INTERVAL) == ["node1.maas"]

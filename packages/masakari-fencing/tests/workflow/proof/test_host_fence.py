@@ -482,3 +482,11 @@ def test_a_segment_that_is_disabled_while_its_host_is_awaited_is_final_too() -> 
     bench.evidence.answers["switched_off"] = lambda: answers.pop(0)
     assert "disabled" in bench.refusal()
     assert bench.fenced_by_us == 0
+
+
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_as_long() -> None:
+    """It was wrong when the machine booted, and NTP corrects it."""
+    bench = Bench(Policy(fencing_timeout=60), **dead())
+    bench.clock.after(10, lambda: setattr(bench.clock, "now", bench.clock.now - 7200))
+    bench.refusal()
+    assert bench.clock.now - (NOW - 7200) < 70

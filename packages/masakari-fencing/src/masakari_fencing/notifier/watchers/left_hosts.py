@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from masakari_fencing import times
 from masakari_fencing.notifier.watchers.watcher import Since, Watcher
 from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.records import disarmed
@@ -33,14 +34,16 @@ class LeftHosts(Watcher):
     Attributes:
         configuration: returns the cluster's.
         clock: seconds since the epoch.
+        timer: seconds by a clock that nobody sets.
     """
 
     configuration: Callable[[], ET.Element]
     clock: Callable[[], float] = time.time
+    timer: Callable[[], float] = times.uptime
     _away: Since = field(init=False)
 
     def __post_init__(self) -> None:
-        self._away = Since(self.clock)
+        self._away = Since(self.timer)
 
     def check(self) -> list[str]:
         """Write down what has changed.

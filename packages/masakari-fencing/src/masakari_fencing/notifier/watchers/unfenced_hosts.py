@@ -22,6 +22,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from masakari_fencing import times
 from masakari_fencing.notifier.watchers.watcher import Since, Watcher
 from masakari_fencing.pacemaker import (
     cibadmin,
@@ -40,6 +41,9 @@ LOG = logging.getLogger(__name__)
 INTERVAL = 10.0
 """Seconds without an attempt, of a host that is unclean all the time, after which Pacemaker is
 taken to have given up. It begins at once, and its attempts follow each other at once."""
+
+SKEW = 60.0
+"""Seconds by which the clocks of two members may be off."""
 
 FORGOTTEN = 2.0
 """Seconds for which a connection must have been lost, without a fencing, to be forgotten. What
@@ -74,7 +78,8 @@ class UnfencedHosts(Watcher):
 
     Attributes:
         reachable: whether something accepts connections at an address and port.
-        clock: seconds since the epoch.
+        clock: seconds since the epoch, compared with Pacemaker's alone: it may be set.
+        timer: seconds by a clock that nobody sets.
         start: has something done, which it need not wait for.
         spares: whether a node is not to be fenced now; see `SparedHosts.spares`.
     """
@@ -82,6 +87,7 @@ class UnfencedHosts(Watcher):
     spares: Callable[[str], bool]
     reachable: Callable[[str, int], bool] = answers
     clock: Callable[[], float] = time.time
+    timer: Callable[[], float] = times.uptime
     start: Callable[[Callable[[], None]], None] = aside
     _idle_until: float = 0.0
     _failed: dict[str, float] = field(default_factory=dict)
@@ -93,8 +99,8 @@ class UnfencedHosts(Watcher):
     _done: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._lost = Since(self.clock)
-        self._unclean = Since(self.clock)
+        self._lost = Since(self.timer)
+        self._unclean = Since(self.timer)
 
     def check(self) -> list[str]:
         """Have fenced what should be.
@@ -105,13 +111,15 @@ class UnfencedHosts(Watcher):
         Raises:
             PacemakerError: the cluster does not answer.
         """
-        if self.clock() < self._idle_until:
+        if self.timer() < self._idle_until:
             return []
         status = crm_mon.status(self.runner)
         controls = self.controls(status)
         now = self.clock()
         if not controls and status.quorum:
-            self._idle_until = now + IDLE
+            self._idle_until = self.timer() + IDLE
+        # Not after what is to come, where the clock was set back.
+        self._live = {name: min(moment, now) for name, moment in self._live.items()}
         remotes = status.remotes
         for node in remotes:
             if status.connected(node.name):
@@ -155,9 +163,11 @@ class UnfencedHosts(Watcher):
 
         What it tried for an earlier loss does not show that; nor does a release without times.
         """
-        events = status.fencing_of(name)
-        last = max((event.completed or 0.0 for event in events), default=self.clock())
-        return min(self._unclean.seconds(name), self.clock() - last) >= INTERVAL
+        unclean, now = self._unclean.seconds(name), self.clock()
+        tried = [event.completed or 0.0 for event in status.fencing_of(name)]
+        since = now - max(tried, default=now)
+        # By a clock that was set back, it is yet to come.
+        return unclean >= INTERVAL and (since >= INTERVAL or since < -SKEW)
 
     def _failed_to_connect(self, status: crm_mon.Status, name: str) -> bool:
         """Whether an attempt has failed since it was lost, and nobody stopped or fenced it."""
@@ -191,15 +201,15 @@ class UnfencedHosts(Watcher):
         """Have one fenced, unless that was tried just now or must not be."""
         last = self._failed.get(node)
         # What was fenced may not be on record, as where this member was cut off just now.
-        asked = max(last or 0.0, self._fenced.get(node, 0.0))
-        if self.clock() - asked < INTERVAL or len(self._running) >= AT_ONCE:
+        asked = max(last or -INTERVAL, self._fenced.get(node, -INTERVAL))
+        if self.timer() - asked < INTERVAL or len(self._running) >= AT_ONCE:
             return
         cib = cibadmin.cib(self.runner)
         reason = disarmed.withheld(cib, node, self.clock()) or fenceable.obstacle(cib, node)
         if reason is not None:
             if last is None:
                 LOG.warning("%s is lost, and not fenced: %s", node, reason)
-            self._failed[node] = self.clock()
+            self._failed[node] = self.timer()
             return
         self._running.add(node)
         self.start(lambda: self._fence(node))
@@ -207,25 +217,25 @@ class UnfencedHosts(Watcher):
     def _fence(self, node: str) -> None:
         try:
             if self.spares(node):
-                self._failed[node] = self.clock()
+                self._failed[node] = self.timer()
                 return
             action = stonith_admin.default_action(self.runner)
             # That was no look, so this one is of now. What has passed since the last one may be a
             # minute, and Pacemaker have fenced it; or this member has been cut off, and the others
             # have.
-            looked = self.clock()
+            looked = self.timer()
             status = crm_mon.status(self.runner)
             left = any(self._is_left(status, one) for one in status.named(node))
-            if not left or not self.controls(status) or self.clock() - looked > STOOD:
+            if not left or not self.controls(status) or self.timer() - looked > STOOD:
                 return
             stonith_admin.fence(self.runner, node, action=action, timeout=TIMEOUT)
         except tools.PacemakerError as error:
             if node not in self._failed:
                 LOG.warning("%s cannot be fenced; it is tried again and again: %s", node, error)
-            self._failed[node] = self.clock()
+            self._failed[node] = self.timer()
         else:
             self._failed.pop(node, None)
-            self._fenced[node] = self.clock()
+            self._fenced[node] = self.timer()
             self._lost.forget(node)
             self._done.append(node)
             LOG.info("%s is fenced; Pacemaker had lost it and left it at that", node)

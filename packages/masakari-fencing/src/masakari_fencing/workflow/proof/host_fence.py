@@ -192,10 +192,11 @@ class HostFence:
         end = before + self._policy.fencing_timeout
         while True:
             looked = self._clock()
-            if looked - before > self._policy.poll_interval + STOOD:
-                # What became of the host meanwhile is to be seen first.
-                end += looked - before
-                healthy_since += looked - before
+            passed = looked - before
+            if not 0 <= passed <= self._policy.poll_interval + STOOD:
+                # What became of the host meanwhile is to be seen first; or its clock was set.
+                end, healthy_since = end + passed, healthy_since + passed
+                self._next_fence += passed
             judgement, fenced = self._look(report)
             if judgement.verdict is Verdict.FENCE:
                 judgement = self._fence(report, judgement, looked, end)
