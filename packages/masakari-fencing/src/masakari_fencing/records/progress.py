@@ -27,6 +27,11 @@ _FAILED = re.compile(
 )
 
 
+NAMED = 10
+"""Instances that are named before anything is known of them: all that is told of a recovery has to
+fit into 64 KiB (`atomdetails.meta` of TaskFlow's persistence in MySQL)."""
+
+
 @dataclass(frozen=True)
 class Moved:
     """What became of one instance in one attempt.
@@ -60,7 +65,8 @@ def proven(host: str, how: str) -> str:
 
 def evacuating(host: str, left: list[Instance]) -> str:
     """Say that the evacuation of instances begins."""
-    uuids = ", ".join(item.uuid for item in left)
+    uuids = ", ".join(item.uuid for item in left[:NAMED])
+    uuids += f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     what = "instance" if len(left) == 1 else "instances"
     return f"Evacuating {len(left)} {what} from host '{host}': {uuids}"
 

@@ -187,3 +187,12 @@ def test_one_that_its_operator_works_on_stays_off(bench: Bench) -> None:
     disarmed.disarm(bench.cib, Disarmed(CLOUD, "", (), 0.0, 4e9, "work"))
     bench.now += ALONE
     assert bench.held.check() == []
+
+
+def test_it_is_asked_for_by_the_name_that_the_cluster_has() -> None:
+    """A record that has no proof any more says the host in lower case, which is another node."""
+    bench = Bench()
+    bench.cluster.remotes = [Remote("Node1.maas")]
+    bench.add("Node1.maas", RECOVERED, proof=None)
+    assert bench.held.check() == ["node1.maas"]
+    assert bench.switched_on() == ["Node1.maas"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from masakari_fencing.openstack.nova_api import NovaApi
 from masakari_fencing.openstack.rest import CATALOG, ApiError
 from masakari_fencing.records import out_of_service, refusals
 from masakari_fencing.records.out_of_service import DRAINED, MAX_AGE, OutOfService
-from masakari_fencing.records.recovery import Record
+from masakari_fencing.records.recovery import FAILED, End, Instance, Record
 
 ALL = ONE, TWO, THREE = "node1.maas", "node2.maas", "node3.maas"
 
@@ -231,3 +232,30 @@ def test_what_is_owed_of_a_host_that_is_back_is_still_named(
     known[0] = Record(ONE, "n", "e", returned=True)
     watch.check()
     assert refusals.read(tmp_path) == []
+
+
+def test_what_is_owed_of_a_host_that_was_taken_out_of_its_segment_is_still_named(
+    cloud: FakeMasakari, tmp_path: Path
+) -> None:
+    """As one that is replaced: nobody goes on with its recovery, and its instances are down."""
+    session = ks.Session(auth=Token(cloud.url, "token"))
+    left = Instance("g1", "active", outcome="no room: No valid host was found.")
+    failed = End(FAILED, "Instances left behind", 900.0)
+    owed = Record("gone.maas", "n", "e", instances=(left,), end=failed)
+    done = replace(owed, host="over.maas", instances=(replace(left, outcome="recovered"),))
+    watch = OutOfServiceHosts(
+        MasakariApi(session, [CATALOG], 30),
+        NovaApi(session, 30),
+        tmp_path / "record",
+        tmp_path,
+        clock=lambda: 2e9,
+        records=lambda: [owed, done],
+    )
+    cloud.places = {"g1": "gone.maas", "g2": "over.maas"}
+    for host in ("gone.maas", "over.maas"):
+        refusals.record(tmp_path, host, "instances left behind")
+    watch.check()
+    assert [one.host for one in refusals.read(tmp_path)] == ["gone.maas"]
+    cloud.places = {}
+    watch.check()
+    assert refusals.read(tmp_path) == [], "somebody has seen to it"

@@ -85,7 +85,7 @@ class HeldHosts(Watcher):
         on = []
         for record in found:
             try:
-                stonith_admin.switch_on(self.runner, record.node, timeout=TIMEOUT)
+                stonith_admin.switch_on(self.runner, _node(status, record), timeout=TIMEOUT)
             except PacemakerError as error:
                 failures.append(error)
                 continue
@@ -113,6 +113,12 @@ class HeldHosts(Watcher):
             record
             for record in held
             if record.host not in self._called
-            and machines.members_with(status, configuration, record.node)
+            and machines.members_with(status, configuration, _node(status, record))
             and disarmed.in_force(configuration, record.host, self.now()) is None
         ]
+
+
+def _node(status: crm_mon.Status, record: Record) -> str:
+    """Return the node as the cluster writes it, which a record without a proof does not say."""
+    names = [node.name for node in status.named(record.host) if node.kind == "remote"]
+    return names[0] if len(names) == 1 else record.node

@@ -66,11 +66,18 @@ class OutOfServiceHosts:
         out = {name.lower() for name in (*found.maintenance, *found.forced_down)}
         refused = refusals.read(self._refused)
         if refused:
+            known = list(self._records())
             # What is owed of one that was taken back is to be started there, and is not yet.
-            out |= {record.host for record in self._records() if record.down}
+            out |= {record.host for record in known if record.down}
+            listed = {host.name.lower() for host in hosts}
+            owing = {record.host for record in known if record.owes and not record.returned}
+            removed = owing - listed
         for refusal in refused:
-            # While a recovery is refused, Masakari has its host in maintenance.
-            if refusal.time < now and refusal.host.lower() not in out:
+            name = refusal.host.lower()
+            # While a recovery is refused, Masakari has its host in maintenance; or the host was
+            # taken out of its segment, and nobody goes on with what is down there.
+            owed = name in out or (name in removed and self._nova.has_instances(refusal.host))
+            if refusal.time < now and not owed:
                 refusals.forget(self._refused, refusal.host)
         for tell in self._tell:
             tell(hosts)
