@@ -53,9 +53,10 @@ class Judgement:
         return guest.uuid in self._left_behind() or self._is_withheld(guest.home)
 
     def _may_run_elsewhere(self, guest: Guest) -> bool:
-        """Whether a status has a guest stopped elsewhere before it is unlocked."""
+        """Whether a status has a guest stopped elsewhere, or waited for, before it is unlocked."""
         return any(
-            "refusals" in path and "stop it there" in text.partition(guest.uuid)[2][:300]
+            "refusals" in path and said in text.partition(guest.uuid)[2][:300]
+            for said in ("stop it there", "stays locked")
             for unit in self.world.units.values()
             for path, (text, _) in unit.files.items()
         )

@@ -93,6 +93,7 @@ class Simulation:
         logging: bool = False,
     ) -> None:
         self.situation = situation
+        self.seed = seed
         self.kernel = Kernel(seed, tracing=tracing)
         self.rng = self.kernel.rng
         self.world = World(self.kernel)

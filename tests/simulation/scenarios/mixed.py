@@ -22,6 +22,9 @@ DURATIONS = (2.0, 2.0, 8.0, 8.0, 20.0, 20.0, 60.0, 60.0, 130.0, 130.0, 400.0, 10
 UNATTENDED, LOOK = 600.0, 60.0
 """Seconds for which nobody sees to a cluster without quorum, and between two looks."""
 
+REFUSING = 0.08
+"""In how many of the seeds a hypervisor takes no guest for a while."""
+
 CALLS = ("", "", "nova", "db", "pacemaker", "api", "broker")
 
 
@@ -53,6 +56,7 @@ def _begin(sim: Simulation) -> None:
         events.later(sim, 30 + 300 * rng.random(), rng.choice([events.die, events.die_other]))
     if sim.situation.carriers:
         _look_after_quorum(sim)
+    _refusing(sim)
 
 
 def _look_after_quorum(sim: Simulation, since: float | None = None) -> None:
@@ -203,16 +207,22 @@ def _process(sim: Simulation) -> None:
 
 
 def _refusing(sim: Simulation) -> None:
-    """One of the hypervisors takes no guest, and Nova's scheduler does not know."""
-    names = sorted(set(sim.world.hosts) - {"node1"})
-    host, what = sim.world.hosts[sim.rng.choice(names)], sim.rng.choice(["room", "start"])
+    """In some, a hypervisor takes no guest, and Nova's scheduler does not know.
+
+    It is drawn apart from all else, which stays as it was in the seeds that are known.
+    """
+    choose = random.Random(f"refusing {sim.seed}")  # noqa: S311
+    if choose.random() > REFUSING:
+        return
+    host = sim.world.hosts[choose.choice(sorted(set(sim.world.hosts) - {"node1"}))]
+    what = choose.choice(["room", "start"])
 
     def refuses(s: Simulation, value: str) -> None:
         s.world.note_fault(f"{host.name} takes no guest: {value or 'it does again'}")
         host.refuses = value
 
     refuses(sim, what)
-    events.later(sim, sim.rng.choice(DURATIONS), refuses, "")
+    events.later(sim, choose.choice(DURATIONS), refuses, "")
 
 
 def _owner(sim: Simulation) -> None:
@@ -223,5 +233,5 @@ def _owner(sim: Simulation) -> None:
 _FAULTS: tuple[Callable[[Simulation], None], ...] = (
     _strike, _strike, _strike, _strike, _strike, _outage, _messages, _lost_rebuilds, _controller,
     _slow_controller, _clock, _unit, _unit, _process, _process, _owner,
-    _slow_scheduler, _no_scheduler, _refusing,
+    _slow_scheduler, _no_scheduler,
 )  # fmt: skip

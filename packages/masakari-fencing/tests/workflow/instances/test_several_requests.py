@@ -111,6 +111,16 @@ def test_what_does_not_get_there_is_waited_for_no_longer_than_told() -> None:
     assert world.guest.locked, "it may run there: started here, it would run twice"
 
 
+def test_one_that_stays_locked_is_told_where_nobody_tries_again() -> None:
+    """Nova's scheduler is away; what it does once it is back ends in another state."""
+    world = going("error")
+    world.nova.migrations_made[0].due = float("inf")
+    assert world.evacuation(steady=lambda nova: 0.0).release() == ""
+    why = world.evacuation(check=lost, steady=lambda nova: 0.0).release(patience=100)
+    assert "stays locked" in why
+    assert world.guest.locked
+
+
 def test_somebody_elses_recovery_is_let_be() -> None:
     world = going("paused")
 

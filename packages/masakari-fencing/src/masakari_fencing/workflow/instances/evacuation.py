@@ -60,6 +60,10 @@ def wanted(before: Instance) -> str:
     return "error" if before.vm_state == "error" else "stopped"
 
 
+STAYS_LOCKED = "its evacuation may go on yet, so it stays locked; once that has ended, unlock it"
+"""What is said where no further attempt would unlock it."""
+
+
 class Evacuation(InstanceOfDeadHost):
     """One instance.
 
@@ -133,7 +137,8 @@ class Evacuation(InstanceOfDeadHost):
                 no next attempt.
 
         Returns:
-            where it may run, and what to do about that; empty where nothing of that is known.
+            where it may run, and what to do about that, or why else it stays locked; empty
+            where nothing of that is known.
 
         Raises:
             Failed: Nova does not answer.
@@ -156,7 +161,7 @@ class Evacuation(InstanceOfDeadHost):
                 return may_run(left_at)
             as_it_arrives = _arrives(server) == wanted(self._before)
             if not as_it_arrives and self._goes_on(server, lost=bool(patience)):
-                return ""
+                return STAYS_LOCKED if patience else ""
         elif not _is_as_before(server, wanted(self._before)):
             return ""
         broken = _is_error(server)
