@@ -81,7 +81,7 @@ MUTANTS = (
         "returns unseen",
         Edit(
             "openstack.compute_service",
-            "ComputeService.state",
+            "_state",
             "last=None if up or forced else changed",
             "last=None",
         ),

@@ -54,7 +54,7 @@ class FakeNova:
 
 def test_a_service_is_forced_down_and_seen_to_be() -> None:
     nova = FakeNova(HOST, "node10.maas")
-    assert nova.service().force_down(60) is True
+    assert nova.service().force_down(60).in_service
     assert nova.forced == [(f"id-{HOST}", True)]
 
 
@@ -62,26 +62,27 @@ def test_an_answer_that_shows_it_down_is_believed() -> None:
     nova = FakeNova(HOST)
     service = SimpleNamespace(host=HOST, forced_down=True, state="down")
     nova.services.force_down = lambda uuid, down: service
-    assert nova.service().force_down(0) is True
+    assert nova.service().force_down(0).changed == 1795233223.0
 
 
 def test_a_service_that_is_down_already_is_left_alone() -> None:
     nova = FakeNova(HOST)
     nova.service().force_down(60)
-    assert nova.service().force_down(60) is False
+    assert nova.service().force_down(60).changed is None
     assert len(nova.forced) == 1
 
 
 def test_a_service_that_merely_looks_down_is_forced_down() -> None:
     nova = FakeNova(HOST)
     nova.known[0].state = "down"
-    assert nova.service().force_down(60) is True
+    assert nova.service().force_down(60).changed is None
+    assert nova.known[0].forced_down
 
 
 def test_nova_may_be_away_for_a_while() -> None:
     nova = FakeNova(HOST)
     nova.failures = 10
-    assert nova.service().force_down(60) is True
+    assert nova.service().force_down(60).in_service
 
 
 def test_but_not_for_ever() -> None:

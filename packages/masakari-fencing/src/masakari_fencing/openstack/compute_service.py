@@ -74,17 +74,7 @@ class ComputeService:
         Raises:
             ComputeError: there is not exactly one such service, or Nova does not answer.
         """
-        service = self._insist(lambda: self._find(self._client()), timeout)
-        up = str(getattr(service, "state", "")).lower() == "up"
-        enabled = str(getattr(service, "status", "")).lower() == "enabled"
-        forced = bool(getattr(service, "forced_down", False))
-        changed = times.epoch(getattr(service, "updated_at", None))
-        return ServiceState(
-            changed=changed if up else None,
-            in_service=enabled and up and not forced,
-            settings=tuple(getattr(service, name, None) for name in _SETTINGS),
-            last=None if up or forced else changed,
-        )
+        return _state(self._insist(lambda: self._find(self._client()), timeout))
 
     def newest_report_of_others(self) -> float | None:
         """Return when any other host's service has reported last, or was changed by an operator.
@@ -100,19 +90,20 @@ class ComputeService:
         moments = [times.epoch(getattr(service, "updated_at", None)) for service in others]
         return max((moment for moment in moments if moment is not None), default=None)
 
-    def force_down(self, timeout: float) -> bool:
+    def force_down(self, timeout: float) -> ServiceState:
         """Have Nova hold the service for down, and check that it does.
 
         Args:
             timeout: seconds after which to give up.
 
         Returns:
-            whether anything had to be changed.
+            what Nova said about it before.
 
         Raises:
             ComputeError: Nova did not do it in time, or has no such service.
         """
-        return bool(self._insist(lambda: self._force(self._client()), timeout))
+        found: ServiceState = self._insist(lambda: self._force(self._client()), timeout)
+        return found
 
     def _insist(self, ask: Callable[[], Any], timeout: float) -> Any:
         end = self._clock() + timeout
@@ -124,14 +115,15 @@ class ComputeService:
                     raise ComputeError(_text(error)) from error
             self._sleep(RETRY_INTERVAL)
 
-    def _force(self, nova: Any) -> bool:
+    def _force(self, nova: Any) -> ServiceState:
         service = self._find(nova)
+        before = _state(service)
         if _is_down(service):
-            return False
+            return before
         answer = nova.services.force_down(service.id, True)
         if not _is_down(answer) and not _is_down(self._find(nova)):
             raise ComputeError(f"Nova accepted it, but does not show {self._host} as down")
-        return True
+        return before
 
     def _find(self, nova: Any) -> Any:
         found = [
@@ -142,6 +134,19 @@ class ComputeService:
         if len(found) != 1:
             raise ComputeError(f"Nova has {len(found)} compute services on host {self._host}")
         return found[0]
+
+
+def _state(service: Any) -> ServiceState:
+    up = str(getattr(service, "state", "")).lower() == "up"
+    enabled = str(getattr(service, "status", "")).lower() == "enabled"
+    forced = bool(getattr(service, "forced_down", False))
+    changed = times.epoch(getattr(service, "updated_at", None))
+    return ServiceState(
+        changed=changed if up else None,
+        in_service=enabled and up and not forced,
+        settings=tuple(getattr(service, name, None) for name in _SETTINGS),
+        last=None if up or forced else changed,
+    )
 
 
 def _is_down(service: Any) -> bool:

@@ -122,6 +122,8 @@ class Record:
             recovered, in seconds since the epoch; 0: it was not.
         down: it was taken back before all its instances were recovered, which are started there:
             since when they are down, in seconds since the epoch; 0: it was not.
+        reported: when its nova-compute had reported last as Nova was told that it is down, by the
+            clock of Nova's database; 0: that is not known, or Nova knew that it was down.
     """
 
     host: str
@@ -141,6 +143,7 @@ class Record:
     returned: bool = False
     lost: float = 0.0
     down: float = 0.0
+    reported: float = 0.0
 
     @property
     def node(self) -> str:

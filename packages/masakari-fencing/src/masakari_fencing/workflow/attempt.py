@@ -47,6 +47,11 @@ STEADY: dict[str, evacuations.Steadiness] = {}
 """What is known of Nova's services, by the engine's process: from one attempt to the next."""
 
 
+REPORTED: dict[tuple[str, str], float] = {}
+"""When nova-computes had reported last as they were forced down, by the engine's process and the
+notification: it is written down with the instances, which wait for no change of the record so."""
+
+
 class NoAnswer(Exception):  # noqa: N818 - a missing answer
     """Nova does not say what is so."""
 
@@ -192,6 +197,11 @@ class Attempt:
     def service(self) -> ComputeService:
         """Return the host's compute service."""
         return ComputeService(self.client, self.host)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is remembered in this process goes by this."""
+        return processes.identity(), self.notification
 
     def report(self) -> Report:
         """Return what was reported."""

@@ -34,7 +34,7 @@ from masakari_fencing.records.recovery import (
     same_fence,
 )
 from masakari_fencing.workflow import options, returning
-from masakari_fencing.workflow.attempt import Attempt, NoAnswer, without_cluster
+from masakari_fencing.workflow.attempt import REPORTED, Attempt, NoAnswer, without_cluster
 from masakari_fencing.workflow.ending import conclude
 from masakari_fencing.workflow.instances import recovery, reserved_hosts
 from masakari_fencing.workflow.proof.evidence import CloudEvidence
@@ -229,9 +229,11 @@ class ForceComputeServiceDownTask(_HostTask):
             self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
         self.update_details(f"Forcing the compute service on host '{host_name}' down")
         try:
-            this.service().force_down(CONF.fencing.nova_timeout)
+            before = this.service().force_down(CONF.fencing.nova_timeout)
         except ComputeError as error:
             self.fail(f"The compute service on host '{host_name}' cannot be forced down: {error}")
+        if before.changed is not None:
+            REPORTED[this.key] = before.changed
         self.update_details(f"The compute service on host '{host_name}' is forced down", 1.0)
 
 

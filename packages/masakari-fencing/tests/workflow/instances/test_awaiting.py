@@ -43,9 +43,11 @@ def action(name: str, begun: float, *events: float, event: str = "compute_start_
     )
 
 
-def waits(nova: Nova, updated: float | None = 300, fenced: float = 250) -> bool:
+def waits(
+    nova: Nova, updated: float | None = 300, fenced: float = 250, reported: float = -LOST
+) -> bool:
     server = SimpleNamespace(id="g1", updated=None if updated is None else at(updated) + "Z")
-    return awaits_host(nova, server, LOST, LOST + fenced)
+    return awaits_host(nova, server, LOST, LOST + fenced, LOST + reported)
 
 
 @pytest.mark.parametrize("name", ["start", "resume", "rescue", "unrescue"])
@@ -68,6 +70,13 @@ def test_what_it_has_taken_does_not(events: tuple[float, ...]) -> None:
 def test_what_it_has_begun_since_its_host_was_fenced_runs_there(events: tuple[float, ...]) -> None:
     """Its host has booted, and Pacemaker need not have noticed."""
     assert waits(Nova(action("start", 60, *events)), fenced=50)
+
+
+def test_what_came_to_it_late_does_not_where_it_has_reported_since() -> None:
+    """The broker was away; it would not report if it had died before it took anything."""
+    assert not waits(Nova(action("start", 60, 90)), reported=100)
+    assert waits(Nova(action("start", 60, 90)), reported=92)
+    assert waits(Nova(action("start", 60)), reported=100), "it has not come to it at all"
 
 
 @pytest.mark.parametrize("name", ["reboot", "stop", "evacuate", "lock"])

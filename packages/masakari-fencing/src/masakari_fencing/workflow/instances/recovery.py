@@ -18,7 +18,7 @@ from masakari_fencing.records import progress
 from masakari_fencing.records.progress import Moved
 from masakari_fencing.records.recovery import Instance, Record
 from masakari_fencing.records.storage_fences import StorageFence
-from masakari_fencing.workflow.attempt import Attempt, NoAnswer
+from masakari_fencing.workflow.attempt import REPORTED, Attempt, NoAnswer
 from masakari_fencing.workflow.instances import (
     destinations,
     disks,
@@ -79,7 +79,8 @@ def evacuate(
         wanted = _listed(this, record, tell)
         listed = _waiting_since(this, record, wanted, tell)
         if record is not None and (record.instances, record.listed) != (wanted, listed):
-            record = this.update(record, instances=wanted, listed=listed)
+            reported = REPORTED.pop(this.key, record.reported)
+            record = this.update(record, instances=wanted, listed=listed, reported=reported)
         left = [item for item in wanted if not item.done and item.uuid not in ended]
         if left:
             if target is not None:
@@ -296,13 +297,16 @@ def _listed(
         if record is not None:
             this.count_begun(record, since)
     fenced, end = this.fenced_at(this.host), time.monotonic() + CONF.fencing.nova_timeout
+    reported = REPORTED.get(this.key, record.reported if record else 0.0)
     while True:
         try:
             client = this.client()
             reading = Reading(client)
             found, left = chosen(client, this.host, reading)
             new = [server for server in found if server.id not in known]
-            awaits = functools.partial(selection.awaits_host, client, since=since, fenced=fenced)
+            awaits = functools.partial(
+                selection.awaits_host, client, since=since, fenced=fenced, reported=reported
+            )
             waiting = {server.id: selection.WAITS for server in new if awaits(server)}
             new = [server for server in new if server.id not in waiting]
             located = reading.places(new, CONF.fencing.restart_order_from)

@@ -69,7 +69,9 @@ def why_left(server: Any, key: str) -> str:
     return f"it has no {key}=True, and evacuate-all-instances is not set"
 
 
-def awaits_host(client: Any, server: Any, since: float, fenced: float) -> bool:
+def awaits_host(
+    client: Any, server: Any, since: float, fenced: float, reported: float = 0.0
+) -> bool:
     """Whether its host has been asked to start one, of which its task says nothing any more.
 
     A nova-compute that starts carries out by itself what an instance's task says, and then takes
@@ -78,6 +80,7 @@ def awaits_host(client: Any, server: Any, since: float, fenced: float) -> bool:
 
     Nova writes down with an action when a nova-compute begins to carry it out, also of one that it
     finds as it starts (`action_event_start` of nova.db.main.api; 26.x to 2025.2 by their source).
+    It begins to report only after it takes what waits for it (`start` of nova.service).
 
     Args:
         client: a novaclient.
@@ -85,6 +88,7 @@ def awaits_host(client: Any, server: Any, since: float, fenced: float) -> bool:
         since: when the host failed, in seconds since the epoch; what was asked for before that it
             has taken.
         fenced: when it was fenced last; what nova-compute has begun since then, it has done.
+        reported: when it had reported last before that; 0: nobody knows.
     """
     changed = times.epoch(getattr(server, "updated", None))
     if changed is not None and changed < since - SKEW:
@@ -94,6 +98,7 @@ def awaits_host(client: Any, server: Any, since: float, fenced: float) -> bool:
             begun = _carried_out(client.instance_action.get(server, action.request_id))
             # What came by the broker is begun at once, or once more.
             taken = len(begun) > 1 or any(when - _begun(action) < TAKEN for when in begun)
+            taken = taken or reported > max(begun, default=reported) + TAKEN
             if not taken or max(begun) > fenced - TAKEN:
                 return True
     return False
