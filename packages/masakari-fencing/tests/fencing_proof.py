@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -67,6 +67,10 @@ class Evidence:
         self.asked.append("compute")
         serves = bool(self._answer("in_service"))
         return ServiceState(self._answer("compute_seen"), serves, (self._answer("settings"),))
+
+    def has_any(self, instances: Iterable[str]) -> bool:
+        self.asked.append("has_any")
+        return bool(set(instances) - set(self.answers.get("elsewhere", ())))  # type: ignore[arg-type]
 
     def _answer(self, name: str) -> Any:
         answer = self.answers.get(name)

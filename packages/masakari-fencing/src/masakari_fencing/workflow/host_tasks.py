@@ -122,7 +122,7 @@ class EnsureHostFencedTask(_HostTask):
         report = this.report()
         limit = ReportLimit(CONF.fencing.report_limit_hosts, CONF.fencing.report_limit_window)
         evidence = CloudEvidence(
-            Subprocess(), self.context, objects, this.service(), report, limit
+            Subprocess(), self.context, objects, this.service(), this.client, report, limit
         )
         fence = HostFence(
             Subprocess(),

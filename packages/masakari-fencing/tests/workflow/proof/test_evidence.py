@@ -36,6 +36,8 @@ class Cloud:
         self.reported: list[str] = []
         self.runner = FakeRunner().on("cibadmin --query", self._cib())
         self.runner.on("cibadmin --query --xpath //cluster_property_set", 105)
+        self.nova = SimpleNamespace(servers=SimpleNamespace(list=self._listed))
+        self.there: list[str] | None = ["g1", "g2"]
         self.service = SimpleNamespace(state=lambda: ServiceState(NOW - 5, True))
 
     @staticmethod
@@ -50,7 +52,15 @@ class Cloud:
         )
         report = Report(HOST, NOW)
         service: Any = self.service
-        return CloudEvidence(self.runner, "context", objects, service, report, ReportLimit(2, 120))
+        limit = ReportLimit(2, 120)
+        return CloudEvidence(
+            self.runner, "context", objects, service, lambda: self.nova, report, limit
+        )
+
+    def _listed(self, **options: Any) -> list[Any]:
+        if self.there is None:
+            raise TimeoutError("503")
+        return [SimpleNamespace(id=uuid) for uuid in self.there]
 
     def _host(self, context: str, name: str) -> Any:
         assert (context, name) == ("context", HOST)
@@ -137,6 +147,15 @@ def test_a_cluster_that_does_not_say_is_asked_again(work: Disarmed) -> None:
 
 def test_what_nova_says(cloud: Cloud) -> None:
     assert cloud.evidence().compute() == ServiceState(NOW - 5, True)
+
+
+def test_which_instances_are_there(cloud: Cloud) -> None:
+    assert cloud.evidence().has_any(["g2", "g3"])
+    assert not cloud.evidence().has_any(["g3"])
+    cloud.there = None
+    assert not cloud.evidence().has_any([])
+    with pytest.raises(ComputeUnknown, match="does not list"):
+        cloud.evidence().has_any(["g1"])
 
 
 def test_what_nova_says_of_others(cloud: Cloud) -> None:

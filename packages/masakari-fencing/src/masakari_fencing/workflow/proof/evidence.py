@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
 from masakari_fencing.openstack.compute_service import ComputeError, ComputeService, ServiceState
+from masakari_fencing.openstack.instances import of_host
 from masakari_fencing.pacemaker import crm_mon, properties, remote_nodes
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
@@ -28,6 +30,7 @@ class CloudEvidence:
         context: an admin context of Masakari.
         objects: the module `masakari.objects`.
         service: the host's compute service.
+        client: makes a novaclient with a limit on each of its requests.
         report: the notification.
         limit: how many hosts may be fenced because of reports.
     """
@@ -38,6 +41,7 @@ class CloudEvidence:
         context: Any,
         objects: Any,
         service: ComputeService,
+        client: Callable[[], Any],
         report: Report,
         limit: ReportLimit,
     ) -> None:
@@ -45,6 +49,7 @@ class CloudEvidence:
         self._context = context
         self._objects = objects
         self._service = service
+        self._client = client
         self._report = report
         self._limit = limit
 
@@ -82,6 +87,15 @@ class CloudEvidence:
             return self._service.state()
         except ComputeError as error:
             raise ComputeUnknown(str(error)) from error
+
+    def has_any(self, instances: Iterable[str]) -> bool:
+        """From Nova."""
+        wanted = set(instances)
+        try:
+            found = of_host(self._client(), self._report.host) if wanted else ()
+        except Exception as error:  # whatever a client library raises
+            raise ComputeUnknown(f"Nova does not list its instances: {error}") from error
+        return any(str(server.id) in wanted for server in found)
 
     def newest_report_of_others(self) -> float | None:
         """From Nova."""

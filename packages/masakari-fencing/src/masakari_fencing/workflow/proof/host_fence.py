@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
@@ -15,7 +15,7 @@ from masakari_fencing.openstack.compute_service import ServiceState
 from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
 from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recoveries import Superseded
-from masakari_fencing.records.recovery import Proof, Record
+from masakari_fencing.records.recovery import Proof, Record, described
 from masakari_fencing.times import day_time
 from masakari_fencing.workflow.proof import quorum
 from masakari_fencing.workflow.proof.compute_reports import ComputeReports
@@ -101,6 +101,12 @@ class Evidence(Protocol):
         """Return what Nova says about its compute service. Raises `ComputeUnknown`.
 
         Only asked about a host that may be back.
+        """
+
+    def has_any(self, instances: Iterable[str]) -> bool:
+        """Return whether any of some instances is on the host. Raises `ComputeUnknown`.
+
+        Only asked about a host that is back, before it is fenced for them.
         """
 
     def newest_report_of_others(self) -> float | None:
@@ -287,7 +293,19 @@ class HostFence:
         ):
             seen = replace(self._reports.of_host(seen), quorate=self._quorate())
             judgement = judge(seen, report, self._record, self._policy)
+        if judgement.verdict is Verdict.FENCE and not judgement.late:
+            judgement = self._needed(judgement)
         return judgement, record.fenced
+
+    def _needed(self, judgement: Judgement) -> Judgement:
+        """Return what is so of a host that is back, if none of its instances is there any more."""
+        left = self._record.left
+        if self._record.instances is None or self._evidence.has_any(item.uuid for item in left):
+            return judgement
+        if not left:
+            return Judgement(Verdict.DONE, "it is back, and its instances were recovered")
+        text = f"{judgement.reason}; they are elsewhere, so it is not fenced for them"
+        return Judgement(Verdict.REFUSE, f"{text}: {described(left)}", final=True)
 
     def _cut_off(self, name: str) -> float | None:
         """Return since when a host is known to be cut off from its storage."""
