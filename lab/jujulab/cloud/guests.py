@@ -85,7 +85,21 @@ class Guests:
         """
         wanted, deadline = list(names), time.monotonic() + timeout
         self.ask(wanted, host, ha_enabled=ha_enabled, timeout=timeout)
-        self.wait(wanted, host, deadline - time.monotonic())
+        try:
+            self.wait(wanted, host, deadline - time.monotonic())
+        except StepError:
+            # A nova-compute that has just been started tells Placement what it has. Of two that
+            # change that at once Nova gives one up, which has no other host to go to
+            # (`ResourceProviderUpdateConflict`).
+            found = self.find("").items()
+            broken = [n for n, server in found if n in wanted and server["status"] == "ERROR"]
+            if not broken:
+                raise
+            for name in broken:
+                self.delete(name)
+            again = [name for name in wanted if name.startswith(tuple(broken))]
+            self.ask(again, host, ha_enabled=ha_enabled, timeout=deadline - time.monotonic())
+            self.wait(wanted, host, deadline - time.monotonic())
 
     def ask(
         self,
