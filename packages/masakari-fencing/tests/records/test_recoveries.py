@@ -237,3 +237,15 @@ def test_texts_that_are_no_names_get_nowhere_near_the_configuration() -> None:
         with pytest.raises(ValueError, match="cannot be the name"):
             Records(cib).create(record)
     assert cib.calls == []
+
+
+def test_what_older_releases_do_not_know_is_apart_from_what_they_read() -> None:
+    """They refuse a content that they do not know, and pass over a pair of its own."""
+    cib = Cib()
+    Records(cib).create(replace(RECORD, reported=1795233223.25))
+    assert Records(cib).read(HOST).reported == 1795233223.25
+    [pair] = cib.root.xpath(f"//nvpair[@id='masakari-fencing-recovery-{HOST}-record']")
+    assert "reported" not in pair.get("value")
+    [apart] = cib.root.xpath(f"//nvpair[@id='masakari-fencing-recovery-{HOST}-reported']")
+    apart.getparent().remove(apart)
+    assert Records(cib).read(HOST).reported == 0.0

@@ -31,6 +31,9 @@ from masakari_fencing.records.storage_fences import StorageFence
 PREFIX = "masakari-fencing-recovery-"
 """Identifiers of the records in the configuration begin with this, and end with the host."""
 
+APART = ("host", "notification", "engine", "token", "reported")
+"""What of a record is not in its content."""
+
 VERSION = 1
 """Of the record's content; one of a later version is left alone."""
 
@@ -240,6 +243,7 @@ def parse(element: ET.Element) -> Record:
             notification=by,
             engine=engine,
             token=int(pairs[f"{name}-token"]),
+            reported=float(pairs.get(f"{name}-reported") or 0),
             **_content(data),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -274,7 +278,7 @@ def _xml(record: Record) -> ET.Element:
     content = {
         key: value
         for key, value in asdict(record).items()
-        if key not in ("host", "notification", "engine", "token") and value not in (None, False)
+        if key not in APART and value not in (None, False)
     }
     if record.proof is not None and not record.proof.storage:
         content["proof"].pop("storage")  # unknown to older releases
@@ -288,6 +292,8 @@ def _xml(record: Record) -> ET.Element:
         ("engine", f"{name}-engine", record.engine),
         ("token", f"{name}-token", str(record.token)),
         ("record", f"{name}-record", text),
+        # Unknown to older releases, which pass over it.
+        ("reported", f"{name}-reported", str(record.reported)),
     ):
         ET.SubElement(element, "nvpair", id=f"{name}-{suffix}", name=title, value=value)
     return element

@@ -232,7 +232,8 @@ class ForceComputeServiceDownTask(_HostTask):
             before = this.service().force_down(CONF.fencing.nova_timeout)
         except ComputeError as error:
             self.fail(f"The compute service on host '{host_name}' cannot be forced down: {error}")
-        if before.changed is not None:
+        if before.in_service and before.changed is not None:
+            # Else somebody may have disabled it since.
             REPORTED[this.key] = before.changed
         self.update_details(f"The compute service on host '{host_name}' is forced down", 1.0)
 
