@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -68,9 +68,11 @@ class Evidence:
         serves = bool(self._answer("in_service"))
         return ServiceState(self._answer("compute_seen"), serves, (self._answer("settings"),))
 
-    def has_any(self, instances: Iterable[str]) -> bool:
-        self.asked.append("has_any")
-        return bool(set(instances) - set(self.answers.get("elsewhere", ())))  # type: ignore[arg-type]
+    def instances(self) -> set[str]:
+        return set(self.answers.get("there", {"g1"}))  # type: ignore[call-overload]
+
+    def exists(self, instance: str) -> bool:
+        return instance not in self.answers.get("deleted", ())  # type: ignore[operator]
 
     def _answer(self, name: str) -> Any:
         answer = self.answers.get(name)

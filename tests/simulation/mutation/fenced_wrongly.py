@@ -49,7 +49,13 @@ MUTANTS = (
         Edit(
             "workflow.proof.decision",
             "_judge_returned",
-            "max(seen.connected or 0.0, seen.others_heard or seen.now)",
+            "if seen.others_heard is None:",
+            "if False:",
+        ),
+        Edit(
+            "workflow.proof.decision",
+            "_judge_returned",
+            "max(seen.connected or 0.0, seen.others_heard)",
             "(seen.connected or 0.0)",
         ),
     ),

@@ -132,7 +132,12 @@ MUTANTS = (
     Mutant(
         "a host is kept off although no other is up",
         "nowhere to go",
-        Edit("workflow.ending", "_end", "or destinations.alone(this)", "or False"),
+        Edit(
+            "workflow.ending",
+            "_end",
+            "((record.held and last) or alone)",
+            "(record.held and last)",
+        ),
     ),
     Mutant(
         "what found no room is forgotten when its host is returned",

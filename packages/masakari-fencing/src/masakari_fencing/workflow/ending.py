@@ -90,6 +90,7 @@ def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> R
     failures = record.attempts + 1
     most = FULL_ATTEMPTS if lacks_room(record.left) else HELD_ATTEMPTS
     last = failures >= most or retries(CONF).pause(failures) is None
-    if outcome == FAILED and ((record.held and last) or destinations.alone(this)):
+    alone = record.proof is not None and destinations.alone(this)
+    if outcome == FAILED and ((record.held and last) or alone):
         changes = changes | {"fruitless": FRUITLESS}
     return this.end(outcome, reason, **changes)

@@ -250,6 +250,8 @@ def test_the_time_in_which_no_nova_compute_can_report_does_not_count() -> None:
     look.seen["others_heard"] = None
     assert look.judge().unknown
     assert look.verdict("silent, too: see to Nova's broker") is Verdict.WAIT
+    look.seen["now"] = NOW + 3600
+    assert look.judge().verdict is Verdict.WAIT, "however long: what is refused nobody tries again"
 
 
 def test_one_that_is_in_service_is_never_fenced_for_that() -> None:

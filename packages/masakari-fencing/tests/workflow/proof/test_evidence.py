@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fencing_cib import Cib
 from fencing_fakes import Cluster, FakeRunner, Remote
+from fencing_nova import HttpError
 from masakari_fencing.openstack.compute_service import ComputeError, ServiceState
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
@@ -36,7 +37,7 @@ class Cloud:
         self.reported: list[str] = []
         self.runner = FakeRunner().on("cibadmin --query", self._cib())
         self.runner.on("cibadmin --query --xpath //cluster_property_set", 105)
-        self.nova = SimpleNamespace(servers=SimpleNamespace(list=self._listed))
+        self.nova = SimpleNamespace(servers=SimpleNamespace(list=self._listed, get=self._get))
         self.there: list[str] | None = ["g1", "g2"]
         self.service = SimpleNamespace(state=lambda: ServiceState(NOW - 5, True))
 
@@ -60,7 +61,13 @@ class Cloud:
     def _listed(self, **options: Any) -> list[Any]:
         if self.there is None:
             raise TimeoutError("503")
-        return [SimpleNamespace(id=uuid) for uuid in self.there]
+        going = SimpleNamespace(**{"id": "g4", "OS-EXT-STS:task_state": "deleting"})
+        return [going, *(SimpleNamespace(id=uuid) for uuid in self.there)]
+
+    def _get(self, uuid: str) -> Any:
+        if uuid not in [server.id for server in self._listed()]:
+            raise HttpError(404, "gone")
+        return SimpleNamespace(id=uuid)
 
     def _host(self, context: str, name: str) -> Any:
         assert (context, name) == ("context", HOST)
@@ -150,12 +157,14 @@ def test_what_nova_says(cloud: Cloud) -> None:
 
 
 def test_which_instances_are_there(cloud: Cloud) -> None:
-    assert cloud.evidence().has_any(["g2", "g3"])
-    assert not cloud.evidence().has_any(["g3"])
+    assert cloud.evidence().instances() == {"g1", "g2"}
+    assert cloud.evidence().exists("g1")
+    assert not cloud.evidence().exists("g3")
     cloud.there = None
-    assert not cloud.evidence().has_any([])
     with pytest.raises(ComputeUnknown, match="does not list"):
-        cloud.evidence().has_any(["g1"])
+        cloud.evidence().instances()
+    with pytest.raises(ComputeUnknown, match="does not show"):
+        cloud.evidence().exists("g1")
 
 
 def test_what_nova_says_of_others(cloud: Cloud) -> None:

@@ -253,13 +253,15 @@ def _judge_returned(seen: Observation, record: Record, policy: Policy, fence: fl
         return Judgement(Verdict.BACK, text, moment=fence, since=since)
     if seen.in_service and _may_report(seen, fence):
         return _DOUBTFUL
+    if seen.others_heard is None:
+        text += "; its nova-compute may be starting, and those of the other hosts are silent, too:"
+        text += " see to Nova's broker, or to these hosts"
+        return Judgement(Verdict.WAIT, text, unknown=True)
+    if seen.now - max(seen.connected or 0.0, seen.others_heard) < STARTING:
+        text += "; its nova-compute may be starting"
+        return Judgement(Verdict.WAIT, text, unknown=True)
     if seen.now - fence > policy.fence_max_age:
         return Judgement(Verdict.REFUSE, f"{text}, {seen.now - fence:.0f} s ago{_START}")
-    if seen.now - max(seen.connected or 0.0, seen.others_heard or seen.now) < STARTING:
-        text += "; its nova-compute may be starting"
-        if seen.others_heard is None:
-            text += ", and those of the other hosts are silent, too: see to Nova's broker"
-        return Judgement(Verdict.WAIT, text, unknown=True)
     return _again(policy, text)
 
 

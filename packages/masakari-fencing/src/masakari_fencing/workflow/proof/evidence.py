@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
+from masakari_fencing.openstack import instances
 from masakari_fencing.openstack.compute_service import ComputeError, ComputeService, ServiceState
-from masakari_fencing.openstack.instances import of_host
 from masakari_fencing.pacemaker import crm_mon, properties, remote_nodes
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
 from masakari_fencing.records.disarmed import Left
+from masakari_fencing.workflow.instances.requests import status_of
 from masakari_fencing.workflow.proof.decision import Report
 from masakari_fencing.workflow.proof.host_fence import ComputeUnknown
 from masakari_fencing.workflow.proof.report_limit import ReportLimit
 
 LOG = logging.getLogger(__name__)
+
+NOT_FOUND = 404
 
 
 class CloudEvidence:
@@ -88,14 +91,22 @@ class CloudEvidence:
         except ComputeError as error:
             raise ComputeUnknown(str(error)) from error
 
-    def has_any(self, instances: Iterable[str]) -> bool:
+    def instances(self) -> set[str]:
         """From Nova."""
-        wanted = set(instances)
         try:
-            found = of_host(self._client(), self._report.host) if wanted else ()
+            found = instances.of_host(self._client(), self._report.host)
         except Exception as error:  # whatever a client library raises
             raise ComputeUnknown(f"Nova does not list its instances: {error}") from error
-        return any(str(server.id) in wanted for server in found)
+        return {str(server.id) for server in found if not instances.is_going(server)}
+
+    def exists(self, instance: str) -> bool:
+        """From Nova."""
+        try:
+            return not instances.is_going(self._client().servers.get(instance))
+        except Exception as error:  # whatever a client library raises
+            if status_of(error) == NOT_FOUND:
+                return False
+            raise ComputeUnknown(f"Nova does not show {instance}: {error}") from error
 
     def newest_report_of_others(self) -> float | None:
         """From Nova."""

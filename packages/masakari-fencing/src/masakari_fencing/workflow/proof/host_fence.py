@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
@@ -103,11 +103,14 @@ class Evidence(Protocol):
         Only asked about a host that may be back.
         """
 
-    def has_any(self, instances: Iterable[str]) -> bool:
-        """Return whether any of some instances is on the host. Raises `ComputeUnknown`.
+    def instances(self) -> set[str]:
+        """Return the instances on the host. Raises `ComputeUnknown`.
 
-        Only asked about a host that is back, before it is fenced for them.
+        Only asked about a host that is back, before it is fenced for them; so is the next.
         """
+
+    def exists(self, instance: str) -> bool:
+        """Return whether there is such an instance at all. Raises `ComputeUnknown`."""
 
     def newest_report_of_others(self) -> float | None:
         """Return when any other host's compute service reported last, None where there is none.
@@ -293,18 +296,22 @@ class HostFence:
         ):
             seen = replace(self._reports.of_host(seen), quorate=self._quorate())
             judgement = judge(seen, report, self._record, self._policy)
-        if judgement.verdict is Verdict.FENCE and not judgement.late:
+        if judgement.verdict is Verdict.FENCE and record.fenced is None:
             judgement = self._needed(judgement)
         return judgement, record.fenced
 
     def _needed(self, judgement: Judgement) -> Judgement:
-        """Return what is so of a host that is back, if none of its instances is there any more."""
-        left = self._record.left
-        if self._record.instances is None or self._evidence.has_any(item.uuid for item in left):
+        """Return what is so of a host that is back, if none of its instances is there any more.
+
+        Whatever else is there may have arrived since they were listed.
+        """
+        known = self._record.instances
+        if not known or self._evidence.instances() - {item.uuid for item in known if item.done}:
             return judgement
+        left = [item for item in self._record.left if self._evidence.exists(item.uuid)]
         if not left:
             return Judgement(Verdict.DONE, "it is back, and its instances were recovered")
-        text = f"{judgement.reason}; they are elsewhere, so it is not fenced for them"
+        text = f"{judgement.reason}; none is on it any more, so it is not fenced for them"
         return Judgement(Verdict.REFUSE, f"{text}: {described(left)}", final=True)
 
     def _cut_off(self, name: str) -> float | None:
