@@ -11,6 +11,7 @@ from conftest import HOST, World
 from fencing_nova import Server
 from masakari import objects
 from masakari_fencing.workflow.instances import destinations
+from masakari_fencing.workflow.instances.requests import NoRoom
 
 CONF = masakari.conf.CONF
 SECOND, THIRD, OTHER = "node2.maas", "node3.maas", "node9.maas"
@@ -87,6 +88,25 @@ def test_the_next_attempt_begins_with_those_that_were_not_tried(
     assert world.process(world.notify()) == "error"
     assert world.process(world.notify()) == "finished"
     assert asked(world) == [f"evacuate g1 to {THIRD}", f"evacuate g1 to {SECOND}"]
+
+
+def test_hosts_without_room_are_tried_last_all_the_same() -> None:
+    """Not first, as those that the attempt before has not tried."""
+    free = {f"node{n:02d}": float(n) for n in range(1, 13)}
+    tried: list[str] = []
+
+    def run(host: str | None) -> str:
+        tried.append(str(host))
+        raise NoRoom("full")
+
+    with pytest.raises(NoRoom):
+        destinations.Destinations(free, memory=lambda _: 2.0, attempts=1).place("g1", run)
+    assert tried == ["node02", *(f"node{n:02d}" for n in range(12, 3, -1))]
+    tried.clear()
+    few = {name: free[name] for name in list(free)[:10]}
+    with pytest.raises(NoRoom):
+        destinations.Destinations(few, memory=lambda _: 2.0, attempts=1).place("g1", run)
+    assert tried[0] == "node10", "all are tried in each"
 
 
 def test_what_fits_nowhere_there_goes_nowhere_else_and_says_so(

@@ -23,6 +23,7 @@ class FakeMasakari:
         disabled: hosts on which Nova places no guests.
         renamed: the hypervisors' own names, where they differ from their hosts'.
         uptimes: what the hosts' nova-compute says; the others do not answer.
+        working: hosts whose nova-compute reports, by Nova's word.
         instances: Nova's, each with what was done with it.
         places: which host each instance is on.
         evacuations: an instance, the host that it is evacuated from, and the record's status.
@@ -46,6 +47,7 @@ class FakeMasakari:
         self.reasons: dict[str, str] = {}
         self.reports: dict[str, str] = {}
         self.uptimes: dict[str, str] = {}
+        self.working: set[str] = set()
         self.instances: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         self.disabled: set[str] = set()
         self.renamed: dict[str, str] = {}
@@ -192,12 +194,13 @@ class FakeMasakari:
         ]
 
     def _services(self) -> list[dict[str, Any]]:
-        names = sorted({*self.hosts, *self.forced_down} - self.absent)
+        names = sorted({*self.hosts, *self.forced_down, *self.working} - self.absent)
         return [
             {
                 "id": f"uuid-of-{name}",
                 "host": name,
                 "status": "disabled" if name in self.disabled else "enabled",
+                **({"state": "up"} if name in self.working else {}),
                 "disabled_reason": self.reasons.get(name),
                 "updated_at": self.reports.get(name),
                 "forced_down": name in self.forced_down,

@@ -24,11 +24,11 @@ class Bench:
         self.cib = Cib()
         self.cib.others = self._others
         self.cib.fenced(ONE, 0)
-        self.now = NOW
+        self.now, self.skew = NOW, 0.0
         self.watcher = LeftHosts(
             self.cib,
             lambda: cibadmin.configuration(self.cib),
-            clock=lambda: self.now,
+            clock=lambda: self.now + self.skew,
             timer=lambda: self.now,
         )
 
@@ -82,11 +82,14 @@ def test_one_that_is_lost_when_it_is_over_is_not(bench: Bench) -> None:
     assert bench.watcher.check() == []
 
 
-def test_one_that_pacemaker_forgot_is_after_a_while(bench: Bench) -> None:
+@pytest.mark.parametrize("skew", [0.0, -300.0])
+def test_one_that_pacemaker_forgot_is_after_a_while(bench: Bench, skew: float) -> None:
+    """By a clock that nobody sets."""
     bench.disarm()
     bench.lose()
     assert bench.watcher.check() == []
     bench.now += LOST
+    bench.skew = skew
     assert bench.watcher.check() == [ONE]
 
 

@@ -259,3 +259,28 @@ def test_what_is_owed_of_a_host_that_was_taken_out_of_its_segment_is_still_named
     cloud.places = {}
     watch.check()
     assert refusals.read(tmp_path) == [], "somebody has seen to it"
+
+
+def test_what_was_owed_of_a_host_that_somebody_uses_again_is_not(
+    cloud: FakeMasakari, tmp_path: Path
+) -> None:
+    """It is in no segment any more, and works: by Nova's own commands."""
+    session = ks.Session(auth=Token(cloud.url, "token"))
+    left = Instance("g1", "active", outcome="no room")
+    owed = Record(ONE, "n", "e", instances=(left,), end=End(FAILED, "left behind", 900.0))
+    watch = OutOfServiceHosts(
+        MasakariApi(session, [CATALOG], 30),
+        NovaApi(session, 30),
+        tmp_path / "record",
+        tmp_path,
+        clock=lambda: 2e9,
+        records=lambda: [owed],
+    )
+    del cloud.hosts[ONE]
+    cloud.places, cloud.forced_down = {"g1": ONE}, {ONE}
+    refusals.record(tmp_path, ONE, "instances left behind")
+    watch.check()
+    assert [one.host for one in refusals.read(tmp_path)] == [ONE]
+    cloud.forced_down, cloud.working = set(), {ONE}
+    watch.check()
+    assert refusals.read(tmp_path) == []

@@ -50,6 +50,7 @@ class OutOfServiceHosts:
         self._clock = clock
         self._hypervisors: Mapping[str, str] = {}
         self._named = 0.0
+        self._working: set[str] = set()
 
     def check(self) -> None:
         """Ask once. Without an answer the file stays as it is, and is soon too old.
@@ -71,11 +72,12 @@ class OutOfServiceHosts:
             out |= {record.host for record in known if record.down}
             listed = {host.name.lower() for host in hosts}
             owing = {record.host for record in known if record.owes and not record.returned}
-            removed = owing - listed
+            removed = owing - listed - self._working
         for refusal in refused:
             name = refusal.host.lower()
             # While a recovery is refused, Masakari has its host in maintenance; or the host was
-            # taken out of its segment, and nobody goes on with what is down there.
+            # taken out of its segment, and nobody goes on with what is down there, unless somebody
+            # has it in service again.
             owed = name in out or (name in removed and self._nova.has_instances(refusal.host))
             if refusal.time < now and not owed:
                 refusals.forget(self._refused, refusal.host)
@@ -85,6 +87,7 @@ class OutOfServiceHosts:
     def _ask(self, hosts: list[Host]) -> OutOfService:
         services = list(self._nova.services())
         down = {service.host.lower() for service in services if service.forced_down}
+        self._working = {s.host.lower() for s in services if s.enabled and s.up} - down
         closed = {s.host.lower() for s in services if not s.enabled and s.reason == DRAINED}
         held = [host for host in hosts if host.on_maintenance]
         others = [host for host in hosts if host not in held and host.name.lower() in down]

@@ -50,7 +50,8 @@ class Destinations:
     ) -> None:
         self._free = None if free is None else dict(free)
         best = sorted(free or {}, key=lambda host: ((free or {})[host], host), reverse=True)
-        self._tried = frozenset(best[: attempts * TRIES % len(best)] if best else ())
+        tried = attempts * TRIES % len(best) if len(best) > TRIES else 0
+        self._tried = frozenset(best[:tried])
         self._memory = memory
         self._fallback = fallback
         self._where = where
@@ -72,7 +73,7 @@ class Destinations:
             return run(None)
         refused: list[str] = []
         memory = self._memory(uuid)
-        while len(refused) < TRIES and (host := self._next(refused)):
+        while len(refused) < TRIES and (host := self._next(refused, memory)):
             self._free[host] -= memory
             try:
                 return run(host)
@@ -85,10 +86,14 @@ class Destinations:
         tried = f"; tried: {', '.join(refused)}" if refused else ""
         raise NoRoom(f"no host of the same {self._where} takes it{tried}")
 
-    def _next(self, refused: list[str]) -> str | None:
+    def _next(self, refused: list[str], memory: float) -> str | None:
         free = self._free or {}
         left = [host for host in free if host not in refused]
-        return max(left, key=lambda h: (h not in self._tried, free[h], h), default=None)
+
+        def rank(host: str) -> tuple[bool, float, str]:
+            return host not in self._tried and free[host] >= memory, free[host], host
+
+        return max(left, key=rank, default=None)
 
 
 def of(this: Attempt, reserved: str | None, attempts: int) -> Destinations:
