@@ -48,8 +48,38 @@ def test_what_one_list_lacks_is_recovered_all_the_same(world: World, first: list
         return [s for s in listed(**options) if names is None or s.id in names]
 
     world.nova.servers.list = some
+    world.nova.page = 1
     assert world.process(world.notify()) == "finished"
     assert {s.host for s in world.nova.instances.values()} == {"node9.maas"}
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_migration_that_nobody_ends_holds_no_recovery(
+    world: World, monkeypatch: pytest.MonkeyPatch, away: bool
+) -> None:
+    """Its source has died, too, long ago; or Nova does not answer that."""
+    world.add(Server("g1"))
+    world.power_cut()
+    way = {"source_compute": "node2.maas", "dest_compute": HOST, "status": "running"}
+    long_ago = "2026-01-01T00:00:00"
+    times = {"created_at": long_ago, "updated_at": long_ago, "due": 0}
+    orphan = SimpleNamespace(instance_uuid="g2", migration_type="live-migration", **way, **times)
+    world.nova.migrations_made.append(orphan)
+    listed, clock = world.nova.migrations.list, [0.0]
+
+    def list_(**options: Any) -> Any:
+        if away and "status" in options:
+            raise HttpError(503, "away")
+        return listed(**options)
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    world.nova.migrations.list = list_
+    monkeypatch.setattr(recovery.time, "sleep", sleep)
+    monkeypatch.setattr(recovery.time, "monotonic", lambda: clock[0])
+    assert world.process(world.notify()) == "finished"
+    assert clock[0] == 0 or (away and clock[0] <= recovery.ARRIVING + 10)
 
 
 def test_what_is_about_to_arrive_by_a_live_migration_is_waited_for(
@@ -59,7 +89,8 @@ def test_what_is_about_to_arrive_by_a_live_migration_is_waited_for(
     world.add(Server("g1", host="node2.maas", task="migrating"))
     world.power_cut()
     way = {"source_compute": "node2.maas", "dest_compute": HOST, "status": "running"}
-    times = {"created_at": None, "updated_at": None, "due": 0}
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+    times = {"created_at": now, "updated_at": now, "due": 0}
     record = SimpleNamespace(instance_uuid="g1", migration_type="live-migration", **way, **times)
     world.nova.migrations_made.append(record)
     pauses: list[float] = []

@@ -56,7 +56,7 @@ class Judgement:
         """Whether a status has a guest stopped elsewhere, or waited for, before it is unlocked."""
         return any(
             "refusals" in path and said in text.partition(guest.uuid)[2][:300]
-            for said in ("stop it there", "stays locked")
+            for said in ("stop it there", "stays locked", "stay locked")
             for unit in self.world.units.values()
             for path, (text, _) in unit.files.items()
         )

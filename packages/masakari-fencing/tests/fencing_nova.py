@@ -69,6 +69,7 @@ class FakeNova:
         services: the nova-compute of each host.
         migrations_made: evacuations.
         rebuild: seconds that one takes.
+        page: how many instances one page has.
         conductor: `up`, or `down`: it does not report, nor does any nova-compute.
         full: hosts, or all with `*`, that have no room.
         fail: called with the name of each request and its instance; may raise.
@@ -92,6 +93,7 @@ class FakeNova:
         }
         self.migrations_made: list[Any] = []
         self.rebuild = 0.0
+        self.page = 1000
         self.conductor = "up"
         self.full: set[str] = set()
         self.fail: Callable[[str, str], None] = lambda name, uuid: None
@@ -155,9 +157,12 @@ class FakeNova:
     def _get(self, uuid: str) -> Any:
         return self._find(uuid).shown()
 
-    def _list(self, *, detailed: bool, search_opts: dict[str, Any], limit: int) -> list[Any]:
+    def _list(
+        self, *, detailed: bool, search_opts: dict[str, Any], limit: int | None
+    ) -> list[Any]:
         assert detailed and search_opts["all_tenants"]
-        return [s.shown() for s in self.instances.values() if s.host == search_opts["host"]]
+        found = [s.shown() for s in self.instances.values() if s.host == search_opts["host"]]
+        return found if limit == -1 else found[: self.page]
 
     def _lock(self, uuid: str) -> None:
         self._find(uuid).locked = True

@@ -74,16 +74,17 @@ def was_launched(server: Any) -> bool:
     return getattr(server, LAUNCHED, "") is not None
 
 
-def of_host(client: Any, host_name: str) -> Any:
+def of_host(client: Any, host_name: str, *, every: bool = True) -> Any:
     """Return everybody's instances on a host, as novaclient's servers.
 
     Args:
         client: a `novaclient.client.Client`, which says what is raised.
         host_name: Nova's name of the host.
+        every: not only those of the first page, which needs a request more.
     """
     options = {"host": host_name, "all_tenants": True}
-    # Without a limit that is the first page alone.
-    return client.servers.list(detailed=True, search_opts=options, limit=-1)
+    limit = -1 if every else None
+    return client.servers.list(detailed=True, search_opts=options, limit=limit)
 
 
 def host_of(server: Any) -> str:

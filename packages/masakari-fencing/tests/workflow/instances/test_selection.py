@@ -73,6 +73,8 @@ def test_nova_is_asked_for_everybodys_instances_by_the_name_of_its_own_service()
     assert [item.id for item in instances.of_host(client, "node1.maas")] == ["g1"]
     options = {"host": "node1.maas", "all_tenants": True}
     assert asked == [{"detailed": True, "search_opts": options, "limit": -1}], "all pages"
+    instances.of_host(client, "node1.maas", every=False)
+    assert asked[1]["limit"] is None
 
 
 def test_what_an_instance_was() -> None:

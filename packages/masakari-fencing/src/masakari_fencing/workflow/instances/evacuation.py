@@ -125,7 +125,7 @@ class Evacuation(InstanceOfDeadHost):
         self._settle(server)
         return instances.host_of(server)
 
-    def release(self, *, patience: float = 0.0) -> str:
+    def release(self, *, patience: float = 0.0, over: bool = False) -> str:
         """Leave it to its owner as it is, where it is not recovered.
 
         One that may be running elsewhere stays locked: started here, it would run twice. So does
@@ -135,6 +135,7 @@ class Evacuation(InstanceOfDeadHost):
         Args:
             patience: seconds in which it may still get there, and is recovered then, as there is
                 no next attempt.
+            over: nothing of its evacuation goes on, nor may it run elsewhere, as was just seen.
 
         Returns:
             where it may run, and what to do about that, or why else it stays locked; empty
@@ -156,13 +157,13 @@ class Evacuation(InstanceOfDeadHost):
             self._check = partial(regardless_of_proof, self._check)
             self._settle(server)
             return ""
-        if self._is_here(server):
+        if self._is_here(server) and not over:
             if left_at := self._left_at(server):
                 return may_run(left_at)
             as_it_arrives = _arrives(server) == wanted(self._before)
             if not as_it_arrives and self._goes_on(server, lost=bool(patience)):
                 return STAYS_LOCKED if patience else ""
-        elif not _is_as_before(server, wanted(self._before)):
+        elif not over and not _is_as_before(server, wanted(self._before)):
             return ""
         broken = _is_error(server)
         idle = self._is_here(server) and not task_of(server)

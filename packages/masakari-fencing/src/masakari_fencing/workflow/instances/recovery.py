@@ -13,10 +13,11 @@ import masakari.conf
 from eventlet import greenpool
 from masakari import objects
 
+from masakari_fencing import times
 from masakari_fencing.openstack import instances, restart_order
 from masakari_fencing.records import progress
 from masakari_fencing.records.progress import Moved
-from masakari_fencing.records.recovery import Instance, Record
+from masakari_fencing.records.recovery import Instance, Record, lacks_room
 from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow.attempt import REPORTED, Attempt, NoAnswer
 from masakari_fencing.workflow.instances import (
@@ -74,9 +75,11 @@ def evacuate(
     if not fresh:
         time.sleep(IN_FLIGHT)
     ended: dict[str, Instance] = {}
-    begun, looks = 0.0, 0
+    begun, looks, arriving = 0.0, 0, True
     while True:
-        wanted = _listed(this, record, tell)
+        # First whether any arrives: then that it has is in the list.
+        arriving = not (ended or looks) or _arrive(this)
+        wanted = _listed(this, record, tell, every=bool(ended or looks))
         listed = _waiting_since(this, record, wanted, tell)
         if record is not None and (record.instances, record.listed) != (wanted, listed):
             reported = REPORTED.pop(this.key, record.reported)
@@ -90,23 +93,27 @@ def evacuate(
             continue
         begun, looks = begun or time.monotonic(), looks + 1
         # One list may lack instances: those of a part of Nova that does not answer.
-        if (ended or looks > 1) and (time.monotonic() - begun > ARRIVING or not _arrive(this)):
+        if time.monotonic() - begun > ARRIVING or not arriving:
             return [item for item in ended.values() if not item.done]
         time.sleep(IN_FLIGHT)
 
 
 def _arrive(this: Attempt) -> bool:
-    """Whether instances are about to arrive on the host.
+    """Whether instances may be about to arrive on the host.
 
     The source of a live migration whose new host dies at its end does not hear of it any more, and
     writes down a minute later that the instance is there (`_post_live_migration_update_host` of
-    nova.compute.manager).
+    nova.compute.manager, from 2024.1 on). A record that nobody ends, as the source has died, too,
+    has not changed for longer.
     """
     try:
         found = this.client().migrations.list(host=this.host, status="running")
     except Exception as error:  # whatever a client library raises
-        raise NoAnswer(f"Nova does not list its migrations: {error}") from error
-    return any(str(m.dest_compute) == this.host for m in found)
+        LOG.warning("Nova does not say whether an instance is on its way: %s", error)
+        return True
+    since = time.time() - 2 * ARRIVING
+    mine = (m for m in found if str(m.dest_compute) == this.host)
+    return any((times.epoch(m.updated_at) or 0.0) > since for m in mine)
 
 
 def _round(
@@ -161,7 +168,8 @@ def _evacuate_all(
     """
     cut_off = this.storage_fence(record)
     book = moves.Moves(this.context, objects, this.notification, this.host)
-    hosts = destinations.of(this, target, record.attempts if record else 0)
+    full = record is not None and lacks_room(record.left)
+    hosts = destinations.of(this, target, record.attempts if record and full else 0)
 
     def one(item: Instance) -> tuple[Instance, str]:
         try:
@@ -283,7 +291,11 @@ def _waiting_since(
 
 
 def _listed(
-    this: Attempt, record: Record | None, tell: Callable[[str, float], None]
+    this: Attempt,
+    record: Record | None,
+    tell: Callable[[str, float], None],
+    *,
+    every: bool,
 ) -> tuple[Instance, ...]:
     """Return the instances to recover in their order, as they were before the failure.
 
@@ -302,7 +314,7 @@ def _listed(
         try:
             client = this.client()
             reading = Reading(client)
-            found, left = chosen(client, this.host, reading)
+            found, left = chosen(client, this.host, reading, every=every)
             new = [server for server in found if server.id not in known]
             awaits = functools.partial(
                 selection.awaits_host, client, since=since, fenced=fenced, reported=reported
@@ -329,11 +341,22 @@ def _listed(
     return tuple(item for phase in restart_order.phases(listed) for item in phase)
 
 
-def chosen(client: Any, host: str, reading: Reading) -> tuple[list[Any], dict[str, str]]:
-    """Return the instances of a host to recover, and why each other one is left alone."""
+def chosen(
+    client: Any, host: str, reading: Reading, *, every: bool = True
+) -> tuple[list[Any], dict[str, str]]:
+    """Return the instances of a host to recover, and why each other one is left alone.
+
+    Args:
+        client: a novaclient.
+        host: Nova's name of the host.
+        reading: what is asked for once in an attempt.
+        every: not only those of Nova's first page.
+    """
     options = CONF.host_failure
     key = getattr(options, "ha_enabled_instance_metadata_key", "HA_Enabled")
-    servers = [s for s in instances.of_host(client, host) if not instances.is_going(s)]
+    servers = [
+        s for s in instances.of_host(client, host, every=every) if not instances.is_going(s)
+    ]
     found = selection.to_recover(
         servers,
         key=key,

@@ -59,7 +59,7 @@ class Restart(Evacuation):
         if started:
             self._unlock(server)
         else:
-            self.release()
+            self.release(over=True)
         if seen_to:
             return self._host
         goal = _STATES.get(touch) or wanted(self._before)
