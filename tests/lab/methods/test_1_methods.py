@@ -84,7 +84,11 @@ def test_of_several_reserved_hosts_a_full_one_is_passed_over(failover: Failover)
     failover.fill(first_choice)
     failover.boot({ONE: first, TWO: first})
     lists = lose(failover, first, to=[second_choice])
-    assert lists.hosts[first_choice] == IN_DUTY, "it was not tried"
+    path = "/os-migrations?migration_type=evacuation"
+    evacuations = failover.cloud.get("compute", path, microversion="2.59")["migrations"]
+    tried = [m["status"] for m in evacuations if m["dest_compute"] == first_choice]
+    assert tried == ["error", "error"], "it was not tried"
+    assert lists.hosts[first_choice] == IN_RESERVE, "what was not needed is given back"
 
 
 def test_rh_priority_takes_any_host_when_the_reserved_one_is_full(failover: Failover) -> None:
