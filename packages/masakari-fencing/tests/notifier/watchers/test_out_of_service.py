@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +35,16 @@ def watch(cloud: FakeMasakari, tmp_path: Path) -> OutOfServiceHosts:
     masakari, nova = MasakariApi(session, [CATALOG], 30), NovaApi(session, 30)
     refused = tmp_path / "refused"
     return OutOfServiceHosts(masakari, nova, tmp_path / "record", refused, clock=lambda: 1000.0)
+
+
+def with_records(
+    cloud: FakeMasakari, path: Path, records: Callable[[], list[Record]]
+) -> OutOfServiceHosts:
+    """A watcher of refusals in the same directory, to which recoveries are known."""
+    session = ks.Session(auth=Token(cloud.url, "token"))
+    masakari, nova = MasakariApi(session, [CATALOG], 30), NovaApi(session, 30)
+    record = path / "record"
+    return OutOfServiceHosts(masakari, nova, record, path, clock=lambda: 2e9, records=records)
 
 
 def test_hosts_in_maintenance_and_others_forced_down(
@@ -215,16 +225,8 @@ def test_what_is_owed_of_a_host_that_is_back_is_still_named(
     cloud: FakeMasakari, tmp_path: Path
 ) -> None:
     """Such as an instance that may run where its evacuation broke off: an operator has to look."""
-    session = ks.Session(auth=Token(cloud.url, "token"))
     known = [Record(ONE, "n", "e", down=900.0), Record(TWO, "m", "e", returned=True)]
-    watch = OutOfServiceHosts(
-        MasakariApi(session, [CATALOG], 30),
-        NovaApi(session, 30),
-        tmp_path / "record",
-        tmp_path,
-        clock=lambda: 2e9,
-        records=lambda: known,
-    )
+    watch = with_records(cloud, tmp_path, lambda: known)
     for host in (ONE, TWO):
         refusals.record(tmp_path, host, "it may run on node3.maas")
     watch.check()
@@ -238,19 +240,11 @@ def test_what_is_owed_of_a_host_that_was_taken_out_of_its_segment_is_still_named
     cloud: FakeMasakari, tmp_path: Path
 ) -> None:
     """As one that is replaced: nobody goes on with its recovery, and its instances are down."""
-    session = ks.Session(auth=Token(cloud.url, "token"))
     left = Instance("g1", "active", outcome="no room: No valid host was found.")
     failed = End(FAILED, "Instances left behind", 900.0)
     owed = Record("gone.maas", "n", "e", instances=(left,), end=failed)
     done = replace(owed, host="over.maas", instances=(replace(left, outcome="recovered"),))
-    watch = OutOfServiceHosts(
-        MasakariApi(session, [CATALOG], 30),
-        NovaApi(session, 30),
-        tmp_path / "record",
-        tmp_path,
-        clock=lambda: 2e9,
-        records=lambda: [owed, done],
-    )
+    watch = with_records(cloud, tmp_path, lambda: [owed, done])
     cloud.places = {"g1": "gone.maas", "g2": "over.maas"}
     for host in ("gone.maas", "over.maas"):
         refusals.record(tmp_path, host, "instances left behind")
@@ -265,17 +259,9 @@ def test_what_was_owed_of_a_host_that_somebody_uses_again_is_not(
     cloud: FakeMasakari, tmp_path: Path
 ) -> None:
     """It is in no segment any more, and works: by Nova's own commands."""
-    session = ks.Session(auth=Token(cloud.url, "token"))
     left = Instance("g1", "active", outcome="no room")
     owed = Record(ONE, "n", "e", instances=(left,), end=End(FAILED, "left behind", 900.0))
-    watch = OutOfServiceHosts(
-        MasakariApi(session, [CATALOG], 30),
-        NovaApi(session, 30),
-        tmp_path / "record",
-        tmp_path,
-        clock=lambda: 2e9,
-        records=lambda: [owed],
-    )
+    watch = with_records(cloud, tmp_path, lambda: [owed])
     del cloud.hosts[ONE]
     cloud.places, cloud.forced_down = {"g1": ONE}, {ONE}
     refusals.record(tmp_path, ONE, "instances left behind")

@@ -75,11 +75,12 @@ def evacuate(
     if not fresh:
         time.sleep(IN_FLIGHT)
     ended: dict[str, Instance] = {}
-    begun, looks, arriving = 0.0, 0, True
+    begun: float | None = None
     while True:
+        again = bool(ended) or begun is not None
         # First whether any arrives: then that it has is in the list.
-        arriving = not (ended or looks) or _arrive(this)
-        wanted = _listed(this, record, tell, every=bool(ended or looks))
+        arriving = not again or _arrive(this)
+        wanted = _listed(this, record, tell, every=again)
         listed = _waiting_since(this, record, wanted, tell)
         if record is not None and (record.instances, record.listed) != (wanted, listed):
             reported = REPORTED.pop(this.key, record.reported)
@@ -91,7 +92,7 @@ def evacuate(
             record, found = _round(this, record, wanted, left, listed, target, fresh, tell)
             ended |= {item.uuid: item for item in found}
             continue
-        begun, looks = begun or time.monotonic(), looks + 1
+        begun = time.monotonic() if begun is None else begun
         # One list may lack instances: those of a part of Nova that does not answer.
         if time.monotonic() - begun > ARRIVING or not arriving:
             return [item for item in ended.values() if not item.done]
