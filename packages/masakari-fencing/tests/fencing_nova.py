@@ -190,7 +190,11 @@ class FakeNova:
         assert reboot_type == "HARD"
         server = self._find(uuid)
         server.vm, server.power = "active" if server.vm == "stopped" else server.vm, 1
-        action = SimpleNamespace(action="reboot", start_time=_iso(self.clock()), user_id=OWN)
+        self.act(uuid, "reboot")
+
+    def act(self, uuid: str, name: str) -> None:
+        """Write down an action of the recoveries' user."""
+        action = SimpleNamespace(action=name, start_time=_iso(self.clock()), user_id=OWN)
         self.actions.setdefault(uuid, []).append(action)
 
     def _evacuate(self, uuid: str, host: str | None = None) -> None:

@@ -284,7 +284,7 @@ class LabSide(LabFaults):
 
     def prepare(self, name: str, state: str) -> None:
         if state == "locked":
-            self._act(name, "lock", None)
+            self.lock(name)
             return
         self._act(name, *PREPARED[state])
         reached = self.wait(lambda: self.look(name)[:2] == (state, None), 120)
@@ -324,7 +324,7 @@ class LabSide(LabFaults):
         return [
             (action["action"], action["user_id"] is not None)
             for action in found
-            if action["action"] in ("evacuate", "stop", "start")
+            if action["action"] in ("evacuate", "stop", "start", "lock", "unlock")
         ]
 
     def begun(self, name: str) -> list[str]:
@@ -369,6 +369,12 @@ class LabSide(LabFaults):
 
     def start(self, name: str) -> int:
         return self._status(lambda: self._act(name, "os-start", None))
+
+    def lock(self, name: str) -> int:
+        return self._status(lambda: self._act(name, "lock", None))
+
+    def unlock(self, name: str) -> int:
+        return self._status(lambda: self._act(name, "unlock", None))
 
     def reboot(self, name: str) -> int:
         return self._status(lambda: self._act(name, "reboot", {"type": "HARD"}))

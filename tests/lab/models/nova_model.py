@@ -115,7 +115,7 @@ class ModelSide:
     def prepare(self, name: str, state: str) -> None:
         guest = self.world.guests[name]
         if state == "locked":
-            self.client.servers.lock(name)
+            self.lock(name)
             return
         guest.vm_state, guest.power_state = state, POWER[state]
         if state in ("stopped", "suspended"):
@@ -171,6 +171,12 @@ class ModelSide:
 
     def start(self, name: str) -> int:
         return self._status(lambda: self.client.servers.start(name))
+
+    def lock(self, name: str) -> int:
+        return self._status(lambda: self.client.servers.lock(name))
+
+    def unlock(self, name: str) -> int:
+        return self._status(lambda: self.client.servers.unlock(name))
 
     def reboot(self, name: str) -> int:
         return self._status(lambda: self.nova.requests.reboot(name))

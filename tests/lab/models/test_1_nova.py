@@ -163,6 +163,18 @@ def test_a_stop_and_a_start(whole: Both) -> None:
     whole.alike(rule)
 
 
+def test_who_locks_and_unlocks_it_is_on_record(whole: Both) -> None:
+    """Among what is done with an instance, and once more where it changes nothing."""
+
+    def rule(side: Side) -> list[tuple[str, bool]]:
+        for do in (side.lock, side.lock, side.unlock, side.unlock):
+            assert do("active") == 0
+            side.sleep(2)  # Nova writes down whole seconds.
+        return side.actions("active")[-4:]
+
+    assert whole.alike(rule) == [("lock", True)] * 2 + [("unlock", True)] * 2
+
+
 @pytest.mark.parametrize("name", ["active", "crashed"])
 def test_a_hard_reboot(whole: Both, name: str) -> None:
     """It starts what is shut off, too."""

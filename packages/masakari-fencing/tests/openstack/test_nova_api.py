@@ -86,6 +86,11 @@ def test_whether_an_instance_waits_for_its_recovery(
         [
             {"action": "stop", "start_time": "2026-11-21T07:00:02.000000", "user_id": user},
             {"action": "create", "start_time": "2026-11-21T07:00:01.000000", "user_id": "owner"},
+            {
+                "action": "unlock",
+                "start_time": "2026-11-21T07:00:03.000000",
+                "user_id": "operator",
+            },
         ],
     )
     nova._session.get_user_id = lambda: "own"  # type: ignore[method-assign]

@@ -78,8 +78,11 @@ class Servers:
         ask("servers.unlock", lambda: self._lock(server, False))
 
     def _lock(self, server: Any, value: bool) -> None:
+        """`compute/api.py: lock`, `unlock`: each an action of its own, whatever it was before."""
+        # Lab: test_who_locks_and_unlocks_it_is_on_record
         guest = self._nova.instances.find(server)
         guest.locked = value
+        self._nova.instances.note(guest, "lock" if value else "unlock")
         self._nova.kernel.trace("nova", f"{guest.uuid[:8]} locked={value}")
         self._nova.kernel.changed("guests")
 

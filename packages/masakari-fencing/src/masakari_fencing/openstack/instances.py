@@ -42,6 +42,10 @@ nova-compute is away: evacuated, the instance would run twice once its host is b
 STARTS = frozenset({"start", "resume", "rescue", "unrescue"})
 """Nova's actions that begin with those tasks."""
 
+LOCKING = frozenset({"lock", "unlock"})
+"""Nova's actions after which an instance is and does what it did before. Each is on record, also
+where it was locked before (`lock` and `unlock` of nova.compute.api; seen with 26.2.2)."""
+
 LAUNCHED = "OS-SRV-USG:launched_at"
 """Nova's attribute of a server that says when it was started first; None: never."""
 

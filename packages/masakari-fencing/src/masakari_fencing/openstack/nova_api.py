@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from masakari_fencing.openstack.evacuations import UNENDED
 from masakari_fencing.openstack.failure_domains import Aggregate
-from masakari_fencing.openstack.instances import POWERING, STATE, TASK
+from masakari_fencing.openstack.instances import LOCKING, POWERING, STATE, TASK
 from masakari_fencing.openstack.rest import (
     CATALOG,
     ApiError,
@@ -177,6 +177,7 @@ class NovaApi(Client):
             return False
         answer = self.request("GET", f"/servers/{instance}/os-instance-actions")
         actions = answer.get("instanceActions") or []
+        actions = [item for item in actions if item.get("action") not in LOCKING]
         users = [item.get("user_id") for item in sorted(actions, key=lambda a: a["start_time"])]
         return users[-1:] in ([], [None], [self._session.get_user_id()])
 

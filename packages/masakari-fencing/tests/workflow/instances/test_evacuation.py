@@ -363,33 +363,6 @@ def test_a_machine_that_stood_still_since_its_look_looks_again(
     assert world.nova.requests == ["lock g1"], "and asks for nothing more"
 
 
-@pytest.mark.parametrize(("vm", "end"), [("resized", "active"), ("suspended", "stopped")])
-def test_calling_it_an_error_is_taken_back_where_that_came_too_late(
-    monkeypatch: pytest.MonkeyPatch, vm: str, end: str
-) -> None:
-    """The machine stood still as it was sent; whoever took the recovery over has ended it."""
-    world = World(vm=vm)
-    monkeypatch.setattr(requests, "uptime", lambda: world.time)
-    over: list[bool] = []
-
-    def freeze(name: str, uuid: str) -> None:
-        if name == "reset_state" and not over:
-            over.append(True)
-            world.time += 150
-            world.guest.host, world.guest.vm, world.guest.locked = "node9.maas", end, False
-
-    def check() -> None:
-        if over:
-            raise Superseded("it has been taken over")
-
-    world.nova.fail = freeze
-    with pytest.raises(Superseded):
-        world.run(check=check)
-    world.time += 10
-    world.nova.servers.get("g1")
-    assert (world.guest.host, world.guest.vm, world.guest.task) == ("node9.maas", end, None)
-
-
 @pytest.mark.parametrize("fresh", [True, False])
 @pytest.mark.parametrize("task", ["deleting", "soft-deleting"])
 def test_what_its_owner_has_deleted_is_not_brought_back(task: str, fresh: bool) -> None:

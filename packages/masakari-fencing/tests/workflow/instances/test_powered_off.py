@@ -139,6 +139,14 @@ def test_what_was_started_between_two_fences_is_down_again(
     assert is_down(nova, nova.servers.get("g1"), FAILED, FAILED + 30) is down
 
 
+def test_what_was_locked_since_nova_has_stopped_it_is_down_all_the_same() -> None:
+    """An attempt that came to nothing locks and unlocks it."""
+    nova = FakeNova(Server("g1", vm="stopped"))
+    nova.actions["g1"] = [action("stop", 40), action("lock", 41, OWN), action("unlock", 42, OWN)]
+    assert is_down(nova, nova.servers.get("g1"), FAILED, FAILED)
+    assert wanted(before_failure(nova, nova.servers.get("g1"), FAILED)) == "active"
+
+
 def test_what_was_started_again_and_is_off_since_was_shut_down_from_inside() -> None:
     """Another instance was not started, and that is tried again an hour later."""
     nova = FakeNova(Server("g1", vm="stopped"))

@@ -81,6 +81,15 @@ def test_what_found_no_room_runs_again_however_nova_shows_it(
     assert (world.guest.vm, world.guest.locked) == ("active", False)
 
 
+@pytest.mark.parametrize("action", ["lock", "unlock"])
+def test_who_only_locks_it_has_not_seen_to_it(action: str) -> None:
+    """As the status asks for, once what may go on of its evacuation has ended."""
+    world = World(vm="stopped", power=4)
+    world.acted(("evacuate", OWN), ("stop", None), (action, "operator"))
+    assert world.run() == HOST
+    assert world.nova.requests == ["reboot g1"]
+
+
 def test_what_nova_is_about_to_stop_is_started_after_that() -> None:
     world = World(host=HOST, vm="active", task="powering-off")
     slept = world.sleep
@@ -226,7 +235,7 @@ def test_a_touch_is_somebody_elses_and_since(user: str, moment: float, touch: st
 
 @pytest.mark.parametrize(
     ("touch", "requests"),
-    [("start", ["reboot g1"]), ("stop", []), ("lock", ["reboot g1"])],
+    [("start", ["reboot g1"]), ("stop", []), ("rebuild", ["reboot g1"])],
 )
 def test_what_its_owner_did_between_two_fences_is_what_is_wanted(
     touch: str, requests: list[str]

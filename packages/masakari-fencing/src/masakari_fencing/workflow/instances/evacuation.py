@@ -221,7 +221,7 @@ class Evacuation(InstanceOfDeadHost):
         """Ask for its evacuation, and return it from its new host, None if it was deleted."""
         if self._is_owners(server):
             # Its owner is kept from getting into the way, as Masakari does.
-            self._order(lambda nova: nova.servers.lock(server.id))
+            self._lock()
             if (server := self._get()) is None:
                 return None
         if instances.waits_for_host(server):

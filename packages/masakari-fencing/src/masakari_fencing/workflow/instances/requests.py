@@ -294,6 +294,25 @@ class InstanceOfDeadHost(InstanceRequests):
         )
         return list(found)
 
+    def _lock(self) -> None:
+        self._order(lambda nova: nova.servers.lock(self._uuid), late=self._take_lock_back)
+
+    def _take_lock_back(self) -> None:
+        """Unlock it, where another recovery has done so before this one's lock came.
+
+        Raises:
+            Exception: whatever `check` raises.
+        """
+        try:
+            self._check()
+        except Exception:
+            found = self._request(lambda nova: nova.instance_action.list(self._uuid))
+            locking = [action for action in found if action.action in instances.LOCKING]
+            locking.sort(key=lambda action: str(action.start_time))
+            if [action.action for action in locking[-2:-1]] == ["unlock"]:
+                self._request(lambda nova: nova.servers.unlock(self._uuid))
+            raise
+
     def _unlock(self, server: Any) -> None:
         if not self._before.locked and getattr(server, "locked", False):
             self._request(lambda nova: nova.servers.unlock(server.id))

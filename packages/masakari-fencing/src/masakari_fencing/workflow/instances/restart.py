@@ -45,12 +45,12 @@ class Restart(Evacuation):
         server = self._get()
         if server is None or not self._is_here(server):
             return self.run(fresh=False)
-        actions = self._request(lambda nova: nova.instance_action.list(self._uuid))
+        actions = self._request(lambda nova: selection.deeds(nova, self._uuid))
         touched, touch = selection.last_touch(actions, since, own)
         # Attempts to evacuate it have left it so, and nobody has seen to that.
         broken = getattr(server, instances.STATE, "") == "error"
         seen_to = touch and touched >= fenced and not broken
-        # That alone says that it runs nowhere else: another may have locked it, or looked at it.
+        # That alone says that it runs nowhere else: another may have looked at it.
         started = seen_to and _STATES.get(touch) == "active"
         if not started and self._goes_on(server):
             raise Failed("its evacuation goes on")

@@ -156,9 +156,15 @@ def before_failure(
         return replace(halfway, outcome="", priority=place.priority, group=place.group)
     stopping = getattr(server, TASK, None) == "powering-off"
     off = stopping or (_seems_off(server) and not _untouched(server, since))
-    actions = client.instance_action.list(server) if off else ()
+    actions = deeds(client, server) if off else ()
     ran = off and (_ran(server, actions, since) or (stopping and _restarts(client, actions)))
     return before(server, running=ran, place=place)
+
+
+def deeds(client: Any, server: Any) -> list[Any]:
+    """Return novaclient's actions of an instance, but for those that only lock and unlock it."""
+    found = client.instance_action.list(server)
+    return [action for action in found if action.action not in instances.LOCKING]
 
 
 def _restarts(client: Any, actions: Iterable[Any]) -> bool:
@@ -191,7 +197,7 @@ def is_down(client: Any, server: Any, since: float, fenced: float) -> bool:
     # A paused one is stopped then: its process is gone.
     if not (stopping or (task is None and (active or off or state == "paused"))):
         return False
-    actions = list(client.instance_action.list(server))
+    actions = deeds(client, server)
     if stopping:
         # Nova was about to stop it, as it does not run, and has lost that.
         return powered_off(actions, since)
@@ -246,7 +252,7 @@ def powered_off(actions: Iterable[Any], since: float) -> bool:
     in a context without a user.
 
     Args:
-        actions: novaclient's actions of the instance.
+        actions: see `deeds`.
         since: seconds since the epoch; it may have been shut down from inside before.
     """
     last = max(actions, key=_begun, default=None)
@@ -259,7 +265,7 @@ def last_touch(actions: Iterable[Any], since: float, own: str | None) -> tuple[f
     """Return when a user has done something last with an instance, and what; empty: nothing.
 
     Args:
-        actions: novaclient's actions of the instance.
+        actions: see `deeds`.
         since: seconds since the epoch.
         own: the user of what recoveries do, which does not count.
     """

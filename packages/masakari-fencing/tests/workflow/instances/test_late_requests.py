@@ -1,0 +1,64 @@
+"""What a machine had sent as it stood still, and Nova does after another recovery's end."""
+
+from __future__ import annotations
+
+import pytest
+from fencing_evacuation import World
+from masakari_fencing.records.recoveries import Superseded
+from masakari_fencing.workflow.instances import requests
+
+
+@pytest.mark.parametrize(("vm", "end"), [("resized", "active"), ("suspended", "stopped")])
+def test_calling_it_an_error_is_taken_back_where_that_came_too_late(
+    monkeypatch: pytest.MonkeyPatch, vm: str, end: str
+) -> None:
+    """The machine stood still as it was sent; whoever took the recovery over has ended it."""
+    world = World(vm=vm)
+    monkeypatch.setattr(requests, "uptime", lambda: world.time)
+    over: list[bool] = []
+
+    def freeze(name: str, uuid: str) -> None:
+        if name == "reset_state" and not over:
+            over.append(True)
+            world.time += 150
+            world.guest.host, world.guest.vm, world.guest.locked = "node9.maas", end, False
+
+    def check() -> None:
+        if over:
+            raise Superseded("it has been taken over")
+
+    world.nova.fail = freeze
+    with pytest.raises(Superseded):
+        world.run(check=check)
+    world.time += 10
+    world.nova.servers.get("g1")
+    assert (world.guest.host, world.guest.vm, world.guest.task) == ("node9.maas", end, None)
+
+
+@pytest.mark.parametrize("theirs", ["unlock", "lock"])
+def test_a_lock_is_taken_back_where_that_came_after_the_end(
+    monkeypatch: pytest.MonkeyPatch, theirs: str
+) -> None:
+    """The machine stood still as it was sent; whoever took over has ended it, or works on it."""
+    world = World()
+    monkeypatch.setattr(requests, "uptime", lambda: world.time)
+    over: list[bool] = []
+
+    def freeze(name: str, uuid: str) -> None:
+        if name == "lock" and not over:
+            over.append(True)
+            world.nova.act("g1", "lock")
+            world.time += 10
+            world.nova.act("g1", theirs)
+            world.time += 390
+            world.nova.act("g1", "lock")
+            world.guest.host = "node9.maas"
+
+    def check() -> None:
+        if over:
+            raise Superseded("it has been taken over")
+
+    world.nova.fail = freeze
+    with pytest.raises(Superseded):
+        world.run(check=check)
+    assert world.guest.locked is (theirs == "lock")
