@@ -27,6 +27,9 @@ class Settings:
     Attributes:
         expiry: age of a fencing that is reported no more; Masakari itself acts upon none that is
             older (`notifications_expired_interval`).
+        retry_max: the longest pause between two attempts to report a fencing.
+        redrive_within: a host that is in maintenance from an earlier recovery, which has failed,
+            is recovered all the same where that is no older.
         auto_return: for so long a recovered host has to be whole until it is taken back by itself;
             0: none is.
         auto_return_most: failures within a day after which it is not.
