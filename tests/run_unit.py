@@ -6,6 +6,7 @@ own. A failure of one does not hide the others'; the exit status is non-zero if 
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
@@ -108,11 +109,16 @@ def _weight(name: str) -> int:
     return size * 4 if name.startswith("charms/") else size
 
 
+def divided(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return the projects of a command line, and what is pytest's, from its first option on."""
+    given = [argument for argument in arguments if argument != COVERAGE]
+    wanted = list(itertools.takewhile(lambda argument: not argument.startswith("-"), given))
+    return wanted, given[len(wanted) :]
+
+
 def main() -> int:
     """Run all, or only those projects whose names are given; `--coverage` measures it."""
-    given = [argument for argument in sys.argv[1:] if argument != COVERAGE]
-    wanted = [argument for argument in given if not argument.startswith("-")]
-    extra = [argument for argument in given if argument.startswith("-")]
+    wanted, extra = divided(sys.argv[1:])
     found = projects(coverage=COVERAGE in sys.argv[1:])
     chosen = {n: a for n, a in found.items() if not wanted or n in wanted}
     failed, passed = [], 0
