@@ -153,7 +153,7 @@ class Power:
     def machine(self, node: str) -> str:
         return node
 
-    def power_on(self, machine: str) -> None:
+    def power_on(self, machine: str, within: float) -> None:
         self.journal.append("on")
 
     def power_off(self, machine: str, look: object) -> None:

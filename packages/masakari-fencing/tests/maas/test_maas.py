@@ -154,6 +154,15 @@ def test_a_machine_that_stays_on_is_switched_off_once_more(maas: Moody) -> None:
     assert maas.asked("power_off") == 2
 
 
+def test_a_machine_is_on_record_as_fenced_soon_after_it_was_asked_to_boot(maas: Moody) -> None:
+    """Though MAAS, which has done so, does not answer: it is up again within a minute."""
+    maas.moods["power_on"] = [503] * 1000
+    client = patient(maas.url, KEY, patience=75)
+    with pytest.raises(MaasError):
+        client.power_on(NODE, within=8)
+    assert client._api.clock() < 8
+
+
 def test_what_lasts_is_said(maas: Moody) -> None:
     maas.moods["query_power_state"] = [503] * 1000
     with pytest.raises(MaasError, match=r"not known to be off after 75 s: .*HTTP 503"):

@@ -38,6 +38,10 @@ POWER_TIMEOUT = 75.0
 """Seconds for the power to go off, by a controller that may be slow: then the fence has failed.
 Less than `cluster.topology.TIMEOUT`, after which Pacemaker ends the agent."""
 
+ON_AGAIN = 8.0
+"""Seconds for which it is tried to switch a machine on again that is off. It is on record as
+fenced when the agent ends, and may be up a minute after MAAS has heard of it and not answered."""
+
 CUT_AS_WELL = 3.0
 """Seconds for which a node whose power is off still waits to be cut off from its storage; that
 takes about one (docs/decisions/0005-storage-fence.md)."""
@@ -237,7 +241,7 @@ class Agent:
             client.power_on(machine)
         elif action == "reboot":
             try:
-                client.power_on(machine)
+                client.power_on(machine, within=ON_AGAIN)
             except MaasError as error:
                 # What counts is that it was off: let the recovery go on.
                 print(f"{machine.hostname} is off, but stays off: {error}", file=sys.stderr)

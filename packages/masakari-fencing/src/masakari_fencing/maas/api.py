@@ -94,9 +94,9 @@ class Api:
         self.patience = patience
         self._end = clock() + patience
 
-    def extend(self, seconds: float) -> None:
-        """Have at least so much time left."""
-        self._end = max(self._end, self.clock() + seconds)
+    def end_in(self, seconds: float) -> None:
+        """Have so much time left, however much there was."""
+        self._end = self.clock() + seconds
 
     def wait(self, seconds: float) -> bool:
         """Wait, and say whether there is time left; False, at once, where there will be none."""

@@ -94,7 +94,7 @@ class Maas:
         found: list[Machine] = []
         for first in range(0, len(labels), PAGE):
             if first:  # As long as MAAS answers, many machines may take longer than one.
-                self._api.extend(self._api.patience)
+                self._api.end_in(self._api.patience)
             pairs = [("hostname", label) for label in labels[first : first + PAGE]]
             answer = self._api.ask("GET", f"machines/?{urllib.parse.urlencode(pairs)}")
             if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
@@ -162,17 +162,18 @@ class Maas:
                 text = f"{machine.hostname} is not known to be off after {self._api.patience:g} s"
                 raise MaasError(f"{text}: {said}")
 
-    def power_on(self, machine: Machine, *, at_least: float = 5.0) -> None:
+    def power_on(self, machine: Machine, *, within: float | None = None) -> None:
         """Ask MAAS to switch a machine on; it need not be on when this returns.
 
         Args:
             machine: the machine.
-            at_least: seconds for which it is tried, even if the client's time is up before.
+            within: seconds for which it is tried; None: as long as the client has.
 
         Raises:
-            MaasError: MAAS does not answer, or refuses.
+            MaasError: MAAS does not answer in time, or refuses.
         """
-        self._api.extend(at_least)
+        if within is not None:
+            self._api.end_in(within)
         self._api.ask("POST", self._path(machine, "power_on"))
 
     @staticmethod
