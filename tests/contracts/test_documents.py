@@ -34,6 +34,7 @@ ELSEWHERE = {
 """What looks like a path in this repository, and what it is."""
 
 OTHERS = {
+    "concurrent-fencing": "Pacemaker's",
     "load-threshold": "Pacemaker's",
     "resume-guests-state-on-host-boot": "nova-compute's",
     "startup-fencing": "Pacemaker's",

@@ -177,6 +177,7 @@ def lost(at: Place) -> None:
         lambda: cibadmin.configuration(at.losing),
         lambda: crm_mon.status(at.losing),
         first,
+        {},
         at.nova.up_for,
         reachable=lambda address, port: True,
         readmit=lambda runner, only: list(only),

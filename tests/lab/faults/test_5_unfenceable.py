@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from jujulab.trials.trial import Trial
 
@@ -48,6 +50,24 @@ def test_a_node_that_maas_does_not_know(trial: Trial, plain: str) -> None:
         trial.repair(trial.faults.maas_forget)
         trial.faults.maas_forget(trial.machine(plain).hostname)
         recovers_when_mended(trial, plain, "MAAS has no machine of that name")
+    trial.verify(plain)
+
+
+def test_one_that_cannot_be_fenced_holds_up_no_other(trial: Trial, plain: str) -> None:
+    """Pacemaker tries that one first, again and again, as its name comes first."""
+    first = min(machine.fqdn for machine in trial.demo.hypervisors())
+    trial.populate(plain)
+    with trial.watched(f"{first} cut off, as is its power controller; then {plain} powered off"):
+        trial.repair(trial.faults.mute_controllers)
+        trial.faults.mute_controllers(trial.machine(first).hostname)
+        trial.repair(trial.faults.restore, trial.machine(first))
+        trial.faults.cut(trial.machine(first), "internal", containers=False)
+        time.sleep(UNFENCED)
+        trial.faults.power_off(trial.machine(plain))
+        trial.await_recovery(plain)
+        trial.repairs.close()
+        # It answers again, and was not restarted: it is taken back.
+        trial.settle()
     trial.verify(plain)
 
 

@@ -100,7 +100,7 @@ MUTANTS = (
         Edit(
             "notifier.watchers.spared_hosts",
             "SparedHosts._lives",
-            "self.up_for(name) > self.now() - lost + UPTIME_MARGIN",
+            "self.up_for(name) > away + UPTIME_MARGIN",
             "self.up_for(name) >= 0",
         ),
     ),

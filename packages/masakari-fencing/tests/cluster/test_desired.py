@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import fencing_cib
@@ -270,6 +271,9 @@ def test_the_guard_stands_before_the_power(guarded: Cib) -> None:
         "storage": "off",
         "pcmk_off_timeout": "90s",
         "pcmk_reboot_timeout": "90s",
+        "pcmk_off_retries": "1",
+        "pcmk_reboot_retries": "1",
+        "pcmk_action_limit": "-1",
     }
     assert topology.TIMEOUT > agent.POWER_TIMEOUT, "or Pacemaker kills it before it says why"
 
@@ -412,9 +416,9 @@ def test_the_levels_of_a_host_that_was_removed_wait_for_it(guarded: Cib) -> None
     assert levels(guarded)["Node1.maas"] == "masakari-fencing-guard-st-maas"
 
 
-def unclean(cib: Cib, *, seen: bool = True) -> None:
+def unclean(cib: Cib, *, seen: bool = True, ago: float = 30) -> None:
     remote = cib.nodes.remotes[1]
-    remote.unclean, remote.online = True, False
+    remote.unclean, remote.online, remote.start_failed = True, False, time.time() - ago
     if seen:
         state = {"uname": remote.name, "remote_node": "true", "node_fenced": "0"}
         etree.SubElement(cib.root.find("status"), "node_state", state)
@@ -435,6 +439,13 @@ def test_a_fencing_is_not_interrupted(guarded: Cib, state: Callable[[Cib], None]
         desired.record_machine(guarded.runner, "n", "1")
     assert guarded.writes() == 0
     assert not [call for call in guarded.runner.ran("crm_attribute") if "--update" in call]
+
+
+def test_one_that_stays_unfenced_keeps_no_other_without_a_guard(guarded: Cib) -> None:
+    """Nor is anything about to happen to it that a change would interrupt."""
+    unclean(guarded, ago=desired.LATELY + 10)
+    assert desired.apply(guarded.runner, Desired(limit=FencingLimit()))
+    assert "node9.maas" in levels(guarded)
 
 
 def test_what_is_never_fenced_is_not_waited_for(guarded: Cib) -> None:

@@ -104,6 +104,7 @@ def test_where_all_members_are_alike_nothing_is_preferred(machine: str) -> None:
 OPTIONS = """<cib><configuration><crm_config>
   <cluster_property_set id="masakari-fencing-options">
     <nvpair id="masakari-fencing-startup" name="startup-fencing" value="false"/>
+    <nvpair id="masakari-fencing-concurrent" name="concurrent-fencing" value="true"/>
     <nvpair id="masakari-fencing-load" name="load-threshold" value="1000%"/>
   </cluster_property_set></crm_config></configuration></cib>"""
 
@@ -111,13 +112,18 @@ OPTIONS = """<cib><configuration><crm_config>
 @pytest.mark.parametrize(
     ("wanted", "options"),
     [
-        (Desired(tuning=Tuning(), limit=FencingLimit()), ["startup-fencing", "load-threshold"]),
+        (
+            Desired(tuning=Tuning(), limit=FencingLimit()),
+            ["startup-fencing", "concurrent-fencing", "load-threshold"],
+        ),
         (Desired(tuning=Tuning()), ["load-threshold"]),
-        (Desired(limit=FencingLimit()), ["startup-fencing"]),
+        (Desired(limit=FencingLimit()), ["startup-fencing", "concurrent-fencing"]),
         (Desired(), []),
     ],
 )
-def test_a_busy_machine_does_not_hold_the_cluster_up(wanted: Desired, options: list[str]) -> None:
+def test_neither_load_nor_a_fence_that_fails_holds_the_cluster_up(
+    wanted: Desired, options: list[str]
+) -> None:
     fresh = Plan(ET.fromstring("<cib><configuration/></cib>"))  # noqa: S314 - ours
     desired._options(fresh, wanted)
     made = [pair.get("name") for pair in fresh.configuration.iter("nvpair")]
@@ -125,7 +131,11 @@ def test_a_busy_machine_does_not_hold_the_cluster_up(wanted: Desired, options: l
     desired._options(there, wanted)
     assert made == options
     assert not len(there.configuration), "what is there stays"
-    gone = {"startup-fencing": "startup", "load-threshold": "load"}
+    gone = {
+        "startup-fencing": "startup",
+        "concurrent-fencing": "concurrent",
+        "load-threshold": "load",
+    }
     unwanted = [name for option, name in gone.items() if option not in options]
     if not options:
         assert there.deletions == ["//cluster_property_set[@id='masakari-fencing-options']"]

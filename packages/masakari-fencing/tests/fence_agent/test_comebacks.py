@@ -8,6 +8,8 @@ from fencing_fakes import Remote
 from fencing_rack import NOW, Rack
 from masakari_fencing.fence_agent import limit
 from masakari_fencing.fence_agent.comebacks import LOOKS_APART, Comebacks
+from masakari_fencing.fence_agent.limit import BACK
+from masakari_fencing.pacemaker import stonith_admin
 
 SPARED = "spared: it answers again, after it was lost for long"
 
@@ -61,6 +63,17 @@ def test_whoever_asks_for_its_fence_is_heeded() -> None:
     rack.returned = True
     remote.events = [("off", "pending", None)]
     remote.requester = "stonith_admin.871@juju-1-lxd-0"
+    assert rack.check() is None
+
+
+def test_a_notifier_asks_in_pacemakers_place() -> None:
+    """Which is not a reason of its own; it asks again after some seconds."""
+    rack, remote = lost(300)
+    rack.returned = True
+    remote.events = [("reboot", "pending", None)]
+    remote.requester = f"stonith_admin.{stonith_admin.NOTIFIER}.871@juju-1-lxd-0"
+    assert rack.check() == SPARED
+    rack.now += BACK
     assert rack.check() is None
 
 

@@ -57,6 +57,8 @@ class Fences(Part):
     def schedule(self, remote: Remote) -> None:
         """The controller has decided to fence."""
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
+        # Several at once, as `desired.CONCURRENT` asks Pacemaker to.
+        # Source only: lib/pacemaker/pcmk_sched_allocate.c: add_nondc_fencing
         if remote.fencing is None and self.cluster.dc and self.cluster.membership.majority():
             action, dc = self.cluster.action, self.cluster.dc
             self.fence(remote, action, "pacemaker-controld.455", dc, lambda done: None)

@@ -7,6 +7,7 @@ transaction, and only where it differs.
 
 from __future__ import annotations
 
+import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
@@ -36,6 +37,19 @@ to it, and one whose connection does not come about after all members were resta
 somewhere). It makes no difference for members that are containers, whose fencing does nothing.
 Where members have power of their own, Pacemaker's way is left as it is, and only the guard stands
 before the hypervisors'.
+"""
+
+LATELY = 120.0
+"""Seconds since a node was lost in which it is about to be fenced, or to be taken back: longer
+than an attempt takes (`topology.TIMEOUT`)."""
+
+CONCURRENT = ("concurrent-fencing", "true", "one that cannot be fenced holds up no other")
+"""Have Pacemaker fence several nodes at once, as it does by default from 3.0 on.
+
+Before, it orders all fencings of a transition one behind the other, by the names of the nodes
+(`add_nondc_fencing` of pcmk_sched_allocate.c, 2.1.2 to 2.1.7). What fails blocks what comes after
+it, and the next transition begins with the same one: a hypervisor whose power controller died with
+it, or that is in no segment, kept those behind it from ever being fenced.
 """
 
 LOAD = ("load-threshold", "1000%", "a busy machine does not hold the cluster up")
@@ -167,20 +181,23 @@ def record_machine(runner: Runner, node: str, machine: str) -> bool:
 def _settled(runner: Runner, cib: ET.Element) -> None:
     """Make sure that no hypervisor is being fenced, or should be.
 
-    One that was never connected is no reason to wait: it is not to be fenced, and the change may
-    be the very one that tells Pacemaker so.
+    A change aborts what Pacemaker is about to do. One that was never connected is no reason to
+    wait: it is not to be fenced, and the change may be the very one that tells Pacemaker so. Nor
+    is one that was lost long ago, and stays unfenced: the change may be the one that puts the
+    guard before a new hypervisor.
 
     Raises:
         Postponed: one is.
     """
-    status = crm_mon.status(runner)
+    status, now = crm_mon.status(runner), time.time()
     busy = [
         node.name
-        for node in status.nodes
-        if node.kind == "remote"
-        and (
-            status.being_fenced(node)
-            or (node.unclean and fenceable.connected_once(cib, node.name))
+        for node in status.remotes
+        if status.being_fenced(node)
+        or (
+            node.unclean
+            and now - (status.lost_at(node.name) or now) < LATELY
+            and fenceable.connected_once(cib, node.name)
         )
     ]
     if busy:
@@ -245,6 +262,8 @@ def _options(plan: Plan, desired: Desired) -> None:
     wanted = {}
     if desired.limit is not None and not topology.fences_members(plan.cib, PREFIX, members):
         wanted["startup"] = STARTUP
+    if desired.limit is not None:
+        wanted["concurrent"] = CONCURRENT
     if desired.tuning is not None:
         wanted["load"] = LOAD
     own = f"{PREFIX}options"

@@ -162,11 +162,12 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     )
     status = functools.partial(crm_mon.status, runner)
     # What is to be fenced is looked at by itself, however long that takes.
-    spared = SparedHosts(Subprocess(), configuration, status, Ranking(runner), nova.up_for)
+    seen: dict[str, float] = {}
+    spared = SparedHosts(Subprocess(), configuration, status, Ranking(runner), seen, nova.up_for)
     for checks, interval in (
         # The cluster's on their own, so that waiting for an API never delays them, nor these a
         # report.
-        ((UnfencedHosts(runner, spared.spares).check,), RETRY_INTERVAL),
+        ((UnfencedHosts(runner, spared.spares, seen=seen).check,), RETRY_INTERVAL),
         ((Membership(Subprocess()).check,), membership.INTERVAL),
         (cluster_checks(runner), INTERVAL),
         # It waits for connections that may never come about.

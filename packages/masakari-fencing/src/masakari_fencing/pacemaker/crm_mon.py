@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from masakari_fencing.commands import Runner
+from masakari_fencing.pacemaker import stonith_admin
 from masakari_fencing.pacemaker.tools import (
     PacemakerError,
     check_release,
@@ -128,6 +129,11 @@ class FenceEvent:
     def decided_by_pacemaker(self) -> bool:
         """The cluster's own controller asked for it, as it does for nodes that are unclean."""
         return self.client.startswith("pacemaker-controld")
+
+    @property
+    def in_its_place(self) -> bool:
+        """A notifier asked for it, as Pacemaker would not (`unfenced_hosts`)."""
+        return self.client.startswith(f"stonith_admin.{stonith_admin.NOTIFIER}")
 
 
 @dataclass(frozen=True)
@@ -257,9 +263,11 @@ class Status:
         )
 
     def asked_for(self, node: str) -> bool:
-        """Whether somebody other than Pacemaker itself is having a node fenced now."""
-        events = self.fencing_of(node)
-        return any(event.pending and not event.decided_by_pacemaker for event in events)
+        """Whether somebody who has reasons of its own is having a node fenced now."""
+        return any(
+            event.pending and not (event.decided_by_pacemaker or event.in_its_place)
+            for event in self.fencing_of(node)
+        )
 
 
 def status(runner: Runner, *, timeout: float = 15) -> Status:

@@ -11,8 +11,12 @@ from masakari_fencing.pacemaker.tools import (
     run,
 )
 
+NOTIFIER = "masakari-notifier"
+"""What the notifiers' requests are marked with. They ask in Pacemaker's place, by what they see of
+the cluster, and the guard holds what they ask for against the same."""
 
-def fence(runner: Runner, node: str, *, action: str, timeout: float) -> None:
+
+def fence(runner: Runner, node: str, *, action: str, timeout: float, tag: str = "") -> None:
     """Have the cluster fence a node, and wait until that is confirmed.
 
     Args:
@@ -20,12 +24,14 @@ def fence(runner: Runner, node: str, *, action: str, timeout: float) -> None:
         node: name of the node.
         action: `off` or `reboot`.
         timeout: seconds within which the fencing must be confirmed.
+        tag: becomes a part of the client's name in the history (`set_tag` of
+            tools/stonith_admin.c, 2.1.2 to 3.0.2).
 
     Raises:
         PacemakerError: it failed, or was not confirmed in time.
         ValueError: `node` cannot be the name of a node.
     """
-    _ask(runner, "--fence" if action == "off" else "--reboot", node, timeout)
+    _ask(runner, "--fence" if action == "off" else "--reboot", node, timeout, tag=tag)
 
 
 def switch_on(runner: Runner, node: str, *, timeout: float) -> None:
@@ -49,9 +55,10 @@ def confirm(runner: Runner, node: str) -> None:
     run(runner, ["stonith_admin", "--confirm", node], timeout=30)
 
 
-def _ask(runner: Runner, option: str, node: str, timeout: float) -> None:
+def _ask(runner: Runner, option: str, node: str, timeout: float, *, tag: str = "") -> None:
     check_name(node)
     argv = ["stonith_admin", option, node, f"--timeout={max(1, int(timeout))}"]
+    argv += [f"--tag={tag}"] if tag else []
     run(runner, argv, timeout=timeout + 5)
 
 

@@ -36,12 +36,14 @@ class Bench:
         self.rank: int | None = 0
         self.readmitted: list[list[str]] = []
         self.connects = True
+        self.seen: dict[str, float] = {}
         self.now = 0.0
         self.reprieve = SparedHosts(
             runner,
             lambda: cibadmin.configuration(runner),
             lambda: crm_mon.status(runner),
             lambda node: self.rank,
+            self.seen,
             self._up_for,
             reachable=lambda address, port: address in self.answering,
             readmit=self._readmit,
@@ -99,6 +101,15 @@ def test_a_host_that_may_have_been_started_anew_is_left_to_pacemaker(
 
 def test_where_nobody_knows_when_it_was_lost_it_is_left_to_pacemaker(bench: Bench) -> None:
     bench.cluster.remotes[0].start_failed = 0
+    assert bench.reprieve.check() == []
+    assert not bench.reprieve.spares("node1")
+
+
+def test_an_attempt_to_connect_to_it_again_is_not_when_it_was_lost(bench: Bench) -> None:
+    """It was started anew five minutes ago, and lost a minute before that."""
+    bench.uptime = 300.0
+    assert bench.reprieve.spares("node1"), "as far as the last failure says"
+    bench.seen["node1"] = NOW - 360
     assert bench.reprieve.check() == []
     assert not bench.reprieve.spares("node1")
 

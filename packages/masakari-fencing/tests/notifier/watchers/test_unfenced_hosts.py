@@ -10,11 +10,13 @@ import pytest
 from fencing_fakes import Cluster, Remote
 from masakari_fencing.notifier.watchers import unfenced_hosts
 from masakari_fencing.notifier.watchers.unfenced_hosts import (
+    BLIND,
     DOUBTFUL,
     FORGOTTEN,
     INTERVAL,
     UnfencedHosts,
 )
+from masakari_fencing.pacemaker import stonith_admin
 
 NOW = 2_000_000.0
 OWN, OTHER = "juju-1-lxd-0", "juju-2-lxd-0"
@@ -117,11 +119,33 @@ def test_what_pacemaker_gave_up_is_fenced() -> None:
     assert watch.cluster.runner.ran("stonith_admin --reboot node1.maas")
 
 
+def test_what_pacemaker_does_not_begin_to_fence_is_fenced() -> None:
+    """It is busy with another one that it cannot fence; this one has never been lost before."""
+    watch = Watch(lost(events=[]))
+    assert watch.retry.check() == []
+    watch.now += INTERVAL
+    assert watch.retry.check() == ["node1.maas"]
+    (request,) = watch.cluster.runner.ran("stonith_admin")
+    assert f"--tag={stonith_admin.NOTIFIER}" in request
+
+
 def test_what_pacemaker_forgot_is_fenced() -> None:
     watch = Watch(forgotten())
     assert watch.retry.check() == []  # it may just be about to
     watch.now += FORGOTTEN
     assert watch.retry.check() == ["node1.maas"]
+
+
+def test_when_it_was_seen_connected_is_known_for_as_long_as_somebody_looks() -> None:
+    watch = Watch(Remote())
+    watch.retry.check()
+    watch.cluster.remotes[0] = forgotten()
+    watch.now += BLIND
+    watch.retry.check()
+    assert watch.retry.seen == {"node1.maas": NOW}
+    watch.now += BLIND + 1
+    watch.retry.check()
+    assert watch.retry.seen == {}
 
 
 def test_what_was_fenced_is_not_fenced_at_each_look_where_nobody_records_it() -> None:

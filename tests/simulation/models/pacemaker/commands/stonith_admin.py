@@ -42,7 +42,8 @@ class StonithAdmin(Part):
         if task is None or running is None:
             return 1, "nobody"
         self._requests += 1
-        client = f"stonith_admin.{self._requests}"
+        tag = f"{options['tag']}." if options.get("tag") else ""
+        client = f"stonith_admin.{tag}{self._requests}"
         action = "reboot" if "reboot" in options else "off"
         if "unfence" in options:
             return self._unfence(remote, client, unit)

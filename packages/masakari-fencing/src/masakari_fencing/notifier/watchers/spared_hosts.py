@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from masakari_fencing.commands import Runner
@@ -49,6 +49,7 @@ class SparedHosts:
         configuration: returns the cluster's, as it was a moment ago.
         status: returns what the cluster shows, likewise.
         rank: this member's place among the members; the first acts at once.
+        seen: when each was seen connected last, in seconds since the epoch, as far as known.
         up_for: for how many seconds a hypervisor is up; see `NovaApi.up_for`.
         reachable: whether a daemon answers.
         readmit: takes hypervisors back.
@@ -60,6 +61,7 @@ class SparedHosts:
     configuration: Callable[[], ET.Element]
     status: Callable[[], crm_mon.Status]
     rank: Callable[[str], int | None]
+    seen: Mapping[str, float]
     up_for: Callable[[str], float]
     reachable: Callable[[str, int], bool] = answers
     readmit: Callable[..., list[str]] = readmission.readmit
@@ -150,9 +152,11 @@ class SparedHosts:
 
     def _lives(self, name: str, status: crm_mon.Status, *, unknown: bool) -> bool:
         """Whether one has been running since before Pacemaker lost it, by its nova-compute."""
-        lost = status.lost_at(name)
+        # The latest failure may be that of an attempt to connect to it again.
+        known = [when for when in (status.lost_at(name), self.seen.get(name)) if when is not None]
+        away = self.now() - min(known, default=0.0)
         try:
-            return lost is not None and self.up_for(name) > self.now() - lost + UPTIME_MARGIN
+            return self.up_for(name) > away + UPTIME_MARGIN
         except ApiError:
             return unknown
 

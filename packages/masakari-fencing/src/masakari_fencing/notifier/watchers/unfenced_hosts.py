@@ -56,6 +56,9 @@ nobody here has seen it connected: Pacemaker may only be slow."""
 IDLE = 3.0
 """Seconds between two looks of a member that is not the first in order, and could become it."""
 
+BLIND = 20.0
+"""Seconds without a look after which nobody here knows when a node was connected last."""
+
 STOOD = 10.0
 """Seconds since the look after which nothing is fenced for what was seen: only a machine that
 stood still takes so long."""
@@ -82,6 +85,8 @@ class UnfencedHosts(Watcher):
         timer: seconds by a clock that nobody sets.
         start: has something done, which it need not wait for.
         spares: whether a node is not to be fenced now; see `SparedHosts.spares`.
+        seen: when each node was seen connected last, in seconds since the epoch; kept here for
+            others, too.
     """
 
     spares: Callable[[str], bool]
@@ -89,12 +94,13 @@ class UnfencedHosts(Watcher):
     clock: Callable[[], float] = time.time
     timer: Callable[[], float] = times.uptime
     start: Callable[[Callable[[], None]], None] = aside
+    seen: dict[str, float] = field(default_factory=dict)
+    _looked: float = 0.0
     _idle_until: float = 0.0
     _failed: dict[str, float] = field(default_factory=dict)
     _fenced: dict[str, float] = field(default_factory=dict)
     _lost: Since = field(init=False)
     _unclean: Since = field(init=False)
-    _live: dict[str, float] = field(default_factory=dict)
     _running: set[str] = field(default_factory=set)
     _done: list[str] = field(default_factory=list)
 
@@ -118,13 +124,17 @@ class UnfencedHosts(Watcher):
         now = self.clock()
         if not controls and status.quorum:
             self._idle_until = self.timer() + IDLE
-        # Not after what is to come, where the clock was set back.
-        self._live = {name: min(moment, now) for name, moment in self._live.items()}
+        if self.timer() - self._looked > BLIND:
+            self.seen.clear()
+        self._looked = self.timer()
+        for name, moment in self.seen.items():
+            # Not after what is to come, where the clock was set back.
+            self.seen[name] = min(moment, now)
         remotes = status.remotes
         for node in remotes:
             if status.connected(node.name):
                 # By all members: the controller may be the next to go.
-                self._live[node.name] = now
+                self.seen[node.name] = now
         if not controls or not status.stonith_enabled:
             self._lost.keep(())
             self._unclean.keep(())
@@ -159,13 +169,13 @@ class UnfencedHosts(Watcher):
         return True
 
     def _given_up(self, status: crm_mon.Status, name: str) -> bool:
-        """Whether Pacemaker has tried to fence an unclean one, and does so no more.
+        """Whether Pacemaker does not fence an unclean one, or does so no more.
 
-        What it tried for an earlier loss does not show that; nor does a release without times.
+        It may be busy with another one; what it tried for an earlier loss shows nothing.
         """
         unclean, now = self._unclean.seconds(name), self.clock()
         tried = [event.completed or 0.0 for event in status.fencing_of(name)]
-        since = now - max(tried, default=now)
+        since = now - max(tried, default=0.0)
         # By a clock that was set back, it is yet to come.
         return unclean >= INTERVAL and (since >= INTERVAL or since < -SKEW)
 
@@ -175,7 +185,7 @@ class UnfencedHosts(Watcher):
         if connection is None or connection.live or connection.stopped_on_purpose:
             return False
         # An older one is no sign: failures stay until they are cleaned up. Its time is cut off.
-        begun = self._live.get(name, 0.0) - 1
+        begun = self.seen.get(name, 0.0) - 1
         failed = any(
             failure.operation == f"{name}_start_0" and (failure.time or 0.0) >= begun
             for failure in status.failures
@@ -188,7 +198,7 @@ class UnfencedHosts(Watcher):
         if fenceable.obstacle(cib, node.name):
             return None  # nothing was lost
         address = remote_nodes.addresses(cib).get(node.name, (node.name, PORT))
-        doubtful = node.name not in self._live or self.reachable(*address)
+        doubtful = node.name not in self.seen or self.reachable(*address)
         if not doubtful and _lost_its_member(status, cib, node.name):
             return 0.0
         connection = status.connection(node.name)
@@ -228,7 +238,8 @@ class UnfencedHosts(Watcher):
             left = any(self._is_left(status, one) for one in status.named(node))
             if not left or not self.controls(status) or self.timer() - looked > STOOD:
                 return
-            stonith_admin.fence(self.runner, node, action=action, timeout=TIMEOUT)
+            tag = stonith_admin.NOTIFIER
+            stonith_admin.fence(self.runner, node, action=action, timeout=TIMEOUT, tag=tag)
         except tools.PacemakerError as error:
             if node not in self._failed:
                 LOG.warning("%s cannot be fenced; it is tried again and again: %s", node, error)
