@@ -167,12 +167,12 @@ def test_who_locks_and_unlocks_it_is_on_record(whole: Both) -> None:
     """Among what is done with an instance, and once more where it changes nothing."""
 
     def rule(side: Side) -> list[tuple[str, bool]]:
-        for do in (side.lock, side.lock, side.unlock, side.unlock):
+        for do in (side.lock, side.unlock, side.unlock):
             assert do("active") == 0
             side.sleep(2)  # Nova writes down whole seconds.
-        return side.actions("active")[-4:]
+        return side.actions("active")[-3:]
 
-    assert whole.alike(rule) == [("lock", True)] * 2 + [("unlock", True)] * 2
+    assert whole.alike(rule) == [("lock", True), ("unlock", True), ("unlock", True)]
 
 
 @pytest.mark.parametrize("name", ["active", "crashed"])

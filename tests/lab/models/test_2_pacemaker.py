@@ -86,7 +86,9 @@ def test_a_node_that_is_lost_is_fenced_and_connected_to_again(both: Both) -> Non
             seen += [entry.action, entry.client, entry.dated == (entry.status != "pending")]
         seen.append(side.wait(lambda: view(side).record == "fenced", FENCED))
         side.wait(lambda: not view(side).unclean, 30)
-        seen += [view(side), history(side)[0], len(history(side)) - before]
+        # It may be connected to again by now.
+        shown = view(side)
+        seen += [shown.unclean, shown.managed, history(side)[0], len(history(side)) - before]
         seen.append(side.wait(lambda: connected(side), BACK))
         # The records come a moment after that.
         since = lambda: cibadmin.connected_since(side.runner(), side.node) or 0.0  # noqa: E731

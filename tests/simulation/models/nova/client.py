@@ -78,7 +78,7 @@ class Servers:
         ask("servers.unlock", lambda: self._lock(server, False))
 
     def _lock(self, server: Any, value: bool) -> None:
-        """`compute/api.py: lock`, `unlock`: each an action of its own, whatever it was before."""
+        """`compute/api.py: lock`, `unlock`: an action each, by one who does not own it."""
         # Lab: test_who_locks_and_unlocks_it_is_on_record
         guest = self._nova.instances.find(server)
         guest.locked = value

@@ -44,7 +44,8 @@ STARTS = frozenset({"start", "resume", "rescue", "unrescue"})
 
 LOCKING = frozenset({"lock", "unlock"})
 """Nova's actions after which an instance is and does what it did before. Each is on record, also
-where it was locked before (`lock` and `unlock` of nova.compute.api; seen with 26.2.2)."""
+where it changes nothing (seen with 26.2.2), but for the lock of one that is locked by whose
+project owns it (`lock` of nova.compute.api)."""
 
 LAUNCHED = "OS-SRV-USG:launched_at"
 """Nova's attribute of a server that says when it was started first; None: never."""
