@@ -69,3 +69,18 @@ def test_a_process_does_as_ever_where_it_is_armed(work: World) -> None:
     notification = work.notify(kind="PROCESS", event="STOPPED", process_name="nova-compute")
     work.process(notification)
     assert work.host().on_maintenance
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_process_that_masakari_does_nothing_about_leaves_no_host_in_maintenance(
+    work: World, down: bool
+) -> None:
+    """Where the host died, and was not reported then, nobody would recover it."""
+    disarmed.arm(work.cib, [CLOUD])
+    notification = work.notify(kind="PROCESS", event="STOPPED", process_name="libvirtd")
+    if down:
+        work.power_cut()
+        assert work.process(work.notify()) == "finished"
+    assert work.process(notification) == "finished"
+    assert work.host().on_maintenance is down, "or is it in maintenance for its own failure"
+    assert work.service(HOST).status == ("disabled" if down else "enabled")

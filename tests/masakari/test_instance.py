@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import masakari.conf
 import pytest
 from conftest import World
@@ -72,3 +74,40 @@ def test_one_that_failed_here_and_was_recovered_elsewhere_as_stopped_is_started_
     assert state[:2] == ("node9.maas", "stopped" if stopped else "active")
     assert (status, pet.vm) == ("finished" if stopped else "ignored", "active")
     assert world.nova.requests == [*state[2], *["start pet"] * stopped]
+
+
+@pytest.fixture
+def everybody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(instance_tasks, "START_AGAIN", 0.1)
+    CONF.set_override("process_all_instances", True, group="instance_failure")
+    yield
+    CONF.clear_override("process_all_instances", group="instance_failure")
+
+
+@pytest.mark.usefixtures("everybody")
+def test_a_report_that_is_carried_out_twice_stops_nothing_that_runs(world: World) -> None:
+    """Engines list what has failed, and work through that; or one dies just before the end."""
+    world.add(Server("pet"))
+    now = world.nova.clock()
+    old = [world.notify(now - 10, kind="VM", **DIED) for _ in range(2)]
+    assert [world.process(report) for report in old] == ["finished", "finished"]
+    assert world.nova.requests == ["stop pet", "start pet"]
+    again = world.notify(world.nova.clock() + 1, kind="VM", **DIED)
+    assert world.process(again) == "finished"
+    assert world.nova.requests == ["stop pet", "start pet"] * 2, "it has failed once more"
+
+
+@pytest.mark.usefixtures("everybody")
+@pytest.mark.parametrize("fenced", [False, True])
+def test_nothing_is_asked_of_a_host_that_is_lost(world: World, fenced: bool) -> None:
+    """Nova takes a start for a nova-compute that is dead; the host's recovery waited for that."""
+    world.add(Server("pet", vm="stopped", power=4))
+    world.remote.unclean = not fenced
+    if fenced:
+        world.power_cut()
+    report = world.notify(kind="VM", **DIED)
+    assert world.process(report) == "error", "it is tried again"
+    assert world.nova.requests == []
+    world.remote.unclean, world.remote.online, world.remote.role = False, True, "Started"
+    assert world.process(report) == "finished"
+    assert world.nova.requests == ["start pet"]

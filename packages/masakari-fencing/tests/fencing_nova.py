@@ -185,6 +185,7 @@ class FakeNova:
         if server.task is not None or server.vm != "stopped":
             raise HttpError(409, f"Cannot 'start' instance while it is in vm_state {server.vm}")
         server.vm, server.power = "active", 1
+        self.act(uuid, "start")
 
     def _reboot(self, uuid: str, reboot_type: str) -> None:
         assert reboot_type == "HARD"

@@ -19,18 +19,27 @@ from masakari.objects.fields import FailoverSegmentRecoveryMethod
 
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.openstack import instances
+from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
 from masakari_fencing.records.recovery import FAILED, RECOVERED
 from masakari_fencing.workflow import options
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.ending import conclude
-from masakari_fencing.workflow.instances import destinations, reserved_hosts
+from masakari_fencing.workflow.instances import destinations, reserved_hosts, selection
 from masakari_fencing.workflow.instances.reading import Reading
 from masakari_fencing.workflow.recovery_lock import Busy, Ended
 
 CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)
+
+ACTED_UPON = "nova-compute"
+"""The only process about which Masakari's own driver does something (13, 17 and 18 by their
+source). But its manager has a host in maintenance before that, whichever process has failed."""
+
+SOON = 2.0
+"""Seconds by which the clocks of a hypervisor and of Nova's database may be off where an instance
+fails as soon as it is started: that start is before the failure."""
 
 
 class FencingDriver(driver.TaskFlowDriver):
@@ -95,9 +104,7 @@ class FencingDriver(driver.TaskFlowDriver):
             LOG.warning("Instance %s on %s is not recovered: %s", instance_uuid, host.name, reason)
             raise exception.IgnoreInstanceRecoveryException(reason)
         this = Attempt(context, host.name, notification_uuid)
-        if reason := _left_alone(this, instance_uuid):
-            LOG.info("Instance %s on %s is not restarted: %s", instance_uuid, host.name, reason)
-            raise exception.IgnoreInstanceRecoveryException(reason)
+        _judge(this, instance_uuid)
         super().execute_instance_failure(context, instance_uuid, notification_uuid)
 
     def execute_process_failure(
@@ -110,22 +117,83 @@ class FencingDriver(driver.TaskFlowDriver):
         """
         if reason := _disarmed(host_name):
             LOG.warning("%s on %s failed, nothing is done: %s", process_name, host_name, reason)
-            host = objects.Host.get_by_name(context, host_name)
-            host.on_maintenance = False  # Masakari has set it just now
-            host.save()
+            _end_maintenance(Attempt(context, host_name, notification_uuid))
+            raise exception.SkipProcessRecoveryException()
+        if process_name != ACTED_UPON:
+            LOG.warning("%s on %s failed; Masakari does nothing about it", process_name, host_name)
+            _end_maintenance(Attempt(context, host_name, notification_uuid))
             raise exception.SkipProcessRecoveryException()
         super().execute_process_failure(context, process_name, host_name, notification_uuid)
 
 
-def _left_alone(this: Attempt, uuid: str) -> str:
-    """Return why an instance that died is left alone; empty where it is not, or nobody says."""
+def _end_maintenance(this: Attempt) -> None:
+    """End the maintenance that Masakari has a host in since it heard of one of its processes.
+
+    It takes no report of a host in maintenance, and its death would not be recovered.
+    """
+    try:
+        record = this.store.read(this.host)
+    except (PacemakerError, ValueError):
+        return
+    if record is None or record.returned:  # Else the host itself is being recovered, or was.
+        host = objects.Host.get_by_name(this.context, this.host)
+        host.on_maintenance = False
+        host.save()
+
+
+def _lost(host: str) -> str:
+    """Return why nothing can be asked of a host; empty where it can, or nobody says."""
+    runner, timeout = Subprocess(), CONF.fencing.command_timeout
+    try:
+        status = crm_mon.status(runner, timeout=timeout)
+        for node in status.named(host):
+            if node.unclean or status.being_fenced(node):
+                return f"{host} is lost, and not fenced yet"
+            if not status.connected(host) and cibadmin.remote_record(runner, node.name).fenced:
+                return f"{host} was fenced, and is not back"
+    except PacemakerError as error:
+        LOG.warning("Whether %s is lost is not known: %s", host, error)
+    return ""
+
+
+def _judge(this: Attempt, uuid: str) -> None:
+    """Look whether an instance that died is to be restarted now; where nobody says, it is.
+
+    Raises:
+        masakari.exception.MasakariException: it is not.
+    """
     try:
         nova = this.client()
         server = nova.servers.get(uuid)
-        return _elsewhere(this, nova, server) or _out_of_scope(this, nova, server)
+        alone = _elsewhere(this, nova, server) or _out_of_scope(this, nova, server)
+        lost = _lost(str(getattr(server, instances.HOST, None) or this.host))
+        started = _was_started(nova, server, this.report().generated)
     except Exception as error:  # whatever a client library raises
         LOG.warning("Whether instance %s is to be left alone is not known: %s", uuid, error)
-        return ""
+        return
+    if alone:
+        LOG.info("Instance %s on %s is not restarted: %s", uuid, this.host, alone)
+        raise exception.IgnoreInstanceRecoveryException(alone)
+    if started:
+        LOG.info("Instance %s on %s was started since", uuid, this.host)
+        raise exception.SkipInstanceRecoveryException()
+    if lost:
+        # What is asked of it now would wait for a nova-compute that is dead, and its recovery for
+        # that. Where it is taken back, this is tried again.
+        LOG.warning("Instance %s is not restarted yet: %s", uuid, lost)
+        raise exception.InstanceRecoveryFailureException(message=lost)
+
+
+def _was_started(nova: Any, server: Any, failed: float) -> bool:
+    """Whether an instance runs that was started since its failure: its report is an old one.
+
+    Several engines have carried it out, or one has died after that; or it was not taken for a
+    while, and somebody else has seen to it.
+    """
+    state, task = getattr(server, instances.STATE, ""), getattr(server, instances.TASK, None)
+    if task or state != "active":
+        return False
+    return selection.was_started(selection.deeds(nova, server), failed + SOON)
 
 
 def _elsewhere(this: Attempt, nova: Any, server: Any) -> str:

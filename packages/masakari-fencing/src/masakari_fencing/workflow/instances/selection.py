@@ -202,14 +202,14 @@ def is_down(client: Any, server: Any, since: float, fenced: float) -> bool:
         # Nova was about to stop it, as it does not run, and has lost that.
         return powered_off(actions, since)
     if off:
-        return not _was_started(actions, fenced or since) and _ran(server, actions, since)
+        return not was_started(actions, fenced or since) and _ran(server, actions, since)
     # Nova may have begun to stop it since it was listed.
     untouched = not any(_begun(action) >= fenced for action in actions)
-    stopped = powered_off(actions, fenced) and not _was_started(actions, fenced)
+    stopped = powered_off(actions, fenced) and not was_started(actions, fenced)
     return bool(fenced) and (untouched or stopped)
 
 
-def _was_started(actions: Iterable[Any], since: float) -> bool:
+def was_started(actions: Iterable[Any], since: float) -> bool:
     """Whether anybody has started one since a moment: then it was shut down from inside."""
     return any(one.action in ("start", "reboot") and _begun(one) >= since for one in actions)
 
