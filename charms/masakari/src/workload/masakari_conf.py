@@ -86,6 +86,9 @@ _LOGIN: Mapping[str, Value] = {
 _BOTH: Sections = {
     "DEFAULT": {
         "debug": lambda s: s.config.debug,
+        # With debug, oslo.service would log all options, and Masakari 13 to 20 do not call
+        # `[taskflow] connection` a secret, which has the database's password.
+        "log_options": "False",
         "use_syslog": lambda s: s.config.use_syslog,
         "log_dir": "/var/log/masakari",
         "state_path": "/var/lib/masakari",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable, Sequence
 
@@ -52,7 +53,7 @@ class Recoveries:
             blocked(
                 f"Recovery of {refusal.host} refused: {refusal.reason} (when it works again, run"
                 f" return-host host={refusal.host})",
-                f"! test -e {REFUSALS}/{refusal.host.lower()}.json",
+                f"! test -e {shlex.quote(f'{REFUSALS}/{refusal.host.lower()}.json')}",
             )
             for refusal in self._refusals()
         ]

@@ -141,6 +141,8 @@ def test_a_slow_client_holds_no_process_of_the_api(ctx: testing.Context, machine
         ("notification-expiration", 600, "DEFAULT", "notifications_expired_interval", "600"),
         ("check-expired-interval", 60, "DEFAULT", "check_expired_notifications_interval", "60"),
         ("use-syslog", True, "DEFAULT", "use_syslog", "True"),
+        # Or the password in `[taskflow] connection` would be in the logs.
+        ("debug", True, "DEFAULT", "log_options", "False"),
         ("worker-multiplier", 0.001, "DEFAULT", "masakari_api_workers", "1"),
         ("config-flags", "report_interval=7", "DEFAULT", "report_interval", "7"),
         ("config-flags", "fencing/rebuild_timeout=7", "fencing", "rebuild_timeout", "7"),

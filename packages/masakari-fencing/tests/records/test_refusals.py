@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from pathlib import Path
 
@@ -53,6 +54,12 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
         (tmp_path / f"{name}.json").write_text(text)
     assert refusals.read(tmp_path) == []
     assert refusals.read(tmp_path / "none") == []
+
+
+def test_what_is_no_name_is_left_out_as_it_would_get_into_a_command(tmp_path: Path) -> None:
+    data = {"host": "node1;reboot", "reason": "none", "time": 1.0}
+    (tmp_path / "node1.json").write_text(json.dumps(data))
+    assert refusals.read(tmp_path) == []
 
 
 @pytest.mark.parametrize("host", ["../x", "a/b", ""])

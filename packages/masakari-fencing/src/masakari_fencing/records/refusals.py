@@ -92,6 +92,7 @@ def read(directory: Path) -> list[Refusal]:
 
 
 def _parse(data: Any) -> Refusal:
+    tools.check_name(str(data["host"]))
     return Refusal(str(data["host"]), str(data["reason"]), float(data["time"]))
 
 
