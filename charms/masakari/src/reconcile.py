@@ -277,6 +277,7 @@ class Workload:
         config = state.config
         result.problems += self.recoveries.refusals() + self.recoveries.undelivered()
         if state.leader:
+            result.problems += self.recoveries.unknown()
             result.problems += self.recoveries.failures() + self.recoveries.misnamed()
             result.note, result.until = self.recoveries.out_of_service()
             self._look_ahead(state, result, check)

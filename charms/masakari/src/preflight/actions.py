@@ -11,7 +11,7 @@ from masakari_fencing.cluster import computes, storage_health
 from masakari_fencing.maas import access as maas_access
 from masakari_fencing.openstack import restart_order
 from masakari_fencing.openstack.rest import ApiError, NotFound
-from masakari_fencing.pacemaker import cibadmin
+from masakari_fencing.pacemaker import cibadmin, properties
 from masakari_fencing.pacemaker.tools import PacemakerError
 
 from preflight import capacity, checks, findings, plan, rehearsal, survey, volumes
@@ -52,6 +52,7 @@ class Fencing:
         noticed: seconds in which a lost host is noticed; 0 where that is not known.
         disarmed: what an operator has said that keeps a host, or any, from being fenced now.
         exposed: whether a MAAS key that is in a file is in the cluster's configuration, too.
+        outsiders: the hypervisors of the cluster that are in no segment, as the notifiers say.
     """
 
     inspect: Callable[[Sequence[str], bool], Iterable[Problem]]
@@ -62,6 +63,7 @@ class Fencing:
     noticed: int
     disarmed: Callable[[str | None], object | None]
     exposed: Callable[[], bool] = lambda: False
+    outsiders: Callable[[], Iterable[str]] = tuple
 
 
 def run(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
@@ -98,6 +100,7 @@ def fencing_of(state: State, workload: Workload) -> Fencing | None:
         noticed=interval + config.remote_monitor_timeout if interval else 0,
         disarmed=workload.disarm.in_force,
         exposed=lambda: maas_access.exposed(cibadmin.cib(workload.host.runner)),
+        outsiders=lambda: properties.outsiders(cibadmin.cib(workload.host.runner)),
     )
 
 
@@ -209,6 +212,7 @@ def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:
         found = checks.of_cluster(fencing.inspect(hosts, True)) + disarmed(fencing, None)
         found += checks.of_storage(fencing.storage())
         found += checks.of_key(fencing.exposed())
+        found += checks.of_outsiders(fencing.outsiders())
     except PacemakerError as error:
         return [_unanswered("the cluster", str(error))]
     return [*found, *checks.of_power(fencing.answers())]

@@ -57,6 +57,18 @@ def of_key(exposed: bool) -> Iterator[Finding]:
         )
 
 
+def of_outsiders(nodes: Iterable[str]) -> Iterator[Finding]:
+    """Hypervisors that the cluster is connected to, and Masakari does not know."""
+    for node in nodes:
+        yield Finding(
+            Level.WARNS,
+            node,
+            "is in no failover segment",
+            "if it fails, it is not fenced, and nothing of it recovered",
+            "run add-hosts",
+        )
+
+
 def of_computes(said: Mapping[str, Compute], hosts: Iterable[str]) -> Iterator[Finding]:
     """What hypervisors say of their own Nova.
 

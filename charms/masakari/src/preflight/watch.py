@@ -102,6 +102,20 @@ def _look(state: State, host: Host) -> dict[str, Any]:
         "notes": [
             *(text for one in found if (text := capacity.note(one, wanted))),
             *rehearsal.left_alone(there, rules),
+            *_outsiders(host),
         ],
         "rooms": {one.segment: [one.survives, min(wanted, one.checked)] for one in found},
     }
+
+
+def _outsiders(host: Host) -> list[str]:
+    from masakari_fencing.pacemaker import cibadmin, properties
+    from masakari_fencing.pacemaker.tools import PacemakerError
+
+    from preflight.findings import enumerated
+
+    try:
+        found = properties.outsiders(cibadmin.cib(host.runner))
+    except PacemakerError:
+        return []  # The status says so.
+    return [f"in no failover segment: {enumerated(found)}; see add-hosts"] if found else []

@@ -11,7 +11,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 
-from instance_ha_common.juju.problems import Problem, blocked
+from instance_ha_common.juju.problems import Problem, blocked, waiting
 from instance_ha_common.machine import awaited
 from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.host import Host
@@ -41,6 +41,20 @@ class Recoveries:
     def hosts(self) -> Sequence[str]:
         """The hosts of all segments."""
         return self._out_of_service().hosts
+
+    def unknown(self) -> list[Problem]:
+        """The notifier has asked Masakari and Nova, and they have not answered for long.
+
+        Where it does not run, there is no file, nor its directory.
+        """
+        seen = out_of_service.seen(self._host.path(str(out_of_service.RECORD)))
+        if seen is None or 0 <= self._clock() - seen < out_of_service.MAX_AGE:
+            return []
+        text = (
+            "Masakari or Nova do not answer this unit, so that nothing could be recovered: see"
+            " journalctl -u masakari-fencing-notifier"
+        )
+        return [waiting(text, AGAIN)]
 
     def misnamed(self) -> list[Problem]:
         """Hosts of segments that Nova knows by other names, with the cure."""

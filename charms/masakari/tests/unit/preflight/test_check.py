@@ -13,6 +13,7 @@ from masakari_fencing.cluster.computes import Compute
 from masakari_fencing.cluster.health import Problem
 from masakari_fencing.cluster.power import Answer, Controllers
 from masakari_fencing.maas import access
+from masakari_fencing.pacemaker import properties
 from masakari_fencing.records.disarmed import Disarmed
 from ops import testing
 
@@ -213,6 +214,14 @@ def test_a_key_that_hacluster_has_too(
     [(level, where, what)] = checked()["found"]
     assert (level, where) == ("warns", "hacluster")
     assert "the same MAAS key" in what
+
+
+def test_a_hypervisor_that_is_in_no_segment(
+    checked: Any, cloud: RoomyCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(properties, "outsiders", lambda cib: ["node9.maas"])
+    cloud.add_segment("rack1", *ALL)
+    assert checked()["found"] == [("warns", "node9.maas", "is in no failover segment")]
 
 
 def test_while_disarmed(

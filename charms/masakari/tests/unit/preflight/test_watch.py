@@ -9,6 +9,7 @@ import pytest
 from masakari_fencing.records import out_of_service
 from ops import testing
 
+from fakecluster import CIB, with_remote
 from fakerooms import OWN_PROJECT, RoomyCloud
 from machine import Machine
 from model import with_config
@@ -68,6 +69,20 @@ def test_who_is_left_alone_is_said_whether_there_is_room_or_not(
     assert status(ctx, with_config(watched, **options)) == ops.ActiveStatus(
         "Unit is ready (1 instance is left alone: Octavia replaces its amphorae by itself;"
         " 1 instance is left alone: recover-never has name:big)"
+    )
+
+
+def test_a_hypervisor_that_was_added_and_is_in_no_segment_is_named(
+    ctx: testing.Context, watched: testing.State, machine: Machine, cloud: RoomyCloud
+) -> None:
+    """The cluster is connected to it, and everything that it lacks is a forgotten action."""
+    cloud.servers.clear()
+    lists = '<cluster_property_set id="masakari-fencing-unserved">'
+    lists += '<nvpair id="n" name="masakari-fencing-no-segment" value="node8.maas node9.maas"/>'
+    with_remote(machine)
+    machine.cib.load(CIB.replace("<crm_config>", f"<crm_config>{lists}</cluster_property_set>"))
+    assert status(ctx, watched) == ops.ActiveStatus(
+        "Unit is ready (in no failover segment: node8.maas, node9.maas; see add-hosts)"
     )
 
 

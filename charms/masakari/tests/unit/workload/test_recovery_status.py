@@ -155,12 +155,17 @@ class TestOutOfService:
         out = ctx.run(ctx.on.update_status(), dataclasses.replace(ready, leader=False))
         assert "hv1.maas" not in out.unit_status.message
 
-    def test_an_old_record_says_nothing(
+    def test_an_old_record_says_only_that_nobody_has_answered_since(
         self, ctx: testing.Context, machine: Machine, ready: testing.State
     ) -> None:
+        """With a password that is wrong, say: the status must not be better than it was."""
         self.record(machine, ["hv1.maas"], [])
         machine.now += out_of_service.MAX_AGE
         out = ctx.run(ctx.on.update_status(), ready)
+        assert isinstance(out.unit_status, ops.WaitingStatus)
+        assert out.unit_status.message.startswith("Masakari or Nova do not answer this unit")
+        follower = dataclasses.replace(ready, leader=False)
+        out = ctx.run(ctx.on.update_status(), follower)
         assert out.unit_status == ops.ActiveStatus("Unit is ready")
 
     def test_why_one_is_not_back_by_itself(

@@ -74,6 +74,11 @@ def unserved(configuration: ET.Element) -> dict[str, list[str]]:
     return {name: nodes.split() for name, nodes in found.items() if name in _REASONS}
 
 
+def outsiders(configuration: ET.Element) -> list[str]:
+    """Return the hypervisors that are in no failover segment, as far as anybody has said so."""
+    return unserved(configuration).get(IN_NO_SEGMENT, [])
+
+
 def told(configuration: ET.Element, own: str) -> dict[str, str]:
     """Return the values of one set of properties, by name; see `tell`."""
     pairs = configuration.iterfind(f".//cluster_property_set[@id='{own}']/nvpair")

@@ -55,8 +55,13 @@ def write(path: Path, found: OutOfService, now: float) -> None:
 
 def read(path: Path, now: float) -> OutOfService:
     """Return what the file says; nothing where it is missing, unreadable or out of date."""
-    seen, found = _load(path)
-    return found if 0 <= now - seen < MAX_AGE else OutOfService()
+    when, found = _load(path)
+    return found if 0 <= now - when < MAX_AGE else OutOfService()
+
+
+def seen(path: Path) -> float | None:
+    """Return from when the file is, in seconds since the epoch; None where there is none."""
+    return _load(path)[0] or None
 
 
 def forget(path: Path, host: str) -> None:
@@ -65,14 +70,14 @@ def forget(path: Path, host: str) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    seen, found = _load(path)
+    when, found = _load(path)
     others = {
         kind: [name for name in names if name != host or kind == "hosts"]
         for kind, names in vars(found).items()
     }
     left = _parse(others)
     if left != found:
-        write(path, left, seen)
+        write(path, left, when)
 
 
 def _load(path: Path) -> tuple[float, OutOfService]:
