@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from instance_ha_common.machine.memory import Memory
@@ -102,20 +102,23 @@ def _look(state: State, host: Host) -> dict[str, Any]:
         "notes": [
             *(text for one in found if (text := capacity.note(one, wanted))),
             *rehearsal.left_alone(there, rules),
-            *_outsiders(host),
+            *_outsiders(host, there.segment_names),
         ],
         "rooms": {one.segment: [one.survives, min(wanted, one.checked)] for one in found},
     }
 
 
-def _outsiders(host: Host) -> list[str]:
+def _outsiders(host: Host, segment_of: Mapping[str, str]) -> list[str]:
     from masakari_fencing.pacemaker import cibadmin, properties
     from masakari_fencing.pacemaker.tools import PacemakerError
 
     from preflight.findings import enumerated
 
+    known = {name.lower() for name in segment_of}
     try:
-        found = properties.outsiders(cibadmin.cib(host.runner))
+        # The notifiers' list is half a minute late.
+        listed = properties.outsiders(cibadmin.cib(host.runner))
     except PacemakerError:
         return []  # The status says so.
+    found = [node for node in listed if node.lower() not in known]
     return [f"in no failover segment: {enumerated(found)}; see add-hosts"] if found else []
