@@ -77,6 +77,7 @@ from masakari_fencing.workflow import (  # noqa: E402
     attempt,
     driver,
     host_tasks,
+    lost_hosts,
     recovery_lock,
 )
 from masakari_fencing.workflow.instances import recovery  # noqa: E402
@@ -243,6 +244,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World(tmp_path)
     monkeypatch.setattr(attempt, "Subprocess", lambda: made.cib)
     monkeypatch.setattr(driver, "Subprocess", lambda: made.cib)
+    monkeypatch.setattr(lost_hosts, "Subprocess", lambda: made.cib)
     monkeypatch.setattr(host_tasks, "Subprocess", lambda: made.cib)
     monkeypatch.setattr(recovery, "IN_FLIGHT", 0.05)
     monkeypatch.setattr(recovery_lock, "INTERVAL", 0.05)

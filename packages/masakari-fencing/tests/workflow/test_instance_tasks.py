@@ -16,6 +16,13 @@ class Skip(Exception):  # noqa: N818 - Masakari's name
     """The guest needs no recovery."""
 
 
+class Failure(Exception):  # noqa: N818 - Masakari's name
+    """The guest is not recovered."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
 class StopInstanceTask:
     """What Masakari's task does with its client."""
 
@@ -68,8 +75,12 @@ def instances(monkeypatch: pytest.MonkeyPatch) -> Any:
     flow.StopInstanceTask = StopInstanceTask  # type: ignore[attr-defined]
     flow.StartInstanceTask = StartInstanceTask  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, FLOW, flow)
+    lost = ModuleType("masakari_fencing.workflow.lost_hosts")
+    lost.reason = lambda host: ""  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, lost.__name__, lost)
     errors = ModuleType("masakari.exception")
     errors.SkipInstanceRecoveryException = Skip  # type: ignore[attr-defined]
+    errors.InstanceRecoveryFailureException = Failure  # type: ignore[attr-defined]
     sys.modules["masakari"].exception = errors  # type: ignore[attr-defined]
     taskflow = sys.modules[packages[-1]]
     taskflow.instance_failure = flow  # type: ignore[attr-defined]
@@ -152,6 +163,19 @@ def test_what_another_engine_has_just_begun_anew_is_not_lost(
     assert resets[0] >= 80 + 90, "the other engine's request is as old as that then"
 
 
+def test_it_does_not_wait_for_a_host_that_is_lost_meanwhile(instances: Any) -> None:
+    """Masakari waits for three minutes, and the host's own recovery for that."""
+    nova, now = Nova(looks=10**6), [0.0]
+    clock = {"sleep": lambda seconds: None, "clock": lambda: now[0]}
+    lost = lambda host: f"{host} is lost" if now[0] > 30 else ""  # noqa: E731
+    power = instances.PromptPower(nova, lost=lost, **clock)
+    for now[0] in range(30):
+        power.get_server("context", "uuid")
+    now[0] = 30 + instances.LOOK
+    with pytest.raises(Failure, match="is lost"):
+        power.get_server("context", "uuid")
+
+
 class Starting:
     """A guest that is being started: what Nova shows of it, one second after the other.
 
@@ -217,6 +241,15 @@ def test_one_that_cannot_be_started_is_left_to_masakari_after_a_while(instances:
     start(instances, nova)
     assert nova.now == pytest.approx(instances.START_PATIENCE, abs=1)
     assert len(nova.requests) <= instances.START_PATIENCE / instances.START_AGAIN + 1
+
+
+def test_nor_is_one_started_again_there(instances: Any) -> None:
+    nova = Starting([STARTING, GIVEN_UP])
+    lost = lambda host: "it is lost" if nova.now > 20 else ""  # noqa: E731
+    power = instances.PromptPower(nova, lost=lost, sleep=nova.sleep, clock=nova.clock)
+    with pytest.raises(Failure, match="it is lost"):
+        power.start_server("context", "uuid")
+    assert nova.now < 20 + 2 * instances.LOOK
 
 
 def test_a_look_that_nova_does_not_answer_is_done_again(instances: Any) -> None:

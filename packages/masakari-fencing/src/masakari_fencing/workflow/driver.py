@@ -19,11 +19,10 @@ from masakari.objects.fields import FailoverSegmentRecoveryMethod
 
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.openstack import instances
-from masakari_fencing.pacemaker import cibadmin, crm_mon
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
 from masakari_fencing.records.recovery import FAILED, RECOVERED
-from masakari_fencing.workflow import options
+from masakari_fencing.workflow import lost_hosts, options
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.ending import conclude
 from masakari_fencing.workflow.instances import destinations, reserved_hosts, selection
@@ -141,21 +140,6 @@ def _end_maintenance(this: Attempt) -> None:
         host.save()
 
 
-def _lost(host: str) -> str:
-    """Return why nothing can be asked of a host; empty where it can, or nobody says."""
-    runner, timeout = Subprocess(), CONF.fencing.command_timeout
-    try:
-        status = crm_mon.status(runner, timeout=timeout)
-        for node in status.named(host):
-            if node.unclean or status.being_fenced(node):
-                return f"{host} is lost, and not fenced yet"
-            if not status.connected(host) and cibadmin.remote_record(runner, node.name).fenced:
-                return f"{host} was fenced, and is not back"
-    except PacemakerError as error:
-        LOG.warning("Whether %s is lost is not known: %s", host, error)
-    return ""
-
-
 def _judge(this: Attempt, uuid: str) -> None:
     """Look whether an instance that died is to be restarted now; where nobody says, it is.
 
@@ -166,7 +150,7 @@ def _judge(this: Attempt, uuid: str) -> None:
         nova = this.client()
         server = nova.servers.get(uuid)
         alone = _elsewhere(this, nova, server) or _out_of_scope(this, nova, server)
-        lost = _lost(str(getattr(server, instances.HOST, None) or this.host))
+        lost = lost_hosts.reason(str(getattr(server, instances.HOST, None) or this.host))
         started = _was_started(nova, server, this.report().generated)
     except Exception as error:  # whatever a client library raises
         LOG.warning("Whether instance %s is to be left alone is not known: %s", uuid, error)

@@ -24,6 +24,7 @@ from masakari import exception
 from masakari.engine.drivers.taskflow import instance_failure
 
 from masakari_fencing.openstack import instances
+from masakari_fencing.workflow import lost_hosts
 
 INTERVAL = 0.1
 """Seconds between two looks at an instance that is being stopped."""
@@ -37,6 +38,9 @@ START_PATIENCE = 60.0
 
 START_AGAIN = 2.0
 """Seconds between two requests to start an instance."""
+
+LOOK = 5.0
+"""Seconds between two looks whether the host of an instance that is waited for has died."""
 
 SLOW_INTERVAL = 0.5
 """Seconds between two looks at an instance that is not started promptly."""
@@ -62,6 +66,7 @@ class PromptPower:
 
     Args:
         api: the client, a `masakari.compute.nova.API`.
+        lost: returns why nothing is to be asked of a host; see `lost_hosts.reason`.
         sleep: waits for so many seconds.
         clock: seconds, only ever compared with each other.
     """
@@ -70,12 +75,30 @@ class PromptPower:
         self,
         api: Any,
         *,
+        lost: Callable[[str], str] = lost_hosts.reason,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
+        self._lost = lost
         self._sleep = sleep
         self._clock = clock
+        self._looked = clock()
+
+    def get_server(self, context: Any, uuid: str) -> Any:
+        """Return an instance; while it is waited for, its host may die.
+
+        Raises:
+            masakari.exception.InstanceRecoveryFailureException: it has: its own recovery does not
+                begin before this one has ended, and brings the instance up.
+            masakari.exception.MasakariException: Nova does not answer.
+        """
+        server = self._api.get_server(context, uuid)
+        if self._clock() - self._looked >= LOOK:
+            self._looked = self._clock()
+            if reason := self._lost(str(getattr(server, instances.HOST, None) or "")):
+                raise exception.InstanceRecoveryFailureException(message=reason)
+        return server
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._api, name)
@@ -94,7 +117,7 @@ class PromptPower:
         end = self._clock() + PATIENCE
         while self._clock() < end:
             self._sleep(INTERVAL)
-            server = self._api.get_server(context, uuid)
+            server = self.get_server(context, uuid)
             if getattr(server, instances.STATE, "") == "stopped":
                 return
 
@@ -113,7 +136,9 @@ class PromptPower:
         while (now := self._clock()) < begun + START_PATIENCE:
             self._sleep(INTERVAL if now < begun + PATIENCE else SLOW_INTERVAL)
             try:
-                server = self._api.get_server(context, uuid)
+                server = self.get_server(context, uuid)
+            except exception.InstanceRecoveryFailureException:
+                raise
             except Exception:  # noqa: S112 - whatever it raises: it is asked again
                 continue
             now, task = self._clock(), getattr(server, instances.TASK, None)
