@@ -12,6 +12,7 @@ from masakari_fencing.records import disarmed
 from masakari_fencing.records.disarmed import CLOUD, Disarmed
 from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import RECOVERED, REFUSED
+from masakari_fencing.workflow import driver
 
 
 @pytest.fixture
@@ -71,16 +72,20 @@ def test_a_process_does_as_ever_where_it_is_armed(work: World) -> None:
     assert work.host().on_maintenance
 
 
-@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("down", ["", "its nova-compute", "it is being recovered"])
 def test_a_process_that_masakari_does_nothing_about_leaves_no_host_in_maintenance(
-    work: World, down: bool
+    work: World, down: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the host died, and was not reported then, nobody would recover it."""
     disarmed.arm(work.cib, [CLOUD])
+    if down == "its nova-compute":
+        report = work.notify(kind="PROCESS", event="STOPPED", process_name="nova-compute")
+        work.process(report)
+        monkeypatch.setattr(driver, "JUST_NOW", -1.0)  # an hour later
     notification = work.notify(kind="PROCESS", event="STOPPED", process_name="libvirtd")
-    if down:
-        work.power_cut()
-        assert work.process(work.notify()) == "finished"
+    if down == "it is being recovered":
+        recovery = work.notify()
+        recovery.status = "running"
+        recovery.save()
     assert work.process(notification) == "finished"
-    assert work.host().on_maintenance is down, "or is it in maintenance for its own failure"
-    assert work.service(HOST).status == ("disabled" if down else "enabled")
+    assert work.host().on_maintenance is bool(down), "or is it for a failure of its own"

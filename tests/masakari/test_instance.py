@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 
 import masakari.conf
 import pytest
-from conftest import World
+from conftest import HOST, World
 from fencing_nova import Server
 from masakari_fencing.workflow import instance_tasks
 
@@ -98,11 +99,30 @@ def test_a_report_that_is_carried_out_twice_stops_nothing_that_runs(world: World
 
 
 @pytest.mark.usefixtures("everybody")
+def test_one_on_a_host_that_is_not_to_be_fenced_is_restarted(world: World) -> None:
+    """Its nova-compute reports; the witnesses object, say, or the limit is in the way."""
+    world.add(Server("pet"))
+    world.remote.unclean = True
+    assert world.process(world.notify(kind="VM", **DIED)) == "finished"
+    assert world.nova.requests == ["stop pet", "start pet"]
+
+
+@pytest.mark.usefixtures("everybody")
+def test_who_is_left_alone_is_so_though_nova_does_not_say_the_rest(world: World) -> None:
+    world.add(Server("pet", host="node2.maas", vm="error"))
+    world.nova.instance_action.list = lambda server: 1 / 0
+    assert world.process(world.notify(kind="VM", **DIED)) == "ignored"
+    assert world.nova.requests == []
+
+
+@pytest.mark.usefixtures("everybody")
 @pytest.mark.parametrize("fenced", [False, True])
 def test_nothing_is_asked_of_a_host_that_is_lost(world: World, fenced: bool) -> None:
     """Nova takes a start for a nova-compute that is dead; the host's recovery waited for that."""
     world.add(Server("pet", vm="stopped", power=4))
     world.remote.unclean = not fenced
+    silent = datetime.datetime.fromtimestamp(world.nova.clock() - 40, datetime.timezone.utc)
+    world.service(HOST).updated_at = silent.isoformat()
     if fenced:
         world.power_cut()
     report = world.notify(kind="VM", **DIED)

@@ -122,7 +122,8 @@ class FakeNova:
         self.aggregates = SimpleNamespace(list=lambda: [], add_host=lambda *args: None)
         self.client = SimpleNamespace(session=SimpleNamespace(get_user_id=lambda: OWN))
         self.instance_action = SimpleNamespace(
-            list=lambda server: self.actions.get(getattr(server, "id", server), []),
+            # As Nova does, the latest first.
+            list=lambda server: self.actions.get(getattr(server, "id", server), [])[::-1],
             get=lambda server, request: next(
                 one
                 for one in self.actions[getattr(server, "id", server)]

@@ -40,7 +40,6 @@ def test_the_flows_name_the_entry_points() -> None:
     masakaris = {
         "disable_compute_node_task",
         "disable_compute_service_task",
-        "confirm_instance_active_task",
     }
     assert named - own == masakaris
     assert masakari_fencing.DRIVER in POINTS

@@ -116,6 +116,7 @@ def check(cloud: Cloud, fencing: Fencing | None, rules: Rules, wanted: int) -> R
     found: list[Finding] = []
     survivals: list[Survival] = []
     hosts: list[str] = []
+    known: frozenset[str] = frozenset()
     said = _said(fencing)
     try:
         there = survey.take(cloud)
@@ -123,6 +124,7 @@ def check(cloud: Cloud, fencing: Fencing | None, rules: Rules, wanted: int) -> R
         found.append(_unanswered("the cloud", str(error)))
     else:
         hosts = _enabled(there)
+        known = there.known
         found += checks.of_cloud(there, said)
         found += volumes.findings(cloud, there)
         survivals = capacity.survivals(there, rules, max(wanted, capacity.FAILURES))
@@ -131,6 +133,7 @@ def check(cloud: Cloud, fencing: Fencing | None, rules: Rules, wanted: int) -> R
     found += checks.of_computes(said, hosts)
     if fencing is not None:
         found += _of_fencing(fencing, hosts)
+        found += _of_outsiders(fencing, known) if known else []
     results: Results = {
         "outcome": findings.outcome(found),
         "count": len(found),
@@ -212,10 +215,18 @@ def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:
         found = checks.of_cluster(fencing.inspect(hosts, True)) + disarmed(fencing, None)
         found += checks.of_storage(fencing.storage())
         found += checks.of_key(fencing.exposed())
-        found += checks.of_outsiders(fencing.outsiders())
     except PacemakerError as error:
         return [_unanswered("the cluster", str(error))]
     return [*found, *checks.of_power(fencing.answers())]
+
+
+def _of_outsiders(fencing: Fencing, known: frozenset[str]) -> list[Finding]:
+    """The notifiers' list is half a minute late."""
+    try:
+        listed = fencing.outsiders()
+    except PacemakerError:
+        return []  # It is said already.
+    return list(checks.of_outsiders(node for node in listed if node.lower() not in known))
 
 
 def disarmed(fencing: Fencing, host: str | None) -> list[Finding]:

@@ -58,7 +58,7 @@ def of_key(exposed: bool) -> Iterator[Finding]:
 
 
 def of_outsiders(nodes: Iterable[str]) -> Iterator[Finding]:
-    """Hypervisors that the cluster is connected to, and Masakari does not know."""
+    """Hypervisors that the cluster has, and Masakari does not know."""
     for node in nodes:
         yield Finding(
             Level.WARNS,

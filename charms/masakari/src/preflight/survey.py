@@ -110,6 +110,11 @@ class Survey:
     aggregates: Sequence[Aggregate] = ()
 
     @functools.cached_property
+    def known(self) -> frozenset[str]:
+        """The hosts of all segments, in lower case."""
+        return frozenset(name.lower() for name in self.segment_names)
+
+    @functools.cached_property
     def segment_names(self) -> dict[str, str]:
         """The name of each host's segment."""
         return {host.name: segment.name for segment, hosts in self.segments for host in hosts}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from instance_ha_common.machine.memory import Memory
@@ -102,19 +102,18 @@ def _look(state: State, host: Host) -> dict[str, Any]:
         "notes": [
             *(text for one in found if (text := capacity.note(one, wanted))),
             *rehearsal.left_alone(there, rules),
-            *_outsiders(host, there.segment_names),
+            *_outsiders(host, there.known),
         ],
         "rooms": {one.segment: [one.survives, min(wanted, one.checked)] for one in found},
     }
 
 
-def _outsiders(host: Host, segment_of: Mapping[str, str]) -> list[str]:
+def _outsiders(host: Host, known: frozenset[str]) -> list[str]:
     from masakari_fencing.pacemaker import cibadmin, properties
     from masakari_fencing.pacemaker.tools import PacemakerError
 
     from preflight.findings import enumerated
 
-    known = {name.lower() for name in segment_of}
     try:
         # The notifiers' list is half a minute late.
         listed = properties.outsiders(cibadmin.cib(host.runner))

@@ -5,6 +5,7 @@ From the notifier's records on this unit.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -15,6 +16,7 @@ from instance_ha_common.juju.problems import Problem, blocked, waiting
 from instance_ha_common.machine import awaited
 from instance_ha_common.machine.awaited import AGAIN
 from instance_ha_common.machine.host import Host
+from masakari_fencing import alert
 from masakari_fencing.records import awaited_returns, out_of_service, refusals, spool
 from masakari_fencing.records.out_of_service import OutOfService
 from masakari_fencing.records.refusals import Refusal
@@ -45,9 +47,11 @@ class Recoveries:
     def unknown(self) -> list[Problem]:
         """The notifier has asked Masakari and Nova, and they have not answered for long.
 
-        Where it does not run, there is no file, nor its directory.
+        Where it does not run, there is neither its record nor its socket, which it makes first.
         """
         seen = out_of_service.seen(self._host.path(str(out_of_service.RECORD)))
+        with contextlib.suppress(OSError):
+            seen = seen or self._host.path(alert.SOCKET).stat().st_mtime
         if seen is None or 0 <= self._clock() - seen < out_of_service.MAX_AGE:
             return []
         text = (

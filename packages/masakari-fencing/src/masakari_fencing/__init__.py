@@ -30,7 +30,7 @@ DRIVER = "fencing_driver"
 
 INSTANCE_RECOVERY_TASKS = (
     "pre:['stop_instance_promptly_task'],main:['start_instance_persistently_task'],"
-    "post:['confirm_instance_active_task']"
+    "post:['confirm_instance_promptly_task']"
 )
 """Value of `[taskflow_driver_recovery_flows] instance_failure_recovery_tasks`."""
 

@@ -273,7 +273,7 @@ def test_the_guard_stands_before_the_power(guarded: Cib) -> None:
         "pcmk_reboot_timeout": "90s",
         "pcmk_off_retries": "1",
         "pcmk_reboot_retries": "1",
-        "pcmk_action_limit": "-1",
+        "pcmk_action_limit": "8",
     }
     assert topology.TIMEOUT > agent.POWER_TIMEOUT, "or Pacemaker kills it before it says why"
 

@@ -118,6 +118,7 @@ OPTIONS = """<cib><configuration><crm_config>
         ),
         (Desired(tuning=Tuning()), ["load-threshold"]),
         (Desired(limit=FencingLimit()), ["startup-fencing", "concurrent-fencing"]),
+        (Desired(limit=FencingLimit(), kdump=30), ["startup-fencing"]),
         (Desired(), []),
     ],
 )

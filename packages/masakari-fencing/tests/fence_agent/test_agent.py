@@ -118,6 +118,7 @@ class Call:
             check=self._check,
             maas=patient,
             remember=self.refusals.append,
+            forget=lambda node: self.refusals.append(None),
         )
         return agent.run(action)
 
@@ -221,7 +222,7 @@ def test_a_machine_that_cannot_be_switched_on_again_is_fenced_all_the_same(
 ) -> None:
     power.fails = {"power_on"}
     assert Call(power).run("reboot") == 0
-    assert "stays off" in capsys.readouterr().err
+    assert "is off" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("names", [[], ["node1", "node1"], ["node10"]])

@@ -84,6 +84,7 @@ def made(values: dict[str, str], reasons: list[str | None] | None = None) -> tup
         {"nodename": HOST, "max_hosts": "2", **values},
         check=lambda *args, **options: answers.pop(0) if answers else None,
         remember=lambda refusal: None,
+        forget=lambda node: None,
         listen=lambda runner, address, seconds: heard.append((address, seconds)),
     )
     return found, heard

@@ -180,7 +180,9 @@ def test_a_refusal_is_kept_for_a_minute(tmp_path: Path) -> None:
     stopped_fencing.remember(refusal, path)
     assert stopped_fencing.read(path, clock=lambda: NOW + 59) == refusal
     assert stopped_fencing.read(path, clock=lambda: NOW + 61) is None
-    stopped_fencing.remember(None, path)
+    stopped_fencing.forget("node2", path)
+    assert stopped_fencing.read(path, clock=lambda: NOW) == refusal, "fenced beside it"
+    stopped_fencing.forget("node1", path)
     assert stopped_fencing.read(path, clock=lambda: NOW) is None
     path.write_text("torn")
     assert stopped_fencing.read(path, clock=lambda: NOW) is None

@@ -147,6 +147,7 @@ class Power:
             check=lambda *_, **__: None,
             maas=lambda *_, **__: self,  # type: ignore[arg-type, return-value]
             remember=lambda _: None,
+            forget=lambda _: None,
             cut_off=self._cut_off,
         )
 

@@ -133,6 +133,17 @@ def test_the_turn_of_one_that_died_ends_by_itself() -> None:
     assert bench.end == ""
 
 
+def test_after_a_fence_it_is_kept_until_the_member_there_may_be_back() -> None:
+    """Or the cluster would lose its quorum with the next one, and with it every recovery."""
+    bench = Bench("hv1", "hv2", "hv3")
+    turn = bench.turn("hv3", "juju-2-lxd-0")
+    turn.keep()
+    turn.give_back()
+    with pytest.raises(TakenError):
+        bench.turn("hv1", "juju-2-lxd-0", NOW + LASTS - 1)
+    assert bench.turn("hv1", "juju-2-lxd-0", NOW + LASTS + 1)
+
+
 def test_nobody_gives_back_what_another_has_now() -> None:
     bench = Bench("hv2", "hv3")
     slow = bench.turn("hv3", "juju-2-lxd-0")

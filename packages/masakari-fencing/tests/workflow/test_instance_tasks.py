@@ -40,6 +40,13 @@ class StartInstanceTask(StopInstanceTask):
         self.novaclient.start_server(self.context, instance_uuid)
 
 
+class ConfirmInstanceActiveTask(StopInstanceTask):
+    """What Masakari's task does with its client, once the guest is started."""
+
+    def execute(self, instance_uuid: str) -> None:
+        self.novaclient.get_server(self.context, instance_uuid)
+
+
 class Nova:
     """A guest that is stopped after so many looks."""
 
@@ -74,9 +81,13 @@ def instances(monkeypatch: pytest.MonkeyPatch) -> Any:
     flow = ModuleType(FLOW)
     flow.StopInstanceTask = StopInstanceTask  # type: ignore[attr-defined]
     flow.StartInstanceTask = StartInstanceTask  # type: ignore[attr-defined]
+    flow.ConfirmInstanceActiveTask = ConfirmInstanceActiveTask  # type: ignore[attr-defined]
+    compute = ModuleType("masakari.compute")
+    compute.nova = ModuleType("masakari.compute.nova")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "masakari.compute", compute)
     monkeypatch.setitem(sys.modules, FLOW, flow)
     lost = ModuleType("masakari_fencing.workflow.lost_hosts")
-    lost.reason = lambda host: ""  # type: ignore[attr-defined]
+    lost.reason = lambda host, client: ""  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, lost.__name__, lost)
     errors = ModuleType("masakari.exception")
     errors.SkipInstanceRecoveryException = Skip  # type: ignore[attr-defined]
@@ -241,6 +252,14 @@ def test_one_that_cannot_be_started_is_left_to_masakari_after_a_while(instances:
     start(instances, nova)
     assert nova.now == pytest.approx(instances.START_PATIENCE, abs=1)
     assert len(nova.requests) <= instances.START_PATIENCE / instances.START_AGAIN + 1
+
+
+def test_nor_is_it_waited_for_at_the_end(instances: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instances, "LOOK", 0.0)
+    monkeypatch.setattr(instances.lost_hosts, "reason", lambda host, client: "it is lost")
+    task = instances.PromptConfirmInstanceActiveTask("context", Nova(looks=10**6))
+    with pytest.raises(Failure, match="it is lost"):
+        task.execute("uuid")
 
 
 def test_nor_is_one_started_again_there(instances: Any) -> None:

@@ -58,7 +58,7 @@ class Fences(Part):
         """The controller has decided to fence."""
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         # Several at once, as `desired.CONCURRENT` asks Pacemaker to.
-        # Source only: lib/pacemaker/pcmk_sched_allocate.c: add_nondc_fencing
+        # Source only: lib/pacemaker/pcmk_sched_allocate.c (2.1.5): add_nondc_fencing
         if remote.fencing is None and self.cluster.dc and self.cluster.membership.majority():
             action, dc = self.cluster.action, self.cluster.dc
             self.fence(remote, action, "pacemaker-controld.455", dc, lambda done: None)
@@ -140,6 +140,8 @@ class Fences(Part):
         # Lab: test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand
         remote.fencing = None
         if fencing.turn is not None and self._there(fencing):
+            if works:
+                fencing.turn.keep()
             fencing.turn.give_back()
         status = "success" if works else "failed"
         moment = int(self.kernel.now)

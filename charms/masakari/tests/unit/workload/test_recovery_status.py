@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 
 import ops
 import pytest
+from masakari_fencing import alert
 from masakari_fencing.records import awaited_returns, out_of_service
 from ops import testing
 
@@ -167,6 +169,20 @@ class TestOutOfService:
         follower = dataclasses.replace(ready, leader=False)
         out = ctx.run(ctx.on.update_status(), follower)
         assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+    def test_nor_is_one_good_that_has_never_answered(
+        self, ctx: testing.Context, machine: Machine, ready: testing.State
+    ) -> None:
+        """The record goes with the notifier, which was restarted for a password that is wrong."""
+        machine.host.write(alert.SOCKET, "")
+        os.utime(machine.host.path(alert.SOCKET), (machine.now, machine.now))
+        assert ctx.run(ctx.on.update_status(), ready).unit_status == ops.ActiveStatus(
+            "Unit is ready"
+        )
+        made = machine.now - out_of_service.MAX_AGE
+        os.utime(machine.host.path(alert.SOCKET), (made, made))
+        out = ctx.run(ctx.on.update_status(), ready)
+        assert isinstance(out.unit_status, ops.WaitingStatus)
 
     def test_why_one_is_not_back_by_itself(
         self, ctx: testing.Context, machine: Machine, ready: testing.State

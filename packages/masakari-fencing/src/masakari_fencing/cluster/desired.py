@@ -47,9 +47,11 @@ CONCURRENT = ("concurrent-fencing", "true", "one that cannot be fenced holds up 
 """Have Pacemaker fence several nodes at once, as it does by default from 3.0 on.
 
 Before, it orders all fencings of a transition one behind the other, by the names of the nodes
-(`add_nondc_fencing` of pcmk_sched_allocate.c, 2.1.2 to 2.1.7). What fails blocks what comes after
-it, and the next transition begins with the same one: a hypervisor whose power controller died with
-it, or that is in no segment, kept those behind it from ever being fenced.
+(`stage6` of pcmk_sched_allocate.c in 2.1.2, later `add_nondc_fencing`, by their source; unless it
+is built with another default). What fails blocks what comes after it, and the next transition
+begins with the same one: a hypervisor whose power controller died with it, or that is in no
+segment, kept those behind it from ever being fenced. But what waits for the word of a node that
+panics has the port for it to itself, on each member.
 """
 
 LOAD = ("load-threshold", "1000%", "a busy machine does not hold the cluster up")
@@ -262,7 +264,7 @@ def _options(plan: Plan, desired: Desired) -> None:
     wanted = {}
     if desired.limit is not None and not topology.fences_members(plan.cib, PREFIX, members):
         wanted["startup"] = STARTUP
-    if desired.limit is not None:
+    if desired.limit is not None and not desired.kdump:
         wanted["concurrent"] = CONCURRENT
     if desired.tuning is not None:
         wanted["load"] = LOAD

@@ -16,6 +16,11 @@ TIMEOUT = 90
 than `fence_agent.agent.POWER_TIMEOUT`, so that the agent itself says why the power is not off."""
 
 
+AT_ONCE = 8
+"""How many nodes a guard fences side by side on one member; by default one. Those behind them
+begin within the time that Pacemaker gives each (`TIMEOUT`, and a fifth more)."""
+
+
 def elements(
     cib: ET.Element,
     prefix: str,
@@ -139,9 +144,8 @@ def _primitive(
         seconds = TIMEOUT + int(own_values.get("kdump", 0))
         values |= {f"pcmk_{action}_timeout": f"{seconds}s" for action in ("off", "reboot")}
     if "kdump" not in own_values:
-        # One whose power controller is slow holds up no other; but what waits for the word of a
-        # node has its port for itself.
-        values["pcmk_action_limit"] = "-1"
+        # One whose power controller is slow holds up no other.
+        values["pcmk_action_limit"] = str(AT_ONCE)
     for name, value in values.items():
         pair = {"id": f"{own}-{name}", "name": name, "value": value}
         ET.SubElement(block, "nvpair", pair)

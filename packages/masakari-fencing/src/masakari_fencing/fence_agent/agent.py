@@ -113,7 +113,8 @@ class Agent:
         values: the options.
         check: the guard; see `limit.check`.
         maas: makes a client for a URL, a key and a limit of time.
-        remember: keeps or forgets a refusal.
+        remember: keeps a refusal.
+        forget: forgets that of a node.
         cut_off: cuts a node off from its storage; see `storage.cut_off`.
         listen: waits for a node's own word; see `kdump.await_word`.
     """
@@ -125,7 +126,8 @@ class Agent:
         *,
         check: Callable[..., str | None] = limit.check,
         maas: Callable[..., Maas] = Maas,
-        remember: Callable[[StoppedFencing | None], None] = stopped_fencing.remember,
+        remember: Callable[[StoppedFencing], None] = stopped_fencing.remember,
+        forget: Callable[[str], None] = stopped_fencing.forget,
         cut_off: Callable[[Runner, str], object] = storage.cut_off,
         listen: Callable[[Runner, str, int], None] = kdump.await_word,
     ) -> None:
@@ -134,6 +136,7 @@ class Agent:
         self._check = check
         self._maas = maas
         self._remember = remember
+        self._forget = forget
         self._cut_off = cut_off
         self._listen = listen
         self._begun = time.time()
@@ -237,6 +240,7 @@ class Agent:
             return 0 if client.power_state(machine) != "off" else 2
         if action in ("off", "reboot"):
             client.power_off(machine, look=self._look_again)
+            self._turn.keep()
         if action == "on":
             client.power_on(machine)
         elif action == "reboot":
@@ -244,7 +248,8 @@ class Agent:
                 client.power_on(machine, within=ON_AGAIN)
             except MaasError as error:
                 # What counts is that it was off: let the recovery go on.
-                print(f"{machine.hostname} is off, but stays off: {error}", file=sys.stderr)
+                text = f"{machine.hostname} is off; whether it starts again is not known: {error}"
+                print(text, file=sys.stderr)
         return 0
 
     def _look_again(self) -> None:
@@ -263,7 +268,7 @@ class Agent:
         if reason is not None:
             self._remember(StoppedFencing(node, reason, time.time()))
             raise AgentError(f"not fencing {node}: {reason}")
-        self._remember(None)
+        self._forget(node)
         self._looked = time.monotonic()
 
     def _machine(self) -> tuple[Maas, Machine]:

@@ -4,7 +4,9 @@ Members of the cluster may live on the hypervisors' machines. Where two of these
 and their members are not, Pacemaker has the one member fence the other's hypervisor: both go off,
 nobody is left to switch them on, and the cluster is without quorum. So a member that lives on a
 hypervisor takes its turn before it fences another that carries a living one: a property of the
-cluster, which only one can create. Before a device that is not MAAS, the guard is an agent of its
+cluster, which only one can create. Once the power is off it keeps the turn: the member there is
+gone in some seconds, and back after a boot, and with another one's the cluster might be without
+quorum. Before a device that is not MAAS, the guard is an agent of its
 own, whose turn ends before that device cuts the power.
 """
 
@@ -72,6 +74,10 @@ class Turn:
         if not crm_node.has_quorum(self.runner):
             # Cut off just now: its own copy took it, and says only seconds later what is so.
             raise cibadmin.NoQuorum("this part of the cluster has lost its quorum")
+
+    def keep(self) -> None:
+        """Have nobody take it before its time is over: the power is off."""
+        self._value = ""
 
     def give_back(self) -> None:
         """Leave it to the next; a cluster that does not answer does so when its time is over."""

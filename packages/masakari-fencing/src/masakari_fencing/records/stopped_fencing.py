@@ -31,11 +31,15 @@ class StoppedFencing:
     time: float
 
 
-def remember(stopped: StoppedFencing | None, path: Path = STATE) -> None:
-    """Keep it for this member's status, or forget the last one."""
-    if stopped is None:
+def forget(node: str, path: Path = STATE) -> None:
+    """Forget the last one, if it was about this hypervisor: others may be fenced beside it."""
+    found = files.load(path, _parse)
+    if found is not None and found.node == node:
         path.unlink(missing_ok=True)
-        return
+
+
+def remember(stopped: StoppedFencing, path: Path = STATE) -> None:
+    """Keep it for this member's status."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.save(path, asdict(stopped), mode=0o644)
 

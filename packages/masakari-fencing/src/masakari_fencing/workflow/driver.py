@@ -8,6 +8,7 @@ not on its path.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import logging
 import time
 from typing import Any
@@ -17,6 +18,7 @@ from masakari import exception, objects
 from masakari.engine.drivers.taskflow import driver
 from masakari.objects.fields import FailoverSegmentRecoveryMethod
 
+from masakari_fencing import times
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.openstack import instances
 from masakari_fencing.pacemaker.tools import PacemakerError
@@ -35,6 +37,13 @@ LOG = logging.getLogger(__name__)
 ACTED_UPON = "nova-compute"
 """The only process about which Masakari's own driver does something (13, 17 and 18 by their
 source). But its manager has a host in maintenance before that, whichever process has failed."""
+
+JUST_NOW = 10.0
+"""Seconds since Masakari has changed its record of a host for which that was on account of what is
+being worked on."""
+
+GOING_ON = ("new", "running", "error")
+"""States of a notification whose recovery has no end yet."""
 
 SOON = 2.0
 """Seconds by which the clocks of a hypervisor and of Nova's database may be off where an instance
@@ -128,16 +137,19 @@ class FencingDriver(driver.TaskFlowDriver):
 def _end_maintenance(this: Attempt) -> None:
     """End the maintenance that Masakari has a host in since it heard of one of its processes.
 
-    It takes no report of a host in maintenance, and its death would not be recovered.
+    It takes no report of a host in maintenance, and its death would not be recovered. One that it
+    was in before, or is in for a failure of its own, stays.
     """
-    try:
-        record = this.store.read(this.host)
-    except (PacemakerError, ValueError):
+    host = objects.Host.get_by_name(this.context, this.host)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    if host.updated_at is None or (now - times.aware(host.updated_at)).total_seconds() > JUST_NOW:
         return
-    if record is None or record.returned:  # Else the host itself is being recovered, or was.
-        host = objects.Host.get_by_name(this.context, this.host)
-        host.on_maintenance = False
-        host.save()
+    filters = {"source_host_uuid": host.uuid}
+    known = objects.NotificationList.get_all(this.context, filters=filters)
+    if any(one.type == "COMPUTE_HOST" and one.status in GOING_ON for one in known):
+        return
+    host.on_maintenance = False
+    host.save()
 
 
 def _judge(this: Attempt, uuid: str) -> None:
@@ -146,26 +158,31 @@ def _judge(this: Attempt, uuid: str) -> None:
     Raises:
         masakari.exception.MasakariException: it is not.
     """
+    nova = server = None
+    alone = ""
     try:
         nova = this.client()
         server = nova.servers.get(uuid)
         alone = _elsewhere(this, nova, server) or _out_of_scope(this, nova, server)
-        lost = lost_hosts.reason(str(getattr(server, instances.HOST, None) or this.host))
-        started = _was_started(nova, server, this.report().generated)
     except Exception as error:  # whatever a client library raises
         LOG.warning("Whether instance %s is to be left alone is not known: %s", uuid, error)
-        return
     if alone:
         LOG.info("Instance %s on %s is not restarted: %s", uuid, this.host, alone)
         raise exception.IgnoreInstanceRecoveryException(alone)
+    try:
+        started = server is not None and _was_started(nova, server, this.report().generated)
+    except Exception as error:  # whatever a client library raises
+        LOG.warning("Whether instance %s was started since is not known: %s", uuid, error)
+        started = False
     if started:
         LOG.info("Instance %s on %s was started since", uuid, this.host)
         raise exception.SkipInstanceRecoveryException()
-    if lost:
+    there = str(getattr(server, instances.HOST, None) or this.host)
+    if reason := lost_hosts.reason(there, this.client):
         # What is asked of it now would wait for a nova-compute that is dead, and its recovery for
         # that. Where it is taken back, this is tried again.
-        LOG.warning("Instance %s is not restarted yet: %s", uuid, lost)
-        raise exception.InstanceRecoveryFailureException(message=lost)
+        LOG.warning("Instance %s is not restarted yet: %s", uuid, reason)
+        raise exception.InstanceRecoveryFailureException(message=reason)
 
 
 def _was_started(nova: Any, server: Any, failed: float) -> bool:

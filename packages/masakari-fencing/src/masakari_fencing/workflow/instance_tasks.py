@@ -21,9 +21,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from masakari import exception
+from masakari.compute import nova
 from masakari.engine.drivers.taskflow import instance_failure
 
 from masakari_fencing.openstack import instances
+from masakari_fencing.openstack.instances import REQUEST_TIMEOUT
 from masakari_fencing.workflow import lost_hosts
 
 INTERVAL = 0.1
@@ -75,7 +77,7 @@ class PromptPower:
         self,
         api: Any,
         *,
-        lost: Callable[[str], str] = lost_hosts.reason,
+        lost: Callable[[str], str] = lambda host: "",
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -156,7 +158,7 @@ class PromptStopInstanceTask(instance_failure.StopInstanceTask):
     """Masakari's `StopInstanceTask`, with a client that waits by itself."""
 
     def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
-        super().__init__(context, PromptPower(novaclient), **kwargs)
+        super().__init__(context, _prompt(context, novaclient), **kwargs)
 
     def execute(self, instance_uuid: str) -> None:
         """Stop an instance.
@@ -194,8 +196,22 @@ class PromptStopInstanceTask(instance_failure.StopInstanceTask):
         )
 
 
+def _prompt(context: Any, api: Any) -> PromptPower:
+    def lost(host: str) -> str:
+        return lost_hosts.reason(host, lambda: nova.novaclient(context, timeout=REQUEST_TIMEOUT))
+
+    return PromptPower(api, lost=lost)
+
+
 class PersistentStartInstanceTask(instance_failure.StartInstanceTask):
     """Masakari's `StartInstanceTask`, with a client that asks until an instance is started."""
 
     def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
-        super().__init__(context, PromptPower(novaclient), **kwargs)
+        super().__init__(context, _prompt(context, novaclient), **kwargs)
+
+
+class PromptConfirmInstanceActiveTask(instance_failure.ConfirmInstanceActiveTask):
+    """Masakari's `ConfirmInstanceActiveTask`, which does not wait for a host that is lost."""
+
+    def __init__(self, context: Any, novaclient: Any, **kwargs: Any) -> None:
+        super().__init__(context, _prompt(context, novaclient), **kwargs)

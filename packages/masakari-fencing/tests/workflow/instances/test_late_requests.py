@@ -35,22 +35,38 @@ def test_calling_it_an_error_is_taken_back_where_that_came_too_late(
     assert (world.guest.host, world.guest.vm, world.guest.task) == ("node9.maas", end, None)
 
 
-@pytest.mark.parametrize("theirs", ["unlock", "lock"])
+@pytest.mark.parametrize(
+    ("before", "meanwhile", "locked"),
+    [
+        ([], ["unlock"], False),
+        (["unlock"], [], True),
+        (["unlock"], ["unlock", "lock"], True),
+    ],
+    ids=["the other has ended it", "the other goes on with it", "a third one does"],
+)
+@pytest.mark.parametrize("stood", [0.0, 390.0], ids=["in the same second", "much later"])
 def test_a_lock_is_taken_back_where_that_came_after_the_end(
-    monkeypatch: pytest.MonkeyPatch, theirs: str
+    monkeypatch: pytest.MonkeyPatch,
+    before: list[str],
+    meanwhile: list[str],
+    locked: bool,
+    stood: float,
 ) -> None:
     """The machine stood still as it was sent; whoever took over has ended it, or works on it."""
     world = World()
+    for name in before:
+        world.nova.act("g1", name)
+    world.time += 2
     monkeypatch.setattr(requests, "uptime", lambda: world.time)
     over: list[bool] = []
 
     def freeze(name: str, uuid: str) -> None:
         if name == "lock" and not over:
             over.append(True)
-            world.nova.act("g1", "lock")
             world.time += 10
-            world.nova.act("g1", theirs)
-            world.time += 390
+            for theirs in meanwhile:
+                world.nova.act("g1", theirs)
+            world.time += stood
             world.nova.act("g1", "lock")
             world.guest.host = "node9.maas"
 
@@ -61,4 +77,4 @@ def test_a_lock_is_taken_back_where_that_came_after_the_end(
     world.nova.fail = freeze
     with pytest.raises(Superseded):
         world.run(check=check)
-    assert world.guest.locked is (theirs == "lock")
+    assert world.guest.locked is locked

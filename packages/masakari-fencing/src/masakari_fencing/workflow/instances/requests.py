@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from masakari_fencing import times
 from masakari_fencing.openstack import evacuations, instances
 from masakari_fencing.openstack.instances import POWER_RETRY, POWERING
 from masakari_fencing.records.recovery import NO_ROOM, Instance
@@ -21,6 +23,9 @@ something; less than a machine that is gone from the cluster is given (`dead_eng
 
 NO_HOST = "no valid host"
 """What Nova's fault of an instance says for which its scheduler found none (`NoValidHost`)."""
+
+SECOND = 1.0
+"""Seconds by which Nova's times of actions are cut off. It lists the latest first."""
 
 RETRY = 1.0
 """Seconds before a request is sent again that Nova did not answer."""
@@ -295,10 +300,15 @@ class InstanceOfDeadHost(InstanceRequests):
         return list(found)
 
     def _lock(self) -> None:
-        self._order(lambda nova: nova.servers.lock(self._uuid), late=self._take_lock_back)
+        begun = self._now()
+        late = partial(self._take_lock_back, begun)
+        self._order(lambda nova: nova.servers.lock(self._uuid), late=late)
 
-    def _take_lock_back(self) -> None:
+    def _take_lock_back(self, begun: float) -> None:
         """Unlock it, where another recovery has done so before this one's lock came.
+
+        Args:
+            begun: when that was about to be asked for, in seconds since the epoch.
 
         Raises:
             Exception: whatever `check` raises.
@@ -307,9 +317,15 @@ class InstanceOfDeadHost(InstanceRequests):
             self._check()
         except Exception:
             found = self._request(lambda nova: nova.instance_action.list(self._uuid))
-            locking = [action for action in found if action.action in instances.LOCKING]
-            locking.sort(key=lambda action: str(action.start_time))
-            if [action.action for action in locking[-2:-1]] == ["unlock"]:
+            oldest_first = found[::-1]
+            since = [
+                action.action
+                for action in sorted(oldest_first, key=lambda one: str(one.start_time))
+                if action.action in instances.LOCKING
+                and (times.epoch(action.start_time) or 0.0) >= begun - SECOND
+            ]
+            # The last one is this one's.
+            if since[-2:-1] == ["unlock"]:
                 self._request(lambda nova: nova.servers.unlock(self._uuid))
             raise
 
