@@ -141,6 +141,9 @@ def test_after_a_fence_it_is_kept_until_the_member_there_may_be_back() -> None:
     turn.give_back()
     with pytest.raises(TakenError):
         bench.turn("hv1", "juju-2-lxd-0", NOW + LASTS - 1)
+    before = bench.end
+    bench.turn("hv3", "juju-1-lxd-0", NOW + 60).give_back()
+    assert bench.end == before, "the same one again takes nobody else along"
     assert bench.turn("hv1", "juju-2-lxd-0", NOW + LASTS + 1)
 
 

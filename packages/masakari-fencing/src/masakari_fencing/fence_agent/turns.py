@@ -25,6 +25,9 @@ from masakari_fencing.pacemaker.properties import until, value
 TURN = "masakari-fencing-turn"
 """Cluster property: until this time, in seconds since the epoch, somebody has it."""
 
+OF = "masakari-fencing-turn-of"
+"""The same: the hypervisor that is fenced, or was."""
+
 LASTS = 90.0
 """Seconds after which the turn of one that has died is over; as long as a fence may take."""
 
@@ -62,12 +65,15 @@ class Turn:
         if self._value or not self._needed(status, cib, target):
             return
         if (end := until(cib, TURN)) > self.clock():
+            if value(cib, OF) == target:
+                return  # It was back too soon, say: who is there goes once more.
             raise TakenError
         if end:
             self._delete(value(cib, TURN))
         mine = f"{self.clock() + LASTS:.6f}"
         pair = ET.Element("cluster_property_set", {"id": TURN})
         ET.SubElement(pair, "nvpair", {"id": f"{TURN}-end", "name": TURN, "value": mine})
+        ET.SubElement(pair, "nvpair", {"id": OF, "name": OF, "value": target})
         if not cibadmin.create(self.runner, pair):
             raise TakenError
         self._value = mine
