@@ -52,7 +52,8 @@ class Fencing:
         noticed: seconds in which a lost host is noticed; 0 where that is not known.
         disarmed: what an operator has said that keeps a host, or any, from being fenced now.
         exposed: whether a MAAS key that is in a file is in the cluster's configuration, too.
-        outsiders: the hypervisors of the cluster that are in no segment, as the notifiers say.
+        outsiders: the hypervisors of the cluster that are in no segment, as the notifiers say,
+            given the hosts that are in one by now.
     """
 
     inspect: Callable[[Sequence[str], bool], Iterable[Problem]]
@@ -63,7 +64,7 @@ class Fencing:
     noticed: int
     disarmed: Callable[[str | None], object | None]
     exposed: Callable[[], bool] = lambda: False
-    outsiders: Callable[[], Iterable[str]] = tuple
+    outsiders: Callable[[frozenset[str]], Iterable[str]] = lambda known: ()
 
 
 def run(state: State, workload: Workload, params: Mapping[str, Any]) -> Results:
@@ -100,7 +101,7 @@ def fencing_of(state: State, workload: Workload) -> Fencing | None:
         noticed=interval + config.remote_monitor_timeout if interval else 0,
         disarmed=workload.disarm.in_force,
         exposed=lambda: maas_access.exposed(cibadmin.cib(workload.host.runner)),
-        outsiders=lambda: properties.outsiders(cibadmin.cib(workload.host.runner)),
+        outsiders=lambda known: properties.outsiders(cibadmin.cib(workload.host.runner), known),
     )
 
 
@@ -221,12 +222,10 @@ def _of_fencing(fencing: Fencing, hosts: Sequence[str]) -> list[Finding]:
 
 
 def _of_outsiders(fencing: Fencing, known: frozenset[str]) -> list[Finding]:
-    """The notifiers' list is half a minute late."""
     try:
-        listed = fencing.outsiders()
+        return list(checks.of_outsiders(fencing.outsiders(known)))
     except PacemakerError:
         return []  # It is said already.
-    return list(checks.of_outsiders(node for node in listed if node.lower() not in known))
 
 
 def disarmed(fencing: Fencing, host: str | None) -> list[Finding]:

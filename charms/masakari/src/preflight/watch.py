@@ -115,9 +115,7 @@ def _outsiders(host: Host, known: frozenset[str]) -> list[str]:
     from preflight.findings import enumerated
 
     try:
-        # The notifiers' list is half a minute late.
-        listed = properties.outsiders(cibadmin.cib(host.runner))
+        found = properties.outsiders(cibadmin.cib(host.runner), known)
     except PacemakerError:
         return []  # The status says so.
-    found = [node for node in listed if node.lower() not in known]
     return [f"in no failover segment: {enumerated(found)}; see add-hosts"] if found else []

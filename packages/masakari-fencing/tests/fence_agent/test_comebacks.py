@@ -71,7 +71,7 @@ def test_a_notifier_asks_in_pacemakers_place() -> None:
     rack, remote = lost(300)
     rack.returned = True
     remote.events = [("reboot", "pending", None)]
-    remote.requester = f"stonith_admin.{stonith_admin.NOTIFIER}.871@juju-1-lxd-0"
+    remote.requester = f"stonith_admin.{stonith_admin.NOTIFIERS}.871@juju-1-lxd-0"
     assert rack.check() == SPARED
     rack.now += BACK
     assert rack.check() is None

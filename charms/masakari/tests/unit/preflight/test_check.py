@@ -219,7 +219,8 @@ def test_a_key_that_hacluster_has_too(
 def test_a_hypervisor_that_is_in_no_segment(
     checked: Any, cloud: RoomyCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(properties, "outsiders", lambda cib: ["Node1.maas", "node9.maas"])
+    listed = {properties.IN_NO_SEGMENT: ["Node1.maas", "node9.maas"]}
+    monkeypatch.setattr(properties, "unserved", lambda cib: listed)
     cloud.add_segment("rack1", *ALL)
     assert checked()["found"] == [("warns", "node9.maas", "is in no failover segment")]
 

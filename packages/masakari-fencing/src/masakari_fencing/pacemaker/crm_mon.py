@@ -133,7 +133,7 @@ class FenceEvent:
     @property
     def in_its_place(self) -> bool:
         """A notifier asked for it, as Pacemaker would not (`unfenced_hosts`)."""
-        return self.client.startswith(f"stonith_admin.{stonith_admin.NOTIFIER}")
+        return self.client.startswith(f"stonith_admin.{stonith_admin.NOTIFIERS}")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import cibadmin, crm_mon, tools
@@ -74,9 +74,15 @@ def unserved(configuration: ET.Element) -> dict[str, list[str]]:
     return {name: nodes.split() for name, nodes in found.items() if name in _REASONS}
 
 
-def outsiders(configuration: ET.Element) -> list[str]:
-    """Return the hypervisors that are in no failover segment, as far as anybody has said so."""
-    return unserved(configuration).get(IN_NO_SEGMENT, [])
+def outsiders(configuration: ET.Element, known: Container[str]) -> list[str]:
+    """Return the hypervisors that are in no failover segment, as far as anybody has said so.
+
+    Args:
+        configuration: the cluster's, or all of its information base.
+        known: hosts that are in one by now, in lower case: what is said is half a minute late.
+    """
+    listed = unserved(configuration).get(IN_NO_SEGMENT, [])
+    return [node for node in listed if node.lower() not in known]
 
 
 def told(configuration: ET.Element, own: str) -> dict[str, str]:

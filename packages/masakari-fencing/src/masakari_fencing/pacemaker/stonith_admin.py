@@ -11,7 +11,7 @@ from masakari_fencing.pacemaker.tools import (
     run,
 )
 
-NOTIFIER = "masakari-notifier"
+NOTIFIERS = "masakari-notifier"
 """What the notifiers' requests are marked with. They ask in Pacemaker's place, by what they see of
 the cluster, and the guard holds what they ask for against the same."""
 

@@ -126,7 +126,7 @@ def test_what_pacemaker_does_not_begin_to_fence_is_fenced() -> None:
     watch.now += INTERVAL
     assert watch.retry.check() == ["node1.maas"]
     (request,) = watch.cluster.runner.ran("stonith_admin")
-    assert f"--tag={stonith_admin.NOTIFIER}" in request
+    assert f"--tag={stonith_admin.NOTIFIERS}" in request
 
 
 def test_what_pacemaker_forgot_is_fenced() -> None:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from fencing_evacuation import World
 from masakari_fencing.records.recoveries import Superseded
 from masakari_fencing.workflow.instances import requests
 
 
-@pytest.mark.parametrize(("vm", "end"), [("resized", "active"), ("suspended", "stopped")])
-def test_calling_it_an_error_is_taken_back_where_that_came_too_late(
-    monkeypatch: pytest.MonkeyPatch, vm: str, end: str
+def run_frozen(
+    monkeypatch: pytest.MonkeyPatch, world: World, request: str, meanwhile: Callable[[], None]
 ) -> None:
-    """The machine stood still as it was sent; whoever took the recovery over has ended it."""
-    world = World(vm=vm)
+    """Have the machine stand still as it sends a request, and another take over in between."""
     monkeypatch.setattr(requests, "uptime", lambda: world.time)
     over: list[bool] = []
 
     def freeze(name: str, uuid: str) -> None:
-        if name == "reset_state" and not over:
+        if name == request and not over:
             over.append(True)
-            world.time += 150
-            world.guest.host, world.guest.vm, world.guest.locked = "node9.maas", end, False
+            meanwhile()
 
     def check() -> None:
         if over:
@@ -30,6 +29,20 @@ def test_calling_it_an_error_is_taken_back_where_that_came_too_late(
     world.nova.fail = freeze
     with pytest.raises(Superseded):
         world.run(check=check)
+
+
+@pytest.mark.parametrize(("vm", "end"), [("resized", "active"), ("suspended", "stopped")])
+def test_calling_it_an_error_is_taken_back_where_that_came_too_late(
+    monkeypatch: pytest.MonkeyPatch, vm: str, end: str
+) -> None:
+    """The machine stood still as it was sent; whoever took the recovery over has ended it."""
+    world = World(vm=vm)
+
+    def meanwhile() -> None:
+        world.time += 150
+        world.guest.host, world.guest.vm, world.guest.locked = "node9.maas", end, False
+
+    run_frozen(monkeypatch, world, "reset_state", meanwhile)
     world.time += 10
     world.nova.servers.get("g1")
     assert (world.guest.host, world.guest.vm, world.guest.task) == ("node9.maas", end, None)
@@ -57,24 +70,14 @@ def test_a_lock_is_taken_back_where_that_came_after_the_end(
     for name in before:
         world.nova.act("g1", name)
     world.time += 2
-    monkeypatch.setattr(requests, "uptime", lambda: world.time)
-    over: list[bool] = []
 
-    def freeze(name: str, uuid: str) -> None:
-        if name == "lock" and not over:
-            over.append(True)
-            world.time += 10
-            for theirs in meanwhile:
-                world.nova.act("g1", theirs)
-            world.time += stood
-            world.nova.act("g1", "lock")
-            world.guest.host = "node9.maas"
+    def others() -> None:
+        world.time += 10
+        for theirs in meanwhile:
+            world.nova.act("g1", theirs)
+        world.time += stood
+        world.nova.act("g1", "lock")
+        world.guest.host = "node9.maas"
 
-    def check() -> None:
-        if over:
-            raise Superseded("it has been taken over")
-
-    world.nova.fail = freeze
-    with pytest.raises(Superseded):
-        world.run(check=check)
+    run_frozen(monkeypatch, world, "lock", others)
     assert world.guest.locked is locked

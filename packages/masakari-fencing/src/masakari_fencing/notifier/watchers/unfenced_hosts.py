@@ -238,7 +238,7 @@ class UnfencedHosts(Watcher):
             left = any(self._is_left(status, one) for one in status.named(node))
             if not left or not self.controls(status) or self.timer() - looked > STOOD:
                 return
-            tag = stonith_admin.NOTIFIER
+            tag = stonith_admin.NOTIFIERS
             stonith_admin.fence(self.runner, node, action=action, timeout=TIMEOUT, tag=tag)
         except tools.PacemakerError as error:
             if node not in self._failed:
