@@ -65,6 +65,25 @@ def test_one_that_was_an_error_when_it_was_seen_there_is_left_to_its_operator() 
     assert not world.guest.locked
 
 
+@pytest.mark.parametrize("seen", ["active", "error"])
+def test_one_that_was_in_error_is_not_left_running_by_the_other_requests_failure(
+    seen: str,
+) -> None:
+    """That calls it an error as well, with the process of the first request."""
+    world = Twice("error")
+    world.fails_at = world.time if seen == "error" else world.fails_at
+    world.sleep(0)
+    assert world.guest.vm == seen
+    assert world.run(fresh=False) == "node2.maas"
+    assert "stop g1" in world.nova.requests
+    guest = world.guest
+    assert (guest.vm, guest.power, guest.task, guest.locked) == ("error", 4, None, False)
+    world.guest.locked = True
+    world.nova.requests.clear()
+    assert world.run(fresh=False) == "node2.maas"
+    assert world.nova.requests == ["unlock g1"], "it is settled"
+
+
 def test_what_its_owner_has_again_is_not_waited_for() -> None:
     world = Twice()
     world.guest.locked = False

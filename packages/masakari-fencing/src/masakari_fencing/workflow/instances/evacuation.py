@@ -169,7 +169,7 @@ class Evacuation(InstanceOfDeadHost):
         idle = self._is_here(server) and not task_of(server)
         if idle and broken and wanted(self._before) == "active":
             # Or nobody could start it where it is.
-            self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
+            self._request(self._call_active)
         self._unlock(server)
         return ""
 
@@ -214,7 +214,7 @@ class Evacuation(InstanceOfDeadHost):
         if server is None or broken or not _is_error(server):
             return server
         if wanted(self._before) != "error":
-            self._order(lambda nova: nova.servers.reset_state(self._uuid, "active"))
+            self._order(self._call_active)
         return self._get()
 
     def _evacuate(self, server: Any, there: str = "") -> Any:
@@ -234,7 +234,7 @@ class Evacuation(InstanceOfDeadHost):
                 return None
         elif state == "stopped" and wanted(self._before) == "active":
             # Nova has stopped it since its host failed, as it did not run there.
-            self._order(lambda nova: nova.servers.reset_state(server.id, "active"))
+            self._order(self._call_active)
 
         answered = [True]
 
@@ -271,7 +271,7 @@ class Evacuation(InstanceOfDeadHost):
         if server is None or self._is_here(server) or task_of(server):
             return
         if _is_error(server) and wanted(self._before) != "error":
-            self._request(lambda nova: nova.servers.reset_state(server.id, "active"))
+            self._request(self._call_active)
             if wanted(self._before) != "active":
                 self._request(self._stop)
 
@@ -305,6 +305,11 @@ class Evacuation(InstanceOfDeadHost):
             return
         goal = wanted(self._before)
         if not _is_settled(server, goal):
+            if goal == "error" and _is_error(server):
+                # Not by its recovery, which stops it first, but by an old request that has failed.
+                self._order(self._call_active)
+                if (server := self._get()) is None:
+                    return
             self._power(server, *(("start", goal) if goal == "active" else ("stop", "stopped")))
         if goal == "error" and not _is_as_before(server, goal):
             self._request(self._call_error)
@@ -312,9 +317,10 @@ class Evacuation(InstanceOfDeadHost):
 
 
 def _is_settled(server: Any, goal: str) -> bool:
-    """Whether it runs, or does not, as it did before."""
-    state = getattr(server, instances.STATE, "")
-    done = state == goal or (goal == "error" and state == "stopped")
+    """Whether it runs, or does not, as it did before: one that was in ERROR does not."""
+    state, power = getattr(server, instances.STATE, ""), getattr(server, instances.POWER, 0)
+    done = state == goal and (goal != "error" or power == SHUTDOWN)
+    done = done or (goal == "error" and state == "stopped")
     return done and task_of(server) not in POWERING
 
 

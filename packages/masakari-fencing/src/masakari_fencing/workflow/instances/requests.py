@@ -156,6 +156,9 @@ class InstanceRequests:
     def _call_error(self, nova: Any) -> None:
         nova.servers.reset_state(self._uuid, "error")
 
+    def _call_active(self, nova: Any) -> None:
+        nova.servers.reset_state(self._uuid, "active")
+
     def _stop(self, nova: Any) -> None:
         nova.servers.stop(self._uuid)
 
@@ -189,7 +192,7 @@ class InstanceRequests:
                 raise Failed(f"not {goal} after {self._limits.power:g} s")
             if now - asked >= POWER_RETRY and task_of(found) in POWERING:
                 asked = now
-                self._order(lambda nova: nova.servers.reset_state(self._uuid, "active"))
+                self._order(self._call_active)
                 self._order(getattr(self, f"_{verb}"))
             self._sleep(self._limits.interval)
 

@@ -92,7 +92,7 @@ class Restart(Evacuation):
             return
         if state == "resized" or task:
             # Nova reboots none; Masakari does the same before it restarts one.
-            self._order(lambda nova: nova.servers.reset_state(server.id, "active"))
+            self._order(self._call_active)
         # Nova takes it for running, and has not looked yet.
         self._order(self._start)
         self._await_power("start", "active")
@@ -102,7 +102,7 @@ class Restart(Evacuation):
         # anybody with one that is paused, without a process.
         stuck = getattr(server, TASK, None) or getattr(server, instances.STATE, "") == "paused"
         if stuck:
-            self._order(lambda nova: nova.servers.reset_state(server.id, "error"))
+            self._order(self._call_error)
         if goal == "stopped" and (stuck or broken):
             self._order(self._stop)
             self._await_power("stop", goal)
