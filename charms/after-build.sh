@@ -1,6 +1,7 @@
 #!/bin/sh -eu
 # The end of each charm's build: what all charms carry, and nothing that tells where and when they
-# were built, so that two packs of one commit are the same. craft-parts sets the two variables.
+# were built, so that two packs of one commit are the same; times and order are the packing's
+# (tests/packing/reproducible.py). craft-parts sets the two variables.
 cp "$CRAFT_PART_SRC/LICENSE" "$CRAFT_PART_SRC/charms/dispatch" "$CRAFT_PART_INSTALL/"
 cd "$CRAFT_PART_INSTALL/venv"
 find . '(' -name direct_url.json -o -name uv_cache.json ')' -delete

@@ -1,4 +1,7 @@
-"""The APIs and the failover segments, as a unit's service user and its cluster see them."""
+"""The APIs and the failover segments, as a unit's service user and its cluster see them.
+
+Says also on which unit no action runs, such as a paused one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model: the state, its lock, look-ups, and what every other module derives from them."""
+"""The model: the state, its lock, look-ups, who leads, and what else is derived from them."""
 
 from __future__ import annotations
 

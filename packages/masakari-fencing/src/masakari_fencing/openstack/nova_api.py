@@ -25,7 +25,8 @@ _UPTIME = re.compile(r"up\s+(?:(\d+) days?,\s+)?(?:(\d+):(\d+)|(\d+) min)")
 """As procps prints it: `up 12 days,  3:04`, `up 5 min`."""
 
 VERSION = "2.53"
-"""The first one in which services have UUIDs, and one request changes all of them."""
+"""The first one in which services have UUIDs, and one request changes all of them. The
+engine's novaclient is Masakari's own, with a version of its own (`workflow.attempt`)."""
 
 
 @dataclass(frozen=True)
