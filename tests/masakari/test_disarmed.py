@@ -89,3 +89,25 @@ def test_a_process_that_masakari_does_nothing_about_leaves_no_host_in_maintenanc
         recovery.save()
     assert work.process(notification) == "finished"
     assert work.host().on_maintenance is bool(down), "or is it for a failure of its own"
+
+
+@pytest.mark.parametrize("kind", ["VM", "PROCESS"])
+def test_a_segment_that_is_disabled_after_the_first_attempt_is_off(
+    world: World, kind: str
+) -> None:
+    """Masakari takes up again what has failed, and does not look at the segment then."""
+    world.add(Server("g1"))
+    payload = {
+        "VM": {
+            "event": "LIFECYCLE",
+            "instance_uuid": "g1",
+            "vir_domain_event": "STOPPED_FAILED",
+        },
+        "PROCESS": {"event": "STOPPED", "process_name": "nova-compute"},
+    }[kind]
+    notification = world.notify(kind=kind, **payload)
+    world.segment.enabled = False
+    world.segment.save()
+    assert world.process(notification) == {"VM": "ignored", "PROCESS": "finished"}[kind]
+    assert world.nova.requests == []
+    assert not world.host().on_maintenance

@@ -113,7 +113,10 @@ MUTANTS = (
         "an end that the cluster does not take at once is given up",
         "no quorum at the end",
         Edit(
-            "workflow.ending", "conclude", "if CONF.fencing.allow_unfenced_recovery:", "if True:"
+            "workflow.ending",
+            "conclude",
+            "if CONF.fencing.allow_unfenced_recovery or isinstance(error, Unreadable):",
+            "if True:",
         ),
     ),
     Mutant(

@@ -18,7 +18,7 @@ MUTANTS = (
     ),
     Mutant(
         "what Nova has stopped counts as stopped by its owner",
-        "listed late",
+        "started anew",
         Edit(
             "workflow.instances.selection",
             "before_failure",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from masakari_fencing.openstack.compute_service import ComputeError, ComputeService
+from masakari_fencing.records.recoveries import Superseded
 
 HOST = "node1.maas"
 
@@ -154,3 +155,17 @@ def test_the_newest_report_of_others() -> None:
     nova.failures = 1
     with pytest.raises(ComputeError, match="no route"):
         nova.service().newest_report_of_others()
+
+
+def test_each_request_is_asked_for_only_as_long_as_that_is_right() -> None:
+    """Nova is away; meanwhile another engine has recovered the host, and it was returned."""
+    nova = FakeNova(HOST)
+    nova.failures = 5
+
+    def check() -> None:
+        if nova.now >= 3:
+            raise Superseded("it has been taken over")
+
+    with pytest.raises(Superseded):
+        nova.service().force_down(60, check)
+    assert nova.forced == []

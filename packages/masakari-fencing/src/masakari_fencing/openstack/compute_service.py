@@ -90,24 +90,29 @@ class ComputeService:
         moments = [times.epoch(getattr(service, "updated_at", None)) for service in others]
         return max((moment for moment in moments if moment is not None), default=None)
 
-    def force_down(self, timeout: float) -> ServiceState:
+    def force_down(self, timeout: float, check: Callable[[], None] = lambda: None) -> ServiceState:
         """Have Nova hold the service for down, and check that it does.
 
         Args:
             timeout: seconds after which to give up.
+            check: raises where that must not be asked for, before each request.
 
         Returns:
             what Nova said about it before.
 
         Raises:
             ComputeError: Nova did not do it in time, or has no such service.
+            Exception: whatever `check` raises.
         """
-        found: ServiceState = self._insist(lambda: self._force(self._client()), timeout)
+        found: ServiceState = self._insist(lambda: self._force(self._client()), timeout, check)
         return found
 
-    def _insist(self, ask: Callable[[], Any], timeout: float) -> Any:
+    def _insist(
+        self, ask: Callable[[], Any], timeout: float, check: Callable[[], None] = lambda: None
+    ) -> Any:
         end = self._clock() + timeout
         while True:
+            check()
             try:
                 return ask()
             except Exception as error:  # whatever a client library raises

@@ -38,6 +38,10 @@ VERSION = 1
 """Of the record's content; one of a later version is left alone."""
 
 
+class Unreadable(tools.PacemakerError):
+    """A record is cut short, or of a later version: only an operator can do something about it."""
+
+
 class Superseded(Exception):  # noqa: N818 - a state, not an accident
     """Somebody else has changed the record: what was about to be done must not be done."""
 
@@ -227,7 +231,7 @@ def parse(element: ET.Element) -> Record:
     """Read a record.
 
     Raises:
-        PacemakerError: it is cut short, or of a later version.
+        Unreadable: it is cut short, or of a later version.
     """
     name = element.get("id", "")
     pairs = {pair.get("id", ""): pair.get("value", "") for pair in element.iter("nvpair")}
@@ -248,7 +252,7 @@ def parse(element: ET.Element) -> Record:
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         text = f"unreadable record of a recovery: {name} ({type(error).__name__})"
-        raise tools.PacemakerError(text) from None
+        raise Unreadable(text) from None
 
 
 def _content(data: dict[str, Any]) -> dict[str, Any]:

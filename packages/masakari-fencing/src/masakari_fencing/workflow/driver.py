@@ -26,7 +26,7 @@ from masakari_fencing.records import disarmed
 from masakari_fencing.records.recovery import FAILED, RECOVERED
 from masakari_fencing.workflow import lost_hosts, options
 from masakari_fencing.workflow.attempt import Attempt
-from masakari_fencing.workflow.ending import conclude
+from masakari_fencing.workflow.ending import conclude, is_carried_out
 from masakari_fencing.workflow.instances import destinations, reserved_hosts, selection
 from masakari_fencing.workflow.instances.reading import Reading
 from masakari_fencing.workflow.recovery_lock import Busy, Ended
@@ -85,16 +85,18 @@ class FencingDriver(driver.TaskFlowDriver):
             )
         except exception.SkipHostRecoveryException:
             raise
-        except exception.ReservedHostsUnavailable as error:
-            # It ends before any task of ours; one that has failed is tried again.
-            with contextlib.suppress(Busy, Ended, PacemakerError, ValueError):
-                this.take(0, waiting=lambda holder: None)
-            # Where there is no quorum now, it is written once there is.
-            text = f"{error} Add one to its segment: add-hosts reserved-hosts=..."
-            conclude(this, FAILED, text)
-            raise
         except Exception as error:
-            conclude(this, FAILED, str(error))
+            text = str(error)
+            if isinstance(error, exception.ReservedHostsUnavailable):
+                # It ends before any task of ours; one that has failed is tried again.
+                with contextlib.suppress(Busy, Ended, PacemakerError, ValueError):
+                    this.take(0, waiting=lambda holder: None)
+                text = f"{error} Add one to its segment: add-hosts reserved-hosts=..."
+            # Where there is no quorum now, it is written once there is.
+            conclude(this, FAILED, text)
+            if is_carried_out(this):
+                text = f"Host '{host_name}' was recovered by another engine"
+                raise exception.SkipHostRecoveryException(message=text) from error
             raise
         conclude(this, RECOVERED, f"Host '{host_name}' is recovered")
 
@@ -108,7 +110,7 @@ class FencingDriver(driver.TaskFlowDriver):
         """
         report = objects.Notification.get_by_uuid(context, notification_uuid)
         host = objects.Host.get_by_uuid(context, report.source_host_uuid)
-        if reason := _disarmed(host.name):
+        if reason := _switched_off(host):
             LOG.warning("Instance %s on %s is not recovered: %s", instance_uuid, host.name, reason)
             raise exception.IgnoreInstanceRecoveryException(reason)
         this = Attempt(context, host.name, notification_uuid)
@@ -123,7 +125,7 @@ class FencingDriver(driver.TaskFlowDriver):
         Raises:
             masakari.exception.MasakariException: it failed, or must not be done now.
         """
-        if reason := _disarmed(host_name):
+        if reason := _switched_off(objects.Host.get_by_name(context, host_name)):
             LOG.warning("%s on %s failed, nothing is done: %s", process_name, host_name, reason)
             _end_maintenance(Attempt(context, host_name, notification_uuid))
             raise exception.SkipProcessRecoveryException()
@@ -226,8 +228,16 @@ def _out_of_scope(this: Attempt, nova: Any, server: Any) -> str:
     return Reading(nova).objections([server], scope, this.host).get(server.id, "")
 
 
-def _disarmed(host: str) -> str | None:
-    """Return why nothing is recovered on a host now; None where that is so, or nobody says."""
+def _switched_off(found: Any) -> str | None:
+    """Return why nothing is recovered on a host now; None where something is, or nobody says.
+
+    Masakari itself looks at the segment where a notification arrives, and not where it takes one
+    up again.
+    """
+    host, segment = found.name, found.failover_segment
+    # Releases before Wallaby cannot disable one.
+    if not getattr(segment, "enabled", True):
+        return f"its segment {segment.name} is disabled"
     try:
         runner, timeout = Subprocess(), CONF.fencing.command_timeout
         pause = disarmed.in_force(disarmed.read(runner, timeout=timeout), host, time.time())

@@ -10,9 +10,12 @@ import masakari.conf
 
 from masakari_fencing.openstack.evacuations import SPAWN_LIMIT
 from masakari_fencing.pacemaker.tools import PacemakerError
+from masakari_fencing.records.recoveries import Unreadable
 from masakari_fencing.records.recovery import (
     FAILED,
     FRUITLESS,
+    NOTHING,
+    RECOVERED,
     REFUSED,
     Record,
     described,
@@ -59,8 +62,9 @@ def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
             if str(error) != told:
                 told = str(error)
                 LOG.warning("The recovery of host %s has no end yet: %s", this.host, error)
-            # Nobody takes it over while the engine lives that its record names.
-            if CONF.fencing.allow_unfenced_recovery:
+            # Nobody takes it over while the engine lives that its record names. But of one that
+            # cannot be read nobody knows whose it is, and the status names it.
+            if CONF.fencing.allow_unfenced_recovery or isinstance(error, Unreadable):
                 return
         except Exception as error:  # a client library's, somebody else's recovery
             LOG.warning("The recovery of host %s has no end: %s", this.host, error)
@@ -94,3 +98,29 @@ def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> R
     if outcome == FAILED and ((record.held and last) or alone):
         changes = changes | {"fruitless": FRUITLESS}
     return this.end(outcome, reason, **changes)
+
+
+def is_carried_out(this: Attempt) -> bool:
+    """Whether this very notification has been carried out, by another engine, too.
+
+    Masakari has two that do: one to which it was sent, and one that takes up what is unfinished.
+    Whatever is said by the one that has lost the recovery would take the place of the other's
+    word, so the other's end is waited for.
+    """
+    engine, notification = this.key
+    end = time.monotonic() + CONF.fencing.recovery_timeout
+    while time.monotonic() < end:
+        try:
+            record = this.store.read(this.host)
+            if record is None or record.notification != notification:
+                return False
+            if record.end is not None:
+                return record.end.outcome in (RECOVERED, NOTHING)
+            if record.engine in ("", engine):
+                return False
+        except (Unreadable, ValueError):
+            return False
+        except PacemakerError as error:
+            LOG.debug("It is asked again whether %s was recovered: %s", this.host, error)
+        time.sleep(PAUSE)
+    return False

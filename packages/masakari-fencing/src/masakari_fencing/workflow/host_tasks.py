@@ -223,13 +223,11 @@ class ForceComputeServiceDownTask(_HostTask):
                 the recovery is not this engine's any more.
         """
         this = Attempt(self.context, host_name, notification_uuid)
-        try:
-            this.check()
-        except (Superseded, ProofLost, PacemakerError) as error:
-            self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
         self.update_details(f"Forcing the compute service on host '{host_name}' down")
         try:
-            before = this.service().force_down(CONF.fencing.nova_timeout)
+            before = this.service().force_down(CONF.fencing.nova_timeout, this.check)
+        except (Superseded, ProofLost, PacemakerError) as error:
+            self.fail(f"The recovery of host '{host_name}' cannot go on: {error}")
         except ComputeError as error:
             self.fail(f"The compute service on host '{host_name}' cannot be forced down: {error}")
         if before.in_service and before.changed is not None:

@@ -8,6 +8,7 @@ import pytest
 from fencing_evacuation import World
 from masakari_fencing.records.recoveries import Superseded
 from masakari_fencing.workflow.instances import requests
+from masakari_fencing.workflow.recovery_lock import ProofLost
 
 
 def run_frozen(
@@ -81,3 +82,31 @@ def test_a_lock_is_taken_back_where_that_came_after_the_end(
 
     run_frozen(monkeypatch, world, "lock", others)
     assert world.guest.locked is locked
+
+
+@pytest.mark.parametrize("state", ["active", "error"])
+def test_what_another_recovery_has_locked_is_not_given_back(state: str) -> None:
+    """The machine stands still as it gives up what it could not recover, and is given up."""
+    world = World()
+    world.nova.servers.lock("g1")
+    world.guest.vm = state
+    world.nova.requests.clear()
+
+    def check() -> None:
+        raise Superseded("it has been taken over")
+
+    with pytest.raises(Superseded):
+        world.evacuation(check=check).release()
+    assert world.guest.locked and world.guest.vm == state
+    assert world.nova.requests == []
+
+
+def test_what_is_given_back_is_so_though_its_host_is_back() -> None:
+    world = World()
+    world.nova.servers.lock("g1")
+
+    def check() -> None:
+        raise ProofLost("it is back")
+
+    world.evacuation(check=check).release()
+    assert not world.guest.locked

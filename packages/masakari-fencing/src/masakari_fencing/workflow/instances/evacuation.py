@@ -145,6 +145,8 @@ class Evacuation(InstanceOfDeadHost):
             Failed: Nova does not answer.
             Exception: whatever `check` raises.
         """
+        # Be its host back or not: only whose recovery it is matters.
+        self._check = partial(regardless_of_proof, self._check)
         server, end = self._get(), self._clock() + patience
         while server is not None and self._is_here(server) and self._clock() < end:
             if not self._goes_on(server):
@@ -154,7 +156,6 @@ class Evacuation(InstanceOfDeadHost):
         if server is None:
             return ""
         if patience and not self._is_here(server):
-            self._check = partial(regardless_of_proof, self._check)
             self._settle(server)
             return ""
         if self._is_here(server) and not over:
@@ -169,7 +170,7 @@ class Evacuation(InstanceOfDeadHost):
         idle = self._is_here(server) and not task_of(server)
         if idle and broken and wanted(self._before) == "active":
             # Or nobody could start it where it is.
-            self._request(self._call_active)
+            self._order(self._call_active)
         self._unlock(server)
         return ""
 
@@ -213,8 +214,7 @@ class Evacuation(InstanceOfDeadHost):
             server = self._get()
         if server is None or broken or not _is_error(server):
             return server
-        if wanted(self._before) != "error":
-            self._order(self._call_active)
+        self._order(self._call_active)
         return self._get()
 
     def _evacuate(self, server: Any, there: str = "") -> Any:
@@ -312,7 +312,7 @@ class Evacuation(InstanceOfDeadHost):
                     return
             self._power(server, *(("start", goal) if goal == "active" else ("stop", "stopped")))
         if goal == "error" and not _is_as_before(server, goal):
-            self._request(self._call_error)
+            self._order(self._call_error)
         self._unlock(server)
 
 

@@ -334,7 +334,7 @@ class InstanceOfDeadHost(InstanceRequests):
 
     def _unlock(self, server: Any) -> None:
         if not self._before.locked and getattr(server, "locked", False):
-            self._request(lambda nova: nova.servers.unlock(server.id))
+            self._order(lambda nova: nova.servers.unlock(server.id))
 
 
 def task_of(server: Any) -> str:
