@@ -36,10 +36,20 @@ ABOVE = {
         *("charm", "reconcile", "state", "config", "databags"),
         *("preflight", "segments", "workload"),
     },
-    "workload": {"charm", "reconcile", "state", "databags", "preflight", "segments", "ops"},
+    "workload": {
+        "charm",
+        "reconcile",
+        "state",
+        "databags",
+        "preflight",
+        "segments",
+        "power_key",
+        "ops",
+    },
     "segments": {"charm", "reconcile", "state", "databags", "preflight", "ops"},
     "preflight": {"charm", "reconcile", "state", "databags", "workload", "ops"},
     "recoveries": {"charm", "databags", "planned", "preflight", "ops"},
+    "storage": {"charm", "reconcile", "databags", "segments", "preflight", "planned"},
     "planned": {"charm", "reconcile", "state", "databags", "ops"},
 }
 """What the modules of a room may not import."""

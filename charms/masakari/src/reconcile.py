@@ -305,7 +305,7 @@ class Workload:
         if state.identity is None or not self.recoveries.hosts or self.paused:
             return
         if check and not self.services.not_running([services.API]):
-            self.preflight.look(state, self.host)
+            self.preflight.check(state, self.host)
         result.problems += [blocked(text, AGAIN) for text in self.preflight.blocks()]
         result.note = "; ".join(filter(None, (result.note, *self.preflight.notes())))
 

@@ -55,13 +55,13 @@ class Client:
         return subprocess.Popen([sys.executable, "-c", CLIENT, *self.texts], **options)
 
 
-def books(client: Any, timeout: float = 10.0) -> DatabaseView:
+def view_of(client: Any, timeout: float = 10.0) -> DatabaseView:
     return DatabaseView(client, timeout)
 
 
 def test_guests_are_called_as_the_api_calls_them() -> None:
     client = Client()
-    made = books(client)
+    made = view_of(client)
     found = made.servers()
     assert found["a"] == ServerView("ACTIVE", "node1.maas", None, True, "2026-11-21 08:00:00")
     assert found["a"].runs
@@ -73,7 +73,7 @@ def test_guests_are_called_as_the_api_calls_them() -> None:
 
 
 def test_notifications() -> None:
-    made = books(Client(notifications="uuid-1\tCOMPUTE_HOST\trunning\thost-1\n"))
+    made = view_of(Client(notifications="uuid-1\tCOMPUTE_HOST\trunning\thost-1\n"))
     assert made.notifications() == [Notification("uuid-1", "COMPUTE_HOST", "running", "host-1")]
     made.close()
 
@@ -98,7 +98,7 @@ def test_that_a_host_has_come_back_is_no_report_of_a_failure() -> None:
 @pytest.mark.parametrize(("fault", "text"), [("gone", "ended|pipe"), ("silent", "in time")])
 def test_a_database_that_is_away_is_asked_anew(fault: str, text: str) -> None:
     client = Client(servers=fault)
-    made = books(client, timeout=0.3)
+    made = view_of(client, timeout=0.3)
     with pytest.raises(DatabaseError, match=text):
         made.servers()
     client.texts[0] = SERVERS

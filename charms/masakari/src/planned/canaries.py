@@ -86,7 +86,7 @@ class Canaries:
         self._sleep = sleep
         self._clock = clock
 
-    def look(self) -> list[Server]:
+    def servers(self) -> list[Server]:
         """All that there are now.
 
         Raises:
@@ -107,7 +107,7 @@ class Canaries:
             ActionError: one does not run there.
             ApiError: Nova does not make one.
         """
-        there = {one.name for one in self.look()}
+        there = {one.name for one in self.servers()}
         network = kind.network
         for number in range(1, kind.count + 1):
             name = f"{self._prefix}{number}"
@@ -124,7 +124,7 @@ class Canaries:
             self._cloud.tell_nova("POST", "/servers", {"server": server}, microversion=_VERSION)
         end = self._clock() + timeout
         while True:
-            found = self.look()
+            found = self.servers()
             if len(found) == kind.count and all(_runs_on(one, host) for one in found):
                 return found
             broken = next((one for one in found if one.state == "error"), None)
@@ -146,7 +146,7 @@ class Canaries:
         """
         end = self._clock() + timeout
         asked: set[str] = set()
-        while found := self.look():
+        while found := self.servers():
             for one in found:
                 if one.uuid not in asked:
                     asked.add(one.uuid)

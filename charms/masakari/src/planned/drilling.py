@@ -188,7 +188,7 @@ class Drilling:
     def _look(self, drill: Drill) -> Drill:
         begun = self._clock()
         try:
-            found = self._canaries(drill).look()
+            found = self._canaries(drill).servers()
         except ApiError:
             return drill  # Nova may not answer in the middle of a disaster
         # One that is back was so at some moment after the last look was begun, when it was not,

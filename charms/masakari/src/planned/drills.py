@@ -12,6 +12,7 @@ from typing import Any
 
 from instance_ha_common.machine import awaited
 from instance_ha_common.machine.host import Host
+from masakari_fencing import files
 
 DIRECTORY = "/var/lib/masakari-charm/drills"
 KEPT = 100
@@ -153,7 +154,7 @@ class Drills:
         """A drill, the latest without an identifier; None where there is none."""
         for path in self._files():
             if path.stem == id_ or not id_:
-                return self._read(path)
+                return files.load(path, parse)
         return None
 
     @property
@@ -186,10 +187,3 @@ class Drills:
         """The latest first."""
         found = self._host.path(DIRECTORY).glob("*.json")
         return sorted((path for path in found if _ID.fullmatch(path.stem)), reverse=True)
-
-    @staticmethod
-    def _read(path: Path) -> Drill | None:
-        try:
-            return parse(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return None

@@ -28,7 +28,7 @@ class Watch:
         self._memory = memory
         self._clock = clock
 
-    def look(self, state: State, host: Host) -> None:
+    def check(self, state: State, host: Host) -> None:
         """Look, unless the last look is recent or an API does not answer.
 
         Args:

@@ -14,6 +14,7 @@ from instance_ha_common.machine.memory import Memory
 from masakari_fencing import witnesses
 from masakari_fencing.cluster.connections import Tuning
 from masakari_fencing.cluster.desired import Desired
+from masakari_fencing.maas import access
 from masakari_fencing.pacemaker import (
     cibadmin,
     crm_mon,
@@ -27,7 +28,6 @@ from masakari_fencing.pacemaker.fencing_limit import FencingLimit
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import storage_fences
 
-import power_key
 from workload.fencing_package import ALERT_AGENT
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def desired(config: Config, *, programs: bool = True, keyed: bool = True) -> Des
         programs=programs,
         storage=config.storage_fencing,
         kdump=config.kdump_fencing_timeout,
-        access_file=power_key.FILE if config.power else "",
+        access_file=str(access.FILE) if config.power else "",
         access_everywhere=keyed,
     )
 

@@ -70,7 +70,7 @@ def bench(tmp_path: Path) -> Bench:
 
 def test_the_engine_sees_that_it_is_kept_out(bench: Bench) -> None:
     assert "not seen" in (bench.doubt() or "")
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.doubt() is None
     assert bench.ceph.opened == bench.ceph.closed == 1
 
@@ -78,54 +78,54 @@ def test_the_engine_sees_that_it_is_kept_out(bench: Bench) -> None:
 def test_masakari_is_told_once_and_by_every_member_of_the_same(
     bench: Bench, tmp_path: Path
 ) -> None:
-    bench.keeper.look()
-    bench.keeper.look()
+    bench.keeper.check()
+    bench.keeper.check()
     (event,) = Spool(bench.spool).events()
     assert (event.node, event.time) == (NODE, FENCE.time)
     assert 59 <= event.age(NOW) < 62
     (bench.spool / f"{event.id}.json").unlink()
-    bench.keeper.look()
+    bench.keeper.check()
     assert Spool(bench.spool).events() == [], "it was dealt with"
     other = Bench(tmp_path / "other") if (tmp_path / "other").mkdir() is None else bench
-    other.keeper.look()
+    other.keeper.check()
     assert [found.id for found in Spool(other.spool).events()] == [event.id]
 
 
 def test_a_blocklist_that_somebody_took_back_is_seen_and_put_back(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench.keeper.look()
+    bench.keeper.check()
     del bench.ceph.blocked["10.77.4.12:0/0"]
-    bench.keeper.look()
+    bench.keeper.check()
     assert "10.77.4.12 in again" in (bench.doubt() or ""), "nothing is begun meanwhile"
     assert "let the clients of node2.maas at 10.77.4.12 in again" in caplog.text
     assert "10.77.4.12:0/0" in bench.ceph.blocked
     found = storage_fences.read(bench.cib, NODE)
     assert found is not None
     assert found.lifted == NOW, "the status can say it"
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.doubt() is None
 
 
 def test_an_entry_that_runs_out_within_an_hour_is_renewed(bench: Bench) -> None:
     bench.ceph.blocked["10.77.4.12:0/0"] = NOW + 3600
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.ceph.blocked["10.77.4.12:0/0"] > NOW + 5 * 365 * 86400
 
 
 def test_it_is_taken_back_when_the_power_was_off(bench: Bench) -> None:
-    bench.keeper.look()
+    bench.keeper.check()
     bench.fenced(NOW + 5)
-    bench.keeper.look()
+    bench.keeper.check()
     assert not bench.kept
     assert bench.ceph.blocked == {}
-    bench.keeper.look()
+    bench.keeper.check()
     assert list(bench.directory.iterdir()) == []
 
 
 def test_a_fence_from_before_proves_nothing_about_its_clients(bench: Bench) -> None:
     bench.fenced(FENCE.begun - 5)
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.kept
 
 
@@ -134,7 +134,7 @@ def test_the_word_of_an_operator_gives_nothing_back(bench: Bench, by: str) -> No
     bench.fenced(NOW + 5, by)
     if not by:
         bench.remote.events = []  # a history that was cleaned up
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.kept
     assert bench.ceph.blocked
 
@@ -142,14 +142,14 @@ def test_the_word_of_an_operator_gives_nothing_back(bench: Bench, by: str) -> No
 def test_a_host_that_is_back_has_its_storage_once_it_shows_another_boot(bench: Bench) -> None:
     bench.remote.online, bench.remote.unclean, bench.remote.role = True, False, "Started"
     bench.remote.failed = False
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.kept, "connected again, and the same boot: its old clients may live"
     pair = bench.cib.root.xpath("//nodes//nvpair")[0]
     pair.set("value", storage(boot=""))
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.kept, "it does not say"
     pair.set("value", storage(boot="boot-2"))
-    bench.keeper.look()
+    bench.keeper.check()
     assert not bench.kept
     assert bench.ceph.blocked == {}
 
@@ -160,10 +160,10 @@ def test_what_was_begun_and_not_ended_is_taken_back_where_nobody_relied_on_it(
     bench = Bench(tmp_path, StorageFence(NODE, NOW, ("10.77.4.12",)))
     bench.remote.online, bench.remote.unclean, bench.remote.role = True, False, "Started"
     bench.remote.failed = False
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.kept, "the fence agent may still be at it"
     bench.now = NOW + SETTLED
-    bench.keeper.look()
+    bench.keeper.check()
     assert not bench.kept
     assert bench.ceph.blocked == {}
     assert Spool(bench.spool).events() == []
@@ -171,7 +171,7 @@ def test_what_was_begun_and_not_ended_is_taken_back_where_nobody_relied_on_it(
 
 def test_what_was_begun_is_no_proof_and_not_reported(tmp_path: Path) -> None:
     bench = Bench(tmp_path, StorageFence(NODE, NOW - 60, ("10.77.4.12",)))
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.kept
     assert Spool(bench.spool).events() == []
     assert "being cut off" in (bench.doubt() or "")
@@ -181,7 +181,7 @@ def test_without_quorum_nothing_is_believed_or_changed(bench: Bench) -> None:
     bench.cluster.quorum = False
     bench.ceph.blocked.clear()
     bench.fenced(NOW + 5)
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.kept
     assert list(bench.directory.iterdir()) == []
     assert bench.ceph.blocked == {}
@@ -191,25 +191,25 @@ def test_ceph_that_does_not_answer_makes_it_doubtful(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.ceph.away = True
-    bench.keeper.look()
-    bench.keeper.look()
+    bench.keeper.check()
+    bench.keeper.check()
     assert "not seen" in (bench.doubt() or "")
     assert caplog.text.count("do not let this unit in") == 1
     bench.ceph.away = False
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.doubt() is None
 
 
 def test_nobody_asks_ceph_where_nothing_is_cut_off(tmp_path: Path) -> None:
     bench = Bench(tmp_path, None)
     (bench.directory / f"{NODE}.json").write_text(json.dumps({}))
-    bench.keeper.look()
+    bench.keeper.check()
     assert bench.ceph.opened == 0
     assert list(bench.directory.iterdir()) == []
 
 
 def test_what_the_notifier_gets_is_written_as_the_alert_agent_does(bench: Bench) -> None:
-    bench.keeper.look()
+    bench.keeper.check()
     (path,) = bench.spool.iterdir()
     found = json.loads(path.read_text())
     assert found["boot"] == alert.boot()
@@ -247,10 +247,10 @@ def test_what_one_member_lets_in_another_does_not_shut_out(bench: Bench, moment:
 
     def release() -> None:
         bench.fenced(NOW + 5)
-        bench.keeper.look()
+        bench.keeper.check()
 
     slow.before = (moment, release)
-    other.look()
+    other.check()
     assert not bench.kept
     assert bench.ceph.blocked == {}, "entries of which nobody knows"
 
@@ -259,7 +259,7 @@ def test_one_whose_release_was_broken_off_is_let_in(tmp_path: Path) -> None:
     bench = Bench(tmp_path, replace(FENCE, released=NOW - 1))
     del bench.ceph.blocked["10.77.3.12:0/0"]
     assert "has its storage back" in (bench.doubt() or "")
-    bench.keeper.look()
+    bench.keeper.check()
     assert not bench.kept
     assert bench.ceph.blocked == {}
     assert Spool(bench.spool).events() == []
@@ -278,6 +278,6 @@ def test_one_that_is_cut_off_anew_while_it_is_let_in_stays_out(bench: Bench) -> 
 
     bench.fenced(NOW + 5)
     slow.before = ("rm", cut_off)
-    keeper.look()
+    keeper.check()
     assert storage_fences.read(bench.cib, NODE) == anew
     assert set(bench.ceph.blocked) == {f"{address}:0/0" for address in anew.addresses}

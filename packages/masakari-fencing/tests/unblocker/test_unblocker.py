@@ -39,21 +39,21 @@ def line(silent: int, *, host: int = 21, port: int = 40001) -> str:
 
 def test_a_silent_connection_to_a_host_that_is_gone_is_reset() -> None:
     run = runner(line(7100), line(7100, host=22, port=40002))
-    Unblocker(run, lambda host: host == "10.0.0.22").look()
+    Unblocker(run, lambda host: host == "10.0.0.22").check()
     assert resets(run) == ["dst 10.0.0.21 and dport = :3121 and sport = :40001"]
 
 
 def test_what_pacemaker_itself_still_waits_for_is_left_alone() -> None:
     """Two seconds between two looks, four for an answer, and one because timers are late."""
     run = runner(line(6900))
-    Unblocker(run, lambda host: False).look()
+    Unblocker(run, lambda host: False).check()
     assert resets(run) == []
 
 
 @pytest.mark.parametrize("cib", [1, 124, "<cut sho"])
 def test_a_cluster_that_does_not_answer_has_nothing_reset(cib: "str | int") -> None:
     run = runner(line(99999), cib=cib)
-    Unblocker(run, lambda host: False).look()
+    Unblocker(run, lambda host: False).check()
     assert resets(run) == []
 
 
@@ -68,7 +68,7 @@ def test_one_that_nobody_monitors_is_judged_ever_more_seldom() -> None:
     found = Unblocker(run, lambda host: asked.append(host) or True)
     for silent in range(7100, 40000, 1000):
         run.on("ss -HOtni", line(silent))
-        found.look()
+        found.check()
     assert len(asked) == 4
 
 
@@ -76,11 +76,11 @@ def test_a_connection_of_the_same_host_that_is_new_is_judged_anew() -> None:
     asked: list[str] = []
     run = runner(line(9000))
     found = Unblocker(run, lambda host: bool(asked.append(host)) or True)
-    found.look()
+    found.check()
     run.on("ss -HOtni", line(100, port=40003))
-    found.look()
+    found.check()
     run.on("ss -HOtni", line(7200, port=40003))
-    found.look()
+    found.check()
     assert asked == ["10.0.0.21"] * 2
 
 
@@ -88,7 +88,7 @@ def test_a_healthy_cluster_costs_one_process_for_each_look() -> None:
     run = runner(line(900))
     found = Unblocker(run, lambda host: True)
     for _ in range(5):
-        found.look()
+        found.check()
     assert [call[0] for call in run.calls].count("cibadmin") == 1
     assert len(run.calls) == 6
 
@@ -140,7 +140,7 @@ class Runner(Subprocess):
 
 
 time.sleep(0.2)
-Unblocker(Runner(), lambda host: False).look()
+Unblocker(Runner(), lambda host: False).check()
 clients[0].setblocking(False)
 try:
     clients[0].recv(1)

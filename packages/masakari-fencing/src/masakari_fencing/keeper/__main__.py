@@ -9,5 +9,5 @@ from masakari_fencing.keeper.keeper import PERIOD, Keeper
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 keeper = Keeper(Subprocess())
 while True:
-    keeper.look()
+    keeper.check()
     time.sleep(PERIOD)

@@ -64,7 +64,7 @@ class Keeper:
     _told: str = ""
     _handed: set[tuple[str, float]] = dataclasses.field(default_factory=set)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look once; what fails is told once, and tried again with the next look."""
         try:
             self._look()

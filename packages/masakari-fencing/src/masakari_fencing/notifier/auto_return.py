@@ -4,7 +4,7 @@ It has to be whole for so many minutes on end: the cluster is connected to it, n
 misses it in any network, its nova-compute reports. Only one whose instances were all recovered
 comes back so, which nobody has closed for another reason, and which does not fail again and again.
 
-What is done is what an operator does with the clouds' own commands: enable it, end its
+What is done is what an operator does with the cloud's own commands: enable it, end its
 maintenance. The rest follows from that as ever (`returned_hosts`). Each unit looks, so that each
 can say why a host is not back; only the first member in order acts.
 """

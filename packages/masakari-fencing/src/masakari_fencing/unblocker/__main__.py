@@ -10,4 +10,4 @@ logging.basicConfig(level=logging.INFO, format="%(message)s")
 unblocker = Unblocker(Subprocess())
 while True:
     time.sleep(PERIOD)
-    unblocker.look()
+    unblocker.check()

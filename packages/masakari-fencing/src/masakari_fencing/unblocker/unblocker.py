@@ -86,7 +86,7 @@ class Unblocker:
         self._longest: float | None = None
         self._next: dict[tuple[str, int], float] = {}
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look once; what cannot be asked changes nothing."""
         argv = ["ss", "-HOtni", "state", "established", f"dport = :{PORT}"]
         found = list(read_connections(self._runner.run(argv, timeout=10, check=False).stdout))

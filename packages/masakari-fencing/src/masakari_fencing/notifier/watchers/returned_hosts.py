@@ -1,4 +1,4 @@
-"""Ends the forced-down state of a hypervisor that was taken back by the clouds' own commands.
+"""Ends the forced-down state of a hypervisor that was taken back by the cloud's own commands.
 
 Operators of Masakari know how to take a repaired host back: `openstack compute service set
 --enable` and `openstack segment host update --on_maintenance=False`. A recovery here has also
