@@ -251,21 +251,44 @@ def test_the_fencing_packages_readme_names_its_folders() -> None:
     assert set(re.findall(r"^\| `(\w+)/` \|", text, re.MULTILINE)) == folders - {"data"}
 
 
-def test_the_options_of_masakari_conf_are_as_its_readme_says() -> None:
-    """The defaults of `[fencing]`, and the lists of tasks, as the package has them."""
-    block = re.findall(r"^```ini\n(.*?)^```", _text(FENCING / "README.md"), re.M | re.DOTALL)[0]
-    said = dict(re.findall(r"^(\w+) = (.*)$", block, re.MULTILINE))
-    tree = ast.parse(_text(MF / "workflow/options.py"))
-    defaults = {
+@cache
+def _fencing_defaults() -> dict[str, str]:
+    """The options of `[fencing]` with their defaults, as a file would have them."""
+    named = {
+        "masakari_fencing.retries.DEFAULT": importlib.import_module(
+            "masakari_fencing.retries"
+        ).DEFAULT,
+        "list(SOURCES)": ", ".join(
+            importlib.import_module("masakari_fencing.openstack.restart_order").SOURCES
+        ),
+    }
+    found = {
         ast.literal_eval(call.args[0]): ast.unparse(default.value)
-        for call in ast.walk(tree)
+        for call in ast.walk(ast.parse(_text(MF / "workflow/options.py")))
         if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("Opt")
         for default in call.keywords
         if default.arg == "default"
     }
-    fencing = {n: v for n, v in said.items() if n in defaults and n != "refusals_directory"}
-    assert {n: defaults[n].strip("'").lower() for n in fencing} == fencing
-    assert len(fencing) > 10
+    return {name: named.get(text, text.strip("'").lower()) for name, text in found.items()}
+
+
+def test_options_of_the_charm_have_the_defaults_of_the_package() -> None:
+    """Those of `[fencing]` in masakari.conf that are called the same."""
+    options = charmcraft("masakari")["config"]["options"]
+    defaults = {n.replace("_", "-"): v for n, v in _fencing_defaults().items()}
+    both = sorted(defaults.keys() & options.keys())
+    assert len(both) > 10
+    for name in both:
+        assert str(options[name].get("default", "")).lower() == defaults[name], name
+
+
+def test_the_options_of_masakari_conf_are_as_its_readme_says() -> None:
+    """The defaults of `[fencing]`, and the lists of tasks, as the package has them."""
+    block = re.findall(r"^```ini\n(.*?)^```", _text(FENCING / "README.md"), re.M | re.DOTALL)[0]
+    said = dict(re.findall(r"^(\w+) = ?(.*)$", block, re.MULTILINE))
+    defaults = _fencing_defaults()
+    fencing = {n: v for n, v in said.items() if n in defaults}
+    assert fencing == defaults | {"refusals_directory": fencing["refusals_directory"]}
     written = _text(REPOSITORY / "charms/masakari/src/workload/masakari_conf.py")
     default = block.partition("[DEFAULT]")[2].partition("[")[0]
     set_here = re.findall(r"^(\w+) = ", default, re.MULTILINE)

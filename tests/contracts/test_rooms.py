@@ -27,9 +27,19 @@ MODULES, CLASS, LINES = 12, 250, 500
 """Files of a folder of source, lines of a class and of a file of tests: at most."""
 
 COMMON = REPOSITORY / "packages" / "instance-ha-common"
-SOURCES = [*map(source, OWN), COMMON / "src" / "instance_ha_common"]
+MATRIX = REPOSITORY / "packages" / "network-matrix"
+SOURCES = [
+    *map(source, OWN),
+    COMMON / "src" / "instance_ha_common",
+    MATRIX / "src" / "network_matrix",
+]
 SIMULATION = REPOSITORY / "tests" / "simulation"
-TESTS = [*(charm.parent / "tests" for charm in map(source, OWN)), COMMON / "tests", SIMULATION]
+TESTS = [
+    *(charm.parent / "tests" for charm in map(source, OWN)),
+    COMMON / "tests",
+    MATRIX / "tests",
+    REPOSITORY / "tests",
+]
 
 ABOVE = {
     "relations": {

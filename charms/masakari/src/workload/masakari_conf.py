@@ -71,6 +71,23 @@ Value = str | int | None | Callable[[Settings], object]
 
 Sections = Mapping[str, Mapping[str, Value]]
 
+_SAME = (
+    "fence_reported_failed",
+    "fencing_timeout",
+    "recover_amphorae",
+    "recovery_destination_fallback",
+    "report_limit_hosts",
+    "report_limit_window",
+    "restart_group_pause",
+    "restart_group_timeout",
+)
+"""Options of `[fencing]` that are the charm's of the same names."""
+
+
+def _as_it_is(name: str) -> Callable[[Settings], object]:
+    return lambda settings: getattr(settings.config, name)
+
+
 _LOGIN: Mapping[str, Value] = {
     "auth_url": lambda s: s.auth_url,
     "username": lambda s: s.identity.username,
@@ -183,21 +200,14 @@ _ENGINE: Sections = {
         ),
     },
     "fencing": {
+        **{name: _as_it_is(name) for name in _SAME},
         "allow_unfenced_recovery": lambda s: s.config.allow_recovery_without_fencing,
-        "fence_reported_failed": lambda s: s.config.fence_reported_failed,
-        "fencing_timeout": lambda s: s.config.fencing_timeout,
         "evacuation_stagger": lambda s: s.config.host_recovery_stagger,
         "recover_only": lambda s: _rules(s.config.scope.only),
         "recover_never": lambda s: _rules(s.config.scope.never),
-        "recover_amphorae": lambda s: s.config.recover_amphorae,
         "recovery_destination": lambda s: _rules(s.config.destination),
-        "recovery_destination_fallback": lambda s: s.config.recovery_destination_fallback,
         "restart_order_from": lambda s: ",".join(s.config.order_sources),
-        "restart_group_timeout": lambda s: s.config.restart_group_timeout,
-        "restart_group_pause": lambda s: s.config.restart_group_pause,
         "recovery_retries": lambda s: str(s.config.retries),
-        "report_limit_hosts": lambda s: s.config.report_limit_hosts,
-        "report_limit_window": lambda s: s.config.report_limit_window,
     },
 }
 

@@ -1,0 +1,86 @@
+"""An engine whose recovery another one has taken, by the real Masakari."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from conftest import HOST, World
+from fencing_nova import Server
+from masakari_fencing.records.recoveries import Records
+from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, End, Record
+from masakari_fencing.workflow import ending
+
+
+def test_the_engine_that_is_taken_over_from_does_nothing_more(world: World) -> None:
+    world.add(*(Server(f"g{n}") for n in range(6)))
+    world.power_cut()
+    notification = world.notify()
+    taken: list[int] = []
+
+    def take(name: str, uuid: str) -> None:
+        if name == "evacuate" and not taken:
+            taken.append(len(world.nova.requests))
+            record = world.record()
+            Records(world.cib).write(record, replace(record, engine="unit-1.boot.1.1"))
+
+    world.nova.after = take
+    assert world.process(notification) == "error"
+    later = [r for r in world.nova.requests[taken[0] :] if r.split()[0] in ("evacuate", "unlock")]
+    assert [r for r in later if r.startswith("evacuate")] == []
+    assert world.record().end is None and world.record().engine == "unit-1.boot.1.1"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"), [(RECOVERED, "finished"), (NOTHING, "finished"), (FAILED, "error")]
+)
+@pytest.mark.parametrize("method", ["auto", "reserved_host"])
+def test_who_was_taken_over_from_waits_for_the_others_word(
+    world: World, monkeypatch: pytest.MonkeyPatch, outcome: str, status: str, method: str
+) -> None:
+    """It took it up as an unfinished one: Masakari would call that failed for good."""
+    world.segment.recovery_method = method
+    world.segment.save()
+    world.add(Server("g1"))
+    world.power_cut()
+    notification = world.notify()
+    theirs = Record(HOST, str(notification.notification_uuid), "unit-1.boot.1.1")
+    waited: list[float] = []
+
+    def take(name: str, uuid: str) -> None:
+        if name == "evacuate":
+            Records(world.cib).write(world.record(), theirs)
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        record = world.record()
+        if len(waited) == 2:
+            Records(world.cib).write(record, replace(record, end=End(outcome, "", 1.0)))
+
+    if method == "auto":
+        world.nova.after = take
+    else:
+        Records(world.cib).create(theirs)
+    monkeypatch.setattr(ending, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    assert world.process(notification) == status
+    assert len(waited) == 2
+
+
+def test_of_a_record_that_cannot_be_read_the_end_is_not_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status names it; a thread that waits would have Masakari's lock of the host."""
+    world.add(Server("g1"))
+    world.power_cut()
+    notification = world.notify()
+    monkeypatch.setattr(ending, "time", SimpleNamespace(monotonic=time.monotonic))
+
+    def spoil(name: str, uuid: str) -> None:
+        for pair in world.cib.root.iter("nvpair"):
+            if pair.get("id", "").endswith("-record"):
+                pair.set("value", '{"version": 99}')
+
+    world.nova.after = spoil
+    assert world.process(notification) == "error"
