@@ -69,3 +69,11 @@ def test_all_that_is_on_its_way_is_waited_for_once(
     assert world.process(notification) == "error"
     assert world.record().end.outcome == REFUSED
     assert world.nova.clock() - begun < 2 * 3
+
+
+def test_a_report_of_a_clock_that_is_ahead_is_of_when_masakari_was_told(world: World) -> None:
+    """By its own word, the fence would have been an hour before what it was for."""
+    world.add(Server("g1"))
+    fenced = world.power_cut()
+    assert world.process(world.notify(generated=fenced + 3600)) == "finished"
+    assert world.nova.instances["g1"].host == "node9.maas"

@@ -77,9 +77,15 @@ class FakeMasakari:
         self._thread.join()
 
     def add(
-        self, host: str, generated: float, status: str, *, kind: str = "COMPUTE_HOST"
+        self,
+        host: str,
+        generated: float,
+        status: str,
+        *,
+        kind: str = "COMPUTE_HOST",
+        ahead: float = 0.0,
     ) -> dict[str, Any]:
-        """Have a notification as if somebody had sent it."""
+        """Have a notification as if somebody had sent it, whose clock is so many seconds ahead."""
         payload = {"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}
         if kind == "PROCESS":
             payload = {"event": "STOPPED", "process_name": "nova-compute"}
@@ -90,7 +96,8 @@ class FakeMasakari:
             "type": kind,
             "payload": payload,
             "generated_time": _iso(generated),
-            "updated_at": _iso(generated),
+            "created_at": _iso(generated - ahead),
+            "updated_at": _iso(generated - ahead),
             "status": status,
         }
         self.notifications.append(item)

@@ -207,7 +207,7 @@ class Drilling:
         try:
             self._uuid = self._uuid or Lookup(self._cloud).find_host(drill.host).uuid
             for item in self._cloud.host_failures(20):
-                begun = times.epoch(item.get("generated_time")) or 0.0
+                begun = times.noticed(item.get("generated_time"), item.get("created_at"))
                 mine = item.get("source_host_uuid") == self._uuid
                 if mine and begun >= drill.marks["cut"] - _CLOCKS:
                     return item

@@ -12,7 +12,7 @@ from typing import Any
 
 from masakari_fencing.records import progress
 from masakari_fencing.records.progress import Moved
-from masakari_fencing.times import epoch, moment
+from masakari_fencing.times import epoch, moment, noticed
 
 from segments.results import Results
 
@@ -113,13 +113,13 @@ def read(item: Mapping[str, Any], hosts: Mapping[str, str]) -> Report:
         hosts: names of hosts, by their UUIDs.
     """
     uuid = str(item.get("source_host_uuid") or "")
-    noticed = epoch(item.get("generated_time")) or 0.0
+    reported = noticed(item.get("generated_time"), item.get("created_at"))
     return Report(
         uuid=str(item.get("notification_uuid") or ""),
         host=hosts.get(uuid, uuid),
         status=str(item.get("status") or ""),
-        noticed=noticed,
-        notified=epoch(item.get("created_at")) or noticed,
+        noticed=reported,
+        notified=epoch(item.get("created_at")) or reported,
         updated=epoch(item.get("updated_at")) or 0.0,
         lines=sorted(_lines(item), key=lambda line: line.time),
     )

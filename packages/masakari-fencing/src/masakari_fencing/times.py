@@ -24,6 +24,22 @@ def aware(moment: datetime.datetime) -> datetime.datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
 
 
+def noticed(generated: object, created: object) -> float:
+    """Return when a failure was noticed that Masakari was told of.
+
+    Never later than Masakari was told, by its own clock: that of a monitor may be ahead.
+
+    Args:
+        generated: what the report says, a time as APIs or objects have it.
+        created: when Masakari was told; None where that is not known.
+
+    Returns:
+        seconds since the epoch, 0 where there is no readable time.
+    """
+    found, told = epoch(generated) or 0.0, epoch(created)
+    return found if told is None else min(found, told)
+
+
 def day_time(moment: float) -> str:
     """Return a time in seconds since the epoch, for people."""
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(moment))

@@ -130,5 +130,5 @@ def _view(found: Any) -> dict[str, Any]:
         "source_host_uuid": found.source_host_uuid,
         "generated_time": found.generated_time.replace(tzinfo=None).isoformat(),
         "updated_at": updated.replace(tzinfo=None).isoformat() if updated else None,
-        "created_at": None,
+        "created_at": found.created_at.replace(tzinfo=None).isoformat(),
     }

@@ -162,6 +162,15 @@ def test_one_that_was_reported_before_it_was_fenced(
     assert [*phases] == ["detected", "notified", "fenced", "evacuating", "done"]
 
 
+def test_one_that_was_reported_by_a_clock_that_is_ahead(
+    ctx: testing.Context, state: testing.State, recovered: FakeCloud
+) -> None:
+    late = {"generated_time": "2026-11-21T04:53:43.000000"}
+    recovered.notifications[0] = notification(recovered, **late)
+    found = run(ctx, state, "show-recovery")
+    assert (found["reported"], found["seconds"]) == ("2026-11-21T03:53:43Z", "6.0")
+
+
 def test_one_that_was_refused(
     ctx: testing.Context, state: testing.State, recovered: FakeCloud
 ) -> None:

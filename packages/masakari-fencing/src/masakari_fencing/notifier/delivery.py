@@ -21,6 +21,10 @@ LOG = logging.getLogger(__name__)
 TOLERANCE = 10.0
 """Seconds by which two members' clocks may differ, and a report be older than the fence."""
 
+PATIENCE = 300.0
+"""Seconds after a fence in which Masakari takes its report for another one's without that being
+said: by its own default three minutes."""
+
 UNFINISHED = frozenset({"new", "running", "error"})
 """States of a notification that the engine is working on or will work on again."""
 
@@ -102,11 +106,7 @@ class Delivery:
     def _reported(self, event: Event, history: list[Notification]) -> bool:
         """Whether there is a report of this very failure."""
         for item in history:
-            if (
-                item.kind == "COMPUTE_HOST"
-                and item.event == "STOPPED"
-                and item.generated >= event.time - TOLERANCE
-            ):
+            if _tells_failure(item) and item.generated >= event.time - TOLERANCE:
                 LOG.info("The fencing of %s is reported already (%s)", event.node, item.status)
                 return True
         return False
@@ -125,13 +125,23 @@ class Delivery:
             # An equal report of an earlier failure is too recent for Masakari's comparison, which
             # goes by the time of the report: give this one the present time until it is let in.
             LOG.debug("Masakari takes the fencing of %s for an old one: %s", event.node, conflict)
-            return self._notify_late(event)
+            return self._notify_late(event, history)
         return self._in_maintenance(event, host, history)
 
-    def _notify_late(self, event: Event) -> Outcome:
+    def _notify_late(self, event: Event, history: list[Notification]) -> Outcome:
+        now = max(event.time, self._clock())
+        # After one of a monitor whose clock is ahead, Masakari lets in what is later by that clock
+        # only. Nobody takes such a time for when it was: see `times.noticed`.
+        ahead = [
+            item.ahead
+            for item in history
+            if _tells_failure(item) and item.generated + item.ahead > now
+        ]
         try:
-            return self._notify(event, max(event.time, self._clock()))
+            return self._notify(event, now + max(ahead, default=0.0))
         except Conflict:
+            if self._clock() - event.time > PATIENCE:
+                raise
             return Outcome.AGAIN
 
     def _in_maintenance(self, event: Event, host: Host, history: list[Notification]) -> Outcome:
@@ -168,7 +178,12 @@ class Delivery:
             # When it failed says which fence it is for, whatever has happened since.
             return self._notify(event, event.time)
         except Conflict:
-            return self._notify_late(event)
+            return self._notify_late(event, history)
+
+
+def _tells_failure(item: Notification) -> bool:
+    """Whether it reports that a host has failed."""
+    return item.kind == "COMPUTE_HOST" and item.event == "STOPPED"
 
 
 def _takes_out_of_service(item: Notification) -> bool:

@@ -55,11 +55,12 @@ class Notification:
         kind: `COMPUTE_HOST`, `PROCESS` or `VM`.
         event: `STOPPED`, `STARTED`, ...
         status: `new`, `running`, `error`, `failed`, `ignored` or `finished`.
-        generated: when the failure was noticed, in seconds since the epoch.
+        generated: when the failure was noticed, in seconds since the epoch; see `times.noticed`.
         updated: when its status last changed, in seconds since the epoch.
         uuid: its identifier.
         host: the identifier of the host that it is about.
         instance: that of the instance that it is about, or empty.
+        ahead: seconds by which it says to be from later than Masakari was told.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class Notification:
     uuid: str = ""
     host: str = ""
     instance: str = ""
+    ahead: float = 0.0
 
 
 class MasakariApi(Client):
@@ -201,7 +203,8 @@ def _notification(item: object) -> Notification:
     fields: dict[str, Any] = item if isinstance(item, dict) else {}
     payload = fields.get("payload")
     payload = payload if isinstance(payload, dict) else {}
-    generated = times.epoch(fields.get("generated_time")) or 0.0
+    said = fields.get("generated_time")
+    generated = times.noticed(said, fields.get("created_at"))
     return Notification(
         kind=str(fields.get("type", "")),
         event=str(payload.get("event", "")).upper(),
@@ -211,4 +214,5 @@ def _notification(item: object) -> Notification:
         uuid=uuid,
         host=str(fields.get("source_host_uuid", "")),
         instance=str(payload.get("instance_uuid", "")),
+        ahead=(times.epoch(said) or 0.0) - generated,
     )

@@ -206,7 +206,7 @@ class Attempt:
     def report(self) -> Report:
         """Return what was reported."""
         found = objects.Notification.get_by_uuid(self.context, self.notification)
-        return Report(self.host, times.aware(found.generated_time).timestamp())
+        return Report(self.host, times.noticed(found.generated_time, found.created_at))
 
     def failed_at(self, record: Record | None) -> float:
         """Return when the host failed, in seconds since the epoch, as far as anybody knows.

@@ -9,6 +9,7 @@ import pytest
 from fencing_cib import Cib
 from fencing_fakes import Cluster, FakeRunner, Remote
 from fencing_nova import HttpError
+from masakari_fencing import times
 from masakari_fencing.openstack.compute_service import ComputeError, ServiceState
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
@@ -81,7 +82,13 @@ class Cloud:
         # By when the host was reported, not by the present time: a retry counts like it.
         assert filters["generated-since"].timestamp() == NOW - 120
         return [
-            SimpleNamespace(source_host_uuid=uuid, payload={"event": "STOPPED"}, status="new")
+            SimpleNamespace(
+                source_host_uuid=uuid,
+                payload={"event": "STOPPED"},
+                status="new",
+                generated_time=times.moment(NOW),
+                created_at=None,
+            )
             for uuid in self.reported
         ]
 

@@ -13,6 +13,10 @@ NOW = 1_795_233_223.0
 SEGMENT = SimpleNamespace(uuid="s1", name="rack1")
 
 
+def moment(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+
+
 class Objects:
     """The parts of `masakari.objects` that are asked; hosts h1 to h4 are in one segment."""
 
@@ -25,11 +29,24 @@ class Objects:
         self.NotificationList = SimpleNamespace(get_all=self._notifications)
         self.filters: dict[str, Any] = {}
 
-    def report(self, *hosts: str, event: str = "STOPPED", status: str = "running") -> None:
+    def report(
+        self,
+        *hosts: str,
+        event: str = "STOPPED",
+        status: str = "running",
+        generated: float = NOW,
+        created: float = NOW,
+    ) -> None:
         for host in hosts:
             payload = {"event": event}
             self.notifications.append(
-                SimpleNamespace(source_host_uuid=f"u-{host}", payload=payload, status=status)
+                SimpleNamespace(
+                    source_host_uuid=f"u-{host}",
+                    payload=payload,
+                    status=status,
+                    generated_time=moment(generated),
+                    created_at=moment(created),
+                )
             )
 
     def _hosts(self, context: Any, filters: dict[str, Any]) -> list[Any]:
@@ -84,3 +101,13 @@ def test_what_was_reported_in_the_window_before_the_host_counts_whenever_it_is_t
     excess(objects)
     since = datetime.datetime.fromtimestamp(NOW - 60, datetime.timezone.utc)
     assert objects.filters == {"generated-since": since, "type": "COMPUTE_HOST"}
+
+
+def test_what_was_reported_long_before_does_not_count_for_a_clock_that_is_ahead(
+    objects: Objects,
+) -> None:
+    objects.report("h1", "h2")
+    objects.report("h3", "h4", generated=NOW, created=NOW - 3600)
+    assert excess(objects) is None
+    objects.report("h3", generated=NOW + 3600)
+    assert excess(objects) is not None

@@ -10,6 +10,8 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
+from masakari_fencing import times
+
 
 @dataclass(frozen=True)
 class ReportLimit:
@@ -67,4 +69,5 @@ def _failures(context: Any, objects: Any, since: float) -> list[Any]:
         notification
         for notification in objects.NotificationList.get_all(context, filters=filters)
         if str((notification.payload or {}).get("event", "")).upper() == "STOPPED"
+        and times.noticed(notification.generated_time, notification.created_at) >= since
     ]
