@@ -20,7 +20,7 @@ from masakari_fencing import alert
 from masakari_fencing.records import awaited_returns, out_of_service, refusals, spool
 from masakari_fencing.records.out_of_service import OutOfService
 from masakari_fencing.records.refusals import Refusal
-from masakari_fencing.records.spool import NO_SEGMENT
+from masakari_fencing.records.spool import EXPIRED, NO_SEGMENT
 
 from workload.fencing_package import REFUSALS, SPOOL
 
@@ -83,16 +83,7 @@ class Recoveries:
         """Fencings that this unit could not report to Masakari, by host, each with its cure."""
         found = spool.undelivered(self._host.path(SPOOL))
         reasons = {event.node: event.reason for event in found}
-        return [
-            blocked(text, AGAIN)
-            for node, reason in reasons.items()
-            for text in [
-                f"{node} was fenced, but {NO_SEGMENT}: its instances are not recovered (put it"
-                " into one with add-hosts)"
-                if reason == NO_SEGMENT
-                else f"The fencing of {node} cannot be reported to Masakari yet: {reason}"
-            ]
-        ]
+        return [blocked(_undelivered(node, why), AGAIN) for node, why in reasons.items()]
 
     def failures(self) -> list[Problem]:
         """Recoveries that Masakari has given up, other than those refused on this unit."""
@@ -141,7 +132,21 @@ class Recoveries:
             OSError: that cannot be written down.
         """
         refusals.forget(self._host.path(REFUSALS), hypervisor)
+        spool.forget(self._host.path(SPOOL), hypervisor)
         out_of_service.forget(self._host.path(str(out_of_service.RECORD)), hypervisor)
+
+
+def _undelivered(node: str, reason: str) -> str:
+    """What is said of a fencing that was not reported, with its cure."""
+    cures = {
+        NO_SEGMENT: "put it into one with add-hosts",
+        EXPIRED: "if it is down, have it fenced once more by `sudo stonith_admin --reboot"
+        f" {node}` on a unit; if it works, start those that do not run, then run return-host"
+        f" host={node} on each unit that says so",
+    }
+    if reason not in cures:
+        return f"The fencing of {node} cannot be reported to Masakari yet: {reason}"
+    return f"{node} was fenced, but {reason}: its instances are not recovered ({cures[reason]})"
 
 
 def _left(names: Sequence[str]) -> str:

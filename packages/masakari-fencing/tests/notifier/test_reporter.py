@@ -203,17 +203,6 @@ def test_a_cluster_member_is_dropped_without_asking(
     assert (masakari.requests, member.waiting) == ([], 0)
 
 
-def test_an_old_event_is_dropped_loudly(
-    masakari: FakeMasakari, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    member = Member(tmp_path / "a", masakari.url, expiry=600)
-    member.fenced(when=time.time() - 601)
-    member.notifier.check()
-    assert (masakari.requests, member.waiting) == ([], 0)
-    assert "NOT REPORTED" in caplog.text
-    assert HOST in caplog.text
-
-
 def test_wrong_credentials_lose_nothing(
     masakari: FakeMasakari, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

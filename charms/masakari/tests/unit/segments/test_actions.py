@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import ops
 import pytest
 from masakari_fencing.records import out_of_service
+from masakari_fencing.records.spool import EXPIRED
 from ops import testing
 
 import charm
@@ -137,6 +139,8 @@ def test_return_host_clears_the_status(
     run(ctx, state, "create-segment", name="rack1", hosts="node1.maas")
     path = "/var/lib/masakari-fencing/refusals/node1.maas.json"
     machine.host.write(path, '{"host": "node1.maas", "reason": "not fenced", "time": 1}')
+    event = "/var/lib/masakari-fencing/spool/ref-1.json"
+    machine.host.write(event, json.dumps({"node": "Node1.maas", "time": 1, "reason": EXPIRED}))
     found = out_of_service.OutOfService(("node1.maas",), (), ("node2.maas",))
     record = machine.host.path(str(out_of_service.RECORD))
     record.parent.mkdir(parents=True)
@@ -149,6 +153,7 @@ def test_return_host_clears_the_status(
     assert ctx.action_results is not None
     assert ctx.action_results["outcome"] == "returned"
     assert not machine.host.path(path).exists()
+    assert not machine.host.path(event).exists()
     assert out.unit_status == ops.ActiveStatus(
         "Unit is ready (forced down: node2.maas; when it works again, run return-host)"
     )

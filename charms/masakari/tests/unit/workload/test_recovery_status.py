@@ -12,6 +12,7 @@ import ops
 import pytest
 from masakari_fencing import alert
 from masakari_fencing.records import awaited_returns, out_of_service
+from masakari_fencing.records.spool import EXPIRED
 from ops import testing
 
 from fakecluster import with_remote
@@ -31,6 +32,13 @@ from workload import cluster, fencing_package, recovery_status
         (
             "HTTP 404",
             "The fencing of hv1.maas cannot be reported to Masakari yet: HTTP 404",
+        ),
+        (
+            EXPIRED,
+            "hv1.maas was fenced, but Masakari could not be told in time: its instances are not"
+            " recovered (if it is down, have it fenced once more by `sudo stonith_admin --reboot"
+            " hv1.maas` on a unit; if it works, start those that do not run, then run return-host"
+            " host=hv1.maas on each unit that says so)",
         ),
         ("", None),
     ],

@@ -12,9 +12,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from masakari_fencing.openstack.masakari_api import Host, MasakariApi, Notification
-from masakari_fencing.openstack.rest import Conflict
-from masakari_fencing.records.spool import Event
+from masakari_fencing.openstack.masakari_api import Host, MasakariApi, Notification, UnknownHost
+from masakari_fencing.openstack.rest import ApiError, Conflict
+from masakari_fencing.records.spool import EXPIRED, Event
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +34,10 @@ class Outcome(enum.Enum):
 
     DONE = "done"
     AGAIN = "again"
+
+
+class Expired(ApiError):  # noqa: N818 - nothing went wrong now
+    """Masakari would not act upon an event any more, and nobody has seen to its host."""
 
 
 class Delivery:
@@ -82,6 +86,33 @@ class Delivery:
             return self._notify(event, event.time)
         except Conflict as conflict:
             return self._resolve(event, conflict)
+
+    def settle(self, event: Event) -> Outcome:
+        """Find out whether anything is left to do about an event that is too old to be reported.
+
+        Returns:
+            that there is not: its host was reported all the same, or once more since, has no
+            instances, or is in no segment.
+
+        Raises:
+            Expired: its instances are still there.
+            ApiError: an API did not answer.
+        """
+        event = dataclasses.replace(event, time=min(event.time, self._clock()))
+        try:
+            host = self._api.find_host(event.node)
+        except UnknownHost:
+            LOG.error("NOT REPORTED: the fencing of %s, which is in no segment", event.node)
+            return Outcome.DONE
+        history = self._api.notifications(host)
+        if self._reported(event, history) or any(
+            _tells_failure(item) and item.status == "finished" and item.updated >= event.time
+            for item in history
+        ):
+            return Outcome.DONE
+        if self._has_instances(host.name):
+            raise Expired(EXPIRED)
+        return Outcome.DONE
 
     def adopt(self, event: Event) -> None:
         """Have a host that was in no segment, and that is back, be in one.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from masakari_fencing.notifier.delivery import Delivery, Outcome
+from masakari_fencing.notifier.delivery import Delivery, Expired, Outcome
 from masakari_fencing.notifier.settings import Settings
 from masakari_fencing.openstack import masakari_api, rest
 from masakari_fencing.records.spool import NO_SEGMENT, Event, Spool
@@ -85,17 +85,6 @@ class Reporter:
         return max(0.0, min([IDLE, *(due - self.timer() for due in dues)]))
 
     def _work_on(self, event: Event) -> None:
-        if event.age(self.clock()) > self.settings.expiry:
-            LOG.error(
-                "NOT REPORTED: the fencing of %s (%s) is older than %g s; its instances are not "
-                "recovered by it (%s)",
-                event.node,
-                event.id,
-                self.settings.expiry,
-                event.reason or "nobody was there to report it",
-            )
-            self._done(event)
-            return
         progress = self._progress.get(event.id) or self._begin(event)
         if progress is not None and self.timer() >= progress.due:
             self._attempt(event, progress)
@@ -126,6 +115,8 @@ class Reporter:
         progress.due = self.timer() + wait
 
     def _deliver(self, event: Event, first: bool) -> Outcome:
+        if event.age(self.clock()) > self.settings.expiry:
+            return self.delivery.settle(event)
         if event.reason == NO_SEGMENT and self.back(event.node):
             self.delivery.adopt(event)
             return Outcome.DONE
@@ -135,12 +126,13 @@ class Reporter:
         """Say why an attempt failed, once; return in how many seconds the next one is due."""
         progress.failures += 1
         unknown = isinstance(error, masakari_api.UnknownHost)
+        final = unknown or isinstance(error, Expired)
         reason = NO_SEGMENT if unknown else str(error) or type(error).__name__
         if reason != progress.told:
             unexpected = None if isinstance(error, rest.ApiError) else error
             LOG.warning("%s is not reported yet: %s", event.node, reason, exc_info=unexpected)
             progress.told = reason
-        if unknown or progress.failures >= EXPLAIN_AFTER:
+        if final or progress.failures >= EXPLAIN_AFTER:
             self._explain(event, reason)
         return min(self.settings.retry_max, FIRST_RETRY * 2 ** min(progress.failures - 1, 16))
 

@@ -27,6 +27,11 @@ NO_SEGMENT = "it is in no failover segment"
 case the host is put into a segment while it is dead."""
 
 
+EXPIRED = "Masakari could not be told in time"
+"""Why a fencing is not reported that Masakari would not act upon any more. It stays for the
+status, until somebody has seen to its host."""
+
+
 @dataclass(frozen=True)
 class Event:
     """A node was fenced.
@@ -115,6 +120,13 @@ def undelivered(directory: Path) -> list[Event]:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             found.append(_parse(path))
     return sorted((e for e in found if e.reason), key=lambda event: (event.node, event.time))
+
+
+def forget(directory: Path, node: str) -> None:
+    """Drop what was too old to be reported of a node: an operator has taken it back."""
+    for event in undelivered(directory):
+        if event.reason == EXPIRED and event.node.lower() == node.lower():
+            Spool(directory).remove(event)
 
 
 def _parse(path: Path) -> Event:
