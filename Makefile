@@ -12,6 +12,7 @@ RELEASES := 13 15 16 17 18 19 20 21 22
 MASAKARI ?= 17
 SEEDS ?= 2000
 SEED ?= 1
+DIRECTED ?= 5
 LABS ?= 1
 APIS ?= 300 1000 3000
 
@@ -88,9 +89,9 @@ models: venv ## the simulation's Nova and Pacemaker next to the lab's real ones:
 masakari: venv ## recoveries by the real Masakari, releases 13 and 15 to 22
 	for release in $(RELEASES); do $(BIN)/tox run -e masakari$$release || exit 1; done
 
-simulate: venv ## the recovery protocol in virtual time: SEEDS=how many SEED=the first MASAKARI=17
+simulate: venv ## the recovery protocol in virtual time: SEEDS=how many SEED=the first DIRECTED=of each situation MASAKARI=17
 	$(BIN)/tox run $(MASAKARI:%=-e simulate-masakari%) -- $(if $(MUTATIONS),--mutations,\
-		$(if $(EXPLORE),--explore $(EXPLORE),--seeds $(SEEDS) --first $(SEED)))
+		$(if $(EXPLORE),--explore $(EXPLORE),--directed $(DIRECTED) --seeds $(SEEDS) --first $(SEED)))
 
 bench: venv ## how soon instances come back, next to upstream's settings and the floor: three hours
 	$(BIN)/python -m jujulab.bench

@@ -46,3 +46,12 @@ def test_what_once_failed_is_a_situation(monkeypatch: pytest.MonkeyPatch) -> Non
     names = _module("scenarios.names", monkeypatch)
     jobs = _module("runner", monkeypatch).regressions()
     assert {job.situation for job in jobs} <= {*names.DIRECTED, names.MIXED, names.CONVERGED}
+
+
+def test_what_each_commit_runs_has_every_situation(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = _module("scenarios.names", monkeypatch)
+    runner = _module("runner", monkeypatch)
+    jobs = runner.short()
+    assert {job.situation for job in jobs} >= set(names.STANDS)
+    assert jobs[: len(runner.regressions())] == runner.regressions()
+    assert len(set(jobs)) == len(jobs)

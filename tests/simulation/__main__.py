@@ -1,6 +1,7 @@
 """`python -m simulation`: runs many seeds, or one of them with its trace.
 
 python -m simulation --seeds 2000 --first 7
+python -m simulation --directed 1000 --only 'early boot'
 python -m simulation --trace 'early boot' 3
 python -m simulation --explore 200
 python -m simulation --regressions
@@ -18,13 +19,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=0, help="how many of the mixed scenario")
     parser.add_argument("--scenario", help="only this: mixed or hyperconverged")
-    parser.add_argument("--first", type=int, default=1, help="the first of them")
-    parser.add_argument("--directed", type=int, default=0, metavar="N", help="N seeds of each")
+    parser.add_argument("--first", type=int, default=1, help="the first of all seeds")
+    parser.add_argument(
+        "--directed", type=int, default=0, metavar="N", help="N seeds of each situation"
+    )
     parser.add_argument("--explore", type=int, default=0, metavar="N", help="N faults of each")
     parser.add_argument("--only", help="only this situation")
     parser.add_argument("--trace", nargs=2, metavar=("SITUATION", "SEED"), help="tell one run")
     parser.add_argument(
-        "--regressions", action="store_true", help="what once failed, and known mutations"
+        "--regressions",
+        action="store_true",
+        help="what once failed, each situation, and known mutations",
     )
     parser.add_argument("--mutations", action="store_true", help="faults put back, one by one")
     parser.add_argument("--within", type=int, default=1000, help="seeds for each of those")

@@ -21,8 +21,7 @@ def breadth_first(workers: Any, report: Any, limit: int, only: str | None) -> No
     """Follow every situation, with at most so many faults for each."""
     from simulation.runner import Job
 
-    known = [name for name in names.DIRECTED if name not in names.FAILS]
-    situations = [name for name in known if only in (None, name)]
+    situations = [name for name in names.STANDS if only in (None, name)]
     first = [Job(name, 1) for name in situations]
     jobs: list[Job] = []
     for result in workers.run(first, logging=True, chunk=1):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulation.coverage import Counter
+from simulation.scenarios import names
 
 REGRESSIONS = pathlib.Path(__file__).with_name("regressions.txt")
 
@@ -71,7 +72,7 @@ def prepare(check_database: bool = False) -> None:
 def one(job: Job, *, tracing: bool = False, logging: bool = False) -> tuple[Result, list[str]]:
     """Carry a job out in this process."""
     from simulation.core.faults import Strike
-    from simulation.scenarios import mixed, names
+    from simulation.scenarios import mixed
     from simulation.scenarios.situations import SITUATIONS
     from simulation.simulation import Simulation
 
@@ -233,6 +234,13 @@ def regressions() -> list[Job]:
     return found
 
 
+def short() -> list[Job]:
+    """Return what each commit runs: what once failed, and two seeds of each other situation."""
+    found = regressions()
+    others = [name for name in names.STANDS if name not in {job.situation for job in found}]
+    return found + [Job(name, seed) for name in others for seed in (1, 2)]
+
+
 def tell(name: str, seed: int) -> int:
     """Run one seed, and print what happens."""
     from simulation.core import seams
@@ -252,7 +260,6 @@ def run(arguments: argparse.Namespace) -> int:
         return tell(arguments.trace[0], int(arguments.trace[1]))
     from simulation import explore
     from simulation.mutation import mutations
-    from simulation.scenarios import names
 
     workers, report = Workers(arguments.jobs, arguments.check_database), Report()
     try:
@@ -260,12 +267,11 @@ def run(arguments: argparse.Namespace) -> int:
             return mutations.find_all(workers, arguments.only, arguments.within)
         jobs: list[Job] = []
         if arguments.regressions:
-            jobs += regressions()
-        for name in names.DIRECTED:
-            if arguments.only in (None, name):
-                jobs += [Job(name, seed) for seed in range(1, arguments.directed + 1)]
-        last = arguments.first + arguments.seeds
-        seeds = range(arguments.first, last)
+            jobs += short()
+        first = arguments.first
+        for name in (arguments.only,) if arguments.only else names.STANDS:
+            jobs += [Job(name, seed) for seed in range(first, first + arguments.directed)]
+        seeds = range(first, first + arguments.seeds)
         jobs += [Job(arguments.scenario or names.scenario(seed), seed) for seed in seeds]
         for result in workers.run(jobs):
             report.add(result)

@@ -173,7 +173,7 @@ def find_all(workers: Any, only: str | None, within: int) -> int:
     from simulation.scenarios import names
 
     missed = []
-    jobs = [Job(situation, 1) for situation in names.DIRECTED if situation not in names.FAILS]
+    jobs = [Job(situation, 1) for situation in names.STANDS]
     jobs += [Job(names.scenario(seed), seed) for seed in range(1, within - len(jobs) + 1)]
     chosen = [name for name in mutants() if only is None or only in name]
     for name in chosen:

@@ -106,6 +106,8 @@ DIRECTED = (
 FAILS = ("early boot, guests resumed", "other name in the cluster")
 """Those that the protocol does not stand: the charm refuses such a cloud, or such a host."""
 
+STANDS = tuple(name for name in DIRECTED if name not in FAILS)
+
 MIXED, CONVERGED = "mixed", "hyperconverged"
 """The scenario, and the same with units on the machines of hypervisors, with which they die."""
 
