@@ -91,7 +91,7 @@ masakari: venv ## recoveries by the real Masakari, releases 13 and 15 to 22
 
 simulate: venv ## the recovery protocol in virtual time: SEEDS=how many SEED=the first DIRECTED=of each situation MASAKARI=17
 	$(BIN)/tox run $(MASAKARI:%=-e simulate-masakari%) -- $(if $(MUTATIONS),--mutations,\
-		$(if $(EXPLORE),--explore $(EXPLORE),--directed $(DIRECTED) --seeds $(SEEDS) --first $(SEED)))
+		$(if $(EXPLORE),--explore $(EXPLORE) --first $(SEED),--directed $(DIRECTED) --seeds $(SEEDS) --first $(SEED)))
 
 bench: venv ## how soon instances come back, next to upstream's settings and the floor: three hours
 	$(BIN)/python -m jujulab.bench

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from charm_sources import REPOSITORY
@@ -55,3 +59,82 @@ def test_what_each_commit_runs_has_every_situation(monkeypatch: pytest.MonkeyPat
     assert {job.situation for job in jobs} >= set(names.STANDS)
     assert jobs[: len(runner.regressions())] == runner.regressions()
     assert len(set(jobs)) == len(jobs)
+
+
+class Tree:
+    """Runs that make the same calls, but that more faults make more of them.
+
+    Args:
+        runner: the module.
+        alike: runs with one fault go through the same states.
+    """
+
+    def __init__(self, runner: ModuleType, *, alike: bool) -> None:
+        self.runner, self.alike = runner, alike
+        self.ran: list[Any] = []
+        self.added: list[Any] = []
+
+    def run(self, jobs: list[Any], *, logging: bool) -> Iterator[Any]:
+        assert logging
+        for job in jobs:
+            self.ran.append(job)
+            calls = [
+                ("engine unit0", "nova", "servers.list", 1),
+                ("engine unit0", "nova", "servers.list", 1),
+                ("notifier unit0", "pacemaker", "crm_mon", 1),
+                ("engine unit0", "socket", "connect", 1),
+                ("engine unit0", "nova", "servers.list", 2),
+            ]
+            struck = len(job.strikes)
+            states = [struck] if self.alike else [hash(job.strikes)]
+            calls += [("api unit0", "db", "host_get_by_name", 1)] if struck else []
+            yield self.runner.Result(job, [], states, hash(job), 0.0, calls)
+
+    def add(self, result: Any) -> None:
+        self.added.append(result)
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_exploring_goes_level_by_level(monkeypatch: pytest.MonkeyPatch, alike: bool) -> None:
+    explore, runner = _module("explore", monkeypatch), _module("runner", monkeypatch)
+    faults = len(explore.FAULTS)
+    root = runner.Job("host dies", 3)
+    tree = Tree(runner, alike=alike)
+    text = explore.Exploration(tree, tree, root, (100 if alike else 5) * faults).run()
+    depths = [len(job.strikes) for job in tree.ran]
+    assert depths == sorted(depths)
+    assert [result.job for result in tree.added] == tree.ran
+    assert len(set(tree.ran)) == len(tree.ran)
+    # The first and the last of the engine's calls are not alike; the second is.
+    singles = [job.strikes[0] for job in tree.ran if len(job.strikes) == 1]
+    assert singles == [(call, *fault) for call in (0, 4) for fault in explore.FAULTS]
+    doubles = [job.strikes for job in tree.ran if len(job.strikes) == 2]
+    assert all(first[0] < second[0] for first, second in doubles)
+    if alike:
+        # The first of each level is followed alone, to its last call.
+        assert {first for first, _ in doubles} == {(0, *explore.FAULTS[0])}
+        assert [depths.count(depth) for depth in range(6)] == [
+            number * faults or 1 for number in (0, 2, 3, 2, 1)
+        ] + [0]
+        assert text.startswith(f"4 faults deep, {1 + 8 * faults} runs (1 of 1, ")
+        assert "), 5 states, 5 courses" in text
+        assert text.endswith("0 runs left")
+    else:
+        assert len(tree.ran) == 5 * faults
+        unmade = faults * (3 + 1) * faults - len(doubles)
+        next_level = sum({1: 2, 4: 1, 5: 0}[last[0]] for _, last in doubles) * faults
+        assert f", {len(doubles)} of {len(doubles) + unmade})" in text
+        assert text.endswith(f"; {unmade + next_level} runs left")
+
+
+def test_a_run_that_is_told_has_the_same_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = _module("runner", monkeypatch)
+    job = runner.Job("early boot", 3, ((4, "crash after", 5.0), (9, "error", 0.0)))
+    parts = shlex.split(str(job))
+    assert parts[:2] == ["early boot", "3"]
+    told: list[Any] = []
+    monkeypatch.setattr(runner, "tell", lambda one: told.append(one) or 0)
+    monkeypatch.setattr(sys, "argv", ["simulation", "--trace", *parts])
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    assert _module("__main__", monkeypatch).main() == 0
+    assert told == [job]

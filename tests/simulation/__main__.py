@@ -23,9 +23,10 @@ def main() -> int:
     parser.add_argument(
         "--directed", type=int, default=0, metavar="N", help="N seeds of each situation"
     )
-    parser.add_argument("--explore", type=int, default=0, metavar="N", help="N faults of each")
+    parser.add_argument("--explore", type=int, default=0, metavar="N", help="N runs of each")
     parser.add_argument("--only", help="only this situation")
     parser.add_argument("--trace", nargs=2, metavar=("SITUATION", "SEED"), help="tell one run")
+    parser.add_argument("--strikes", default="[]", help="of that: what `explore` names")
     parser.add_argument(
         "--regressions",
         action="store_true",

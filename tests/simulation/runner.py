@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import collections
+import json
 import multiprocessing
 import os
 import pathlib
+import shlex
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from simulation.coverage import Counter
 from simulation.scenarios import names
@@ -28,14 +29,19 @@ TOLD = 10
 
 @dataclass(frozen=True)
 class Job:
-    """One run: a situation, a seed, and a fault at one call (see `explore`)."""
+    """One run: a situation, a seed, and what strikes it besides (see `explore`).
+
+    Attributes:
+        strikes: at which external call, counted from 0, in which way, and for how many seconds.
+    """
 
     situation: str
     seed: int
-    strike: tuple[Any, ...] | None = None
+    strikes: tuple[tuple[int, str, float], ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.situation!r} {self.seed}" + (f" {self.strike}" if self.strike else "")
+        strikes = f" --strikes {shlex.quote(json.dumps(self.strikes))}" if self.strikes else ""
+        return f"{self.situation!r} {self.seed}{strikes}"
 
 
 @dataclass
@@ -47,7 +53,7 @@ class Result:
     states: list[int]
     order: int
     seconds: float
-    calls: list[tuple[str, str, str]] = field(default_factory=list)
+    calls: list[tuple[str, str, str, int]] = field(default_factory=list)
 
 
 def prepare(check_database: bool = False) -> None:
@@ -71,7 +77,6 @@ def prepare(check_database: bool = False) -> None:
 
 def one(job: Job, *, tracing: bool = False, logging: bool = False) -> tuple[Result, list[str]]:
     """Carry a job out in this process."""
-    from simulation.core.faults import Strike
     from simulation.scenarios import mixed
     from simulation.scenarios.situations import SITUATIONS
     from simulation.simulation import Simulation
@@ -82,8 +87,7 @@ def one(job: Job, *, tracing: bool = False, logging: bool = False) -> tuple[Resu
         situation = mixed.situation(job.situation, job.seed)
     else:
         situation = SITUATIONS[job.situation]
-    strikes = [Strike(*job.strike)] if job.strike else []
-    run = Simulation(situation, job.seed, strikes, tracing=tracing, logging=logging)
+    run = Simulation(situation, job.seed, job.strikes, tracing=tracing, logging=logging)
     found = [(v.kind, str(v)) for v in run.run()]
     result = Result(
         job, found, list(run.states), run.kernel.order, time.process_time() - begin,
@@ -241,13 +245,13 @@ def short() -> list[Job]:
     return found + [Job(name, seed) for name in others for seed in (1, 2)]
 
 
-def tell(name: str, seed: int) -> int:
+def tell(job: Job) -> int:
     """Run one seed, and print what happens."""
     from simulation.core import seams
 
     prepare()
     seams.show_logs()
-    result, lines = one(Job(name, seed), tracing=True)
+    result, lines = one(job, tracing=True)
     print("\n".join(lines))
     for _, text in result.violations:
         print("VIOLATION", text)
@@ -257,7 +261,8 @@ def tell(name: str, seed: int) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Do what the command line asks for."""
     if arguments.trace:
-        return tell(arguments.trace[0], int(arguments.trace[1]))
+        strikes = tuple(tuple(strike) for strike in json.loads(arguments.strikes))
+        return tell(Job(arguments.trace[0], int(arguments.trace[1]), strikes))
     from simulation import explore
     from simulation.mutation import mutations
 
@@ -279,7 +284,7 @@ def run(arguments: argparse.Namespace) -> int:
             report.compare(workers.run(jobs[:8], chunk=1))
             report.missed = mutations.find_known(workers)
         if arguments.explore:
-            explore.breadth_first(workers, report, arguments.explore, arguments.only)
+            explore.breadth_first(workers, report, arguments)
     finally:
         workers.close()
     sys.stdout.flush()

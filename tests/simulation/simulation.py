@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from simulation.cloud import Cloud
 from simulation.core import kernel
-from simulation.core.faults import Faults, Strike
+from simulation.core.faults import Faults
 from simulation.core.kernel import START, Kernel
 from simulation.judgement import Judgement
 from simulation.world import World
@@ -72,7 +72,7 @@ class Simulation:
     Args:
         situation: what is set up and begun.
         seed: decides every choice.
-        strikes: faults at external calls.
+        strikes: faults at external calls: at which, in which way, and for how many seconds.
         tracing: keep a line for each event.
     """
 
@@ -87,7 +87,7 @@ class Simulation:
         self,
         situation: Situation,
         seed: int | str,
-        strikes: list[Strike] | None = None,
+        strikes: Iterable[tuple[int, str, float]] = (),
         *,
         tracing: bool = False,
         logging: bool = False,
@@ -97,9 +97,10 @@ class Simulation:
         self.kernel = Kernel(seed, tracing=tracing)
         self.rng = self.kernel.rng
         self.world = World(self.kernel)
-        self.faults = self.world.faults = Faults(self.world, strikes or [])
+        self.faults = self.world.faults = Faults(self.world)
         self.kernel.faults = self.faults
-        if logging:
+        self.faults.planned = {call: (kind, seconds) for call, kind, seconds in strikes}
+        if logging or self.faults.planned:
             self.faults.log = []
         self.states: set[int] = set()
         self.calm_since: float | None = None
@@ -146,7 +147,8 @@ class Simulation:
             tuple((bool(u.engine and u.engine.alive), len(u.files)) for u in world.units.values()),
             self.masakari.key(),
         )
-        self.states.add(hash(state))
+        self.faults.state = hash(state)
+        self.states.add(self.faults.state)
 
     def _look(self) -> None:
         """Look from time to time whether everything is in order, or the time for it is over."""

@@ -16,19 +16,13 @@ from simulation.core.kernel import Process
 from simulation.models.pacemaker.commands.commands import CommandFailed
 from simulation.world import World
 
-KINDS = (
-    "crash", "crash after", "error", "error after", "stall", "stall after",
-    "freeze", "freeze after",
-)  # fmt: skip
-"""`stall` is of a process, `freeze` of its whole machine."""
-
 
 @dataclass
 class Strike:
     """A fault at one external call.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: one of `names.KINDS`.
         process: beginning of the process's name, such as `engine`.
         number: at which of its matching calls, counted from 1 over all such processes.
         seconds: how long it stalls, or until the crashed process runs again.
@@ -58,16 +52,23 @@ class Faults:
 
     Args:
         world: what they strike.
-        strikes: the faults at calls.
+
+    Attributes:
+        strikes: the faults at calls, by what is called.
+        log: all calls, each with the state that everything was in; None: nobody asks for them.
+        planned: kind and seconds of more faults, by the number of the call; they need the log.
+        state: the state now, as a number.
     """
 
-    def __init__(self, world: World, strikes: list[Strike]) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
-        self.strikes = strikes
+        self.strikes: list[Strike] = []
         self.proxy = False
         self.away: dict[str, float] = {}
         self.messages: list[int] = []
-        self.log: list[tuple[str, str, str]] | None = None
+        self.log: list[tuple[str, str, str, int]] | None = None
+        self.planned: dict[int, tuple[str, float]] = {}
+        self.state = 0
 
     def copies(self) -> int:
         """Return how often a message arrives."""
@@ -95,7 +96,10 @@ class Faults:
     ) -> tuple[Exception | None, Callable[[], None] | None]:
         """Decide about a call: an error instead of it, and what happens once it is done."""
         if self.log is not None:
-            self.log.append((process.name, service, name))
+            planned = self.planned.get(len(self.log))
+            self.log.append((process.name, service, name, self.state))
+            if planned is not None:
+                return self._strike(Strike(planned[0], "", 0, planned[1]), process, service, name)
         until = self.away.get(service)
         if until is not None and until > self.world.kernel.now:
             return self._error(process, service, name), None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from simulation.core.faults import KINDS, Strike
+from simulation.core.faults import Strike
 from simulation.scenarios import events, names
 from simulation.simulation import Simulation, Situation
 
@@ -115,7 +115,9 @@ _BEGINNINGS: tuple[Callable[[Simulation], None], ...] = (
 def _strike(sim: Simulation) -> None:
     rng = sim.rng
     process = rng.choice(["engine", "engine", "engine", "notifier", "api"])
-    strike = Strike(rng.choice(KINDS[:6]), process, 0, rng.choice(DURATIONS), rng.choice(CALLS))
+    strike = Strike(
+        rng.choice(names.KINDS[:6]), process, 0, rng.choice(DURATIONS), rng.choice(CALLS)
+    )
     strike.number = 1 + int(rng.random() ** 2 * (80 if process == "engine" else 40))
     sim.faults.strikes.append(strike)
 

@@ -1,4 +1,4 @@
-"""The names of the situations, for processes that simulate nothing themselves."""
+"""Names of situations and of faults, for processes that simulate nothing themselves."""
 
 from __future__ import annotations
 
@@ -107,6 +107,12 @@ FAILS = ("early boot, guests resumed", "other name in the cluster")
 """Those that the protocol does not stand: the charm refuses such a cloud, or such a host."""
 
 STANDS = tuple(name for name in DIRECTED if name not in FAILS)
+
+KINDS = (
+    "crash", "crash after", "error", "error after", "stall", "stall after",
+    "freeze", "freeze after",
+)  # fmt: skip
+"""How a call is struck; `stall` is of a process, `freeze` of its whole machine."""
 
 MIXED, CONVERGED = "mixed", "hyperconverged"
 """The scenario, and the same with units on the machines of hypervisors, with which they die."""
