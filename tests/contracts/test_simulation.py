@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,3 +139,42 @@ def test_a_run_that_is_told_has_the_same_faults(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PYTHONHASHSEED", "0")
     assert _module("__main__", monkeypatch).main() == 0
     assert told == [job]
+
+
+def test_the_first_run_that_fails_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runner = _module("runner", monkeypatch)
+    commands = []
+
+    def run(command: list[str], **_options: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        text = "".join(f"line {number}\n" for number in range(400))
+        return subprocess.CompletedProcess(command, 1, text, "")
+
+    monkeypatch.setattr(runner.subprocess, "run", run)
+    report = runner.Report()
+    for seed, violations in ((1, []), (2, [("a kind", "a text")]), (3, [("a kind", "another")])):
+        report.add(runner.Result(runner.Job("guest's start", seed), violations, [], seed, 0.0))
+    assert commands == [[sys.executable, "-m", "simulation", "--trace", "guest's start", "2"]]
+    told = capsys.readouterr().out
+    assert 'FAILED "guest\'s start" 3: another' in told
+    assert "line 249\n" not in told
+    assert "line 250\n" in told
+    assert "line 399\n  the last 150 of 400 lines" in told
+    assert "\nguest's start\t2\n" in told
+    (command,) = [line for line in told.splitlines() if "--trace" in line]
+    assert shlex.split(command)[1:] == commands[0]
+
+
+def test_a_run_with_more_faults_is_no_regression(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runner = _module("runner", monkeypatch)
+    job = runner.Job("host dies", 1, ((7, "error", 0.0),))
+    answer = subprocess.CompletedProcess([], 1, "VIOLATION\n", "")
+    monkeypatch.setattr(runner.subprocess, "run", lambda *_command, **_options: answer)
+    runner.show(job)
+    told = capsys.readouterr().out
+    assert told.endswith(f"--trace {job}\n")
+    assert "host dies\t1" not in told

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import pathlib
 import shlex
+import subprocess
 import sys
 import threading
 import time
@@ -25,6 +26,10 @@ CHUNK = 4
 
 TOLD = 10
 """Failures of each kind that are told as they come; the end names four of each."""
+
+
+LINES = 150
+"""Of the trace of the first run that fails, from its end."""
 
 
 @dataclass(frozen=True)
@@ -194,12 +199,15 @@ class Report:
         self.orders.add([result.order])
         if self.runs <= 8:
             self._courses[result.job] = result.order
+        first = bool(result.violations) and not self.failed
         self.failed += bool(result.violations)
         for kind in {kind for kind, _ in result.violations}:
             if len(self.kinds[kind]) < TOLD:
                 text = next(text for found, text in result.violations if found == kind)
                 print(f"FAILED {result.job}: {text}", flush=True)
             self.kinds[kind].append(result.job)
+        if first:
+            show(result.job)
         if time.monotonic() - self._told > 30:
             self._told = time.monotonic()
             print(f"  {self.runs} runs, {self.failed} failed", flush=True)
@@ -243,6 +251,24 @@ def short() -> list[Job]:
     found = regressions()
     others = [name for name in names.STANDS if name not in {job.situation for job in found}]
     return found + [Job(name, seed) for name in others for seed in (1, 2)]
+
+
+def show(job: Job) -> None:
+    """Print how the trace of a run that has failed ends, and what to do with it."""
+    words = shlex.split(str(job))
+    # A process of its own: one that runs seeds has no logs to show.
+    answer = subprocess.run(
+        [sys.executable, "-m", "simulation", "--trace", *words],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines = (answer.stdout + answer.stderr).splitlines()
+    print("\n".join(lines[-LINES:]))
+    print(f"  the last {min(LINES, len(lines))} of {len(lines)} lines; all of them by")
+    print(f"    PYTHONPATH=tests {sys.executable} -m simulation --trace {job}")
+    if not job.strikes:
+        print(f"  its line for {'/'.join(REGRESSIONS.parts[-3:])}, once it is mended:")
+        print(f"{job.situation}\t{job.seed}")
+    sys.stdout.flush()
 
 
 def tell(job: Job) -> int:
