@@ -2,6 +2,7 @@
 
 import collections
 import json
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,8 +66,42 @@ def test_what_was_run_is_not_run_again_but_what_failed_is(campaign, monkeypatch)
     text, well = campaign.summary(3, 10)
     assert "a guest ran twice" in text
     assert not well
-    journal.forget_failures()
+    journal.repeat_failures()
     assert campaign.pending() == [second, *others]
+
+
+def test_what_failed_before_is_not_forgotten(campaign, monkeypatch):
+    commits = iter(["abc1234", "abc1234", "def5678", "def5678"])
+    monkeypatch.setattr(campaign, "_commit", lambda: next(commits))
+    first, second, *_ = campaign.rounds(3, 25)
+    journal = campaign.Journal(3)
+    for one in (first, second):
+        journal.write(one, 300.0, "TrialError: a guest ran twice")
+    journal.repeat_failures()
+    assert journal.read() == {}
+    journal.write(first, 60.0, None)
+    journal.write(second, 60.0, "TrialError: a guest stays down")
+    for _ in range(2):
+        # An older line has no commit.
+        journal.path.write_text(journal.path.read_text().replace(', "commit": "def5678"', ""))
+        journal.repeat_failures()
+    text, well = campaign.summary(3, 25)
+    assert not well
+    assert f"round {first.number} at commit abc1234: TrialError: a guest ran twice" in text
+    assert f"round {second.number} at commit unknown: TrialError: a guest stays down" in text
+    assert text.endswith("0 violations; 2 rounds failed before, 1 of them were run again")
+
+
+def test_a_line_says_of_which_commit_it_is(campaign, monkeypatch, tmp_path):
+    def commit():
+        campaign.Journal(3).write(next(campaign.rounds(3, 10)), 60.0, None)
+        return json.loads(campaign.Journal(3).path.read_text().splitlines()[-1])["commit"]
+
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    answer = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert commit() == (answer.stdout.strip() or "unknown")
+    monkeypatch.setattr(campaign, "REPOSITORY", tmp_path)
+    assert commit() == "unknown"
 
 
 def test_a_campaign_is_well_when_every_round_was(campaign):
@@ -74,7 +109,7 @@ def test_a_campaign_is_well_when_every_round_was(campaign):
         campaign.Journal(3).write(one, 60.0, None)
     text, well = campaign.summary(3, 10)
     assert well
-    assert text.endswith("0 violations")
+    assert text.endswith("0 violations; 0 rounds failed before, 0 of them were run again")
 
 
 def test_a_line_that_was_cut_short_is_no_result(campaign, monkeypatch):
@@ -86,7 +121,7 @@ def test_a_line_that_was_cut_short_is_no_result(campaign, monkeypatch):
     whole = journal.path.read_text()
     journal.path.write_text(whole[: len(whole) // 2])
     assert first in campaign.pending()
-    journal.forget_failures()
+    journal.repeat_failures()
     assert journal.read() == {}
     journal.write(first, 61.0, None)
     assert json.loads(journal.path.read_text())["round"] == 0
@@ -117,6 +152,7 @@ def test_each_lab_is_deployed_anew_while_that_helps(campaign, monkeypatch, tmp_p
                 campaign.Journal(4).write(one, 60.0, None)
 
     monkeypatch.setattr(campaign.subprocess, "run", run)
+    monkeypatch.setattr(campaign, "_commit", lambda: "abc1234")
     # One after the other: what they set in the environment is the process's.
     monkeypatch.setattr(campaign, "ThreadPoolExecutor", lambda _labs: ThreadPoolExecutor(1))
     assert campaign.main(["--count", "15", "--seed", "4", "--labs", "2"]) == 1

@@ -7,9 +7,10 @@ two; or does what must not cost anybody anything; or kills a guest. Meanwhile ot
 each when its time comes, however long what broke before takes. Every round is judged from outside,
 and then the lab is made whole again. What came of a round is a line in
 `.cache/faults/campaign-SEED.jsonl`: a campaign that is begun again goes on after the last line,
-and runs the rounds again that failed. Where the lab itself is broken after a failure, it is
-deployed anew, up to `DEPLOYMENTS` times. With ``--labs 2`` the rounds are shared between two labs
-beside each other; what the second one prints is in `.cache/faults/lab-2.log`.
+and runs the rounds again that failed, whose lines stay and are counted. Where the lab itself is
+broken after a failure, it is deployed anew, up to `DEPLOYMENTS` times. With ``--labs 2`` the
+rounds are shared between two labs beside each other; what the second one prints is in
+`.cache/faults/lab-2.log`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 JOURNALS = REPOSITORY / ".cache" / "faults"
 DEPLOYMENTS = 10
 """Of a lab, at most, in one call."""
+
+UNKNOWN = "unknown"
+"""The commit, where there is no git, or no repository."""
 
 LOST, TWO, HARMLESS, GUEST = "lost", "two lost", "harmless", "guest"
 SHAPES = {LOST: 62, TWO: 16, HARMLESS: 14, GUEST: 8}
@@ -161,7 +165,16 @@ class Journal:
 
     def read(self) -> dict[int, str | None]:
         """Return what went wrong in each round that was run, by number; None: nothing."""
-        return {entry["round"]: entry["problem"] for entry in self._entries()}
+        entries = [entry for entry in self._entries() if not entry.get("before")]
+        return {entry["round"]: entry["problem"] for entry in entries}
+
+    def failed_before(self) -> list[tuple[int, str, str]]:
+        """Return round, commit and problem of what failed, and was or is to be run again."""
+        return [
+            (entry["round"], entry.get("commit", UNKNOWN), entry["problem"])
+            for entry in self._entries()
+            if entry.get("before")
+        ]
 
     def _entries(self) -> list[dict[str, Any]]:
         """Return the lines; one that was cut short is none: its round is run again."""
@@ -179,16 +192,30 @@ class Journal:
         entry = {
             "round": one.number, "faults": [*one.kinds, *(c.kind for c in one.companions)],
             "what": str(one), "seconds": round(seconds, 1), "problem": problem,
-            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "commit": _commit(),
         }  # fmt: skip
         with self.path.open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(entry) + "\n")
 
-    def forget_failures(self) -> None:
-        """Have the rounds that failed run again."""
-        kept = [json.dumps(entry) for entry in self._entries() if not entry["problem"]]
+    def repeat_failures(self) -> None:
+        """Have the rounds that failed run again; that they failed stays on record."""
+        kept = [
+            json.dumps(entry | {"before": True} if entry["problem"] else entry)
+            for entry in self._entries()
+        ]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
+def _commit() -> str:
+    """Return what the code is of."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        answer = subprocess.run(
+            command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60
+        )
+        return answer.stdout.strip() or UNKNOWN
+    return UNKNOWN
 
 
 def pending() -> list[Round]:
@@ -211,14 +238,22 @@ def summary(seed: int, count: int) -> tuple[str, bool]:
     wanted, done = list(rounds(seed, count)), Journal(seed).read()
     ran = [one for one in wanted if one.number in done]
     failed = [one for one in ran if done[one.number]]
+    before = [entry for entry in Journal(seed).failed_before() if entry[0] < len(wanted)]
+    again = {number for number, *_ in before if number in done}
     names = collections.Counter(
         name for one in ran for name in (*one.kinds, *(c.kind for c in one.companions))
     )
     lines = [f"{number:5} {name}" for name, number in names.most_common()]
+    lines += [
+        f"failed before: round {number} at commit {commit}: {problem}"
+        for number, commit, problem in before
+    ]
     lines += [f"FAILED round {one.number} ({one}): {done[one.number]}" for one in failed]
     lines.append(
         f"campaign of seed {seed}: {sum(one.faults for one in ran)} faults of {len(names)} kinds "
-        f"in {len(ran)} of {len(wanted)} rounds, {len(failed)} violations"
+        f"in {len(ran)} of {len(wanted)} rounds, {len(failed)} violations; "
+        f"{len({number for number, *_ in before})} rounds failed before, "
+        f"{len(again)} of them were run again"
     )
     return "\n".join(lines), len(ran) == len(wanted) and not failed
 
@@ -282,7 +317,7 @@ def main(argv: list[str]) -> int:
     for name in ("count", "labs"):
         if getattr(options, name) < 1:
             parser.error(f"--{name}: at least one")
-    Journal(options.seed).forget_failures()
+    Journal(options.seed).repeat_failures()
     with ThreadPoolExecutor(options.labs) as threads:
         runs = [LabRun(number + 1, options.labs, options) for number in range(options.labs)]
         try:
