@@ -98,6 +98,20 @@ class Judgement:
         text = self.sim.commands.cibadmin.select(self.sim.cluster.cib, None, "configuration")
         return recoveries.all_of(tools.parse(text))
 
+    def _untrue(self) -> list[str]:
+        """Return the hosts whose last notification has failed, and whose recovery has not."""
+        from masakari_fencing.records import recovery
+
+        records = {record.notification: record for record in self.records()}
+        found = []
+        for row in database.TABLES[0].notifications.rows:
+            record = records.get(row["notification_uuid"])
+            if row["type"] != "COMPUTE_HOST" or row["status"] != "failed" or record is None:
+                continue
+            if record.end is not None and record.end.outcome == recovery.RECOVERED:
+                found.append(f"{record.host}: {record.end.reason}")
+        return found
+
     def complaints(self, *, ended: bool = True) -> list[tuple[str, str]]:
         """Return what is not in order, and in no status; `ended`: nothing may be under way."""
         found = []
@@ -115,6 +129,7 @@ class Judgement:
                 )
                 found.append((_kind(guest, self.world), text))
         found += [("reserved host lost", name) for name in self._lost_reserves()] if ended else []
+        found += [("notification ends untrue", text) for text in self._untrue()] if ended else []
         for kind, status, name in self.sim.masakari.notifications() if ended else ():
             if status not in ("finished", "failed", "ignored"):
                 found.append(("notification does not end", f"{kind} of {name} is {status}"))
