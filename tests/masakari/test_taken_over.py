@@ -7,11 +7,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from conftest import HOST, World
+from conftest import CONF, HOST, World
 from fencing_nova import Server
 from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, End, Record
 from masakari_fencing.workflow import ending
+from masakari_fencing.workflow.attempt import Attempt
 
 
 def test_the_engine_that_is_taken_over_from_does_nothing_more(world: World) -> None:
@@ -84,3 +85,25 @@ def test_of_a_record_that_cannot_be_read_the_end_is_not_waited_for(
 
     world.nova.after = spoil
     assert world.process(notification) == "error"
+
+
+@pytest.mark.parametrize(("allowed", "waits"), [(True, False), (False, True)])
+def test_without_a_cluster_nobody_else_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, allowed: bool, waits: bool
+) -> None:
+    """Where the operator wants recoveries without one, there may never be an answer."""
+    CONF.set_override("allow_unfenced_recovery", allowed, group="fencing")
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        world.cib.fail = lambda argv: 0
+
+    monkeypatch.setattr(ending, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    this = Attempt(world.context, HOST, str(world.notify().notification_uuid))
+    world.cib.fail = lambda argv: 107
+    try:
+        assert not ending.is_carried_out(this)
+    finally:
+        CONF.clear_override("allow_unfenced_recovery", group="fencing")
+    assert bool(waited) is waits

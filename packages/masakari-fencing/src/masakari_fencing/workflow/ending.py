@@ -21,7 +21,7 @@ from masakari_fencing.records.recovery import (
     described,
     lacks_room,
 )
-from masakari_fencing.workflow.attempt import Attempt
+from masakari_fencing.workflow.attempt import Attempt, without_cluster
 from masakari_fencing.workflow.instances import destinations, recovery, reserved_hosts
 from masakari_fencing.workflow.options import retries
 
@@ -121,6 +121,8 @@ def is_carried_out(this: Attempt) -> bool:
         except (Unreadable, ValueError):
             return False
         except PacemakerError as error:
+            if without_cluster(error):
+                return False
             LOG.debug("It is asked again whether %s was recovered: %s", this.host, error)
         time.sleep(PAUSE)
     return False
