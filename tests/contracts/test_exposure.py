@@ -66,7 +66,7 @@ RATED = {
     ),
     # Not the keeper, which is root to read root's key to Ceph, and has no rights beyond that. Not
     # the other monitors: two start programs with root's rights, and one runs under another
-    # host name, for which it is root before it is itself. Nor what is a hook in all but its name: a
+    # host name, for which it is root before it is itself. Nor what is a hook in all but name: a
     # drill, and what waiting units look for.
     "masakari-monitors": ("masakari-network-witness", "masakari-instance-monitor"),
     "pacemaker-remote": ("pacemaker-remote-unblock",),

@@ -167,14 +167,15 @@ def test_the_first_run_that_fails_is_told(
     assert shlex.split(command)[1:] == commands[0]
 
 
-def test_a_run_with_more_faults_is_no_regression(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_run_with_more_faults_is_kept_with_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     runner = _module("runner", monkeypatch)
-    job = runner.Job("host dies", 1, ((7, "error", 0.0),))
+    job = runner.Job("host dies", 1, ((7, "error", 0.0), (9, "stall after", 60.0)))
     answer = subprocess.CompletedProcess([], 1, "VIOLATION\n", "")
     monkeypatch.setattr(runner.subprocess, "run", lambda *_command, **_options: answer)
     runner.show(job)
-    told = capsys.readouterr().out
-    assert told.endswith(f"--trace {job}\n")
-    assert "host dies\t1" not in told
+    kept = tmp_path / "regressions.txt"
+    kept.write_text(capsys.readouterr().out.splitlines()[-1] + "\n")
+    monkeypatch.setattr(runner, "REGRESSIONS", kept)
+    assert runner.regressions() == [job]

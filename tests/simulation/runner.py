@@ -44,6 +44,12 @@ class Job:
     seed: int
     strikes: tuple[tuple[int, str, float], ...] = ()
 
+    @property
+    def line(self) -> str:
+        """Situation, seed, and what strikes it besides as JSON, with tabs between them."""
+        strikes = [json.dumps(self.strikes)] if self.strikes else []
+        return "\t".join([self.situation, str(self.seed), *strikes])
+
     def __str__(self) -> str:
         strikes = f" --strikes {shlex.quote(json.dumps(self.strikes))}" if self.strikes else ""
         return f"{self.situation!r} {self.seed}{strikes}"
@@ -237,13 +243,17 @@ class Report:
 
 
 def regressions() -> list[Job]:
-    """Return the seeds that once failed; each line is a situation, a tab and a seed."""
+    """Return what once failed; each line is what `Job.line` returns."""
     found = []
     for line in REGRESSIONS.read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
-            name, _, seed = line.partition("\t")
-            found.append(Job(name, int(seed)))
+            name, seed, *strikes = line.split("\t")
+            found.append(Job(name, int(seed), _strikes(*strikes)))
     return found
+
+
+def _strikes(text: str = "[]") -> tuple[tuple[int, str, float], ...]:
+    return tuple((call, kind, seconds) for call, kind, seconds in json.loads(text))
 
 
 def short() -> list[Job]:
@@ -265,9 +275,8 @@ def show(job: Job) -> None:
     print("\n".join(lines[-LINES:]))
     print(f"  the last {min(LINES, len(lines))} of {len(lines)} lines; all of them by")
     print(f"    PYTHONPATH=tests {sys.executable} -m simulation --trace {job}")
-    if not job.strikes:
-        print(f"  its line for {'/'.join(REGRESSIONS.parts[-3:])}, once it is mended:")
-        print(f"{job.situation}\t{job.seed}")
+    print(f"  its line for {'/'.join(REGRESSIONS.parts[-3:])}, once it is mended:")
+    print(job.line)
     sys.stdout.flush()
 
 
@@ -287,8 +296,8 @@ def tell(job: Job) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Do what the command line asks for."""
     if arguments.trace:
-        strikes = tuple(tuple(strike) for strike in json.loads(arguments.strikes))
-        return tell(Job(arguments.trace[0], int(arguments.trace[1]), strikes))
+        name, seed = arguments.trace
+        return tell(Job(name, int(seed), _strikes(arguments.strikes)))
     from simulation import explore
     from simulation.mutation import mutations
 
