@@ -179,3 +179,14 @@ def test_a_run_with_more_faults_is_kept_with_them(
     kept.write_text(capsys.readouterr().out.splitlines()[-1] + "\n")
     monkeypatch.setattr(runner, "REGRESSIONS", kept)
     assert runner.regressions() == [job]
+
+
+@pytest.mark.parametrize(("left", "code"), [(15, 0), (16, 1)])
+def test_a_protocol_that_leaves_too_much_to_operators_fails(
+    monkeypatch: pytest.MonkeyPatch, left: int, code: int
+) -> None:
+    runner = _module("runner", monkeypatch)
+    report = runner.Report()
+    for seed in range(100):
+        report.add(runner.Result(runner.Job("mixed", seed), [], [], seed, 0.0, left=seed < left))
+    assert report.end(expected=False) == code

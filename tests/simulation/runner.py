@@ -28,6 +28,12 @@ TOLD = 10
 """Failures of each kind that are told as they come; the end names four of each."""
 
 
+LEFT, ENOUGH = 0.15, 100
+"""The share of mixed runs that may end with an instance which a status leaves to the operator,
+once so many were made: 3.5 % of 400 did, and 7 % of those that once failed, where no host was
+left, or something may run elsewhere. A protocol that recovers nothing and says so would break no
+other rule."""
+
 LINES = 150
 """Of the trace of the first run that fails, from its end."""
 
@@ -65,6 +71,7 @@ class Result:
     order: int
     seconds: float
     calls: list[tuple[str, str, str, int]] = field(default_factory=list)
+    left: bool = False
 
 
 def prepare(check_database: bool = False) -> None:
@@ -102,7 +109,7 @@ def one(job: Job, *, tracing: bool = False, logging: bool = False) -> tuple[Resu
     found = [(v.kind, str(v)) for v in run.run()]
     result = Result(
         job, found, list(run.states), run.kernel.order, time.process_time() - begin,
-        run.faults.log or [],
+        run.faults.log or [], bool(run.judgement.unwell()),
     )  # fmt: skip
     return result, run.kernel.lines
 
@@ -193,7 +200,7 @@ class Report:
         self.seconds = 0.0
         self.states, self.orders = Counter(), Counter()
         self.kinds: dict[str, list[Job]] = collections.defaultdict(list)
-        self.failed = self.missed = 0
+        self.failed = self.missed = self.mixed = self.left = 0
         self._courses: dict[Job, int] = {}
         self._begin = self._told = time.monotonic()
 
@@ -205,6 +212,9 @@ class Report:
         self.orders.add([result.order])
         if self.runs <= 8:
             self._courses[result.job] = result.order
+        if result.job.situation in (names.MIXED, names.CONVERGED):
+            self.mixed += 1
+            self.left += result.left
         first = bool(result.violations) and not self.failed
         self.failed += bool(result.violations)
         for kind in {kind for kind, _ in result.violations}:
@@ -238,8 +248,14 @@ class Report:
         print(f"time: {took:.0f} s, {each:.0f} ms of processor a seed")
         print(f"seeds: {self.runs}")
         print(f"states: {self.states.total()} distinct, {self.orders.total()} interleavings")
+        print(f"left to the operator: instances in {self.left} of {self.mixed} mixed runs")
+        refuses = self.mixed >= ENOUGH and self.left > LEFT * self.mixed
+        if refuses:
+            print(
+                f"FAILED more than {LEFT:.0%} of the mixed runs leave an instance to the operator"
+            )
         print(f"violations: {self.failed}")
-        return 0 if expected or not (self.failed or self.missed) else 1
+        return 0 if expected or not (self.failed or self.missed or refuses) else 1
 
 
 def regressions() -> list[Job]:
