@@ -107,3 +107,16 @@ def test_without_a_cluster_nobody_else_is_waited_for(
     finally:
         CONF.clear_override("allow_unfenced_recovery", group="fencing")
     assert bool(waited) is waits
+
+
+def test_who_finds_its_notification_carried_out_leaves_no_host_in_maintenance(
+    world: World,
+) -> None:
+    """It took it up from an old list: the host was recovered, and returned, in the meantime."""
+    world.segment.recovery_method = "reserved_host"
+    world.segment.save()
+    notification = world.notify()
+    record = Record(HOST, str(notification.notification_uuid), "unit-1.boot.1.1")
+    Records(world.cib).create(replace(record, end=End(RECOVERED, "", 1.0)))
+    assert world.process(notification) == "finished"
+    assert not world.host().on_maintenance

@@ -99,17 +99,21 @@ class Judgement:
         return recoveries.all_of(tools.parse(text))
 
     def _untrue(self) -> list[str]:
-        """Return the hosts whose last notification has failed, and whose recovery has not."""
+        """Return the hosts whose recovery did not end as its notification says."""
         from masakari_fencing.records import recovery
 
         records = {record.notification: record for record in self.records()}
         found = []
         for row in database.TABLES[0].notifications.rows:
             record = records.get(row["notification_uuid"])
-            if row["type"] != "COMPUTE_HOST" or row["status"] != "failed" or record is None:
+            if row["type"] != "COMPUTE_HOST" or record is None or record.end is None:
                 continue
-            if record.end is not None and record.end.outcome == recovery.RECOVERED:
-                found.append(f"{record.host}: {record.end.reason}")
+            contrary = {
+                "failed": (recovery.RECOVERED,),
+                "finished": (recovery.FAILED, recovery.REFUSED),
+            }
+            if record.end.outcome in contrary.get(row["status"], ()):
+                found.append(f"{record.host} {row['status']}: {record.end.reason}")
         return found
 
     def complaints(self, *, ended: bool = True) -> list[tuple[str, str]]:

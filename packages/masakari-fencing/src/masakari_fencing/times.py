@@ -24,10 +24,16 @@ def aware(moment: datetime.datetime) -> datetime.datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
 
 
+AHEAD = 60.0
+"""Seconds by which a report may be from later than Masakari was told: clocks are never quite
+alike, and that of the API may be behind."""
+
+
 def noticed(generated: object, created: object) -> float:
     """Return when a failure was noticed that Masakari was told of.
 
-    Never later than Masakari was told, by its own clock: that of a monitor may be ahead.
+    One that is from much later than Masakari was told, by its own clock, is from then: the clock
+    of a monitor may be ahead.
 
     Args:
         generated: what the report says, a time as APIs or objects have it.
@@ -37,7 +43,7 @@ def noticed(generated: object, created: object) -> float:
         seconds since the epoch, 0 where there is no readable time.
     """
     found, told = epoch(generated) or 0.0, epoch(created)
-    return found if told is None else min(found, told)
+    return found if told is None or found - told <= AHEAD else told
 
 
 def day_time(moment: float) -> str:

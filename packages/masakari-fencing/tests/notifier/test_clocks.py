@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fencing_masakari import FakeMasakari
 from fencing_notifier import HOST, Member, Time
+from masakari_fencing import times
 from masakari_fencing.notifier import delivery, reporter
 from masakari_fencing.records import spool
 
@@ -85,3 +86,21 @@ def test_what_is_called_a_duplicate_for_long_is_said(
         ahead.check(delivery.PATIENCE)
     (event,) = spool.undelivered(ahead.member.directory)
     assert "is duplicate" in event.reason
+
+
+@pytest.mark.parametrize(
+    ("age", "reports"), [(delivery.UNHEARD - 1, 1), (delivery.UNHEARD + 1, 2)]
+)
+def test_what_no_engine_was_told_of_is_sent_once_more(
+    masakari: FakeMasakari, tmp_path: Path, age: float, reports: int
+) -> None:
+    """The broker lost it, and by its own word Masakari would take it up an hour later."""
+    ahead = Ahead(masakari, tmp_path / "a", "new", 0)
+    ahead.check(age)
+    assert len(masakari.notifications) == reports
+
+
+@pytest.mark.parametrize(("ahead", "found"), [(5.0, 1005.0), (60.0, 1060.0), (61.0, 1000.0)])
+def test_clocks_are_never_quite_alike(ahead: float, found: float) -> None:
+    generated, created = (times.moment(when) for when in (1000.0 + ahead, 1000.0))
+    assert times.noticed(generated, created) == found

@@ -114,3 +114,10 @@ def test_an_operator_who_has_taken_its_host_back_ends_it(late: Late) -> None:
     assert late.member.waiting == 2, "what is yet to be reported stays"
     spool.forget(late.member.directory, HOST.upper())
     assert [path.stem for path in late.member.directory.glob("*.json")] == ["other"]
+
+
+def test_what_an_operator_has_seen_to_does_not_come_back(tmp_path: Path) -> None:
+    """An API fails as return-host has just dropped it."""
+    event = spool.Event(id="e-1", node=HOST, time=1.0)
+    spool.Spool(tmp_path).explain(event, "the API is away")
+    assert list(tmp_path.iterdir()) == []

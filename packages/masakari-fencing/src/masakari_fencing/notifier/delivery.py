@@ -25,6 +25,10 @@ PATIENCE = 300.0
 """Seconds after a fence in which Masakari takes its report for another one's without that being
 said: by its own default three minutes."""
 
+UNHEARD = 120.0
+"""Seconds after which an engine would have begun what it was told of: Masakari takes up by itself
+what is new only once it is as old as it says to be, which one from ahead is not for long."""
+
 UNFINISHED = frozenset({"new", "running", "error"})
 """States of a notification that the engine is working on or will work on again."""
 
@@ -137,10 +141,16 @@ class Delivery:
     def _reported(self, event: Event, history: list[Notification]) -> bool:
         """Whether there is a report of this very failure."""
         for item in history:
-            if _tells_failure(item) and item.generated >= event.time - TOLERANCE:
+            of_this = _tells_failure(item) and item.generated >= event.time - TOLERANCE
+            if of_this and not self._is_unheard(item):
                 LOG.info("The fencing of %s is reported already (%s)", event.node, item.status)
                 return True
         return False
+
+    def _is_unheard(self, item: Notification) -> bool:
+        """Whether no engine was told of it, and none asks for it yet."""
+        waits = item.status == "new" and item.ahead > 0
+        return waits and self._clock() - item.generated > UNHEARD
 
     def _resolve(self, event: Event, conflict: Conflict) -> Outcome:
         """Find out what the API's refusal means for this event."""
@@ -150,7 +160,8 @@ class Delivery:
             return Outcome.DONE
         if not host.on_maintenance:
             earlier = next((item for item in history if _takes_out_of_service(item)), None)
-            if earlier is not None and earlier.status in UNFINISHED:
+            begins = earlier if earlier and earlier.status in UNFINISHED else None
+            if begins is not None and not self._is_unheard(begins):
                 # Its recovery has yet to begin, and will find this fence.
                 return Outcome.AGAIN
             # An equal report of an earlier failure is too recent for Masakari's comparison, which

@@ -21,6 +21,12 @@ class ComputeError(Exception):
     """Nova does not show the service as it should be."""
 
 
+class _MustNotError(Exception):
+    def __init__(self, reason: Exception) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
+
+
 @dataclass(frozen=True)
 class ServiceState:
     """A host's compute service, as Nova sees it.
@@ -104,27 +110,30 @@ class ComputeService:
             ComputeError: Nova did not do it in time, or has no such service.
             Exception: whatever `check` raises.
         """
-        found: ServiceState = self._insist(lambda: self._force(self._client()), timeout, check)
+        found: ServiceState = self._insist(lambda: self._force(self._client(), check), timeout)
         return found
 
-    def _insist(
-        self, ask: Callable[[], Any], timeout: float, check: Callable[[], None] = lambda: None
-    ) -> Any:
+    def _insist(self, ask: Callable[[], Any], timeout: float) -> Any:
         end = self._clock() + timeout
         while True:
-            check()
             try:
                 return ask()
+            except _MustNotError as error:
+                raise error.reason from None
             except Exception as error:  # whatever a client library raises
                 if self._clock() >= end:
                     raise ComputeError(_text(error)) from error
             self._sleep(RETRY_INTERVAL)
 
-    def _force(self, nova: Any) -> ServiceState:
+    def _force(self, nova: Any, check: Callable[[], None]) -> ServiceState:
         service = self._find(nova)
         before = _state(service)
         if _is_down(service):
             return before
+        try:
+            check()
+        except Exception as error:
+            raise _MustNotError(error) from error
         answer = nova.services.force_down(service.id, True)
         if not _is_down(answer) and not _is_down(self._find(nova)):
             raise ComputeError(f"Nova accepted it, but does not show {self._host} as down")

@@ -94,9 +94,10 @@ class Spool:
         Raises:
             OSError: it cannot be written; what was there stays.
         """
-        if reason != event.reason:
+        path = self._directory / f"{event.id}.json"
+        if reason != event.reason and path.exists():  # Or an operator has seen to it.
             text = json.dumps({**asdict(event), "reason": reason})
-            files.replace(self._directory / f"{event.id}.json", text, mode=0o640)
+            files.replace(path, text, mode=0o640)
 
     def remove(self, event: Event) -> None:
         """Drop an event that has been dealt with."""

@@ -21,12 +21,13 @@ from masakari.objects.fields import FailoverSegmentRecoveryMethod
 from masakari_fencing import times
 from masakari_fencing.commands import Subprocess
 from masakari_fencing.openstack import instances
+from masakari_fencing.openstack.compute_service import ComputeError
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
 from masakari_fencing.records.recovery import FAILED, RECOVERED
 from masakari_fencing.workflow import lost_hosts, options
 from masakari_fencing.workflow.attempt import Attempt
-from masakari_fencing.workflow.ending import conclude, is_carried_out
+from masakari_fencing.workflow.ending import conclude, end_maintenance, is_carried_out
 from masakari_fencing.workflow.instances import destinations, reserved_hosts, selection
 from masakari_fencing.workflow.instances.reading import Reading
 from masakari_fencing.workflow.recovery_lock import Busy, Ended
@@ -95,6 +96,9 @@ class FencingDriver(driver.TaskFlowDriver):
             # Where there is no quorum now, it is written once there is.
             conclude(this, FAILED, text)
             if is_carried_out(this):
+                # Masakari has put it in maintenance for this attempt; it may have been returned.
+                with contextlib.suppress(ComputeError):
+                    end_maintenance(this)
                 text = f"Host '{host_name}' was recovered by another engine"
                 raise exception.SkipHostRecoveryException(message=text) from error
             raise

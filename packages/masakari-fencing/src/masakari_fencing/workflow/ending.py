@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import masakari.conf
+from masakari import objects
 
 from masakari_fencing.openstack.evacuations import SPAWN_LIMIT
 from masakari_fencing.pacemaker.tools import PacemakerError
@@ -126,3 +127,15 @@ def is_carried_out(this: Attempt) -> bool:
             LOG.debug("It is asked again whether %s was recovered: %s", this.host, error)
         time.sleep(PAUSE)
     return False
+
+
+def end_maintenance(this: Attempt) -> None:
+    """Let Masakari act on the host's next failure, where it is in service.
+
+    Raises:
+        ComputeError: Nova does not say whether it is.
+    """
+    if this.service().state(CONF.fencing.nova_timeout).in_service:
+        host = objects.Host.get_by_name(this.context, this.host)
+        host.on_maintenance = False
+        host.save()

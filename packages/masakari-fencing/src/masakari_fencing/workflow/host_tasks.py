@@ -35,7 +35,7 @@ from masakari_fencing.records.recovery import (
 )
 from masakari_fencing.workflow import options, returning
 from masakari_fencing.workflow.attempt import REPORTED, Attempt, NoAnswer, without_cluster
-from masakari_fencing.workflow.ending import conclude
+from masakari_fencing.workflow.ending import conclude, end_maintenance
 from masakari_fencing.workflow.instances import recovery, reserved_hosts
 from masakari_fencing.workflow.proof.evidence import CloudEvidence
 from masakari_fencing.workflow.proof.host_fence import (
@@ -197,19 +197,10 @@ class EnsureHostFencedTask(_HostTask):
         raise exception.SkipHostRecoveryException(message=message)
 
     def _end_maintenance(self, this: Attempt) -> None:
-        """Let Masakari act on the host's next failure, where it is in service.
-
-        Raises:
-            masakari.exception.HostRecoveryFailureException: Nova does not say whether it is.
-        """
         try:
-            serves = this.service().state(CONF.fencing.nova_timeout).in_service
+            end_maintenance(this)
         except ComputeError as error:
             self.fail(f"Host '{this.host}' stays in maintenance: {error}")
-        if serves:
-            host = objects.Host.get_by_name(self.context, this.host)
-            host.on_maintenance = False
-            host.save()
 
 
 class ForceComputeServiceDownTask(_HostTask):

@@ -110,3 +110,38 @@ def test_what_is_given_back_is_so_though_its_host_is_back() -> None:
 
     world.evacuation(check=check).release()
     assert not world.guest.locked
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "locked"),
+    [(["lock"], True), (["lock", "unlock"], False), ([], False)],
+    ids=["the other works on it", "the other has ended it", "nobody has begun"],
+)
+def test_an_unlock_is_taken_back_where_another_one_has_locked_it(
+    monkeypatch: pytest.MonkeyPatch, meanwhile: list[str], locked: bool
+) -> None:
+    """The machine stands still as it hands it back; whoever takes over works on it by then."""
+    world = World()
+    world.nova.servers.lock("g1")
+    world.time += 20
+    over: list[bool] = []
+    monkeypatch.setattr(requests, "uptime", lambda: world.time)
+
+    def freeze(name: str, uuid: str) -> None:
+        if name == "unlock" and not over:
+            over.append(True)
+            world.time += 10
+            for theirs in meanwhile:
+                world.nova.act("g1", theirs)
+                world.guest.locked = theirs == "lock"
+            world.time += 30
+            world.nova.act("g1", "unlock")
+
+    def check() -> None:
+        if over:
+            raise Superseded("it has been taken over")
+
+    world.nova.fail = freeze
+    with pytest.raises(Superseded):
+        world.evacuation(check=check).release()
+    assert world.guest.locked is locked

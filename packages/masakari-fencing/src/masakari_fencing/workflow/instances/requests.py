@@ -303,15 +303,22 @@ class InstanceOfDeadHost(InstanceRequests):
         return list(found)
 
     def _lock(self) -> None:
-        begun = self._now()
-        late = partial(self._take_lock_back, begun)
-        self._order(lambda nova: nova.servers.lock(self._uuid), late=late)
+        self._order_lock("lock", undo="unlock")
 
-    def _take_lock_back(self, begun: float) -> None:
-        """Unlock it, where another recovery has done so before this one's lock came.
+    def _unlock(self, server: Any) -> None:
+        if not self._before.locked and getattr(server, "locked", False):
+            self._order_lock("unlock", undo="lock")
+
+    def _order_lock(self, name: str, *, undo: str) -> None:
+        late = partial(self._take_back_lock, self._now(), undo)
+        self._order(lambda nova: getattr(nova.servers, name)(self._uuid), late=late)
+
+    def _take_back_lock(self, begun: float, undo: str) -> None:
+        """Do the opposite, where another recovery has done that before this one's came.
 
         Args:
-            begun: when that was about to be asked for, in seconds since the epoch.
+            begun: when it was about to be asked for, in seconds since the epoch.
+            undo: the opposite, `lock` or `unlock`.
 
         Raises:
             Exception: whatever `check` raises.
@@ -328,13 +335,9 @@ class InstanceOfDeadHost(InstanceRequests):
                 and (times.epoch(action.start_time) or 0.0) >= begun - SECOND
             ]
             # The last one is this one's.
-            if since[-2:-1] == ["unlock"]:
-                self._request(lambda nova: nova.servers.unlock(self._uuid))
+            if since[-2:-1] == [undo]:
+                self._request(lambda nova: getattr(nova.servers, undo)(self._uuid))
             raise
-
-    def _unlock(self, server: Any) -> None:
-        if not self._before.locked and getattr(server, "locked", False):
-            self._order(lambda nova: nova.servers.unlock(server.id))
 
 
 def task_of(server: Any) -> str:
