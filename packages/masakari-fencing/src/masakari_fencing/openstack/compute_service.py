@@ -21,7 +21,13 @@ class ComputeError(Exception):
     """Nova does not show the service as it should be."""
 
 
-class _MustNotError(Exception):
+class MustNot(Exception):  # noqa: N818 - a state, not an accident
+    """What was about to be asked for must not be; no repetition changes that.
+
+    Attributes:
+        reason: what the caller's check has raised, which whoever repeats requests raises again.
+    """
+
     def __init__(self, reason: Exception) -> None:
         self.reason = reason
         super().__init__(str(reason))
@@ -118,7 +124,7 @@ class ComputeService:
         while True:
             try:
                 return ask()
-            except _MustNotError as error:
+            except MustNot as error:
                 raise error.reason from None
             except Exception as error:  # whatever a client library raises
                 if self._clock() >= end:
@@ -133,7 +139,7 @@ class ComputeService:
         try:
             check()
         except Exception as error:
-            raise _MustNotError(error) from error
+            raise MustNot(error) from error
         answer = nova.services.force_down(service.id, True)
         if not _is_down(answer) and not _is_down(self._find(nova)):
             raise ComputeError(f"Nova accepted it, but does not show {self._host} as down")

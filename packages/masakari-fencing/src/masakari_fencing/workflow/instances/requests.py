@@ -10,6 +10,7 @@ from typing import Any
 
 from masakari_fencing import times
 from masakari_fencing.openstack import evacuations, instances
+from masakari_fencing.openstack.compute_service import MustNot
 from masakari_fencing.openstack.instances import POWER_RETRY, POWERING
 from masakari_fencing.records.recovery import NO_ROOM, Instance
 from masakari_fencing.times import uptime
@@ -46,12 +47,6 @@ class NoRoom(Failed):
 
     def __init__(self, text: str) -> None:
         super().__init__(f"{NO_ROOM}: {text}")
-
-
-class _MustNot(Exception):  # noqa: N818 - a state, not an accident
-    def __init__(self, reason: Exception) -> None:
-        self.reason = reason
-        super().__init__(str(reason))
 
 
 @dataclass(frozen=True)
@@ -147,7 +142,7 @@ class InstanceRequests:
             self._check()
             also()
         except Exception as error:
-            raise _MustNot(error) from error
+            raise MustNot(error) from error
         if uptime() - begun > FRESH:
             raise TimeoutError(f"the cluster took longer than {FRESH:g} s to answer")
         self._looked_at = begun
@@ -209,7 +204,7 @@ class InstanceRequests:
                 return send(self._client())
             except Failed:
                 raise
-            except _MustNot as error:
+            except MustNot as error:
                 raise error.reason from None
             except Exception as error:  # whatever a client library raises
                 code = status_of(error)
