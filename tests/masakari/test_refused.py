@@ -51,6 +51,27 @@ def test_what_cannot_be_seen_to_is_named(left: Any, world: World) -> None:
     assert world.nova.instances["g1"].locked
     assert "segment rack1 is disabled" in world.refused()
     assert "g1 (it may stay locked" in world.refused()
+    assert world.refused().count("g1 (") == 1
+
+
+def test_what_is_to_be_seen_to_comes_first_of_many(world: World) -> None:
+    """Of the rest only the number may be said."""
+
+    def refuse(name: str, uuid: str) -> None:
+        if name == "evacuate" or (name, uuid) == ("unlock", "g7"):
+            raise HttpError(403, "not now")
+
+    world.add(*(Server(f"g{number}") for number in range(8)))
+    world.power_cut()
+    notification = world.notify()
+    world.nova.fail = refuse
+    assert world.process(notification) == "error"
+    world.segment.enabled = False
+    world.segment.save()
+    assert world.process(notification) == "error"
+    reason = world.refused()
+    assert "not recovered: g7 (it may stay locked" in reason
+    assert reason.count("g7") == 1 and "and 3 more" in reason
 
 
 def test_all_that_is_on_its_way_is_waited_for_once(

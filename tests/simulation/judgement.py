@@ -55,7 +55,7 @@ class Judgement:
     def _may_run_elsewhere(self, guest: Guest) -> bool:
         """Whether a status has a guest stopped elsewhere, or waited for, before it is unlocked."""
         return any(
-            "refusals" in path and said in text.partition(guest.uuid)[2][:300]
+            "refusals" in path and said in text.partition(f"{guest.uuid} (")[2].partition(")")[0]
             for said in ("stop it there", "stays locked", "stay locked")
             for unit in self.world.units.values()
             for path, (text, _) in unit.files.items()

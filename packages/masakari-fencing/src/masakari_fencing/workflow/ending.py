@@ -87,8 +87,10 @@ def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> R
         return None
     # Nobody tries again what was refused: what is on its way is waited for.
     kept = recovery.release(this, record, patience=SPAWN_LIMIT if outcome == REFUSED else 0.0)
-    if kept and outcome == REFUSED:
-        reason = f"{reason}; {described(kept)}"
+    if outcome == REFUSED and record.left:
+        # Each once: first those of which there is something to be seen to.
+        others = [item for item in record.left if item.uuid not in {one.uuid for one in kept}]
+        reason = f"{reason}; not recovered: {described([*kept, *others])}"
     if outcome != FAILED:
         # After that: it may have come to one of them.
         changes = changes | {"reserved": reserved_hosts.give_back(this, record)}

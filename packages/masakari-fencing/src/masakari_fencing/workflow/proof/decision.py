@@ -19,7 +19,6 @@ from masakari_fencing.pacemaker import crm_mon
 from masakari_fencing.records.recovery import (
     FRUITLESS,
     Record,
-    described,
     lacks_room,
     same_fence,
 )
@@ -290,8 +289,6 @@ def _came_back(seen: Observation, record: Record, policy: Policy, text: str) -> 
     if record.fruitless >= FRUITLESS:
         text += ", and is not fenced for that again; return it with return-host, which starts what"
         text += " it does not run"
-        if record.left:
-            text += f"; not recovered: {described(record.left)}"
         return Judgement(Verdict.REFUSE, text)
     return _again(policy, text)
 
