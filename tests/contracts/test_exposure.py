@@ -48,10 +48,10 @@ witness.Witness(host).configure(Watch({}, default(["storage"])))
     "pacemaker-remote": """
 from instance_ha_common.machine.memory import Memory
 from instance_ha_common.machine.templates import Templates
-from workload import cluster, unblock
+from workload import own_node, unblock
 templates = Templates(host, Memory(host, "x"), Path(unblock.__file__).parents[1] / "templates")
 host.systemd.services[unblock.SERVICE] = FakeService()
-unblock.Unblocker(host, templates).install(cluster.Monitor(5, 20))
+unblock.Unblocker(host, templates).install(own_node.Monitor(5, 20))
 """,
 }
 """What has each charm write its units."""

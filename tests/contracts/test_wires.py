@@ -15,19 +15,19 @@ from masakari_fencing.notifier.watchers import stopped_remotes  # noqa: E402
 from masakari_fencing.pacemaker import machines, remote_nodes  # noqa: E402
 from network_matrix import ports  # noqa: E402
 
-guard = load("workload.guard", source("pacemaker-remote"))
-cluster = load("workload.cluster", source("pacemaker-remote"))
-GUARD = (source("pacemaker-remote") / "templates" / "guard.sh.j2").read_text()
+orderly_stop = load("workload.orderly_stop", source("pacemaker-remote"))
+own_node = load("workload.own_node", source("pacemaker-remote"))
+SCRIPT = (source("pacemaker-remote") / "templates" / "orderly-stop.sh.j2").read_text()
 
 
-def test_the_notifier_knows_the_guards_mark():
-    """Else nobody would manage the connection again that the guard has given up."""
-    assert guard.MARKER == remote_nodes.MARK
+def test_the_notifier_knows_the_mark_of_an_orderly_stop():
+    """Else nobody would manage the connection again that a stop has given up."""
+    assert orderly_stop.MARKER == remote_nodes.MARK
 
 
 def test_the_engine_knows_the_attribute_of_the_machine():
     """Else no hypervisor would count as known, and none be fenced."""
-    assert cluster.MACHINE_ATTRIBUTE == machines.ATTRIBUTE
+    assert own_node.MACHINE_ATTRIBUTE == machines.ATTRIBUTE
 
 
 def test_the_engine_asks_where_the_witness_answers():
@@ -39,7 +39,7 @@ def test_shell_and_python_give_one_fingerprint_of_a_key(tmp_path, key):
     """Else the notifier would never reconnect a hypervisor, or one that has another key."""
     path = tmp_path / "authkey"
     path.write_bytes(key)
-    [command] = re.findall(r"print=\$\((.*)\)", GUARD)
+    [command] = re.findall(r"print=\$\((.*)\)", SCRIPT)
     printed = subprocess.run(
         ["/bin/sh", "-c", command], env={"KEY": str(path), "PATH": "/usr/bin:/bin"},
         capture_output=True, text=True, check=True, timeout=30,

@@ -24,9 +24,9 @@ from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
 from instance_ha_common.machine.templates import Templates
 from relations import hacluster
-from workload import cluster, compute, storage
-from workload.cluster import Cluster, Node, cleanup_commands
-from workload.guard import Guard
+from workload import compute, own_node, storage
+from workload.orderly_stop import OrderlyStop
+from workload.own_node import Cluster, Node, cleanup_commands
 from workload.pacemaker_remote import SERVICE, PacemakerRemote
 from workload.unblock import Unblocker
 
@@ -64,7 +64,7 @@ class PacemakerRemoteCharm(Subordinate):
         self._remote = self.make_remote(self.host)
         self._memory = Memory(self.host, self.meta.name)
         templates = Templates(self.host, self._memory, Path(__file__).parent / "templates")
-        self._guard = Guard(self.host, templates)
+        self._orderly_stop = OrderlyStop(self.host, templates)
         self._unblocker = Unblocker(self.host, templates)
         self._cluster = Cluster(self.host.runner)
         self._node: Node | None = None
@@ -92,7 +92,7 @@ class PacemakerRemoteCharm(Subordinate):
         self._apply(state, idle=isinstance(event, ops.UpdateStatusEvent))
 
     def cleaning(self, event: ops.EventBase) -> Iterable[Callable[[], object]]:
-        """Leave the cluster without being fenced: the guard goes when the daemon has stopped."""
+        """Leave the cluster without being fenced: stops are announced until the last one."""
         if self._remote.full_member():
             return ()
         return *self._leaving(), self._memory.forget
@@ -148,13 +148,13 @@ class PacemakerRemoteCharm(Subordinate):
         if identity is None:
             return
         if state.published:
-            self._guard.install(identity.hostname)
+            self._orderly_stop.install(identity.hostname)
         changed = state.keys.key is not None and self._remote.write_key(state.keys.key)
         if not self._remote.has_key():
             return
         self._remote.run(restart=changed, start_stopped=not (idle and state.published))
         # Before the first start with the cluster's key there is no cluster to speak to.
-        self._guard.install(identity.hostname)
+        self._orderly_stop.install(identity.hostname)
         self.unit.set_ports(hacluster.PORT)
         self._publish(config, identity, known=state.published is not None)
         self._unblocker.install(self._tend(identity.hostname).monitor)
@@ -175,8 +175,8 @@ class PacemakerRemoteCharm(Subordinate):
     def _tend(self, name: str) -> Node:
         """Keep what the cluster stores about this node as it should be; return its state."""
         self._node = self._cluster.node(name)
-        if self._node.guarded:
-            self._guard.clear()
+        if self._node.stopping:
+            self._orderly_stop.clear()
             self._node = self._cluster.node(name)
         if self._node.online and self._node.machine != _machine():
             self._cluster.set_machine(name, _machine())
@@ -196,7 +196,7 @@ class PacemakerRemoteCharm(Subordinate):
 
     def _stop(self) -> None:
         self._remote.shut_down()
-        self._guard.remove()
+        self._orderly_stop.remove()
 
     # Status
 
@@ -272,7 +272,7 @@ def _key_problems(keys: hacluster.Keys) -> list[Problem]:
 
 
 def _cluster_problems(name: str, node: Node) -> list[Problem]:
-    connected = cluster.connected(name)
+    connected = own_node.connected(name)
     if node.known is False:
         return [waiting(f"Waiting for hacluster to create node {name}", connected)]
     if not node.online:

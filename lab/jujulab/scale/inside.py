@@ -15,7 +15,7 @@ from collections.abc import Callable
 from masakari_fencing.cluster import desired
 from masakari_fencing.cluster.connections import Tuning
 from masakari_fencing.commands import Subprocess
-from masakari_fencing.exporter import cluster as exporter
+from masakari_fencing.exporter import cluster_metrics as exporter
 from masakari_fencing.fence_agent import limit
 from masakari_fencing.notifier.watchers.unfenced_hosts import UnfencedHosts
 from masakari_fencing.pacemaker import cibadmin, remote_nodes

@@ -19,7 +19,7 @@ from operating import OURS, Operator, wait_until
 from test_7_removal import TAKES, Peace, places
 
 DOCUMENT = REPOSITORY / "docs/from-reactive-charms.md"
-GUARD = "/etc/systemd/system/pacemaker_remote.service.d/10-guard.conf"
+DROP_IN = "/etc/systemd/system/pacemaker_remote.service.d/10-guard.conf"
 KEY = "/etc/pacemaker/authkey"
 SITE = "/etc/apache2/sites-enabled/masakari-api.conf"
 ENGINE = "/etc/systemd/system/masakari-engine.service.d"
@@ -43,7 +43,7 @@ def go_back(operator: Operator) -> None:
     for machine in units:
         shell(machine, each)
     for machine in operator.machines("pacemaker-remote").values():
-        shell(machine, f"rm {GUARD} && systemctl daemon-reload")
+        shell(machine, f"rm {DROP_IN} && systemctl daemon-reload")
 
 
 def leave(operator: Operator) -> None:
@@ -92,6 +92,6 @@ def test_a_refresh_finds_everything_and_disturbs_nobody(
             shell(machine, f"systemctl is-active {service}")
     for machine in operator.machines("pacemaker-remote").values():
         assert shell(machine, f"stat -c %a {KEY}").strip() == "440"
-        shell(machine, f"test -f {GUARD}")
+        shell(machine, f"test -f {DROP_IN}")
     assert Experiment(on_duty).lose_hypervisor(next(iter(places(guests).values()))) == []
     guests.delete(PREFIX)

@@ -225,7 +225,12 @@ MUTANTS = (
     Mutant(
         "two members switch off each other's machine",
         "carriers of members",
-        Edit("fence_agent.turns", "Turn._needed", "if not carried & online:", "if True:"),
+        Edit(
+            "fence_agent.fencing_lock",
+            "FencingLock._needed",
+            "if not carried & online:",
+            "if True:",
+        ),
     ),
     Mutant(
         "a host is switched off whose member is needed for the quorum",

@@ -88,8 +88,8 @@ MUTANTS = (
         "a group of instances waits for none",
         "groups",
         Edit(
-            "workflow.instances.turns",
-            "Turns._wait_for_others",
+            "workflow.instances.restart_groups",
+            "RestartGroups._wait_for_others",
             "while before and",
             "while False and",
         ),
@@ -98,8 +98,8 @@ MUTANTS = (
         "a group begins when those before it have ended, up or not",
         "groups, some fail",
         Edit(
-            "workflow.instances.turns",
-            "Turns._wait_for_others",
+            "workflow.instances.restart_groups",
+            "RestartGroups._wait_for_others",
             "not missing and not failed",
             "not missing",
         ),
@@ -120,7 +120,7 @@ MUTANTS = (
         Edit(
             "notifier.watchers.spared_hosts",
             "SparedHosts.check",
-            "filter(self._turns.mine, fenced)",
+            "filter(self._rank_delay.mine, fenced)",
             "()",
         ),
     ),

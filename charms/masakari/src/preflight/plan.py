@@ -102,10 +102,10 @@ def make(
     if left:
         results["left-alone"] = shortened("\n".join(left))
     unheeded = [
-        f"{turn.instance.uuid}: {note}"
+        f"{one.instance.uuid}: {note}"
         for phase in phases
-        for turn in phase
-        for note in turn.place.notes
+        for one in phase
+        for note in one.place.notes
     ]
     if notes or unheeded:
         results["not-heeded"] = shortened("; ".join([*notes, *unheeded]))

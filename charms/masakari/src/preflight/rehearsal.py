@@ -85,7 +85,7 @@ class Move:
 
 
 @dataclasses.dataclass(frozen=True)
-class Turn:
+class Ordered:
     """An instance in the order of the recovery; see `restart_order.place`."""
 
     instance: Instance
@@ -102,13 +102,13 @@ class Turn:
         return self.place.group
 
 
-def phases(instances: Sequence[Instance], rules: Rules) -> list[list[Turn]]:
+def phases(instances: Sequence[Instance], rules: Rules) -> list[list[Ordered]]:
     """The instances that would be recovered, group after group.
 
     Of what is equal, Masakari's order: those with its key first.
     """
     return restart_order.phases(
-        Turn(one, _place_of(one, rules)) for one in chosen(instances, rules)
+        Ordered(one, _place_of(one, rules)) for one in chosen(instances, rules)
     )
 
 
@@ -200,7 +200,7 @@ def play(
             left = [name for name in left if name in allowed]
         left = failure_domains.nearest(host, left, ground.survey.aggregates)
         every = phases(ground.survey.instances.get(host, ()), rules)
-        found = [turn.instance for phase in every for turn in phase]
+        found = [one.instance for phase in every for one in phase]
         if tightly:
             found.sort(key=lambda one: (-one.memory, -one.demand.get("VCPU", 0), one.uuid))
         pools = _pools(ground.opened - set(lost), method, left, allowed, rules)

@@ -220,7 +220,7 @@ _NOTIFIER: Sections = {
         "domain_limits": lambda s: _rules(s.config.domain_limits),
         "expiry": lambda s: s.config.notification_expiration,
         "retries": lambda s: str(s.config.retries),
-        "turns": lambda s: "false" if s.config.stock_workflow else "true",
+        "records": lambda s: "false" if s.config.stock_workflow else "true",
     },
 }
 

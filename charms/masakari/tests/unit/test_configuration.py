@@ -221,10 +221,10 @@ def test_the_stock_workflow_has_none_of_our_tasks_for_hosts_and_guests(
     drop_in = machine.read("/etc/systemd/system/masakari-engine.service.d/juju.conf")
     assert "AUTH_TYPE" not in drop_in and "DRIVER" not in drop_in
     notifier = "/etc/masakari/fencing-notifier.conf"
-    assert not read(machine, notifier)["notifier"].getboolean("turns")
+    assert not read(machine, notifier)["notifier"].getboolean("records")
     machine.forget()
     ctx.run(ctx.on.config_changed(), complete(config={}))
-    assert read(machine, notifier)["notifier"].getboolean("turns")
+    assert read(machine, notifier)["notifier"].getboolean("records")
     services = ("masakari-engine", "masakari-fencing-notifier")
     assert sorted(machine.restarts()) == [("restart", service) for service in services]
     assert "ensure_host_fenced_task" in machine.read(CONF)

@@ -15,7 +15,7 @@ from instance_ha_common.machine.hardening import HARDENING
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.templates import Templates
 
-from workload.cluster import OPERATION_TIMEOUT, Monitor
+from workload.own_node import OPERATION_TIMEOUT, Monitor
 
 SERVICE = "pacemaker-remote-unblock"
 SCRIPT = f"/usr/local/sbin/{SERVICE}"

@@ -14,7 +14,7 @@ from instance_ha_common.testing import FakeHost, FakeService
 from ops import testing
 from workload import compute as nova_compute
 from workload import unblock
-from workload.guard import DROP_IN, SCRIPT
+from workload.orderly_stop import DROP_IN, SCRIPT
 from workload.pacemaker_remote import KEY, SERVICE
 
 CHARM_ROOT = Path(__file__).parents[2]
@@ -137,7 +137,7 @@ def joined(ctx, host, **config) -> tuple[testing.Relation, testing.State]:
     return out.get_relation(relation.id), out
 
 
-def guard_files(host: FakeHost) -> list[bool]:
+def stop_files(host: FakeHost) -> list[bool]:
     return [host.path(path).exists() for path in (SCRIPT, DROP_IN)]
 
 

@@ -17,13 +17,13 @@ from hypervisor import (
     SECRET,
     changed,
     connect,
-    guard_files,
     hacluster,
     install,
     joined,
     make_context,
     published,
     state,
+    stop_files,
 )
 from ops import testing
 from relations import hacluster as wire
@@ -143,7 +143,7 @@ def test_a_second_run_changes_nothing(ctx, host):
     assert again.unit_status == READY
 
 
-def test_a_new_key_restarts_the_guarded_daemon_once(ctx, host):
+def test_a_new_key_restarts_the_daemon_in_order_once(ctx, host):
     relation, _ = joined(ctx, host)
     new = base64.b64encode(b"new key").decode()
     rotated = dataclasses.replace(
@@ -153,7 +153,7 @@ def test_a_new_key_restarts_the_guarded_daemon_once(ctx, host):
     changed(ctx, rotated)
     assert host.path(KEY).read_bytes() == b"new key"
     assert host.systemd.log == [("restart", SERVICE)]
-    assert guard_files(host) == [True, True]
+    assert stop_files(host) == [True, True]
 
 
 def test_while_units_disagree_the_old_key_stays(ctx, host):
@@ -315,7 +315,7 @@ def test_an_operators_unmanaging_is_shown_and_left_alone(ctx, host):
     assert [call[0] for call in host.runner.calls] == ["cibadmin", "systemd-run"]
 
 
-def test_a_guarded_node_that_is_back_is_given_to_the_cluster_again(ctx, host):
+def test_a_node_that_is_back_from_an_orderly_stop_is_given_to_the_cluster_again(ctx, host):
     _, out = joined(ctx, host)
     connect(
         host,

@@ -2,11 +2,11 @@
 
 import charm
 import pytest
-from hypervisor import guard_files, joined
+from hypervisor import joined, stop_files
 from instance_ha_common import testing as common
 from instance_ha_common.juju.charm import run
 from ops import testing
-from workload.guard import DROP_IN, SCRIPT
+from workload.orderly_stop import DROP_IN, SCRIPT
 from workload.pacemaker_remote import KEY, SERVICE
 
 
@@ -16,7 +16,7 @@ def left(host) -> bool:
     return not (
         host.systemd.running(SERVICE)
         or host.path(KEY).exists()
-        or any(guard_files(host))
+        or any(stop_files(host))
         or any(host.path(f"/etc/systemd/system/{unit}.service").exists() for unit in units)
     )
 
@@ -27,7 +27,7 @@ def left(host) -> bool:
 )
 def test_stop_alone_suffices_and_needs_no_hook_tool(ctx, host, monkeypatch, words):
     _, state = joined(ctx, host)
-    assert guard_files(host) == [True, True]
+    assert stop_files(host) == [True, True]
     common.refuse_hook_tools(monkeypatch, words)
     monkeypatch.setenv("JUJU_DISPATCH_PATH", "hooks/stop")
     run(charm.PacemakerRemoteCharm, lambda _: ctx.run(ctx.on.stop(), state))
@@ -57,8 +57,8 @@ def test_the_end_of_its_principal_is_its_own(ctx, host):
     assert left(host)
 
 
-def test_the_guard_goes_only_with_the_daemon(ctx, host):
-    """Without its guard, a daemon that ends gets the host fenced."""
+def test_the_orderly_stop_goes_only_with_the_daemon(ctx, host):
+    """Unannounced, a daemon that ends gets the host fenced."""
     _, state = joined(ctx, host)
     host.systemd.stop = lambda name: (_ for _ in ()).throw(common.ServiceError("busy"))
     with pytest.raises(common.ServiceError):

@@ -7,12 +7,12 @@ from hypervisor import (
     GOLDEN,
     NAME,
     changed,
-    guard_files,
     hacluster,
     install,
     joined,
     published,
     state,
+    stop_files,
 )
 from ops import testing
 from workload import unblock
@@ -25,21 +25,21 @@ READY = testing.ActiveStatus("Unit is ready")
 
 
 @pytest.mark.parametrize("event", ["stop", "remove"])
-def test_leaving_stops_the_daemon_under_guard_and_forgets_the_key(ctx, host, event):
+def test_leaving_stops_the_daemon_in_order_and_forgets_the_key(ctx, host, event):
     """A daemon that is left running is fenced with the machine's next user."""
     _, out = joined(ctx, host)
     seen = []
     host.systemd.stop = lambda name: (
-        seen.append((name, *guard_files(host), host.path(KEY).exists())),
+        seen.append((name, *stop_files(host), host.path(KEY).exists())),
         setattr(host.systemd.services[name], "active", False),
     )
     out = ctx.run(getattr(ctx.on, event)(), dataclasses.replace(out, relations=[]))
-    assert seen[0] == (SERVICE, True, True, True), "the guard and the key must still be there"
+    assert seen[0] == (SERVICE, True, True, True), "the script and the key must still be there"
     assert [name for name, *_ in seen] == [SERVICE, unblock.SERVICE]
     assert not host.path(unblock.UNIT).exists()
     assert not host.systemd.enabled(SERVICE)
     assert not host.path(KEY).exists()
-    assert guard_files(host) == [False, False]
+    assert stop_files(host) == [False, False]
     assert out.opened_ports == set()
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from hypervisor import install, templates
-from workload.cluster import Monitor
+from workload.own_node import Monitor
 from workload.unblock import SCRIPT, SERVICE, UNIT, Unblocker
 
 ACCEPTED = (

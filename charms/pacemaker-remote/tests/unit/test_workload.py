@@ -1,13 +1,13 @@
-"""The daemon's machine: conflicts, packages, guard; without Juju."""
+"""The daemon's machine: conflicts, packages, orderly stop; without Juju."""
 
 import socket
 import threading
 
 import pytest
-from hypervisor import guard_files, install, templates
+from hypervisor import install, stop_files, templates
 from instance_ha_common.testing import FakeService
-from workload.cluster import Cluster, Node, cleanup_commands
-from workload.guard import DROP_IN, SCRIPT, Guard
+from workload.orderly_stop import DROP_IN, SCRIPT, OrderlyStop
+from workload.own_node import Cluster, Node, cleanup_commands
 from workload.pacemaker_remote import COROSYNC_CONF, SERVICE, PacemakerRemote, accepts_connections
 
 DEFAULT_COROSYNC = "nodelist {\n  node {\n    name: node1\n    ring0_addr: 127.0.0.1\n  }\n}\n"
@@ -68,23 +68,23 @@ def test_waiting_for_a_listener_that_comes_late(monkeypatch):
         servers[0].close()
 
 
-def test_the_guard_is_installed_once_and_removed_for_good(host):
-    guard = Guard(host, templates(host))
-    assert guard_files(host) == [False, False]
-    assert guard.install("node1.maas")
-    assert guard_files(host) == [True, True]
-    assert not guard.install("node1.maas")
+def test_an_orderly_stop_is_installed_once_and_removed_for_good(host):
+    found = OrderlyStop(host, templates(host))
+    assert stop_files(host) == [False, False]
+    assert found.install("node1.maas")
+    assert stop_files(host) == [True, True]
+    assert not found.install("node1.maas")
     assert host.mode(SCRIPT) == 0o755
     assert f"ExecStop=-{SCRIPT} stop" in host.read(DROP_IN)
     assert host.systemd.log == [("daemon-reload", "")]
-    guard.remove()
-    guard.remove()
-    assert guard_files(host) == [False, False]
+    found.remove()
+    found.remove()
+    assert stop_files(host) == [False, False]
     assert host.systemd.log == [("daemon-reload", "")] * 2
 
 
 def test_the_distributions_unit_is_only_added_to(host):
-    Guard(host, templates(host)).install("node1.maas")
+    OrderlyStop(host, templates(host)).install("node1.maas")
     text = host.read(DROP_IN)
     assert "Restart=" not in text
     assert "ExecStart=" not in text
@@ -114,7 +114,7 @@ def test_every_spelling_of_unmanaged(host, value):
     )
     node = Cluster(host.runner).node("n")
     assert not node.managed
-    assert not node.guarded
+    assert not node.stopping
 
 
 def test_cleaning_up_stops_before_it_deletes():

@@ -12,7 +12,7 @@ import pytest
 from fencing_cib import Cib
 from fencing_fakes import CONFIGURATION, FakeRunner, fixture
 from masakari_fencing import files
-from masakari_fencing.exporter import cluster, collector, exposition, server
+from masakari_fencing.exporter import cluster_metrics, collector, exposition, server
 from masakari_fencing.exporter.collector import Collector
 from masakari_fencing.exporter.exposition import render
 from masakari_fencing.pacemaker import properties
@@ -168,31 +168,31 @@ def test_where_nothing_answers_and_nothing_is_there(tmp_path: Path) -> None:
 def test_many_scrapes_are_one_look(tmp_path: Path) -> None:
     ticks = [0.0]
     run = runner()
-    looks = cluster.Looks(run, tick=lambda: ticks[0], clock=lambda: NOW + ticks[0])
+    looks = cluster_metrics.Looks(run, tick=lambda: ticks[0], clock=lambda: NOW + ticks[0])
     found = Collector(run, tmp_path, looks)
     threads = [threading.Thread(target=found.collect) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    ticks[0] = cluster.PERIOD - 0.1
+    ticks[0] = cluster_metrics.PERIOD - 0.1
     found.collect()
     assert [call[0] for call in run.calls] == ["crm_mon", "cibadmin"]
-    ticks[0] = cluster.PERIOD
+    ticks[0] = cluster_metrics.PERIOD
     found.collect()
     assert len(run.calls) == 4
-    assert looks.succeeded == NOW + cluster.PERIOD
+    assert looks.succeeded == NOW + cluster_metrics.PERIOD
 
 
 def test_a_cluster_that_hangs_is_not_asked_at_once_again(tmp_path: Path) -> None:
     ticks = [0.0]
 
     def hang(argv: list[str]) -> int:
-        ticks[0] += cluster.PERIOD
+        ticks[0] += cluster_metrics.PERIOD
         return 124
 
     run = FakeRunner().on("crm_mon", hang)
-    found = Collector(run, tmp_path, cluster.Looks(run, tick=lambda: ticks[0]))
+    found = Collector(run, tmp_path, cluster_metrics.Looks(run, tick=lambda: ticks[0]))
     found.collect()
     found.collect()
     assert len(run.calls) == 1

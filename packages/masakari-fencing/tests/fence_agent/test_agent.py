@@ -106,7 +106,7 @@ class Call:
         self.refusals: list[StoppedFencing | None] = []
 
     def _check(
-        self, runner: object, node: str, guard: FencingLimit, *, begun: float, turn: object
+        self, runner: object, node: str, guard: FencingLimit, *, begun: float, lock: object
     ) -> str | None:
         self.asked.append((node, guard))
         return self.reason

@@ -372,7 +372,7 @@ def test_configuration(tmp_path: Path) -> None:
     path.write_text(CONFIGURATION)
     found, keystone = settings.read_configuration(path)
     assert keystone["password"] == "s%cret"
-    assert (found.expiry, found.rank_delay, found.turns) == (60, 4.0, True)
+    assert (found.expiry, found.rank_delay, found.records) == (60, 4.0, True)
     assert (found.auto_return, found.auto_return_most) == (600.0, 2)
     assert str(found.retries) == "60, 600"
     assert found.endpoints == ("http://127.0.0.1:15848/v1",)

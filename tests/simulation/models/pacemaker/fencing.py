@@ -91,14 +91,14 @@ class Fences(Part):
     def _hand_over(self, remote: Remote, fencing: Fencing, member: str) -> None:
         """Have a member carry it out which may die of another fence meanwhile."""
         # Source only: daemons/fenced/fenced_remote.c: request_peer_fencing
-        from masakari_fencing.fence_agent.turns import Turn
+        from masakari_fencing.fence_agent.fencing_lock import FencingLock
 
         def begin() -> None:
             if self._there(fencing) and self._spared(remote, fencing):
                 self._ended(remote, fencing, works=False)
 
         fencing.by = member
-        fencing.turn = Turn(self.cluster.fencer(member), clock=lambda: self.kernel.now)
+        fencing.lock = FencingLock(self.cluster.fencer(member), clock=lambda: self.kernel.now)
         self.kernel.after(AGENT_START, begin)
 
     def _there(self, fencing: Fencing) -> bool:
@@ -139,10 +139,10 @@ class Fences(Part):
         # Lab: test_a_node_that_is_lost_is_fenced_and_connected_to_again
         # Lab: test_a_fence_that_fails_is_tried_again_and_confirmed_by_hand
         remote.fencing = None
-        if fencing.turn is not None and self._there(fencing):
+        if fencing.lock is not None and self._there(fencing):
             if works:
-                fencing.turn.keep()
-            fencing.turn.give_back()
+                fencing.lock.keep()
+            fencing.lock.give_back()
         status = "success" if works else "failed"
         moment = int(self.kernel.now)
         # Each that asked has an entry.
@@ -196,7 +196,7 @@ class Fences(Part):
                 remote.name,
                 FencingLimit(max_hosts=0),
                 begun=fencing.begun,
-                turn=fencing.turn,
+                lock=fencing.lock,
                 probes=limit.Probes(
                     returned=lambda *_: self.cluster.connections.answers(remote),
                     comebacks=self.cluster.comebacks,

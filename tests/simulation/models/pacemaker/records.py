@@ -57,7 +57,7 @@ class Remote:
 class Fencing:
     """A fencing that is under way; whoever asks for the same joins it.
 
-    `by`: the member that carries it out, whose `turn` it may be; empty where no member can be
+    `by`: the member that carries it out, whose `lock` it may have; empty where no member can be
     switched off by it.
     """
 
@@ -66,7 +66,7 @@ class Fencing:
     origin: str
     begun: float
     by: str = ""
-    turn: Any = None
+    lock: Any = None
     done: list[Callable[[bool], None]] = field(default_factory=list)
     joined: list[tuple[str, str]] = field(default_factory=list)
 

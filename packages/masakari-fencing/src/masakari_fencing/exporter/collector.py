@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.exporter import cluster
+from masakari_fencing.exporter import cluster_metrics
 from masakari_fencing.exporter.exposition import Metric
 from masakari_fencing.records import foresight, out_of_service, refusals, stopped_fencing, tally
 from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, REFUSED
@@ -45,11 +45,11 @@ class Collector:
         self,
         runner: Runner,
         root: Path = Path("/"),
-        looks: cluster.Looks | None = None,
+        looks: cluster_metrics.Looks | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._root = root
-        self._looks = looks or cluster.Looks(runner)
+        self._looks = looks or cluster_metrics.Looks(runner)
         self._clock = clock
 
     def collect(self) -> list[Metric]:
@@ -67,7 +67,7 @@ class Collector:
             ).add(self._looks.succeeded),
         ]
         if look is not None:
-            found += cluster.metrics(look, now)
+            found += cluster_metrics.metrics(look, now)
         return [
             *found,
             *self._counted(),

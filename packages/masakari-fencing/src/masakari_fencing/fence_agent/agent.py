@@ -25,7 +25,7 @@ from masakari_fencing.ceph.hypervisors import UnknownError
 from masakari_fencing.ceph.monitors import CephError
 from masakari_fencing.commands import Runner, Subprocess
 from masakari_fencing.fence_agent import kdump, limit, storage
-from masakari_fencing.fence_agent.turns import Turn
+from masakari_fencing.fence_agent.fencing_lock import FencingLock
 from masakari_fencing.maas import access
 from masakari_fencing.maas.client import Maas, MaasError, Machine
 from masakari_fencing.pacemaker import cibadmin, fencing_limit, tools
@@ -141,7 +141,7 @@ class Agent:
         self._listen = listen
         self._begun = time.time()
         self._looked = 0.0
-        self._turn = Turn(runner)
+        self._lock = FencingLock(runner)
 
     def run(self, action: str) -> int:
         """Carry an action out.
@@ -165,7 +165,7 @@ class Agent:
                 return self._await_kdump(action, seconds)
             return self._fence(action)
         finally:
-            self._turn.give_back()
+            self._lock.give_back()
 
     def _fence(self, action: str) -> int:
         """Switch the power, and cut the node off from its storage, as far as that is its work."""
@@ -240,7 +240,7 @@ class Agent:
             return 0 if client.power_state(machine) != "off" else 2
         if action in ("off", "reboot"):
             client.power_off(machine, look=self._look_again)
-            self._turn.keep()
+            self._lock.keep()
         if action == "on":
             client.power_on(machine)
         elif action == "reboot":
@@ -261,7 +261,7 @@ class Agent:
         """Let a fencing through, or not."""
         try:
             reason = self._check(
-                self._runner, node, self._guard(), begun=self._begun, turn=self._turn
+                self._runner, node, self._guard(), begun=self._begun, lock=self._lock
             )
         except limit.Spared as error:
             raise AgentError(f"not fencing {node}: {error}") from None

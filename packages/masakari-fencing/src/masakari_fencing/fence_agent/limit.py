@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from masakari_fencing import witnesses
 from masakari_fencing.commands import Runner
 from masakari_fencing.fence_agent.comebacks import Comebacks
-from masakari_fencing.fence_agent.turns import TakenError, Turn
+from masakari_fencing.fence_agent.fencing_lock import FencingLock, TakenError
 from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, fenceable, fencing_limit
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit, lost, recorded_fences
 from masakari_fencing.pacemaker.properties import ALLOW, HOLD, until
@@ -79,7 +79,7 @@ def check(
     limit: FencingLimit,
     *,
     begun: float = math.inf,
-    turn: Turn | None = None,
+    lock: FencingLock | None = None,
     probes: Probes = _PROBES,
 ) -> str | None:
     """Decide whether a hypervisor may be fenced now.
@@ -89,7 +89,7 @@ def check(
         target: the hypervisor.
         limit: how many may be lost.
         begun: since when it is being fenced, in seconds since the epoch.
-        turn: taken where two members might switch off each other's machine.
+        lock: taken where two members might switch off each other's machine.
         probes: what it finds out by itself.
 
     Returns:
@@ -112,7 +112,7 @@ def check(
     if until(cib, f"{HOLD}{target}") > now:
         raise Spared("it is being readmitted")
     if until(cib, ALLOW) > now:
-        _in_turn(turn, status, cib, target)
+        _take(lock, status, cib, target)
         return None
     known = addresses(cib)
     # What runs on one that is cut off from its storage can never go on: it has to be started anew.
@@ -146,20 +146,20 @@ def check(
     )
     text = fencing_limit.exceeded(limit, total, gone, domains, target, recovered)
     if text is None:
-        _in_turn(turn, status, cib, target)
+        _take(lock, status, cib, target)
     return text
 
 
-def _in_turn(turn: Turn | None, status: crm_mon.Status, cib: ET.Element, target: str) -> None:
-    """Take the turn, if there is one, and it is needed.
+def _take(lock: FencingLock | None, status: crm_mon.Status, cib: ET.Element, target: str) -> None:
+    """Take the lock, if there is one, and it is needed.
 
     Raises:
         Spared: another has it.
         PacemakerError: the cluster does not answer.
     """
     try:
-        if turn is not None:
-            turn.take(status, cib, target)
+        if lock is not None:
+            lock.take(status, cib, target)
     except TakenError:
         raise Spared("another host that carries a member of the cluster is being fenced") from None
 

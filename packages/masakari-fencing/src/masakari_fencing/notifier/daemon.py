@@ -158,7 +158,7 @@ def run(settings: Settings, session: Any, keystone: dict[str, str], wake: socket
     returned = ReturnedHosts(runner, masakari, nova)
     own = AutoReturn(runner, masakari, nova, settings.auto_return, settings.auto_return_most)
     unattended = UnattendedRecoveries(
-        runner, masakari, nova.stays_down, settings.turns, settings.retries
+        runner, masakari, nova.stays_down, settings.records, settings.retries
     )
     status = functools.partial(crm_mon.status, runner)
     # What is to be fenced is looked at by itself, however long that takes.

@@ -35,7 +35,7 @@ class Settings:
         auto_return_most: failures within a day after which it is not.
         domain_limits: limits of failure domains; see `failure_domains.parse_limits`.
         retries: of a recovery that has failed.
-        turns: whether the engines' recoveries of hosts have records; Masakari's own have none.
+        records: whether the engines' recoveries of hosts have records; Masakari's own have none.
     """
 
     spool: Path = Path("/var/lib/masakari-fencing/spool")
@@ -48,7 +48,7 @@ class Settings:
     auto_return: float = 0.0
     auto_return_most: int = 2
     retries: retries.Retries = retries.parse(retries.DEFAULT)  # noqa: RUF009 - it is frozen
-    turns: bool = True
+    records: bool = True
     domain_limits: tuple[failure_domains.Limit, ...] = ()
     endpoints: tuple[str, ...] = ("http://127.0.0.1:15848/v1", rest.CATALOG)
     timeout: float = 10
@@ -96,7 +96,7 @@ def _settings(parser: configparser.ConfigParser) -> Settings:
         auto_return=float(own.get("auto_return", defaults.auto_return)),
         auto_return_most=int(own.get("auto_return_most", defaults.auto_return_most)),
         retries=retries.parse(own.get("retries", retries.DEFAULT)),
-        turns=parser.getboolean("notifier", "turns", fallback=defaults.turns),
+        records=parser.getboolean("notifier", "records", fallback=defaults.records),
         domain_limits=failure_domains.parse_limits(own.get("domain_limits", "")),
         endpoints=tuple(part.strip() for part in endpoints.split(",") if part.strip()),
         timeout=float(where.get("timeout", defaults.timeout)),

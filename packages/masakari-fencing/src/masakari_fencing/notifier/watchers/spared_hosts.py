@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.notifier.watchers.watcher import RANK_DELAY, Turns
+from masakari_fencing.notifier.watchers.watcher import RANK_DELAY, RankDelay
 from masakari_fencing.openstack.rest import ApiError
 from masakari_fencing.pacemaker import cibadmin, crm_mon, properties, readmission, remote_nodes
 from masakari_fencing.pacemaker.remote_nodes import answers
@@ -67,12 +67,12 @@ class SparedHosts:
     readmit: Callable[..., list[str]] = readmission.readmit
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
-    _turns: Turns = field(init=False)
+    _rank_delay: RankDelay = field(init=False)
     _pauses: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Until when each that was taken back in vain is left alone, and how long that is."""
 
     def __post_init__(self) -> None:
-        self._turns = Turns(self.clock, self.rank, RANK_DELAY)
+        self._rank_delay = RankDelay(self.clock, self.rank, RANK_DELAY)
 
     def check(self) -> list[str]:
         """Take back every hypervisor that can be.
@@ -84,11 +84,11 @@ class SparedHosts:
             PacemakerError: the cluster does not answer, or refused.
         """
         lost, fenced = self._candidates()
-        self._turns.keep([*lost, *fenced])
-        for name in filter(self._turns.mine, fenced):
+        self._rank_delay.keep([*lost, *fenced])
+        for name in filter(self._rank_delay.mine, fenced):
             readmission.connect(self.runner, name)
             self._postpone(name)
-        ready = list(filter(self._turns.mine, lost))
+        ready = list(filter(self._rank_delay.mine, lost))
         if not ready:
             return []
         back = self.readmit(self.runner, only=ready)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.notifier.watchers.watcher import RANK_DELAY, Turns
+from masakari_fencing.notifier.watchers.watcher import RANK_DELAY, RankDelay
 from masakari_fencing.pacemaker import crm_mon, readmission, tools
 from masakari_fencing.pacemaker.remote_nodes import MARK, PORT, PROBES, answers
 
@@ -75,11 +75,11 @@ class StoppedRemotes:
     key: Callable[[], str] = fingerprint
     reachable: Callable[[str, int], bool] = answers
     clock: Callable[[], float] = time.monotonic
-    _turns: Turns = field(init=False)
+    _rank_delay: RankDelay = field(init=False)
     _told: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._turns = Turns(self.clock, self.rank, RANK_DELAY)
+        self._rank_delay = RankDelay(self.clock, self.rank, RANK_DELAY)
 
     def check(self) -> list[str]:
         """Hand every connection back that can be.
@@ -93,7 +93,7 @@ class StoppedRemotes:
         """
         found = self._candidates()
         names = {candidate.node for candidate in found}
-        self._turns.keep(names)
+        self._rank_delay.keep(names)
         self._told = {node: text for node, text in self._told.items() if node in names}
         if not found:
             return []
@@ -116,12 +116,12 @@ class StoppedRemotes:
     def _readmit(self, candidate: Candidate, status: crm_mon.Status, obstacle: str | None) -> bool:
         node = candidate.node
         if obstacle is not None:
-            self._turns.forget(node)
+            self._rank_delay.forget(node)
             if obstacle and self._told.get(node) != obstacle:
                 LOG.info("%s stays out of Pacemaker's hands: %s", node, obstacle)
                 self._told[node] = obstacle
             return False
-        if not self._turns.mine(node):
+        if not self._rank_delay.mine(node):
             return False
         connection = status.connection(node)
         if connection is not None and connection.role != "Stopped":
@@ -154,7 +154,7 @@ class StoppedRemotes:
         for name in ("is-managed", MARK):
             argv = ["crm_resource", "--resource", node, "--meta", "--delete-parameter", name]
             tools.run(self.runner, argv, timeout=30)
-        self._turns.forget(node)
+        self._rank_delay.forget(node)
         LOG.info("%s is back in Pacemaker's hands: its pacemaker_remote answers again", node)
 
 

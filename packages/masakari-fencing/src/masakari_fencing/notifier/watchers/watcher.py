@@ -65,7 +65,7 @@ class Since:
         self._begun = {key: begun for key, begun in self._begun.items() if key in keys}
 
 
-class Turns(Since):
+class RankDelay(Since):
     """Whether it is this member's turn to do something that each of them would do.
 
     Args:
@@ -120,7 +120,7 @@ class ClusterList:
     ) -> None:
         self._runner = runner
         self._configuration = configuration
-        self._turns = Turns(clock, rank, LIST_RANK_DELAY)
+        self._rank_delay = RankDelay(clock, rank, LIST_RANK_DELAY)
 
     def update(self, hosts: Iterable[Host]) -> bool:
         """Have the list say what is so now; see `properties.tell`.
@@ -137,7 +137,7 @@ class ClusterList:
         """
         configuration = self._configuration()
         wanted = self._wanted(configuration, hosts)
-        if not self._turns.due("", needed=wanted != properties.told(configuration, self.SET)):
+        if not self._rank_delay.due("", needed=wanted != properties.told(configuration, self.SET)):
             return False
         return properties.tell(self._runner, configuration, self.SET, wanted)
 

@@ -31,7 +31,7 @@ from masakari_fencing.workflow.instances.evacuation import Evacuation
 from masakari_fencing.workflow.instances.evacuation import wanted as goal
 from masakari_fencing.workflow.instances.reading import Reading
 from masakari_fencing.workflow.instances.requests import Failed, Limits
-from masakari_fencing.workflow.instances.turns import NotYet, Turns
+from masakari_fencing.workflow.instances.restart_groups import NotYet, RestartGroups
 from masakari_fencing.workflow.options import scope
 
 CONF = masakari.conf.CONF
@@ -130,7 +130,7 @@ def _round(
     """Evacuate those that are left of a list; return the record, and what became of each."""
     tell(progress.evacuating(this.host, left), 0.2)
     stopped: list[Exception] = []
-    turns = Turns(
+    groups = RestartGroups(
         wanted,
         since=listed,
         patience=CONF.fencing.restart_group_timeout,
@@ -138,7 +138,7 @@ def _round(
         stagger=CONF.fencing.evacuation_stagger,
         stopped=lambda: bool(stopped),
     )
-    ended = _evacuate_all(this, record, left, turns, target, fresh, stopped, tell)
+    ended = _evacuate_all(this, record, left, groups, target, fresh, stopped, tell)
     if record is not None:
         both = {item.uuid: item for item in (*wanted, *ended)}
         moved = any(item.done for item in ended)
@@ -156,7 +156,7 @@ def _evacuate_all(
     this: Attempt,
     record: Record | None,
     left: list[Instance],
-    turns: Turns,
+    groups: RestartGroups,
     target: str | None,
     fresh: bool,
     stopped: list[Exception],
@@ -174,13 +174,13 @@ def _evacuate_all(
 
     def one(item: Instance) -> tuple[Instance, str]:
         try:
-            turns.wait(item)
+            groups.wait(item)
         except NotYet as reason:
             ended = replace(item, outcome=str(reason))
             message = progress.moved(Moved(item.uuid, item.vm_state, problem=str(reason)))
         else:
             ended, message = done_with(item, place, stopped)
-        turns.end(ended)
+        groups.end(ended)
         return ended, message
 
     def place(item: Instance) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from masakari_fencing.records.recovery import Instance
-from masakari_fencing.workflow.instances.turns import NotYet, Turns
+from masakari_fencing.workflow.instances.restart_groups import NotYet, RestartGroups
 
 DB, APP, WEB = (
     Instance(name, "active", priority=priority, group=name)
@@ -34,9 +34,9 @@ class Clock:
         return round(self.time - BEGIN, 1)
 
 
-def turns(clock: Clock, *every: Instance, **options: Any) -> Turns:
+def groups(clock: Clock, *every: Instance, **options: Any) -> RestartGroups:
     options = {"since": BEGIN, "patience": 100.0} | options
-    return Turns(every, sleep=clock.sleep, now=lambda: clock.time, **options)
+    return RestartGroups(every, sleep=clock.sleep, now=lambda: clock.time, **options)
 
 
 def up(item: Instance) -> Instance:
@@ -45,8 +45,8 @@ def up(item: Instance) -> Instance:
 
 def test_the_first_group_and_a_lone_one_wait_for_nobody() -> None:
     clock = Clock()
-    turns(clock, DB, APP).wait(DB)
-    turns(clock, Instance("g1", "active"), Instance("g2", "active", priority=9)).wait(
+    groups(clock, DB, APP).wait(DB)
+    groups(clock, Instance("g1", "active"), Instance("g2", "active", priority=9)).wait(
         Instance("g2", "active", priority=9)
     )
     assert clock.passed == 0
@@ -54,7 +54,7 @@ def test_the_first_group_and_a_lone_one_wait_for_nobody() -> None:
 
 def test_a_group_begins_when_all_before_it_are_up() -> None:
     clock = Clock()
-    found = turns(clock, DB, APP, WEB)
+    found = groups(clock, DB, APP, WEB)
     clock.events = [(7.0, lambda: found.end(up(DB))), (19.0, lambda: found.end(up(APP)))]
     found.wait(APP)
     assert 7.0 <= clock.passed <= 7.4
@@ -64,14 +64,14 @@ def test_a_group_begins_when_all_before_it_are_up() -> None:
 
 def test_what_an_earlier_attempt_has_brought_up_is_not_waited_for() -> None:
     clock = Clock()
-    turns(clock, up(DB), APP, pause=50.0).wait(APP)
+    groups(clock, up(DB), APP, pause=50.0).wait(APP)
     assert clock.passed == 0
 
 
 def test_a_pause_follows_the_last_one_that_is_up() -> None:
     clock = Clock()
     second = replace(DB, uuid="db2")
-    found = turns(clock, DB, second, APP, pause=10.0)
+    found = groups(clock, DB, second, APP, pause=10.0)
     clock.events = [(2.0, lambda: found.end(up(DB))), (5.0, lambda: found.end(up(second)))]
     found.wait(APP)
     assert 15.0 <= clock.passed <= 15.6
@@ -79,7 +79,7 @@ def test_a_pause_follows_the_last_one_that_is_up() -> None:
 
 def test_nobody_waits_for_longer_than_his_time() -> None:
     clock = Clock()
-    found = turns(clock, DB, APP, WEB)
+    found = groups(clock, DB, APP, WEB)
     found.wait(APP)
     assert 100.0 <= clock.passed <= 100.4
     found.wait(WEB)
@@ -88,13 +88,13 @@ def test_nobody_waits_for_longer_than_his_time() -> None:
 
 def test_another_engine_goes_on_with_the_time_of_the_first() -> None:
     clock = Clock()
-    turns(clock, DB, APP, since=BEGIN - 95.0).wait(APP)
+    groups(clock, DB, APP, since=BEGIN - 95.0).wait(APP)
     assert 5.0 <= clock.passed <= 5.4
 
 
 def test_one_that_failed_holds_those_after_it_back_until_it_is_tried_again() -> None:
     clock = Clock()
-    found = turns(clock, DB, APP, WEB)
+    found = groups(clock, DB, APP, WEB)
     clock.sleep(5.0)
     found.end(replace(DB, outcome="no valid host"))
     with pytest.raises(NotYet, match="group db"):
@@ -108,7 +108,7 @@ def test_one_that_failed_holds_those_after_it_back_until_it_is_tried_again() -> 
 def test_where_most_of_the_time_is_over_the_rest_is_waited_for() -> None:
     """Or the next attempt would be the first to look, and come much later."""
     clock = Clock()
-    found = turns(clock, DB, APP)
+    found = groups(clock, DB, APP)
     clock.sleep(60.0)
     found.end(replace(DB, outcome="no valid host"))
     found.wait(APP)
@@ -118,7 +118,7 @@ def test_where_most_of_the_time_is_over_the_rest_is_waited_for() -> None:
 def test_they_begin_apart_from_each_other() -> None:
     clock = Clock()
     many = [Instance(f"g{n}", "active") for n in range(3)]
-    found = turns(clock, *many, stagger=2.0)
+    found = groups(clock, *many, stagger=2.0)
     begun = []
     for item in many:
         found.wait(item)
@@ -131,5 +131,5 @@ def test_they_begin_apart_from_each_other() -> None:
 
 def test_what_stops_the_recovery_ends_the_waiting() -> None:
     clock = Clock()
-    turns(clock, DB, APP, stopped=lambda: clock.passed >= 3).wait(APP)
+    groups(clock, DB, APP, stopped=lambda: clock.passed >= 3).wait(APP)
     assert clock.passed <= 3.4

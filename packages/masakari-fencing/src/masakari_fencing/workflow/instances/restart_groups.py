@@ -22,7 +22,7 @@ class NotYet(Exception):  # noqa: N818 - a state, not an accident
 
 
 @dataclass
-class Turns:
+class RestartGroups:
     """The turns of the instances of one attempt.
 
     Attributes:

@@ -3,11 +3,11 @@
 Members of the cluster may live on the hypervisors' machines. Where two of these are lost at once,
 and their members are not, Pacemaker has the one member fence the other's hypervisor: both go off,
 nobody is left to switch them on, and the cluster is without quorum. So a member that lives on a
-hypervisor takes its turn before it fences another that carries a living one: a property of the
-cluster, which only one can create. Once the power is off it keeps the turn: the member there is
+hypervisor takes this lock before it fences another that carries a living one: a property of the
+cluster, which only one can create. Once the power is off it keeps it: the member there is
 gone in some seconds, and back after a boot, and with another one's the cluster might be without
 quorum. Before a device that is not MAAS, the guard is an agent of its
-own, whose turn ends before that device cuts the power.
+own, which gives it back before that device cuts the power.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, machines, tools
 from masakari_fencing.pacemaker.properties import until, value
 
-TURN = "masakari-fencing-turn"
+LOCK = "masakari-fencing-turn"
 """Cluster property: until this time, in seconds since the epoch, somebody has it."""
 
 OF = "masakari-fencing-turn-of"
 """The same: the hypervisor that is fenced, or was."""
 
 LASTS = 90.0
-"""Seconds after which the turn of one that has died is over; as long as a fence may take."""
+"""Seconds after which the lock of one that has died is free; as long as a fence may take."""
 
 
 class TakenError(Exception):
-    """Another member has the turn."""
+    """Another member has the lock."""
 
 
 @dataclass
-class Turn:
+class FencingLock:
     """One fence's.
 
     Attributes:
@@ -64,15 +64,15 @@ class Turn:
         """
         if self._value or not self._needed(status, cib, target):
             return
-        if (end := until(cib, TURN)) > self.clock():
+        if (end := until(cib, LOCK)) > self.clock():
             if value(cib, OF) == target:
                 return  # It was back too soon, say: who is there goes once more.
             raise TakenError
         if end:
-            self._delete(value(cib, TURN))
+            self._delete(value(cib, LOCK))
         mine = f"{self.clock() + LASTS:.6f}"
-        pair = ET.Element("cluster_property_set", {"id": TURN})
-        ET.SubElement(pair, "nvpair", {"id": f"{TURN}-end", "name": TURN, "value": mine})
+        pair = ET.Element("cluster_property_set", {"id": LOCK})
+        ET.SubElement(pair, "nvpair", {"id": f"{LOCK}-end", "name": LOCK, "value": mine})
         ET.SubElement(pair, "nvpair", {"id": OF, "name": OF, "value": target})
         if not cibadmin.create(self.runner, pair):
             raise TakenError
@@ -107,5 +107,5 @@ class Turn:
         return home is not None and home in homes
 
     def _delete(self, mine: str) -> None:
-        path = f"//cluster_property_set[@id='{TURN}'][nvpair[@value='{mine}']]"
+        path = f"//cluster_property_set[@id='{LOCK}'][nvpair[@value='{mine}']]"
         cibadmin.delete(self.runner, path, timeout=15)

@@ -1,4 +1,4 @@
-"""The guard: an orderly stop of pacemaker_remote does not get this hypervisor fenced.
+"""An orderly stop of pacemaker_remote does not get this hypervisor fenced.
 
 A systemd drop-in runs a small script before the daemon is signalled. The script marks the node's
 connection as unmanaged in the cluster. A member of the cluster has to make it managed again when
@@ -14,10 +14,13 @@ from instance_ha_common.machine.templates import Templates
 SCRIPT = "/usr/local/sbin/pacemaker-remote-guard"
 DROP_IN = "/etc/systemd/system/pacemaker_remote.service.d/10-guard.conf"
 MARKER = "instance-ha-guard"
-"""Meta attribute that tells our unmanaging from an operator's; its value names the key in use."""
+"""Meta attribute that tells our unmanaging from an operator's; its value names the key in use.
+
+The names on the machine and in the cluster stay as they are: a stop that was announced by one
+revision of the charm is undone by another."""
 
 
-class Guard:
+class OrderlyStop:
     """Script and drop-in on one machine."""
 
     def __init__(self, host: Host, templates: Templates) -> None:
@@ -25,10 +28,10 @@ class Guard:
         self._templates = templates
 
     def install(self, node: str) -> bool:
-        """Have the guard speak for the Pacemaker node `node`; say whether anything changed."""
+        """Have stops announced for the Pacemaker node `node`; say whether anything changed."""
         context = {"node": node, "marker": MARKER}
-        changed = self._templates.write(SCRIPT, "guard.sh", context, mode=0o755)
-        if self._templates.write(DROP_IN, "guard.conf", {"guard": SCRIPT}):
+        changed = self._templates.write(SCRIPT, "orderly-stop.sh", context, mode=0o755)
+        if self._templates.write(DROP_IN, "orderly-stop.conf", {"script": SCRIPT}):
             self._host.systemd.daemon_reload()
             changed = True
         return changed
@@ -38,7 +41,7 @@ class Guard:
         self._host.runner.run([str(self._host.path(SCRIPT)), "clear"], check=False)
 
     def remove(self) -> None:
-        """Take the guard away. The daemon must have been stopped before."""
+        """Announce none any more. The daemon must have been stopped before."""
         if self._host.remove(DROP_IN):
             self._host.systemd.daemon_reload()
         self._host.remove(SCRIPT)

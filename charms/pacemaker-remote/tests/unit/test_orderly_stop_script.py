@@ -1,4 +1,4 @@
-"""The guard's shell script itself, with Pacemaker's tools replaced on its PATH."""
+"""The shell script of an orderly stop itself, with Pacemaker's tools replaced on its PATH."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from hypervisor import templates
-from workload.guard import SCRIPT, Guard
+from workload.orderly_stop import SCRIPT, OrderlyStop
 
 NODE = "node1.maas"
 FINGERPRINT = "2c70e12b7a0646f9"  # sha256sum of "key", first 16 digits
@@ -31,7 +31,7 @@ def tools(tmp_path):
 @pytest.fixture
 def run(tmp_path, host, tools, monkeypatch):
     monkeypatch.undo()  # these tests are about a process
-    Guard(host, templates(host)).install(NODE)
+    OrderlyStop(host, templates(host)).install(NODE)
     (tmp_path / "authkey").write_text("key")
     text = (
         host.read(SCRIPT)
@@ -40,7 +40,7 @@ def run(tmp_path, host, tools, monkeypatch):
         .replace("LIMIT=6 ", "LIMIT=3 ")
         .replace("WAIT=90 ", "WAIT=1 ")
     )
-    script = tmp_path / "guard"
+    script = tmp_path / "script"
     script.write_text(text)
     script.chmod(stat.S_IRWXU)
 

@@ -11,7 +11,7 @@ from instance_ha_common.machine import awaited
 from instance_ha_common.machine.commands import Runner
 
 from workload import compute, storage
-from workload.guard import MARKER
+from workload.orderly_stop import MARKER
 
 NO_SUCH_OBJECT = 105
 """Exit code of Pacemaker's tools for an object that the cluster does not have."""
@@ -51,7 +51,7 @@ class Node:
         online: connected and known to the cluster under our name.
         known: the cluster has a connection resource of that name (None: nobody to ask).
         managed: the cluster looks after the connection.
-        guarded: it does not because our guard said so.
+        stopping: it does not, as an orderly stop is under way, or was.
         machine: value of the attribute `juju-machine`.
         storage: value of the attribute `instance-ha-storage`; see `storage.found`.
         compute: value of the attribute `instance-ha-compute`; see `compute.found`.
@@ -61,7 +61,7 @@ class Node:
     online: bool = False
     known: bool | None = None
     managed: bool = True
-    guarded: bool = False
+    stopping: bool = False
     machine: str | None = None
     storage: str = ""
     compute: str = ""
@@ -133,7 +133,7 @@ def _parse(name: str, text: str) -> Node:
         online=True,
         known=True,
         managed=managed,
-        guarded=not managed and MARKER in meta,
+        stopping=not managed and MARKER in meta,
         machine=attributes.get(MACHINE_ATTRIBUTE),
         storage=attributes.get(storage.ATTRIBUTE) or "",
         compute=attributes.get(compute.ATTRIBUTE) or "",
