@@ -10,9 +10,20 @@ import pytest
 from conftest import CONF, HOST, World
 from fencing_nova import Server
 from masakari_fencing.records.recoveries import Records
-from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, End, Record
+from masakari_fencing.records.recovery import (
+    FAILED,
+    NOTHING,
+    RECOVERED,
+    REFUSED,
+    End,
+    Instance,
+    Proof,
+    Record,
+)
 from masakari_fencing.workflow import ending
 from masakari_fencing.workflow.attempt import Attempt
+
+OTHER = "node9.maas"
 
 
 def test_the_engine_that_is_taken_over_from_does_nothing_more(world: World) -> None:
@@ -69,6 +80,56 @@ def test_who_was_taken_over_from_waits_for_the_others_word(
     assert len(waited) == 2
 
 
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [(RECOVERED, "finished"), (NOTHING, "finished"), (FAILED, "error"), (REFUSED, "error")],
+)
+def test_nor_does_who_has_recovered_all_call_it_finished(
+    world: World, outcome: str, status: str
+) -> None:
+    """It was cut off from the cluster just then; the other may have found a host that is back."""
+    world.add(Server("g1"))
+    world.power_cut()
+    notification = world.notify()
+
+    def take(name: str, uuid: str) -> None:
+        if name == "unlock":
+            theirs = replace(world.record(), engine="unit-1.boot.1.1", end=End(outcome, "", 1.0))
+            Records(world.cib).write(world.record(), theirs)
+
+    world.nova.after = take
+    assert world.process(notification) == status
+    assert (world.nova.instances["g1"].host, world.nova.instances["g1"].vm) == (OTHER, "active")
+
+
+@pytest.mark.parametrize(("state", "status"), [("active", "finished"), ("error", "error")])
+def test_what_another_engine_has_recovered_without_the_cluster_was_recovered(
+    world: World, state: str, status: str
+) -> None:
+    """The host is back, and is not fenced for what is elsewhere; nor is that forgotten."""
+    world.add(Server("g1", host=OTHER, vm=state, locked=True), Server("g2", host=OTHER))
+    notification = world.notify()
+    first = float(int(world.nova.clock()) - 100)
+    instances = (Instance("g1", "active", power_state=1), Instance("g2", "active", power_state=1))
+    gone = Record(HOST, str(notification.notification_uuid), "unit-1.boot.1.1")
+    proof = Proof(first, "fenced", HOST)
+    Records(world.cib).create(replace(gone, proof=proof, instances=instances))
+    world.alive["unit-1.boot.1.1"] = False
+    world.remote.online, world.remote.role, world.remote.fenced = True, "Started", 0
+    world.cib.fenced(HOST, 0)
+    world.remote.events = [("reboot", "success", first)]
+    world.remote.connected = first + 10
+    world.service(HOST).status = "disabled"
+    assert world.process(notification) == status
+    found = world.record()
+    if status == "finished":
+        assert (found.end.outcome, found.used) == (RECOVERED, first)
+        assert not world.nova.instances["g1"].locked
+    else:
+        assert found.end.outcome == REFUSED
+        assert "g1 (" in world.refused() and world.refused().count("not recovered") == 1
+
+
 def test_of_a_record_that_cannot_be_read_the_end_is_not_waited_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +164,7 @@ def test_without_a_cluster_nobody_else_is_waited_for(
     this = Attempt(world.context, HOST, str(world.notify().notification_uuid))
     world.cib.fail = lambda argv: 107
     try:
-        assert not ending.is_carried_out(this)
+        assert ending.others_end(this) is None
     finally:
         CONF.clear_override("allow_unfenced_recovery", group="fencing")
     assert bool(waited) is waits

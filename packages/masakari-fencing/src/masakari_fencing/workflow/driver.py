@@ -24,10 +24,10 @@ from masakari_fencing.openstack import instances
 from masakari_fencing.openstack.compute_service import ComputeError
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import disarmed
-from masakari_fencing.records.recovery import FAILED, RECOVERED
+from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, REFUSED
 from masakari_fencing.workflow import lost_hosts, options
 from masakari_fencing.workflow.attempt import Attempt
-from masakari_fencing.workflow.ending import conclude, end_maintenance, is_carried_out
+from masakari_fencing.workflow.ending import LOST, conclude, end_maintenance, others_end
 from masakari_fencing.workflow.instances import destinations, reserved_hosts, selection
 from masakari_fencing.workflow.instances.reading import Reading
 from masakari_fencing.workflow.recovery_lock import Busy, Ended
@@ -95,14 +95,20 @@ class FencingDriver(driver.TaskFlowDriver):
                 text = f"{error} Add one to its segment: add-hosts reserved-hosts=..."
             # Where there is no quorum now, it is written once there is.
             conclude(this, FAILED, text)
-            if is_carried_out(this):
+            end = others_end(this)
+            if end is not None and end.outcome in (RECOVERED, NOTHING):
                 # Masakari has put it in maintenance for this attempt; it may have been returned.
                 with contextlib.suppress(ComputeError):
                     end_maintenance(this)
                 text = f"Host '{host_name}' was recovered by another engine"
                 raise exception.SkipHostRecoveryException(message=text) from error
             raise
-        conclude(this, RECOVERED, f"Host '{host_name}' is recovered")
+        outcome = conclude(this, RECOVERED, f"Host '{host_name}' is recovered")
+        end = others_end(this) if outcome == LOST else None
+        if end is not None and end.outcome in (FAILED, REFUSED):
+            # Masakari would call it finished, and nobody would look at it again.
+            text = f"The recovery of host '{host_name}' was taken over, and failed: {end.reason}"
+            raise exception.HostRecoveryFailureException(message=text)
 
     def execute_instance_failure(
         self, context: Any, instance_uuid: str, notification_uuid: str

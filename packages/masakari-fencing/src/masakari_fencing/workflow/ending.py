@@ -11,13 +11,13 @@ from masakari import objects
 
 from masakari_fencing.openstack.evacuations import SPAWN_LIMIT
 from masakari_fencing.pacemaker.tools import PacemakerError
-from masakari_fencing.records.recoveries import Unreadable
+from masakari_fencing.records.recoveries import Superseded, Unreadable
 from masakari_fencing.records.recovery import (
     FAILED,
     FRUITLESS,
-    NOTHING,
     RECOVERED,
     REFUSED,
+    End,
     Record,
     described,
     lacks_room,
@@ -28,6 +28,9 @@ from masakari_fencing.workflow.options import retries
 
 CONF = masakari.conf.CONF
 LOG = logging.getLogger(__name__)
+
+LOST = "lost"
+"""The outcome of a recovery that is somebody else's by now, who says how it has ended."""
 
 PAUSE = 5.0
 """Seconds before the end is written once more that the cluster did not take."""
@@ -43,7 +46,9 @@ FULL_ATTEMPTS = 4
 which another host that failed may be back. The host itself has room for its instances."""
 
 
-def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
+def conclude(
+    this: Attempt, outcome: str, reason: str, *, elsewhere: bool = False, **changes: Any
+) -> str:
     """End a recovery, if it is this attempt's: first what it leaves behind, then its record.
 
     Nothing is written where somebody else has taken it, or will.
@@ -52,12 +57,17 @@ def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
         this: the attempt.
         outcome: how it ended; see `records.recovery`.
         reason: in a sentence for the operator.
+        elsewhere: none of its instances is on the host any more: where all are as they were, or
+            can be made so, they were recovered, by whichever engine.
         changes: what else is to be changed in the record.
+
+    Returns:
+        how it ended; `LOST`: it is somebody else's.
     """
     told = ""
     while True:
         try:
-            ended = _end(this, outcome, reason, changes)
+            ended = _end(this, outcome, reason, elsewhere, changes)
             break
         except PacemakerError as error:
             if str(error) != told:
@@ -66,30 +76,40 @@ def conclude(this: Attempt, outcome: str, reason: str, **changes: Any) -> None:
             # Nobody takes it over while the engine lives that its record names. But of one that
             # cannot be read nobody knows whose it is, and the status names it.
             if CONF.fencing.allow_unfenced_recovery or isinstance(error, Unreadable):
-                return
-        except Exception as error:  # a client library's, somebody else's recovery
+                return outcome
+        except Superseded as error:
             LOG.warning("The recovery of host %s has no end: %s", this.host, error)
-            return
+            return LOST
+        except Exception as error:  # a client library's
+            LOG.warning("The recovery of host %s has no end: %s", this.host, error)
+            return outcome
         time.sleep(PAUSE)
     if ended is None:
-        return
+        return outcome
     this.count_ended(ended)
-    if outcome in (REFUSED, FAILED):
-        this.refuse(ended.end.reason if ended.end else reason)
+    end = ended.end or End(outcome, reason, 0.0)
+    if end.outcome in (REFUSED, FAILED):
+        this.refuse(end.reason)
     else:
         this.forget_refusal()
+    return end.outcome
 
 
-def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> Record | None:
+def _end(
+    this: Attempt, outcome: str, reason: str, elsewhere: bool, changes: dict[str, Any]
+) -> Record | None:
     # What nobody has begun, nobody would try again.
     record = this.claim() if outcome == FAILED else this.current()
     if record.end is not None:
         return None
     # Nobody tries again what was refused: what is on its way is waited for.
     kept = recovery.release(this, record, patience=SPAWN_LIMIT if outcome == REFUSED else 0.0)
+    if elsewhere and not kept:
+        outcome, reason = RECOVERED, f"{reason}; they are as they were"
     if outcome == REFUSED and record.left:
         # Each once: first those of which there is something to be seen to.
-        others = [item for item in record.left if item.uuid not in {one.uuid for one in kept}]
+        known = {item.uuid for item in kept}
+        others = [i for i in record.left if i.uuid not in known and not elsewhere]
         reason = f"{reason}; not recovered: {described([*kept, *others])}"
     if outcome != FAILED:
         # After that: it may have come to one of them.
@@ -103,12 +123,12 @@ def _end(this: Attempt, outcome: str, reason: str, changes: dict[str, Any]) -> R
     return this.end(outcome, reason, **changes)
 
 
-def is_carried_out(this: Attempt) -> bool:
-    """Whether this very notification has been carried out, by another engine, too.
+def others_end(this: Attempt) -> End | None:
+    """Return how this very notification has ended, by another engine, too; None: nobody says.
 
-    Masakari has two that do: one to which it was sent, and one that takes up what is unfinished.
-    Whatever is said by the one that has lost the recovery would take the place of the other's
-    word, so the other's end is waited for.
+    Masakari has two that carry it out: one to which it was sent, and one that takes up what is
+    unfinished. Whatever is said by the one that has lost the recovery would take the place of the
+    other's word, so the other's end is waited for.
     """
     engine, notification = this.key
     end = time.monotonic() + CONF.fencing.recovery_timeout
@@ -116,19 +136,19 @@ def is_carried_out(this: Attempt) -> bool:
         try:
             record = this.store.read(this.host)
             if record is None or record.notification != notification:
-                return False
+                return None
             if record.end is not None:
-                return record.end.outcome in (RECOVERED, NOTHING)
+                return record.end
             if record.engine in ("", engine):
-                return False
+                return None
         except (Unreadable, ValueError):
-            return False
+            return None
         except PacemakerError as error:
             if without_cluster(error):
-                return False
+                return None
             LOG.debug("It is asked again whether %s was recovered: %s", this.host, error)
         time.sleep(PAUSE)
-    return False
+    return None
 
 
 def end_maintenance(this: Attempt) -> None:

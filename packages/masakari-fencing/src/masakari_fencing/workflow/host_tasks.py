@@ -137,7 +137,11 @@ class EnsureHostFencedTask(_HostTask):
         except Superseded as error:
             self.fail(f"The recovery of host '{this.host}' cannot go on: {error}")
         except NotProvenDead as refusal:
-            conclude(this, FAILED if refusal.unknown else REFUSED, refusal.reason)
+            outcome = FAILED if refusal.unknown else REFUSED
+            elsewhere = refusal.elsewhere
+            if conclude(this, outcome, refusal.reason, elsewhere=elsewhere) == RECOVERED:
+                self._end_maintenance(this)
+                self._skip(f"The instances of host '{this.host}' were recovered: {refusal.reason}")
             self.fail(f"Refused to recover the instances: {refusal}")
         except Withdrawn as withdrawal:
             self._stand_down(this, f"Nothing to recover: {withdrawal}")

@@ -258,27 +258,25 @@ class RecoveryLock:
             return "its storage was given back to it"
         return self._doubt(fence)
 
-    def end(self, outcome: str, reason: str, **changes: Any) -> Record | None:
-        """Write how it ended; None where it is somebody else's, who will do that.
+    def end(self, outcome: str, reason: str, **changes: Any) -> Record:
+        """Write how it ended.
 
         Raises:
+            Superseded: it is somebody else's, who will do that.
             PacemakerError: the cluster does not answer.
         """
-        try:
-            record = self.current()
-            if record.end is not None and not changes:
-                return record
-            now = self._now()
-            if outcome == RECOVERED:
-                used = record.proof.fenced if record.proof else record.used
-                changes = {"used": used, "recovered": now} | changes
-            if outcome in (RECOVERED, NOTHING):
-                changes |= {"reserved": (), "attempts": 0, "fruitless": 0}
-            else:
-                changes |= {"attempts": record.attempts + 1}
-            return self.update(record, end=End(outcome, reason, now), **changes)
-        except Superseded:
-            return None
+        record = self.current()
+        if record.end is not None and not changes:
+            return record
+        now = self._now()
+        if outcome == RECOVERED:
+            used = record.proof.fenced if record.proof else record.used
+            changes = {"used": used, "recovered": now} | changes
+        if outcome in (RECOVERED, NOTHING):
+            changes |= {"reserved": (), "attempts": 0, "fruitless": 0}
+        else:
+            changes |= {"attempts": record.attempts + 1}
+        return self.update(record, end=End(outcome, reason, now), **changes)
 
     def _is_mine(self, found: Record) -> bool:
         return (found.notification, found.engine) == (self._notification, self._engine)

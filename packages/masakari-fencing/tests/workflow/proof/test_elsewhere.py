@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from fencing_proof import LISTED, Bench, returned
+from masakari_fencing.workflow.proof.host_fence import NotProvenDead
 
 ELSEWHERE = replace(LISTED[0], outcome="on node2.maas, but error: see whether it runs there")
 DONE = replace(LISTED[0], outcome="recovered")
@@ -25,14 +26,16 @@ def test_it_is_not_fenced_for_instances_that_are_elsewhere() -> None:
     bench.evidence.answers["there"] = []
     why = bench.refusal()
     assert "not fenced for them" in why
-    assert "g1 (on node2.maas, but error" in why
+    with pytest.raises(NotProvenDead) as caught:
+        bench.ensure()
+    assert caught.value.elsewhere
     assert bench.fenced_by_us == 0
 
 
 def test_nor_for_what_its_owner_has_deleted() -> None:
     bench = returned(instances=(ELSEWHERE, replace(LISTED[0], uuid="g2")))
     bench.evidence.answers |= {"there": [], "deleted": ["g2"]}
-    assert "g2" not in bench.refusal()
+    assert "not fenced for them" in bench.refusal()
     bench = returned(instances=(ELSEWHERE,))
     bench.evidence.answers |= {"there": [], "deleted": ["g1"]}
     assert "its instances were recovered" in bench.withdrawal()

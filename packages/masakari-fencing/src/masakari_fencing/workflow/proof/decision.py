@@ -62,6 +62,7 @@ class Judgement:
         unknown: not everything could be looked up.
         storage: it is cut off from its storage, which proves it dead for what is kept there only.
         late: its fence is on record, and counts where it cannot be fenced again.
+        elsewhere: it is back, and none of its instances is on it any more.
     """
 
     verdict: Verdict
@@ -74,6 +75,7 @@ class Judgement:
     unknown: bool = False
     storage: bool = False
     late: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from masakari_fencing.openstack.compute_service import ServiceState
 from masakari_fencing.pacemaker import cibadmin, crm_mon, stonith_admin, tools
 from masakari_fencing.records import storage_fences
 from masakari_fencing.records.recoveries import Superseded
-from masakari_fencing.records.recovery import Proof, Record, described
+from masakari_fencing.records.recovery import Proof, Record
 from masakari_fencing.times import day_time
 from masakari_fencing.workflow.proof import quorum
 from masakari_fencing.workflow.proof.compute_reports import ComputeReports
@@ -58,12 +58,16 @@ class NotProvenDead(Exception):  # noqa: N818 - a decision, not an accident
         host: the host.
         reason: why, in a sentence for the operator.
         unknown: not everything could be looked up: it is worth another attempt.
+        elsewhere: none of its instances is on it any more, so that it need not be.
     """
 
-    def __init__(self, host: str, reason: str, *, unknown: bool = False) -> None:
+    def __init__(
+        self, host: str, reason: str, *, unknown: bool = False, elsewhere: bool = False
+    ) -> None:
         self.host = host
         self.reason = reason
         self.unknown = unknown
+        self.elsewhere = elsewhere
         super().__init__(f"host {host} is not proven dead: {reason}")
 
 
@@ -247,7 +251,8 @@ class HostFence:
         if judgement.verdict is not Verdict.REFUSE:
             reason = f"{reason} (waited {self._policy.fencing_timeout:g} s)"
         if not self._policy.allow_unfenced_recovery or judgement.final:
-            raise NotProvenDead(host, reason, unknown=judgement.unknown)
+            unknown, elsewhere = judgement.unknown, judgement.elsewhere
+            raise NotProvenDead(host, reason, unknown=unknown, elsewhere=elsewhere)
         LOG.warning("Recovering host %s WITHOUT a proof that it is dead: %s", host, reason)
         how = f"not proven dead ({reason}), but recovery without fencing is allowed"
         return Proof(0.0, how, self._node)
@@ -308,11 +313,10 @@ class HostFence:
         known = self._record.instances
         if not known or self._evidence.instances() - {item.uuid for item in known if item.done}:
             return judgement
-        left = [item for item in self._record.left if self._evidence.exists(item.uuid)]
-        if not left:
+        if not any(self._evidence.exists(item.uuid) for item in self._record.left):
             return Judgement(Verdict.DONE, "it is back, and its instances were recovered")
         text = f"{judgement.reason}; none is on it any more, so it is not fenced for them"
-        return Judgement(Verdict.REFUSE, f"{text}: {described(left)}", final=True)
+        return Judgement(Verdict.REFUSE, text, final=True, elsewhere=True)
 
     def _cut_off(self, name: str) -> float | None:
         """Return since when a host is known to be cut off from its storage."""
