@@ -156,6 +156,7 @@ class Unit:
         host: the hypervisor whose machine carries it, or empty.
         alive: its machine runs.
         paused: by the charm's action; its services do not run.
+        stalled: until when its machine stands still.
     """
 
     def __init__(self, name: str) -> None:
@@ -175,6 +176,7 @@ class Unit:
         self.host = ""
         self.alive = True
         self.paused = False
+        self.stalled = 0.0
 
 
 class World:

@@ -11,7 +11,7 @@ from masakari_fencing import alert
 from masakari_fencing.pacemaker import cibadmin, tools
 from members import ClusterSide, Entry, View, code, history, run, status, view
 from simulation.models.pacemaker import fencing
-from simulation.models.pacemaker.commands.commands import DISCONNECTED
+from simulation.models.pacemaker.commands.cib_xml import DISCONNECTED
 
 pytestmark = pytest.mark.lab
 

@@ -190,6 +190,7 @@ class Faults:
     def lose_unit(self, unit: Any) -> None:
         """A unit's machine dies."""
         unit.alive = False
+        unit.stalled = 0.0
         for process in unit.processes:
             process.kill()
         self.world.cluster.membership.stop(unit)
@@ -235,8 +236,9 @@ class Faults:
     def freeze_unit(self, unit: Any, seconds: float) -> None:
         """A unit's machine stands still, Pacemaker included."""
         self.world.note_fault(f"unit {unit.name} stands still for {seconds:.0f} s")
+        unit.stalled = max(unit.stalled, self.world.kernel.now + seconds)
         for process in unit.processes:
-            process.stalled = max(process.stalled, self.world.kernel.now + seconds)
+            process.stalled = max(process.stalled, unit.stalled)
         self.world.cluster.membership.stop(unit, stands=True)
 
         def resume() -> None:

@@ -145,6 +145,7 @@ class Masakari:
 
     def _process(self, unit: Unit, kind: str) -> Process:
         process = Process(self.kernel, f"{kind} {unit.name}", unit)
+        process.stalled = unit.stalled
         unit.processes.append(process)
         return process
 

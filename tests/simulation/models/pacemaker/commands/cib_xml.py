@@ -10,7 +10,7 @@ from lxml import etree
 
 from simulation.models.pacemaker.records import Remote
 
-NO_SUCH, EXISTS, INVALID = 105, 108, 78
+NO_SUCH, EXISTS, INVALID, DISCONNECTED = 105, 108, 78, 102
 
 EMPTY = (
     "<cib admin_epoch='0' epoch='0' have-quorum='1' dc-uuid='1'><configuration><crm_config>"

@@ -12,6 +12,7 @@ from lxml import etree
 
 from simulation.core import kernel
 from simulation.models.pacemaker.commands.cib_xml import (
+    DISCONNECTED,
     NO_SUCH,
     change_at,
     change_in,
@@ -66,6 +67,8 @@ class Cibadmin(Part):
         if task is None or running is None:
             return 1, "nobody"
         running.sleep_exactly(task, since + NOTICED - running.now)
+        if not self.cluster.members[unit.name].up:
+            return DISCONNECTED, "cibadmin: Connection to cluster failed"
         if not unit.isolated or unit.isolated_since != since:
             return self.run(options, unit, 0.0)
         own = self.commands.views.tree(unit)

@@ -11,7 +11,7 @@ from lxml import etree
 
 from simulation.core import kernel
 from simulation.models.pacemaker.cluster import Cluster
-from simulation.models.pacemaker.commands.cib_xml import EMPTY, NO_SUCH
+from simulation.models.pacemaker.commands.cib_xml import DISCONNECTED, EMPTY, NO_SUCH
 from simulation.models.pacemaker.commands.cibadmin import Cibadmin
 from simulation.models.pacemaker.commands.command_line import read
 from simulation.models.pacemaker.commands.crm_mon import CrmMon
@@ -22,8 +22,6 @@ from simulation.models.pacemaker.commands.stonith_admin import StonithAdmin
 from simulation.models.pacemaker.commands.views import Views
 from simulation.models.pacemaker.records import Remote, machine_of
 from simulation.world import Unit
-
-DISCONNECTED = 102
 
 
 class CommandFailed(Exception):  # noqa: N818 - a fault that is injected
