@@ -152,6 +152,18 @@ def test_what_makes_no_sense_is_no_testimony(witness: dict[str, bytes], body: by
     assert witnesses.ask("127.0.0.1", HOST) is None
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["told", "an older witness"])
+def test_whether_its_machine_runs_makes_a_difference(
+    witness: dict[str, bytes], told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = {"health": {"storage": "up"}, "recovery": False}
+    said = {"health": {"storage": "down"}, "recovery": True} | ({"running": back} if told else {})
+    witness["body"] = json.dumps(said).encode()
+    text = withdrawal(["127.0.0.1"], HOST)
+    assert (text is not None and "storage up" in text) is told
+    assert objection(["127.0.0.1"], HOST) is None, "of one that was lost it may be hung"
+
+
 def test_an_unknown_decision_is_none(witness: dict[str, bytes]) -> None:
     witness["body"] = b'{"health": {}, "recovery": "false"}'
     assert witnesses.ask("127.0.0.1", HOST) == witnesses.Testimony({}, None)

@@ -189,11 +189,13 @@ def test_before_the_first_look_everything_is_unknown() -> None:
     assert Network().sight.state(HOSTS[0]) == "unknown"
 
 
-def test_a_hung_host_is_down_once_the_agents_gave_it_up() -> None:
+def test_a_host_that_accepts_connections_is_hung_once_the_agents_gave_it_up() -> None:
     network = Network()
     assert looked(network).sight.state(HOSTS[0]) == "up"
     network.see(FAILED, HOSTS[0])
-    assert looked(network).sight.state(HOSTS[0]) == "down"
+    assert looked(network).sight.state(HOSTS[0]) == "hung"
+    network.silence(*HOSTS[1:])
+    assert network.sight.state(HOSTS[0]) == "unknown", "nobody else was reached"
 
 
 def test_a_refusal_is_a_sign_of_life() -> None:

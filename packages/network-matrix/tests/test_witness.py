@@ -69,8 +69,22 @@ def test_testimony_about_a_host() -> None:
         {
             "health": {"manage": "down", "tenant": "unknown", "storage": "up"},
             "recovery": False,
+            "running": {
+                "health": {"manage": "down", "tenant": "unknown", "storage": "up"},
+                "recovery": False,
+            },
         },
     )
+
+
+def test_a_machine_that_runs_is_in_the_network_in_which_it_accepts_connections() -> None:
+    """Consul takes up to half a minute to notice that a network is back."""
+    found = make(manage=FakeSight("up"), storage=FakeSight("hung")).host(HOST)
+    assert found == {
+        "health": {"manage": "up", "storage": "down"},
+        "recovery": True,
+        "running": {"health": {"manage": "up", "storage": "up"}, "recovery": False},
+    }
 
 
 def test_the_networks_for_the_charm(caplog: pytest.LogCaptureFixture) -> None:
@@ -193,7 +207,8 @@ def test_it_serves_each_network_and_testifies(
     monkeypatch.setattr(witness.time, "sleep", pause)
     with pytest.raises(KeyboardInterrupt):
         witness.main([str(path)])
-    assert found["host"] == (200, {"health": {"storage": "up"}, "recovery": False})
+    said = {"health": {"storage": "up"}, "recovery": False}
+    assert found["host"] == (200, {**said, "running": said})
     assert found["driver"] == (200, [entry])
 
 

@@ -44,8 +44,14 @@ class Testimony:
     recovery: bool | None
 
 
-def ask(address: str, host: str) -> Testimony | None:
-    """Ask one witness about a host; None where there is none, or it makes no sense."""
+def ask(address: str, host: str, *, running: bool = False) -> Testimony | None:
+    """Ask one witness about a host; None where there is none, or it makes no sense.
+
+    Args:
+        address: of the witness.
+        host: the host.
+        running: its machine is known to run; an older witness does not know that difference.
+    """
     import http.client  # hooks load this module, and ask nobody
 
     connection = http.client.HTTPConnection(address, PORT, timeout=TIMEOUT)
@@ -53,6 +59,8 @@ def ask(address: str, host: str) -> Testimony | None:
         connection.request("GET", f"/v1/hosts/{quote(host)}")
         response = connection.getresponse()
         data = json.loads(response.read(65536))
+        if running:
+            data = data.get("running", data)
         health = {str(name): str(state) for name, state in data["health"].items()}
         recovery = data["recovery"]
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError):
@@ -82,16 +90,23 @@ def objection(
     return _objection(host, objecting[0]) if objecting else None
 
 
+def ask_of_running(address: str, host: str) -> Testimony | None:
+    """Ask one witness about a host whose machine runs; see `ask`."""
+    return ask(address, host, running=True)
+
+
 def withdrawal(
     addresses: Iterable[str],
     host: str,
     *,
-    ask: Callable[[str, str], Testimony | None] = ask,
+    ask: Callable[[str, str], Testimony | None] = ask_of_running,
 ) -> str | None:
     """Return why a report that a host has failed no longer holds; None: it does.
 
-    What the witnesses saw when it was reported may be over: a network that was away for a moment.
-    The majority of those that can say something counts. Where nobody can, the report stands.
+    Only asked about one that Pacemaker is in touch with, so that its machine is not hung. What the
+    witnesses saw when it was reported may be over: a network that was away for a moment, whatever
+    Consul still says. The majority of those that can say something counts. Where nobody can, the
+    report stands.
 
     Args:
         addresses: of the other hypervisors.

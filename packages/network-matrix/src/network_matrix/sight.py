@@ -27,6 +27,11 @@ from network_matrix.consul import (
 )
 from network_matrix.matrix import DOWN, UNKNOWN, UP
 
+HUNG = "hung"
+"""A member whose machine accepts connections, while the agents have given it up: nothing runs
+there any more, or its network is back, which they notice up to half a minute later
+(`ReconnectInterval` of Serf)."""
+
 WITNESSES = 8
 """Other members that are tried first, to tell a host that is cut off from oneself that is."""
 
@@ -103,10 +108,12 @@ class Sight:
         return View(found, frozenset(silent), tuple(deaf))
 
     def state(self, host: str) -> str:
-        """Return whether a host can be reached in this network right now: up, down or unknown.
+        """Return whether a host can be reached in this network right now.
 
-        For a decision that cannot wait until the agents have noticed a failure. Down means that
-        others were reached and it was not.
+        For a decision that cannot wait until the agents have noticed a failure.
+
+        Returns:
+            `UP`, `UNKNOWN`, or where others were reached `DOWN`, if it was not, or `HUNG`.
         """
         with self._lock:
             known = dict(self._known)
@@ -131,7 +138,7 @@ class Sight:
             answers = self._knock_all(batches.pop(0))
         with self._lock:
             self._heard = heard
-        return DOWN
+        return HUNG if answer is Answer.ACCEPTED else DOWN
 
     def _others(self, known: Iterable[Member], target: Member) -> list[Member]:
         """Return the living members beside one: first those that answered last, the rest mixed."""

@@ -6,7 +6,8 @@ cluster it testifies, on all addresses, whether it can reach a hypervisor whose 
 lost, and what the matrix says about that: Pacemaker itself sees a hypervisor in one network only.
 
     GET /v1/agent/members      (loopback, one port a network) as Consul answers it
-    GET /v1/hosts/NAME         {"health": {"storage": "up", ...}, "recovery": true, false or null}
+    GET /v1/hosts/NAME         {"health": {"storage": "up", ...}, "recovery": true, false or null,
+                                "running": the same of a host whose machine is known to run}
     GET /v1/networks           {"storage": {"members": [...], "witnesses": [...], "silent": [...],
                                 "problems": [...]}}
 
@@ -32,7 +33,7 @@ from urllib.parse import unquote
 from network_matrix import consul, matrix, ports
 from network_matrix.consul import parse_agents
 from network_matrix.peers import Peers
-from network_matrix.sight import Blind, Sight, View
+from network_matrix.sight import HUNG, Blind, Sight, View
 
 LOG = logging.getLogger("network_matrix.witness")
 
@@ -100,11 +101,20 @@ class Witness:
         ]
 
     def host(self, name: str) -> dict[str, object]:
-        """Return what can be seen of a hypervisor now, and whether that calls for recovery."""
+        """Return what can be seen of a hypervisor now, and whether that calls for recovery.
+
+        Where its machine runs for certain, one that accepts connections is in the network, hung as
+        it may look: Pacemaker is in touch with what runs on it.
+        """
         with ThreadPoolExecutor(len(self._sights)) as pool:
-            states = pool.map(lambda sight: sight.state(name), self._sights.values())
+            seen = list(pool.map(lambda sight: sight.state(name), self._sights.values()))
+
+        def judged(hung: str) -> dict[str, object]:
+            states = [hung if state == HUNG else state for state in seen]
             health = dict(zip(self._sights, states, strict=True))
-        return {"health": health, "recovery": self._matrix.recovers(health)}
+            return {"health": health, "recovery": self._matrix.recovers(health)}
+
+        return {**judged(matrix.DOWN), "running": judged(matrix.UP)}
 
     def networks(self) -> dict[str, object]:
         """Return who is in each network, and what is wrong with it."""
