@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from instance_ha_common import options
+from instance_ha_common.testing_certificates import CERTIFICATES
 
-PEM = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----"
+PEM = CERTIFICATES[0].strip()
+BROKEN = "\n".join(PEM.splitlines()[:2] + PEM.splitlines()[3:])
+"""One that has lost a line."""
 
 
 def test_config_flags():
@@ -26,6 +29,15 @@ def test_flags_of_other_sections():
         "fencing": {"a-b": "c d", "x": ""},
     }
     assert options.sectioned_flags(None) == {}
+
+
+def test_flags_of_a_section_in_other_letters_are_of_that_section():
+    """oslo.config makes no difference, so that the charm's own could be set past its check."""
+    text = "Fencing/x=1, FENCING/y=2, default/z=3"
+    assert options.sectioned_flags(text) == {
+        "fencing": {"x": "1", "y": "2"},
+        "DEFAULT": {"z": "3"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -66,8 +78,17 @@ def test_certificates_from_base64():
         ("@@@", "not base64"),
         (base64.b64encode(b"\xff\xfe").decode(), "not base64"),
         (base64.b64encode(b"-----BEGIN RSA PRIVATE KEY-----").decode(), "no PEM certificate"),
+        (base64.b64encode(BROKEN.encode()).decode(), "cannot be read"),
+        (base64.b64encode(f"{PEM}\n{BROKEN}".encode()).decode(), "cannot be read"),
+        (base64.b64encode(PEM[:-1].encode()).decode(), "cannot be read"),
     ],
 )
 def test_certificates_that_are_none(value, problem):
     with pytest.raises(ValueError, match=f"ssl_ca: .*{problem}"):
         options.base64_certificates("ssl_ca", value)
+
+
+def test_a_certificate_that_cannot_be_read_is_left_out():
+    """OpenSSL reads none of the machine's authorities any more where one is among them."""
+    assert options.pem_certificates(f"{BROKEN}\n{PEM}") == f"{PEM}\n"
+    assert options.pem_certificates(BROKEN) is None

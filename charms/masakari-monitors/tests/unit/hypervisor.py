@@ -9,6 +9,7 @@ from pathlib import Path
 import charm
 import instance_ha_common.testing as common
 from instance_ha_common.testing import FakeHost, FakeService
+from instance_ha_common.testing_certificates import CERTIFICATES
 from ops import testing
 from workload.files import CONF
 from workload.table import MONITORS
@@ -21,8 +22,7 @@ PACKAGES = (
     *("masakari-monitors-common", "pacemaker-cli-utils", "pacemaker-remote", "sudo"),
 )
 ARCHIVE = dict.fromkeys(PACKAGES, "18.0.0")
-PEM = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
-CHAIN = PEM.replace("QUJD", "REVG")
+PEM, CHAIN, OTHER_PEM, _ = CERTIFICATES
 READY = testing.ActiveStatus("Unit is ready")
 
 KEYSTONE = {

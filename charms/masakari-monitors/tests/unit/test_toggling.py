@@ -8,6 +8,7 @@ from hypervisor import (
     INSTANCE,
     INTROSPECTIVE,
     KEYSTONE,
+    OTHER_PEM,
     PEM,
     PROCESS,
     READY,
@@ -161,7 +162,7 @@ def test_vaults_authority_is_trusted_for_keystone_and_masakari(ctx, host):
     assert host.read(CA) == PEM
     assert restarted(host) == {HOST, INSTANCE}
     host.systemd.log.clear()
-    renewed = PEM.replace("QUJD", "R0hJ")
+    renewed = OTHER_PEM
     changed = dataclasses.replace(relation, remote_units_data={0: {"ca": renewed}})
     relations = [r for r in out.relations if r.endpoint != "certificates"] + [changed]
     out = ctx.run(
@@ -183,7 +184,7 @@ def test_the_operators_authority_alone_is_trusted(ctx, host):
 
 
 def test_the_operators_authority_adds_to_vaults(ctx, host):
-    own = PEM.replace("QUJD", "T1dO")
+    own = OTHER_PEM
     running(ctx, host)
     ctx.run(ctx.on.config_changed(), state(keystone(), vault({"ca": PEM}), ssl_ca=b64(own)))
     assert host.read(CA) == own + PEM

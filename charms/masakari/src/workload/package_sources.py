@@ -70,6 +70,11 @@ def parse(text: str) -> Origin:
     if text in ("", "distro"):
         return Origin()
     if _LINE.fullmatch(text) or _PPA.fullmatch(text):
+        if "@" in _public(text):
+            raise ValueError(
+                "openstack-origin: write each /, @ and blank in the archive's account as %2F, %40"
+                " and %20"
+            )
         _login(text)
         return Origin(text)
     cloud = _CLOUD.fullmatch(text)
@@ -80,7 +85,7 @@ def parse(text: str) -> Origin:
     if _RELEASE.fullmatch(release) and pocket in ("", "proposed"):
         return Origin(_cloud_archive(release, proposed=bool(pocket)))
     raise ValueError(
-        f"openstack-origin: {_public(text)!r} is none of distro, a release such as"
+        f"openstack-origin: {_shown(text)} is none of distro, a release such as"
         " caracal, cloud:jammy-caracal, ppa:OWNER/NAME or a line 'deb ...'"
     )
 
@@ -120,6 +125,11 @@ def _login(repository: str) -> str:
 def _public(repository: str) -> str:
     """A repository without the account."""
     return _ACCOUNT.sub("//", repository)
+
+
+def _shown(text: str) -> str:
+    """What may be said of a value that is no repository: nothing, if it may hold a password."""
+    return "the value" if "@" in text else repr(text)
 
 
 def _login_file(repository: str) -> str:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from instance_ha_common.testing_certificates import CERTIFICATES
 from ops import testing
 
 from config import Config
 
 CHARMCRAFT = yaml.safe_load((Path(__file__).parents[2] / "charmcraft.yaml").read_text())
-PEM = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
-OTHER_PEM = "-----BEGIN CERTIFICATE-----\nWFla\n-----END CERTIFICATE-----\n"
-CHAIN_PEM = "-----BEGIN CERTIFICATE-----\nQ0hO\n-----END CERTIFICATE-----\n"
+PEM, OTHER_PEM, CHAIN_PEM, _ = CERTIFICATES
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nS0VZ\n-----END RSA PRIVATE KEY-----\n"
 VIP = "10.77.1.250"
 JUJU_KEYS = {"egress-subnets", "ingress-address", "private-address"}

@@ -85,6 +85,8 @@ def test_defaults_are_valid() -> None:
         ({"config_flags": "debug=True"}, "config-flags: remove debug: the charm itself sets it"),
         ({"config_flags": "fencing/fencing_timeout=1"}, "config-flags: remove fencing/fencing_ti"),
         ({"config_flags": "database/connection=x"}, "config-flags: remove database/connection"),
+        ({"config_flags": "Fencing/allow_unfenced_recovery=true"}, "remove fencing/allow_unfen"),
+        ({"config_flags": "DATABASE/connection=x"}, "config-flags: remove database/connection"),
         ({"config_flags": "a/b/c=1"}, "config-flags: expected key=value or section/key=value pai"),
         ({"config_flags": "x"}, "config-flags: expected key=value or section/key=value pairs, fo"),
         ({"ssl_cert": model.b64(model.PEM)}, "ssl_cert and ssl_key (or ssl-key-secret): set both"),
@@ -94,12 +96,23 @@ def test_defaults_are_valid() -> None:
         ({"ssl_cert": "!"}, "ssl_cert: not base64 of a PEM certificate"),
         ({"ssl_ca": model.b64("x")}, "ssl_ca: holds no PEM certificate"),
         ({"openstack_origin": "cloud:"}, "openstack-origin: 'cloud:' is none of distro"),
+        ({"openstack_origin": "bob:s@x"}, "openstack-origin: the value is none of distro"),
     ],
 )
 def test_problem_names_option_and_cure(options: dict[str, object], text: str) -> None:
     with pytest.raises(ValueError) as caught:
         model.config(**options)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("account", ["bob:se/cret", "bob:se@cret", "bob:se cret", "bob:s e@cret"])
+@pytest.mark.parametrize("before", ["deb ", "deb [arch=amd64] ", ""])
+def test_a_password_that_is_not_encoded_is_never_shown(account: str, before: str) -> None:
+    """Nor given to `add-apt-repository`, whose command line everybody can read."""
+    line = f"{before}https://{account}@archive.example.com/ubuntu noble main"
+    with pytest.raises(ValueError, match="openstack-origin: ") as caught:
+        model.config(openstack_origin=line)
+    assert "cret" not in str(caught.value) and "bob" not in str(caught.value)
 
 
 def test_all_problems_are_told_at_once() -> None:

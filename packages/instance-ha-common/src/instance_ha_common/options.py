@@ -84,7 +84,8 @@ def sectioned_flags(text: str | None) -> dict[str, dict[str, str]]:
     """Parse `config-flags` whose pairs may name a section: `section/key=value`.
 
     Returns:
-        the pairs by section, `DEFAULT` where none is named.
+        the pairs by section, `DEFAULT` where none is named; all others in lower case, as
+        oslo.config makes no difference there.
 
     Raises:
         ValueError: as `config_flags`.
@@ -100,15 +101,30 @@ def _flags(text: str | None, form: re.Pattern[str], expected: str) -> dict[str, 
         match = form.fullmatch(part)
         if match is None or any(ord(char) < 32 for char in match["value"].strip()):
             raise ValueError(f"config-flags: expected {expected} pairs, found {part.strip()!r}")
-        section = match.groupdict().get("section") or "DEFAULT"
+        named = match.groupdict().get("section") or "DEFAULT"
+        section = "DEFAULT" if named.upper() == "DEFAULT" else named.lower()
         sections.setdefault(section, {})[match["key"]] = match["value"].strip()
     return sections
 
 
 def pem_certificates(text: str) -> str | None:
-    """The certificates in `text`, one after the other with a line break at the end, or None."""
-    found = _PEM_CERTIFICATE.findall(text)
+    """The certificates in `text`, one after the other with a line break at the end, or None.
+
+    Those that OpenSSL cannot read are left out: with one of them among the machine's authorities,
+    it reads none of these, for any program.
+    """
+    found = [one for one in _PEM_CERTIFICATE.findall(text) if _is_readable(one)]
     return "\n".join(found) + "\n" if found else None
+
+
+def _is_readable(certificate: str) -> bool:
+    import ssl  # which takes as long to load as the rest of a charm
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificate)
+    except ssl.SSLError:
+        return False
+    return True
 
 
 def base64_certificates(option: str, text: str | None) -> str | None:
@@ -123,9 +139,12 @@ def base64_certificates(option: str, text: str | None) -> str | None:
         decoded = base64.b64decode("".join(text.split()), validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         raise ValueError(f"{option}: not base64 of a PEM certificate") from None
+    begun = decoded.count("-----BEGIN CERTIFICATE-----")
     certificates = pem_certificates(decoded)
-    if certificates is None:
+    if not begun:
         raise ValueError(f"{option}: holds no PEM certificate")
+    if certificates is None or len(_PEM_CERTIFICATE.findall(certificates)) < begun:
+        raise ValueError(f"{option}: a certificate in it cannot be read: encode the file anew")
     return certificates
 
 

@@ -90,7 +90,22 @@ def test_valid_names(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "a..b", "-a", "a-", "a b", "a'b", "a\n", "é", "a" * 64, "a." * 127 + "a"]
+    "name",
+    [
+        "",
+        ".",
+        "a..b",
+        "-a",
+        "a-",
+        "a b",
+        "a'b",
+        "a\n",
+        "é",
+        "a" * 64,
+        "a." * 127 + "a",
+        "a_",
+        "_a",
+    ],
 )
 def test_invalid_names(name):
     assert not hostname.is_valid(name)

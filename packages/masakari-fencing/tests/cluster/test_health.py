@@ -221,6 +221,13 @@ def test_no_device_for_a_node(checked: Checked, able: list[str]) -> None:
     assert checked.texts() == ["node1.maas: no device can fence it"]
 
 
+def test_a_node_whose_name_no_command_is_given(checked: Checked) -> None:
+    checked.cluster.remotes.append(Remote("compute1_"))
+    [problem] = [p for p in checked.problems() if p.node == "compute1_"]
+    assert "'compute1_' cannot be the name of a node" in problem.text
+    assert "remote-hostname" in problem.cure
+
+
 def test_a_wrong_key_that_the_device_does_not_notice(checked: Checked) -> None:
     checked.key = "consumer:token:wrong"
     assert checked.texts() == ["fencing device st-maas: MAAS refuses the API key"]

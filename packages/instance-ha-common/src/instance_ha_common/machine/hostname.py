@@ -26,8 +26,13 @@ class HostNameNotKnownYet(Exception):  # noqa: N818 - a state of the machine, no
 
 
 def is_valid(name: str) -> bool:
-    """Whether `name` is usable as a host name: labels of letters, digits, `-` and `_`."""
-    return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in name.split("."))
+    """Whether `name` is usable as a host name: labels of letters, digits, `-` and `_`.
+
+    Pacemaker's tools are given none that begins or ends with another than a letter or digit
+    (`NODE_NAME` of masakari_fencing.pacemaker.tools).
+    """
+    ends = name[:1].isalnum() and name[-1:].isalnum()
+    return ends and len(name) <= 253 and all(map(_LABEL.fullmatch, name.split(".")))
 
 
 def configured_nova_host(host: Host) -> str | None:

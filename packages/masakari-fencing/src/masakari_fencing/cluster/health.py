@@ -32,6 +32,7 @@ CREDENTIALS = "check maas_url and maas_credentials on hacluster, and that MAAS i
 OWN_CREDENTIALS = "check the secret that maas-credentials-secret names, and that MAAS is reachable"
 MAAS = "check MAAS itself, and that the masakari units reach it"
 CLEANUP = "crm_mon -1, on a masakari unit, says why; once fixed: crm_resource -r {} --cleanup"
+RENAME = "it must begin and end with a letter or digit: host in nova.conf, or remote-hostname"
 NAMES = "the node's name must be its host name and domain in MAAS"
 MANAGE = "start pacemaker_remote on it; if it runs, on a masakari unit: "
 MANAGE += "crm_resource -r {0} --cleanup, "
@@ -285,7 +286,10 @@ def _node_problems(
     if disarmed.waits(own, node.name, now):
         return []  # the operator wants it so, and the status says so
     problems = []
-    usable = [devices.get(name) for name in able(runner, node.name)]
+    try:
+        usable = [devices.get(name) for name in able(runner, node.name)]
+    except ValueError as error:
+        return [Problem(node.name, f"it is not fenced: {error}", RENAME)]
     powerless = ("null", fencing_limit.AGENT)
     if not any(device is None or device.agent not in powerless for device in usable):
         problems.append(Problem(node.name, "no device can fence it", ENABLE))
