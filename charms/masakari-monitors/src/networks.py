@@ -87,8 +87,10 @@ def _matrix(text: str, networks: list[str]) -> Matrix:
     if not text.strip():
         return matrix.default(networks)
     try:
-        return matrix.parse(yaml.safe_load(text), networks)
-    except yaml.YAMLError:
+        data = yaml.safe_load(text)
+    except Exception:  # PyYAML's own, and of whatever cannot have the type that it claims
         raise ValueError("network-matrix: is not YAML") from None
+    try:
+        return matrix.parse(data, networks)
     except MatrixError as error:
         raise ValueError(f"network-matrix: {error}") from None

@@ -30,6 +30,9 @@ _Found = TypeVar("_Found")
 ENDPOINT_TYPES = ("public", "admin", "internal")
 """Kinds of endpoints, which are also the names of their bindings."""
 
+_LONGEST = 2**31 - 1
+"""Milliseconds of the longest timeout that HAProxy takes, 24 days: `timer overflow` beyond."""
+
 _PLAIN_WORD = re.compile(r"[\x21-\x7e]+")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
 
@@ -65,10 +68,10 @@ class Config:
     vip_iface: str
     vip_cidr: int = at_least(1, 128)
     dns_ha: bool
-    haproxy_server_timeout: int = at_least(1, default=90000)
-    haproxy_client_timeout: int = at_least(1, default=90000)
-    haproxy_queue_timeout: int = at_least(1, default=9000)
-    haproxy_connect_timeout: int = at_least(1, default=2000)
+    haproxy_server_timeout: int = at_least(1, _LONGEST, default=90000)
+    haproxy_client_timeout: int = at_least(1, _LONGEST, default=90000)
+    haproxy_queue_timeout: int = at_least(1, _LONGEST, default=9000)
+    haproxy_connect_timeout: int = at_least(1, _LONGEST, default=2000)
     maas_credentials_secret: ops.Secret | None = None
     evacuation_delay: int = at_least(0)
     evacuate_all_instances: bool

@@ -240,6 +240,9 @@ class PacemakerRemoteCharm(Subordinate):
     def _why_not_published(self) -> Problem:
         if self._current_name() is None:
             return AWAITS_NOVA
+        if self._current_address() is None:
+            text = f"This machine has no address in the space of {ENDPOINT}: bind it to another"
+            return waiting(f"{text} (juju bind {self.app.name} {ENDPOINT}=SPACE)", AGAIN)
         if not self._remote.has_key():
             return waiting(status.incomplete_relations([ENDPOINT]))
         text = f"Waiting for {SERVICE} to listen on port {hacluster.PORT}"

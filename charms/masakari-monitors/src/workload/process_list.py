@@ -36,7 +36,7 @@ def parse(text: str) -> list[Process] | None:
         return None
     try:
         entries = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except Exception:  # PyYAML's own, and of whatever cannot have the type that it claims
         raise ValueError("process-list: is not YAML") from None
     if not isinstance(entries, list) or not entries:
         raise ValueError("process-list: must be a list of processes")

@@ -129,8 +129,8 @@ def _ask() -> dict[str, Network]:
     try:
         connection.request("GET", "/v1/networks")
         return _networks(json.loads(connection.getresponse().read()))
-    except (OSError, http.client.HTTPException, ValueError, KeyError):
-        return {}
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # perhaps of another program, which has its port
     finally:
         connection.close()
 

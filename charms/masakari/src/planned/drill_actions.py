@@ -49,6 +49,7 @@ def drill(state: State, workload: Workload, params: Mapping[str, Any]) -> Result
         raise ActionError(
             f"this moves the instances of {host} away and cuts its power: add confirm={host}"
         )
+    cloud = access.cloud(state, workload)  # the service needs it, too, also to go on
     drills = Drills(workload.host, state.unit, workload.clock)
     if drills.running:
         known = drills.find()
@@ -58,7 +59,7 @@ def drill(state: State, workload: Workload, params: Mapping[str, Any]) -> Result
     if there is not None:
         made, outcome = _interrupted(there, state.unit, host, workload, params), "resumed"
     else:
-        found = _look(state, workload, access.cloud(state, workload), params)
+        found = _look(state, workload, cloud, params)
         made, outcome = dataclasses.replace(found, id=drills.new_id()), "begun"
     shared.take(made)
     drills.keep(made)

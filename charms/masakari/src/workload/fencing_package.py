@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from pathlib import Path
 
 from instance_ha_common.machine import packed
 from instance_ha_common.machine.host import Host
+from instance_ha_common.machine.services import ServiceError
 
 from workload import services
+
+logger = logging.getLogger(__name__)
 
 GROUP = "haclient"
 """Pacemaker's group: its members may read and change everything in the cluster."""
@@ -93,8 +97,7 @@ class Installation:
     def tell_nrpe(self, *, related: bool) -> None:
         """Let NRPE run the check, where it is related and there, or no more.
 
-        Raises:
-            ServiceError: NRPE does not start again.
+        One that does not start again, as for another charm's check, reads it when it does.
         """
         wanted = related and self._host.path(NRPE_CHECK).parent.is_dir()
         changed = (
@@ -103,7 +106,10 @@ class Installation:
             else self._host.remove(NRPE_CHECK)
         )
         if changed and self._host.systemd.running(_NRPE):  # it reads the file when it starts
-            self._host.systemd.restart(_NRPE)
+            try:
+                self._host.systemd.restart(_NRPE)
+            except ServiceError as error:
+                logger.warning("the check of fencing has to wait for NRPE: %s", error)
 
     def _leave_group(self) -> None:
         """Older versions had the account join it; now each service says for itself if it does."""

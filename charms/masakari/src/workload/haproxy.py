@@ -159,7 +159,7 @@ class HAProxy:
 
     def _entries(self, directory: str) -> list[Path]:
         path = self._host.path(directory)
-        return list(path.iterdir()) if path.is_dir() else []
+        return [entry for entry in path.iterdir() if not entry.is_dir()] if path.is_dir() else []
 
 
 def _files(certificates: Sequence[Certificate]) -> dict[str, str]:

@@ -65,6 +65,7 @@ def test_defaults_are_valid() -> None:
         ({"fencing_limit_domains": "zone=101%"}, "fencing-limit-domains: expected KIND=N or KIND"),
         ({"fencing_limit_domains": "zone=1,zone=2"}, "fencing-limit-domains: there are two limit"),
         ({"kdump_fencing_timeout": -1}, "kdump-fencing-timeout: must be at least 0, is -1"),
+        ({"haproxy_queue_timeout": 2**31}, "haproxy-queue-timeout: must be at most 2147483647"),
         ({"kdump_fencing_timeout": 601}, "kdump-fencing-timeout: must be at most 600"),
         ({"service_roles": "a, b c"}, "service-roles: each must be one word, found 'b c'"),
         ({"recovery_destination": "rack"}, "recovery-destination: expected segment, zone, aggreg"),

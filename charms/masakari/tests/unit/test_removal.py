@@ -64,6 +64,7 @@ class TestRemoval:
         machine.host.write(f"{fencing_package.REFUSALS}/hv1.maas.json", "{}")
         machine.host.write("/usr/share/masakari-fencing/masakari_fencing/__pycache__/a.pyc", "")
         machine.host.path("/etc/group").write_text("haclient:x:115:hacluster,masakari\n")
+        machine.host.path("/etc/haproxy/masakari/old").mkdir(parents=True)  # somebody's
         machine.forget()
         ctx.run(ctx.on.stop(), out)
         ctx.run(ctx.on.remove(), out)

@@ -36,6 +36,18 @@ READY = testing.ActiveStatus("Unit is ready")
 # Published once and kept
 
 
+def test_an_address_that_was_never_there_is_not_hacluster_s_fault(ctx, host):
+    relation, out = joined(ctx, host)
+    relation = dataclasses.replace(relation, local_unit_data={})
+    networks = {testing.Network("pacemaker-remote", bind_addresses=[])}
+    out = dataclasses.replace(out, networks=networks, relations=[relation])
+    out = ctx.run(ctx.on.config_changed(), out)
+    assert out.unit_status == testing.WaitingStatus(
+        "This machine has no address in the space of pacemaker-remote: bind it to another"
+        " (juju bind pacemaker-remote pacemaker-remote=SPACE)"
+    )
+
+
 @pytest.mark.parametrize("how", ["no address", "no network"])
 def test_an_address_that_is_gone_is_shown(ctx, host, how, monkeypatch):
     relation, out = joined(ctx, host)

@@ -222,6 +222,12 @@ class TestStatus:
         charm.verdict = Verdict([waiting("w")], " (n)")
         assert ctx.run(ctx.on.start(), STATE).unit_status == ops.WaitingStatus("w (n)")
 
+    def test_what_is_too_long_for_jujus_tool_is_cut(self, ctx, charm):
+        charm.verdict = Verdict([blocked(f"node{n}.maas: é") for n in range(20_000)])
+        told = ctx.run(ctx.on.start(), STATE).unit_status.message
+        assert told.startswith("node0.maas: é; node1.maas") and told.endswith(" ...")
+        assert 99_000 < len(told.encode()) < 101_000
+
     def test_nothing_to_say_leaves_it(self, ctx, charm):
         charm.verdict = None
         assert ctx.run(ctx.on.start(), STATE).unit_status == ops.UnknownStatus()

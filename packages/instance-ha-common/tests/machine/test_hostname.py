@@ -47,7 +47,14 @@ def test_without_that_option_nova_uses_the_kernels_name(host):
 
 @pytest.mark.parametrize(
     "text",
-    [None, "[DEFAULT]\nmy_ip = 192.0.2.2\n", "not ini at all", "[api]\nhost = x\n", "[DEFAULT\n"],
+    [
+        None,
+        "[DEFAULT]\nmy_ip = 192.0.2.2\n",
+        "not ini at all",
+        "[api]\nhost = x\n",
+        "[DEFAULT\n",
+        "[DEFAULT]\nenabled_apis\n  osapi_compute\n",
+    ],
 )
 def test_packaged_or_missing_configuration_means_not_yet(host, text):
     if text is not None:

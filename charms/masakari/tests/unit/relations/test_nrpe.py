@@ -30,6 +30,21 @@ def test_the_check(ctx: testing.Context, machine: Machine) -> None:
     assert host.systemd.log.count(("restart", "nagios-nrpe-server")) == 2
 
 
+def test_an_nrpe_that_does_not_start_again_keeps_nothing_from_anybody(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    """As where another charm's check is broken; it reads ours once it starts."""
+    host = machine.host
+    host.path(NRPE_CHECK).parent.mkdir(parents=True)
+    host.systemd.services["nagios-nrpe-server"] = FakeService(active=True, enabled=True)
+    host.systemd.broken.add("nagios-nrpe-server")
+    ctx.run(ctx.on.relation_changed(NRPE, remote_unit=0), complete(NRPE))
+    assert str(host.read(NRPE_CHECK)).startswith(COMMAND)
+    host.systemd.services["nagios-nrpe-server"].active = True
+    ctx.run(ctx.on.remove(), complete(NRPE))
+    assert host.read(NRPE_CHECK) is None
+
+
 def test_before_nrpe_is_installed(ctx: testing.Context, machine: Machine) -> None:
     ctx.run(ctx.on.relation_created(NRPE), complete(NRPE))
     assert machine.host.read(NRPE_CHECK) is None

@@ -63,7 +63,8 @@ def _read(text: str, section: str) -> dict[str, str]:
     parser = configparser.RawConfigParser(default_section="\0", strict=False, allow_no_value=True)
     try:
         parser.read_string(text)
-    except configparser.Error:
+    except (configparser.Error, AttributeError):
+        # The second: an option without a value is followed by an indented line.
         return {}
     if not parser.has_section(section):
         return {}
