@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import World
+from conftest import CONF, World
 from fencing_nova import HttpError, Server
-from masakari_fencing.records.recovery import REFUSED
+from masakari import objects
+from masakari_fencing.notifier import requeue
+from masakari_fencing.records.recovery import RECOVERED, REFUSED
 from masakari_fencing.workflow import ending
 
 
@@ -98,3 +100,53 @@ def test_a_report_of_a_clock_that_is_ahead_is_of_when_masakari_was_told(world: W
     fenced = world.power_cut()
     assert world.process(world.notify(generated=fenced + 3600)) == "finished"
     assert world.nova.instances["g1"].host == "node9.maas"
+
+
+def test_what_waits_while_its_segment_is_disabled_goes_on_when_it_is_enabled(
+    world: World,
+) -> None:
+    """Masakari looks at the segment before the workflow does, and forgets what it ignores."""
+    world.add(Server("g1"))
+    world.power_cut()
+    world.nova.full = {"*"}
+    notification = world.notify()
+    assert world.process(notification) == "error"
+
+    def again() -> str:
+        uuid, states = str(notification.notification_uuid), requeue.UNFINISHED
+        requeue.requeue(world.context, objects, Engines(world), uuid, states)
+        return world.status(notification)
+
+    world.segment.enabled = False
+    world.segment.save()
+    assert again() == "error"
+    world.segment.enabled = True
+    world.segment.save()
+    world.nova.full = set()
+    assert again() == "finished"
+    assert world.record().end.outcome == RECOVERED
+
+
+class Engines:
+    """Masakari's, which take a notification up at once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def process_notification(self, context: Any, notification: Any) -> None:
+        self._world.manager().process_notification(context, notification)
+
+
+def test_what_arrives_after_the_last_attempt_is_as_it_was(world: World) -> None:
+    """Nobody would unlock it, or put it into its state."""
+    CONF.set_override("recovery_retries", "", group="fencing")
+    try:
+        world.add(Server("g1", vm="paused", power=3))
+        world.power_cut()
+        notification = world.notify()
+        world.nova.rebuild = 4.0
+        assert world.process(notification) == "error"
+    finally:
+        CONF.clear_override("recovery_retries", group="fencing")
+    guest = world.nova.instances["g1"]
+    assert (guest.host, guest.vm, guest.locked) == ("node9.maas", "stopped", False)

@@ -52,7 +52,7 @@ MUTANTS = (
         Edit(
             "workflow.ending",
             "_end",
-            "recovery.release(this, record, patience=SPAWN_LIMIT if outcome == REFUSED else 0.0)",
+            "recovery.release(this, record, patience=SPAWN_LIMIT if over else 0.0)",
             "[]",
         ),
     ),

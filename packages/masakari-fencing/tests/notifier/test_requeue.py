@@ -21,7 +21,10 @@ class Objects:
     """Masakari's objects, with one notification, and its engines."""
 
     def __init__(self, status: str) -> None:
-        self.notification = SimpleNamespace(status=status, saved=None)
+        self.notification = SimpleNamespace(status=status, saved=None, source_host_uuid="host")
+        self.segment = SimpleNamespace(enabled=True)
+        host = SimpleNamespace(failover_segment=self.segment)
+        self.Host = SimpleNamespace(get_by_uuid=lambda context, uuid: host)
         self.notification.save = lambda: setattr(
             self.notification, "saved", self.notification.status
         )
@@ -56,7 +59,7 @@ def test_any_other_notification_stays_as_it_is(status: str) -> None:
     assert objects.told == []
 
 
-@pytest.mark.parametrize("status", ["running", "error", "failed", "finished"])
+@pytest.mark.parametrize("status", ["running", "error", "failed", "finished", "ignored"])
 def test_one_whose_record_is_open_is_begun_again_whatever_masakari_says(status: str) -> None:
     """Two engines may have had it; the one that did nothing writes its status last."""
     objects = Objects(status)
@@ -64,11 +67,19 @@ def test_one_whose_record_is_open_is_begun_again_whatever_masakari_says(status: 
     assert objects.told == ["new"]
 
 
-@pytest.mark.parametrize("status", ["new", "ignored"])
-def test_but_not_one_that_waits_for_an_engine_or_that_masakari_refuses(status: str) -> None:
-    objects = Objects(status)
+def test_but_not_one_that_waits_for_an_engine() -> None:
+    objects = Objects("new")
     assert objects.requeue(requeue.UNFINISHED) is False
     assert objects.told == []
+
+
+@pytest.mark.parametrize("states", [requeue.INTERRUPTED, requeue.UNFINISHED])
+def test_while_its_segment_is_disabled_it_stays_as_it_is(states: tuple[str, ...]) -> None:
+    """Masakari would ignore it, and nobody would begin it again."""
+    objects = Objects("running")
+    objects.segment.enabled = False
+    assert objects.requeue(states) is False
+    assert (objects.notification.saved, objects.told) == (None, [])
 
 
 @pytest.mark.parametrize(("unfinished", "option"), [(False, []), (True, ["--unfinished"])])

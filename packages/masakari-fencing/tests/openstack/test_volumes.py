@@ -22,7 +22,9 @@ def test_each_volume_is_said_how_it_is_reached() -> None:
         ]
         return SimpleNamespace(json=lambda: {"attachments": items})
 
-    found = volumes.connections(SimpleNamespace(get=get), "g1", 20)
+    session = SimpleNamespace(get=get)
+    adapter = SimpleNamespace(session=session, region_name="RegionTwo", interface="internal")
+    found = volumes.connections(adapter, "g1", 20)
     assert found == {"v1": RBD, "v2": {}}
     path, options = asked[0]
     assert path == "/attachments/detail?all_tenants=1&instance_id=g1"

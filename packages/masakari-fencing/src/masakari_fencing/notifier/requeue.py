@@ -27,8 +27,9 @@ CONFIGURATION = "/etc/masakari/masakari.conf"
 INTERRUPTED = ("running",)
 """States of a notification that nobody works on any more although Masakari says so."""
 
-UNFINISHED = ("running", "error", "failed", "finished")
-"""States of one whose recovery is known, by its own record, not to be over."""
+UNFINISHED = ("running", "error", "failed", "finished", "ignored")
+"""States of one whose recovery is known, by its own record, not to be over. Masakari ignores what
+is begun again while the segment is disabled."""
 
 
 def hand_back(runner: Runner, uuid: str, *, unfinished: bool) -> None:
@@ -62,10 +63,14 @@ def requeue(
         states: in one of which it must be.
 
     Returns:
-        whether it was.
+        whether it was, and its segment is enabled: Masakari would ignore it from then on.
     """
     notification = objects.Notification.get_by_uuid(context, uuid)
     if notification.status not in states:
+        return False
+    host = objects.Host.get_by_uuid(context, notification.source_host_uuid)
+    # Releases before Wallaby cannot disable one.
+    if not getattr(host.failover_segment, "enabled", True):
         return False
     notification.status = "new"
     notification.save()

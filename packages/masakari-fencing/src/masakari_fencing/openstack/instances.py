@@ -39,8 +39,9 @@ has that task, nor whether it still has the instance (`start_instance`, `resume_
 the first two were seen so with 26.2.2). The request waits in the broker for as long as
 nova-compute is away: evacuated, the instance would run twice once its host is back."""
 
-STARTS = frozenset({"start", "resume", "rescue", "unrescue"})
-"""Nova's actions that begin with those tasks."""
+STARTS = frozenset({"start", "resume", "rescue", "unrescue", "unshelve"})
+"""Nova's actions that begin with those tasks; the last one where it was not offloaded yet
+(`unshelve_instance` of nova.conductor.manager)."""
 
 LOCKING = frozenset({"lock", "unlock"})
 """Nova's actions after which an instance is and does what it did before. Each is on record, also

@@ -172,8 +172,7 @@ class Attempt:
 
     def volumes(self, instance: str) -> dict[str, dict[str, Any]]:
         """Return how each volume of an instance is reached, by Cinder's word."""
-        session = self.client().client.session
-        return volumes.connections(session, instance, instances.REQUEST_TIMEOUT)
+        return volumes.connections(self.client().client, instance, instances.REQUEST_TIMEOUT)
 
     def client(self) -> Any:
         """Return a novaclient with a limit on each of its requests."""

@@ -102,8 +102,12 @@ def _end(
     record = this.claim() if outcome == FAILED else this.current()
     if record.end is not None:
         return None
-    # Nobody tries again what was refused: what is on its way is waited for.
-    kept = recovery.release(this, record, patience=SPAWN_LIMIT if outcome == REFUSED else 0.0)
+    failures = record.attempts + 1
+    given_up = retries(CONF).pause(failures) is None
+    # Nobody tries again what was refused, or failed for the last time: what is on its way is
+    # waited for.
+    over = outcome == REFUSED or (outcome == FAILED and given_up)
+    kept = recovery.release(this, record, patience=SPAWN_LIMIT if over else 0.0)
     if elsewhere and not kept:
         outcome, reason = RECOVERED, f"{reason}; they are as they were"
     if outcome == REFUSED and record.left:
@@ -111,12 +115,13 @@ def _end(
         known = {item.uuid for item in kept}
         others = [i for i in record.left if i.uuid not in known and not elsewhere]
         reason = f"{reason}; not recovered: {described([*kept, *others])}"
+    if outcome == FAILED and over and kept:
+        reason = f"{reason}; {described(kept)}"
     if outcome != FAILED:
         # After that: it may have come to one of them.
         changes = changes | {"reserved": reserved_hosts.give_back(this, record)}
-    failures = record.attempts + 1
     most = FULL_ATTEMPTS if lacks_room(record.left) else HELD_ATTEMPTS
-    last = failures >= most or retries(CONF).pause(failures) is None
+    last = failures >= most or given_up
     alone = record.proof is not None and destinations.alone(this)
     if outcome == FAILED and ((record.held and last) or alone):
         changes = changes | {"fruitless": FRUITLESS}

@@ -184,15 +184,17 @@ class UnattendedRecoveries(Watcher):
     def _is_owed(self, record: Record, listed: Callable[[], dict[str, Host]]) -> bool:
         """Whether a recovery is to go on: its host is out of service, and nobody took it back.
 
-        One that is off for its recovery cannot have been. Where it is in no segment any more,
-        nobody goes on with it, and it is switched on (see `HeldHosts`).
+        Nor while its segment is disabled. One that is off for its recovery cannot have been. Where
+        it is in no segment any more, nobody goes on with it, and it is switched on (see
+        `HeldHosts`).
         """
         if record.end is None or record.down:
             return True
         hosts = listed()
         off = record.held and not record.lets_go
         if record.host in hosts:
-            return off or hosts[record.host].on_maintenance
+            found = hosts[record.host]
+            return found.enabled and (off or found.on_maintenance)
         if off:
             with suppress(Superseded):
                 Records(self.runner).write(record, replace(record, fruitless=FRUITLESS))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -112,26 +113,35 @@ def give_back(this: Attempt, record: Record) -> tuple[str, ...]:
         Superseded: the recovery is somebody else's.
         PacemakerError: the cluster does not answer.
     """
-    kept = []
-    for name in record.reserved:
+    return tuple(name for name in record.reserved if not _give_back(this, record, name))
+
+
+def _give_back(this: Attempt, record: Record, name: str) -> bool:
+    """Reserve one again; return whether it is, or need not be.
+
+    Nobody would do that later, so it is tried for as long as any request to Nova.
+    """
+    end = time.monotonic() + CONF.fencing.nova_timeout
+    while True:
         try:
             client = this.client()
             if list(instances.of_host(client, name)):
-                kept.append(name)
-            else:
-                regardless_of_proof(partial(this.check, record))
-                client.services.disable_log_reason(_service(client, name).id, REASON)
-                host = objects.Host.get_by_name(this.context, name)
-                host.reserved = True
-                host.save()
+                return False
+            regardless_of_proof(partial(this.check, record))
+            client.services.disable_log_reason(_service(client, name).id, REASON)
+            host = objects.Host.get_by_name(this.context, name)
+            host.reserved = True
+            host.save()
+            return True
         except exception.NotFound:
-            pass  # It was taken out of its segment.
+            return True  # It was taken out of its segment.
         except (Superseded, PacemakerError):
             raise
         except Exception as error:  # whatever a client library raises
-            LOG.warning("Reserved host %s is not given back: %s", name, error)
-            kept.append(name)
-    return tuple(kept)
+            if time.monotonic() >= end:
+                LOG.warning("Reserved host %s is not given back: %s", name, error)
+                return False
+        time.sleep(CONF.fencing.poll_interval)
 
 
 def _serves(context: Any, name: str) -> bool:
