@@ -245,6 +245,7 @@ def _connected(hypervisor: Any, files: dict[str, str]) -> str:
         host = instance_ha_common.testing.fake_host(Path(root))
         for path, text in files.items():
             host.write(path, text)
+        host.runner.answer(["timeout"], hypervisor.looked)
         hypervisor.connect(host, machine=MACHINE)
         return str(host.runner.run(["cibadmin"]).stdout)
 

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 from charm_sources import REPOSITORY, source
+from instance_ha_common.machine.commands import Runner
 from instance_ha_common.testing import fake_host
 
 sys.path.insert(0, str(REPOSITORY / "packages/masakari-fencing/src"))
@@ -60,6 +61,7 @@ def test_so_is_what_it_says_of_its_nova(compute: ModuleType, tmp_path: Path) -> 
     host.write("/etc/nova/nova.conf", "[DEFAULT]\nresume_guests_state_on_host_boot = true\n")
     host.write("/var/lib/nova/instances/compute_nodes", json.dumps({"node2.maas": 1e10}))
     host.write("/proc/self/mounts", "nas:/vms /var/lib/nova nfs4 rw 0 0\n")
+    host.runner.answer(["timeout"], lambda argv: Runner().run(argv).stdout)
     assert compute.ATTRIBUTE == computes.ATTRIBUTE
     read = computes.recorded(_cib(compute.ATTRIBUTE, compute.found(host)))
     sharing = frozenset({"node2.maas"})

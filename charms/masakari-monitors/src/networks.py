@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-import yaml
 from instance_ha_common.juju import problems, status
 from instance_ha_common.juju.problems import Hindrance
+from instance_ha_common.options import from_yaml
 from network_matrix import matrix
 from network_matrix.consul import Agent, parse_agents
 from network_matrix.matrix import Matrix, MatrixError
@@ -86,10 +86,7 @@ def watch(
 def _matrix(text: str, networks: list[str]) -> Matrix:
     if not text.strip():
         return matrix.default(networks)
-    try:
-        data = yaml.safe_load(text)
-    except Exception:  # PyYAML's own, and of whatever cannot have the type that it claims
-        raise ValueError("network-matrix: is not YAML") from None
+    data = from_yaml("network-matrix", text)
     try:
         return matrix.parse(data, networks)
     except MatrixError as error:

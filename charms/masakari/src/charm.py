@@ -72,6 +72,8 @@ def make_workload() -> Workload:
 class MasakariCharm(Pausable):
     """Operates Masakari on one unit."""
 
+    more = " (run the action check)"
+
     def __init__(self, framework: ops.Framework) -> None:
         self._workload = make_workload()
         super().__init__(framework, self._workload.host)

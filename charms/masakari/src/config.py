@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import ops
 from instance_ha_common import options
+from instance_ha_common.juju import addresses
 from instance_ha_common.machine import hostname
 from instance_ha_common.options import at_least, one_of
 from masakari_fencing.maas.access import Access
@@ -23,18 +24,17 @@ import power_key
 import values
 from workload import masakari_conf, package_sources
 
-Address = values.Address
+Address = addresses.Address
 Network = values.Network
 _Found = TypeVar("_Found")
 
 ENDPOINT_TYPES = ("public", "admin", "internal")
 """Kinds of endpoints, which are also the names of their bindings."""
 
-_LONGEST = 2**31 - 1
-"""Milliseconds of the longest timeout that HAProxy takes, 24 days: `timer overflow` beyond."""
-
 _PLAIN_WORD = re.compile(r"[\x21-\x7e]+")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
+_LONGEST_TIMEOUT = 2**31 - 1
+"""Milliseconds that HAProxy takes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,10 +68,10 @@ class Config:
     vip_iface: str
     vip_cidr: int = at_least(1, 128)
     dns_ha: bool
-    haproxy_server_timeout: int = at_least(1, _LONGEST, default=90000)
-    haproxy_client_timeout: int = at_least(1, _LONGEST, default=90000)
-    haproxy_queue_timeout: int = at_least(1, _LONGEST, default=9000)
-    haproxy_connect_timeout: int = at_least(1, _LONGEST, default=2000)
+    haproxy_server_timeout: int = at_least(1, _LONGEST_TIMEOUT, default=90000)
+    haproxy_client_timeout: int = at_least(1, _LONGEST_TIMEOUT, default=90000)
+    haproxy_queue_timeout: int = at_least(1, _LONGEST_TIMEOUT, default=9000)
+    haproxy_connect_timeout: int = at_least(1, _LONGEST_TIMEOUT, default=2000)
     maas_credentials_secret: ops.Secret | None = None
     evacuation_delay: int = at_least(0)
     evacuate_all_instances: bool
@@ -175,7 +175,7 @@ class Config:
     @functools.cached_property
     def vips(self) -> tuple[Address, ...]:
         """Virtual addresses in the operator's order, without repetitions."""
-        return tuple(dict.fromkeys(values.address(vip) for vip in self.vip.split()))
+        return tuple(dict.fromkeys(addresses.address(vip) for vip in self.vip.split()))
 
     @functools.cached_property
     def networks(self) -> dict[str, Network]:
@@ -231,7 +231,7 @@ class Config:
             lambda: self.domain_limits,
             lambda: self.destination,
             self._check_flags,
-            self._check_vips,
+            lambda: _check_vips(self),
             lambda: _check_networks(self),
             self._check_hostnames,
             lambda: self.certificate,
@@ -259,13 +259,6 @@ class Config:
         if taken:
             raise ValueError(f"config-flags: remove {', '.join(taken)}: the charm itself sets it")
 
-    def _check_vips(self) -> None:
-        for text in self.vip.split():
-            try:
-                values.address(text)
-            except ValueError:
-                raise ValueError(f"vip: {text!r} is not an IP address") from None
-
     def _check_hostnames(self) -> None:
         for kind, name in self.hostnames("x").items():
             if not hostname.is_valid(name):
@@ -287,6 +280,16 @@ class Config:
                 "dns-ha: set at least one of os-public-hostname, os-admin-hostname and"
                 " os-internal-hostname"
             )
+
+
+def _check_vips(config: Config) -> None:
+    for text in config.vip.split():
+        try:
+            addresses.address(text)
+        except ValueError:
+            raise ValueError(f"vip: {text!r} is not an IP address") from None
+    if config.vip_cidr > 32 and any(vip.version == 4 for vip in config.vips):
+        raise ValueError(f"vip_cidr: must be at most 32 for an IPv4 vip, is {config.vip_cidr}")
 
 
 def _check_networks(config: Config) -> None:

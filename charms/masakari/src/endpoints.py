@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 
 from instance_ha_common import urls
+from instance_ha_common.juju import status
 
 from config import ENDPOINT_TYPES, Address, Config, Network
 from relations import peers
@@ -52,10 +53,7 @@ class NoAddress(ValueError):  # noqa: N818 - how the model is, not an error of t
 
     def __init__(self, application: str, endpoint: str) -> None:
         """Say it to the operator."""
-        super().__init__(
-            f"This machine has no address in the space of {endpoint}: bind it to one of its own"
-            f" (juju bind {application} {endpoint}=SPACE)"
-        )
+        super().__init__(status.no_address(application, endpoint))
 
 
 def unit_addresses(

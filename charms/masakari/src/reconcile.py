@@ -16,7 +16,6 @@ from instance_ha_common.juju.pause import PauseFlag
 from instance_ha_common.juju.problems import Problem, blocked, waiting
 from instance_ha_common.juju.responders import Responders
 from instance_ha_common.machine.awaited import AGAIN
-from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.memory import Memory
 from instance_ha_common.machine.templates import Templates
@@ -162,8 +161,8 @@ class Workload:
         result.databags = databags.compute(
             state, tls=bool(tls), serving=serving, fencing=self.fencing.ready, power_key=key
         )
-        self.fencing.tell_nrpe(related="nrpe-external-master" in state.related)
         self._supervise(state, result, check)
+        result.problems += self.fencing.tell_nrpe(related="nrpe-external-master" in state.related)
         self._tend_cluster(state, machine, result, check)
         _tell_drill(self.host, state.unit, self.clock, result)
         _tell_metrics(self, state, check)
@@ -315,7 +314,7 @@ class Workload:
         try:
             self.cluster.record_machine(machine, check=check)
             if state.config.kdump_fencing_timeout:
-                yield from _install_kdump(self.packages)
+                yield from self.packages.install_kdump()
             if state.leader:
                 # Where one unit lacks them, Pacemaker could not even start what they are for.
                 programs = self.fencing.ready and all(peer.fencing for peer in state.peers)
@@ -325,14 +324,6 @@ class Workload:
                     logger.info("cluster: %s", change)
         except Postponed as error:
             yield waiting(str(error), AGAIN)
-
-
-def _install_kdump(found: packages.Packages) -> Iterator[Problem]:
-    try:
-        found.install_kdump()
-    except CommandError as error:
-        text = f"kdump-fencing-timeout: {error}; make that package available, or set 0"
-        yield waiting(text.replace("\n", " "), AGAIN)
 
 
 def _tell_metrics(workload: Workload, state: State, check: bool) -> None:

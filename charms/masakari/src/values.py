@@ -1,7 +1,7 @@
 """Checks of values from databags: what is not valid counts as absent.
 
-Everything that ends up in a configuration file passes through here: a line break in a databag
-must not become another option.
+Everything that ends up in a configuration file passes through here, or through
+`instance_ha_common.juju.addresses`: a line break in a databag must not become another option.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from collections.abc import Mapping
 
 from instance_ha_common import options
 from instance_ha_common.juju import databag
-from instance_ha_common.machine import hostname
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _SECRET = re.compile(r"[\x21-\x7e]+")
@@ -24,17 +22,6 @@ _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?P<kind>[A-Z ]*PRIVATE KEY)-----[^-]+-----END (?P=kind)-----"
 )
 _NAME = re.compile(r"[\w.@-](?:[\w .@-]*[\w.@-])?")
-
-
-def address(text: str) -> Address:
-    """Read an IP address.
-
-    Raises:
-        ValueError: it is none, or has a zone id: Python lets that hold anything, line breaks too.
-    """
-    if "%" in text:
-        raise ValueError(f"{text!r} has a zone id")
-    return ipaddress.ip_address(text)
 
 
 def network(text: str) -> Network:
@@ -46,33 +33,6 @@ def network(text: str) -> Network:
     if "%" in text:
         raise ValueError(f"{text!r} has a zone id")
     return ipaddress.ip_network(text)
-
-
-def host(bag: databag.Bag, key: str) -> str | None:
-    """An IP address or a host name."""
-    text = bag.get(key, "").strip()
-    try:
-        return str(address(text.strip("[]")))
-    except ValueError:
-        return text if hostname.is_valid(text) else None
-
-
-def first_host(bag: databag.Bag, *keys: str) -> str | None:
-    """The first of these keys that has an IP address or a host name."""
-    return next((found for key in keys if (found := host(bag, key))), None)
-
-
-def port(bag: databag.Bag, key: str) -> int | None:
-    """A TCP port."""
-    text = bag.get(key, "").strip()
-    valid = text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536
-    return int(text) if valid else None
-
-
-def protocol(bag: databag.Bag, key: str) -> str | None:
-    """`http` or `https`."""
-    text = bag.get(key, "").strip().lower()
-    return text if text in ("http", "https") else None
 
 
 def secret(bag: databag.Bag, key: str) -> str | None:

@@ -182,7 +182,8 @@ class PacemakerRemoteCharm(Subordinate):
             self._cluster.set_machine(name, _machine())
         if self._node.online and self._node.storage != (kept := storage.found(self.host)):
             self._cluster.set_storage(name, kept)
-        if self._node.online and self._node.compute != (said := compute.found(self.host)):
+        said = compute.found(self.host) if self._node.online else None
+        if said is not None and self._node.compute != said:
             self._cluster.set_compute(name, said)
         return self._node
 
@@ -241,8 +242,7 @@ class PacemakerRemoteCharm(Subordinate):
         if self._current_name() is None:
             return AWAITS_NOVA
         if self._current_address() is None:
-            text = f"This machine has no address in the space of {ENDPOINT}: bind it to another"
-            return waiting(f"{text} (juju bind {self.app.name} {ENDPOINT}=SPACE)", AGAIN)
+            return blocked(status.no_address(self.app.name, ENDPOINT), AGAIN)
         if not self._remote.has_key():
             return waiting(status.incomplete_relations([ENDPOINT]))
         text = f"Waiting for {SERVICE} to listen on port {hacluster.PORT}"

@@ -22,6 +22,20 @@ def test_config_flags():
     assert options.config_flags(None) == options.config_flags(" , ") == {}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["'", "!!bool maybe", "!!int ''", "!!timestamp foo", "2024-13-45", "[" * 5000, "!!binary é"],
+)
+def test_what_is_no_yaml(text):
+    """PyYAML raises for it whatever its parts do, from KeyError to RecursionError."""
+    with pytest.raises(ValueError, match=r"^the-option: is not YAML$"):
+        options.from_yaml("the-option", text)
+
+
+def test_what_is():
+    assert options.from_yaml("the-option", "a: [1, x]") == {"a": [1, "x"]}
+
+
 def test_flags_of_other_sections():
     text = "debug=True, fencing/a-b = c d ,fencing/x=,DEFAULT/url=http://h:1/?q=2/3,"
     assert options.sectioned_flags(text) == {

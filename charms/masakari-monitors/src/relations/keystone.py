@@ -5,19 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from instance_ha_common.juju import addresses
 from instance_ha_common.juju.databag import Bag
-from instance_ha_common.urls import url
 
 REQUEST: Mapping[str, str] = {"username": "masakari-monitors", "project": "services"}
 """What we publish; the same on all units, because they share one account."""
 
 _REQUIRED = (
-    "auth_host",
-    "auth_port",
-    "auth_protocol",
-    "credentials_host",
-    "credentials_port",
-    "credentials_protocol",
     "credentials_username",
     "credentials_password",
     "credentials_project",
@@ -51,8 +45,10 @@ class Credentials:
 
 def complete(bag: Bag) -> bool:
     """Whether a databag is a whole answer, with nothing in it that would break a file's line."""
-    return all(bag.get(key) for key in _REQUIRED) and all(
-        value.isprintable() for key, value in bag.items() if key.startswith(_PREFIXES)
+    return (
+        all(bag.get(key) for key in _REQUIRED)
+        and all(addresses.url(bag, prefix) for prefix in ("auth", "credentials"))
+        and all(v.isprintable() for key, v in bag.items() if key.startswith(_PREFIXES))
     )
 
 
@@ -74,5 +70,4 @@ def read(bag: Bag) -> Credentials:
 
 
 def _url(bag: Bag, prefix: str) -> str:
-    scheme, host, port = (bag[f"{prefix}_{part}"] for part in ("protocol", "host", "port"))
-    return url(scheme, host, port, "/v3")
+    return addresses.url(bag, prefix, "/v3") or ""  # never: the answer is whole

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
+from instance_ha_common.options import from_yaml
 
 from workload.table import Monitor
 
@@ -34,10 +35,7 @@ def parse(text: str) -> list[Process] | None:
     """
     if not text.strip():
         return None
-    try:
-        entries = yaml.safe_load(text)
-    except Exception:  # PyYAML's own, and of whatever cannot have the type that it claims
-        raise ValueError("process-list: is not YAML") from None
+    entries = from_yaml("process-list", text)
     if not isinstance(entries, list) or not entries:
         raise ValueError("process-list: must be a list of processes")
     return [_entry(number, entry) for number, entry in enumerate(entries, 1)]

@@ -129,8 +129,10 @@ def _ask() -> dict[str, Network]:
     try:
         connection.request("GET", "/v1/networks")
         return _networks(json.loads(connection.getresponse().read()))
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError):
-        return {}  # perhaps of another program, which has its port
+    except (OSError, http.client.HTTPException):
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}  # another program's
     finally:
         connection.close()
 

@@ -366,11 +366,12 @@ def test_the_witness_is_asked(monkeypatch):
     entry = {"members": ["a"], "silent": ["b"], "problems": ["c"], "witnesses": ["d"]}
     monkeypatch.setattr(Connection, "answer", json.dumps({"storage": entry}).encode())
     assert witness.ask() == {"storage": Network(("a",), ("b",), ("c",), ("d",))}
-    for nothing in (None, b"", b'{"storage": {}}', b"[]", b'{"error": "not found"}'):
+    others = (b"[]", b"3", b'{"error": "not found"}', b"[" * 5000)
+    for nothing in (None, b"", b'{"storage": {}}', *others):
         monkeypatch.setattr(Connection, "answer", nothing)
         pauses.clear()
         assert witness.ask() == {}
-        assert sum(pauses) < 4, "a hook must not hang"
+        assert sum(pauses) < 10, "a hook must not hang"
 
 
 def test_a_charm_packed_without_the_package(monkeypatch):

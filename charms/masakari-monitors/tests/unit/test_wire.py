@@ -45,6 +45,15 @@ def test_an_answer_that_would_break_a_line_is_none(key, value):
     assert not keystone.complete({**KEYSTONE, key: value})
 
 
+@pytest.mark.parametrize("prefix", ["auth", "credentials"])
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("port", "fivethousand"), ("port", "65536"), ("protocol", "htp"), ("host", "a b")],
+)
+def test_an_answer_that_makes_no_url_is_none(prefix, part, value):
+    assert not keystone.complete({**KEYSTONE, f"{prefix}_{part}": value})
+
+
 def test_root_and_chain():
     assert certificates.authority({"vault/0": {"ca": PEM, "chain": CHAIN}}) == PEM + CHAIN
 

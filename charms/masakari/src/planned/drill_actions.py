@@ -49,11 +49,11 @@ def drill(state: State, workload: Workload, params: Mapping[str, Any]) -> Result
         raise ActionError(
             f"this moves the instances of {host} away and cuts its power: add confirm={host}"
         )
-    cloud = access.cloud(state, workload)  # the service needs it, too, also to go on
     drills = Drills(workload.host, state.unit, workload.clock)
     if drills.running:
         known = drills.find()
         raise ActionError(f"a drill is going on: {known and known.id}; see show-drill")
+    cloud = access.cloud(state, workload)  # also of one that goes on, before it is taken over
     shared = SharedDrill(workload.host.runner, state.unit)
     there = shared.read() if state.clustered else None
     if there is not None:

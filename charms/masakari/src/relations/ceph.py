@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from instance_ha_common.juju import databag
+from instance_ha_common.juju import addresses, databag
 
 import values
 
@@ -74,7 +74,7 @@ def read(bags: Mapping[str, databag.Bag], unit: str, application: str) -> Ceph |
     ready = [
         (address, key, bags[name])
         for name in sorted(bags)
-        if (address := values.first_host(bags[name], "ceph-public-address", "private-address"))
+        if (address := addresses.first_host(bags[name], "ceph-public-address", "private-address"))
         and (key := values.secret(bags[name], "key"))
     ]
     if not ready:

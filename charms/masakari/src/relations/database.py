@@ -8,7 +8,7 @@ import ipaddress
 import urllib.parse
 
 from instance_ha_common import urls
-from instance_ha_common.juju import databag
+from instance_ha_common.juju import addresses, databag
 
 import values
 from values import Network
@@ -55,12 +55,12 @@ class Database:
     @classmethod
     def from_bag(cls, bag: databag.Bag, unit: str) -> Database | None:
         """The answer in one unit's databag; None while `unit` may not use the database."""
-        host, password = values.host(bag, "db_host"), values.secret(bag, "password")
+        host, password = addresses.host(bag, "db_host"), values.secret(bag, "password")
         allowed = unit in bag.get("allowed_units", "").split()
         upgrading = bag.get("cluster-series-upgrading") == "True"
         if not (host and password and allowed) or upgrading:
             return None
-        port = values.port(bag, "db_port") or _DEFAULT_PORT
+        port = addresses.port(bag, "db_port") or _DEFAULT_PORT
         authority = values.certificates(bag, "ssl_ca")
         return cls(host, port, password, authority, values.seconds(bag, "wait_timeout"))
 

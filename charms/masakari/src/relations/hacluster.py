@@ -12,8 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from instance_ha_common.juju import databag
-
-from values import Address
+from instance_ha_common.juju.addresses import Address
 
 _META = 'meta migration-threshold="INFINITY" failure-timeout="5s"'
 _VIP_MONITOR = 'op monitor timeout="20s" interval="10s" depth="0"'

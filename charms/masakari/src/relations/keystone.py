@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from instance_ha_common import urls
-from instance_ha_common.juju import databag
+from instance_ha_common.juju import addresses, databag
 
 import values
 
@@ -60,7 +59,7 @@ class Identity:
     @classmethod
     def from_bag(cls, bag: databag.Bag) -> Identity | None:
         """The answer in one keystone unit's databag; None while it is not complete."""
-        public = _url(bag, "service")
+        public = addresses.url(bag, "service")
         username, password = (
             values.name(bag, "service_username"),
             values.secret(bag, "service_password"),
@@ -70,19 +69,12 @@ class Identity:
         if bag.get("api_version") == "2":
             domain = "default"
         # Keystone writes these in one go with the others; without them the answer is a torso.
-        whole = _url(bag, "auth") and bag.get("service_tenant_id")
+        whole = addresses.url(bag, "auth") and bag.get("service_tenant_id")
         if not (public and username and password and project and domain and whole):
             return None
-        return cls(public, _url(bag, "internal"), username, password, project, domain)
+        return cls(public, addresses.url(bag, "internal"), username, password, project, domain)
 
     def auth_url(self, *, internal: bool) -> str:
         """URL to authenticate at, with version; `internal` prefers the internal endpoint."""
         base = self.internal_url if internal and self.internal_url else self.public_url
         return f"{base}/v3"
-
-
-def _url(bag: databag.Bag, prefix: str) -> str | None:
-    scheme = values.protocol(bag, f"{prefix}_protocol")
-    host = values.host(bag, f"{prefix}_host")
-    port = values.port(bag, f"{prefix}_port")
-    return urls.url(scheme, host, port) if scheme and host and port else None

@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Mapping
 
 from instance_ha_common import urls
-from instance_ha_common.juju import databag
+from instance_ha_common.juju import addresses, databag
 
 import values
 
@@ -58,18 +58,18 @@ class Messaging:
         ready = [
             (bags[unit], host, password)
             for unit in sorted(bags)
-            if (host := values.first_host(bags[unit], *_ADDRESSES))
+            if (host := addresses.first_host(bags[unit], *_ADDRESSES))
             and (password := values.secret(bags[unit], "password"))
         ]
-        tls = any(values.port(bag, "ssl_port") for bag, _, _ in ready)
+        tls = any(addresses.port(bag, "ssl_port") for bag, _, _ in ready)
         if tls:  # one setting for all connections: while TLS is being rolled out, leave the rest
-            ready = [server for server in ready if values.port(server[0], "ssl_port")]
+            ready = [server for server in ready if addresses.port(server[0], "ssl_port")]
         if not ready:
             return None
         servers = {
             Server(
                 _shared_address(bag) or host,
-                (values.port(bag, "ssl_port") if tls else None) or _PLAIN_PORT,
+                (addresses.port(bag, "ssl_port") if tls else None) or _PLAIN_PORT,
                 password,
             )
             for bag, host, password in ready
@@ -93,5 +93,5 @@ class Messaging:
 def _shared_address(bag: databag.Bag) -> str | None:
     """The virtual address, where RabbitMQ is active on one unit only."""
     if bag.get("clustered") and not bag.get("ha-vip-only"):
-        return values.host(bag, "vip")
+        return addresses.host(bag, "vip")
     return None

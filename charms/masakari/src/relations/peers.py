@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
-from instance_ha_common.juju import databag
+from instance_ha_common.juju import addresses, databag
 
 import values
 
@@ -65,12 +65,12 @@ def read(bags: Mapping[str, databag.Bag]) -> tuple[Peer, ...]:
     found = []
     for name in sorted(bags, key=unit_number):
         # An older charm publishes none, and Juju 4 only one of its own two.
-        address = values.first_host(
+        address = addresses.first_host(
             bags[name], "cluster-address", "private-address", "ingress-address"
         )
         if address:
             own = {
-                kind: values.host(bags[name], f"{kind}-address")
+                kind: addresses.host(bags[name], f"{kind}-address")
                 for kind in ("public", "admin", "internal")
             }
             fencing = bool(bags[name].get(FENCING))

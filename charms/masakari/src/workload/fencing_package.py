@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from instance_ha_common.machine import packed
+from instance_ha_common.juju.problems import Problem, blocked
+from instance_ha_common.machine import awaited, packed
 from instance_ha_common.machine.host import Host
 from instance_ha_common.machine.services import ServiceError
 
@@ -49,6 +50,7 @@ class Installation:
 
     def __init__(self, host: Host, source: Path | None = None) -> None:
         """Take the package from `source`, or from where this charm would import it."""
+        host.systemd.ask_together([_NRPE])
         self._host = host
         self._source = source
 
@@ -94,10 +96,11 @@ class Installation:
         self._directory(SPOOL, 0o2770, "root", GROUP)
         return True
 
-    def tell_nrpe(self, *, related: bool) -> None:
+    def tell_nrpe(self, *, related: bool) -> list[Problem]:
         """Let NRPE run the check, where it is related and there, or no more.
 
-        One that does not start again, as for another charm's check, reads it when it does.
+        Returns:
+            That NRPE has failed, as it does for any check: this unit's or another charm's.
         """
         wanted = related and self._host.path(NRPE_CHECK).parent.is_dir()
         changed = (
@@ -109,7 +112,11 @@ class Installation:
             try:
                 self._host.systemd.restart(_NRPE)
             except ServiceError as error:
-                logger.warning("the check of fencing has to wait for NRPE: %s", error)
+                logger.warning("%s", error)
+        if not wanted or self._host.systemd.state(_NRPE) != "failed":
+            return []
+        text = f"{_NRPE} has failed, so Nagios does not see this unit: see journalctl -u {_NRPE}"
+        return [blocked(text, awaited.runs([_NRPE]))]
 
     def _leave_group(self) -> None:
         """Older versions had the account join it; now each service says for itself if it does."""

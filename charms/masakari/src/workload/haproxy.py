@@ -158,8 +158,9 @@ class HAProxy:
                 path.unlink()
 
     def _entries(self, directory: str) -> list[Path]:
+        """The files in a directory; others in it are an operator's, and HAProxy passes them by."""
         path = self._host.path(directory)
-        return [entry for entry in path.iterdir() if not entry.is_dir()] if path.is_dir() else []
+        return [entry for entry in path.iterdir() if entry.is_file()] if path.is_dir() else []
 
 
 def _files(certificates: Sequence[Certificate]) -> dict[str, str]:

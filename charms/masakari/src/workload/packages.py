@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from instance_ha_common.juju.problems import Problem, waiting
+from instance_ha_common.machine.awaited import AGAIN
+from instance_ha_common.machine.commands import CommandError
 from instance_ha_common.machine.host import Host
 
 from workload import services
@@ -73,15 +76,21 @@ class Packages:
         """Remember that everything is there."""
         self._host.remove(_DUE)
 
-    def install_kdump(self) -> None:
+    def install_kdump(self) -> list[Problem]:
         """Install the program that listens to kdump, where it is missing.
 
-        Raises:
-            CommandError: apt failed.
+        Returns:
+            Why it cannot be; without it a hypervisor is fenced all the same, by its power.
         """
-        if not self._host.path(_KDUMP_PROGRAM).exists() and not self._host.apt.installed([KDUMP]):
+        if self._host.path(_KDUMP_PROGRAM).exists() or self._host.apt.installed([KDUMP]):
+            return []
+        try:
             self._host.apt.update()
             self._host.apt.install([KDUMP], upgrade=False)
+        except CommandError as error:
+            text = f"kdump-fencing-timeout needs the package {KDUMP} (or set it to 0): {error}"
+            return [waiting(text.splitlines()[0], AGAIN)]
+        return []
 
     def install(self, supervisor: services.Services, *, upgrade: bool = False) -> bool:
         """Install what is missing; apt starts no service, nor restarts one that runs.

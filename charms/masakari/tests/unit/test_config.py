@@ -47,6 +47,17 @@ def test_defaults_are_valid() -> None:
         ({"region": "None"}, "region: must be one word"),
         ({"vip_iface": 'eth0"'}, "vip_iface: 'eth0\"' is not an interface"),
         ({"vip_cidr": 0}, "vip_cidr: must be at least 1, is 0"),
+        (
+            {"vip": "fd00::9 192.0.2.9", "vip_cidr": 33},
+            "vip_cidr: must be at most 32 for an IPv4 vip, is 33",
+        ),
+        *(
+            (
+                {f"haproxy_{kind}_timeout": 2**31},
+                f"haproxy-{kind}-timeout: must be at most 2147483647, is 2147483648",
+            )
+            for kind in ("server", "client", "queue", "connect")
+        ),
         ({"worker_multiplier": 0.0}, "worker-multiplier: must be above 0 and at most 64"),
         ({"worker_multiplier": float("nan")}, "worker-multiplier: must be above 0"),
         ({"evacuation_delay": -1}, "evacuation-delay: must be at least 0, is -1"),
@@ -65,7 +76,6 @@ def test_defaults_are_valid() -> None:
         ({"fencing_limit_domains": "zone=101%"}, "fencing-limit-domains: expected KIND=N or KIND"),
         ({"fencing_limit_domains": "zone=1,zone=2"}, "fencing-limit-domains: there are two limit"),
         ({"kdump_fencing_timeout": -1}, "kdump-fencing-timeout: must be at least 0, is -1"),
-        ({"haproxy_queue_timeout": 2**31}, "haproxy-queue-timeout: must be at most 2147483647"),
         ({"kdump_fencing_timeout": 601}, "kdump-fencing-timeout: must be at most 600"),
         ({"service_roles": "a, b c"}, "service-roles: each must be one word, found 'b c'"),
         ({"recovery_destination": "rack"}, "recovery-destination: expected segment, zone, aggreg"),
@@ -141,6 +151,12 @@ def test_host_names_may_hold_the_applications_name() -> None:
 def test_networks() -> None:
     config = model.config(os_internal_network="10.0.0.0/24")
     assert config.networks == {"internal": ipaddress.ip_network("10.0.0.0/24")}
+
+
+def test_the_longest_there_is() -> None:
+    assert model.config(vip="fd00::9", vip_cidr=128).vip_cidr == 128
+    assert model.config(vip="192.0.2.9", vip_cidr=32).vip_cidr == 32
+    assert model.config(haproxy_server_timeout=2147483647).haproxy_server_timeout == 2147483647
 
 
 def test_certificate_with_chain() -> None:

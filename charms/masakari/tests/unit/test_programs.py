@@ -31,6 +31,21 @@ def test_a_unit_tells_when_it_has_the_programs(ctx: testing.Context, machine: Ma
     assert published(out, "cluster")["fencing-programs"] == "installed"
 
 
+def test_what_listens_to_kdump_and_cannot_be_installed(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    """It was an error of the hook, before anything was published."""
+    out = ctx.run(ctx.on.config_changed(), complete(config={"kdump-fencing-timeout": 60}))
+    assert published(out, "cluster")["fencing-programs"] == "installed"
+    assert isinstance(out.unit_status, ops.WaitingStatus)
+    assert out.unit_status.message.startswith(
+        "kdump-fencing-timeout needs the package fence-agents (or set it to 0): apt-get install"
+    )
+    machine.host.apt.archive["fence-agents"] = "1"
+    out = ctx.run(ctx.on.update_status(), out)
+    assert out.unit_status == ops.ActiveStatus("Unit is ready")
+
+
 def test_a_unit_without_pacemaker_does_not(ctx: testing.Context, machine: Machine) -> None:
     machine.host.write("/etc/group", GROUPS.replace("haclient", "other"))
     out = ctx.run(ctx.on.config_changed(), complete(leader=False))

@@ -64,7 +64,9 @@ class TestRemoval:
         machine.host.write(f"{fencing_package.REFUSALS}/hv1.maas.json", "{}")
         machine.host.write("/usr/share/masakari-fencing/masakari_fencing/__pycache__/a.pyc", "")
         machine.host.path("/etc/group").write_text("haclient:x:115:hacluster,masakari\n")
-        machine.host.path("/etc/haproxy/masakari/old").mkdir(parents=True)  # somebody's
+        theirs = "/etc/haproxy/masakari/an-operators-own"
+        machine.host.path(theirs).mkdir(parents=True)
+        out = ctx.run(ctx.on.config_changed(), out)
         machine.forget()
         ctx.run(ctx.on.stop(), out)
         ctx.run(ctx.on.remove(), out)
@@ -75,5 +77,6 @@ class TestRemoval:
             if path.is_file():
                 assert b"secret" not in path.read_bytes(), path
         assert not machine.host.path("/etc/haproxy/haproxy.cfg").exists()
+        assert machine.host.path(theirs).exists()
         for directory in ("/usr/share/masakari-fencing", "/var/lib/masakari-fencing"):
             assert not machine.host.path(directory).exists()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 from instance_ha_common.machine import nova
 from instance_ha_common.machine.host import Host
@@ -25,9 +26,16 @@ a time, every 40 minutes (`register_storage_use` of nova.virt.storage_users)."""
 _RECENT = 24 * 3600.0
 """Seconds after which Nova itself no longer heeds an entry there."""
 
+_LOOK = 'readlink -m -- "$1" && if [ -f "$1/$2" ]; then cat -- "$1/$2"; fi'
+"""Shell command that prints where a directory really is, and then the content of a file in it."""
+_PATIENCE = 5
+"""Seconds for that: the directory may be on NFS, and its server away."""
 
-def found(host: Host, now: float | None = None) -> str:
+
+def found(host: Host, now: float | None = None) -> str | None:
     """What there is to know; empty while Nova is not configured.
+
+    None where Nova's directory of instances does not answer: what was known before still holds.
 
     Args:
         host: this machine.
@@ -39,29 +47,45 @@ def found(host: Host, now: float | None = None) -> str:
     kind = nova.section(host, "libvirt").get("images_type", ("", ""))[0].lower()
     path = options.get("instances_path") or _INSTANCES
     path = path.replace("$state_path", options.get("state_path") or _STATE)
+    seen = _look(host, path)
+    if seen is None:
+        return None
+    real, users = seen
     content = {
         "resumes": nova.resumes_guests(host) or "",
-        "disks": kind if kind in ("rbd", "lvm") else _filesystem(host, path),
-        "sharing": _sharing(host, path, time.time() if now is None else now),
+        "disks": kind if kind in ("rbd", "lvm") else _filesystem(host, real),
+        "sharing": _sharing(users, time.time() if now is None else now),
     }
     return json.dumps(content, separators=(",", ":"), sort_keys=True)
 
 
-def _filesystem(host: Host, path: str) -> str:
+def _look(host: Host, path: str) -> tuple[Path, str] | None:
+    """Where a directory really is, and what the file in it says; None where it does not answer.
+
+    Another process looks. Whoever asks a server that is away does not come back.
+    """
+    argv = ["timeout", "--kill-after=1", str(_PATIENCE)]
+    argv += ["sh", "-c", _LOOK, "sh", str(host.path(path)), _USERS]
+    answer = host.runner.run(argv, timeout=2 * _PATIENCE, check=False)
+    real, _, users = answer.stdout.partition("\n")
+    return (Path(real), users) if answer.returncode == 0 and real else None
+
+
+def _filesystem(host: Host, real: Path) -> str:
     """The type of the file system that a directory is on; empty where that cannot be told."""
     found = [line.split() for line in (host.read(_MOUNTS) or "").splitlines()]
     mounts = {words[1].rstrip("/"): words[2] for words in found if len(words) > 2}
     # What is mounted last over a directory is what is seen there; a directory may be a link.
-    root, real = host.path("/").resolve(), host.path(path).resolve()
+    root = host.path("/").resolve()
     parts = real.relative_to(root).parts if real.is_relative_to(root) else ()
     above = (f"/{'/'.join(parts[:count])}".rstrip("/") for count in range(len(parts), -1, -1))
     return next((mounts[directory] for directory in above if directory in mounts), "")
 
 
-def _sharing(host: Host, path: str, now: float) -> list[str]:
+def _sharing(text: str, now: float) -> list[str]:
     """The hosts whose nova-compute has said lately that it uses this very directory."""
     try:
-        users = json.loads(host.read(f"{path}/{_USERS}") or "{}")
+        users = json.loads(text or "{}")
         return sorted(str(name) for name, when in users.items() if now - float(when) < _RECENT)
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError):
         return []

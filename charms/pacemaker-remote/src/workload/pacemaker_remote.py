@@ -11,6 +11,7 @@ from instance_ha_common.machine.host import Host
 
 SERVICE = "pacemaker_remote"
 PACKAGES = ("pacemaker-remote", "pacemaker-cli-utils")
+GROUP = "haclient"
 KEY = "/etc/pacemaker/authkey"
 COROSYNC_CONF = "/etc/corosync/corosync.conf"
 _KEY_WRITTEN = "/var/lib/pacemaker-remote-charm/key-written"
@@ -61,8 +62,14 @@ class PacemakerRemote:
         return not rings and self._host.systemd.running("pacemaker")
 
     def installed(self) -> bool:
-        """Whether all programs are there."""
-        return all(self._host.path(program).exists() for program in _PROGRAMS)
+        """Whether all programs are there, and configured.
+
+        The packages make the cluster's group as they are configured, after they are unpacked. What
+        was interrupted in between is finished by apt.
+        """
+        groups = (self._host.read("/etc/group") or "").splitlines()
+        grouped = any(line.startswith(f"{GROUP}:") for line in groups)
+        return grouped and all(self._host.path(program).exists() for program in _PROGRAMS)
 
     def install(self) -> bool:
         """Install what is missing; return whether anything was.
@@ -88,7 +95,7 @@ class PacemakerRemote:
         """
         path = self._host.path(KEY)
         same = path.is_file() and path.read_bytes() == key
-        self._host.write(KEY, key, mode=0o440, user="root", group="haclient")
+        self._host.write(KEY, key, mode=0o440, user="root", group=GROUP)
         self._host.write(_KEY_WRITTEN, "")
         return not same
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import charm
 import pytest
-from hypervisor import ARCHIVE, NAME, Daemon, install, make_context
+from hypervisor import ARCHIVE, NAME, Daemon, install, looked, make_context
 from hypothesis import settings
 from instance_ha_common.testing import FakeHost, convert_metadata_once, fake_host, keep_inside
 from ops import testing
@@ -26,6 +26,7 @@ def host(tmp_path) -> FakeHost:
     host = fake_host(tmp_path, archive=ARCHIVE)
     host.write("/etc/nova/nova.conf", f"[DEFAULT]\nhost = {NAME}\n")
     host.apt.on_install = lambda names: install(host)
+    host.runner.answer(["timeout"], looked)
     host.runner.answer(["cibadmin"], (102, "Could not connect to the CIB"))
     return host
 

@@ -34,9 +34,17 @@ def install(host: FakeHost) -> None:
     """What the packages bring: programs, and a daemon that runs at once with a random key."""
     for program in ("pacemaker-remoted", "crm_resource", "cibadmin"):
         host.write(f"/usr/sbin/{program}", "")
+    host.write("/etc/group", "root:x:0:\nhaclient:x:115:hacluster\n")
     host.write(KEY, b"random", mode=0o640, group="haclient")
     host.systemd.services[SERVICE] = FakeService(active=True, enabled=True)
     host.systemd.services[unblock.SERVICE] = FakeService()  # whose unit the charm will write
+
+
+def looked(argv: list[str]) -> str:
+    """What the command says that `compute.found` runs to look at Nova's directory."""
+    directory, name = Path(argv[-2]).resolve(), argv[-1]
+    file = directory / name
+    return f"{directory}\n{file.read_text() if file.is_file() else ''}"
 
 
 def templates(host: FakeHost) -> Templates:

@@ -1,5 +1,8 @@
 """How a hypervisor joins its cluster."""
 
+import dataclasses
+
+import pytest
 from hypervisor import (
     ADDRESS,
     GOLDEN,
@@ -82,6 +85,20 @@ def test_nothing_is_published_before_the_key_is_there(ctx, host):
     assert out.unit_status == testing.WaitingStatus("Incomplete relations: pacemaker-remote")
 
 
+@pytest.mark.parametrize("keys", [(), (None, None)])
+def test_a_machine_without_an_address_there_is_told_first(ctx, host, keys):
+    """Nobody but the operator can end that, whatever hacluster has said."""
+    relation = hacluster(*keys)
+    networks = {testing.Network("pacemaker-remote", bind_addresses=[])}
+    given = dataclasses.replace(state(relation), networks=networks)
+    out = ctx.run(ctx.on.relation_changed(relation, remote_unit=0), given)
+    assert published(out, relation) == {}
+    assert out.unit_status == testing.BlockedStatus(
+        "This machine has no address in the space of pacemaker-remote: bind it to one of its own"
+        " (juju bind pacemaker-remote pacemaker-remote=SPACE)"
+    )
+
+
 def test_the_packages_own_random_key_is_not_the_clusters(ctx, host):
     install(host)
     relation = hacluster(None)
@@ -162,7 +179,9 @@ def test_the_operators_name(ctx, host):
 def test_a_name_from_nova_that_is_none_is_blocked(ctx, host):
     host.write("/etc/nova/nova.conf", "[DEFAULT]\nhost = a b\n")
     out = changed(ctx, hacluster())
-    assert out.unit_status == testing.BlockedStatus("not a host name: 'a b'")
+    assert out.unit_status == testing.BlockedStatus(
+        "host in /etc/nova/nova.conf is 'a b', not a host name: correct it"
+    )
 
 
 def test_an_impossible_option_is_blocked_with_the_option_named(ctx, host):

@@ -119,14 +119,3 @@ def test_show_cleanup_names_the_published_node(ctx, host):
 def test_show_cleanup_before_joining(ctx, host):
     with pytest.raises(testing.ActionFailed, match="nothing to clean up"):
         ctx.run(ctx.on.action("show-cleanup"), state())
-
-
-def test_no_address_yet(ctx, host):
-    relation = hacluster()
-    before = dataclasses.replace(
-        state(relation),
-        networks={testing.Network("pacemaker-remote", bind_addresses=[])},
-    )
-    out = ctx.run(ctx.on.relation_changed(relation, remote_unit=0), before)
-    assert published(out, relation) == {}
-    assert isinstance(out.unit_status, testing.WaitingStatus)

@@ -45,6 +45,16 @@ def test_nothing_is_installed_twice(host, remote):
     assert [entry[0] for entry in host.apt.log] == ["update", "install"]
 
 
+def test_packages_that_are_unpacked_and_not_configured(host, remote):
+    """Apt was interrupted: there was no group for the key then, in no hook any more."""
+    install(host)
+    host.write("/etc/group", "root:x:0:\nhaclienta:x:1:\n")
+    remote.install()
+    assert [entry[0] for entry in host.apt.log] == ["update", "install"]
+    remote.install()
+    assert len(host.apt.log) == 2
+
+
 def test_a_connection_is_accepted_or_not(monkeypatch):
     monkeypatch.undo()  # a real resolver, for loopback
     with socket.create_server(("127.0.0.1", 0)) as server:

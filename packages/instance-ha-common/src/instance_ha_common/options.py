@@ -93,6 +93,20 @@ def sectioned_flags(text: str | None) -> dict[str, dict[str, str]]:
     return _flags(text, _SECTIONED_FLAG, "key=value or section/key=value")
 
 
+def from_yaml(option: str, text: str) -> Any:
+    """What an option that holds YAML says.
+
+    Raises:
+        ValueError: it is no YAML; the text names `option`.
+    """
+    import yaml  # not every charm has such an option, and it is slow to load
+
+    try:
+        return yaml.safe_load(text)
+    except Exception:  # of any kind: KeyError for `!!bool maybe`, RecursionError for `[[[[...`
+        raise ValueError(f"{option}: is not YAML") from None
+
+
 def _flags(text: str | None, form: re.Pattern[str], expected: str) -> dict[str, dict[str, str]]:
     sections: dict[str, dict[str, str]] = {}
     for part in (text or "").strip().strip(",").split(","):

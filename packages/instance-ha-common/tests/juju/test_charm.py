@@ -222,11 +222,30 @@ class TestStatus:
         charm.verdict = Verdict([waiting("w")], " (n)")
         assert ctx.run(ctx.on.start(), STATE).unit_status == ops.WaitingStatus("w (n)")
 
-    def test_what_is_too_long_for_jujus_tool_is_cut(self, ctx, charm):
-        charm.verdict = Verdict([blocked(f"node{n}.maas: é") for n in range(20_000)])
-        told = ctx.run(ctx.on.start(), STATE).unit_status.message
-        assert told.startswith("node0.maas: é; node1.maas") and told.endswith(" ...")
-        assert 99_000 < len(told.encode()) < 101_000
+    @pytest.mark.parametrize("letter", ["x", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+    def test_of_more_than_juju_takes_the_rest_is_counted(self, ctx, charm, letter):
+        """A longer argument of status-set fails the hook, on the day of the disaster."""
+        charm.more = " (look)"
+        charm.verdict = Verdict([blocked(f"{n}: {letter * 150}") for n in range(1000)], " (n)")
+        text = ctx.run(ctx.on.start(), STATE).unit_status.message
+        assert len(text.encode()) < 128 * 1024
+        *told, rest = text.split("; ")
+        assert told == [f"{n}: {letter * 150}" for n in range(len(told))], "none is cut"
+        assert rest == f"... and {1000 - len(told)} more (look) (n)"
+        assert len(told) > 300
+
+    @pytest.mark.parametrize("more", [0, 2])
+    def test_a_problem_or_a_note_too_long_for_juju_is_cut(self, ctx, charm, more):
+        many = "\N{EURO SIGN}" * 200_000
+        charm.verdict = Verdict([blocked(many), *[blocked("b")] * more], f" ({many})")
+        text = ctx.run(ctx.on.start(), STATE).unit_status.message
+        assert len(text.encode()) < 128 * 1024
+        assert text.startswith(many[:10_000])
+        assert ("; ... and 2 more (" in text) == bool(more)
+        charm.verdict = Verdict(note=f" ({many})")
+        text = ctx.run(ctx.on.start(), STATE).unit_status.message
+        assert len(text.encode()) < 128 * 1024
+        assert text.startswith("Unit is ready (")
 
     def test_nothing_to_say_leaves_it(self, ctx, charm):
         charm.verdict = None

@@ -64,6 +64,7 @@ def test_only_the_first_of_the_directories_of_one_name_counts(host):
         "[libvirt]\nresume_guests_state_on_host_boot = true\n",
         "resume_guests_state_on_host_boot = true\n",
         "not ini",
+        f"{ON.format('true')}enabled_apis\n  osapi_compute\n",
         f"{ON.format('true')}resume_guests_state_on_host_boot = 0\n",
     ],
 )

@@ -272,21 +272,21 @@ def test_another_unit_goes_on_with_it(
         began.keep(dataclasses.replace(drill, phase="returning"))
 
 
-@pytest.mark.parametrize("how", ["paused", "without keystone"])
-def test_a_unit_that_cannot_ask_the_apis_takes_none_over(
-    ctx: testing.Context, state: testing.State, machine: Machine, how: str
+def test_a_unit_that_cannot_do_it_does_not_take_it_over(
+    ctx: testing.Context, state: testing.State, machine: Machine
 ) -> None:
-    other = SharedDrill(machine.host.runner, "masakari/2")
-    drill = Drill("20260101-000000", ONE, "full", Kind(), marks={"cut": 1.0})
+    other = SharedDrill(machine.host.runner, "masakari/2", lambda seconds: None)
+    drill = Drill("20260101-000000", ONE, "full", Kind(), phase="recovering", marks={"cut": 1.0})
     other.take(drill)
-    if how == "paused":
-        state = ctx.run(ctx.on.action("pause"), state)
-    else:
-        left = [r for r in state.relations if r.endpoint != "identity-service"]
-        state = dataclasses.replace(state, relations=left)
-    text = fail(ctx, state, "drill", host=ONE, confirm=ONE, take_over=True)
-    assert ("is paused" in text) if how == "paused" else ("identity-service" in text)
-    assert other.owns(drill)
+    unrelated = [one for one in state.relations if one.endpoint != "identity-service"]
+    alone = dataclasses.replace(state, relations=unrelated)
+    paused = ctx.run(ctx.on.action("pause"), state)
+    machine.forget()
+    for unit, text in ((alone, "Missing relations: identity-service"), (paused, "another unit")):
+        assert text in fail(ctx, unit, "drill", host=ONE, confirm=ONE, take_over=True)
+        assert other.owns(drill)
+        assert Drills(machine.host, "masakari/0").find() is None
+        assert not [argv for argv in machine.has_run("systemd-run") if "planned" in argv]
 
 
 def test_a_unit_on_the_hosts_own_machine_does_not_go_on_to_the_cut(

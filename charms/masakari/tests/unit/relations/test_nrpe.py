@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 from instance_ha_common.testing import FakeService
 from ops import testing
 
 from machine import Machine
-from model import complete
+from model import complete, published
 from workload.fencing_package import NRPE_CHECK
 
 NRPE = testing.SubordinateRelation("nrpe-external-master", remote_app_name="nrpe")
@@ -30,18 +31,37 @@ def test_the_check(ctx: testing.Context, machine: Machine) -> None:
     assert host.systemd.log.count(("restart", "nagios-nrpe-server")) == 2
 
 
-def test_an_nrpe_that_does_not_start_again_keeps_nothing_from_anybody(
-    ctx: testing.Context, machine: Machine
+@pytest.mark.parametrize("after", ["failed", "inactive"])
+def test_an_nrpe_that_does_not_start_again(
+    ctx: testing.Context, machine: Machine, after: str
 ) -> None:
-    """As where another charm's check is broken; it reads ours once it starts."""
+    """For another charm's check, as like as not: all else is done, and said."""
     host = machine.host
     host.path(NRPE_CHECK).parent.mkdir(parents=True)
-    host.systemd.services["nagios-nrpe-server"] = FakeService(active=True, enabled=True)
+    host.systemd.services["nagios-nrpe-server"] = FakeService(active=True, idle=after)
     host.systemd.broken.add("nagios-nrpe-server")
-    ctx.run(ctx.on.relation_changed(NRPE, remote_unit=0), complete(NRPE))
-    assert str(host.read(NRPE_CHECK)).startswith(COMMAND)
-    host.systemd.services["nagios-nrpe-server"].active = True
-    ctx.run(ctx.on.remove(), complete(NRPE))
+    out = ctx.run(ctx.on.config_changed(), complete(NRPE))
+    assert published(out, "identity-service")
+    for _ in range(2):
+        if after == "failed":
+            assert isinstance(out.unit_status, testing.BlockedStatus)
+            assert out.unit_status.message == (
+                "nagios-nrpe-server has failed, so Nagios does not see this unit:"
+                " see journalctl -u nagios-nrpe-server"
+            )
+        else:  # somebody stops it, and starts it again
+            assert out.unit_status == testing.ActiveStatus("Unit is ready")
+        out = ctx.run(ctx.on.update_status(), out)
+
+
+def test_an_nrpe_that_fails_keeps_nothing_from_being_removed(
+    ctx: testing.Context, machine: Machine
+) -> None:
+    host = machine.host
+    host.write(NRPE_CHECK, "x")
+    host.systemd.services["nagios-nrpe-server"] = FakeService(active=True, idle="failed")
+    host.systemd.broken.add("nagios-nrpe-server")
+    ctx.run(ctx.on.remove(), complete())
     assert host.read(NRPE_CHECK) is None
 
 

@@ -288,13 +288,3 @@ class TestAbsence:
 def test_the_cluster_waits_for_kdumps_word_where_that_is_wanted() -> None:
     assert cluster.desired(model.config()).kdump == 0
     assert cluster.desired(model.config(kdump_fencing_timeout=30)).kdump == 30
-
-
-def test_without_the_program_that_listens_to_kdump_all_else_goes_on(
-    ctx: testing.Context, machine: Machine
-) -> None:
-    with_remote(machine)
-    state = complete(config={"kdump-fencing-timeout": 60, "remote-monitor-timeout": 7})
-    out = ctx.run(ctx.on.config_changed(), state)
-    assert "kdump-fencing-timeout: apt-get install fence-agents" in out.unit_status.message
-    assert 'timeout="7s"' in written(machine)

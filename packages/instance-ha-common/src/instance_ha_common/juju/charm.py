@@ -17,7 +17,7 @@ from ops.log import JujuLogHandler
 from instance_ha_common import ubuntu, unswept, untraced
 from instance_ha_common.juju import databag
 from instance_ha_common.juju.problems import Severity, Verdict, waiting
-from instance_ha_common.juju.status import READY
+from instance_ha_common.juju.status import READY, told
 from instance_ha_common.machine.awaited import AGAIN, Watcher
 from instance_ha_common.machine.host import Host
 
@@ -33,10 +33,6 @@ _STATUSES = {
 }
 
 
-LONGEST = 100_000
-"""Bytes of a status. One argument of a program may have 128 KiB (`MAX_ARG_STRLEN` of Linux)."""
-
-
 class Charm(ops.CharmBase):
     """A charm with one reaction to all events, which ends well.
 
@@ -47,10 +43,12 @@ class Charm(ops.CharmBase):
 
     Attributes:
         tie: endpoint that ties a subordinate to its principal; when that breaks, it goes.
+        more: where to find the problems that a status has no room for, in brackets.
         going: whether the unit of this hook is going away.
     """
 
     tie: ClassVar[str] = ""
+    more: ClassVar[str] = ""
     going: ClassVar[bool] = False
 
     def __init__(self, framework: ops.Framework, host: Host) -> None:
@@ -190,16 +188,10 @@ class Charm(ops.CharmBase):
         for severity, status in _STATUSES.items():
             texts = [p.text for p in verdict.problems if p.severity is severity]
             if texts:
-                event.add_status(status(_fitting("; ".join(texts) + verdict.note)))
+                event.add_status(status(told(texts, verdict.note, self.more)))
         if not verdict.problems:
-            event.add_status(ops.ActiveStatus(READY + verdict.note))
+            event.add_status(ops.ActiveStatus(told([READY], verdict.note)))
         self.watcher.watch({verdict.until, *(p.until for p in verdict.problems)} - {""})
-
-
-def _fitting(text: str) -> str:
-    """A status that Juju's tool can be given, which nothing checks: a thousand hosts have many."""
-    said = text.encode()
-    return text if len(said) <= LONGEST else said[:LONGEST].decode(errors="ignore") + " ..."
 
 
 def run(charm: type[Charm], main: Callable[[type[Charm]], None] = ops.main) -> None:

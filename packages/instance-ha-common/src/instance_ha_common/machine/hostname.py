@@ -75,16 +75,19 @@ def nova_host_name(host: Host, *, override: str | None = None, expect_nova: bool
 
     Raises:
         HostNameNotKnownYet: Nova is expected and not configured yet.
-        ValueError: the name found is no host name.
+        ValueError: the name found is no host name; the text says where it is from.
     """
-    name = override or configured_nova_host(host)
-    if not name:
-        if nova_is_configured(host):
-            name = socket.gethostname()
-        elif expect_nova:
-            raise HostNameNotKnownYet(f"no {NOVA_CONF} yet")
-        else:
-            name = canonical_name()
+    configured = configured_nova_host(host)
+    if override:
+        name, source = override, "the option that names this host"
+    elif configured:
+        name, source = configured, f"host in {nova.defaults(host)['host'][1]}"
+    elif nova_is_configured(host):
+        name, source = socket.gethostname(), "the name of this machine"
+    elif expect_nova:
+        raise HostNameNotKnownYet(f"no {NOVA_CONF} yet")
+    else:
+        name, source = canonical_name(), "the name of this machine"
     if not is_valid(name):
-        raise ValueError(f"not a host name: {name!r}")
+        raise ValueError(f"{source} is {name!r}, not a host name: correct it")
     return name

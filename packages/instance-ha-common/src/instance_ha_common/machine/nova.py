@@ -63,8 +63,7 @@ def _read(text: str, section: str) -> dict[str, str]:
     parser = configparser.RawConfigParser(default_section="\0", strict=False, allow_no_value=True)
     try:
         parser.read_string(text)
-    except (configparser.Error, AttributeError):
-        # The second: an option without a value is followed by an indented line.
+    except (configparser.Error, AttributeError):  # the latter for what continues no value
         return {}
     if not parser.has_section(section):
         return {}
