@@ -252,6 +252,21 @@ def test_one_that_the_cluster_is_in_touch_with_is_fenced_only_for_who_asks() -> 
     assert "spared" in str(rack.check()), "or was it? Pacemaker tells whole seconds"
 
 
+def test_lifting_the_limit_has_none_fenced_that_the_cluster_is_in_touch_with() -> None:
+    rack = Rack(3)
+    rack.properties[properties.ALLOW] = NOW + 60
+    assert rack.check() == "spared: the cluster is in touch with it again"
+    asked_for(rack)
+    assert rack.check() is None
+
+
+def test_what_a_member_has_asked_for_that_is_gone_nobody_asks_for() -> None:
+    """It stays pending until that member's fencer is back."""
+    rack = Rack(3)
+    asked_for(rack).requester = "stonith_admin.871@juju-gone"
+    assert rack.check() == "spared: the cluster is in touch with it again"
+
+
 def asked_for(rack: Rack) -> Remote:
     remote = rack.cluster.remote("node1")
     assert remote is not None

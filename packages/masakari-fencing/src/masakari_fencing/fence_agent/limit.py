@@ -111,9 +111,6 @@ def check(
         raise Spared(text)
     if until(cib, f"{HOLD}{target}") > now:
         raise Spared("it is being readmitted")
-    if until(cib, ALLOW) > now:
-        _take(lock, status, cib, target)
-        return None
     known = addresses(cib)
     # What runs on one that is cut off from its storage can never go on: it has to be started anew.
     cut_off = storage_fences.counts(cib, target)
@@ -122,6 +119,9 @@ def check(
             raise Spared("the cluster is in touch with it again")
         there = not status.works(target) and probes.returned(*known.get(target, (target, PORT)))
         _heed_return(status, target, probes.comebacks, now, there=there)
+    if until(cib, ALLOW) > now:
+        _take(lock, status, cib, target)
+        return None
     disputable = limit.matrix and not cut_off and not status.works(target)
     if disputable and (text := probes.objection(others_of(known, target), target)):
         return text

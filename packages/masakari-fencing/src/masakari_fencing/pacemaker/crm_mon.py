@@ -263,9 +263,15 @@ class Status:
         )
 
     def asked_for(self, node: str) -> bool:
-        """Whether somebody who has reasons of its own is having a node fenced now."""
+        """Whether somebody who has reasons of its own is having a node fenced now.
+
+        What a member has asked for that is gone stays pending until it is back, and nobody waits
+        for it.
+        """
         return any(
-            event.pending and not (event.decided_by_pacemaker or event.in_its_place)
+            event.pending
+            and (event.origin in self._there or not event.origin)
+            and not (event.decided_by_pacemaker or event.in_its_place)
             for event in self.fencing_of(node)
         )
 
