@@ -389,6 +389,16 @@ def test_a_guard_on_another_member_is_known_by_counting(checked: Checked) -> Non
     )
 
 
+def test_those_that_nobody_may_fence_do_not_count(checked: Checked) -> None:
+    checked.limit = "1"
+    lying = Remote("node1b", unclean=True, online=False, start_failed=1.0)
+    checked.cluster.remotes.append(lying)
+    checked.cluster.remotes[0].unclean = True
+    assert "fencing has stopped" in checked.problems()[0].text
+    checked.unserved = '<nvpair name="masakari-fencing-disabled" value="node1b"/>'
+    assert not [found for found in checked.problems() if "has stopped" in found.text]
+
+
 def test_the_guard_counts_the_recently_fenced_too(checked: Checked) -> None:
     """The one that is still to be fenced waits for the limit, not for MAAS."""
     checked.limit = "1"

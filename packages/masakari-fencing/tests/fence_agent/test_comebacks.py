@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
+import pytest
 from fencing_fakes import Remote
 from fencing_rack import NOW, Rack
 from masakari_fencing.fence_agent import limit
@@ -91,6 +93,33 @@ def test_what_is_left_of_another_time_does_not_count(tmp_path: Path) -> None:
     Comebacks(tmp_path).since("node1", NOW)
     later = NOW + LOOKS_APART + 1
     assert Comebacks(tmp_path).since("node1", later) == later
+
+
+def test_what_a_clock_said_before_it_was_set_back_does_not_count(tmp_path: Path) -> None:
+    Comebacks(tmp_path).since("node1", NOW + 3600)
+    assert Comebacks(tmp_path).since("node1", NOW) == NOW
+
+
+def test_nor_does_a_failure_of_before_it() -> None:
+    rack, remote = lost(-3600)
+    rack.returned = True
+    assert rack.check() == SPARED
+    rack.now += BACK + 1
+    assert rack.check() is None
+    remote.start_failed = rack.now + 1
+    assert rack.check() == "spared: it was lost a moment ago, and answers again"
+
+
+def test_no_fence_waits_for_a_disk_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Comebacks(tmp_path).since("node1", NOW)
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    Comebacks(tmp_path).forget("node1")
 
 
 def test_no_fence_waits_for_room_on_a_disk(tmp_path: Path) -> None:

@@ -133,6 +133,13 @@ def test_the_turn_of_one_that_died_ends_by_itself() -> None:
     assert bench.end == ""
 
 
+def test_a_clock_that_was_set_back_keeps_it_for_nobody() -> None:
+    bench = Bench("hv2", "hv3")
+    bench.lock("hv3", "juju-2-lxd-0", NOW + 3600)
+    bench.lock("hv2", "juju-3-lxd-0")
+    assert float(bench.end) == NOW + LASTS
+
+
 def test_after_a_fence_it_is_kept_until_the_member_there_may_be_back() -> None:
     """Or the cluster would lose its quorum with the next one, and with it every recovery."""
     bench = Bench("hv1", "hv2", "hv3")

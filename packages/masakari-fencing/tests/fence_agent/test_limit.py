@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from fencing_rack import NOW, Rack
 from masakari_fencing.fence_agent import limit
 from masakari_fencing.pacemaker import fencing_limit, properties
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit
+from masakari_fencing.pacemaker.readmission import HOLD_TIME
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import stopped_fencing
 from masakari_fencing.records.stopped_fencing import StoppedFencing
@@ -186,6 +189,44 @@ def test_a_refusal_is_kept_for_a_minute(tmp_path: Path) -> None:
     assert stopped_fencing.read(path, clock=lambda: NOW) is None
     path.write_text("torn")
     assert stopped_fencing.read(path, clock=lambda: NOW) is None
+    stopped_fencing.remember(refusal, path)
+    assert stopped_fencing.read(path, clock=lambda: NOW - 3600) is None, "a clock was set back"
+
+
+def test_no_fence_waits_for_a_disk_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "refused.json"
+    refusal = StoppedFencing("node1", "too many", NOW)
+    stopped_fencing.remember(refusal, path)
+
+    def refuse(*args: object, **options: object) -> None:
+        raise OSError(errno.EROFS, "read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    stopped_fencing.forget("node1", path)
+    stopped_fencing.remember(StoppedFencing("node2", "too many", NOW), path)
+    assert stopped_fencing.read(path, clock=lambda: NOW) == refusal
+
+
+def test_fences_of_before_a_clock_was_set_back_do_not_count() -> None:
+    rack = Rack()
+    rack.lose("node1")
+    for name in ("node2", "node3"):
+        remote = rack.cluster.remote(name)
+        assert remote is not None
+        remote.events = [("reboot", "success", NOW + 3600)]
+    assert rack.check() is None
+
+
+def test_nor_does_a_readmission() -> None:
+    rack = Rack()
+    rack.lose("node1")
+    rack.properties[f"{properties.HOLD}node1"] = NOW + HOLD_TIME
+    assert rack.check() == "spared: it is being readmitted"
+    rack.properties[f"{properties.HOLD}node1"] = NOW + 3600
+    assert rack.check() is None
 
 
 def test_options_of_the_agent() -> None:

@@ -195,10 +195,18 @@ def _guard_problems(
         return [Problem("", f"fencing has stopped: {refused.text}", LIMIT)]
     remotes = status.remotes
     unclean = _each(cib, [node for node in remotes if node.unclean])
-    waiting = [node.name for node, own in unclean if not disarmed.waits(own, node.name, now)]
+    waiting = [
+        node.name
+        for node, own in unclean
+        if not disarmed.waits(own, node.name, now)
+        and (status.asked_for(node.name) or fenceable.obstacle(own, node.name) is None)
+    ]
     busy, domains = going_on(recoveries.all_of(cib), now), fencing_limit.domains(cib)
     for limit, name in itertools.product(_limits(devices), waiting):
         gone = fencing_limit.counted(status, cib, name, limit.window, now)
+        if not fencing_limit.exceeded(limit, len(remotes), gone, domains, name, busy):
+            continue
+        gone = disarmed.counting(status, cib, gone, name, limit.window, now)
         if text := fencing_limit.exceeded(limit, len(remotes), gone, domains, name, busy):
             return [Problem("", f"fencing has stopped: {text}", LIMIT)]
     return []

@@ -7,6 +7,7 @@ notifiers some time.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Comebacks:
             now: seconds since the epoch.
         """
         begun, last = self._read(node) or (now, now)
-        if now - last > LOOKS_APART:
+        if not 0 <= now - last <= LOOKS_APART:
             begun = now
         try:
             self._write(node, begun, now)
@@ -48,7 +49,8 @@ class Comebacks:
 
     def forget(self, node: str) -> None:
         """One does not answer."""
-        self._path(node).unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path(node).unlink(missing_ok=True)
 
     def _read(self, node: str) -> tuple[float, float] | None:
         return files.load(self._path(node), _parse)

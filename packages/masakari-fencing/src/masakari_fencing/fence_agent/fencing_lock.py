@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from masakari_fencing.commands import Runner
 from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, machines, tools
-from masakari_fencing.pacemaker.properties import until, value
+from masakari_fencing.pacemaker.properties import to_come, value
 
 LOCK = "masakari-fencing-turn"
 """Cluster property: until this time, in seconds since the epoch, somebody has it."""
@@ -64,12 +64,12 @@ class FencingLock:
         """
         if self._value or not self._needed(status, cib, target):
             return
-        if (end := until(cib, LOCK)) > self.clock():
+        if to_come(cib, LOCK, self.clock(), LASTS):
             if value(cib, OF) == target:
                 return  # It was back too soon, say: who is there goes once more.
             raise TakenError
-        if end:
-            self._delete(value(cib, LOCK))
+        if over := value(cib, LOCK):
+            self._delete(over)
         mine = f"{self.clock() + LASTS:.6f}"
         pair = ET.Element("cluster_property_set", {"id": LOCK})
         ET.SubElement(pair, "nvpair", {"id": f"{LOCK}-end", "name": LOCK, "value": mine})

@@ -24,7 +24,8 @@ from masakari_fencing.fence_agent.comebacks import Comebacks
 from masakari_fencing.fence_agent.fencing_lock import FencingLock, TakenError
 from masakari_fencing.pacemaker import cibadmin, crm_mon, crm_node, fenceable, fencing_limit
 from masakari_fencing.pacemaker.fencing_limit import FencingLimit, lost, recorded_fences
-from masakari_fencing.pacemaker.properties import ALLOW, HOLD, until
+from masakari_fencing.pacemaker.properties import ALLOW, HOLD, to_come, until
+from masakari_fencing.pacemaker.readmission import HOLD_TIME
 from masakari_fencing.pacemaker.remote_nodes import (
     PORT,
     Reachable,
@@ -109,7 +110,7 @@ def check(
     _heed_operator(runner, status, cib, target, now)
     if not status.asked_for(target) and (text := fenceable.obstacle(cib, target)):
         raise Spared(text)
-    if until(cib, f"{HOLD}{target}") > now:
+    if to_come(cib, f"{HOLD}{target}", now, HOLD_TIME):
         raise Spared("it is being readmitted")
     known = addresses(cib)
     # What runs on one that is cut off from its storage can never go on: it has to be started anew.
@@ -144,6 +145,7 @@ def check(
         window=limit.window,
         now=now,
     )
+    gone = disarmed.counting(status, cib, gone, target, limit.window, now)
     text = fencing_limit.exceeded(limit, total, gone, domains, target, recovered)
     if text is None:
         _take(lock, status, cib, target)
@@ -176,9 +178,9 @@ def _heed_return(
         comebacks.forget(target)
         return
     lost, back = status.lost_at(target) or 0.0, comebacks.since(target, now)
-    if now - lost < RETURNING:
+    if abs(now - lost) < RETURNING:
         raise Spared("it was lost a moment ago, and answers again")
-    if not status.asked_for(target) and back - lost > RETURNING and now - back < BACK:
+    if not status.asked_for(target) and abs(back - lost) > RETURNING and now - back < BACK:
         raise Spared("it answers again, after it was lost for long")
 
 

@@ -165,7 +165,8 @@ def lost(
         if node.kind != "remote" or node.name == target or connection is None:
             continue
         times = [e.completed or 0 for e in status.fencing_of(node.name) if e.confirmed]
-        if node.unclean or max([*times, records.get(node.name, 0)]) > now - window:
+        fenced = [*times, records.get(node.name, 0)]
+        if node.unclean or any(abs(now - moment) < window for moment in fenced):
             found.add(node.name)
         elif node.name not in records and not connection.stopped_on_purpose:
             doubtful.append(node.name)

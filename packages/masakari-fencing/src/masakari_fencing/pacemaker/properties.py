@@ -154,6 +154,21 @@ def until(cib: ET.Element, name: str) -> float:
     return 0.0
 
 
+def to_come(cib: ET.Element, name: str, now: float, lasts: float) -> bool:
+    """Whether the time of a property is still to come, and no later than whoever wrote it meant.
+
+    What was written before a clock was set back would be in force for as long as that.
+
+    Args:
+        cib: the cluster's information base.
+        name: the property.
+        now: seconds since the epoch.
+        lasts: seconds from then on, at most.
+    """
+    # The members' clocks are not the same.
+    return now < until(cib, name) <= now + 2 * lasts
+
+
 def value(cib: ET.Element, name: str) -> str:
     """Return what a property says; empty without one."""
     pair = cib.find(f"configuration/crm_config//nvpair[@name='{name}']")

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from masakari_fencing.commands import Runner
-from masakari_fencing.pacemaker import cibadmin, tools
+from masakari_fencing.pacemaker import cibadmin, fenceable, properties, tools
+from masakari_fencing.pacemaker.crm_mon import Status
 from masakari_fencing.times import day_time
 
 DISARMED = "masakari-fencing-disarmed-"
@@ -158,6 +159,36 @@ def _left(entry: Left) -> str:
     )
 
 
+def counting(
+    status: Status, cib: ET.Element, gone: Collection[str], target: str, window: float, now: float
+) -> set[str]:
+    """Return those of the lost hypervisors that count for the limit, the target among them.
+
+    One that nobody may fence is no part of a mass power-off, and may lie there for days: where an
+    operator works, or it was never connected, it does not count. One that Masakari does not look
+    after, or whose record is not there yet, counts as long as one that was fenced: until then, it
+    may be a part of what has just gone with the others.
+
+    Args:
+        status: the cluster.
+        cib: all of its information base.
+        gone: those that are lost.
+        target: the one that is to be fenced.
+        window: seconds for which a fenced hypervisor counts.
+        now: seconds since the epoch.
+    """
+    others = set(gone) - {target}
+    each = cibadmin.of_each(cib, others, {properties.UNSERVED, *SETS})
+
+    def counts(name: str, own: ET.Element) -> bool:
+        if withheld(own, name, now) or not fenceable.connected_once(own, name):
+            return False
+        lost = status.lost_at(name)
+        return lost is None or abs(now - lost) < window or fenceable.obstacle(own, name) is None
+
+    return {target} | {name for name in others if counts(name, each[name])}
+
+
 def all_of(configuration: ET.Element) -> list[Disarmed]:
     """Return what was disarmed, ended or not; what cannot be read counts for the whole cloud.
 
@@ -179,7 +210,8 @@ def left(configuration: ET.Element) -> list[Left]:
 
 def left_of(configuration: ET.Element, host: str) -> Left | None:
     """Return what is known of one that failed meanwhile, whatever the case of its name."""
-    return next((e for e in left(configuration) if e.node.lower() == host.lower()), None)
+    found = (_entry(*pair) for pair in _pairs(configuration, LEFT, host))
+    return next(found, None)
 
 
 def disarm(runner: Runner, wanted: Disarmed) -> None:
@@ -231,11 +263,14 @@ def forget(runner: Runner, entry: Left) -> None:
     _delete(runner, f"{LEFT}{entry.node}")
 
 
-def _pairs(configuration: ET.Element, prefix: str) -> Iterator[tuple[str, str]]:
+def _pairs(
+    configuration: ET.Element, prefix: str, host: str | None = None
+) -> Iterator[tuple[str, str]]:
     for pair in configuration.iter("nvpair"):
         name = pair.get("name", "")
-        if name.startswith(prefix):
-            yield name.removeprefix(prefix), pair.get("value", "")
+        of = name.removeprefix(prefix)
+        if name.startswith(prefix) and (host is None or of.lower() == host.lower()):
+            yield of, pair.get("value", "")
 
 
 def _disarmed(scope: str, text: str) -> Disarmed:

@@ -128,6 +128,10 @@ class StoppedRemotes:
             # Probed anew, it turns out to be stopped; it is handed back at the next look.
             readmission.connect(self.runner, node)
             return False
+        readmission.connect(self.runner, node)
+        if not self.reachable(candidate.address, candidate.port):
+            # The cluster took its time, and would fence one that has gone again.
+            return False
         self._hand_back(node)
         return True
 
@@ -150,7 +154,6 @@ class StoppedRemotes:
         return None
 
     def _hand_back(self, node: str) -> None:
-        readmission.connect(self.runner, node)
         for name in ("is-managed", MARK):
             argv = ["crm_resource", "--resource", node, "--meta", "--delete-parameter", name]
             tools.run(self.runner, argv, timeout=30)
