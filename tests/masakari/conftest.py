@@ -138,6 +138,20 @@ class World:
         if reserved:
             self.service(name).status = "disabled"
 
+    def reserve(self, *names: str) -> None:
+        """Have the segment recover to reserved hosts, which are these, be they new or not."""
+        self.segment.recovery_method = "reserved_host"
+        self.segment.save()
+        known = {host.name for host in objects.HostList.get_all(self.context)}
+        for name in names:
+            if name not in known:
+                self.add_host(name, reserved=True)
+                continue
+            host = self.host(name)
+            host.reserved = True
+            host.save()
+            self.service(name).status = "disabled"
+
     def add(self, *servers: Server) -> None:
         self.nova.instances.update({server.id: server for server in servers})
 

@@ -129,13 +129,7 @@ def test_a_rule_holds_for_an_instance_that_dies_too(world: World, rules: str) ->
 def test_of_two_reserved_hosts_the_one_in_the_same_aggregates_is_taken(
     world: World, near: str, answers: bool
 ) -> None:
-    world.segment.recovery_method = "reserved_host"
-    world.segment.save()
-    host = world.host("node2.maas")
-    host.reserved = True
-    host.save()
-    world.service("node2.maas").status = "disabled"
-    world.add_host("node9.maas", reserved=True)
+    world.reserve("node2.maas", "node9.maas")
 
     def aggregates() -> list[Any]:
         if not answers:

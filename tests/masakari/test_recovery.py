@@ -419,13 +419,7 @@ def test_who_is_cut_off_as_it_takes_a_reserved_host_uses_none_up(
 
 
 def test_what_was_not_needed_is_reserved_again(world: World) -> None:
-    world.segment.recovery_method = "reserved_host"
-    world.segment.save()
-    host = world.host("node3.maas")
-    host.reserved = True
-    host.save()
-    world.service("node3.maas").status = "disabled"
-    world.add_host("node9.maas", reserved=True)
+    world.reserve("node3.maas", "node9.maas")
     world.add(Server("g1"))
 
     def first_is_full(name: str, uuid: str) -> None:

@@ -28,6 +28,9 @@ SAME_FENCE = 5.0
 NO_ROOM = "no room"
 """How the outcome of an instance begins for which no other host has room."""
 
+NOT_THERE = "not up on"
+"""How the outcome of an instance begins that did not arrive on the host that was picked for it."""
+
 LONG = 600.0
 """Seconds since the fence after which a recovery takes so long that nothing waits for it."""
 
@@ -239,6 +242,15 @@ def lacks_room(left: Iterable[Instance]) -> bool:
     """Whether there are instances, and nothing but room is missing to recover each of them."""
     outcomes = [item.outcome for item in left]
     return bool(outcomes) and all(text.startswith(NO_ROOM) for text in outcomes)
+
+
+def wants_another_host(left: Iterable[Instance]) -> bool:
+    """Whether another host could take one of the instances that the last one did not.
+
+    What fails for a reason of its own, as it was being resized, or is refused by Nova, fails so
+    wherever it is to go. Of what nobody has tried that is not known.
+    """
+    return any(not item.outcome or item.outcome.startswith((NO_ROOM, NOT_THERE)) for item in left)
 
 
 def described(left: Iterable[Instance]) -> str:

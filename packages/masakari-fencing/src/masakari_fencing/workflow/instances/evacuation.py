@@ -13,12 +13,13 @@ from typing import Any
 
 from masakari_fencing.openstack import instances
 from masakari_fencing.openstack.instances import POWERING
-from masakari_fencing.records.recovery import Instance
+from masakari_fencing.records.recovery import NOT_THERE, Instance
 from masakari_fencing.workflow.instances.requests import (
     MIGRATING,
+    NO_HOST,
     Failed,
     InstanceOfDeadHost,
-    failure,
+    NoRoom,
     may_run,
     status_of,
     task_of,
@@ -236,18 +237,18 @@ class Evacuation(InstanceOfDeadHost):
             # Nova has stopped it since its host failed, as it did not run there.
             self._order(self._call_active)
 
-        answered = [True]
+        answered, where = [True], there or self._target
 
         def ask(nova: Any) -> None:
             try:
-                nova.servers.evacuate(server.id, host=there or self._target)
+                nova.servers.evacuate(server.id, host=where)
             except Exception as error:  # whatever a client library raises
                 if status_of(error) in range(400, 500):
                     raise Failed(f"Nova refuses: {text_of(error)}") from error
                 answered.clear()  # It may have been accepted all the same, or be so later.
 
         self._order(ask, self._silent)
-        return self._arrival(answered=bool(answered))
+        return self._arrival(where, answered=bool(answered))
 
     def _reset(self, server: Any) -> Any:
         """Have Nova call it an error, unless it has gone on with it since that was seen.
@@ -275,7 +276,7 @@ class Evacuation(InstanceOfDeadHost):
             if wanted(self._before) != "active":
                 self._request(self._stop)
 
-    def _arrival(self, *, answered: bool) -> Any:
+    def _arrival(self, where: str | None, *, answered: bool) -> Any:
         """Return it from its new host; an error may be of before where Nova has not answered."""
         begun = same = self._clock()
         while True:
@@ -288,16 +289,16 @@ class Evacuation(InstanceOfDeadHost):
                 if not task:
                     return server
             elif answered and not task and _is_error(server):
-                raise failure(_fault(server))
+                raise _not_there(where, _fault(server))
             now = self._clock()
             if now - begun >= UNDECIDED:
                 self._request(self._steady)
             if task or not self._is_here(server):
                 same = now
             if now - same >= UNDECIDED and not self._goes_on(server):
-                raise Failed("Nova did not evacuate it")
+                raise _not_there(where, "Nova did not evacuate it")
             if now - begun >= self._limits.arrival:
-                raise Failed(f"not up elsewhere after {self._limits.arrival:g} s")
+                raise _not_there(where, f"not up elsewhere after {self._limits.arrival:g} s")
 
     def _settle(self, server: Any) -> None:
         """Put it into the state that it had, and unlock it, which is the last thing."""
@@ -336,6 +337,13 @@ def _is_error(server: Any) -> bool:
 def _arrives(server: Any) -> str:
     """Return the state in which an evacuation ends that was asked for in the state that it has."""
     return "stopped" if getattr(server, instances.STATE, "") == "stopped" else "active"
+
+
+def _not_there(where: str | None, text: str) -> Failed:
+    """Return what it means that Nova took an evacuation, and the instance did not arrive."""
+    if NO_HOST in text.lower():
+        return NoRoom(text)
+    return Failed(f"{NOT_THERE} {where}: {text}" if where else text)
 
 
 def _fault(server: Any) -> str:

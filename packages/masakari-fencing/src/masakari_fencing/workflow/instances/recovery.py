@@ -39,7 +39,6 @@ LOG = logging.getLogger(__name__)
 
 Task = TypeVar("Task", bound=Evacuation)
 
-
 ARRIVING = 90.0
 """Seconds for which instances are waited for that are about to arrive on a dead host: the source
 of a live migration waits for it for a minute (`rpc_response_timeout` of Nova)."""
@@ -88,6 +87,7 @@ def evacuate(
         left = [item for item in wanted if not item.done and item.uuid not in ended]
         if left:
             if target is not None:
+                target = reserved_hosts.chosen(this, record, target, left)
                 record = reserved_hosts.claim(this, record, target, use_up, tell)
             record, found = _round(this, record, wanted, left, listed, target, fresh, tell)
             ended |= {item.uuid: item for item in found}

@@ -340,11 +340,6 @@ def task_of(server: Any) -> str:
     return str(getattr(server, instances.TASK, None) or "")
 
 
-def failure(text: str) -> Failed:
-    """Return what Nova's fault of an instance means."""
-    return NoRoom(text) if NO_HOST in text.lower() else Failed(text)
-
-
 def status_of(error: Exception) -> int:
     """Return the HTTP status in an exception of novaclient or keystoneauth1; 0 without one."""
     for name in ("http_status", "code", "status_code"):

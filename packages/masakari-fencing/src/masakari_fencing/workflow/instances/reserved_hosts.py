@@ -22,7 +22,7 @@ from masakari_fencing.openstack.compute_service import BINARY
 from masakari_fencing.openstack.failure_domains import Aggregate
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records.recoveries import Superseded
-from masakari_fencing.records.recovery import Record
+from masakari_fencing.records.recovery import Instance, Record, wants_another_host
 from masakari_fencing.workflow.attempt import Attempt
 from masakari_fencing.workflow.recovery_lock import regardless_of_proof
 
@@ -64,6 +64,24 @@ def nearest(this: Attempt, names: Iterable[str]) -> list[str]:
         LOG.warning("Reserved hosts for %s are taken as they come: %s", this.host, error)
         return found
     return failure_domains.nearest(this.host, found, aggregates)
+
+
+def chosen(this: Attempt, record: Record | None, following: str, left: Iterable[Instance]) -> str:
+    """Return to which reserved host instances go: the following one only where that may help.
+
+    After each attempt at one, Masakari goes on with the following, whatever has failed. An
+    instance that fails for a reason of its own would use all of them up, one by one.
+
+    Args:
+        this: the attempt.
+        record: the recovery.
+        following: the one that Masakari has come to.
+        left: the instances.
+    """
+    if record is None or following in record.reserved or wants_another_host(left):
+        return following
+    own = [name for name in record.reserved if _serves(this.context, name)]
+    return own[-1] if own else following
 
 
 def claim(
