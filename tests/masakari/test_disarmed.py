@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from masakari_fencing.records.disarmed import CLOUD, Disarmed
 from masakari_fencing.records.recoveries import Records
 from masakari_fencing.records.recovery import RECOVERED, REFUSED
 from masakari_fencing.workflow import driver
+from masakari_fencing.workflow.attempt import Attempt
+from oslo_utils import timeutils
 
 
 @pytest.fixture
@@ -72,21 +75,39 @@ def test_a_process_does_as_ever_where_it_is_armed(work: World) -> None:
     assert work.host().on_maintenance
 
 
-@pytest.mark.parametrize("down", ["", "its nova-compute", "it is being recovered"])
+RECOVERIES = {"it is being recovered": "running", "it was recovered": "finished"}
+"""States of a notification of the host's failure."""
+
+
+@pytest.mark.parametrize(
+    "down", ["", "its nova-compute", "its nova-compute for an hour", *RECOVERIES]
+)
 def test_a_process_that_masakari_does_nothing_about_leaves_no_host_in_maintenance(
     work: World, down: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the host died, and was not reported then, nobody would recover it."""
     disarmed.arm(work.cib, [CLOUD])
-    if down == "its nova-compute":
+    if down.startswith("its nova-compute"):
+        if down.endswith("hour"):
+            timeutils.set_time_override(timeutils.utcnow() - timedelta(hours=1))
         report = work.notify(kind="PROCESS", event="STOPPED", process_name="nova-compute")
         work.process(report)
-        monkeypatch.setattr(driver, "JUST_NOW", -1.0)  # an hour later
+        timeutils.clear_time_override()
     notification = work.notify(kind="PROCESS", event="STOPPED", process_name="libvirtd")
-    if down == "it is being recovered":
-        recovery = work.notify()
-        recovery.status = "running"
-        recovery.save()
+    end_maintenance = driver._end_maintenance
+
+    def slowly(this: Attempt) -> None:
+        """The engine stands still, and another one goes on."""
+        if down in RECOVERIES:
+            recovery = work.notify()
+            recovery.status = RECOVERIES[down]
+            recovery.save()
+        timeutils.clear_time_override()
+        end_maintenance(this)
+
+    monkeypatch.setattr(driver, "_end_maintenance", slowly)
+    if not down.startswith("its nova-compute"):
+        timeutils.set_time_override(timeutils.utcnow() - timedelta(hours=1))
     assert work.process(notification) == "finished"
     assert work.host().on_maintenance is bool(down), "or is it for a failure of its own"
 

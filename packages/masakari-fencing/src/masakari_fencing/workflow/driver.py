@@ -39,10 +39,6 @@ ACTED_UPON = "nova-compute"
 """The only process about which Masakari's own driver does something (13, 17 and 18 by their
 source). But its manager has a host in maintenance before that, whichever process has failed."""
 
-JUST_NOW = 10.0
-"""Seconds since Masakari has changed its record of a host for which that was on account of what is
-being worked on."""
-
 GOING_ON = ("new", "running", "error")
 """States of a notification whose recovery has no end yet."""
 
@@ -150,18 +146,30 @@ def _end_maintenance(this: Attempt) -> None:
     """End the maintenance that Masakari has a host in since it heard of one of its processes.
 
     It takes no report of a host in maintenance, and its death would not be recovered. One that it
-    was in before, or is in for a failure of its own, stays.
+    was in before this report was worked on, or is in for a failure of its own, stays.
     """
+    begun = _changed(objects.Notification.get_by_uuid(this.context, this.notification))
     host = objects.Host.get_by_name(this.context, this.host)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    if host.updated_at is None or (now - times.aware(host.updated_at)).total_seconds() > JUST_NOW:
+    if _changed(host) < begun:
         return
     filters = {"source_host_uuid": host.uuid}
     known = objects.NotificationList.get_all(this.context, filters=filters)
-    if any(one.type == "COMPUTE_HOST" and one.status in GOING_ON for one in known):
+    others = (one for one in known if one.notification_uuid != this.notification)
+    if any(_changed(one) >= begun or one.status in GOING_ON for one in filter(_takes_out, others)):
         return
     host.on_maintenance = False
     host.save()
+
+
+def _takes_out(report: Any) -> bool:
+    """Whether a report is one for which a host is put into maintenance, and stays there."""
+    acted_upon = (report.payload or {}).get("process_name") == ACTED_UPON
+    return report.type == "COMPUTE_HOST" or (report.type == "PROCESS" and acted_upon)
+
+
+def _changed(found: Any) -> datetime.datetime:
+    """Return when something of Masakari's was changed last, by the clock that wrote it down."""
+    return times.aware(found.updated_at or found.created_at)
 
 
 def _judge(this: Attempt, uuid: str) -> None:
