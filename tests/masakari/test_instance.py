@@ -27,7 +27,7 @@ def test_one_whose_start_nova_gives_up_is_started_in_the_same_attempt(
     pet, left = world.nova.instances["pet"], [None] * given_up
 
     def give_up(name: str, uuid: str) -> None:
-        if name == "start" and left:
+        if name == "reboot" and left:
             left.pop()
             pet.vm, pet.power = "stopped", 4
 
@@ -35,7 +35,7 @@ def test_one_whose_start_nova_gives_up_is_started_in_the_same_attempt(
     status = world.process(world.notify(kind="VM", **DIED))
     CONF.clear_override("process_all_instances", group="instance_failure")
     assert (status, pet.vm) == ("finished", "active")
-    assert world.nova.requests == ["stop pet", *["start pet"] * (given_up + 1)]
+    assert world.nova.requests == ["stop pet", *["reboot pet"] * (given_up + 1)]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_one_that_nova_has_elsewhere_is_none_of_the_reporting_host(
     status = world.process(world.notify(kind="VM", **DIED))
     CONF.clear_override("process_all_instances", group="instance_failure")
     assert status == ("ignored" if left_alone else "finished")
-    assert world.nova.requests == ([] if left_alone else ["stop pet", "start pet"])
+    assert world.nova.requests == ([] if left_alone else ["stop pet", "reboot pet"])
 
 
 @pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "running"])
@@ -74,7 +74,18 @@ def test_one_that_failed_here_and_was_recovered_elsewhere_as_stopped_is_started_
     CONF.clear_override("process_all_instances", group="instance_failure")
     assert state[:2] == ("node9.maas", "stopped" if stopped else "active")
     assert (status, pet.vm) == ("finished" if stopped else "ignored", "active")
-    assert world.nova.requests == [*state[2], *["start pet"] * stopped]
+    assert world.nova.requests == [*state[2], *["reboot pet"] * stopped]
+
+
+def test_one_whose_host_dies_as_it_is_started_comes_up_elsewhere(world: World) -> None:
+    """And not once more where it was: the host is not waited for."""
+    world.add(Server("pet", vm="stopped", power=4, task="rebooting_hard"))
+    for name in ("stop", "reboot"):
+        world.nova.act("pet", name)
+    world.power_cut()
+    assert world.process(world.notify()) == "finished"
+    pet = world.nova.instances["pet"]
+    assert (pet.host, pet.vm, pet.task) == ("node9.maas", "active", None)
 
 
 @pytest.fixture
@@ -92,10 +103,10 @@ def test_a_report_that_is_carried_out_twice_stops_nothing_that_runs(world: World
     now = world.nova.clock()
     old = [world.notify(now - 10, kind="VM", **DIED) for _ in range(2)]
     assert [world.process(report) for report in old] == ["finished", "finished"]
-    assert world.nova.requests == ["stop pet", "start pet"]
+    assert world.nova.requests == ["stop pet", "reboot pet"]
     again = world.notify(world.nova.clock() + 1, kind="VM", **DIED)
     assert world.process(again) == "finished"
-    assert world.nova.requests == ["stop pet", "start pet"] * 2, "it has failed once more"
+    assert world.nova.requests == ["stop pet", "reboot pet"] * 2, "it has failed once more"
 
 
 @pytest.mark.usefixtures("everybody")
@@ -104,7 +115,7 @@ def test_one_on_a_host_that_is_not_to_be_fenced_is_restarted(world: World) -> No
     world.add(Server("pet"))
     world.remote.unclean = True
     assert world.process(world.notify(kind="VM", **DIED)) == "finished"
-    assert world.nova.requests == ["stop pet", "start pet"]
+    assert world.nova.requests == ["stop pet", "reboot pet"]
 
 
 @pytest.mark.usefixtures("everybody")
@@ -130,4 +141,4 @@ def test_nothing_is_asked_of_a_host_that_is_lost(world: World, fenced: bool) -> 
     assert world.nova.requests == []
     world.remote.unclean, world.remote.online, world.remote.role = False, True, "Started"
     assert world.process(report) == "finished"
-    assert world.nova.requests == ["start pet"]
+    assert world.nova.requests == ["reboot pet"]

@@ -83,7 +83,8 @@ def instances(monkeypatch: pytest.MonkeyPatch) -> Any:
     flow.StartInstanceTask = StartInstanceTask  # type: ignore[attr-defined]
     flow.ConfirmInstanceActiveTask = ConfirmInstanceActiveTask  # type: ignore[attr-defined]
     compute = ModuleType("masakari.compute")
-    compute.nova = ModuleType("masakari.compute.nova")  # type: ignore[attr-defined]
+    compute.nova = client = ModuleType("masakari.compute.nova")  # type: ignore[attr-defined]
+    client.translate_nova_exception = lambda method: method  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "masakari.compute", compute)
     monkeypatch.setitem(sys.modules, FLOW, flow)
     lost = ModuleType("masakari_fencing.workflow.lost_hosts")
@@ -99,9 +100,14 @@ def instances(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("masakari_fencing.workflow.instance_tasks")
 
 
+def power(instances: Any, nova: Any, **options: Any) -> Any:
+    """Masakari's client, which returns when a guest is stopped, or started."""
+    return instances.PromptPower(nova, reboot=getattr(nova, "reboot", None), **options)
+
+
 def test_it_returns_as_soon_as_the_guest_is_stopped(instances: Any) -> None:
     nova, slept = Nova(looks=3), []
-    stop = instances.PromptPower(nova, sleep=slept.append, clock=lambda: sum(slept))
+    stop = power(instances, nova, sleep=slept.append, clock=lambda: sum(slept))
     stop.stop_server("context", "uuid")
     assert nova.calls == ["stop", "look", "look", "look"]
     assert slept == [instances.INTERVAL] * 3
@@ -109,7 +115,7 @@ def test_it_returns_as_soon_as_the_guest_is_stopped(instances: Any) -> None:
 
 def test_it_leaves_a_slow_guest_to_masakari(instances: Any) -> None:
     nova, slept = Nova(looks=10**6), []
-    instances.PromptPower(nova, sleep=slept.append, clock=lambda: sum(slept)).stop_server("", "")
+    power(instances, nova, sleep=slept.append, clock=lambda: sum(slept)).stop_server("", "")
     assert sum(slept) == pytest.approx(instances.PATIENCE, abs=2 * instances.INTERVAL)
 
 
@@ -179,23 +185,24 @@ def test_it_does_not_wait_for_a_host_that_is_lost_meanwhile(instances: Any) -> N
     nova, now = Nova(looks=10**6), [0.0]
     clock = {"sleep": lambda seconds: None, "clock": lambda: now[0]}
     lost = lambda host: f"{host} is lost" if now[0] > 30 else ""  # noqa: E731
-    power = instances.PromptPower(nova, lost=lost, **clock)
+    waiting = power(instances, nova, lost=lost, **clock)
     for now[0] in range(30):
-        power.get_server("context", "uuid")
+        waiting.get_server("context", "uuid")
     now[0] = 30 + instances.LOOK
     with pytest.raises(Failure, match="is lost"):
-        power.get_server("context", "uuid")
+        waiting.get_server("context", "uuid")
 
 
 class Starting:
     """A guest that is being started: what Nova shows of it, one second after the other.
 
     What it shows begins anew with each request that it takes: the first of `shown` at the first,
-    and so on, the last one for all further ones.
+    and so on, the last one for all further ones. It is `before` until then.
     """
 
     def __init__(self, *shown: list[tuple[str, str | None] | Exception]) -> None:
         self.shown = shown
+        self.before: tuple[str, str | None] | Exception = GIVEN_UP
         self.requests: list[float] = []
         self.now = 0.0
 
@@ -205,24 +212,26 @@ class Starting:
     def clock(self) -> float:
         return self.now
 
-    def start_server(self, context: Any, uuid: str) -> None:
+    def reboot(self, context: Any, uuid: str) -> None:
         self.requests.append(self.now)
 
     def get_server(self, context: Any, uuid: str) -> Any:
-        states = self.shown[min(len(self.requests), len(self.shown)) - 1]
-        found = states[min(int(self.now - self.requests[-1]), len(states) - 1)]
+        states, since = [self.before], 0.0
+        if self.requests:
+            states = self.shown[min(len(self.requests), len(self.shown)) - 1]
+            since = self.requests[-1]
+        found = states[min(int(self.now - since), len(states) - 1)]
         if isinstance(found, Exception):
             raise found
         state, task = found
         return SimpleNamespace(**{"OS-EXT-STS:vm_state": state, "OS-EXT-STS:task_state": task})
 
 
-STARTING, STARTED, GIVEN_UP = ("stopped", "powering-on"), ("active", None), ("stopped", None)
+STARTING, STARTED, GIVEN_UP = ("stopped", "rebooting_hard"), ("active", None), ("stopped", None)
 
 
 def start(instances: Any, nova: Starting) -> None:
-    power = instances.PromptPower(nova, sleep=nova.sleep, clock=nova.clock)
-    power.start_server("context", "uuid")
+    power(instances, nova, sleep=nova.sleep, clock=nova.clock).start_server("context", "uuid")
 
 
 def test_one_that_is_started_is_left_alone(instances: Any) -> None:
@@ -238,6 +247,23 @@ def test_one_whose_start_nova_gave_up_is_started_again(instances: Any) -> None:
     start(instances, nova)
     assert nova.requests == pytest.approx([0, 2, 4], abs=0.6)
     assert nova.now < 6
+
+
+def test_one_whose_start_nova_calls_an_error_is_started_again(instances: Any) -> None:
+    nova = Starting([STARTING, ("error", None)], [STARTING, STARTED])
+    start(instances, nova)
+    assert nova.requests == pytest.approx([0, 2], abs=0.6)
+
+
+@pytest.mark.parametrize("task", ["rebooting_hard", None])
+def test_one_that_another_engine_has_started_is_not_rebooted(
+    instances: Any, task: str | None
+) -> None:
+    nova = Starting()
+    nova.before = ("stopped" if task else "active", task)
+    start(instances, nova)
+    assert nova.requests == []
+    assert nova.now == pytest.approx(instances.PATIENCE if task else 0, abs=0.2)
 
 
 def test_one_that_nova_starts_for_long_is_left_to_masakari(instances: Any) -> None:
@@ -265,9 +291,9 @@ def test_nor_is_it_waited_for_at_the_end(instances: Any, monkeypatch: pytest.Mon
 def test_nor_is_one_started_again_there(instances: Any) -> None:
     nova = Starting([STARTING, GIVEN_UP])
     lost = lambda host: "it is lost" if nova.now > 20 else ""  # noqa: E731
-    power = instances.PromptPower(nova, lost=lost, sleep=nova.sleep, clock=nova.clock)
+    client = power(instances, nova, lost=lost, sleep=nova.sleep, clock=nova.clock)
     with pytest.raises(Failure, match="it is lost"):
-        power.start_server("context", "uuid")
+        client.start_server("context", "uuid")
     assert nova.now < 20 + 2 * instances.LOOK
 
 
@@ -285,12 +311,19 @@ def test_a_start_that_nova_refuses_is_an_error(instances: Any) -> None:
             raise RuntimeError("409")
         nova.requests.append(nova.now)
 
-    nova.start_server = refuse  # type: ignore[method-assign]
+    nova.reboot = refuse  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="409"):
         start(instances, nova)
 
 
-def test_masakaris_task_starts_it_by_this_client(instances: Any) -> None:
-    nova = Starting([STARTED])
+def test_masakaris_task_starts_it_by_a_hard_reboot(instances: Any) -> None:
+    nova, asked = Starting([STARTED]), []
+
+    def reboot(uuid: str, *, reboot_type: str) -> None:
+        asked.append((uuid, reboot_type))
+        nova.requests.append(0)
+
+    client = SimpleNamespace(servers=SimpleNamespace(reboot=reboot))
+    instances.nova.novaclient = lambda context, timeout: client
     instances.PersistentStartInstanceTask("context", nova).execute("uuid")
-    assert nova.requests == [0]
+    assert asked == [("uuid", "HARD")]

@@ -4,9 +4,14 @@ Masakari looks once a second whether Nova has stopped an instance, and starts it
 instance whose process is gone is stopped within a fraction of a second. So the request to stop
 returns only when that is done, and Masakari's own first look finds it.
 
-Nova takes a request to start and then gives up, with the instance as it was, where something that
-it needs is away for a moment, such as Keystone or Neutron. Masakari waits for that instance until
-its time is up, a minute, and only another attempt starts it. So it is started again at once.
+It is started by a hard reboot, which Nova does of a stopped one, too: a plain start waits for a
+nova-compute that dies before it takes it, and starts the instance there once that is back. Its
+host's recovery would have to leave it to that; see `instances.UNGATED`.
+
+Nova takes a request to start and then gives up, with the instance as it was or an error, where
+something that it needs is away for a moment, such as Keystone or Neutron. Masakari waits for that
+instance until its time is up, a minute, and only another attempt starts it. So it is started again
+at once.
 
 What the broker has lost leaves an instance being stopped or started for ever, and Nova refuses the
 next request. Nova itself, which stops what does not run, takes some seconds.
@@ -18,6 +23,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from masakari import exception
@@ -68,6 +74,7 @@ class PromptPower:
 
     Args:
         api: the client, a `masakari.compute.nova.API`.
+        reboot: has Nova reboot an instance; given the context and its identifier.
         lost: returns why nothing is to be asked of a host; see `lost_hosts.reason`.
         sleep: waits for so many seconds.
         clock: seconds, only ever compared with each other.
@@ -77,11 +84,13 @@ class PromptPower:
         self,
         api: Any,
         *,
+        reboot: Callable[[Any, str], Any],
         lost: Callable[[str], str] = lambda host: "",
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
+        self._reboot = reboot
         self._lost = lost
         self._sleep = sleep
         self._clock = clock
@@ -133,25 +142,33 @@ class PromptPower:
         Raises:
             masakari.exception.MasakariException: Nova refuses.
         """
-        self._api.start_server(context, uuid)
-        begun = asked = self._clock()
+        begun, asked = self._clock(), None
         while (now := self._clock()) < begun + START_PATIENCE:
-            self._sleep(INTERVAL if now < begun + PATIENCE else SLOW_INTERVAL)
-            try:
-                server = self.get_server(context, uuid)
-            except exception.InstanceRecoveryFailureException:
-                raise
-            except Exception:  # noqa: S112 - whatever it raises: it is asked again
-                continue
-            now, task = self._clock(), getattr(server, instances.TASK, None)
+            # Another engine may have asked for it: what runs would be rebooted.
+            state, task = self._shown(context, uuid)
             if task:
-                if now >= asked + PATIENCE:
+                if now >= (begun if asked is None else asked) + PATIENCE:
                     return
-            elif getattr(server, instances.STATE, "") != "stopped":
+            elif state and state not in (("stopped",) if asked is None else ("stopped", "error")):
                 return
-            elif now >= asked + START_AGAIN:
-                self._api.start_server(context, uuid)
+            elif state and (asked is None or now >= asked + START_AGAIN):
+                self._reboot(context, uuid)
                 asked = now
+            self._sleep(INTERVAL if now < begun + PATIENCE else SLOW_INTERVAL)
+
+    def _shown(self, context: Any, uuid: str) -> tuple[str, str | None]:
+        """Return an instance's state and task; an empty state: Nova does not say.
+
+        Raises:
+            masakari.exception.InstanceRecoveryFailureException: its host has died.
+        """
+        try:
+            server = self.get_server(context, uuid)
+        except exception.InstanceRecoveryFailureException:
+            raise
+        except Exception:  # whatever it raises: it is asked again
+            return "", None
+        return str(getattr(server, instances.STATE, "")), getattr(server, instances.TASK, None)
 
 
 class PromptStopInstanceTask(instance_failure.StopInstanceTask):
@@ -200,7 +217,18 @@ def _prompt(context: Any, api: Any) -> PromptPower:
     def lost(host: str) -> str:
         return lost_hosts.reason(host, lambda: nova.novaclient(context, timeout=REQUEST_TIMEOUT))
 
-    return PromptPower(api, lost=lost)
+    return PromptPower(api, reboot=partial(_reboot, api), lost=lost)
+
+
+@nova.translate_nova_exception
+def _reboot(api: Any, context: Any, uuid: str) -> None:
+    """Have Nova reboot an instance, for which Masakari's own client has no word.
+
+    Raises:
+        masakari.exception.MasakariException: Nova refuses, or does not answer.
+    """
+    client = nova.novaclient(context, timeout=REQUEST_TIMEOUT)
+    client.servers.reboot(uuid, reboot_type="HARD")
 
 
 class PersistentStartInstanceTask(instance_failure.StartInstanceTask):

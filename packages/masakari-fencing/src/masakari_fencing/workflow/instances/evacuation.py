@@ -33,8 +33,14 @@ EVACUABLE = frozenset({"active", "stopped", "error"})
 SHUTDOWN = 4
 """Nova's power state of an instance that is off (nova.compute.power_state)."""
 
-ASKED = {"powering-off": "stopped"}
-"""What an owner wants whose request its host has not carried out."""
+ASKED = {
+    "powering-off": "stopped",
+    "rebooting_hard": "active",
+    "reboot_pending_hard": "active",
+    "reboot_started_hard": "active",
+}
+"""What an owner wants whose request its host has not carried out, or an instance's own recovery,
+by Nova's task: a hard reboot starts what is stopped, too."""
 
 RESIZING = "resize_migrating"
 """Nova's task while the disks are on their way, under other names: an instance that is evacuated
