@@ -170,13 +170,20 @@ class UnattendedRecoveries(Watcher):
         """
         known: dict[str, Host] = {}
         asked: float | None = None
+        error: ApiError | None = None
 
         def hosts() -> dict[str, Host]:
-            nonlocal asked
+            nonlocal asked, error
             if asked is None or self.clock() - asked >= INTERVAL:
                 known.clear()
-                known.update((host.name.lower(), host) for host in self.masakari.hosts())
+                error = None
+                try:
+                    known.update((host.name.lower(), host) for host in self.masakari.hosts())
+                except ApiError as found:
+                    error = found
                 asked = self.clock()
+            if error is not None:
+                raise error
             return known
 
         return hosts
@@ -184,11 +191,14 @@ class UnattendedRecoveries(Watcher):
     def _is_owed(self, record: Record, listed: Callable[[], dict[str, Host]]) -> bool:
         """Whether a recovery is to go on: its host is out of service, and nobody took it back.
 
-        Nor while its segment is disabled. One that is off for its recovery cannot have been. Where
-        it is in no segment any more, nobody goes on with it, and it is switched on (see
-        `HeldHosts`).
+        Nor while its segment is disabled, when Masakari ignores it. One that is off for its
+        recovery cannot have been. Where it is in no segment any more, nobody goes on with it, and
+        it is switched on (see `HeldHosts`).
         """
         if record.end is None or record.down:
+            with suppress(ApiError):
+                found = listed().get(record.host)
+                return found is None or found.enabled
             return True
         hosts = listed()
         off = record.held and not record.lets_go
