@@ -137,7 +137,7 @@ class Files:
 
     def _write_drop_ins(self, name: str, user: str) -> set[str]:
         changed = set()
-        groups = _members(self._host.read("/etc/group"))
+        groups = self._host.groups
         for monitor in MONITORS:
             uts_name = name if monitor.kernel_name and name != socket.gethostname() else ""
             context = {
@@ -159,7 +159,7 @@ class Files:
 
     def leave_groups(self, user: str, *, check: bool) -> None:
         """Take the account out of groups that only single services need, by their drop-ins."""
-        members = _members(self._host.read("/etc/group"))
+        members = self._host.groups
         for group in _FORMER_GROUPS:
             if user in members.get(group, ()):
                 self._host.runner.run(["gpasswd", "--delete", user, group], check=check)
@@ -219,9 +219,3 @@ def _sections(text: str) -> dict[str, str]:
 
 def _names(text: str | None) -> set[str]:
     return {line.split(":", 1)[0] for line in (text or "").splitlines()}
-
-
-def _members(text: str | None) -> dict[str, set[str]]:
-    """Members of each group of an /etc/group."""
-    rows = (line.split(":") for line in (text or "").splitlines())
-    return {row[0]: set(row[3].split(",")) for row in rows if len(row) == 4}

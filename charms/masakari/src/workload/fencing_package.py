@@ -76,7 +76,7 @@ class Installation:
     @property
     def joined(self) -> bool:
         """Whether Pacemaker is installed, and its group with it."""
-        return self._group_members(GROUP) is not None
+        return GROUP in self._host.groups
 
     @property
     def ready(self) -> bool:
@@ -120,7 +120,7 @@ class Installation:
 
     def _leave_group(self) -> None:
         """Older versions had the account join it; now each service says for itself if it does."""
-        if _USER in (self._group_members(GROUP) or ()):
+        if _USER in self._host.groups.get(GROUP, ()):
             self._host.runner.run(["gpasswd", "--delete", _USER, GROUP], check=False)
 
     def remove(self) -> None:
@@ -166,13 +166,6 @@ class Installation:
                 os.close(fd)
         if directory.stat().st_mode & 0o7777 != mode:
             directory.chmod(mode)
-
-    def _group_members(self, group: str) -> list[str] | None:
-        for line in (self._host.read("/etc/group") or "").splitlines():
-            name, _, rest = line.partition(":")
-            if name == group:
-                return rest.rpartition(":")[2].split(",")
-        return None
 
 
 def _folders(top: str) -> Iterator[tuple[str, list[str]]]:

@@ -67,8 +67,7 @@ class PacemakerRemote:
         The packages make the cluster's group as they are configured, after they are unpacked. What
         was interrupted in between is finished by apt.
         """
-        groups = (self._host.read("/etc/group") or "").splitlines()
-        grouped = any(line.startswith(f"{GROUP}:") for line in groups)
+        grouped = GROUP in self._host.groups
         return grouped and all(self._host.path(program).exists() for program in _PROGRAMS)
 
     def install(self) -> bool:

@@ -20,6 +20,13 @@ def test_reading_what_is_not_there(tmp_path):
     assert host.read("/etc") is None
 
 
+def test_the_groups_of_the_machine_and_who_is_in_them(tmp_path):
+    host = fake_host(tmp_path)
+    assert host.groups == {}
+    host.write("/etc/group", "haclient:x:120:hacluster,nova\nkvm:x:108:\ntorn:x\n")
+    assert host.groups == {"haclient": {"hacluster", "nova"}, "kvm": set()}
+
+
 def test_write_and_remove(tmp_path):
     host = fake_host(tmp_path)
     assert host.write("/etc/key", b"k", mode=0o440, group="haclient")

@@ -47,6 +47,12 @@ class Host:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
+    @property
+    def groups(self) -> dict[str, set[str]]:
+        """The groups of the machine, by name, and those who are in each (group(5))."""
+        rows = (line.split(":") for line in (self.read("/etc/group") or "").splitlines())
+        return {row[0]: set(row[3].split(",")) - {""} for row in rows if len(row) == 4}
+
     def write(
         self,
         path: str,
