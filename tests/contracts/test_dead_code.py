@@ -13,8 +13,8 @@ BASE = REPOSITORY / "packages/instance-ha-common/src/instance_ha_common/juju"
 FOR_OTHERS = {"untraced.py": "OpenTelemetry's span", "testing.py": "the charms' tests"}
 """Modules whose functions others call by an interface of theirs."""
 
-HANDLERS = {"log_message"}
-"""What a base class of the standard library calls."""
+HANDLERS = {"log_message", "start_server"}
+"""What a base class of the standard library calls, or one of Masakari's tasks."""
 
 
 def _nodes(path):
