@@ -200,7 +200,9 @@ def describe(charm: str) -> dict[str, Any]:
     The charms have modules of the same names, so this is run in a process of its own.
     """
     directory = REPOSITORY / "charms" / charm
-    packages = sorted((REPOSITORY / "packages").glob("*/src"))
+    packages = [
+        path for name in ("src", "tests") for path in REPOSITORY.glob(f"packages/*/{name}")
+    ]
     sys.path[:0] = [str(directory / "src"), str(directory / "tests/unit"), *map(str, packages)]
     files = {"/etc/os-release": 'ID=ubuntu\nVERSION_CODENAME=jammy\nVERSION_ID="22.04"\n'}
     answers: dict[str, str] = {}
