@@ -1,8 +1,12 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
+from jujulab import host
+from jujulab.errors import LabError
 from jujulab.image import image
+from jujulab.juju.client import Client
 from jujulab.labcli import __main__ as labcli
 from jujulab.machines.lab import Lab
 
@@ -44,6 +48,24 @@ def test_faults_are_in_the_journal(lab):
         ("maas-outage", "", "on"),
     ]
     assert lab.machine("1/lxd/0").cuts == {"public", "tenant"}
+
+
+def test_what_cannot_be_used_is_said_before_anything_is_installed(lab, monkeypatch, capsys):
+    def install() -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(host, "install_packages", install)
+    for home, text in (
+        ("/etc", "is not a lab's home"),
+        ("/dev/null", "cannot be used: Not a dir"),
+    ):
+        with pytest.raises(LabError, match=text):
+            Lab(Path(home)).up()
+    monkeypatch.setenv("LAB_CACHE", "/dev/null")
+    monkeypatch.setattr(Lab, "clean", lambda lab: (lab.cache / "image").mkdir())
+    monkeypatch.setattr(Client, "stop_controller", lambda client: None)
+    assert labcli.main(["clean"]) == 1
+    assert capsys.readouterr().err.startswith("lab: [Errno")
 
 
 def test_the_power_controller_is_set_and_shown(lab, capsys):

@@ -54,11 +54,14 @@ class BundleError(JujuError):
     for an operator to read. Nothing has changed in the model when it is raised.
 
     Attributes:
-        problems: All that is wrong, in the order of the file.
+        problems: All that is wrong, in the order of each file.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
+        found = list(problems)
+        files = list(dict.fromkeys(problem.origin.file for problem in found))
+        found.sort(key=lambda one: (files.index(one.origin.file), one.origin.line or 0))
+        self.problems = tuple(found)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     @classmethod

@@ -29,23 +29,32 @@ _BESIDE = re.compile(rf"(?:[a-z]+:)?{CHARM_NAME}(?:/{_NUMBER})?")
 _COUNT = "[0-9]+"
 _SIZE = r"[0-9]+(?:\.[0-9]+)?[MGTPEZY]?(?:i?B)?"
 _SPACE = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_WHOLE = (_COUNT, "must be a non-negative integer")
+_BYTES = (_SIZE, "must be a non-negative number with an optional M/G/T/P suffix")
+_ANY = (".*", "")
 _CONSTRAINTS = {
-    "allocate-public-ip": "true|True|false|False",
-    "arch": "amd64|arm64|ppc64el|riscv64|s390x",
-    "container": "none|lxd|kvm",
-    "cores": _COUNT,
-    "cpu-cores": _COUNT,
-    "cpu-power": _COUNT,
-    "mem": _SIZE,
-    "root-disk": _SIZE,
-    "spaces": rf"\^?{_SPACE}(?:,\^?{_SPACE})*",
+    "allocate-public-ip": ("true|True|TRUE|false|False|FALSE", "must be true or false"),
+    "arch": (
+        "amd64|arm64|ppc64el|riscv64|s390x",
+        "is none of amd64, arm64, ppc64el, riscv64, s390x",
+    ),
+    "container": ("none|lxd|kvm", "is none of kvm, lxd, none"),
+    "cores": _WHOLE,
+    "cpu-cores": _WHOLE,
+    "cpu-power": _WHOLE,
+    "mem": _BYTES,
+    "root-disk": _BYTES,
+    "spaces": (
+        rf"\^?{_SPACE}(?:,\^?{_SPACE})*",
+        "must be names of spaces, with ^ what is excluded",
+    ),
     **dict.fromkeys(
         ("image-id", "instance-role", "instance-type", "root-disk-source", "tags", "virt-type"),
-        ".*",
+        _ANY,
     ),
-    "zones": ".*",
+    "zones": _ANY,
 }
-"""Constraint -> what its value looks like."""
+"""Constraint -> what its value looks like, as an expression and in words."""
 
 
 def is_application(name: str) -> bool:
@@ -90,8 +99,9 @@ def parse_constraints(text: str) -> dict[str, str]:
         name = "cores" if name == "cpu-cores" else name
         if name in parsed:
             raise ValueError(f'constraint "{name}" is given twice')
-        if value and not re.fullmatch(_CONSTRAINTS[name], value):
-            raise ValueError(f'bad "{name}" constraint: "{value}" does not fit')
+        pattern, rule = _CONSTRAINTS[name]
+        if value and not re.fullmatch(pattern, value):
+            raise ValueError(f'bad "{name}" constraint: "{value}" {rule}')
         parsed[name] = value
     return parsed
 

@@ -59,6 +59,13 @@ def _map(what: str, *, bodiless: bool = False) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _no_kind(node: Scalar) -> str:
+    if node.text:
+        rule = f'a bundle of type "{node.text}" does not describe machines; leave the key out'
+        raise ValueError(rule)
+    return node.text
+
+
 Text = Annotated[str, _one("must be text", lambda node: node.text)]
 Value = Annotated[Any, _one("must be a single value", lambda node: node.value)]
 Truth = Annotated[bool, _one("must be true or false", lambda node: bool(node.value), bool)]
@@ -115,6 +122,7 @@ class BundleSpec(_Keys):
     """A bundle document: one of a file, or what came of merging all."""
 
     what = "a bundle"
+    bundle: Annotated[str, _one("must be text", _no_kind)] = ""
     description: Text = ""
     tags: Annotated[list[Text], _list("tags")] = []
     default_base: Text = Field("", alias="default-base")
@@ -126,7 +134,6 @@ class BundleSpec(_Keys):
 
 
 _REFUSED = {
-    "bundle": "a bundle with a type does not describe machines; leave the key out",
     "placement": "placement is for Kubernetes bundles; machines use to",
     "scale": "scale is for Kubernetes bundles; machines use num_units",
     "series": "a series is an old name of a base: write base or default-base, ubuntu@22.04",

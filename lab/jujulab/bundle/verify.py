@@ -42,10 +42,11 @@ def verify(spec: BundleSpec, charms: LocalCharms) -> Bundle:
     for name, written in spec.applications.items():
         meta = _find_charm(written, charms, problems)
         base = _base(written, "base", written.base, problems) or default
-        placements = _placements(written, spec, problems)
         if meta is not None:
             options, found = _verify_application(name, written, meta)
             problems += found
+        placements = _placements(written, spec, problems)
+        if meta is not None:
             applications[name] = Application(
                 name, written, meta, base or meta.base, placements, options
             )
@@ -137,7 +138,13 @@ def _verify_application(
     problems += _revision_problems(spec)
     problems += _unit_problems(spec, meta)
     problems += _binding_problems(spec, meta)
-    _read(spec.constraints, parse_constraints, spec.at("constraints"), problems)
+    at = spec.at("constraints")
+    constraints = _read(spec.constraints, parse_constraints, at, problems) or {}
+    for space in sorted(set(spec.bindings.values())):
+        if f"^{space}" in constraints.get("spaces", "").split(","):
+            problems.append(
+                Problem(f'the space "{space}" is bound, and excluded by a constraint', at)
+            )
     return options, problems
 
 
@@ -184,12 +191,12 @@ def _options(
 
 def _check_strictly(name: str, kind: str, value: OptionValue | None) -> None:
     """Refuse what the command line may say as text, but a bundle may not."""
+    if isinstance(value, str) and value.startswith(("include-file://", "include-base64://")):
+        raise JujuError("the lab does not include files in options")
     if kind == "float" and not isinstance(value, float | None):
         raise JujuError(f'option "{name}" expected float, got {value!r}; write it as 3.0')
     if kind == "int" and isinstance(value, str) and not _NUMBER_TEXT.fullmatch(value):
         raise JujuError(f'option "{name}" expected int, got "{value}"')
-    if isinstance(value, str) and value.startswith(("include-file://", "include-base64://")):
-        raise JujuError("the lab does not include files in options")
 
 
 def _binding_problems(spec: ApplicationSpec, meta: CharmMeta) -> Iterator[Problem]:

@@ -20,9 +20,11 @@ _ENDPOINTS = "<application>[:<endpoint>] <application>[:<endpoint>]"
 
 
 def _is_bundle(path: Path) -> bool:
+    named = path.suffix in (".yaml", ".yml")
     if path.is_dir():
-        return (path / "bundle.yaml").exists() and not (path / "charmcraft.yaml").exists()
-    return path.suffix in (".yaml", ".yml")
+        there = named or (path / "bundle.yaml").exists()
+        return there and not (path / "charmcraft.yaml").exists()
+    return named
 
 
 def _options(words: list[str], app: str) -> dict[str, Any]:

@@ -182,9 +182,12 @@ def charm_name(reference: str) -> str:
         raise JujuError("the charm store (cs:) is gone; name the Charmhub charm alone")
     if colon and schema != "ch":
         raise JujuError(f'"{reference}" is neither the name of a Charmhub charm nor a path')
-    name = name.rpartition("/")[2]
+    *places, name = name.split("/")
     if re.fullmatch(rf"{CHARM_NAME}-[0-9]+", name):
-        raise JujuError(f'"{reference}" has a revision in its name; use the key revision')
+        if not places:
+            text = "has a revision in its name; say it beside that, as revision"
+            raise JujuError(f'"{reference}" {text}')
+        name = name.rpartition("-")[0]  # As Juju itself writes it: ch:amd64/jammy/keystone-5.
     if not re.fullmatch(CHARM_NAME, name):
         raise JujuError(f'"{reference}" is not the name of a charm')
     return name

@@ -8,7 +8,11 @@ from jujulab.juju.errors import JujuError
 
 MODEL, CONTROLLER, CLOUD = "lab", "lab", "lab"
 
-JUJU4 = os.environ.get("LAB_JUJU", "3") == "4"
+_RELEASE = os.environ.get("LAB_JUJU") or "3"
+if _RELEASE not in ("3", "4"):
+    raise SystemExit(f"LAB_JUJU={_RELEASE}: the lab follows Juju 3 or 4")
+
+JUJU4 = _RELEASE == "4"
 """Whether Juju 4's rules hold, as seen with 4.0.15; those of 3.6 LTS otherwise."""
 
 VERSION = "4.0.15" if JUJU4 else "3.6.14"

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
     arguments = parser().parse_args(argv)
     command: Command = arguments.command
-    told = (LabError, StepError, JujuError, ValueError, TimeoutError, subprocess.TimeoutExpired)
+    told = (LabError, StepError, JujuError, ValueError, OSError, subprocess.TimeoutExpired)
     try:
         require_root()
         return command(Lab(), arguments) or 0

@@ -74,6 +74,7 @@ class Lab(Site):
             ImageError: the image could not be built.
         """
         require_root()
+        self._check_home()
         host.install_packages()
         host.raise_limits()
         storage = self._wanted_storage()
@@ -217,13 +218,21 @@ class Lab(Site):
             raise LabError(f"this lab was made without {STORAGE}={name}: `make clean` first")
         return name
 
+    def _check_home(self) -> None:
+        """Raise LabError where the home directory holds something else: nothing is done then."""
+        try:
+            if (self.home / _MARKER).exists() or not self.home.exists():
+                return
+            other = {path.name for path in self.home.iterdir()} - _ENGINE_FOLDERS
+        except OSError as error:
+            raise LabError(f"LAB_HOME: {self.home} cannot be used: {error.strerror}") from error
+        if other:
+            raise LabError(f"{self.home} exists and is not a lab's home directory")
+
     def _make_home(self, image_root: Path) -> None:
-        marker = self.home / _MARKER
-        if not marker.exists():
-            if self.home.is_dir() and {p.name for p in self.home.iterdir()} - _ENGINE_FOLDERS:
-                raise LabError(f"{self.home} exists and is not a lab's home directory")
-            self.home.mkdir(parents=True, exist_ok=True)
-            marker.touch()
+        self._check_home()
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / _MARKER).touch()
         for folder in (self.run_dir, self.home / "machines"):
             folder.mkdir(exist_ok=True)
         if not self.instances_dir.exists():

@@ -177,6 +177,11 @@ def test_all_problems_of_all_files_are_reported_at_once(workshop, base):
     assert [r.split(":")[0] for r in refusals] == ["bundle.yaml", "overlay0.yaml"]
 
 
+def test_problems_are_in_the_order_of_the_file(workshop):
+    text = "colour: red\napplications:\n  web: {charm: [web], num_units: x}\nshape: round\n"
+    assert [refusal.split(":")[1] for refusal in workshop.refusals(text)] == ["1", "3", "3", "4"]
+
+
 @pytest.mark.parametrize(
     ("key", "rule"),
     [

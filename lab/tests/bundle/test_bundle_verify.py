@@ -16,7 +16,9 @@ def test_a_bundle_without_applications_is_refused(workshop):
 
 
 def test_a_bundle_for_kubernetes_is_refused(workshop, base):
-    assert "does not describe machines" in workshop.refusal(base + "bundle: kubernetes\n")
+    refusal = workshop.refusal(base + "bundle: kubernetes\n")
+    assert 'a bundle of type "kubernetes" does not describe machines' in refusal
+    assert workshop.load(base + "bundle: ''\n"), "which is none"
 
 
 def test_all_broken_rules_are_reported(workshop):
@@ -40,7 +42,7 @@ def test_an_application_of_the_overlay_alone_needs_a_charm(workshop, base):
     ("charm", "reason"),
     [
         ("cs:web", "the charm store (cs:) is gone"),
-        ("ch:web-5", "use the key revision"),
+        ("ch:web-5", "has a revision in its name; say it beside that, as revision"),
         ("http:web", "neither the name of a Charmhub charm nor a path"),
         ("Web", "is not the name of a charm"),
     ],
@@ -50,7 +52,8 @@ def test_references_that_juju_does_not_know_are_refused(workshop, charm, reason)
 
 
 def test_the_charmhub_schema_may_be_written(workshop):
-    assert workshop.load("applications: {web: {charm: 'ch:web'}}").applications["web"]
+    for charm in ("ch:web", "ch:amd64/jammy/web-5"):
+        assert workshop.load(f"applications: {{web: {{charm: '{charm}'}}}}").applications["web"]
 
 
 def test_a_path_that_does_not_exist_is_refused(workshop):
@@ -268,3 +271,15 @@ def test_what_is_no_name_of_a_space_is_refused(workshop):
 def test_what_is_no_name_of_an_application_is_refused(workshop, name):
     text = f"applications: {{{name}: {{charm: web}}}}"
     assert f'"{name}" is not a valid application name' in workshop.refusal(text)
+
+
+def test_a_space_that_is_bound_cannot_be_excluded(workshop):
+    text = "bindings: {{db: internal}}, constraints: 'spaces=^{}'"
+    refusal = workshop.refusal(web(text.format("internal")))
+    assert refusal.endswith('the space "internal" is bound, and excluded by a constraint')
+    assert workshop.load(web(text.format("public")))
+
+
+def test_a_file_in_an_option_is_said_to_be_unsupported_whatever_its_type(workshop):
+    refusal = workshop.refusal(web("options: {port: 'include-file://x'}"))
+    assert "does not include files" in refusal

@@ -42,6 +42,12 @@ def refused(context, line, payload=""):
     return err
 
 
+def test_each_tool_says_how_it_is_used(run):
+    shown = run("relation-get --help")
+    assert shown.startswith("Usage: relation-get [options] [arguments]\n\nOptions:\n  --format\n")
+    assert "  -r, --relation\n" in shown
+
+
 def test_config_get(run):
     assert json.loads(run("config-get --format=json")) == {
         "message": "hello",

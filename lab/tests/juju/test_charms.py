@@ -44,6 +44,7 @@ def test_metadata_of_a_packed_charm(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ("{", "charmcraft.yaml"),
+        ("name: x\n\tsummary: s", r"character '\\t' that cannot start(?s:.*)\n *\^"),
         ("- a", "not a mapping"),
         ("name: x\nsubordinate: true", "container-scoped"),
         ("name: x\nprovides: {a: {interface: i}}\nrequires: {a: {interface: i}}", "used twice"),

@@ -12,7 +12,7 @@ from jujulab.engine.hooktools.context import Context, ToolError, iso_time
 from jujulab.engine.model import usersecrets
 from jujulab.engine.model.state import Relation
 from jujulab.juju.errors import NotFoundError
-from jujulab.juju.gnuflag import Flag, UsageError, key_values, parse
+from jujulab.juju.gnuflag import Flag, UsageError, dashed, key_values, parse
 from jujulab.juju.names import JUJU4
 
 Values = dict[str, Any]
@@ -54,6 +54,8 @@ def run(context: Context, words: list[str], payload: str) -> tuple[int, str, str
     if name in UNSUPPORTED:
         return 1, "", f"ERROR {name}: {UNSUPPORTED[name]}\n"
     function, flags = _TOOLS[name]
+    if argv[:1] in (["--help"], ["-h"]):
+        return 0, _usage(name, flags), ""
     try:
         values, arguments = parse(flags, argv)
         result = function(context, values, arguments, payload)
@@ -67,6 +69,11 @@ def run(context: Context, words: list[str], payload: str) -> tuple[int, str, str
 def names() -> list[str]:
     """Return the names of all tools, with those that only say that they are not there."""
     return sorted({*_TOOLS, *UNSUPPORTED})
+
+
+def _usage(name: str, flags: tuple[Flag, ...]) -> str:
+    names = [", ".join(map(dashed, filter(None, (flag.short, flag.name)))) for flag in flags]
+    return "\n  ".join([f"Usage: {name} [options] [arguments]\n\nOptions:", *names]) + "\n"
 
 
 def _format(value: Any, kind: str) -> str:
