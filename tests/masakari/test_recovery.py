@@ -112,7 +112,7 @@ def test_nothing_is_done_about_a_host_that_is_not_fenced(world: World) -> None:
     assert world.process(notification) == "error"
     assert world.nova.requests == []
     assert world.record().end.outcome == REFUSED
-    assert "has not fenced it" in world.refused()
+    assert "has not fenced it" in world.refused() and '"outcome": "refused"' in world.refused()
     world.power_cut()
     assert world.process(notification) == "finished", "once it is"
     assert world.nova.instances["g1"].host == "node9.maas"
@@ -242,7 +242,7 @@ def test_what_found_no_room_is_started_on_its_own_host_when_that_is_returned(
     world.nova.fail = broken
     assert world.process(notification) == "error"
     assert [item.uuid for item in world.record().left] == ["g2"]
-    assert "g2" in world.refused()
+    assert "g2" in world.refused() and '"outcome": "failed"' in world.refused()
     assert not world.host().on_maintenance, "it works, and may fail again"
     world.nova.fail = lambda name, uuid: None
     assert world.process(notification) == "finished"

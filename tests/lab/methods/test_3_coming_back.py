@@ -78,11 +78,11 @@ def end_maintenance(failover: Failover, host: str) -> None:
 
 
 def remembered(failover: Failover, host: str) -> bool:
-    """Whether the cluster still knows of a recovery of a host that was not taken back."""
+    """Whether the cluster knows of a recovery of a host that was not taken back since."""
     xpath = f"//cluster_property_set[@id='masakari-fencing-recovery-{host}']"
     member = failover.cluster.controller()
     reply = member.run(["cibadmin", "--query", "--xpath", xpath], check=False, timeout=30)
-    return reply.returncode == 0
+    return reply.returncode == 0 and "returned" not in reply.stdout
 
 
 def test_the_clients_own_commands_take_a_host_back(failover: Failover) -> None:

@@ -66,11 +66,11 @@ class Recoveries:
         return [blocked(f"{_enumerate(found)}: {_MISNAMED}")] if found else []
 
     def refusals(self) -> list[Problem]:
-        """Recoveries that were refused on this unit."""
+        """Recoveries that were refused on this unit, or failed."""
         return [
             blocked(
-                f"Recovery of {refusal.host} refused: {refusal.reason} (when it works again, run"
-                f" return-host host={refusal.host})",
+                f"Recovery of {refusal.host} {refusal.outcome}: {refusal.reason} (when it works"
+                f" again, run return-host host={refusal.host})",
                 f"! test -e {shlex.quote(f'{REFUSALS}/{refusal.host.lower()}.json')}",
             )
             for refusal in self._refusals()

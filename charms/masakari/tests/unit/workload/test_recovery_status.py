@@ -56,13 +56,20 @@ def test_status_of_a_fencing_that_masakari_does_not_know_of(
     assert out.unit_status == wanted
 
 
-def test_status_of_a_refused_recovery(ctx: testing.Context, machine: Machine) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [({}, "refused"), ({"outcome": "refused"}, "refused"), ({"outcome": "failed"}, "failed")],
+    ids=["of an older release", "refused", "failed"],
+)
+def test_status_of_a_recovery_that_was_refused_or_failed(
+    ctx: testing.Context, machine: Machine, outcome: dict[str, str], said: str
+) -> None:
     out = ctx.run(ctx.on.config_changed(), complete())
-    refusal = {"host": "hv1.maas", "reason": "merely offline", "time": 1.0}
+    refusal = {"host": "hv1.maas", "reason": "merely offline", "time": 1.0, **outcome}
     machine.host.write(f"{fencing_package.REFUSALS}/hv1.maas.json", json.dumps(refusal))
     out = ctx.run(ctx.on.update_status(), with_config(out))
     assert out.unit_status == ops.BlockedStatus(
-        "Recovery of hv1.maas refused: merely offline (when it works again, run return-host"
+        f"Recovery of hv1.maas {said}: merely offline (when it works again, run return-host"
         " host=hv1.maas)"
     )
 

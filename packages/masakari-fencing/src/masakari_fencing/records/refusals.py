@@ -1,4 +1,4 @@
-"""The recoveries that were refused on this unit, so that the charm's status can name them."""
+"""The recoveries that were refused on this unit, or failed, for the charm's status to name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from masakari_fencing import files
 from masakari_fencing.pacemaker import tools
-from masakari_fencing.records.recovery import NOTHING, RECOVERED, Record
+from masakari_fencing.records.recovery import FAILED, NOTHING, RECOVERED, REFUSED, Record
 
 DIRECTORY = Path("/var/lib/masakari-fencing/refusals")
 
@@ -23,21 +23,23 @@ class Refusal:
         host: the host whose instances were not recovered.
         reason: why, in words.
         time: when, in seconds since the epoch.
+        outcome: `REFUSED`, or `FAILED`: the host is fenced, and it is tried again.
     """
 
     host: str
     reason: str
     time: float
+    outcome: str = REFUSED
 
 
-def record(directory: Path, host: str, reason: str) -> None:
+def record(directory: Path, host: str, reason: str, outcome: str = REFUSED) -> None:
     """Remember a refusal; a later one for the same host replaces it.
 
     Raises:
         OSError: it cannot be written.
         ValueError: `host` cannot be the name of a host.
     """
-    refusal = Refusal(host, reason, time.time())
+    refusal = Refusal(host, reason, time.time(), outcome)
     files.save(_path(directory, host), asdict(refusal), mode=0o644)
 
 
@@ -93,7 +95,8 @@ def read(directory: Path) -> list[Refusal]:
 
 def _parse(data: Any) -> Refusal:
     tools.check_name(str(data["host"]))
-    return Refusal(str(data["host"]), str(data["reason"]), float(data["time"]))
+    outcome = FAILED if data.get("outcome") == FAILED else REFUSED  # older files have none
+    return Refusal(str(data["host"]), str(data["reason"]), float(data["time"]), outcome)
 
 
 def _path(directory: Path, host: str) -> Path:

@@ -25,7 +25,7 @@ from masakari_fencing.pacemaker.shared_looks import SharedLooks
 from masakari_fencing.pacemaker.tools import PacemakerError
 from masakari_fencing.records import refusals, tally
 from masakari_fencing.records.recoveries import Records, Superseded, all_of
-from masakari_fencing.records.recovery import Record
+from masakari_fencing.records.recovery import REFUSED, Record
 from masakari_fencing.records.storage_fences import StorageFence
 from masakari_fencing.workflow import options
 from masakari_fencing.workflow.proof.decision import Report
@@ -259,10 +259,10 @@ class Attempt:
             return 0.0
         return max(fences, default=0.0)
 
-    def refuse(self, reason: str) -> None:
+    def refuse(self, reason: str, outcome: str = REFUSED) -> None:
         """Leave a reason for the charm's status, whoever carries the recovery out."""
         with contextlib.suppress(OSError, ValueError):
-            refusals.record(Path(CONF.fencing.refusals_directory), self.host, reason)
+            refusals.record(Path(CONF.fencing.refusals_directory), self.host, reason, outcome)
 
     def forget_refusal(self) -> None:
         """Have the charm's status say nothing more about an earlier attempt."""

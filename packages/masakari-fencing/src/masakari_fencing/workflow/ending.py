@@ -89,7 +89,7 @@ def conclude(
     this.count_ended(ended)
     end = ended.end or End(outcome, reason, 0.0)
     if end.outcome in (REFUSED, FAILED):
-        this.refuse(end.reason)
+        this.refuse(end.reason, end.outcome)
     else:
         this.forget_refusal()
     return end.outcome
