@@ -224,6 +224,11 @@ def _prompt(context: Any, api: Any) -> PromptPower:
 def _reboot(api: Any, context: Any, uuid: str) -> None:
     """Have Nova reboot an instance, for which Masakari's own client has no word.
 
+    Args:
+        api: that client, whose methods the decorator is made for; it is not asked.
+        context: of the request.
+        uuid: the instance's.
+
     Raises:
         masakari.exception.MasakariException: Nova refuses, or does not answer.
     """
